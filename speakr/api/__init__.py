@@ -1,0 +1,60 @@
+"""The native API: one file per noun, its shapes beside it in `schemas/`."""
+
+from __future__ import annotations
+
+from flask import Flask
+from flask_swagger_ui import get_swaggerui_blueprint
+
+from speakr import __version__
+from speakr.api import audio, errors, jobs, recordings, system, tokens, transcripts, uploads, users, webhooks
+from speakr.api.blueprint import Api, IdConverter
+from speakr.web.identity import public
+
+BLUEPRINTS = (
+    uploads.blp,
+    recordings.blp,
+    transcripts.blp,
+    audio.blp,
+    jobs.blp,
+    webhooks.blp,
+    users.blp,
+    tokens.blp,
+    tokens.blp_outside,
+)
+
+_DESCRIPTION = """Recordings in, organised notes out.
+
+Send a token with every request: `Authorization: Bearer <token>` (or `X-API-Token`, `API-Token`; `?token=` for GET).
+Every failure is `{"error", "code", "errors"?, "request_id"}`."""
+
+
+def init_app(app: Flask) -> None:
+    """Open the native door."""
+    app.config.update(
+        API_TITLE="Speakr",
+        API_VERSION=__version__,
+        OPENAPI_VERSION="3.0.3",
+        API_SPEC_OPTIONS={
+            "servers": [{"url": "/api/v1"}],
+            "info": {"description": _DESCRIPTION},
+            "components": {
+                "securitySchemes": {
+                    "bearer": {"type": "http", "scheme": "bearer"},
+                    "apiToken": {"type": "apiKey", "in": "header", "name": "X-API-Token"},
+                    "basic": {"type": "http", "scheme": "basic"},
+                }
+            },
+        },
+    )
+    app.url_map.converters["id"] = IdConverter
+    errors.init_app(app)
+    api = Api(app)
+    api.register_converter(
+        IdConverter, lambda converter: {"type": "integer", "minimum": 1, "maximum": converter.max}
+    )
+    app.extensions["speakr-api"] = api
+    for blueprint in BLUEPRINTS:
+        api.register_blueprint(blueprint)
+    app.register_blueprint(system.blp)
+    app.register_blueprint(get_swaggerui_blueprint("/api/v1/docs", "/api/v1/openapi.json"))
+    public(app.view_functions["swagger_ui.show"])

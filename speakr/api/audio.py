@@ -1,0 +1,90 @@
+"""The audio of a recording, and what is happening to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response, request
+from flask.views import MethodView
+from marshmallow import fields
+
+from speakr.api.blueprint import noun
+from speakr.api.recordings import status_body
+from speakr.api.schemas.fields import QueryBoolean, Wire
+from speakr.backends import plugged
+from speakr.db import release
+from speakr.domain.errors import NotFound
+from speakr.domain.permissions import Permission, Scope
+from speakr.services.recordings import access
+from speakr.web import live
+from speakr.web.downloads import send_blob
+from speakr.web.identity import actor, needs
+from speakr.web.rate_limits import RateClass
+
+blp = noun("audio", "The sound of a recording, and its live progress")
+
+
+class AudioQuery(Wire):
+    """How to hand the file over."""
+
+    download = QueryBoolean(load_default=False, metadata={"description": "true: as an attachment"})
+
+
+class LiveQuery(Wire):
+    """Where to go on."""
+
+    last_event_id = fields.String(metadata={"description": "For clients that cannot send Last-Event-ID."})
+
+
+@blp.route("/recordings/<id:recording_id>/audio")
+class Audio(MethodView):
+    """The stored file."""
+
+    @needs(Scope.READ, RateClass.GET)
+    @blp.doc(operationId="getAudio")
+    @blp.arguments(AudioQuery, location="query")
+    @blp.response(200, {"type": "string", "format": "binary"}, content_type="audio/*")
+    @blp.alt_response(206, schema={"type": "string", "format": "binary"}, content_type="audio/*")
+    @blp.alt_response(304, description="Not modified")
+    @blp.alt_response(416, description="The range lies outside the file")
+    def get(self, query: dict[str, Any], recording_id: int) -> Response:
+        """Listen to the recording, whole or by Range."""
+        recording = access.get(actor(), recording_id, Permission.VIEW)
+        if recording.storage_key is None:
+            raise NotFound("Audio has been deleted", code="audio_deleted")
+        try:
+            return send_blob(
+                request,
+                plugged().storage,
+                recording.storage_key,
+                filename=recording.original_filename,
+                mime_type=recording.mime_type,
+                etag=f"{recording.id}-{recording.sha256[:32]}",
+                as_attachment=query["download"],
+                missing_message="Audio file not found",
+            )
+        finally:
+            release()
+
+
+@blp.route("/recordings/<id:recording_id>/live")
+class Live(MethodView):
+    """What is happening right now."""
+
+    @needs(Scope.READ, RateClass.GET)
+    @blp.doc(operationId="watchRecording")
+    @blp.arguments(LiveQuery, location="query")
+    @blp.response(200, {"type": "string"}, content_type="text/event-stream")
+    def get(self, query: dict[str, Any], recording_id: int) -> Response:
+        """Follow progress and segments as server-sent events; `Last-Event-ID` goes on where a client stopped."""
+        who = actor()
+        access.get(who, recording_id, Permission.VIEW)
+
+        def snapshot() -> dict[str, Any] | None:
+            try:
+                return status_body(who, recording_id)
+            except NotFound:
+                return None
+
+        last = request.headers.get("Last-Event-ID") or query.get("last_event_id")
+        return live.stream(recording_id, last, snapshot)

@@ -1,0 +1,68 @@
+"""How the native API is put together: arguments, documents, ids in paths."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flask_smorest
+import orjson
+from flask import Request
+from flask_smorest import Blueprint as SmorestBlueprint
+from marshmallow import Schema
+from webargs.core import missing
+from webargs.flaskparser import FlaskParser
+from werkzeug.exceptions import BadRequest, UnsupportedMediaType
+from werkzeug.routing import IntegerConverter
+
+from speakr.api.schemas.common import ErrorOut
+from speakr.api.schemas.fields import BIGGEST_ID
+
+
+class Parser(FlaskParser):
+    """webargs, with 400 for bad input and JSON read strictly but without demanding a header.
+
+    Real clients post an empty body with a JSON content type, or a JSON body with none.
+    """
+
+    DEFAULT_VALIDATION_STATUS = 400
+
+    def load_json(self, req: Request, schema: Schema) -> Any:
+        """Return the parsed body; an empty one is no body."""
+        del schema
+        body = req.get_data(cache=True)
+        if not body.strip():
+            return missing
+        if req.mimetype and not req.is_json:
+            raise UnsupportedMediaType("Send the body as application/json.")
+        try:
+            parsed = orjson.loads(body)
+        except orjson.JSONDecodeError:
+            raise BadRequest("The body is not valid JSON.") from None
+        return parsed
+
+
+class Blueprint(SmorestBlueprint):  # type: ignore[misc] # flask-smorest has no types
+    """A blueprint whose arguments are read by `Parser`."""
+
+    ARGUMENTS_PARSER = Parser()
+
+
+class IdConverter(IntegerConverter):
+    """An id in a path; what cannot be an id is a page that does not exist."""
+
+    def __init__(self, url_map: Any) -> None:
+        super().__init__(url_map, min=1, max=BIGGEST_ID)
+
+
+class Api(flask_smorest.Api):  # type: ignore[misc] # flask-smorest has no types
+    """flask-smorest's document maker; failures are answered by `errors.py`."""
+
+    ERROR_SCHEMA = ErrorOut
+
+    def _register_error_handlers(self) -> None:
+        """Leave failures to the app's own handlers."""
+
+
+def noun(name: str, description: str, *, prefix: str = "/api/v1") -> Blueprint:
+    """Return the blueprint of one noun."""
+    return Blueprint(name, name, url_prefix=prefix, description=description)

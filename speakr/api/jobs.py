@@ -1,0 +1,113 @@
+"""Work on recordings: start it, look at it, cancel it, try it again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask.views import MethodView
+
+from speakr.api.blueprint import noun
+from speakr.api.schemas.jobs import JobListOut, JobListQuery, JobOut, QueuedOut, SummarizeIn, TranscribeIn
+from speakr.db import unit_of_work
+from speakr.domain.jobs import JobState
+from speakr.domain.permissions import Permission, Scope
+from speakr.services import processing
+from speakr.services.jobs import requests as jobs
+from speakr.services.recordings import access
+from speakr.web.identity import actor, needs
+from speakr.web.rate_limits import RateClass
+
+blp = noun("jobs", "Background work on recordings")
+
+
+def _queued(job: Any, is_new: bool, what: str) -> dict[str, Any]:  # noqa: FBT001 - two callers beside it
+    message = f"{what} queued" if is_new else f"{what} was already queued"
+    return {"success": True, "job_id": str(job.id), "status": "QUEUED", "message": message}
+
+
+@blp.route("/recordings/<id:recording_id>/transcribe")
+class Transcribe(MethodView):
+    """Hear a recording again."""
+
+    @needs(Scope.PROCESS, RateClass.PROCESSING)
+    @blp.doc(operationId="transcribeRecording")
+    @blp.arguments(TranscribeIn, required=False)
+    @blp.response(200, QueuedOut)
+    def post(self, asked: dict[str, Any], recording_id: int) -> Any:
+        """Queue a transcription; the text that is there stays until the new one is complete."""
+        with unit_of_work():
+            job, is_new = processing.transcribe(actor(), recording_id, asked)
+            return _queued(job, is_new, "Transcription")
+
+
+@blp.route("/recordings/<id:recording_id>/summarize")
+class Summarize(MethodView):
+    """Summarise a recording again."""
+
+    @needs(Scope.PROCESS, RateClass.PROCESSING)
+    @blp.doc(operationId="summarizeRecording")
+    @blp.arguments(SummarizeIn, required=False)
+    @blp.response(200, QueuedOut)
+    def post(self, asked: dict[str, Any], recording_id: int) -> Any:
+        """Queue a summary; the one that is there stays until the new one is complete."""
+        with unit_of_work():
+            job, is_new = processing.summarize(actor(), recording_id, asked.get("custom_prompt"))
+            return _queued(job, is_new, "Summarization")
+
+
+@blp.route("/jobs")
+class Jobs(MethodView):
+    """All of a user's jobs."""
+
+    @needs(Scope.READ, RateClass.GET)
+    @blp.doc(operationId="listJobs")
+    @blp.arguments(JobListQuery, location="query")
+    @blp.response(200, JobListOut)
+    def get(self, query: dict[str, Any]) -> Any:
+        """List jobs, newest first."""
+        found = jobs.list_for(
+            actor(),
+            recording_id=query.get("recording_id"),
+            state=JobState(query["state"]) if "state" in query else None,
+            limit=query["limit"],
+        )
+        return {"jobs": found, "limit": query["limit"]}
+
+
+@blp.route("/jobs/<id:job_id>")
+class Job(MethodView):
+    """One job."""
+
+    @needs(Scope.READ, RateClass.GET)
+    @blp.doc(operationId="getJob")
+    @blp.response(200, JobOut)
+    def get(self, job_id: int) -> Any:
+        """Look at a job."""
+        return jobs.get(actor(), job_id)
+
+
+@blp.route("/jobs/<id:job_id>/cancel")
+class CancelJob(MethodView):
+    """Stop a job."""
+
+    @needs(Scope.PROCESS, RateClass.PROCESSING)
+    @blp.doc(operationId="cancelJob")
+    @blp.response(200, JobOut)
+    def post(self, job_id: int) -> Any:
+        """Stop a job: at once while it waits, within seconds while it runs."""
+        with unit_of_work():
+            return jobs.cancel(actor(), job_id)
+
+
+@blp.route("/jobs/<id:job_id>/retry")
+class RetryJob(MethodView):
+    """Try a job again."""
+
+    @needs(Scope.PROCESS, RateClass.PROCESSING)
+    @blp.doc(operationId="retryJob")
+    @blp.response(202, JobOut)
+    def post(self, job_id: int) -> Any:
+        """Queue a failed or cancelled job's work again, with the same options."""
+        who = actor()
+        with unit_of_work():
+            return jobs.retry(who, job_id, lambda found: access.get(who, found, Permission.EDIT))

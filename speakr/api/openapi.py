@@ -1,0 +1,98 @@
+"""The API's description: what flask-smorest gathered, made relative and complete.
+
+Paths are relative to `servers: /api/v1` (clients join the two), every operation names its scope, and
+every operation lists the failures it can answer with.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from flask import Flask
+from flask_smorest import Api
+
+from speakr.web.identity import Access, access_of
+
+_BASE = "/api/v1"
+_METHODS = ("get", "post", "put", "patch", "delete")
+
+_ALWAYS = {
+    "400": "The request is wrong; `errors` names the fields.",
+    "401": "No token, or one that is not valid.",
+    "403": "The token lacks the scope this needs.",
+    "404": "There is no such thing, or not for this caller.",
+    "429": "Too many requests in this minute; see Retry-After.",
+    "500": "Something went wrong on the server.",
+    "503": "Something this needs is away for the moment.",
+}
+_WITH_BODY = {
+    "409": "The state of things forbids it now.",
+    "413": "The body is too large.",
+    "415": "The body has a type this does not take.",
+    "507": "The storage is full.",
+}
+
+
+@functools.lru_cache(maxsize=4)
+def document(app: Flask) -> dict[str, Any]:
+    """Return the OpenAPI document of an app."""
+    real_app: Flask = app._get_current_object() if hasattr(app, "_get_current_object") else app  # noqa: SLF001
+    api: Api = real_app.extensions["speakr-api"]
+    spec: dict[str, Any] = api.spec.to_dict()
+    endpoints = _endpoints(real_app)
+    paths: dict[str, Any] = {}
+    for path, item in spec["paths"].items():
+        for method in _METHODS:
+            if method in item:
+                _complete(item[method], method, access_of(endpoints[path], method.upper()))
+        if path.startswith(f"{_BASE}/"):
+            paths[path.removeprefix(_BASE)] = item
+        else:
+            paths[path] = {"servers": [{"url": "/"}], **item}
+    spec["paths"] = paths
+    return spec
+
+
+def _endpoints(app: Flask) -> dict[str, str]:
+    """Map paths as OpenAPI writes them to Flask endpoints."""
+    found: dict[str, str] = {}
+    for rule in app.url_map.iter_rules():
+        path = "".join(
+            f"{{{part.split(':')[-1]}}}" if inside else part for inside, part in _pieces(rule.rule)
+        )
+        found[path] = rule.endpoint
+    return found
+
+
+def _pieces(rule: str) -> list[tuple[bool, str]]:
+    pieces: list[tuple[bool, str]] = []
+    for chunk in rule.split("<"):
+        inside, closed, rest = chunk.partition(">")
+        pieces += [(True, inside), (False, rest)] if closed else [(False, chunk)]
+    return pieces
+
+
+def _complete(operation: dict[str, Any], method: str, access: Access | None) -> None:
+    if access is None or access.is_public:
+        operation["security"] = []
+    else:
+        schemes: list[dict[str, list[str]]] = [{"bearer": []}, {"apiToken": []}]
+        if access.takes_password:
+            schemes.append({"basic": []})
+        operation["security"] = schemes
+        if access.scope is not None:
+            operation["x-scope"] = access.scope.value
+            operation["description"] = (
+                operation.get("description", "") + f"\n\nScope: `{access.scope}`"
+            ).strip()
+    responses = operation["responses"]
+    responses.pop("default", None)
+    failures = _ALWAYS if method == "get" else _ALWAYS | _WITH_BODY
+    for status, text in failures.items():
+        known = responses.get(status)
+        if known is None or "content" not in known:
+            responses[status] = {
+                "description": text,
+                "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorOut"}}},
+            }

@@ -1,0 +1,49 @@
+"""Pages: the `pagination` object in the body, and `Link` headers for those who follow them (RFC 8288)."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import request
+
+from speakr.backends import plugged
+
+
+def describe(page: int, per_page: int, total: int) -> dict[str, Any]:
+    """Return the `pagination` object."""
+    pages = math.ceil(total / per_page)
+    return {
+        "page": page,
+        "per_page": per_page,
+        "total": total,
+        "total_pages": pages,
+        "has_next": page < pages,
+        "has_prev": page > 1,
+    }
+
+
+def base_url() -> str:
+    """Return the address under which the caller reaches us, without a final slash."""
+    return (plugged().settings.public_url or request.url_root).rstrip("/")
+
+
+def link_header(page: int, per_page: int, total: int) -> str:
+    """Return the `Link` header's value: first, prev, next, last as far as they exist."""
+    last = max(1, math.ceil(total / per_page))
+    wanted = {
+        "first": 1,
+        "prev": page - 1 if page > 1 else None,
+        "next": page + 1 if page < last else None,
+        "last": last,
+    }
+    return ", ".join(
+        f'<{_url(number)}>; rel="{relation}"' for relation, number in wanted.items() if number is not None
+    )
+
+
+def _url(page: int) -> str:
+    # The token must not travel into links that end up in logs.
+    query = [(name, value) for name, value in request.args.items(multi=True) if name not in {"page", "token"}]
+    return f"{base_url()}{request.path}?{urlencode([*query, ('page', page)])}"

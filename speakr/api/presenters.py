@@ -1,0 +1,96 @@
+"""Rows to the wire, for the routes that are asked most.
+
+These build plain dicts by hand: dumping a page of recordings field by field through marshmallow costs more
+than the database. The schemas document them, and the contract tests hold the two together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from speakr.domain.clock import isoformat_z
+
+
+def moment(value: datetime | None) -> str | None:
+    """Print a time, or null."""
+    return None if value is None else isoformat_z(value)
+
+
+def _base(row: Any, tags: Sequence[Any], folder_name: str | None) -> dict[str, Any]:
+    """Return what a list item and the detail share; `row` has the columns of `listing.ITEM_COLUMNS`."""
+    return {
+        "id": row.id,
+        "title": row.title,
+        "status": row.status.value,
+        "created_at": moment(row.created_at),
+        "completed_at": moment(row.completed_at),
+        "meeting_date": moment(row.meeting_date),
+        "file_size": row.file_size,
+        "original_filename": row.original_filename,
+        "participants": row.participants,
+        "is_inbox": row.is_inbox,
+        "is_highlighted": row.is_highlighted,
+        "audio_available": row.storage_key is not None,
+        "audio_duration": row.audio_duration if row.storage_key is not None else None,
+        "processing_time_seconds": row.processing_time_seconds,
+        "transcription_duration_seconds": row.transcription_duration_seconds,
+        "summarization_duration_seconds": row.summarization_duration_seconds,
+        "folder_id": row.folder_id,
+        "folder": None if folder_name is None else {"id": row.folder_id, "name": folder_name},
+        "deletion_exempt": row.deletion_exempt,
+        "error_message": row.error_message,
+        "keep_audio_only": row.keep_audio_only,
+        "tags": [{"id": tag.id, "name": tag.name, "color": tag.color} for tag in tags],
+    }
+
+
+def recording_item(row: Any, tags: Sequence[Any], folders: Mapping[int, str]) -> dict[str, Any]:
+    """Return a recording as a list shows it (`RecordingItemOut`)."""
+    item = _base(row, tags, folders.get(row.folder_id))
+    item["has_transcription"] = row.has_transcription
+    item["has_summary"] = row.has_summary
+    return item
+
+
+def recording_detail(
+    row: Any, tags: Sequence[Any], folder_name: str | None, events: Sequence[Any], copies: Sequence[Any]
+) -> dict[str, Any]:
+    """Return a whole recording (`RecordingDetailOut`) without its texts."""
+    detail = _base(row, tags, folder_name)
+    detail["mime_type"] = row.mime_type
+    detail["events"] = [calendar_event(event) for event in events]
+    detail["duplicate_info"] = None if len(copies) < 2 else _copies(row.id, copies)  # noqa: PLR2004 - two are a pair
+    return detail
+
+
+def _copies(recording_id: int, copies: Sequence[Any]) -> dict[str, Any]:
+    return {
+        "total_copies": len(copies),
+        "copies": [
+            {
+                "id": copy.id,
+                "title": copy.title or f"#{copy.id}",
+                "created_at": moment(copy.created_at),
+                "is_self": copy.id == recording_id,
+            }
+            for copy in copies
+        ],
+    }
+
+
+def calendar_event(event: Any) -> dict[str, Any]:
+    """Return a dated event (`CalendarEventOut`)."""
+    return {
+        "id": event.id,
+        "recording_id": event.recording_id,
+        "title": event.title,
+        "start_datetime": moment(event.start_at),
+        "end_datetime": moment(event.end_at),
+        "description": event.description,
+        "location": event.location,
+        "attendees": [],
+        "reminder_minutes": None,
+        "created_at": moment(event.created_at),
+    }

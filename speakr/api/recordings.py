@@ -1,0 +1,175 @@
+"""Recordings: list, look, change, delete."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from flask import Response
+from flask.views import MethodView
+
+from speakr.api import pagination, presenters
+from speakr.api.blueprint import noun
+from speakr.api.schemas.common import SuccessOut
+from speakr.api.schemas.recordings import (
+    MOST_PER_PAGE,
+    RecordingDetailOut,
+    RecordingDetailQuery,
+    RecordingListOut,
+    RecordingListQuery,
+    RecordingUpdatedOut,
+    RecordingUpdateIn,
+    StatusOut,
+)
+from speakr.db import unit_of_work
+from speakr.domain.clock import parse_iso
+from speakr.domain.errors import Invalid
+from speakr.domain.permissions import Permission, Scope
+from speakr.exports.text import DEFAULT
+from speakr.services import transcripts
+from speakr.services.jobs import requests as jobs
+from speakr.services.recordings import access, details, editing, listing, removal
+from speakr.web.identity import actor, needs
+from speakr.web.json import json_response
+from speakr.web.rate_limits import RateClass
+
+blp = noun("recordings", "Uploaded audio and what became of it")
+
+_TEXTS = ("transcription", "summary", "notes")
+
+
+def _when(name: str, text: str | None, *, whole_day: bool = False) -> datetime | None:
+    """Read a date filter; a bare date as an end means the end of that day."""
+    if not text:
+        return None
+    try:
+        # An unescaped + in a query string arrives as a blank.
+        moment = parse_iso(text.strip().replace(" ", "+") if "T" in text else text)
+    except (ValueError, OverflowError):
+        raise Invalid(
+            f"{name} is not an ISO 8601 date or time.", errors={name: ["must be an ISO 8601 date or time"]}
+        ) from None
+    is_bare_date = "T" not in text and ":" not in text
+    return moment + timedelta(days=1, microseconds=-1) if whole_day and is_bare_date else moment
+
+
+def _filters(query: dict[str, Any]) -> listing.Filters:
+    folder: str | None = query.get("folder_id")
+    if folder is not None:
+        editing.require_folders()
+    return listing.Filters(
+        status=query["status"].lower(),
+        created_from=_when("date_from", query.get("date_from")),
+        created_to=_when("date_to", query.get("date_to"), whole_day=True),
+        tag_id=query.get("tag_id"),
+        tag_name=query.get("tag"),
+        folder=None
+        if folder is None
+        else listing.UNFILED
+        if folder.lower() == listing.UNFILED
+        else int(folder),
+        text=(query.get("q") or query.get("search") or "").strip() or None,
+        is_inbox=query.get("inbox"),
+        is_starred=query.get("starred"),
+    )
+
+
+@blp.route("/recordings")
+class Recordings(MethodView):
+    """All of a user's recordings."""
+
+    @needs(Scope.READ, RateClass.GET)
+    @blp.doc(operationId="listRecordings")
+    @blp.arguments(RecordingListQuery, location="query")
+    @blp.response(200, RecordingListOut)
+    def get(self, query: dict[str, Any]) -> Response:
+        """List the caller's own recordings, newest first unless asked otherwise."""
+        number, per_page = query["page"], min(query["per_page"], MOST_PER_PAGE)
+        page = listing.list_page(
+            actor(),
+            _filters(query),
+            sort_by=query["sort_by"] if query["sort_by"] in listing.SORT_COLUMNS else "created_at",
+            descending=query["sort_order"].lower() != "asc",
+            page=number,
+            per_page=per_page,
+        )
+        items = [presenters.recording_item(row, page.tags[row.id], page.folders) for row in page.rows]
+        response = json_response(
+            {"recordings": items, "pagination": pagination.describe(number, per_page, page.total)}
+        )
+        response.headers["Link"] = pagination.link_header(number, per_page, page.total)
+        return response
+
+
+@blp.route("/recordings/<id:recording_id>")
+class Recording(MethodView):
+    """One recording."""
+
+    @needs(Scope.READ, RateClass.GET)
+    @blp.doc(operationId="getRecording")
+    @blp.arguments(RecordingDetailQuery, location="query")
+    @blp.response(200, RecordingDetailOut)
+    def get(self, query: dict[str, Any], recording_id: int) -> Response:
+        """Look at a recording, with its texts unless format=minimal."""
+        asked = {name.strip().lower() for name in query["include"].split(",")}
+        texts = (
+            () if query["format"].lower() == "minimal" else tuple(name for name in _TEXTS if name in asked)
+        )
+        found = details.look_at(actor(), recording_id, with_texts="summary" in texts or "notes" in texts)
+        row = found.row
+        detail = presenters.recording_detail(row, found.tags, row.folder_name, found.events, found.copies)
+        if "transcription" in texts:
+            segments = transcripts.rows_of(row.id) if row.has_transcription else ()
+            detail["transcription"] = DEFAULT.render(segments) if segments else None
+        if "summary" in texts:
+            detail["summary"] = row.summary
+        if "notes" in texts:
+            detail["notes"] = row.notes
+        return json_response(detail)
+
+    @needs(Scope.WRITE, RateClass.WRITE)
+    @blp.doc(operationId="updateRecording")
+    @blp.arguments(RecordingUpdateIn)
+    @blp.response(200, RecordingUpdatedOut)
+    def patch(self, changes: dict[str, Any], recording_id: int) -> Any:
+        """Change some fields of a recording."""
+        with unit_of_work():
+            recording = editing.update(actor(), recording_id, changes)
+            return {"success": True, "recording": recording}
+
+    @needs(Scope.WRITE, RateClass.WRITE)
+    @blp.doc(operationId="deleteRecording")
+    @blp.response(200, SuccessOut)
+    def delete(self, recording_id: int) -> Any:
+        """Delete a recording with its audio, text and jobs."""
+        with unit_of_work():
+            removal.delete(actor(), recording_id)
+        return {"success": True, "message": "Recording deleted"}
+
+
+@blp.route("/recordings/<id:recording_id>/status")
+class RecordingStatus(MethodView):
+    """How far a recording is."""
+
+    @needs(Scope.READ, RateClass.GET)
+    @blp.doc(operationId="getRecordingStatus")
+    @blp.response(200, StatusOut)
+    def get(self, recording_id: int) -> Response:
+        """Tell a recording's status, its place in the queue and its progress."""
+        return json_response(status_body(actor(), recording_id))
+
+
+def status_body(who: Any, recording_id: int) -> dict[str, Any]:
+    """Return a recording's status as the wire shows it (`StatusOut`)."""
+    row = access.get(who, recording_id, Permission.VIEW)
+    job = jobs.newest(row.id)
+    return {
+        "id": row.id,
+        "status": row.status.value,
+        "queue_position": jobs.queue_position(row.id),
+        "error_message": row.error_message,
+        "completed_at": presenters.moment(row.completed_at),
+        "progress": job.progress if job else 0,
+        "message": job.message if job else None,
+        "error_code": row.error_code,
+    }

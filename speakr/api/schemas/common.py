@@ -1,0 +1,38 @@
+"""Shapes that many routes share."""
+
+from __future__ import annotations
+
+from marshmallow import fields
+
+from speakr.api.schemas.fields import StrictBoolean, Wire
+
+
+class ErrorOut(Wire):
+    """Every failure has this shape; some add keys of their own."""
+
+    error = fields.String(required=True, metadata={"description": "A sentence a person may read."})
+    code = fields.String(required=True, metadata={"description": "A stable word to switch on."})
+    errors = fields.Dict(
+        keys=fields.String(),
+        values=fields.List(fields.String()),
+        metadata={"description": "What is wrong, per field."},
+    )
+    request_id = fields.String(required=True)
+
+
+class PaginationOut(Wire):
+    """Where a page stands."""
+
+    page = fields.Integer(required=True)
+    per_page = fields.Integer(required=True)
+    total = fields.Integer(required=True)
+    total_pages = fields.Integer(required=True)
+    has_next = fields.Boolean(required=True)
+    has_prev = fields.Boolean(required=True)
+
+
+class SuccessOut(Wire):
+    """It is done."""
+
+    success = StrictBoolean(required=True)
+    message = fields.String()

@@ -1,0 +1,74 @@
+"""Shapes of jobs, and of what starts them."""
+
+from __future__ import annotations
+
+from marshmallow import fields, pre_load, validate
+
+from speakr.api.schemas.fields import UtcDateTime, Wire, text
+from speakr.domain.jobs import JobKind, JobState
+
+
+class TranscribeIn(Wire):
+    """How to transcribe; all optional."""
+
+    language = text(16, allow_none=True)
+    min_speakers = fields.Integer(strict=True, allow_none=True, validate=validate.Range(min=1, max=100))
+    max_speakers = fields.Integer(strict=True, allow_none=True, validate=validate.Range(min=1, max=100))
+    hotwords = text(10_000, allow_none=True)
+    initial_prompt = text(10_000, allow_none=True)
+    transcription_model = text(120, allow_none=True)
+
+
+class SummarizeIn(Wire):
+    """How to summarise; all optional."""
+
+    custom_prompt = text(100_000, allow_none=True)
+
+    @pre_load
+    def accept_prompt(self, data: object, **_: object) -> object:
+        """Take `prompt` for `custom_prompt`, as known clients send it."""
+        if isinstance(data, dict) and "prompt" in data:
+            return {"custom_prompt": data["prompt"], **data}
+        return data
+
+
+class QueuedOut(Wire):
+    """Work that was queued, or was already."""
+
+    success = fields.Boolean(required=True)
+    job_id = fields.String(required=True)
+    status = fields.String(required=True)
+    message = fields.String(required=True)
+
+
+class JobOut(Wire):
+    """A job."""
+
+    id = fields.String(required=True)
+    recording_id = fields.Integer(required=True)
+    kind = fields.String(required=True, validate=validate.OneOf([kind.value for kind in JobKind]))
+    state = fields.String(required=True, validate=validate.OneOf([state.value for state in JobState]))
+    progress = fields.Integer(required=True)
+    message = fields.String(required=True, allow_none=True)
+    attempts = fields.Integer(required=True)
+    error_code = fields.String(required=True, allow_none=True)
+    error_message = fields.String(required=True, allow_none=True)
+    created_at = UtcDateTime(required=True)
+    started_at = UtcDateTime(required=True, allow_none=True)
+    finished_at = UtcDateTime(required=True, allow_none=True)
+    not_before = UtcDateTime(required=True, allow_none=True)
+
+
+class JobListOut(Wire):
+    """Jobs, newest first."""
+
+    jobs = fields.List(fields.Nested(JobOut), required=True)
+    limit = fields.Integer(required=True)
+
+
+class JobListQuery(Wire):
+    """Which jobs."""
+
+    recording_id = fields.Integer(validate=validate.Range(min=1, max=2_147_483_647))
+    state = fields.String(validate=validate.OneOf([state.value for state in JobState]))
+    limit = fields.Integer(load_default=50, validate=validate.Range(min=1, max=200))

@@ -1,0 +1,277 @@
+"""Shapes of recordings."""
+
+from __future__ import annotations
+
+from marshmallow import fields, pre_load, validate
+
+from speakr.api.schemas.common import PaginationOut
+from speakr.api.schemas.fields import QueryBoolean, StrictBoolean, Text, UtcDateTime, Wire, an_id, text
+from speakr.domain.recordings import RecordingStatus
+from speakr.services.recordings.listing import SORT_COLUMNS
+
+MOST_PER_PAGE = 100
+LONG_TEXT = 1_000_000
+
+STATUSES = [status.value for status in RecordingStatus]
+
+
+class TagRefOut(Wire):
+    """A tag as it hangs on a recording."""
+
+    id = fields.Integer(required=True)
+    name = fields.String(required=True)
+    color = fields.String(required=True)
+
+
+class FolderRefOut(Wire):
+    """The folder a recording is in."""
+
+    id = fields.Integer(required=True)
+    name = fields.String(required=True)
+
+
+class RecordingBaseOut(Wire):
+    """What a list item and the detail have in common."""
+
+    id = fields.Integer(required=True)
+    title = fields.String(required=True)
+    status = fields.String(required=True, validate=validate.OneOf(STATUSES))
+    created_at = UtcDateTime(required=True)
+    completed_at = UtcDateTime(required=True, allow_none=True)
+    meeting_date = UtcDateTime(required=True, allow_none=True)
+    file_size = fields.Integer(required=True, metadata={"description": "Bytes"})
+    original_filename = fields.String(required=True)
+    participants = fields.String(required=True, allow_none=True)
+    is_inbox = fields.Boolean(required=True)
+    is_highlighted = fields.Boolean(required=True)
+    audio_available = fields.Boolean(required=True)
+    audio_duration = fields.Float(required=True, allow_none=True, metadata={"description": "Seconds"})
+    processing_time_seconds = fields.Float(required=True, allow_none=True)
+    transcription_duration_seconds = fields.Float(required=True, allow_none=True)
+    summarization_duration_seconds = fields.Float(required=True, allow_none=True)
+    folder_id = fields.Integer(required=True, allow_none=True)
+    folder = fields.Nested(FolderRefOut, required=True, allow_none=True)
+    deletion_exempt = fields.Boolean(required=True)
+    error_message = fields.String(required=True, allow_none=True)
+    keep_audio_only = fields.Boolean(required=True)
+    tags = fields.List(fields.Nested(TagRefOut), required=True)
+
+
+class RecordingItemOut(RecordingBaseOut):
+    """A recording in a list."""
+
+    has_transcription = fields.Boolean(required=True)
+    has_summary = fields.Boolean(required=True)
+
+
+class RecordingListOut(Wire):
+    """A page of recordings."""
+
+    recordings = fields.List(fields.Nested(RecordingItemOut), required=True)
+    pagination = fields.Nested(PaginationOut, required=True)
+
+
+class CopyOut(Wire):
+    """One of several recordings of the same bytes."""
+
+    id = fields.Integer(required=True)
+    title = fields.String(required=True)
+    created_at = UtcDateTime(required=True)
+    is_self = fields.Boolean(required=True)
+
+
+class DuplicateInfoOut(Wire):
+    """All recordings of the same bytes."""
+
+    total_copies = fields.Integer(required=True)
+    copies = fields.List(fields.Nested(CopyOut), required=True)
+
+
+class CalendarEventOut(Wire):
+    """A dated event found in the transcript."""
+
+    id = fields.Integer(required=True)
+    recording_id = fields.Integer(required=True)
+    title = fields.String(required=True)
+    start_datetime = UtcDateTime(required=True)
+    end_datetime = UtcDateTime(required=True, allow_none=True)
+    description = fields.String(required=True, allow_none=True)
+    location = fields.String(required=True, allow_none=True)
+    attendees = fields.List(fields.String(), required=True)
+    reminder_minutes = fields.Integer(required=True, allow_none=True)
+    created_at = UtcDateTime(required=True)
+
+
+class RecordingDetailOut(RecordingBaseOut):
+    """A whole recording; `transcription`, `summary` and `notes` are there when asked for."""
+
+    mime_type = fields.String(required=True)
+    events = fields.List(fields.Nested(CalendarEventOut), required=True)
+    duplicate_info = fields.Nested(DuplicateInfoOut, required=True, allow_none=True)
+    transcription = fields.String(allow_none=True)
+    summary = fields.String(allow_none=True)
+    notes = fields.String(allow_none=True)
+
+
+class RecordingListQuery(Wire):
+    """How to narrow and order a list."""
+
+    page = fields.Integer(load_default=1, validate=validate.Range(min=1, max=10_000_000))
+    per_page = fields.Integer(
+        load_default=25,
+        validate=validate.Range(min=1, max=1_000_000),
+        metadata={"description": f"More than {MOST_PER_PAGE} is taken as {MOST_PER_PAGE}."},
+    )
+    status = fields.String(
+        load_default="all",
+        metadata={
+            "description": "all, pending, processing, completed or failed; anything else is taken as all."
+        },
+    )
+    sort_by = fields.String(
+        load_default="created_at",
+        metadata={"description": f"{', '.join(SORT_COLUMNS)}; anything else is taken as created_at."},
+    )
+    sort_order = fields.String(load_default="desc", metadata={"description": "asc, or else desc."})
+    date_from = fields.String(
+        metadata={"description": "ISO 8601 date or time: created at or after.", "example": "2024-01-15"}
+    )
+    date_to = fields.String(
+        metadata={
+            "description": "ISO 8601 date or time: created at or before; a date includes that day.",
+            "example": "2024-01-31",
+        }
+    )
+    tag_id = fields.Integer(validate=validate.Range(min=1, max=2_147_483_647))
+    tag = Text(metadata={"description": "A tag by its name."})
+    folder_id = fields.String(
+        validate=validate.Regexp("^([1-9][0-9]{0,8}|[Nn][Oo][Nn][Ee])$"),
+        metadata={
+            "description": "A folder's id, or none for recordings in no folder. Needs the folders feature.",
+            "example": "none",
+        },
+    )
+    q = Text(metadata={"description": "Part of the title or the participants."})
+    search = Text(metadata={"description": "The same as q."})
+    inbox = QueryBoolean()
+    starred = QueryBoolean()
+
+
+class RecordingDetailQuery(Wire):
+    """Which texts to send along."""
+
+    format = fields.String(
+        load_default="full", metadata={"description": "full, or minimal for no long texts."}
+    )
+    include = fields.String(
+        load_default="transcription,summary,notes",
+        metadata={"description": "Comma list of transcription, summary, notes."},
+    )
+
+
+class RecordingUpdateIn(Wire):
+    """Fields to change; all optional, unknown ones ignored."""
+
+    title = text(200)
+    participants = text(1000, allow_none=True)
+    notes = text(LONG_TEXT, allow_none=True)
+    summary = text(LONG_TEXT, allow_none=True)
+    meeting_date = UtcDateTime(allow_none=True)
+    is_inbox = StrictBoolean()
+    is_highlighted = StrictBoolean()
+    folder_id = an_id(allow_none=True)
+
+    @pre_load
+    def accept_other_spellings(self, data: object, **_: object) -> object:
+        """Take `note` for `notes`, and an empty meeting date for none, as known clients send them."""
+        if isinstance(data, dict):
+            data = dict(data)
+            if "note" in data:
+                data.setdefault("notes", data.pop("note"))
+            if data.get("meeting_date") == "":
+                data["meeting_date"] = None
+        return data
+
+
+class RecordingFieldsOut(Wire):
+    """The editable fields as they are now."""
+
+    id = fields.Integer(required=True)
+    title = fields.String(required=True)
+    participants = fields.String(required=True, allow_none=True)
+    notes = fields.String(required=True, allow_none=True)
+    summary = fields.String(required=True, allow_none=True)
+    meeting_date = UtcDateTime(required=True, allow_none=True)
+    is_inbox = fields.Boolean(required=True)
+    is_highlighted = fields.Boolean(required=True)
+    folder_id = fields.Integer(required=True, allow_none=True)
+
+
+class RecordingUpdatedOut(Wire):
+    """What an update left behind."""
+
+    success = fields.Boolean(required=True)
+    recording = fields.Nested(RecordingFieldsOut, required=True)
+
+
+class StatusOut(Wire):
+    """How far a recording is."""
+
+    id = fields.Integer(required=True)
+    status = fields.String(required=True, validate=validate.OneOf(STATUSES))
+    queue_position = fields.Integer(required=True, allow_none=True)
+    error_message = fields.String(required=True, allow_none=True)
+    completed_at = UtcDateTime(required=True, allow_none=True)
+    progress = fields.Integer(required=True, metadata={"description": "Percent of the current step."})
+    message = fields.String(required=True, allow_none=True)
+    error_code = fields.String(required=True, allow_none=True)
+
+
+class UploadOut(Wire):
+    """A recording that was taken in."""
+
+    id = fields.Integer(required=True)
+    title = fields.String(required=True)
+    status = fields.String(required=True, validate=validate.OneOf(STATUSES))
+    created_at = UtcDateTime(required=True)
+    meeting_date = UtcDateTime(required=True, allow_none=True)
+    file_size = fields.Integer(required=True)
+    original_filename = fields.String(required=True)
+    mime_type = fields.String(required=True)
+    notes = fields.String(required=True, allow_none=True)
+    keep_audio_only = fields.Boolean(required=True)
+    duplicate_warning = fields.Nested(
+        Wire.from_dict(
+            {
+                "existing_recording_id": fields.Integer(required=True),
+                "existing_title": fields.String(required=True),
+                "existing_created_at": UtcDateTime(required=True),
+            },
+            name="DuplicateWarningOut",
+        )
+    )
+
+
+class UploadForm(Wire):
+    """The fields of an upload, for the document; `api/uploads.py` reads them from the stream."""
+
+    file = fields.Raw(required=True, metadata={"type": "string", "format": "binary"})
+    title = fields.String()
+    notes = fields.String()
+    meeting_date = fields.String(metadata={"format": "date-time", "example": "2024-01-15T09:00:00Z"})
+    file_last_modified = fields.String(
+        metadata={"description": "Milliseconds since 1970.", "example": "1705309200000"}
+    )
+    language = fields.String(metadata={"description": "ISO 639-1; empty for detection.", "example": "en"})
+    min_speakers = fields.Integer()
+    max_speakers = fields.Integer()
+    tag_id = fields.Integer(metadata={"description": "One tag; several as tag_ids[0], tag_ids[1] ..."})
+    tags = fields.String(metadata={"description": "A tag by name; may be repeated."})
+    folder_id = fields.Integer()
+    keep_audio_only = fields.String(metadata={"description": "true: store only the sound of a video."})
+    hotwords = fields.String()
+    initial_prompt = fields.String()
+    transcription_model = fields.String()
+    prompt_variables = fields.String(
+        metadata={"description": "A JSON object of texts for {{names}} in prompts."}
+    )

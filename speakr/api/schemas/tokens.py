@@ -1,0 +1,59 @@
+"""Shapes of API tokens."""
+
+from __future__ import annotations
+
+from marshmallow import fields, validate
+
+from speakr.api.schemas.fields import UtcDateTime, Wire, text
+from speakr.domain.permissions import Scope
+
+SCOPES = [scope.value for scope in Scope]
+
+
+class TokenOut(Wire):
+    """A token without its secret."""
+
+    id = fields.Integer(required=True)
+    name = fields.String(required=True)
+    prefix = fields.String(required=True)
+    scopes = fields.List(fields.String(validate=validate.OneOf(SCOPES)), required=True)
+    created_at = UtcDateTime(required=True)
+    last_used_at = UtcDateTime(required=True, allow_none=True)
+    expires_at = UtcDateTime(required=True, allow_none=True)
+    revoked = fields.Boolean(required=True, attribute="is_revoked")
+
+
+class TokenSecretOut(TokenOut):
+    """A token with its secret, shown this once."""
+
+    token = fields.String(required=True)
+
+
+class TokenListOut(Wire):
+    """Tokens, newest first."""
+
+    tokens = fields.List(fields.Nested(TokenOut), required=True)
+
+
+class TokenCreateIn(Wire):
+    """A new token."""
+
+    name = text(1000, load_default="Unnamed Token")
+    expires_in_days = fields.Integer(
+        strict=True,
+        load_default=0,
+        validate=validate.Range(min=0, max=36_500),
+        error_messages={"invalid": "expires_in_days must be a non-negative integer"},
+    )
+    scopes = fields.List(
+        fields.String(validate=validate.OneOf(SCOPES)),
+        allow_none=True,
+        load_default=None,
+        metadata={"description": "Default: all but admin, as far as the asking credential has them."},
+    )
+
+
+class TokenUpdateIn(Wire):
+    """A new name."""
+
+    name = text(1000, load_default="")

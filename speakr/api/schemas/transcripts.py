@@ -1,0 +1,89 @@
+"""Shapes of transcripts, summaries and notes."""
+
+from __future__ import annotations
+
+from marshmallow import fields
+
+from speakr.api.schemas.fields import Wire, text
+from speakr.api.schemas.recordings import LONG_TEXT
+
+
+class WordOut(Wire):
+    """One word; times in seconds."""
+
+    word = fields.String(required=True)
+    start = fields.Float(required=True)
+    end = fields.Float(required=True)
+    probability = fields.Float(required=True, allow_none=True)
+
+
+class SegmentOut(Wire):
+    """One segment; times in seconds."""
+
+    speaker = fields.String(required=True)
+    sentence = fields.String(required=True)
+    start_time = fields.Float(required=True)
+    end_time = fields.Float(required=True)
+    confidence = fields.Float(allow_none=True)
+    words = fields.List(fields.Nested(WordOut), metadata={"description": "With words=true only."})
+
+
+class TranscriptOut(Wire):
+    """A transcript: `segments` for json, `content` for the other formats."""
+
+    format = fields.String(required=True)
+    segments = fields.List(fields.Nested(SegmentOut))
+    content = fields.String()
+
+
+class TranscriptQuery(Wire):
+    """Which format."""
+
+    format = fields.String(load_default="json", metadata={"description": "json, text, srt or vtt"})
+    words = fields.String(
+        load_default="false", metadata={"description": "true adds words with their times (json)."}
+    )
+
+
+class SummaryOut(Wire):
+    """A summary, if there is one."""
+
+    summary = fields.String(required=True, allow_none=True)
+    has_summary = fields.Boolean(required=True)
+
+
+class NotesOut(Wire):
+    """Notes, if there are any."""
+
+    notes = fields.String(required=True, allow_none=True)
+    has_notes = fields.Boolean(required=True)
+
+
+class NotesIn(Wire):
+    """New notes."""
+
+    notes = text(
+        LONG_TEXT, required=True, allow_none=True, error_messages={"required": "notes field required"}
+    )
+
+
+class SummaryIn(Wire):
+    """A new summary."""
+
+    summary = text(
+        LONG_TEXT, required=True, allow_none=True, error_messages={"required": "summary field required"}
+    )
+
+
+class NotesSavedOut(Wire):
+    """Notes as they are now."""
+
+    success = fields.Boolean(required=True)
+    notes = fields.String(required=True, allow_none=True)
+
+
+class SummarySavedOut(Wire):
+    """The summary as it is now."""
+
+    success = fields.Boolean(required=True)
+    summary = fields.String(required=True, allow_none=True)

@@ -1,0 +1,96 @@
+"""Health, metrics and the API's own description. None of it needs a token, but metrics are not for strangers."""
+
+from __future__ import annotations
+
+import hmac
+
+from flask import Blueprint, Response, abort, current_app, request
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    REGISTRY,
+    CollectorRegistry,
+    Gauge,
+    generate_latest,
+    multiprocess,
+)
+
+from speakr.api import openapi
+from speakr.backends import plugged
+from speakr.services import health
+from speakr.services.deliveries import sending
+from speakr.web.identity import public
+from speakr.web.json import json_response
+
+blp = Blueprint("system", __name__)
+
+_LOOPBACK = {"127.0.0.1", "::1", "unix:", ""}
+
+
+@blp.get("/healthz")
+@public
+def healthz() -> Response:
+    """Tell that the process answers."""
+    return json_response({"status": "ok"})
+
+
+@blp.get("/readyz")
+@public
+def readyz() -> Response:
+    """Tell whether all that work needs is there."""
+    is_ready, report = health.readiness()
+    return json_response(
+        {"status": "ready" if is_ready else "not ready", "checks": report}, 200 if is_ready else 503
+    )
+
+
+@blp.get("/metrics")
+@public
+def metrics() -> Response:
+    """Give Prometheus its numbers: to loopback, or to whoever has SPEAKR_METRICS_TOKEN."""
+    wanted = plugged().settings.metrics_token
+    if wanted:
+        given = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        if not hmac.compare_digest(given.encode(), wanted.encode()):
+            abort(404)
+    elif (request.remote_addr or "") not in _LOOPBACK or "X-Forwarded-For" in request.headers:
+        # A proxy on this machine makes everybody look local.
+        abort(404)
+    return Response(_counters() + generate_latest(_gauges()), content_type=CONTENT_TYPE_LATEST)
+
+
+def _counters() -> bytes:
+    folder = plugged().settings.metrics_dir
+    if not folder:
+        return generate_latest(REGISTRY)
+    registry = CollectorRegistry()
+    multiprocess.MultiProcessCollector(registry, path=folder)  # type: ignore[no-untyped-call] # the package is half typed
+    return generate_latest(registry)
+
+
+def _gauges() -> CollectorRegistry:
+    registry = CollectorRegistry()
+
+    def gauge(name: str, text: str, value: float) -> None:
+        Gauge(name, text, registry=registry).set(value)
+
+    jobs = Gauge("speakr_jobs", "Active jobs", ["state"], registry=registry)
+    for state, count in health.jobs_by_state().items():
+        jobs.labels(state).set(count)
+    deliveries = Gauge("speakr_deliveries", "Deliveries not yet at their end", ["status"], registry=registry)
+    for status, count in health.deliveries_by_status().items():
+        deliveries.labels(status).set(count)
+    gauge("speakr_oldest_job_seconds", "Age of the oldest job that is due", health.oldest_job_seconds())
+    gauge(
+        "speakr_oldest_delivery_seconds",
+        "Age of the oldest delivery that is due",
+        sending.oldest_due_seconds(),
+    )
+    gauge("speakr_webhooks_paused", "Webhooks paused for failing", health.paused_webhooks())
+    return registry
+
+
+@blp.get("/api/v1/openapi.json")
+@public
+def openapi_json() -> Response:
+    """Describe the native API (OpenAPI 3)."""
+    return json_response(openapi.document(current_app))

@@ -1,0 +1,136 @@
+"""Transcript, summary and notes of a recording."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response, request
+from flask.views import MethodView
+
+from speakr.api.blueprint import noun
+from speakr.api.schemas.transcripts import (
+    NotesIn,
+    NotesOut,
+    NotesSavedOut,
+    SummaryIn,
+    SummaryOut,
+    SummarySavedOut,
+    TranscriptOut,
+    TranscriptQuery,
+)
+from speakr.db import unit_of_work
+from speakr.domain.errors import Invalid, NotFound
+from speakr.domain.permissions import Permission, Scope
+from speakr.exports import EXPORTERS
+from speakr.services import transcripts
+from speakr.services.recordings import access, editing
+from speakr.web.identity import actor, needs
+from speakr.web.json import json_response
+from speakr.web.rate_limits import RateClass
+
+blp = noun("transcripts", "The texts of a recording")
+
+_RENDERED = ("text", "srt", "vtt")
+
+
+@blp.route("/recordings/<id:recording_id>/transcript")
+class Transcript(MethodView):
+    """What was said."""
+
+    @needs(Scope.READ, RateClass.GET)
+    @blp.doc(operationId="getTranscript")
+    @blp.arguments(TranscriptQuery, location="query")
+    @blp.response(200, TranscriptOut)
+    def get(self, query: dict[str, Any], recording_id: int) -> Response:
+        """Read the transcript as json, text, srt or vtt.
+
+        The answer is JSON whatever the format; a client whose `Accept` prefers text gets the bare text.
+        """
+        name = query["format"].lower()
+        if name != "json" and name not in _RENDERED:
+            raise Invalid(f"Unknown format: {query['format']}", errors={"format": ["json, text, srt or vtt"]})
+        recording = access.get(actor(), recording_id, Permission.VIEW)
+        if not recording.has_transcription:
+            raise NotFound("No transcription available", code="no_transcription")
+        segments = transcripts.segments_of(recording.id)
+        if name == "json":
+            return json_response(
+                _as_json(recording.id, segments, with_words=query["words"].lower() == "true")
+            )
+        exporter = EXPORTERS[name]
+        content = exporter.render(segments)
+        if _prefers_text():
+            return Response(content, mimetype=exporter.media_type)
+        return json_response({"format": name, "content": content})
+
+
+def _as_json(recording_id: int, segments: list[Any], *, with_words: bool) -> dict[str, Any]:
+    rows: list[dict[str, Any]] = [
+        {
+            "speaker": segment.speaker,
+            "sentence": segment.text,
+            "start_time": segment.start,
+            "end_time": segment.end,
+            "confidence": segment.confidence,
+        }
+        for segment in segments
+    ]
+    if with_words:
+        for row, words in zip(rows, transcripts.words_of(recording_id), strict=True):
+            row["words"] = [
+                {"word": word.text, "start": word.start, "end": word.end, "probability": word.probability}
+                for word in words
+            ]
+    return {"format": "json", "segments": rows}
+
+
+def _prefers_text() -> bool:
+    """Tell whether the caller ranks text above JSON; browsers and n8n, which take anything, do not."""
+    accepted = request.accept_mimetypes
+    return max(accepted["text/plain"], accepted["text/vtt"]) > accepted["application/json"]
+
+
+@blp.route("/recordings/<id:recording_id>/summary")
+class Summary(MethodView):
+    """The summary, in Markdown."""
+
+    @needs(Scope.READ, RateClass.GET)
+    @blp.doc(operationId="getSummary")
+    @blp.response(200, SummaryOut)
+    def get(self, recording_id: int) -> Any:
+        """Read the summary."""
+        recording = access.get(actor(), recording_id, Permission.VIEW, texts=("summary",))
+        return {"summary": recording.summary, "has_summary": recording.has_summary}
+
+    @needs(Scope.WRITE, RateClass.WRITE)
+    @blp.doc(operationId="replaceSummary")
+    @blp.arguments(SummaryIn)
+    @blp.response(200, SummarySavedOut)
+    def put(self, body: dict[str, Any], recording_id: int) -> Any:
+        """Replace the summary."""
+        with unit_of_work():
+            recording = editing.update(actor(), recording_id, {"summary": body["summary"]})
+            return {"success": True, "summary": recording.summary}
+
+
+@blp.route("/recordings/<id:recording_id>/notes")
+class Notes(MethodView):
+    """The owner's notes."""
+
+    @needs(Scope.READ, RateClass.GET)
+    @blp.doc(operationId="getNotes")
+    @blp.response(200, NotesOut)
+    def get(self, recording_id: int) -> Any:
+        """Read the notes."""
+        recording = access.get(actor(), recording_id, Permission.VIEW, texts=("notes",))
+        return {"notes": recording.notes, "has_notes": bool(recording.notes)}
+
+    @needs(Scope.WRITE, RateClass.WRITE)
+    @blp.doc(operationId="replaceNotes")
+    @blp.arguments(NotesIn)
+    @blp.response(200, NotesSavedOut)
+    def put(self, body: dict[str, Any], recording_id: int) -> Any:
+        """Replace the notes."""
+        with unit_of_work():
+            recording = editing.update(actor(), recording_id, {"notes": body["notes"]})
+            return {"success": True, "notes": recording.notes}

@@ -1,0 +1,176 @@
+"""Webhooks and their deliveries."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response
+from flask.views import MethodView
+
+from speakr.api.blueprint import noun
+from speakr.api.schemas.webhooks import (
+    DeliveryDetailOut,
+    DeliveryListOut,
+    DeliveryListQuery,
+    DeliveryOut,
+    WebhookCreateIn,
+    WebhookListOut,
+    WebhookOut,
+    WebhookSecretOut,
+    WebhookUpdateIn,
+)
+from speakr.backends import plugged
+from speakr.db import release, unit_of_work
+from speakr.domain.events import EventType
+from speakr.domain.permissions import Scope
+from speakr.services import webhooks
+from speakr.services.deliveries import history
+from speakr.services.webhooks import standard_secret
+from speakr.web.identity import actor, needs
+from speakr.web.json import json_response
+from speakr.web.rate_limits import RateClass
+
+blp = noun("webhooks", "Where events are sent, signed")
+
+_DEFAULT_LIMIT = 50
+_MOST = 200
+
+
+def _with_secret(webhook: Any, secret: str, status: int) -> Response:
+    shown: dict[str, Any] = WebhookOut().dump(webhook)
+    return json_response({**shown, "secret": secret, "secret_standard": standard_secret(secret)}, status)
+
+
+@blp.route("/webhooks")
+class Webhooks(MethodView):
+    """All of a user's webhooks."""
+
+    @needs(Scope.WEBHOOKS, RateClass.GET)
+    @blp.doc(operationId="listWebhooks")
+    @blp.response(200, WebhookListOut)
+    def get(self) -> Any:
+        """List the caller's webhooks, newest first, and the events there are."""
+        return {
+            "webhooks": webhooks.list_for(actor()),
+            "event_types": [event.value for event in EventType],
+            "max_per_user": plugged().settings.webhook_max_per_user,
+        }
+
+    @needs(Scope.WEBHOOKS, RateClass.WRITE)
+    @blp.doc(operationId="createWebhook")
+    @blp.arguments(WebhookCreateIn)
+    @blp.response(201, WebhookSecretOut)
+    def post(self, form: dict[str, Any]) -> Any:
+        """Add a webhook. Its secret is in this answer and in no other."""
+        webhooks.check_form(form)
+        webhooks.check_target(form["url"].strip(), allow_http=form["allow_http"])
+        with unit_of_work():
+            webhook, secret = webhooks.create(actor(), **form)
+        return _with_secret(webhook, secret, 201)
+
+
+@blp.route("/webhooks/<id:webhook_id>")
+class Webhook(MethodView):
+    """One webhook."""
+
+    @needs(Scope.WEBHOOKS, RateClass.GET)
+    @blp.doc(operationId="getWebhook")
+    @blp.response(200, WebhookOut)
+    def get(self, webhook_id: int) -> Any:
+        """Look at a webhook."""
+        return webhooks.get(actor(), webhook_id)
+
+    @needs(Scope.WEBHOOKS, RateClass.WRITE)
+    @blp.doc(operationId="updateWebhook")
+    @blp.arguments(WebhookUpdateIn, required=False)
+    @blp.response(200, WebhookOut)
+    def patch(self, changes: dict[str, Any], webhook_id: int) -> Any:
+        """Change some fields; `enabled: true` also ends an automatic pause."""
+        known = webhooks.get(actor(), webhook_id)
+        if "url" in changes or "allow_http" in changes:
+            url, allow_http = changes.get("url", known.url), changes.get("allow_http", known.allow_http)
+            release()  # names are looked up now
+            webhooks.check_target(url.strip(), allow_http=allow_http)
+        with unit_of_work():
+            return webhooks.update(actor(), webhook_id, changes)
+
+    @needs(Scope.WEBHOOKS, RateClass.WRITE)
+    @blp.doc(operationId="deleteWebhook")
+    @blp.response(204)
+    def delete(self, webhook_id: int) -> None:
+        """Remove a webhook with its deliveries."""
+        with unit_of_work():
+            webhooks.delete(actor(), webhook_id)
+
+
+@blp.route("/webhooks/<id:webhook_id>/rotate-secret")
+class RotateSecret(MethodView):
+    """A new secret."""
+
+    @needs(Scope.WEBHOOKS, RateClass.WRITE)
+    @blp.doc(operationId="rotateWebhookSecret")
+    @blp.response(200, WebhookSecretOut)
+    def post(self, webhook_id: int) -> Any:
+        """Make a new secret, shown this once. For a day the old one signs beside it."""
+        with unit_of_work():
+            webhook, secret = webhooks.rotate_secret(actor(), webhook_id)
+        return _with_secret(webhook, secret, 200)
+
+
+@blp.route("/webhooks/<id:webhook_id>/test")
+class TestWebhook(MethodView):
+    """A test delivery."""
+
+    @needs(Scope.WEBHOOKS, RateClass.WRITE)
+    @blp.doc(operationId="testWebhook")
+    @blp.response(202, DeliveryOut)
+    def post(self, webhook_id: int) -> Any:
+        """Send a `webhook.test` event to this webhook only."""
+        with unit_of_work():
+            return webhooks.send_test(actor(), webhook_id)
+
+
+@blp.route("/webhooks/<id:webhook_id>/deliveries")
+class Deliveries(MethodView):
+    """What was sent."""
+
+    @needs(Scope.WEBHOOKS, RateClass.GET)
+    @blp.doc(operationId="listDeliveries")
+    @blp.arguments(DeliveryListQuery, location="query")
+    @blp.response(200, DeliveryListOut)
+    def get(self, query: dict[str, Any], webhook_id: int) -> Any:
+        """List a webhook's deliveries, newest first."""
+        limit = _limit(query["limit"])
+        return {"deliveries": history.list_for(actor(), webhook_id, limit), "limit": limit}
+
+
+def _limit(text: str) -> int:
+    try:
+        return min(max(int(text), 1), _MOST)
+    except ValueError:
+        return _DEFAULT_LIMIT
+
+
+@blp.route("/webhooks/<id:webhook_id>/deliveries/<id:delivery_id>")
+class Delivery(MethodView):
+    """One delivery."""
+
+    @needs(Scope.WEBHOOKS, RateClass.GET)
+    @blp.doc(operationId="getDelivery")
+    @blp.response(200, DeliveryDetailOut)
+    def get(self, webhook_id: int, delivery_id: int) -> Any:
+        """Look at a delivery with the body that was sent."""
+        return history.get(actor(), webhook_id, delivery_id)
+
+
+@blp.route("/webhooks/<id:webhook_id>/deliveries/<id:delivery_id>/replay")
+class ReplayDelivery(MethodView):
+    """The same fact again."""
+
+    @needs(Scope.WEBHOOKS, RateClass.WRITE)
+    @blp.doc(operationId="replayDelivery")
+    @blp.response(202, DeliveryOut)
+    def post(self, webhook_id: int, delivery_id: int) -> Any:
+        """Send an old delivery's fact again, under a new id that names the old one."""
+        with unit_of_work():
+            return history.replay(actor(), webhook_id, delivery_id)

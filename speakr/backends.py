@@ -1,0 +1,64 @@
+"""Everything the house is plugged into. Tests plug in fakes that satisfy the same Protocols."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import redis
+
+from speakr.connectors.language import make_language_connector
+from speakr.connectors.language.base import LanguageConnector
+from speakr.connectors.transcription import make_connector
+from speakr.connectors.transcription.base import TranscriptionConnector
+from speakr.live import LiveFeed, RedisLiveFeed
+from speakr.queue import Doorbell, RedisDoorbell
+from speakr.settings import Settings
+from speakr.storage import make_storage
+from speakr.storage.base import Storage
+
+
+@dataclass(frozen=True, slots=True)
+class Backends:
+    """The plugs. Engines are made on demand: only work horses pay for their models."""
+
+    settings: Settings
+    redis: redis.Redis
+    storage: Storage
+    doorbell: Doorbell
+    live: LiveFeed
+    make_transcriber: Callable[[], TranscriptionConnector]
+    make_writer: Callable[[], LanguageConnector]
+
+
+def connect(settings: Settings) -> Backends:
+    """Plug into what the settings name. Nothing is contacted before it is used."""
+    # Short timeouts: Redis rings bells, and nobody should wait long for a bell.
+    connection = redis.Redis.from_url(
+        settings.redis_url, socket_connect_timeout=2.0, socket_timeout=40.0, health_check_interval=30
+    )
+    return Backends(
+        settings=settings,
+        redis=connection,
+        storage=make_storage(settings),
+        doorbell=RedisDoorbell(connection),
+        live=RedisLiveFeed(connection),
+        make_transcriber=lambda: make_connector(settings),
+        make_writer=lambda: make_language_connector(settings),
+    )
+
+
+_plugged: Backends | None = None
+
+
+def plug_in(backends: Backends) -> None:
+    """Make these the backends of this process; one process is one house."""
+    global _plugged  # noqa: PLW0603 - the one place where wiring becomes ambient, so that services stay functions
+    _plugged = backends
+
+
+def plugged() -> Backends:
+    """Return what this process is plugged into."""
+    if _plugged is None:
+        raise RuntimeError("create_app() has not been called")
+    return _plugged

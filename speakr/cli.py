@@ -1,0 +1,234 @@
+"""The operator's commands: `speakr`, or `python -m speakr`.
+
+Commands import what they need when they run: `speakr up` must stay small for as long as the server
+lives, and a slip on the command line should be answered at once.
+"""
+# ruff: noqa: PLC0415 - imports inside commands, for the reason above
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from speakr import __version__
+from speakr.operations.errors import sentence_for
+from speakr.settings import Settings
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+
+class _Refusal(click.ClickException):
+    exit_code = 2
+
+
+class _Commands(click.Group):
+    """Tells operators' mistakes in a sentence (exit code 2); mistakes of ours keep their traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            sentence = sentence_for(error)
+            if sentence is None:
+                raise
+            raise _Refusal(sentence) from error
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="speakr")
+def main() -> None:
+    """Run and look after a Speakr server."""
+
+
+def _house(settings: Settings | None = None) -> Flask:
+    from speakr.app import create_house
+
+    return create_house(settings or Settings.from_env())
+
+
+@contextlib.contextmanager
+def _at_home(settings: Settings | None = None) -> Iterator[None]:
+    """Be in the house for the length of a command, and shut its doors when leaving."""
+    from speakr.backends import plugged
+    from speakr.db import db
+
+    with _house(settings).app_context():
+        try:
+            yield
+        finally:
+            db.session.remove()
+            db.engine.dispose()
+            plugged().redis.close()
+
+
+# -- processes
+
+
+@main.command()
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    help="Port to listen on; default 8899, or a free one if that is taken.",
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 for all.")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Data folder; default SPEAKR_DATA, or ./data.",
+)
+@click.option(
+    "--sample/--no-sample", default=True, help="Send the bundled recording through an empty library."
+)
+@click.option(
+    "--workers", type=click.IntRange(1, 64), help="Number of workers; default SPEAKR_WORKERS, or 2."
+)
+@click.option("--verbose", is_flag=True, help="Show the logs of all processes here too.")
+def up(
+    port: int | None, host: str, data: Path | None, *, sample: bool, workers: int | None, verbose: bool
+) -> None:
+    """Start a whole server here: Redis, database, web, workers, webhook dispatcher."""
+    from speakr.operations.up import Wishes
+    from speakr.operations.up import up as start
+
+    start(
+        Wishes(host=host, port=port, data=data, workers=workers, wants_sample=sample, is_verbose=verbose),
+        click.echo,
+    )
+
+
+@main.command()
+def work() -> None:
+    """Run one worker until it is told to stop."""
+    from speakr.jobs.worker import work as run
+
+    run(_house())
+
+
+@main.command("dispatch-webhooks")
+def dispatch_webhooks() -> None:
+    """Send webhook deliveries until told to stop. One such process is enough; more do no harm."""
+    from speakr.webhooks import dispatcher
+
+    dispatcher.run(_house())
+
+
+# -- upkeep
+
+
+@main.command()
+def migrate() -> None:
+    """Bring the database to the shape this version expects."""
+    from speakr.schema import upgrade
+
+    upgrade(Settings.from_env().resolved_database_url)
+    click.echo("The database is up to date.")
+
+
+@main.command("rescue-jobs")
+def rescue_jobs() -> None:
+    """Put right now what a crash left behind; workers do the same every few seconds."""
+    from speakr.services import mending
+
+    with _at_home():
+        mending.mend()
+    click.echo("Expired leases are requeued and lost bells rung again.")
+
+
+@main.command(hidden=True)
+@click.option("--sample/--no-sample", default=True)
+def prepare(*, sample: bool) -> None:
+    """Get everything ready for `up`, which reads the answer from this process's output."""
+    from speakr.operations import preparation
+    from speakr.schema import upgrade
+
+    settings = Settings.from_env()
+    try:
+        upgrade(settings.resolved_database_url)
+        with _at_home(settings):
+            answer = dataclasses.asdict(preparation.prepare(settings, wants_sample=sample))
+    except Exception as error:
+        answer = {"error": sentence_for(error)}
+        if answer["error"] is None:
+            raise
+    click.echo(json.dumps(answer))
+
+
+# -- people and settings
+
+
+@main.command("create-user")
+@click.argument("name")
+@click.option("--admin", is_flag=True, help="An administrator.")
+@click.option("--email")
+@click.option(
+    "--password-stdin", is_flag=True, help="Read the password from standard input instead of asking."
+)
+@click.option("--no-password", is_flag=True, help="No password: only tokens will do.")
+def create_user(
+    name: str, *, admin: bool, email: str | None, password_stdin: bool, no_password: bool
+) -> None:
+    """Add a user."""
+    from speakr.operations import accounts
+
+    if no_password:
+        password = None
+    elif password_stdin:
+        password = sys.stdin.readline().rstrip("\r\n")
+    else:
+        password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    with _at_home():
+        user_id = accounts.create_user(name, password=password, email=email, is_admin=admin)
+    click.echo(f"Made the user {name} (id {user_id}).")
+
+
+@main.command("create-token")
+@click.argument("user")
+@click.option("--name", default="Made on the command line", show_default=True)
+@click.option("--scopes", help="Comma list of read, write, process, webhooks, admin; default all but admin.")
+@click.option("--days", type=click.IntRange(0), default=0, help="Days until it expires; 0 is never.")
+def create_token(user: str, name: str, scopes: str | None, days: int) -> None:
+    """Make an API token for a user. It is printed, alone on standard output, this once."""
+    from speakr.operations import accounts
+
+    with _at_home():
+        token = accounts.create_token(user, name=name, scopes=scopes, days=days)
+    click.echo("Keep this token; it is not shown again.", err=True)
+    click.echo(token)
+
+
+@main.command("set")
+@click.argument("name")
+@click.argument("value")
+def set_(name: str, value: str) -> None:
+    """Change a system setting while the server runs."""
+    from speakr.operations import accounts
+
+    with _at_home():
+        accounts.change_setting(name, value)
+    click.echo(f"{name} is now {value}.")
+
+
+@main.command("settings")
+@click.option("--env-example", "as_env", is_flag=True, help="Print config/env.example instead.")
+@click.option("--markdown", "as_markdown", is_flag=True, help="Print docs/settings.md instead.")
+def settings_(*, as_env: bool, as_markdown: bool) -> None:
+    """Print the settings as the server sees them, secrets masked."""
+    from speakr.operations import settings_pages
+
+    if as_env:
+        page = settings_pages.env_example()
+    elif as_markdown:
+        page = settings_pages.markdown()
+    else:
+        page = settings_pages.as_seen(Settings.from_env())
+    click.echo(page, nl=False)

@@ -1,0 +1,84 @@
+"""One exchange with a chat model: what it wrote, and whether it could finish."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from speakr.connectors.language.base import Usage
+from speakr.connectors.language.map_reduce import OutOfRoom
+from speakr.connectors.language.prompts import Messages
+from speakr.connectors.openai_access import OpenAIAccess
+from speakr.domain.errors import ConnectorRejected, ConnectorUnavailable
+
+if TYPE_CHECKING:
+    import openai
+
+SERVICE = "The language model provider"
+
+_THOUGHTS = re.compile(r"\A\s*<think>.*?(?:</think>|\Z)", re.DOTALL)
+_FENCED = re.compile(r"\A```(?:markdown|md)?\n(.*)\n```\Z", re.DOTALL)
+
+
+class ChatModel:
+    """One model at one server; the client is opened with the first question.
+
+    No `max_tokens` and no temperature are sent: reasoning models refuse them, under one name or the other.
+    """
+
+    def __init__(self, access: OpenAIAccess, model: str) -> None:
+        self._access = access
+        self._model = model
+        self._client: openai.OpenAI | None = None
+
+    def complete(self, messages: Messages) -> Mapping[str, Any]:
+        """Ask once and return the answer as it came."""
+        from speakr.connectors.openai_client import ask_for_json, open_client  # noqa: PLC0415 - costs 60 MB
+
+        if self._client is None:
+            self._client = open_client(self._access)
+        create: Any = self._client.chat.completions.with_raw_response.create
+        return ask_for_json(SERVICE, lambda: create(model=self._model, messages=messages))
+
+
+class Conversation:
+    """The questions asked for one summary or title, and the tokens they cost together."""
+
+    def __init__(self, chat: ChatModel) -> None:
+        self._chat = chat
+        self.usage = Usage()
+
+    def ask(self, messages: Messages) -> str:
+        """Return what the model wrote. Raise OutOfRoom when it had to stop before the end."""
+        answer = self._chat.complete(messages)
+        self.usage += _usage(answer)
+        try:
+            choice = answer["choices"][0]
+            message = choice["message"]
+            content, refusal = message.get("content"), message.get("refusal")
+            finish_reason = choice.get("finish_reason")
+        except (LookupError, TypeError, AttributeError) as error:
+            raise ConnectorUnavailable(f"{SERVICE} gave an answer that cannot be understood.") from error
+        if finish_reason == "length":
+            raise OutOfRoom
+        if refusal or finish_reason == "content_filter":
+            raise ConnectorRejected(f"{SERVICE} declined to write about this recording.")
+        return _plain(content)
+
+
+def _plain(content: object) -> str:
+    """Return the answer without the model's thoughts and without a fence around it; it may not be empty."""
+    text = _THOUGHTS.sub("", content).strip() if isinstance(content, str) else ""
+    if not text:
+        raise ConnectorUnavailable(f"{SERVICE} answered with nothing.")
+    fenced = _FENCED.match(text)
+    return fenced[1].strip() if fenced else text
+
+
+def _usage(answer: Mapping[str, Any]) -> Usage:
+    counted = answer.get("usage")
+    if not isinstance(counted, Mapping):
+        return Usage()
+    prompt, completion = (counted.get(name) for name in ("prompt_tokens", "completion_tokens"))
+    return Usage(prompt if isinstance(prompt, int) else 0, completion if isinstance(completion, int) else 0)

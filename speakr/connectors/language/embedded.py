@@ -1,0 +1,84 @@
+"""The engine that is always there: it writes nothing of its own, it picks sentences and phrases."""
+
+from __future__ import annotations
+
+import math
+from typing import Self
+
+from speakr.connectors.language.base import Summary, SummaryRequest, Title
+from speakr.connectors.language.function_words import function_words
+from speakr.connectors.language.keyphrases import find_key_phrases
+from speakr.connectors.language.lexrank import pick_sentences
+from speakr.connectors.language.lines import clock_time
+from speakr.connectors.language.sentences import find_words, split_sentences
+from speakr.connectors.language.titles import shorten
+from speakr.settings import Settings
+
+NOTICE = (
+    "*Extractive summary: sentences picked from the transcript on this server, without a language model.*"
+)
+FEWEST_SENTENCES = 3
+MOST_SENTENCES = 12
+MOST_KEY_PHRASES = 8
+TITLE_PHRASES = 2
+LONGEST_TITLE = 80
+
+
+class EmbeddedLanguageConnector:
+    """Extract a summary without network, key or model.
+
+    It follows no instructions and does not translate: a summary is in the language that was spoken.
+    """
+
+    name = "embedded"
+    is_extractive = True
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:  # noqa: ARG003 - the signature all factories share
+        """Make the connector; nothing of it can be configured."""
+        return cls()
+
+    def summarize(self, request: SummaryRequest) -> Summary:
+        """Pick the central sentences and the key phrases; a transcript without a word gives an empty summary."""
+        return Summary(
+            markdown=_write_summary(request),
+            engine=f"{self.name}/lexrank",
+            is_extractive=True,
+            lines_read=len(request.lines),
+        )
+
+    def write_title(self, request: SummaryRequest) -> Title:
+        """Take what was spoken about repeatedly, else the first sentence that says something, else nothing."""
+        sentences = split_sentences(request.lines)
+        words = [find_words(sentence.text) for sentence in sentences]
+        stop = function_words(words)
+        phrases = find_key_phrases((sentence.text for sentence in sentences), stop, TITLE_PHRASES)
+        repeated = [phrase.text for phrase in phrases if phrase.count > 1]
+        if repeated:
+            return Title(text=shorten(_capitalize(", ".join(repeated)), LONGEST_TITLE))
+        for sentence, its_words in zip(sentences, words, strict=True):
+            if not stop.issuperset(its_words):
+                return Title(text=shorten(_capitalize(sentence.text.rstrip(".。")), LONGEST_TITLE))
+        return Title(text="")
+
+
+def _write_summary(request: SummaryRequest) -> str:
+    sentences = split_sentences(request.lines)
+    if not sentences:
+        return ""
+    words = [find_words(sentence.text) for sentence in sentences]
+    stop = function_words(words)
+    content = [[word for word in each if word not in stop] for each in words]
+    count = min(MOST_SENTENCES, max(FEWEST_SENTENCES, math.isqrt(len(sentences))))
+    # Small talk may hold no content word at all; then its beginning has to stand for it.
+    chosen = pick_sentences(content, count) or list(range(min(count, len(sentences))))
+    bullets = [f"- [{clock_time(sentences[at].start)}] {sentences[at].text}" for at in chosen]
+    paragraphs = [NOTICE, "\n".join(bullets)]
+    phrases = find_key_phrases((sentence.text for sentence in sentences), stop, MOST_KEY_PHRASES)
+    if phrases:
+        paragraphs.append("**Keywords:** " + ", ".join(phrase.text for phrase in phrases))
+    return "\n\n".join(paragraphs) + "\n"
+
+
+def _capitalize(text: str) -> str:
+    return text[:1].upper() + text[1:]

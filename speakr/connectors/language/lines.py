@@ -1,0 +1,22 @@
+"""How a transcript's lines are written down for a reader, human or model."""
+
+from __future__ import annotations
+
+from speakr.connectors.language.base import Line
+
+
+def clock_time(seconds: float) -> str:
+    """Write a time as mm:ss, from one hour on as h:mm:ss."""
+    minutes, rest = divmod(int(max(seconds, 0.0)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes:02d}:{rest:02d}"
+
+
+def one_line(text: str) -> str:
+    """Return the text with every run of white space made one blank."""
+    return " ".join(text.split())
+
+
+def write_line(line: Line) -> str:
+    """Write `[mm:ss] speaker: text` on one line."""
+    return f"[{clock_time(line.start)}] {one_line(line.speaker)}: {one_line(line.text)}"

@@ -1,0 +1,127 @@
+"""The engine that is always there: PocketSphinx with the English model inside its package.
+
+It needs no network, no key and no download. It hears English only, knows neither case nor punctuation,
+and gets about one word in five wrong on near-field read speech (more with noise, accents or distance).
+Every word has a time and a probability, so all later steps work on what it gives.
+
+Source: D. Huggins-Daines et al., "PocketSphinx: a free, real-time continuous speech recognition system
+for hand-held devices", ICASSP 2006.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, Self
+
+from speakr.connectors.transcription.base import SAMPLE_RATE, AudioChunk, Capabilities, OnSegment
+from speakr.connectors.transcription.plain_text import write_text
+from speakr.connectors.transcription.words import mean_probability
+from speakr.domain.errors import ConnectorRejected, ConnectorUnavailable
+from speakr.domain.transcript import Hints, Hypothesis, Segment, Span, Word
+from speakr.settings import Settings
+
+FRAMES_PER_SECOND = 100
+
+DECODER_OPTIONS = {"lw": 5.5, "fwdflat": False, "loglevel": "FATAL"}
+"""Language weight 5.5 and no second (flat lexicon) pass: as right as any other setting, at 0.7 of the time.
+The best-path pass stays on, since the word probabilities come from its lattice."""
+
+_NOT_A_WORD = re.compile(r"^(<.*>|\[.*\]|\+\+.*\+\+)$")
+_PRONUNCIATION_MARK = re.compile(r"\(\d+\)$")
+
+
+class EmbeddedConnector:
+    """Transcribe with PocketSphinx, one utterance for each stretch of speech.
+
+    Utterances are never joined across a pause: cepstral means are taken over one utterance, and mixing
+    voices in it costs more words than any other setting does.
+    Hints are not for it: a wanted language other than English is no error, it is heard as English and
+    reported as such; `capabilities.languages` says so beforehand.
+    """
+
+    name = "embedded"
+    capabilities = Capabilities(
+        timestamps=True,
+        target_chunk_seconds=30.0,
+        max_chunk_seconds=120.0,
+        languages=frozenset({"en"}),
+    )
+    default_model: str | None = None
+    models: Sequence[str] = ()
+
+    def __init__(self) -> None:
+        self._decoder: Any = None
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:  # noqa: ARG003 - the signature all factories share
+        """Make the connector; nothing of it can be configured."""
+        return cls()
+
+    def transcribe(self, chunk: AudioChunk, hints: Hints, on_segment: OnSegment) -> Hypothesis:  # noqa: ARG002 - it honours no hint
+        """Hear each span by itself; a span without words gives no segment."""
+        segments = []
+        for span in chunk.spans:
+            words = self._hear(chunk, span)
+            if words:
+                segment = Segment(
+                    start=words[0].start,
+                    end=words[-1].end,
+                    text=write_text(words),
+                    confidence=mean_probability(words),
+                    words=words,
+                )
+                on_segment(segment)
+                segments.append(segment)
+        return Hypothesis(segments=tuple(segments), language="en")
+
+    def _hear(self, chunk: AudioChunk, span: Span) -> tuple[Word, ...]:
+        samples = chunk.cut(span)
+        if samples.size == 0 or samples.min() == samples.max():
+            return ()  # out of pure silence the decoder would make up a word
+        decoder = self._load()
+        try:
+            # Without this the noise estimate of the last utterance colours this one, and a chunk
+            # heard again after a crash would read differently.
+            decoder.reinit_feat()
+            decoder.start_utt()
+            decoder.process_raw(samples.tobytes(), full_utt=True)
+            decoder.end_utt()
+            if decoder.hyp() is None:  # then seg() must not be asked
+                return ()
+            spoken = list(decoder.seg())
+        except RuntimeError as error:
+            self._decoder = None  # it may be left inside an utterance
+            raise ConnectorUnavailable("The embedded recogniser failed on this recording.") from error
+        start = max(span.start, chunk.start)
+        return tuple(_words(spoken, start, start + samples.size / SAMPLE_RATE))
+
+    def _load(self) -> Any:
+        """Return the decoder, made on first use: it takes half a second and 115 MB."""
+        if self._decoder is None:
+            try:
+                from pocketsphinx import Decoder  # noqa: PLC0415 - the web process only reads our capabilities
+
+                self._decoder = Decoder(**DECODER_OPTIONS)
+            except (ImportError, RuntimeError) as error:
+                raise ConnectorRejected("The embedded recogniser is not installed completely.") from error
+        return self._decoder
+
+
+def _words(spoken: Sequence[Any], start: float, end: float) -> list[Word]:
+    """Turn decoder segments (frames of 10 ms, `prob` already linear) into words within start and end."""
+    words = []
+    for token in spoken:
+        if _NOT_A_WORD.match(token.word):
+            continue
+        word_start = round(start + token.start_frame / FRAMES_PER_SECOND, 3)
+        word_end = round(start + (token.end_frame + 1) / FRAMES_PER_SECOND, 3)
+        words.append(
+            Word(
+                text=_PRONUNCIATION_MARK.sub("", token.word),
+                start=min(max(word_start, start), end),
+                end=min(word_end, end),
+                probability=min(1.0, float(token.prob)),
+            )
+        )
+    return words

@@ -1,0 +1,110 @@
+"""Transcribe at any server that speaks OpenAI's `POST /audio/transcriptions`."""
+
+from __future__ import annotations
+
+import io
+import wave
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Self
+
+from speakr.connectors.openai_access import OpenAIAccess
+from speakr.connectors.transcription.base import SAMPLE_RATE, AudioChunk, Capabilities, OnSegment
+from speakr.connectors.transcription.openai_answers import read_answer
+from speakr.connectors.transcription.openai_models import family_of, read_choices
+from speakr.domain.transcript import Hints, Hypothesis
+from speakr.settings import Settings
+
+if TYPE_CHECKING:
+    import openai
+
+SERVICE = "The transcription provider"
+
+
+class OpenAIConnector:
+    """Send one chunk as a WAV file and read the answer, whatever form this server gives it.
+
+    Speaker labels of a diarizing model hold inside one chunk only: the provider hears each chunk alone.
+    """
+
+    name = "openai"
+
+    def __init__(self, access: OpenAIAccess, *, models: Sequence[str], default_model: str) -> None:
+        self.models: Sequence[str] = models
+        self.default_model: str | None = default_model
+        self.capabilities = _capabilities(default_model, models)
+        self._model = default_model
+        self._access = access
+        self._client: openai.OpenAI | None = None
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        """Make the connector the operator configured; nothing is contacted."""
+        choices = read_choices(settings.transcription_models, settings.transcription_model)
+        return cls(
+            OpenAIAccess(
+                base_url=settings.transcription_base_url,
+                api_key=settings.transcription_api_key,
+                timeout_seconds=settings.transcription_timeout_seconds,
+            ),
+            models=tuple(choice.value for choice in choices),
+            default_model=settings.transcription_model,
+        )
+
+    def transcribe(self, chunk: AudioChunk, hints: Hints, on_segment: OnSegment) -> Hypothesis:
+        """Transcribe one chunk; a chunk without speech is not sent, since models make up words for silence."""
+        if not chunk.spans or not chunk.samples.size:
+            return Hypothesis(segments=(), language=hints.language)
+        from speakr.connectors.openai_client import ask_for_json, malformed, open_client  # noqa: PLC0415 - costs 60 MB
+
+        if self._client is None:
+            self._client = open_client(self._access)
+        create = self._client.audio.transcriptions.with_raw_response.create
+        request = _request(chunk, hints, hints.model or self._model)
+        hypothesis = read_answer(ask_for_json(SERVICE, lambda: create(**request)), chunk, hints.language)
+        if hypothesis is None:
+            raise malformed(SERVICE)
+        for segment in hypothesis.segments:
+            on_segment(segment)
+        return hypothesis
+
+
+def _capabilities(default_model: str, models: Sequence[str]) -> Capabilities:
+    """Tell what the default model honours; chunks must fit every model, as they are cut before one is picked."""
+    families = [family_of(model) for model in {default_model, *models}]
+    return replace(
+        family_of(default_model).capabilities,
+        target_chunk_seconds=min(family.target_chunk_seconds for family in families),
+        max_chunk_seconds=min(family.max_chunk_seconds for family in families),
+    )
+
+
+def _request(chunk: AudioChunk, hints: Hints, model: str) -> dict[str, Any]:
+    """Return the form fields, only those that this kind of model accepts."""
+    family = family_of(model)
+    fields: dict[str, Any] = {
+        "file": ("audio.wav", _wav(chunk), "audio/wav"),
+        "model": model,
+        "response_format": family.response_format,
+    }
+    if family.response_format == "verbose_json":
+        fields["timestamp_granularities"] = ["word", "segment"]
+    if family.has_speakers:
+        fields["chunking_strategy"] = "auto"  # demanded of diarizing models above 30 seconds
+    if hints.language:
+        fields["language"] = hints.language.split("-")[0].lower()
+    prompt = "\n".join(part for part in (hints.initial_prompt, hints.hotwords) if part)
+    if prompt and family.takes_prompt:
+        fields["prompt"] = prompt
+    return fields
+
+
+def _wav(chunk: AudioChunk) -> bytes:
+    """Wrap the samples as a 16 bit mono WAV file."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as writer:
+        writer.setnchannels(1)
+        writer.setsampwidth(2)
+        writer.setframerate(SAMPLE_RATE)
+        writer.writeframes(chunk.samples.astype("<i2", copy=False).tobytes())
+    return file.getvalue()

@@ -1,0 +1,207 @@
+"""The database: one base class, one place that commits, and promises kept after the commit.
+
+Flask-SQLAlchemy stays inside this file; it owns the engine and ties a session to the app context.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+import orjson
+import structlog
+from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    Engine,
+    Enum,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    create_engine,
+    event,
+)
+from sqlalchemy.engine import Connection, Dialect
+from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.types import TypeDecorator
+
+logger = structlog.get_logger(__name__)
+
+Promise = Callable[[], None]
+
+
+class UTCDateTime(TypeDecorator[datetime]):
+    """An aware UTC datetime, stored without its zone: SQLite has none and PostgreSQL need not convert."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - signature
+        """Refuse naive times: they are a bug waiting for summer."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("naive datetime")
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Give the zone back."""
+        return value if value is None else value.replace(tzinfo=UTC)
+
+
+def by_value(members: type[enum.Enum]) -> list[str]:
+    """Store an enum by its values; SQLAlchemy would store the names."""
+    return [str(member.value) for member in members]
+
+
+class Base(DeclarativeBase):
+    """Base of all tables."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        datetime: UTCDateTime(),
+        dict[str, Any]: JSON(none_as_null=True),
+        list[Any]: JSON(none_as_null=True),
+        enum.Enum: Enum(enum.Enum, values_callable=by_value, native_enum=False, length=40),
+        str: String(),
+    }
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Never use an id twice: SQLite would give a deleted recording's id to the next one, maybe of another user."""
+        super().__init_subclass__(**kwargs)
+        if isinstance(cls.__table__, Table) and "id" in cls.__table__.columns:
+            cls.__table__.dialect_options["sqlite"]["autoincrement"] = True
+
+
+BigId = BigInteger().with_variant(Integer, "sqlite")
+"""For tables with many rows per recording. SQLite only numbers a plain INTEGER by itself, and it is big."""
+
+# Our tables derive from Base and not from db.Model: the extension is asked for the engine and the session only.
+# What was loaded stays readable after the commit: views answer with it.
+db = SQLAlchemy(disable_autonaming=True, session_options={"expire_on_commit": False})
+
+_write_gate = threading.RLock()
+"""SQLite has one writer. Writers of one process queue here, cooperatively under gevent: waiting inside
+SQLite's own lock would stop the whole process, and with it the greenlet that holds the lock."""
+
+
+def init_app(app: Flask, database_url: str) -> None:
+    """Bind the database to the app."""
+    sqlite_in_use = database_url.startswith("sqlite")
+    options: dict[str, Any] = {
+        "json_serializer": lambda value: orjson.dumps(value).decode(),
+        "json_deserializer": orjson.loads,
+        "pool_size": 10,
+        "max_overflow": 40,
+    }
+    if not sqlite_in_use:
+        options["pool_pre_ping"] = True
+    app.config["SQLALCHEMY_DATABASE_URI"] = database_url
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = options
+    db.init_app(app)
+    if sqlite_in_use:
+        with app.app_context():
+            _tune_sqlite(db.engine)
+
+
+def make_engine(database_url: str) -> Engine:
+    """Return an engine outside any app, for migrations."""
+    engine = create_engine(database_url)
+    if engine.dialect.name == "sqlite":
+        _tune_sqlite(engine)
+    return engine
+
+
+def _tune_sqlite(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def _connect(connection: sqlite3.Connection, _record: object) -> None:
+        # The driver must not open transactions by itself: `_begin` below decides which kind.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        # FULL: a committed upload survives a power cut, as our 202 promises.
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.execute("PRAGMA busy_timeout=20000")
+        cursor.execute("PRAGMA cache_size=-4000")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # A transaction that starts as a reader and then writes fails at once when somebody wrote in
+        # between, whatever the busy timeout. So whoever means to write says so at the start.
+        writes = connection.get_execution_options().get("speakr_writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextlib.contextmanager
+def unit_of_work() -> Iterator[Session]:
+    """Open one transaction, commit it, then keep the promises made inside it.
+
+    This is the only place that commits. On an exception everything is rolled back and no promise
+    is kept. Slow work (network, files, models) never happens inside.
+    """
+    session = db.session()
+    if session.info.get("in_unit_of_work"):
+        raise RuntimeError("a unit of work is already open")
+    _start_anew(session)
+    gate = _write_gate if db.engine.dialect.name == "sqlite" else contextlib.nullcontext()
+    promises: list[Promise] = []
+    session.info["in_unit_of_work"] = True
+    session.info["promises"] = promises
+    try:
+        with gate:
+            try:
+                session.connection(execution_options={"speakr_writes": True})
+                yield session
+                session.commit()
+            except BaseException:
+                session.rollback()
+                raise
+    finally:
+        session.info.clear()
+    for promise in promises:
+        try:
+            promise()
+        except Exception:
+            # The fact is stored; what was promised is made up for later by the mender.
+            logger.exception("promise_failed", promise=getattr(promise, "__qualname__", repr(promise)))
+
+
+def after_commit(promise: Promise) -> None:
+    """Do something outside the database once, and only if, the current unit of work is committed."""
+    session = db.session()
+    if not session.info.get("in_unit_of_work"):
+        raise RuntimeError("after_commit needs an open unit of work")
+    session.info["promises"].append(promise)
+
+
+def release() -> None:
+    """Give the connection back before waiting for something slow (a client's bytes, a live stream)."""
+    session = db.session()
+    if session.info.get("in_unit_of_work"):
+        raise RuntimeError("release() would undo the open unit of work")
+    _start_anew(session)
+
+
+def _start_anew(session: Session) -> None:
+    """End the read transaction of whatever came before, and forget what it read: it may be old by now."""
+    session.rollback()
+    session.expire_all()

@@ -1,0 +1,155 @@
+"""What can go wrong, by type. Doors turn these into their own dialect; jobs decide by them to retry.
+
+Every `code` is a stable slug that clients may switch on; every message is a sentence a user may read,
+so it never holds a server path or the output of a tool.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+
+class SpeakrError(Exception):
+    """Base of everything we raise on purpose."""
+
+    code: ClassVar[str] = "error"
+
+    def __init__(self, message: str, *, code: str | None = None, **extra: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.slug = code or self.code
+        self.extra: Mapping[str, Any] = extra
+
+
+# -- asked for by a user
+
+
+class NotAuthenticated(SpeakrError):
+    """No credential, or one that is wrong, expired or revoked."""
+
+    code = "not_authenticated"
+
+
+class Forbidden(SpeakrError):
+    """The actor may know of the thing but not do this to it."""
+
+    code = "forbidden"
+
+
+class NotFound(SpeakrError):
+    """There is no such thing, or none that this actor may know of."""
+
+    code = "not_found"
+
+
+class Invalid(SpeakrError):
+    """The request is understood and wrong; `errors` names the fields."""
+
+    code = "invalid"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        errors: Mapping[str, list[str]] | None = None,
+        **extra: Any,
+    ) -> None:
+        super().__init__(message, code=code, **extra)
+        self.errors = dict(errors or {})
+
+
+class Conflict(SpeakrError):
+    """The request is fine but the state of things forbids it now."""
+
+    code = "conflict"
+
+
+class TooLarge(SpeakrError):
+    """The body or the audio is over a limit that the message names."""
+
+    code = "too_large"
+
+
+class NotModifiedSince(SpeakrError):
+    """`If-Match` named a version that is no longer current."""
+
+    code = "precondition_failed"
+
+
+class OutOfSpace(SpeakrError):
+    """The storage has no room for this."""
+
+    code = "out_of_space"
+
+
+class Unavailable(SpeakrError):
+    """Something this request needs is not configured or not reachable now."""
+
+    code = "unavailable"
+
+
+# -- met while working on a job
+
+
+class JobError(SpeakrError):
+    """Base of failures inside a job."""
+
+    code = "job_failed"
+
+
+class PermanentJobError(JobError):
+    """Trying again cannot help: the file, the options or the configuration are at fault."""
+
+
+class TransientJobError(JobError):
+    """Trying again later may help. `retry_after_seconds` is what the other side asked for, if it did."""
+
+    code = "temporarily_unavailable"
+
+    def __init__(
+        self, message: str, *, code: str | None = None, retry_after_seconds: float | None = None
+    ) -> None:
+        super().__init__(message, code=code)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class UnusableMedia(PermanentJobError, Invalid):
+    """The bytes are not audio we can hear: the slug says in which way.
+
+    Slugs: `empty_file`, `not_media`, `no_audio_stream`, `undecodable`, `too_long`, `unsupported_format`.
+    It is a bad request at the door and a permanent failure inside a job.
+    """
+
+    code = "unusable_media"
+
+
+class MediaToolFailed(TransientJobError):
+    """The sandboxed decoder died for a reason that need not be the file's fault."""
+
+    code = "media_tool_failed"
+
+
+class ConnectorRejected(PermanentJobError):
+    """A provider refused the request for good (bad key, unknown model, bad audio)."""
+
+    code = "provider_rejected"
+
+
+class ConnectorUnavailable(TransientJobError):
+    """A provider is down, slow or limiting us."""
+
+    code = "provider_unavailable"
+
+
+class JobCancelled(JobError):
+    """The user asked to stop; not a failure."""
+
+    code = "cancelled"
+
+
+class ClaimLost(JobError):
+    """Another worker owns this job now: stop at once and write nothing."""
+
+    code = "claim_lost"

@@ -1,0 +1,47 @@
+"""Who is asking, and what they may do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Scope(StrEnum):
+    """What a token may be used for."""
+
+    READ = "read"
+    WRITE = "write"
+    PROCESS = "process"
+    WEBHOOKS = "webhooks"
+    ADMIN = "admin"
+
+
+DEFAULT_SCOPES = frozenset(Scope) - {Scope.ADMIN}
+
+
+class Permission(StrEnum):
+    """What an actor wants to do with one recording."""
+
+    VIEW = "view"
+    EDIT = "edit"
+    OWN = "own"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Whoever is asking: a user, through one credential with its scopes."""
+
+    user_id: int
+    username: str
+    is_admin: bool
+    scopes: frozenset[Scope]
+    token_id: int | None = None
+
+    def may(self, scope: Scope) -> bool:
+        """Tell whether the credential carries this scope."""
+        return scope in self.scopes
+
+    @property
+    def acts_as_admin(self) -> bool:
+        """Tell whether an admin is asking through a credential that may use that power."""
+        return self.is_admin and Scope.ADMIN in self.scopes

@@ -1,0 +1,64 @@
+"""What was said: words in segments. Plain records that every room may pass around."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+DEFAULT_SPEAKER_LABEL = "SPEAKER_00"
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One token, times in seconds from the start of the recording, probability 0 to 1."""
+
+    text: str
+    start: float
+    end: float
+    probability: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of speech by one speaker label, times in seconds from the start of the recording."""
+
+    start: float
+    end: float
+    text: str
+    speaker: str = DEFAULT_SPEAKER_LABEL
+    confidence: float | None = None
+    words: Sequence[Word] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of audio, in seconds."""
+
+    start: float
+    end: float
+
+    @property
+    def duration(self) -> float:
+        """Length in seconds."""
+        return self.end - self.start
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """What a connector believes was said in one chunk, before we keep it. Times are the recording's."""
+
+    segments: Sequence[Segment]
+    language: str | None = None
+    times_estimated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Hints:
+    """What the user told us about a recording, to help whoever listens to it."""
+
+    language: str | None = None
+    min_speakers: int | None = None
+    max_speakers: int | None = None
+    hotwords: str | None = None
+    initial_prompt: str | None = None
+    model: str | None = None

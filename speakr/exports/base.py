@@ -1,0 +1,105 @@
+"""What an export format is, and the timeline that subtitle formats share.
+
+Segments come with their speaker already resolved to the name to show. They may be hand-edited or old,
+so times can be missing, negative, not finite or the wrong way round; `timeline` mends them.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from speakr.domain.transcript import Segment
+
+FALLBACK_DURATION_MS = 1000
+"""How long a cue is shown when its end is unknown."""
+
+LATEST_SECONDS = 1e9
+"""A time beyond this (thirty years) is damage, not a time."""
+
+LINE_BREAKS = re.compile("[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]+")
+UNPRINTABLE = re.compile("[\x00-\x08\x0e-\x1b\x1f\x7f\ud800-\udfff\ufeff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Exporter:
+    """One format: the name clients ask for, what the bytes are, and how to write them."""
+
+    name: str
+    media_type: str
+    extension: str
+    render: Callable[[Sequence[Segment]], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """A subtitle: whole milliseconds with start < end, text of one or more lines, none of them blank."""
+
+    start_ms: int
+    end_ms: int
+    speaker: str
+    text: str
+
+
+def milliseconds(seconds: float | None) -> int | None:
+    """Round seconds to milliseconds, halves up; None when the time is missing or absurd."""
+    if seconds is None or not math.isfinite(seconds) or seconds > LATEST_SECONDS:
+        return None
+    return math.floor(max(0.0, seconds) * 1000 + 0.5)
+
+
+def clock(ms: int, decimal_mark: str) -> str:
+    """Write milliseconds as `HH:MM:SS,mmm`; hours grow a third digit when they must."""
+    seconds, rest = divmod(ms, 1000)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:02d}:{minutes:02d}:{seconds:02d}{decimal_mark}{rest:03d}"
+
+
+def one_line(text: str | None) -> str:
+    """Put text on one line without control characters or lone surrogates."""
+    return UNPRINTABLE.sub("", LINE_BREAKS.sub(" ", text or "")).strip()
+
+
+def cue_text(text: str | None) -> str:
+    """Clean text but keep its lines, dropping blank ones: a blank line would end the cue."""
+    lines = LINE_BREAKS.split(UNPRINTABLE.sub("", text or ""))
+    return "\n".join(filter(None, (line.strip() for line in lines)))
+
+
+def timeline(segments: Sequence[Segment]) -> list[Cue]:
+    """Turn segments into cues in order of time. Segments without any text are left out.
+
+    A missing start is the end of the segment before; a missing or impossible end is one second after
+    the start. Two people may talk at once, so cues of different speakers may overlap; nobody overlaps
+    with himself.
+    """
+    cues: list[Cue] = []
+    previous_end_ms = 0
+    for segment in segments:
+        text = cue_text(segment.text)
+        start_ms = milliseconds(segment.start)
+        end_ms = milliseconds(segment.end)
+        if start_ms is None:
+            start_ms = previous_end_ms
+        if end_ms is None or end_ms <= start_ms:
+            end_ms = start_ms + FALLBACK_DURATION_MS
+        previous_end_ms = end_ms
+        if text:
+            cues.append(Cue(start_ms, end_ms, one_line(segment.speaker), text))
+    cues.sort(key=lambda cue: cue.start_ms)  # WebVTT demands it, and stable sorting keeps the told order
+    return _without_self_overlap(cues)
+
+
+def _without_self_overlap(cues: list[Cue]) -> list[Cue]:
+    """End each cue no later than the same speaker's next one begins."""
+    next_start_ms: dict[str, int] = {}
+    mended: list[Cue] = []
+    for cue in reversed(cues):
+        limit = next_start_ms.get(cue.speaker, cue.end_ms)
+        mended.append(replace(cue, end_ms=limit) if cue.start_ms < limit < cue.end_ms else cue)
+        next_start_ms[cue.speaker] = cue.start_ms
+    mended.reverse()
+    return mended

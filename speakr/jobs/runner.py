@@ -1,0 +1,126 @@
+"""What RQ calls: claim the job the ring named, run it, and say how it ended."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+
+import redis
+import structlog
+from flask import Flask
+
+from speakr.backends import plugged
+from speakr.db import release, unit_of_work
+from speakr.domain.errors import ClaimLost, JobError, TransientJobError
+from speakr.domain.jobs import JobKind
+from speakr.jobs import summarize, transcribe
+from speakr.services.jobs import chunks, claims
+
+logger = structlog.get_logger(__name__)
+
+HANDLERS: Mapping[JobKind, Callable[[claims.Claim], None]] = {
+    JobKind.TRANSCRIBE: transcribe.run,
+    JobKind.SUMMARIZE: summarize.run,
+}
+
+_house: Flask | None = None
+_claimant: str | None = None
+
+
+def move_in(app: Flask) -> None:
+    """Say which app the jobs of this process belong to. Called before the first fork."""
+    global _house  # noqa: PLW0603 - RQ calls functions by name, so the app must be found here
+    _house = app
+
+
+def claimant(worker: str, horse_pid: int) -> str:
+    """Return the name under which a worker's horse claims."""
+    return f"{worker}.{horse_pid}"
+
+
+def claim_as(name: str) -> None:
+    """Say under which name this horse claims: the one that its parent knows."""
+    global _claimant  # noqa: PLW0603 - as above; a horse is born for one job
+    _claimant = name
+
+
+def worker_name() -> str:
+    """Return the name under which this process claims."""
+    return _claimant or f"pid-{os.getpid()}"
+
+
+def run(job_id: int) -> None:
+    """Work on a job, if it is still there to be claimed."""
+    if _house is None:
+        raise RuntimeError("move_in() has not been called")
+    with _house.app_context():
+        with unit_of_work():
+            held = claims.claim(job_id, worker_name())
+        if held is None:
+            return
+        with structlog.contextvars.bound_contextvars(job_id=job_id, recording_id=held.recording_id):
+            logger.info("job_claimed", kind=held.kind.value, fence=held.fence)
+            _work(held)
+
+
+def _work(held: claims.Claim) -> None:
+    try:
+        HANDLERS[held.kind](held)
+    except ClaimLost:
+        logger.info("claim_lost", fence=held.fence)
+        return
+    except JobError as error:
+        _failed(held, error)
+    except Exception:
+        # Our own mistake, or a library's. It is tried again like any passing failure, and seen in the log.
+        logger.exception("job_failed_unexpectedly")
+        _failed(
+            held,
+            TransientJobError("Something unexpected went wrong while processing.", code="internal_error"),
+        )
+    else:
+        logger.info("job_done", kind=held.kind.value)
+
+
+def _failed(held: claims.Claim, error: JobError) -> None:
+    release()
+    logger.warning("job_failed", code=error.slug, error=error.message)
+    try:
+        with unit_of_work():
+            claims.fail(held, error)
+    except ClaimLost:
+        logger.info("claim_lost", fence=held.fence)
+
+
+def help_with(job_id: int) -> None:
+    """Join in on the chunks of a job that another worker owns, until they are gone or other work waits."""
+    if _house is None:
+        raise RuntimeError("move_in() has not been called")
+    with _house.app_context(), structlog.contextvars.bound_contextvars(job_id=job_id):
+        while True:
+            with unit_of_work():
+                chunk = chunks.claim_next(job_id, worker_name())
+            if chunk is None:
+                return
+            try:
+                transcribe.hear(chunk)
+            except JobError as error:
+                # The owner meets the same error, or none, and decides; a helper only steps aside.
+                logger.info("help_ended", code=error.slug)
+                release()
+                with unit_of_work():
+                    chunks.give_back(chunk)
+                return
+            if _steps_aside(chunk):
+                return
+
+
+def _steps_aside(chunk: chunks.ChunkClaim) -> bool:
+    """Let others be served before we go on with somebody else's job. Without Redis nobody is seen waiting."""
+    try:
+        if not plugged().doorbell.depth():
+            return False
+        plugged().doorbell.ring_helpers(chunk.job_id, chunk.fence, 1)
+    except redis.RedisError:
+        return False
+    return True

@@ -1,0 +1,244 @@
+"""TRANSCRIBE: decode, find speech, cut at pauses, hear every chunk, keep the whole.
+
+The worker that owns the job prepares it, then hears chunks like every helper, and puts the transcript
+together when the last one is done. Each finished chunk is a row: whoever dies, nothing is heard twice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import redis
+import structlog
+
+from speakr.backends import plugged
+from speakr.connectors.transcription.base import SAMPLE_RATE, AudioChunk, TranscriptionConnector
+from speakr.db import release, unit_of_work
+from speakr.domain.errors import ClaimLost, JobError, PermanentJobError, TransientJobError
+from speakr.domain.transcript import Hypothesis, Segment, Span
+from speakr.jobs import scratch
+from speakr.media.chunks import plan_chunks
+from speakr.media.decode import decode
+from speakr.services import hints, transcripts
+from speakr.services.jobs import chunks, claims
+from speakr.services.recordings import sources
+from speakr.storage.base import CHUNK_BYTES, BlobMissing, StorageFull, new_key
+
+if TYPE_CHECKING:
+    from speakr.media.speech import Samples
+
+logger = structlog.get_logger(__name__)
+
+_LOOK_AT_HELPERS_SECONDS = 0.1
+_ASK_WHETHER_WANTED_SECONDS = 1.0
+
+_engine: TranscriptionConnector | None = None
+
+
+def _transcriber() -> TranscriptionConnector:
+    """Return this work horse's engine; its model is loaded once."""
+    global _engine  # noqa: PLW0603 - a model is too big to load per chunk
+    if _engine is None:
+        _engine = plugged().make_transcriber()
+    return _engine
+
+
+# The libraries that hear are loaded in the work horse and not in its parent, which would hold 30 MB for nothing
+# while it waits.
+
+
+def find_speech(pcm: Path) -> list[Span]:
+    """Return where somebody speaks in decoded audio."""
+    from speakr.media import speech  # noqa: PLC0415
+
+    return speech.find_speech(speech.read_pcm(pcm))
+
+
+def read_pcm(pcm: Path) -> Samples:
+    """Map decoded audio into memory: int16, 16 kHz, shape (n,)."""
+    from speakr.media import speech  # noqa: PLC0415
+
+    return speech.read_pcm(pcm)
+
+
+def run(held: claims.Claim) -> None:
+    """Transcribe a recording, going on where an earlier owner stopped."""
+    plan = held.plan if held.plan and held.plan.get("is_cut") else _prepare(held)
+    _call_helpers(held, plan)
+    _hear_all(held)
+    _keep(held, plan)
+
+
+def _prepare(held: claims.Claim) -> Mapping[str, Any]:
+    """Decode the recording, find the speech in it and cut it into chunks."""
+    plan = dict(held.plan or {"pcm_key": new_key("pcm")})
+    with unit_of_work():
+        # Written down first: if we die half-way, the next owner fills the same blob and none is orphaned.
+        claims.keep_plan(held, plan)
+        claims.report(held, "Decoding", 1)
+    with scratch.folder() as folder:
+        pcm = folder / "pcm"
+        plan["duration_seconds"] = _decode(held.recording_id, pcm)
+        _store_pcm(plan["pcm_key"], pcm)
+        try:
+            with unit_of_work():
+                claims.report(held, "Looking for speech", 3)
+        except ClaimLost:
+            with unit_of_work():
+                claims.drop_if_unwanted(held, plan["pcm_key"])
+            raise
+        spans = find_speech(pcm)
+    engine = _transcriber().capabilities
+    pieces = plan_chunks(spans, engine.target_chunk_seconds, engine.max_chunk_seconds)
+    plan |= {"is_cut": True, "chunk_count": len(pieces)}
+    with unit_of_work():
+        claims.cut(held, plan, pieces)
+    logger.info("recording_cut", chunks=len(pieces), seconds=round(plan["duration_seconds"], 1))
+    return plan
+
+
+def _decode(recording_id: int, pcm: Path) -> float:
+    key = sources.audio_key(recording_id)
+    release()
+    try:
+        with plugged().storage.local_path(key) as source:
+            return decode(source, pcm, plugged().settings.max_duration_hours * 3600).duration_seconds
+    except BlobMissing:
+        raise PermanentJobError("The audio of this recording is gone.", code="audio_missing") from None
+
+
+def _store_pcm(key: str, pcm: Path) -> None:
+    try:
+        sink = plugged().storage.create(key)
+        try:
+            with pcm.open("rb") as source:
+                shutil.copyfileobj(source, sink, CHUNK_BYTES)
+            sink.commit()
+        except BaseException:
+            sink.abort()
+            raise
+    except StorageFull:
+        raise TransientJobError("The server's storage is full.", code="out_of_space") from None
+
+
+def _call_helpers(held: claims.Claim, plan: Mapping[str, Any]) -> None:
+    others = min(plugged().settings.worker_count - 1, plan["chunk_count"] - 1)
+    if others > 0:
+        with contextlib.suppress(redis.RedisError):  # the mender calls them later
+            plugged().doorbell.ring_helpers(held.job_id, held.fence, others)
+
+
+def _hear_all(held: claims.Claim) -> None:
+    while True:
+        with unit_of_work():
+            chunk = chunks.claim_next(held.job_id, held.worker)
+            claims.report(held, "Listening")
+            _, undone = chunks.left(held.job_id)
+        if chunk is not None:
+            _hear_or_give_back(chunk)
+        elif undone == 0:
+            return
+        else:
+            _wait_for_helpers(held.job_id)
+
+
+def _wait_for_helpers(job_id: int) -> None:
+    """Wait until a chunk can be taken or all are done, but no longer than until it is time to report again."""
+    deadline = time.monotonic() + _ASK_WHETHER_WANTED_SECONDS
+    while time.monotonic() < deadline:
+        time.sleep(_LOOK_AT_HELPERS_SECONDS)
+        free, undone = chunks.left(job_id)
+        release()
+        if free or not undone:
+            return
+
+
+def _hear_or_give_back(chunk: chunks.ChunkClaim) -> None:
+    try:
+        hear(chunk)
+    except ClaimLost:
+        return  # this chunk is somebody else's now; whether the job is still ours shows at the next report
+    except JobError:
+        release()
+        with unit_of_work():
+            chunks.give_back(chunk)
+        raise
+
+
+def hear(chunk: chunks.ChunkClaim) -> None:
+    """Turn one chunk into text and keep it; segments are told live as they come."""
+    try:
+        heard = _listen(chunk)
+    except BlobMissing:  # deleted with its recording, most of the time
+        raise PermanentJobError("The audio of this recording is gone.", code="audio_missing") from None
+    result = {
+        "segments": [transcripts.to_json(segment) for segment in heard.segments],
+        "language": heard.language,
+        "times_estimated": heard.times_estimated,
+    }
+    with unit_of_work():
+        progress = chunks.finish(chunk, result)
+    plugged().live.publish(chunk.recording_id, "progress", {"progress": progress, "message": "Listening"})
+
+
+def _listen(chunk: chunks.ChunkClaim) -> Hypothesis:
+    listener = _Listener(chunk)
+    with plugged().storage.local_path(chunk.plan["pcm_key"]) as path:
+        pcm = read_pcm(path)
+        start, end = chunk.spans[0].start, chunk.spans[-1].end
+        audio = AudioChunk(pcm[round(start * SAMPLE_RATE) : round(end * SAMPLE_RATE)], start, chunk.spans)
+        return _transcriber().transcribe(audio, hints.from_json(chunk.options), listener.on_segment)
+
+
+class _Listener:
+    """Tells segments live, and asks now and then whether the work is still wanted."""
+
+    def __init__(self, chunk: chunks.ChunkClaim) -> None:
+        self._chunk = chunk
+        self._count = 0
+        self._asked_at = time.monotonic()
+
+    def on_segment(self, segment: Segment) -> None:
+        self._ask()
+        message = transcripts.to_json(segment)
+        del message["words"]
+        # A chunk that is heard again after a crash tells its segments again, under the same ids.
+        message["id"] = f"{self._chunk.position}.{self._count}"
+        self._count += 1
+        plugged().live.publish(self._chunk.recording_id, "segment", message)
+
+    def _ask(self) -> None:
+        if time.monotonic() - self._asked_at < _ASK_WHETHER_WANTED_SECONDS:
+            return
+        self._asked_at = time.monotonic()
+        wanted = chunks.is_wanted(self._chunk)
+        release()
+        if not wanted:
+            raise ClaimLost("This chunk is not wanted any more.")
+
+
+def _keep(held: claims.Claim, plan: Mapping[str, Any]) -> None:
+    with unit_of_work():
+        claims.report(held, "Putting the transcript together", 97)
+        results = chunks.results(held.job_id)
+    segments = _in_order([segment for result in results for segment in result.get("segments", ())])
+    language = next((result["language"] for result in results if result.get("language")), None)
+    engine = _transcriber()
+    model = held.options.get("model") or engine.default_model
+    with unit_of_work():
+        transcripts.store(
+            held,
+            segments,
+            language=language,
+            engine=f"{engine.name}:{model}" if model else engine.name,
+            duration_seconds=plan["duration_seconds"],
+        )
+
+
+def _in_order(segments: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return sorted(segments, key=lambda segment: (segment["start"], segment["end"]))

@@ -1,0 +1,40 @@
+"""What the media room tells about a file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+SAMPLE_RATE = 16_000
+"""Decoded audio is headerless little-endian 16 bit mono at this rate: 32,000 bytes a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class MediaInfo:
+    """What a probe found. `duration_seconds` is the container's word, to be checked while decoding."""
+
+    container: str
+    mime_type: str
+    extension: str
+    duration_seconds: float | None
+    audio_codec: str
+    audio_stream_count: int
+    has_video: bool
+    recorded_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedAudio:
+    """What decoding gave: the true length and how many packets were broken and skipped."""
+
+    duration_seconds: float
+    bad_packet_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class MediaLimits:
+    """How far untrusted media may go before the sandbox ends it."""
+
+    max_seconds: float
+    wall_seconds: float = 20.0
+    """For probing; decoding gets more with the file's size."""

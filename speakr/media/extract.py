@@ -1,0 +1,39 @@
+"""Dropping the picture of a video: its sound, as it is, in a container of its own."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from speakr.media.base import MediaInfo, MediaLimits
+from speakr.media.containers import MUXERS, OTHER_MUXER
+from speakr.media.decode import whole_or_not_at_all
+from speakr.media.probe import probe
+from speakr.media.sandbox import Allowance, run
+
+_LONGEST_SECONDS = 24 * 3600.0
+"""For the clock only; what is too long was said when the file was probed."""
+_SLACK_BYTES = 1 << 20
+
+
+def extract_audio(source: Path, target: Path) -> MediaInfo:
+    """Copy the sound of `source` to `target` without encoding it anew, and say what `target` is.
+
+    The container follows from the codec: AAC goes to M4A, Opus and Vorbis to Ogg, and so on.
+
+    Raises:
+        UnusableMedia: there is no sound in it, or none that can be decoded.
+        MediaToolFailed: it failed for a reason that need not be the file's.
+    """
+    size_bytes = source.stat().st_size
+    # Bare sound is never larger than the film it was in, but for tables of a container that wants more.
+    allowance = Allowance.for_reading_all(
+        size_bytes, _LONGEST_SECONDS, file_bytes=2 * size_bytes + _SLACK_BYTES
+    )
+    with whole_or_not_at_all(target) as sink_fd:
+        run("remux", source, allowance, sink_fd=sink_fd, muxers=dict(MUXERS), other_muxer=OTHER_MUXER)
+    try:
+        return probe(target, MediaLimits(max_seconds=math.inf))
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise

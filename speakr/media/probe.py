@@ -1,0 +1,91 @@
+"""Looking at a file before it is taken in: is it media, can it be heard, what is it really."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from speakr.domain.clock import now, parse_iso
+from speakr.domain.errors import MediaToolFailed, UnusableMedia
+from speakr.media.base import MediaInfo, MediaLimits
+from speakr.media.containers import (
+    HEAD_BYTES,
+    container_of,
+    doc_type,
+    looks_like_media,
+    looks_like_playlist,
+    media_type_of,
+)
+from speakr.media.refusals import refusal, too_long
+from speakr.media.sandbox import Allowance, run
+
+CPU_SECONDS = 10
+
+_FIRST_BELIEVABLE = datetime(1995, 1, 1, tzinfo=UTC)
+"""Clocks that were never set say 1904 (QuickTime), 1970 (Unix) or 1980 (FAT)."""
+
+
+def probe(path: Path, limits: MediaLimits) -> MediaInfo:
+    """Look at a file and decode its first second, in the sandbox.
+
+    Raises:
+        UnusableMedia: nothing in it can be heard, or it says that it is too long; the slug says which.
+        MediaToolFailed: looking failed for a reason that need not be the file's.
+    """
+    with path.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+    if not head:
+        raise refusal("empty_file")
+    if looks_like_playlist(head):
+        raise refusal("unsupported_format")
+    try:
+        report = run("probe", path, Allowance(cpu_seconds=CPU_SECONDS, wall_seconds=limits.wall_seconds))
+    except UnusableMedia as error:
+        # FFmpeg cannot tell a letter from half a film whose index was never written. We can.
+        if error.slug == "not_media" and looks_like_media(head):
+            raise refusal("undecodable") from None
+        raise
+    try:
+        info = _info(report.result, doc=doc_type(head))
+    except (KeyError, TypeError, ValueError, OverflowError):
+        raise MediaToolFailed("Reading this file failed; it may work on another try.") from None
+    if info.duration_seconds is not None and info.duration_seconds > limits.max_seconds:
+        raise too_long(limits.max_seconds)
+    return info
+
+
+def _info(found: Mapping[str, Any], *, doc: str | None) -> MediaInfo:
+    """Read the child's report as carefully as anything else that has touched the file."""
+    codec, has_video = str(found["codec"]), bool(found["has_video"])
+    container = container_of(found["demuxer"], brand=found["brand"], doc=doc)
+    media_type, extension = media_type_of(container, codec, has_video=has_video)
+    return MediaInfo(
+        container=container.name,
+        mime_type=media_type,
+        extension=extension,
+        duration_seconds=_seconds(found["duration"]),
+        audio_codec=codec,
+        audio_stream_count=int(found["audio_stream_count"]),
+        has_video=has_video,
+        recorded_at=_moment(found["created"]),
+    )
+
+
+def _seconds(declared: float | None) -> float | None:
+    if declared is None or not math.isfinite(declared) or declared <= 0:
+        return None
+    return float(declared)
+
+
+def _moment(text: str | None) -> datetime | None:
+    """Read the container's date, unless it is one that a clock shows which was never set, or the future."""
+    if not text:
+        return None
+    try:
+        moment = parse_iso(text)
+    except (ValueError, OverflowError):
+        return None
+    return moment if _FIRST_BELIEVABLE <= moment <= now() + timedelta(days=1) else None

@@ -1,0 +1,38 @@
+"""What we say of media that cannot be used: one sentence per fault, none of them FFmpeg's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from speakr.domain.errors import UnusableMedia
+
+_SENTENCES: Mapping[str, tuple[str, str]] = {
+    "empty_file": ("empty_file", "The file is empty."),
+    "not_media": ("not_media", "This is not an audio or video file."),
+    "unsupported_format": (
+        "unsupported_format",
+        "This kind of file is not supported. MP3, M4A, WAV, FLAC, OGG, WebM, MP4 and their relatives are.",
+    ),
+    "no_audio_stream": ("no_audio_stream", "There is no sound in this file."),
+    "undecodable": ("undecodable", "The sound in this file cannot be decoded; the file may be damaged."),
+    "absurd_rate": ("undecodable", "The sample rate of this file is outside of 4 to 768 kHz."),
+    "too_expensive": ("undecodable", "This file is too expensive to decode."),
+}
+"""Fault -> the slug that clients see, and the sentence."""
+
+
+def refusal(fault: str) -> UnusableMedia:
+    """Return the error for a fault.
+
+    Raises:
+        KeyError: there is no such fault.
+    """
+    slug, sentence = _SENTENCES[fault]
+    return UnusableMedia(sentence, code=slug)
+
+
+def too_long(max_seconds: float) -> UnusableMedia:
+    """Return the error for more sound than we take."""
+    hours = f"{max_seconds / 3600:g} hours" if max_seconds >= 3600 else f"{max_seconds / 60:g} minutes"  # noqa: PLR2004 - an hour
+    sentence = f"The recording is longer than the {hours} this server accepts."
+    return UnusableMedia(sentence, code="too_long", max_seconds=max_seconds)

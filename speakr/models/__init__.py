@@ -1,0 +1,37 @@
+"""The tables, one file per noun. Imported together so that every relationship resolves."""
+
+from speakr.models.calendar_events import CalendarEvent
+from speakr.models.deliveries import Delivery
+from speakr.models.events import Event
+from speakr.models.folders import Folder
+from speakr.models.idempotency_keys import IdempotencyKey
+from speakr.models.jobs import Job, JobChunk
+from speakr.models.recordings import Recording
+from speakr.models.segments import Segment
+from speakr.models.system_settings import SystemSetting
+from speakr.models.tags import RecordingTag, Tag
+from speakr.models.tokens import ApiToken
+from speakr.models.unwanted_blobs import UnwantedBlob
+from speakr.models.usage_days import UsageDay
+from speakr.models.users import User
+from speakr.models.webhooks import Webhook
+
+__all__ = [
+    "ApiToken",
+    "CalendarEvent",
+    "Delivery",
+    "Event",
+    "Folder",
+    "IdempotencyKey",
+    "Job",
+    "JobChunk",
+    "Recording",
+    "RecordingTag",
+    "Segment",
+    "SystemSetting",
+    "Tag",
+    "UnwantedBlob",
+    "UsageDay",
+    "User",
+    "Webhook",
+]

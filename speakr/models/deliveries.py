@@ -1,0 +1,47 @@
+"""Deliveries: one event on its way to one webhook."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Index, String, Text, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from speakr.db import Base, BigId
+from speakr.domain.clock import now
+from speakr.domain.deliveries import DeliveryStatus
+from speakr.domain.events import EventType
+
+_DUE = text("status IN ('pending', 'failed')")
+
+
+class Delivery(Base):
+    """The state of sending one event to one webhook. The body's bytes are fixed when the row is written."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        Index(
+            "ix_deliveries_due",
+            "webhook_id",
+            "next_attempt_at",
+            "id",
+            sqlite_where=_DUE,
+            postgresql_where=_DUE,
+        ),
+        Index("ix_deliveries_webhook", "webhook_id", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    webhook_id: Mapped[int] = mapped_column(ForeignKey("webhooks.id", ondelete="CASCADE"))
+    event_uuid: Mapped[str] = mapped_column(String(36))
+    event_type: Mapped[EventType]
+    body: Mapped[str] = mapped_column(Text, deferred=True)
+    status: Mapped[DeliveryStatus] = mapped_column(default=DeliveryStatus.PENDING)
+    attempt_count: Mapped[int] = mapped_column(default=0)
+    next_attempt_at: Mapped[datetime | None] = mapped_column(default=now)
+    claimed_until: Mapped[datetime | None]
+    response_status: Mapped[int | None]
+    response_body_preview: Mapped[str | None] = mapped_column(String(2000))
+    error_message: Mapped[str | None] = mapped_column(String(500))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    delivered_at: Mapped[datetime | None]

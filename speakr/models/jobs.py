@@ -1,0 +1,102 @@
+"""Jobs and their chunks. These rows are the truth; what Redis holds is only a doorbell."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, String, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from speakr.db import Base
+from speakr.domain.clock import now
+from speakr.domain.jobs import ChunkState, JobKind, JobState
+
+_ACTIVE = text("state IN ('queued', 'running')")
+
+
+class Job(Base):
+    """One kind of work on one recording.
+
+    `fence` grows with every claim: whoever writes must name the fence of their own claim, so a worker
+    that lost its lease can no longer change anything.
+    """
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        # Two requests at once cannot queue the same work twice.
+        Index(
+            "uq_jobs_active",
+            "recording_id",
+            "kind",
+            unique=True,
+            sqlite_where=_ACTIVE,
+            postgresql_where=_ACTIVE,
+        ),
+        Index(
+            "ix_jobs_active_queued",
+            "state",
+            "queued_at",
+            "id",
+            sqlite_where=_ACTIVE,
+            postgresql_where=_ACTIVE,
+        ),
+        Index("ix_jobs_recording", "recording_id", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    recording_id: Mapped[int] = mapped_column(ForeignKey("recordings.id", ondelete="CASCADE"))
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    kind: Mapped[JobKind]
+    state: Mapped[JobState] = mapped_column(default=JobState.QUEUED)
+    options: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    plan: Mapped[dict[str, Any] | None]
+    """What preparing found (decoded audio key, duration); present once the chunks are cut."""
+
+    progress: Mapped[int] = mapped_column(default=0)
+    """0 to 100."""
+    message: Mapped[str | None] = mapped_column(String(200))
+    error_code: Mapped[str | None] = mapped_column(String(60))
+    error_message: Mapped[str | None] = mapped_column(String(500))
+
+    fence: Mapped[int] = mapped_column(default=0)
+    worker: Mapped[str | None] = mapped_column(String(80))
+    lease_expires_at: Mapped[datetime | None]
+    attempts: Mapped[int] = mapped_column(default=0)
+    """Tries that ended in a passing failure; kills are not counted here."""
+    crashes: Mapped[int] = mapped_column(default=0)
+    """Work horses that died on it since the last progress."""
+    losses: Mapped[int] = mapped_column(default=0)
+    """Whole workers that vanished with it since the last progress."""
+    cancel_requested: Mapped[bool] = mapped_column(default=False)
+
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    queued_at: Mapped[datetime] = mapped_column(default=now)
+    not_before: Mapped[datetime | None]
+    """Do not start earlier: the pause after a passing failure."""
+    rung_at: Mapped[datetime | None]
+    ring_count: Mapped[int] = mapped_column(default=0)
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+
+class JobChunk(Base):
+    """A piece of one job that any worker may take; its result is kept, so nothing is heard twice."""
+
+    __tablename__ = "job_chunks"
+    __table_args__ = (Index("ix_job_chunks_job_position", "job_id", "position", unique=True),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    job_id: Mapped[int] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
+    position: Mapped[int]
+    spans: Mapped[list[Any]]
+    """[start, end] each, in seconds of the recording."""
+    state: Mapped[ChunkState] = mapped_column(default=ChunkState.PENDING)
+    result: Mapped[dict[str, Any] | None]
+    fence: Mapped[int] = mapped_column(default=0)
+    worker: Mapped[str | None] = mapped_column(String(80))
+    lease_expires_at: Mapped[datetime | None]
+    crashes: Mapped[int] = mapped_column(default=0)
+    losses: Mapped[int] = mapped_column(default=0)
+    claim_count: Mapped[int] = mapped_column(default=0)
+    finished_at: Mapped[datetime | None]

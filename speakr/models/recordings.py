@@ -1,0 +1,71 @@
+"""Recordings: an uploaded file and what became of it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, ForeignKey, Index, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from speakr.db import Base
+from speakr.domain.clock import now
+from speakr.domain.recordings import RecordingStatus
+
+
+class Recording(Base):
+    """One recording. The long texts stand last and are loaded only when asked for."""
+
+    __tablename__ = "recordings"
+    __table_args__ = (
+        # One index per documented sort order, each ending in the tie-breaker.
+        Index("ix_recordings_user_created", "user_id", "created_at", "id"),
+        Index("ix_recordings_user_meeting", "user_id", "meeting_date", "id"),
+        Index("ix_recordings_user_title", "user_id", "title", "id"),
+        Index("ix_recordings_user_size", "user_id", "file_size", "id"),
+        Index("ix_recordings_user_status", "user_id", "status", "id"),
+        Index("ix_recordings_user_sha256", "user_id", "sha256"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    folder_id: Mapped[int | None] = mapped_column(ForeignKey("folders.id", ondelete="SET NULL"), index=True)
+    title: Mapped[str] = mapped_column(String(200))
+    participants: Mapped[str | None] = mapped_column(String(1000))
+    status: Mapped[RecordingStatus] = mapped_column(default=RecordingStatus.PENDING)
+    error_code: Mapped[str | None] = mapped_column(String(60))
+    error_message: Mapped[str | None] = mapped_column(String(500))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    updated_at: Mapped[datetime] = mapped_column(default=now, onupdate=now)
+    completed_at: Mapped[datetime | None]
+    meeting_date: Mapped[datetime | None]
+
+    original_filename: Mapped[str] = mapped_column(String(255))
+    mime_type: Mapped[str] = mapped_column(String(100))
+    file_size: Mapped[int] = mapped_column(BigInteger)
+    """In bytes, of the file as it is kept."""
+    sha256: Mapped[str] = mapped_column(String(64))
+    """Of the bytes as received."""
+    storage_key: Mapped[str | None] = mapped_column(String(120))
+    """None once the audio has been removed and the text kept."""
+    has_video: Mapped[bool] = mapped_column(default=False)
+    keep_audio_only: Mapped[bool] = mapped_column(default=False)
+    audio_duration: Mapped[float | None]
+    """In seconds."""
+
+    is_inbox: Mapped[bool] = mapped_column(default=True)
+    is_highlighted: Mapped[bool] = mapped_column(default=False)
+    deletion_exempt: Mapped[bool] = mapped_column(default=False)
+    has_transcription: Mapped[bool] = mapped_column(default=False)
+    has_summary: Mapped[bool] = mapped_column(default=False)
+    language: Mapped[str | None] = mapped_column(String(16))
+    transcription_engine: Mapped[str | None] = mapped_column(String(120))
+    summary_engine: Mapped[str | None] = mapped_column(String(120))
+    processing_time_seconds: Mapped[float | None]
+    transcription_duration_seconds: Mapped[float | None]
+    summarization_duration_seconds: Mapped[float | None]
+    hints: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """What the upload asked for: the fields of `domain.transcript.Hints` and prompt variables."""
+
+    notes: Mapped[str | None] = mapped_column(Text, deferred=True)
+    summary: Mapped[str | None] = mapped_column(Text, deferred=True)

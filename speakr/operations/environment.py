@@ -1,0 +1,47 @@
+"""What the child processes of an embedded server find in their environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+HOUSE = Path(__file__).resolve().parent.parent.parent
+"""The folder that holds the package, `wsgi.py` and `config/`."""
+
+_FRUGAL = {
+    # Two malloc arenas instead of eight a core, no threads inside numpy: memory and cores are shared by all.
+    "MALLOC_ARENA_MAX": "2",
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+}
+_FIRST_START_ONLY = ("SPEAKR_ADMIN_PASSWORD", "SPEAKR_BOOTSTRAP_TOKEN")
+_ALLOW_LIST = "WEBHOOK_INTRANET_HOST_ALLOWLIST"
+
+
+def inherited() -> dict[str, str]:
+    """Return a copy of this process's environment, to be handed on."""
+    return dict(os.environ)  # noqa: TID251 - not read here: Settings reads what it is given
+
+
+def with_house(environment: Mapping[str, str]) -> dict[str, str]:
+    """Let Python find the package and the entries, from whatever folder the command was given."""
+    path = environment.get("PYTHONPATH", "")
+    return {**_FRUGAL, **environment, "PYTHONPATH": f"{HOUSE}{os.pathsep}{path}" if path else str(HOUSE)}
+
+
+def opened_to_loopback(environment: Mapping[str, str], *, is_loopback: bool) -> dict[str, str]:
+    """Let webhooks reach 127.0.0.1 when only 127.0.0.1 can reach the server.
+
+    Whoever can call such a server is on this machine and could call 127.0.0.1 without its help. With a
+    proxy in front that is no longer so; and an operator who has written a list means that list.
+    """
+    is_proxied = environment.get("SPEAKR_TRUSTED_PROXIES", "").strip() not in {"", "0"}
+    if not is_loopback or is_proxied or _ALLOW_LIST in environment:
+        return dict(environment)
+    return {**environment, _ALLOW_LIST: "127.0.0.1/32"}
+
+
+def without_first_start(environment: Mapping[str, str]) -> dict[str, str]:
+    """Leave out what only the first start needs to know."""
+    return {name: value for name, value in environment.items() if name not in _FIRST_START_ONLY}

@@ -1,0 +1,47 @@
+"""The logs of the child processes: files that do not grow for ever, and a look at them while they are written."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+_LARGEST_BYTES = 10 * 1024 * 1024
+
+
+def keep_small(log: Path) -> None:
+    """Move what is in a log to `<log>.1` when it has become large.
+
+    The file is emptied in place, since its writer keeps it open (for appending). Lines written in
+    between are lost; that is the price of needing nobody's help.
+    """
+    if log.exists() and log.stat().st_size > _LARGEST_BYTES:
+        shutil.copyfile(log, log.with_name(log.name + ".1"))
+        with log.open("r+b") as stream:
+            stream.truncate(0)
+
+
+class Follower:
+    """Hands on the complete lines that are appended to logs."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
+        self._read_up_to: dict[Path, int] = {}
+
+    def follow(self, log: Path) -> None:
+        """Begin with what is appended from now on."""
+        self._read_up_to[log] = log.stat().st_size if log.exists() else 0
+
+    def look(self) -> None:
+        """Tell what is new."""
+        for log, offset in self._read_up_to.items():
+            if not log.exists():
+                continue
+            with log.open("rb") as stream:
+                begin = offset if offset <= log.stat().st_size else 0
+                stream.seek(begin)
+                new = stream.read()
+            complete = new[: new.rfind(b"\n") + 1]
+            self._read_up_to[log] = begin + len(complete)
+            for line in complete.decode(errors="replace").splitlines():
+                self._tell(f"{log.stem:<10} {line}")

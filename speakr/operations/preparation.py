@@ -1,0 +1,88 @@
+"""Before the first request: tables up to date, somebody to be, a token to call with.
+
+Run in a short-lived process, whose memory is given back. It answers with a `Prepared` in JSON.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+
+from speakr.backends import plugged
+from speakr.connectors.transcription import choose
+from speakr.db import release, unit_of_work
+from speakr.domain.errors import Invalid
+from speakr.domain.permissions import Actor, Scope
+from speakr.operations.errors import OperatorError
+from speakr.operations.sample import RUN_NAME
+from speakr.services import stats, tokens, users, webhooks
+from speakr.settings import Settings
+
+ADMIN = "admin"
+
+_SHORTEST_TOKEN = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """What the supervisor needs to know; secrets are only here when they were made up just now."""
+
+    is_first_start: bool = False
+    new_password: str | None = None
+    new_token: str | None = None
+    sample_token: str | None = None
+    """With what to upload the sample; None when there is to be no sample run."""
+    sample_token_id: int | None = None
+    """Set when that token is to be revoked afterwards."""
+    engine: str
+    """The transcription connector in use."""
+
+
+def prepare(settings: Settings, *, wants_sample: bool) -> Prepared:
+    """Make the admin on a first start, and see to the sample run's needs. Needs an app context and tables."""
+    plugged().redis.ping()
+    if users.count() == 0:
+        return _first_start(settings, wants_sample=wants_sample)
+    return _for_sample(choose(settings)) if wants_sample else Prepared(engine=choose(settings))
+
+
+def _first_start(settings: Settings, *, wants_sample: bool) -> Prepared:
+    password, token = settings.admin_password, settings.bootstrap_token
+    if token and (len(token) < _SHORTEST_TOKEN or not token.isascii() or not token.isprintable()):
+        raise OperatorError(
+            f"SPEAKR_BOOTSTRAP_TOKEN needs at least {_SHORTEST_TOKEN} characters, all of them printable ASCII."
+        )
+    new_password = None if password else secrets.token_urlsafe(15)
+    with unit_of_work():  # both or none: an admin without a token would be nobody
+        try:
+            admin = users.create(username=ADMIN, password=password or new_password, is_admin=True)
+        except Invalid as error:
+            raise OperatorError(f"SPEAKR_ADMIN_PASSWORD will not do: {error.message}") from error
+        _, raw = tokens.create(admin.id, name="First token", scopes=frozenset(Scope), raw=token or None)
+    return Prepared(
+        is_first_start=True,
+        new_password=new_password,
+        new_token=None if token else raw,
+        sample_token=raw if wants_sample else None,
+        engine=choose(settings),
+    )
+
+
+def _for_sample(engine: str) -> Prepared:
+    """Make a token for a day if the library is empty; there is no sample run without the admin."""
+    admin = users.find(ADMIN)
+    if admin is None or not admin.is_admin or not admin.is_active:
+        return Prepared(engine=engine)
+    actor = Actor(user_id=admin.id, username=ADMIN, is_admin=True, scopes=frozenset(Scope))
+    is_empty = stats.for_everybody(actor)["recordings"]["total"] == 0
+    leftovers = [webhook.id for webhook in webhooks.list_for(actor) if webhook.name == RUN_NAME]
+    release()
+    if not is_empty and not leftovers:
+        return Prepared(engine=engine)
+    with unit_of_work():
+        for webhook_id in leftovers:  # a sample run was killed before it could tidy up
+            webhooks.delete(actor, webhook_id)
+        if not is_empty:
+            return Prepared(engine=engine)
+        token, raw = tokens.create(actor.user_id, name=RUN_NAME, expires_in_days=1, scopes=frozenset(Scope))
+        return Prepared(sample_token=raw, sample_token_id=token.id, engine=engine)

@@ -1,0 +1,225 @@
+"""What attempts came to: settling deliveries, pausing webhooks. Called by the dispatcher, of which there is one."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+import structlog
+from sqlalchemy import Table, bindparam, select, update
+
+from speakr.backends import plugged
+from speakr.db import db
+from speakr.domain.clock import now
+from speakr.domain.deliveries import DUE_STATUSES, DeliveryStatus
+from speakr.models import Delivery, Webhook
+from speakr.services.deliveries.claiming import IS_OPEN, oldest_due_seconds
+
+__all__ = ["DUE_STATUSES", "Outcome", "Verdict", "oldest_due_seconds", "settle", "storable"]
+
+logger = structlog.get_logger(__name__)
+
+_LONGEST_PREVIEW = 2_000
+_LONGEST_ERROR = 500
+
+
+class Verdict(StrEnum):
+    """What an attempt came to."""
+
+    DELIVERED = "delivered"
+    RETRY = "retry"
+    GIVE_UP = "give_up"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """The result of one attempt. `retry_in_seconds` comes from the schedule; None when it has no further step."""
+
+    delivery_id: int
+    webhook_id: int
+    claimed_until: datetime
+    verdict: Verdict
+    response_status: int | None = None
+    preview: str | None = None
+    error: str | None = None
+    retry_in_seconds: float | None = None
+    silent_seconds: float | None = None
+    """The receiver asked to be left alone for so long."""
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What a batch of outcomes does to one webhook."""
+
+    webhook_id: int
+    enabled: bool
+    auto_paused: bool
+    pause_reason: str | None
+    consecutive_failures: int
+    silent_until: datetime | None
+
+
+_WEBHOOKS: Table = Webhook.__table__  # type: ignore[assignment] # a mapped class's table is a Table
+_DELIVERIES: Table = Delivery.__table__  # type: ignore[assignment] # as above
+
+_LOCK_WEBHOOKS = (
+    select(
+        Webhook.id,
+        Webhook.enabled,
+        Webhook.auto_paused,
+        Webhook.pause_reason,
+        Webhook.consecutive_failures,
+        Webhook.silent_until,
+    )
+    .where(Webhook.id.in_(bindparam("ids", expanding=True)))
+    .order_by(Webhook.id)
+    # FOR NO KEY UPDATE: writing new deliveries of a webhook needs not wait for us, nor we for it.
+    .with_for_update(key_share=True, skip_locked=True)
+)
+_EXISTING_WEBHOOKS = select(Webhook.id).where(Webhook.id.in_(bindparam("ids", expanding=True)))
+_OPEN_CLAIMS = select(Delivery.id, Delivery.claimed_until).where(
+    Delivery.id.in_(bindparam("ids", expanding=True)), IS_OPEN
+)
+_SETTLE = (
+    update(_DELIVERIES)
+    .where(_DELIVERIES.c.id == bindparam("settled_id"), IS_OPEN)
+    .values(
+        claimed_until=None,
+        attempt_count=_DELIVERIES.c.attempt_count + 1,
+        status=bindparam("status"),
+        next_attempt_at=bindparam("next_attempt_at"),
+        delivered_at=bindparam("delivered_at"),
+        response_status=bindparam("response_status"),
+        response_body_preview=bindparam("response_body_preview"),
+        error_message=bindparam("error_message"),
+    )
+)
+_NOTE = (
+    update(_WEBHOOKS)
+    .where(_WEBHOOKS.c.id == bindparam("noted_id"))
+    .values(
+        enabled=bindparam("enabled"),
+        auto_paused=bindparam("auto_paused"),
+        pause_reason=bindparam("pause_reason"),
+        consecutive_failures=bindparam("consecutive_failures"),
+        silent_until=bindparam("silent_until"),
+        last_delivery_at=bindparam("last_delivery_at"),
+    )
+)
+
+
+def settle(outcomes: Sequence[Outcome]) -> set[int]:
+    """Write what attempts came to; return the ids of the deliveries that are done with.
+
+    An attempt is counted here: one that a crash cut short costs nothing. Those of a webhook that somebody is
+    changing just now are left out; they are to be tried again, so that nobody waits for a stranger's lock.
+    """
+    tallies, busy = _lock_webhooks({outcome.webhook_id for outcome in outcomes})
+    rows = db.session.execute(_OPEN_CLAIMS, {"ids": [outcome.delivery_id for outcome in outcomes]})
+    open_claims = {row.id: row.claimed_until for row in rows}
+    moment = now()
+    changes: list[dict[str, Any]] = []
+    touched: dict[int, _Tally] = {}
+    done: set[int] = set()
+    for outcome in outcomes:
+        if outcome.webhook_id in busy:
+            continue
+        done.add(outcome.delivery_id)
+        tally = tallies.get(outcome.webhook_id)
+        if tally is None or outcome.delivery_id not in open_claims:
+            continue
+        # A failure counts only for its own claim, or a dispatcher that lost its place would spend attempts of
+        # its successor. A success is a fact whoever tells it.
+        is_own = open_claims[outcome.delivery_id] == outcome.claimed_until
+        if is_own or outcome.verdict is Verdict.DELIVERED:
+            del open_claims[outcome.delivery_id]
+            changes.append(_change(outcome, moment))
+            _count(tally, outcome, moment)
+            touched[tally.webhook_id] = tally
+    _write(changes, touched.values(), moment)
+    return done
+
+
+def _write(changes: Sequence[dict[str, Any]], tallies: Collection[_Tally], moment: datetime) -> None:
+    if not changes:
+        return
+    connection = db.session.connection()
+    connection.execute(_SETTLE, changes)
+    connection.execute(
+        _NOTE,
+        [
+            {
+                "noted_id": tally.webhook_id,
+                "enabled": tally.enabled,
+                "auto_paused": tally.auto_paused,
+                "pause_reason": tally.pause_reason,
+                "consecutive_failures": tally.consecutive_failures,
+                "silent_until": tally.silent_until,
+                "last_delivery_at": moment,
+            }
+            for tally in tallies
+        ],
+    )
+
+
+def _lock_webhooks(ids: set[int]) -> tuple[dict[int, _Tally], set[int]]:
+    """Lock these webhooks; return how they stand, and the ids of those that somebody else has locked."""
+    rows = db.session.execute(_LOCK_WEBHOOKS, {"ids": sorted(ids)})
+    locked = {row.id: _Tally(*row) for row in rows}
+    if len(locked) == len(ids):
+        return locked, set()
+    existing = set(db.session.scalars(_EXISTING_WEBHOOKS, {"ids": sorted(ids)}))
+    return locked, existing - locked.keys()
+
+
+def _change(outcome: Outcome, moment: datetime) -> dict[str, Any]:
+    status, next_attempt_at = DeliveryStatus.PERMANENT_FAILURE, None
+    if outcome.verdict is Verdict.DELIVERED:
+        status = DeliveryStatus.SUCCESS
+    elif outcome.verdict is Verdict.RETRY and outcome.retry_in_seconds is not None:
+        status, next_attempt_at = DeliveryStatus.FAILED, moment + timedelta(seconds=outcome.retry_in_seconds)
+    return {
+        "settled_id": outcome.delivery_id,
+        "status": status,
+        "next_attempt_at": next_attempt_at,
+        "delivered_at": moment if status is DeliveryStatus.SUCCESS else None,
+        "response_status": outcome.response_status,
+        "response_body_preview": storable(outcome.preview, _LONGEST_PREVIEW),
+        "error_message": storable(outcome.error, _LONGEST_ERROR),
+    }
+
+
+def _count(tally: _Tally, outcome: Outcome, moment: datetime) -> None:
+    """Keep what an outcome says about its webhook."""
+    if outcome.silent_seconds:
+        asked = moment + timedelta(seconds=outcome.silent_seconds)
+        tally.silent_until = max(tally.silent_until or asked, asked)
+    if outcome.verdict is Verdict.DELIVERED:
+        tally.consecutive_failures = 0
+    elif outcome.verdict is not Verdict.RETRY or outcome.retry_in_seconds is None:
+        _count_failure(tally, gone=outcome.verdict is Verdict.GONE)
+
+
+def _count_failure(tally: _Tally, *, gone: bool) -> None:
+    tally.consecutive_failures += 1
+    if gone:
+        reason = "The receiver answered 410 Gone."
+    elif tally.consecutive_failures >= plugged().settings.webhook_autopause_failures:
+        reason = f"{tally.consecutive_failures} deliveries in a row have failed."
+    else:
+        return
+    if not tally.enabled:
+        return  # paused already, or switched off by its owner, which is not ours to relabel
+    tally.enabled, tally.auto_paused, tally.pause_reason = False, True, reason
+    logger.warning("webhook_paused", webhook_id=tally.webhook_id, reason=reason)
+
+
+def storable(text: str | None, longest: int) -> str | None:
+    """Make a stranger's text fit to store: no NUL (PostgreSQL refuses it), no lone surrogates, not too long."""
+    if text is None:
+        return None
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\x00", "\ufffd")[:longest]

@@ -1,0 +1,58 @@
+"""What to tell the engine about a recording: the request's word, else its first tag's, its folder's, the user's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields, replace
+from typing import Any
+
+from speakr.domain.transcript import Hints
+from speakr.models import Folder, Tag, User
+from speakr.models.hint_defaults import HintDefaults
+
+_NAMES = tuple(field.name for field in fields(Hints))
+
+
+def _from_defaults(source: HintDefaults) -> dict[str, Any]:
+    return {
+        "language": source.default_language,
+        "min_speakers": source.default_min_speakers,
+        "max_speakers": source.default_max_speakers,
+        "hotwords": source.default_hotwords,
+        "initial_prompt": source.default_initial_prompt,
+        "model": source.default_transcription_model,
+    }
+
+
+def resolve(
+    asked: Mapping[str, Any], *, tags: Sequence[Tag], folder: Folder | None, user: User, models: Sequence[str]
+) -> Hints:
+    """Merge the sources by their documented order; a model that is not offered is dropped.
+
+    An empty language in the request means detection, and nobody below may overrule it.
+    """
+    layers: list[Mapping[str, Any]] = [asked]
+    if tags:
+        layers.append(_from_defaults(tags[0]))
+    elif folder is not None:
+        layers.append(_from_defaults(folder))
+    layers.append({"language": user.preferences.get("transcription_language")})
+    merged: dict[str, Any] = {}
+    for name in _NAMES:
+        merged[name] = next((layer[name] for layer in layers if layer.get(name) is not None), None)
+    hints = Hints(**merged)
+    if hints.language == "":
+        hints = replace(hints, language=None)
+    if hints.model is not None and hints.model not in models:
+        hints = replace(hints, model=None)
+    return hints
+
+
+def to_json(hints: Hints) -> dict[str, Any]:
+    """Return the hints that say something, for a job's options."""
+    return {name: value for name, value in asdict(hints).items() if value is not None}
+
+
+def from_json(stored: Mapping[str, Any]) -> Hints:
+    """Read stored hints back; unknown names (of a newer version) are ignored."""
+    return Hints(**{name: stored[name] for name in _NAMES if name in stored})

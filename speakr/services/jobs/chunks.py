@@ -1,0 +1,167 @@
+"""What any worker says about a chunk it took: the owner of the job or a helper."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import func, select, update
+
+from speakr.db import db
+from speakr.domain.clock import now
+from speakr.domain.errors import ClaimLost
+from speakr.domain.jobs import ACTIVE, ChunkState, JobState
+from speakr.domain.transcript import Span
+from speakr.models import Job, JobChunk
+from speakr.services.jobs.claims import lease_end
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkClaim:
+    """The right to work on one chunk, good as long as the row still carries this fence."""
+
+    chunk_id: int
+    job_id: int
+    recording_id: int
+    position: int
+    spans: Sequence[Span]
+    fence: int
+    options: Mapping[str, Any]
+    plan: Mapping[str, Any]
+
+
+def claim_next(job_id: int, worker: str) -> ChunkClaim | None:
+    """Take the first chunk of a job that nobody holds; None when there is none."""
+    job = db.session.get(Job, job_id, populate_existing=True)
+    if job is None or job.state not in ACTIVE or job.plan is None or job.cancel_requested:
+        return None
+    while True:
+        free = db.session.scalar(
+            select(JobChunk.id)
+            .where(JobChunk.job_id == job_id, JobChunk.state == ChunkState.PENDING)
+            .order_by(JobChunk.position)
+            .limit(1)
+        )
+        if free is None:
+            return None
+        chunk = db.session.scalar(
+            update(JobChunk)
+            .where(JobChunk.id == free, JobChunk.state == ChunkState.PENDING)
+            .values(
+                state=ChunkState.RUNNING,
+                fence=JobChunk.fence + 1,
+                claim_count=JobChunk.claim_count + 1,
+                worker=worker,
+                lease_expires_at=lease_end(),
+            )
+            .returning(JobChunk)
+            .execution_options(populate_existing=True)
+        )
+        if chunk is not None:  # else somebody was faster: look for another one
+            return ChunkClaim(
+                chunk_id=chunk.id,
+                job_id=job.id,
+                recording_id=job.recording_id,
+                position=chunk.position,
+                spans=[Span(start, end) for start, end in chunk.spans],
+                fence=chunk.fence,
+                options=job.options,
+                plan=job.plan,
+            )
+
+
+def finish(held: ChunkClaim, result: Mapping[str, Any]) -> int:
+    """Keep a chunk's result; return the job's progress in percent.
+
+    Raises:
+        ClaimLost: the lease ran out and somebody else has the chunk, or the job is gone.
+
+    """
+    done = db.session.scalar(
+        update(JobChunk)
+        .where(
+            JobChunk.id == held.chunk_id, JobChunk.fence == held.fence, JobChunk.state == ChunkState.RUNNING
+        )
+        .values(
+            state=ChunkState.DONE,
+            result=dict(result),
+            lease_expires_at=None,
+            finished_at=now(),
+            crashes=0,
+            losses=0,
+        )
+        .returning(JobChunk.id)
+    )
+    if done is None:
+        raise ClaimLost("This chunk belongs to another worker now.")
+    progress = _progress(held.job_id)
+    db.session.execute(
+        update(Job)
+        .where(Job.id == held.job_id, Job.state.in_(ACTIVE))
+        .values(progress=progress, crashes=0, losses=0)
+    )
+    return progress
+
+
+def give_back(held: ChunkClaim) -> None:
+    """Let another worker have the chunk: this one could not do it now."""
+    db.session.execute(
+        update(JobChunk)
+        .where(
+            JobChunk.id == held.chunk_id, JobChunk.fence == held.fence, JobChunk.state == ChunkState.RUNNING
+        )
+        .values(state=ChunkState.PENDING, lease_expires_at=None, worker=None)
+    )
+
+
+def is_wanted(held: ChunkClaim) -> bool:
+    """Tell whether the chunk's job still goes on and the chunk is still ours."""
+    found = db.session.scalar(
+        select(JobChunk.id)
+        .join(Job, Job.id == JobChunk.job_id)
+        .where(
+            JobChunk.id == held.chunk_id,
+            JobChunk.fence == held.fence,
+            JobChunk.state == ChunkState.RUNNING,
+            Job.state.in_(ACTIVE),
+            Job.cancel_requested.is_(False),
+        )
+    )
+    return found is not None
+
+
+def _progress(job_id: int) -> int:
+    """Return 5 for a cut job, 95 when all is heard, by the number of chunks (they are of like length)."""
+    total, done = db.session.execute(
+        select(func.count(), func.count().filter(JobChunk.state == ChunkState.DONE)).where(
+            JobChunk.job_id == job_id
+        )
+    ).one()
+    return 5 + round(90 * done / max(total, 1))
+
+
+def left(job_id: int) -> tuple[int, int]:
+    """Return how many chunks nobody has taken yet, and how many are not done."""
+    free, undone = db.session.execute(
+        select(
+            func.count().filter(JobChunk.state == ChunkState.PENDING),
+            func.count().filter(JobChunk.state != ChunkState.DONE),
+        ).where(JobChunk.job_id == job_id)
+    ).one()
+    return free, undone
+
+
+def results(job_id: int) -> list[Mapping[str, Any]]:
+    """Return the results of all chunks, in the order of the recording."""
+    return [
+        result or {}
+        for result in db.session.scalars(
+            select(JobChunk.result).where(JobChunk.job_id == job_id).order_by(JobChunk.position)
+        )
+    ]
+
+
+def running_jobs_count() -> int:
+    """Return how many jobs run right now."""
+    return db.session.scalar(select(func.count()).select_from(Job).where(Job.state == JobState.RUNNING)) or 0

@@ -1,0 +1,192 @@
+"""What the one worker that owns a job says about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import or_, select, update
+
+from speakr.backends import plugged
+from speakr.db import db
+from speakr.domain.clock import now
+from speakr.domain.errors import ClaimLost, JobCancelled, JobError, TransientJobError
+from speakr.domain.jobs import ACTIVE, JobKind, JobState, retry_delay_seconds
+from speakr.domain.recordings import RecordingStatus
+from speakr.domain.transcript import Span
+from speakr.models import Job, JobChunk, Recording
+from speakr.services import pipeline, unwanted_blobs
+
+_LONGEST_MESSAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to work on a job, good as long as the row still carries this fence."""
+
+    job_id: int
+    recording_id: int
+    user_id: int
+    kind: JobKind
+    fence: int
+    worker: str
+    options: Mapping[str, Any]
+    plan: Mapping[str, Any] | None
+
+
+def lease_end() -> Any:
+    """Return the time until which a claim made or renewed now holds."""
+    return now() + timedelta(seconds=plugged().settings.job_lease_seconds)
+
+
+def claim(job_id: int, worker: str) -> Claim | None:
+    """Take a queued job that is due; None when somebody was faster or there is nothing to do."""
+    moment = now()
+    job = db.session.scalar(
+        update(Job)
+        .where(
+            Job.id == job_id,
+            Job.state == JobState.QUEUED,
+            or_(Job.not_before.is_(None), Job.not_before <= moment),
+        )
+        .values(
+            state=JobState.RUNNING,
+            fence=Job.fence + 1,
+            worker=worker,
+            lease_expires_at=lease_end(),
+            message="Started",
+        )
+        .returning(Job)
+    )
+    if job is None:
+        return None
+    if job.started_at is None:
+        job.started_at = moment
+        pipeline.on_started(job)
+    elif job.kind is JobKind.TRANSCRIBE:
+        # No news, but it may have been shown as waiting since its last try.
+        db.session.get_one(Recording, job.recording_id).status = RecordingStatus.PROCESSING
+    return Claim(
+        job_id=job.id,
+        recording_id=job.recording_id,
+        user_id=job.user_id,
+        kind=job.kind,
+        fence=job.fence,
+        worker=worker,
+        options=job.options,
+        plan=job.plan,
+    )
+
+
+def _own(held: Claim, values: Mapping[str, Any]) -> Job:
+    job = db.session.scalar(
+        update(Job)
+        .where(Job.id == held.job_id, Job.fence == held.fence, Job.state == JobState.RUNNING)
+        .values(**values)
+        .returning(Job)
+        .execution_options(populate_existing=True)
+    )
+    if job is None:
+        raise ClaimLost("Another worker has taken over this job, or it is gone.")
+    return job
+
+
+def report(held: Claim, message: str, progress: int | None = None) -> None:
+    """Say how far it is. Raises `JobCancelled` when the user wants it to stop, `ClaimLost` when it is not ours."""
+    values: dict[str, Any] = {"message": message[:200], "lease_expires_at": lease_end()}
+    if progress is not None:
+        values["progress"] = progress
+    if _own(held, values).cancel_requested:
+        raise JobCancelled("Cancelled by the user.")
+
+
+def keep_plan(held: Claim, plan: Mapping[str, Any]) -> None:
+    """Store what preparing has found so far."""
+    _own(held, {"plan": dict(plan), "lease_expires_at": lease_end()})
+
+
+def drop_if_unwanted(held: Claim, pcm_key: str) -> None:
+    """Let go of decoded audio that was stored after its job had ended: nobody else will think of it."""
+    state = db.session.scalar(select(Job.state).where(Job.id == held.job_id))
+    if state not in ACTIVE:
+        unwanted_blobs.add(pcm_key)
+
+
+def cut(held: Claim, plan: Mapping[str, Any], pieces: Sequence[Sequence[Span]]) -> None:
+    """Store the plan together with the chunks it leads to; from here on any worker may help."""
+    _own(
+        held,
+        {
+            "plan": dict(plan),
+            "crashes": 0,
+            "losses": 0,
+            "lease_expires_at": lease_end(),
+            "message": "Listening",
+        },
+    )
+    db.session.add_all(
+        JobChunk(job_id=held.job_id, position=position, spans=[[span.start, span.end] for span in piece])
+        for position, piece in enumerate(pieces)
+    )
+
+
+def succeed(held: Claim) -> Job:
+    """End the job well, in the transaction that stores its outcome."""
+    job = _own(
+        held,
+        {
+            "state": JobState.SUCCEEDED,
+            "progress": 100,
+            "message": "Done",
+            "finished_at": now(),
+            "lease_expires_at": None,
+            "error_code": None,
+            "error_message": None,
+        },
+    )
+    clear_away(job)
+    return job
+
+
+def fail(held: Claim, error: JobError) -> None:
+    """End this try: again later if that may help and was not tried too often, else for good."""
+    job = _own(held, {"lease_expires_at": None})
+    attempts = job.attempts + 1
+    limit = plugged().settings.job_max_attempts
+    if isinstance(error, JobCancelled):
+        end(job, JobState.CANCELLED, error)
+    elif isinstance(error, TransientJobError) and attempts < limit and not job.cancel_requested:
+        moment = now()
+        pause = retry_delay_seconds(attempts, error.retry_after_seconds)
+        job.state, job.attempts = JobState.QUEUED, attempts
+        job.not_before = moment + timedelta(seconds=pause)
+        job.rung_at = job.not_before
+        job.error_code, job.error_message = error.slug, error.message[:_LONGEST_MESSAGE]
+        job.message = f"Will be tried again in {pause:.0f} s ({attempts} of {limit} tries failed)"
+        pipeline.on_postponed(job)
+    else:
+        job.attempts = attempts
+        end(job, JobState.FAILED, error)
+
+
+def end(job: Job, state: JobState, error: JobError) -> None:
+    """Close a job that did not succeed and tell what follows. The caller holds it by a compare-and-set."""
+    job.state, job.finished_at, job.lease_expires_at = state, now(), None
+    job.error_code, job.error_message = error.slug, error.message[:_LONGEST_MESSAGE]
+    job.message = "Cancelled" if state is JobState.CANCELLED else "Failed"
+    db.session.flush()  # the pipeline asks which jobs are still active
+    if state is JobState.CANCELLED:
+        pipeline.on_cancelled(job)
+    else:
+        pipeline.on_failed(job)
+    clear_away(job)
+
+
+def clear_away(job: Job) -> None:
+    """Let go of what only the running job needed: its decoded audio and its chunks' results."""
+    key = (job.plan or {}).get("pcm_key")
+    if key:
+        unwanted_blobs.add(key)
+    db.session.execute(update(JobChunk).where(JobChunk.job_id == job.id).values(result=None))

@@ -1,0 +1,215 @@
+"""What is done when somebody died: work goes back to the queue, poison is set aside, lost bells ring again.
+
+Everything here may run in several processes at once and any number of times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import ColumnElement, func, or_, select, update
+
+from speakr.backends import plugged
+from speakr.db import db, release, unit_of_work
+from speakr.domain.clock import now
+from speakr.domain.errors import PermanentJobError
+from speakr.domain.jobs import (
+    ACTIVE,
+    MAX_CRASHES_WITHOUT_PROGRESS,
+    MAX_LOSSES_WITHOUT_PROGRESS,
+    ChunkState,
+    JobState,
+)
+from speakr.models import Job, JobChunk
+from speakr.services.jobs.claims import end, lease_end
+from speakr.services.jobs.requests import ring_later
+
+logger = structlog.get_logger(__name__)
+
+_UNHEARD_AFTER = timedelta(seconds=3)
+_LOOK_AT = 500
+
+
+def renew(worker: str) -> None:
+    """Prolong the leases of all that a living horse holds. Called by its parent."""
+    until = lease_end()
+    with unit_of_work() as session:
+        session.execute(
+            update(Job)
+            .where(Job.worker == worker, Job.state == JobState.RUNNING)
+            .values(lease_expires_at=until)
+        )
+        session.execute(
+            update(JobChunk)
+            .where(JobChunk.worker == worker, JobChunk.state == ChunkState.RUNNING)
+            .values(lease_expires_at=until)
+        )
+
+
+def horse_died(worker: str) -> None:
+    """Take back what a horse held when it died. Called by its parent, which has seen it."""
+    _take_back(Job.worker == worker, JobChunk.worker == worker, counter="crashes")
+
+
+def worker_died(worker: str) -> None:
+    """Take back what a worker's horses held; it was killed and could not do so itself."""
+    name = f"{worker}."
+    _take_back(
+        Job.worker.startswith(name, autoescape=True),
+        JobChunk.worker.startswith(name, autoescape=True),
+        counter="losses",
+    )
+
+
+def hand_back(worker: str) -> None:
+    """Take back what a horse held that was told to stop: nobody's fault, so nothing is counted."""
+    _take_back(Job.worker == worker, JobChunk.worker == worker, counter=None)
+
+
+def requeue_expired() -> None:
+    """Take back what workers hold that have not reported for a lease: they are gone, parent and all."""
+    moment = now()
+    _take_back(Job.lease_expires_at < moment, JobChunk.lease_expires_at < moment, counter="losses")
+
+
+def _take_back(of_jobs: ColumnElement[bool], of_chunks: ColumnElement[bool], *, counter: str | None) -> None:
+    held_jobs = db.session.scalars(select(Job.id).where(Job.state == JobState.RUNNING, of_jobs)).all()
+    held_chunks = db.session.scalars(
+        select(JobChunk.id).where(JobChunk.state == ChunkState.RUNNING, of_chunks)
+    ).all()
+    # Chunks first, each in its own transaction: a poisoned chunk ends its job, which then is not requeued.
+    for chunk_id in held_chunks:
+        with unit_of_work():
+            _free_chunk(chunk_id, of_chunks, counter)
+    for job_id in held_jobs:
+        with unit_of_work():
+            _requeue(job_id, of_jobs, counter)
+
+
+def _counted(table: type[Job | JobChunk], counter: str | None) -> dict[str, Any]:
+    return {counter: getattr(table, counter) + 1} if counter else {}
+
+
+def _free_chunk(chunk_id: int, still: ColumnElement[bool], counter: str | None) -> None:
+    chunk = db.session.scalar(
+        update(JobChunk)
+        .where(JobChunk.id == chunk_id, JobChunk.state == ChunkState.RUNNING, still)
+        .values(
+            {
+                "state": ChunkState.PENDING,
+                "worker": None,
+                "lease_expires_at": None,
+                **_counted(JobChunk, counter),
+            }
+        )
+        .returning(JobChunk)
+    )
+    if chunk is None:
+        return
+    logger.warning("chunk_taken_back", job_id=chunk.job_id, position=chunk.position, why=counter)
+    if _is_poison(chunk):
+        job = db.session.scalar(
+            select(Job).where(Job.id == chunk.job_id, Job.state.in_(ACTIVE)).with_for_update()
+        )
+        if job is not None:
+            _quarantine(job)
+
+
+def _requeue(job_id: int, still: ColumnElement[bool], counter: str | None) -> None:
+    moment = now()
+    job = db.session.scalar(
+        update(Job)
+        .where(Job.id == job_id, Job.state == JobState.RUNNING, still)
+        .values(
+            {
+                "state": JobState.QUEUED,
+                "worker": None,
+                "lease_expires_at": None,
+                **_counted(Job, counter),
+                "rung_at": moment,
+                "ring_count": Job.ring_count + 1,
+                "message": "Resuming after an interruption",
+            }
+        )
+        .returning(Job)
+    )
+    if job is None:
+        return
+    logger.warning("job_taken_back", job_id=job.id, why=counter, crashes=job.crashes, losses=job.losses)
+    if _is_poison(job):
+        _quarantine(job)
+    else:
+        ring_later(job)
+
+
+def _is_poison(thing: Job | JobChunk) -> bool:
+    return thing.crashes >= MAX_CRASHES_WITHOUT_PROGRESS or thing.losses >= MAX_LOSSES_WITHOUT_PROGRESS
+
+
+def _quarantine(job: Job) -> None:
+    logger.error("job_quarantined", job_id=job.id, recording_id=job.recording_id)
+    end(
+        job,
+        JobState.FAILED,
+        PermanentJobError(
+            "Processing this recording has crashed the worker several times; it was set aside so that others "
+            "can go on.",
+            code="worker_crashed",
+        ),
+    )
+
+
+def call_for_help() -> None:
+    """Call workers that have nothing else to do to a job whose chunks wait: its helpers may have died."""
+    running = func.count().filter(JobChunk.state == ChunkState.RUNNING)
+    waiting = func.count().filter(JobChunk.state == ChunkState.PENDING)
+    job = db.session.execute(
+        select(Job.id, Job.fence, running.label("running"), waiting.label("waiting"))
+        .join(JobChunk, JobChunk.job_id == Job.id)
+        .where(Job.state == JobState.RUNNING)
+        .group_by(Job.id, Job.fence)
+        .having(waiting > 0)
+        .order_by(Job.id)
+        .limit(1)
+    ).first()
+    release()
+    if job is None:
+        return
+    idle = plugged().settings.worker_count - max(job.running, 1)  # its owner may be between two chunks
+    if idle > 0 and not plugged().doorbell.depth():
+        plugged().doorbell.ring_helpers(job.id, job.fence, min(idle, job.waiting))
+
+
+def ring_lost() -> int:
+    """Ring again for due jobs whose ring is no longer waiting anywhere; return for how many."""
+    moment = now()
+    waiting: Sequence[Any] = db.session.execute(
+        select(Job.kind, Job.id, Job.ring_count)
+        .where(
+            Job.state == JobState.QUEUED,
+            or_(Job.not_before.is_(None), Job.not_before <= moment),
+            or_(Job.rung_at.is_(None), Job.rung_at < moment - _UNHEARD_AFTER, Job.not_before >= Job.rung_at),
+        )
+        .order_by(Job.queued_at, Job.id)
+        .limit(_LOOK_AT)
+    ).all()
+    lost = set(plugged().doorbell.unheard([(row.kind, row.id, row.ring_count) for row in waiting]))
+    for row in reversed(waiting):  # each goes to the front of its queue, so the longest waiting comes last
+        if row.id in lost:
+            with unit_of_work():
+                _ring_again(row.id, row.ring_count)
+    return len(lost)
+
+
+def _ring_again(job_id: int, ring_count: int) -> None:
+    job = db.session.scalar(
+        update(Job)
+        .where(Job.id == job_id, Job.state == JobState.QUEUED, Job.ring_count == ring_count)
+        .values(rung_at=now(), ring_count=Job.ring_count + 1)
+        .returning(Job)
+    )
+    if job is not None:
+        ring_later(job)

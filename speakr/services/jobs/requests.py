@@ -1,0 +1,156 @@
+"""What users may ask of jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import func, or_, select, update
+from sqlalchemy.exc import IntegrityError
+
+from speakr.backends import plugged
+from speakr.db import Promise, after_commit, db
+from speakr.domain.clock import now
+from speakr.domain.errors import Conflict, NotFound
+from speakr.domain.jobs import ACTIVE, JobKind, JobState
+from speakr.domain.permissions import Actor
+from speakr.models import Job, Recording
+from speakr.services import pipeline
+from speakr.services.jobs import claims
+
+
+def _ring(kind: JobKind, job_id: int, ring_count: int) -> Promise:
+    def ring() -> None:
+        plugged().doorbell.ring(kind, job_id, ring_count)
+
+    return ring
+
+
+def ring_later(job: Job) -> None:
+    """Ring for a job once the current transaction is committed."""
+    after_commit(_ring(job.kind, job.id, job.ring_count))
+
+
+def active(recording_id: int, kind: JobKind) -> Job | None:
+    """Return the queued or running job of this kind on a recording; the table allows one."""
+    return db.session.scalar(
+        select(Job).where(Job.recording_id == recording_id, Job.kind == kind, Job.state.in_(ACTIVE))
+    )
+
+
+def submit(recording: Recording, kind: JobKind, options: Mapping[str, Any] | None = None) -> tuple[Job, bool]:
+    """Queue work on a recording; return the job and whether it is new.
+
+    While the same kind is queued or running on the recording, that job is returned instead.
+    """
+    existing = active(recording.id, kind)
+    if existing is not None:
+        return existing, False
+    moment = now()
+    job = Job(
+        recording_id=recording.id,
+        user_id=recording.user_id,
+        kind=kind,
+        options=dict(options or {}),
+        queued_at=moment,
+        rung_at=moment,
+        ring_count=1,
+        message="Waiting for a worker",
+    )
+    try:
+        with db.session.begin_nested():
+            db.session.add(job)
+    except IntegrityError:
+        # Somebody queued the same in this very moment.
+        existing = active(recording.id, kind)
+        if existing is None:
+            raise
+        return existing, False
+    pipeline.on_queued(recording, kind)
+    ring_later(job)
+    return job, True
+
+
+def get(actor: Actor, job_id: int) -> Job:
+    """Load a job of one of the actor's recordings."""
+    job = db.session.get(Job, job_id)
+    if job is None or job.user_id != actor.user_id:
+        raise NotFound("Job not found")
+    return job
+
+
+def list_for(actor: Actor, *, recording_id: int | None, state: JobState | None, limit: int) -> Sequence[Job]:
+    """List the actor's jobs, newest first."""
+    query = select(Job).where(Job.user_id == actor.user_id).order_by(Job.id.desc()).limit(limit)
+    if recording_id is not None:
+        query = query.where(Job.recording_id == recording_id)
+    if state is not None:
+        query = query.where(Job.state == state)
+    return db.session.scalars(query).all()
+
+
+def newest(recording_id: int) -> Job | None:
+    """Return the youngest job of a recording."""
+    return db.session.scalar(
+        select(Job).where(Job.recording_id == recording_id).order_by(Job.id.desc()).limit(1)
+    )
+
+
+def queue_position(recording_id: int) -> int | None:
+    """Return the 1-based rank of this recording's queued job among everybody's, or None if none is queued."""
+    mine = db.session.execute(
+        select(Job.queued_at, Job.id)
+        .where(Job.recording_id == recording_id, Job.state == JobState.QUEUED)
+        .order_by(Job.queued_at, Job.id)
+        .limit(1)
+    ).first()
+    if mine is None:
+        return None
+    return db.session.scalar(
+        select(func.count())
+        .select_from(Job)
+        .where(
+            Job.state == JobState.QUEUED,
+            or_(Job.queued_at < mine.queued_at, (Job.queued_at == mine.queued_at) & (Job.id <= mine.id)),
+        )
+    )
+
+
+def cancel(actor: Actor, job_id: int) -> Job:
+    """Stop a job: at once while it waits, at its next breath while it runs."""
+    job = get(actor, job_id)
+    if job.state not in ACTIVE:
+        raise Conflict(f"The job has already {job.state.value}.", code="job_finished")
+    # A waiting job ends here. Only if a worker was faster is it asked to stop.
+    if not _end_waiting(job.id):
+        db.session.execute(
+            update(Job).where(Job.id == job.id, Job.state == JobState.RUNNING).values(cancel_requested=True)
+        )
+    db.session.refresh(job)
+    if job.state is JobState.CANCELLED:
+        pipeline.on_cancelled(job)
+        claims.clear_away(job)
+    return job
+
+
+def _end_waiting(job_id: int) -> bool:
+    ended = db.session.execute(
+        update(Job)
+        .where(Job.id == job_id, Job.state == JobState.QUEUED)
+        .values(state=JobState.CANCELLED, finished_at=now(), message="Cancelled", cancel_requested=True)
+        .returning(Job.id)
+    )
+    return ended.first() is not None
+
+
+def retry(actor: Actor, job_id: int, may_edit: Callable[[int], Recording]) -> Job:
+    """Queue a failed or cancelled job's work again, with the same options.
+
+    `may_edit` loads the recording for the actor, or raises.
+    """
+    job = get(actor, job_id)
+    recording = may_edit(job.recording_id)
+    if job.state not in {JobState.FAILED, JobState.CANCELLED}:
+        raise Conflict("Only a failed or cancelled job can be retried.", code="job_not_failed")
+    fresh, _ = submit(recording, job.kind, job.options)
+    return fresh

@@ -1,0 +1,69 @@
+"""Asking for work on a recording that is already here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import select
+
+from speakr.backends import plugged
+from speakr.connectors.transcription import describe
+from speakr.db import db
+from speakr.domain.errors import Invalid
+from speakr.domain.jobs import JobKind
+from speakr.domain.permissions import Actor, Permission
+from speakr.models import Folder, Job, Recording, RecordingTag, Tag, User
+from speakr.services import hints
+from speakr.services.jobs import requests as jobs
+from speakr.services.recordings import access
+
+
+def transcribe(actor: Actor, recording_id: int, asked: Mapping[str, Any]) -> tuple[Job, bool]:
+    """Queue a transcription with the request's hints before the recording's own."""
+    recording = access.get(actor, recording_id, Permission.EDIT)
+    if recording.storage_key is None:
+        raise Invalid("Audio has been deleted", code="audio_deleted")
+    check_speaker_counts(asked.get("min_speakers"), asked.get("max_speakers"))
+    wanted = hints.resolve(
+        {**asked, "model": asked.get("transcription_model")},
+        tags=_tags(recording),
+        folder=_folder(recording),
+        user=db.session.get_one(User, recording.user_id),
+        models=[model.value for model in describe(plugged().settings).models],
+    )
+    return jobs.submit(recording, JobKind.TRANSCRIBE, hints.to_json(wanted))
+
+
+def summarize(actor: Actor, recording_id: int, custom_prompt: str | None) -> tuple[Job, bool]:
+    """Queue a summary; the prompt given replaces every other instruction."""
+    recording = access.get(actor, recording_id, Permission.EDIT)
+    if not recording.has_transcription:
+        raise Invalid("No transcription available - transcribe first", code="no_transcription")
+    return jobs.submit(
+        recording, JobKind.SUMMARIZE, {"custom_prompt": custom_prompt} if custom_prompt else {}
+    )
+
+
+def check_speaker_counts(least: int | None, most: int | None) -> None:
+    """Refuse speaker counts that contradict each other."""
+    if least is not None and most is not None and least > most:
+        raise Invalid(
+            "min_speakers is larger than max_speakers.",
+            errors={"min_speakers": ["must not be above max_speakers"]},
+        )
+
+
+def _tags(recording: Recording) -> list[Tag]:
+    return list(
+        db.session.scalars(
+            select(Tag)
+            .join(RecordingTag, RecordingTag.tag_id == Tag.id)
+            .where(RecordingTag.recording_id == recording.id)
+            .order_by(RecordingTag.position)
+        )
+    )
+
+
+def _folder(recording: Recording) -> Folder | None:
+    return None if recording.folder_id is None else db.session.get(Folder, recording.folder_id)

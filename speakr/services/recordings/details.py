@@ -1,0 +1,82 @@
+"""One recording as its owner looks at it, in as few questions to the database as it takes.
+
+The statement is built once: putting it together costs more than running it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import bindparam, func, select
+
+from speakr.db import db
+from speakr.domain.errors import NotFound
+from speakr.domain.permissions import Actor
+from speakr.models import CalendarEvent, Folder, Recording, RecordingTag
+from speakr.services import calendar_events
+from speakr.services.recordings import listing
+
+_R = Recording.__table__.c
+_OTHER = Recording.__table__.alias("other")
+
+_ONE = select(
+    *(column for column in _R if column.name not in {"notes", "summary", "hints"}),
+    select(Folder.__table__.c.name)
+    .where(Folder.__table__.c.id == _R.folder_id)
+    .scalar_subquery()
+    .label("folder_name"),
+    select(func.count())
+    .select_from(RecordingTag.__table__)
+    .where(RecordingTag.__table__.c.recording_id == _R.id)
+    .scalar_subquery()
+    .label("tag_count"),
+    select(func.count())
+    .select_from(CalendarEvent.__table__)
+    .where(CalendarEvent.__table__.c.recording_id == _R.id)
+    .scalar_subquery()
+    .label("event_count"),
+    select(func.count())
+    .select_from(_OTHER)
+    .where(_OTHER.c.user_id == _R.user_id, _OTHER.c.sha256 == _R.sha256)
+    .scalar_subquery()
+    .label("copy_count"),
+).where(_R.id == bindparam("recording_id"), _R.user_id == bindparam("user_id"))
+_ONE_WITH_TEXTS = _ONE.add_columns(_R.summary, _R.notes)
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """A recording's row and what hangs on it. `copies` is empty unless there are several."""
+
+    row: Any
+    tags: Sequence[Any]
+    events: Sequence[Any]
+    copies: Sequence[Any]
+
+
+def look_at(actor: Actor, recording_id: int, *, with_texts: bool) -> Detail:
+    """Load one recording for reading, with `summary` and `notes` if wanted.
+
+    Raises:
+        NotFound: it does not exist or is somebody else's; which of the two is not told.
+    """
+    row = _row(actor, recording_id, _ONE_WITH_TEXTS if with_texts else _ONE)
+    return Detail(
+        row=row,
+        tags=listing.tags_of([row.id])[row.id] if row.tag_count else (),
+        events=calendar_events.of_recording(row.id) if row.event_count else (),
+        copies=listing.copies_of(actor, row.sha256) if row.copy_count > 1 else (),
+    )
+
+
+def _row(actor: Actor, recording_id: int, statement: Any) -> Any:
+    row = (
+        db.session.connection()
+        .execute(statement, {"recording_id": recording_id, "user_id": actor.user_id})
+        .first()
+    )
+    if row is None:
+        raise NotFound("Recording not found")
+    return row

@@ -1,0 +1,188 @@
+"""Pages of recordings. Long texts are never read, and every order ends in a unique tie-breaker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Select, func, or_, select
+
+from speakr.db import db
+from speakr.domain.permissions import Actor
+from speakr.domain.recordings import RecordingStatus
+from speakr.models import Folder, Recording, RecordingTag, Tag
+
+AnyRow = Row[*tuple[Any, ...]]
+
+SORT_COLUMNS: Mapping[str, Any] = {
+    "created_at": Recording.created_at,
+    "meeting_date": Recording.meeting_date,
+    "title": Recording.title,
+    "file_size": Recording.file_size,
+    "status": Recording.status,
+}
+
+STATUS_FILTERS: Mapping[str, Sequence[RecordingStatus]] = {
+    "pending": (RecordingStatus.PENDING,),
+    "processing": (RecordingStatus.PROCESSING, RecordingStatus.SUMMARIZING),
+    "completed": (RecordingStatus.COMPLETED,),
+    "failed": (RecordingStatus.FAILED,),
+}
+
+UNFILED = "none"
+"""The folder filter's word for recordings in no folder."""
+
+ITEM_COLUMNS = (
+    Recording.id,
+    Recording.title,
+    Recording.status,
+    Recording.created_at,
+    Recording.completed_at,
+    Recording.meeting_date,
+    Recording.file_size,
+    Recording.original_filename,
+    Recording.participants,
+    Recording.is_inbox,
+    Recording.is_highlighted,
+    Recording.storage_key,
+    Recording.audio_duration,
+    Recording.has_transcription,
+    Recording.has_summary,
+    Recording.processing_time_seconds,
+    Recording.transcription_duration_seconds,
+    Recording.summarization_duration_seconds,
+    Recording.folder_id,
+    Recording.deletion_exempt,
+    Recording.error_message,
+    Recording.keep_audio_only,
+    Recording.mime_type,
+    Recording.updated_at,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """What a list is narrowed to; None means any."""
+
+    status: str | None = None
+    created_from: datetime | None = None
+    created_to: datetime | None = None
+    tag_id: int | None = None
+    tag_name: str | None = None
+    folder: int | str | None = None
+    text: str | None = None
+    is_inbox: bool | None = None
+    is_starred: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page: rows of `ITEM_COLUMNS`, what hangs on them, and how many there are in all."""
+
+    rows: Sequence[AnyRow]
+    tags: Mapping[int, Sequence[AnyRow]]
+    folders: Mapping[int, str]
+    total: int
+
+
+def list_page(
+    actor: Actor, filters: Filters, *, sort_by: str, descending: bool, page: int, per_page: int
+) -> Page:
+    """Return one page of the actor's own recordings."""
+    conditions = _conditions(actor, filters)
+    total = db.session.scalar(select(func.count()).select_from(Recording).where(*conditions)) or 0
+    column = SORT_COLUMNS[sort_by]
+    order = (column.desc(), Recording.id.desc()) if descending else (column.asc(), Recording.id.asc())
+    query: Select[*tuple[Any, ...]] = (
+        select(*ITEM_COLUMNS)
+        .where(*conditions)
+        .order_by(*order)
+        .limit(per_page)
+        .offset((page - 1) * per_page)
+    )
+    rows = db.session.connection().execute(query).all() if total else []
+    ids = [row.id for row in rows]
+    return Page(rows, tags_of(ids), _folder_names({row.folder_id for row in rows if row.folder_id}), total)
+
+
+def _conditions(actor: Actor, filters: Filters) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = [Recording.user_id == actor.user_id]
+    statuses = STATUS_FILTERS.get(filters.status or "")
+    if statuses is not None:
+        found.append(Recording.status.in_(statuses))
+    if filters.created_from is not None:
+        found.append(Recording.created_at >= filters.created_from)
+    if filters.created_to is not None:
+        found.append(Recording.created_at <= filters.created_to)
+    if filters.folder == UNFILED:
+        found.append(Recording.folder_id.is_(None))
+    elif filters.folder is not None:
+        found.append(Recording.folder_id == filters.folder)
+    if filters.is_inbox is not None:
+        found.append(Recording.is_inbox.is_(filters.is_inbox))
+    if filters.is_starred is not None:
+        found.append(Recording.is_highlighted.is_(filters.is_starred))
+    if filters.text:
+        found.append(
+            or_(
+                Recording.title.icontains(filters.text, autoescape=True),
+                Recording.participants.icontains(filters.text, autoescape=True),
+            )
+        )
+    return found + _tag_conditions(actor, filters)
+
+
+def _tag_conditions(actor: Actor, filters: Filters) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    if filters.tag_id is not None:
+        found.append(
+            Recording.id.in_(select(RecordingTag.recording_id).where(RecordingTag.tag_id == filters.tag_id))
+        )
+    if filters.tag_name is not None:
+        found.append(
+            Recording.id.in_(
+                select(RecordingTag.recording_id)
+                .join(Tag, Tag.id == RecordingTag.tag_id)
+                .where(Tag.user_id == actor.user_id, Tag.name == filters.tag_name)
+            )
+        )
+    return found
+
+
+def tags_of(recording_ids: Sequence[int]) -> Mapping[int, Sequence[AnyRow]]:
+    """Return (id, name, color) of the tags of some recordings, in their order."""
+    found: dict[int, list[AnyRow]] = {recording_id: [] for recording_id in recording_ids}
+    if recording_ids:
+        for row in db.session.execute(
+            select(RecordingTag.recording_id, Tag.id, Tag.name, Tag.color)
+            .join(Tag, Tag.id == RecordingTag.tag_id)
+            .where(RecordingTag.recording_id.in_(recording_ids))
+            .order_by(RecordingTag.recording_id, RecordingTag.position, Tag.id)
+        ):
+            found[row.recording_id].append(row)
+    return found
+
+
+def _folder_names(folder_ids: set[int]) -> Mapping[int, str]:
+    if not folder_ids:
+        return {}
+    return {
+        row.id: row.name
+        for row in db.session.execute(select(Folder.id, Folder.name).where(Folder.id.in_(folder_ids)))
+    }
+
+
+def folder_name(folder_id: int | None) -> str | None:
+    """Return a folder's name."""
+    return None if folder_id is None else _folder_names({folder_id}).get(folder_id)
+
+
+def copies_of(actor: Actor, sha256: str) -> Sequence[AnyRow]:
+    """Return (id, title, created_at) of the actor's recordings of the same bytes, oldest first."""
+    return db.session.execute(
+        select(Recording.id, Recording.title, Recording.created_at)
+        .where(Recording.user_id == actor.user_id, Recording.sha256 == sha256)
+        .order_by(Recording.created_at, Recording.id)
+    ).all()

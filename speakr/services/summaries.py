@@ -1,0 +1,73 @@
+"""Summaries and titles: which instructions hold, and how an outcome is stored."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import select
+
+from speakr.connectors.language.base import Summary, Usage
+from speakr.db import db
+from speakr.domain.events import SummaryCompleted
+from speakr.domain.recordings import is_placeholder
+from speakr.models import Folder, Recording, RecordingTag, Tag, User
+from speakr.services import events, pipeline, usage
+from speakr.services.jobs import claims
+
+_VARIABLE = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
+
+
+def instructions_for(recording: Recording, options: Mapping[str, Any]) -> str | None:
+    """Return what the summary is to look like, or None for the built-in way.
+
+    First match: the request's prompt; all tags' prompts in their order; the folder's; the user's.
+    `{{name}}` is then replaced by the upload's prompt variables, or by nothing.
+    """
+    found = (options.get("custom_prompt") or "").strip() or _stacked_tag_prompts(recording.id)
+    if not found and recording.folder_id is not None:
+        folder = db.session.get(Folder, recording.folder_id)
+        found = (folder.custom_prompt or "").strip() if folder else ""
+    if not found:
+        owner = db.session.get_one(User, recording.user_id)
+        found = str(owner.preferences.get("summary_prompt") or "").strip()
+    variables = recording.hints.get("prompt_variables") or {}
+    return _VARIABLE.sub(lambda match: str(variables.get(match[1], "")), found) or None
+
+
+def _stacked_tag_prompts(recording_id: int) -> str:
+    prompts = db.session.scalars(
+        select(Tag.custom_prompt)
+        .join(RecordingTag, RecordingTag.tag_id == Tag.id)
+        .where(RecordingTag.recording_id == recording_id)
+        .order_by(RecordingTag.position, Tag.id)
+    )
+    return "\n\n".join(prompt.strip() for prompt in prompts if prompt and prompt.strip())
+
+
+def store(held: claims.Claim, summary: Summary, title: str, spent: Usage) -> None:
+    """Keep a summary (and a title for a recording that has none), end the job and tell: one transaction."""
+    job = claims.succeed(held)
+    recording = db.session.get_one(Recording, held.recording_id)
+    recording.summary, recording.has_summary = summary.markdown, bool(summary.markdown)
+    recording.summary_engine = summary.engine
+    if title and is_placeholder(recording.title):
+        recording.title = title[:200]
+    started, finished = job.started_at or job.created_at, job.finished_at or job.created_at
+    recording.summarization_duration_seconds = round((finished - started).total_seconds(), 3)
+    recording.processing_time_seconds = round(
+        (recording.transcription_duration_seconds or 0.0) + recording.summarization_duration_seconds, 3
+    )
+    usage.add(recording.user_id, tokens=spent.prompt_tokens + spent.completion_tokens)
+    events.record(
+        recording.user_id,
+        SummaryCompleted(
+            recording_id=recording.id,
+            title=recording.title,
+            transcription_duration_seconds=recording.transcription_duration_seconds,
+            summarization_duration_seconds=recording.summarization_duration_seconds,
+        ),
+        recording_id=recording.id,
+    )
+    pipeline.settle(recording)

@@ -1,0 +1,103 @@
+"""Transcripts: stored by the job that heard them, read by everybody else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import bindparam, delete, insert, select
+
+from speakr.db import db
+from speakr.domain.events import TranscriptionCompleted
+from speakr.domain.jobs import JobKind
+from speakr.domain.transcript import Segment as SpokenSegment
+from speakr.domain.transcript import Word
+from speakr.models import Recording, Segment, User
+from speakr.services import events, pipeline, usage, users
+from speakr.services.jobs import claims, requests
+
+_S = Segment.__table__.c
+_OF_RECORDING = (
+    select(_S.start, _S.end, _S.text, _S.speaker, _S.confidence)
+    .where(_S.recording_id == bindparam("recording_id"))
+    .order_by(_S.position)
+)
+
+
+def rows_of(recording_id: int) -> Sequence[Any]:
+    """Return a recording's segments as rows with the attributes of a `Segment`, without words. No permission is checked."""
+    return db.session.connection().execute(_OF_RECORDING, {"recording_id": recording_id}).all()
+
+
+def segments_of(recording_id: int) -> list[SpokenSegment]:
+    """Return a recording's segments without their words. The caller has checked the permission."""
+    return [SpokenSegment(*row) for row in rows_of(recording_id)]
+
+
+def words_of(recording_id: int) -> list[tuple[Word, ...]]:
+    """Return the words of each segment, in order."""
+    rows = db.session.scalars(
+        select(Segment.words).where(Segment.recording_id == recording_id).order_by(Segment.position)
+    )
+    return [tuple(Word(*word) for word in row) for row in rows]
+
+
+def to_json(segment: SpokenSegment) -> dict[str, Any]:
+    """Return a segment as it is kept in a chunk's result and told live."""
+    return {
+        "start": round(segment.start, 3),
+        "end": round(segment.end, 3),
+        "text": segment.text,
+        "speaker": segment.speaker,
+        "confidence": segment.confidence,
+        "words": [
+            [word.text, round(word.start, 3), round(word.end, 3), word.probability] for word in segment.words
+        ],
+    }
+
+
+def store(
+    held: claims.Claim,
+    segments: Sequence[Mapping[str, Any]],
+    *,
+    language: str | None,
+    engine: str,
+    duration_seconds: float,
+) -> None:
+    """Replace a recording's transcript, end the job and say what follows: one transaction, or nothing.
+
+    Segments are as `to_json` gives them. Raises `ClaimLost` when somebody else owns the job.
+    """
+    job = claims.succeed(held)
+    recording = db.session.get_one(Recording, held.recording_id)
+    db.session.execute(delete(Segment).where(Segment.recording_id == recording.id))
+    if segments:
+        db.session.execute(
+            insert(Segment),
+            [
+                {"recording_id": recording.id, "position": position, **segment}
+                for position, segment in enumerate(segments)
+            ],
+        )
+    recording.has_transcription = True  # also when nobody said anything: that is known now
+    recording.language, recording.transcription_engine = language, engine
+    recording.audio_duration = duration_seconds
+    started, finished = job.started_at or job.created_at, job.finished_at or job.created_at
+    recording.transcription_duration_seconds = round((finished - started).total_seconds(), 3)
+    recording.processing_time_seconds = recording.transcription_duration_seconds
+    usage.add(recording.user_id, transcribed_seconds=duration_seconds)
+    events.record(
+        recording.user_id,
+        TranscriptionCompleted(
+            recording_id=recording.id,
+            title=recording.title,
+            language=language,
+            audio_duration_seconds=round(duration_seconds, 3),
+            transcription_duration_seconds=recording.transcription_duration_seconds,
+        ),
+        recording_id=recording.id,
+    )
+    preferences = users.preferences(db.session.get_one(User, recording.user_id))
+    if segments and preferences["auto_summarization"]:
+        requests.submit(recording, JobKind.SUMMARIZE)
+    pipeline.settle(recording)

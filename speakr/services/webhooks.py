@@ -1,0 +1,176 @@
+"""Webhooks: what their owners may do with them."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import func, select
+
+from speakr.backends import plugged
+from speakr.db import db
+from speakr.domain.clock import now
+from speakr.domain.errors import Conflict, Invalid, NotFound
+from speakr.domain.events import EventType, WebhookTest
+from speakr.domain.permissions import Actor
+from speakr.egress import AllowList, check_url
+from speakr.models import Delivery, User, Webhook
+from speakr.services import events as facts
+from speakr.services.sealing import seal
+
+_LONGEST_NAME = 100
+_LONGEST_URL = 500
+ROTATION_OVERLAP = timedelta(hours=24)
+"""How long the old secret goes on signing beside the new one."""
+
+
+def new_secret() -> str:
+    """Return a fresh secret: 256 random bits, 43 URL-safe characters."""
+    return secrets.token_urlsafe(32)
+
+
+def list_for(actor: Actor) -> Sequence[Webhook]:
+    """List the actor's webhooks, newest first."""
+    return db.session.scalars(
+        select(Webhook).where(Webhook.user_id == actor.user_id).order_by(Webhook.id.desc())
+    ).all()
+
+
+def get(actor: Actor, webhook_id: int) -> Webhook:
+    """Load one of the actor's webhooks."""
+    webhook = db.session.get(Webhook, webhook_id)
+    if webhook is None or webhook.user_id != actor.user_id:
+        raise NotFound("Webhook not found")
+    return webhook
+
+
+def check_target(url: str, *, allow_http: bool) -> None:
+    """Refuse an address that webhooks may not reach. It resolves a name, so call it outside a transaction."""
+    allowed = AllowList.parse(plugged().settings.webhook_allowed_hosts)
+    check_url(url, allow_http=allow_http, allow_list=allowed)
+
+
+def _checked_events(wanted: Sequence[Any]) -> list[str]:
+    if not wanted:
+        raise Invalid("events must be a non-empty list", errors={"events": ["must not be empty"]})
+    known = {event.value for event in EventType}
+    unknown = [str(name) for name in wanted if name not in known]
+    if unknown:
+        raise Invalid(
+            f"unknown event types: {unknown}",
+            code="unknown_event",
+            errors={"events": [f"unknown: {unknown}"]},
+            allowed=[event.value for event in EventType],
+        )
+    return list(dict.fromkeys(str(name) for name in wanted))
+
+
+def _checked_name(name: str) -> str:
+    if not name.strip():
+        raise Invalid("name is required", errors={"name": ["must not be empty"]})
+    return name.strip()[:_LONGEST_NAME]
+
+
+def check_form(form: Mapping[str, Any]) -> None:
+    """Check a new webhook in the documented order: name, url, events."""
+    _checked_name(form.get("name") or "")
+    if not (form.get("url") or "").strip():
+        raise Invalid("url is required", errors={"url": ["must not be empty"]})
+    _checked_events(form.get("events") or [])
+    if len(form["url"].strip()) > _LONGEST_URL:
+        raise Invalid("url is too long", errors={"url": [f"has at most {_LONGEST_URL} characters"]})
+
+
+def create(
+    actor: Actor,
+    *,
+    name: str,
+    url: str,
+    events: Sequence[str],
+    allow_http: bool = False,
+    enabled: bool = True,
+) -> tuple[Webhook, str]:
+    """Add a webhook whose target has passed `check_target`; return it with its secret, shown only now."""
+    # Two requests at once must not both take the last place.
+    db.session.scalar(select(User.id).where(User.id == actor.user_id).with_for_update())
+    limit = plugged().settings.webhook_max_per_user
+    have = (
+        db.session.scalar(select(func.count()).select_from(Webhook).where(Webhook.user_id == actor.user_id))
+        or 0
+    )
+    if have >= limit:
+        raise Conflict(
+            f"Per-user webhook cap reached ({have}/{limit})", code="webhook_cap", max_per_user=limit
+        )
+    secret = new_secret()
+    webhook = Webhook(
+        user_id=actor.user_id,
+        name=_checked_name(name),
+        url=url.strip(),
+        allow_http=allow_http,
+        enabled=enabled,
+        events=_checked_events(events),
+        secret_sealed=seal(secret),
+    )
+    db.session.add(webhook)
+    db.session.flush()  # to know webhook.id
+    return webhook, secret
+
+
+def update(actor: Actor, webhook_id: int, changes: Mapping[str, Any]) -> Webhook:
+    """Change some fields; a new url has passed `check_target`."""
+    webhook = get(actor, webhook_id)
+    if "name" in changes:
+        if not (changes["name"] or "").strip():
+            raise Invalid("name cannot be empty", errors={"name": ["must not be empty"]})
+        webhook.name = _checked_name(changes["name"])
+    if "events" in changes:
+        webhook.events = _checked_events(changes["events"])
+    if "url" in changes:
+        webhook.url = changes["url"].strip()
+    if "allow_http" in changes:
+        webhook.allow_http = changes["allow_http"]
+    if "enabled" in changes:
+        webhook.enabled = changes["enabled"]
+        if webhook.enabled:
+            # Without this the first failure after a pause would pause it again.
+            webhook.auto_paused, webhook.pause_reason, webhook.consecutive_failures = False, None, 0
+            webhook.silent_until = None
+    webhook.updated_at = now()
+    return webhook
+
+
+def delete(actor: Actor, webhook_id: int) -> None:
+    """Remove a webhook with its deliveries."""
+    db.session.delete(get(actor, webhook_id))
+
+
+def rotate_secret(actor: Actor, webhook_id: int) -> tuple[Webhook, str]:
+    """Give a webhook a new secret; the old one goes on signing beside it for a day."""
+    webhook = get(actor, webhook_id)
+    secret = new_secret()
+    webhook.previous_secret_sealed, webhook.previous_secret_until = (
+        webhook.secret_sealed,
+        now() + ROTATION_OVERLAP,
+    )
+    webhook.secret_sealed = seal(secret)
+    webhook.updated_at = now()
+    return webhook, secret
+
+
+def send_test(actor: Actor, webhook_id: int) -> Delivery:
+    """Queue a test delivery, whatever the webhook listens to."""
+    webhook = get(actor, webhook_id)
+    if not webhook.enabled:
+        raise Conflict("Webhook is disabled; enable it first", code="webhook_disabled")
+    return facts.record_for(
+        webhook, WebhookTest(reason="Test delivery requested by the owner", webhook_id=webhook.id)
+    )
+
+
+def standard_secret(secret: str) -> str:
+    """Return the secret as Standard Webhooks libraries want it: the same bytes in base64 after `whsec_`."""
+    return "whsec_" + base64.b64encode(secret.encode()).decode()

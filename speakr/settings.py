@@ -1,0 +1,379 @@
+"""Every setting, typed, read once.
+
+A setting is one field below: its type, its default and a sentence. `config/env.example` and
+`docs/settings.md` are generated from these fields, and a test fails when they differ.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self, get_type_hints
+
+
+class SettingsError(ValueError):
+    """A setting is missing or unreadable; the message is meant for the operator."""
+
+
+def setting(
+    default: Any = dataclasses.MISSING,
+    *,
+    env: str,
+    help: str,
+    section: str,
+    secret: bool = False,
+) -> Any:
+    """Declare one setting: its environment variable, default, section and one-sentence help."""
+    metadata = {"env": env, "help": help, "section": section, "secret": secret}
+    if default is dataclasses.MISSING:
+        return dataclasses.field(metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What the operator decided. Built by `from_env`; tests build it by keyword."""
+
+    # -- where things live
+    secret_key: str = setting(
+        env="SPEAKR_SECRET_KEY",
+        secret=True,
+        section="Basics",
+        help="At least 32 random characters. Encrypts webhook secrets at rest; losing it means rotating every webhook.",
+    )
+    data_dir: Path = setting(
+        default=Path("data"),
+        env="SPEAKR_DATA",
+        section="Basics",
+        help="Folder for everything the server keeps: the SQLite file, local storage, logs.",
+    )
+    database_url: str = setting(
+        default="",
+        env="DATABASE_URL",
+        section="Basics",
+        help="SQLAlchemy URL, for example postgresql+psycopg://user:password@host/speakr. Empty: SQLite in the data folder.",
+    )
+    redis_url: str = setting(
+        default="redis://127.0.0.1:6379/0",
+        env="REDIS_URL",
+        section="Basics",
+        help="Redis: queue doorbells, rate limits, live events. It holds nothing that cannot be made again.",
+    )
+    storage_url: str = setting(
+        default="",
+        env="SPEAKR_STORAGE_URL",
+        section="Basics",
+        help="Where audio is kept: a folder path or s3://bucket/prefix (credentials as boto3 finds them). Empty: blobs in the data folder.",
+    )
+    s3_endpoint_url: str = setting(
+        default="",
+        env="SPEAKR_S3_ENDPOINT_URL",
+        section="Basics",
+        help="Endpoint of an S3-compatible server. Empty: AWS.",
+    )
+    scratch_dir: str = setting(
+        default="",
+        env="SPEAKR_SCRATCH",
+        section="Basics",
+        help="Local folder for decoded audio while a job runs. Empty: the system's temporary folder.",
+    )
+    public_url: str = setting(
+        default="",
+        env="SPEAKR_PUBLIC_URL",
+        section="Basics",
+        help="Base URL under which users reach this server, used in links. Empty: taken from each request.",
+    )
+    trusted_proxy_count: int = setting(
+        default=0,
+        env="SPEAKR_TRUSTED_PROXIES",
+        section="Basics",
+        help="How many reverse proxies stand in front and set X-Forwarded-*. 0 trusts none of those headers.",
+    )
+
+    # -- intake
+    max_file_size_mb: int = setting(
+        default=2048,
+        env="SPEAKR_MAX_FILE_SIZE_MB",
+        section="Uploads",
+        help="Largest audio file accepted, in MiB.",
+    )
+    max_audio_only_video_size_mb: int = setting(
+        default=4096,
+        env="SPEAKR_MAX_AUDIO_ONLY_VIDEO_SIZE_MB",
+        section="Uploads",
+        help="Largest video accepted when only its sound is kept, in MiB.",
+    )
+    max_duration_hours: float = setting(
+        default=12.0,
+        env="SPEAKR_MAX_DURATION_HOURS",
+        section="Uploads",
+        help="Longest audio accepted, in hours, measured while decoding and not by the header.",
+    )
+    min_free_disk_mb: int = setting(
+        default=256,
+        env="SPEAKR_MIN_FREE_DISK_MB",
+        section="Uploads",
+        help="Uploads are refused (507) when the local storage has less space left than this, in MiB.",
+    )
+    video_retention: bool = setting(
+        default=False,
+        env="VIDEO_RETENTION",
+        section="Uploads",
+        help="Keep the picture of uploaded videos. Off: only the sound is stored.",
+    )
+    users_can_delete: bool = setting(
+        default=True,
+        env="USERS_CAN_DELETE",
+        section="Uploads",
+        help="Whether users who are not admins may delete recordings.",
+    )
+
+    # -- speech
+    transcription_connector: str = setting(
+        default="auto",
+        env="TRANSCRIPTION_CONNECTOR",
+        section="Transcription",
+        help="auto, embedded or openai. auto takes openai when a base URL or key is set, else the embedded English engine.",
+    )
+    transcription_base_url: str = setting(
+        default="",
+        env="TRANSCRIPTION_BASE_URL",
+        section="Transcription",
+        help="Base URL of an OpenAI-compatible transcription API, for example http://whisper:8000/v1.",
+    )
+    transcription_api_key: str = setting(
+        default="",
+        env="TRANSCRIPTION_API_KEY",
+        secret=True,
+        section="Transcription",
+        help="Key for that API.",
+    )
+    transcription_model: str = setting(
+        default="whisper-1",
+        env="TRANSCRIPTION_MODEL",
+        section="Transcription",
+        help="Default model for that API.",
+    )
+    transcription_models: str = setting(
+        default="",
+        env="TRANSCRIPTION_MODELS_AVAILABLE",
+        section="Transcription",
+        help="Comma list of models a request may ask for (value or value:label). Empty: only the default.",
+    )
+    transcription_timeout_seconds: float = setting(
+        default=600.0,
+        env="TRANSCRIPTION_TIMEOUT_SECONDS",
+        section="Transcription",
+        help="How long one chunk may take at a remote transcription API.",
+    )
+
+    # -- language
+    llm_base_url: str = setting(
+        default="",
+        env="TEXT_MODEL_BASE_URL",
+        section="Language model",
+        help="Base URL of an OpenAI-compatible chat API. Empty, without a key: extractive summaries made here.",
+    )
+    llm_api_key: str = setting(
+        default="",
+        env="TEXT_MODEL_API_KEY",
+        secret=True,
+        section="Language model",
+        help="Key for that API.",
+    )
+    llm_model: str = setting(
+        default="gpt-4o-mini",
+        env="TEXT_MODEL_NAME",
+        section="Language model",
+        help="Model that writes titles and summaries.",
+    )
+    llm_context_tokens: int = setting(
+        default=8000,
+        env="TEXT_MODEL_CONTEXT_TOKENS",
+        section="Language model",
+        help="How much text one request may carry, in tokens. Longer transcripts are summarised in parts and merged.",
+    )
+    llm_timeout_seconds: float = setting(
+        default=180.0,
+        env="TEXT_MODEL_TIMEOUT_SECONDS",
+        section="Language model",
+        help="How long one request may take.",
+    )
+
+    # -- first start
+    admin_password: str = setting(
+        default="",
+        env="SPEAKR_ADMIN_PASSWORD",
+        secret=True,
+        section="First start",
+        help="Password of the user `admin`, whom `speakr up` makes when there are no users yet. Empty: one is made up and shown once.",
+    )
+    bootstrap_token: str = setting(
+        default="",
+        env="SPEAKR_BOOTSTRAP_TOKEN",
+        secret=True,
+        section="First start",
+        help="That user's first API token, at least 32 random characters. Empty: one is made up and shown once.",
+    )
+
+    # -- jobs
+    bind: str = setting(
+        default="127.0.0.1:8899",
+        env="SPEAKR_BIND",
+        section="Processes",
+        help="Where gunicorn listens: host:port or unix:/path. `speakr up` sets it itself.",
+    )
+    worker_count: int = setting(
+        default=2,
+        env="SPEAKR_WORKERS",
+        section="Processes",
+        help="How many workers `speakr up` starts; chunks of one recording run on all of them.",
+    )
+    web_process_count: int = setting(
+        default=1,
+        env="SPEAKR_WEB_PROCESSES",
+        section="Processes",
+        help="How many gevent web processes gunicorn runs.",
+    )
+    job_lease_seconds: float = setting(
+        default=10.0,
+        env="SPEAKR_JOB_LEASE_SECONDS",
+        section="Processes",
+        help="How long a claimed job stays with a worker that no longer reports; then another one resumes it.",
+    )
+    job_max_attempts: int = setting(
+        default=5,
+        env="SPEAKR_JOB_MAX_ATTEMPTS",
+        section="Processes",
+        help="How often a job that failed for a passing reason is tried again, with growing pauses.",
+    )
+
+    # -- webhooks
+    webhook_enabled: bool = setting(
+        default=True,
+        env="WEBHOOK_GLOBAL_ENABLED",
+        section="Webhooks",
+        help="Off: no webhook is written or sent.",
+    )
+    webhook_max_attempts: int = setting(
+        default=5,
+        env="WEBHOOK_MAX_ATTEMPTS",
+        section="Webhooks",
+        help="Attempts per delivery, the first included (1 to 12).",
+    )
+    webhook_timeout_seconds: float = setting(
+        default=15.0,
+        env="WEBHOOK_DELIVERY_TIMEOUT_SECONDS",
+        section="Webhooks",
+        help="Total time for one attempt, from the name look-up to the status line.",
+    )
+    webhook_autopause_failures: int = setting(
+        default=10,
+        env="WEBHOOK_AUTOPAUSE_FAILURES",
+        section="Webhooks",
+        help="After so many deliveries in a row have failed for good, a webhook is paused.",
+    )
+    webhook_max_per_user: int = setting(
+        default=10,
+        env="WEBHOOK_MAX_PER_USER",
+        section="Webhooks",
+        help="How many webhooks one user may have.",
+    )
+    webhook_allowed_hosts: str = setting(
+        default="",
+        env="WEBHOOK_INTRANET_HOST_ALLOWLIST",
+        section="Webhooks",
+        help="Comma list of exact host names and CIDR ranges that webhooks may reach although they are not public.",
+    )
+
+    # -- limits and logs
+    rate_limits_enabled: bool = setting(
+        default=True,
+        env="SPEAKR_RATE_LIMITS",
+        section="Limits and logs",
+        help="The documented requests per minute and token. Off for load tests.",
+    )
+    metrics_token: str = setting(
+        default="",
+        env="SPEAKR_METRICS_TOKEN",
+        secret=True,
+        section="Limits and logs",
+        help="Bearer token for /metrics. Empty: /metrics answers only to loopback addresses.",
+    )
+    metrics_dir: str = setting(
+        default="",
+        env="PROMETHEUS_MULTIPROC_DIR",
+        section="Limits and logs",
+        help="Folder in which several web processes share their counters; needed with more than one.",
+    )
+    log_level: str = setting(
+        "INFO", env="SPEAKR_LOG_LEVEL", section="Limits and logs", help="DEBUG to CRITICAL."
+    )
+    log_format: str = setting(
+        default="text",
+        env="SPEAKR_LOG_FORMAT",
+        section="Limits and logs",
+        help="text for people, json for machines.",
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse values that would only fail later and further away."""
+        if len(self.secret_key) < 32:  # noqa: PLR2004 - half a SHA-256, the shortest worth having
+            msg = (
+                "SPEAKR_SECRET_KEY is missing or shorter than 32 characters; make one with: "
+                "python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"
+            )
+            raise SettingsError(msg)
+        if self.transcription_connector not in {"auto", "embedded", "openai"}:
+            raise SettingsError("TRANSCRIPTION_CONNECTOR must be auto, embedded or openai")
+        if not 1 <= self.webhook_max_attempts <= 12:  # noqa: PLR2004 - the schedule has twelve steps
+            raise SettingsError("WEBHOOK_MAX_ATTEMPTS must be between 1 and 12")
+
+    @property
+    def resolved_database_url(self) -> str:
+        """The database in use: the configured one, or SQLite in the data folder."""
+        return self.database_url or f"sqlite:///{(self.data_dir / 'speakr.db').absolute()}"
+
+    @property
+    def max_upload_bytes(self) -> int:
+        """The hard cap on any upload body: the larger of the two documented limits."""
+        return max(self.max_file_size_mb, self.max_audio_only_video_size_mb) * 1024 * 1024
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> Self:
+        """Read the process environment (or the mapping given) once.
+
+        Raises:
+            SettingsError: a required setting is missing or a value cannot be read.
+
+        """
+        source = os.environ if environ is None else environ
+        hints = get_type_hints(cls)
+        values: dict[str, Any] = {}
+        for field in dataclasses.fields(cls):
+            raw = source.get(field.metadata["env"], "")
+            if raw.strip():
+                values[field.name] = _parse(field.metadata["env"], hints[field.name], raw.strip())
+            elif field.default is dataclasses.MISSING:
+                raise SettingsError(f"{field.metadata['env']} is not set. {field.metadata['help']}")
+        return cls(**values)
+
+
+_TRUE = {"1", "true", "yes", "on"}
+_FALSE = {"0", "false", "no", "off"}
+
+
+def _parse(env: str, kind: type, raw: str) -> Any:
+    if kind is bool:
+        if raw.lower() in _TRUE | _FALSE:
+            return raw.lower() in _TRUE
+        raise SettingsError(f"{env} must be yes or no, not {raw!r}")
+    if kind in {int, float, Path}:
+        try:
+            return kind(raw)
+        except ValueError:
+            raise SettingsError(f"{env} must be a number, not {raw!r}") from None
+    return raw

@@ -1,0 +1,244 @@
+"""Blobs as files in one folder.
+
+A blob is written under a random name in `.partial`, on the same filesystem, and renamed when it is complete
+and on the disk: file first, then the folder that names it. So a reader never sees half a blob, and a power
+cut after `commit` loses nothing (the order is that of rename(2) and fsync(2) on POSIX).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from io import FileIO
+from pathlib import Path
+from typing import BinaryIO
+
+from speakr.storage.base import BlobInfo, BlobMissing, StorageFull, StorageUnavailable, new_key
+from speakr.storage.keys import checked_key, checked_prefix, is_key
+
+CHECK_FREE_EVERY_BYTES = 4 * 1024 * 1024
+_PARTIAL = ".partial"
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+class LocalStorage:
+    """Blobs below `root`. Writing stops while `min_free_bytes` are still left, for the database lives here too."""
+
+    def __init__(self, root: Path, min_free_bytes: int) -> None:
+        self._root = root.absolute()
+        self._min_free_bytes = min_free_bytes
+
+    def create(self, key: str) -> LocalSink:
+        """Begin to write a blob. Raises `StorageFull`."""
+        target = self._path(key)
+        with _typed_errors():
+            folder = self._root / _PARTIAL
+            self._make_folder(folder)
+            self.require_room()
+            return LocalSink(self, folder / secrets.token_hex(16), target)
+
+    def open(self, key: str) -> BinaryIO:
+        """Open a blob for reading. Raises `BlobMissing`."""
+        path = self._path(key)
+        with _typed_errors():
+            try:
+                return path.open("rb")
+            except FileNotFoundError:
+                raise BlobMissing(key) from None
+
+    def stat(self, key: str) -> BlobInfo | None:
+        """Describe a blob, or None when there is none."""
+        path = self._path(key)
+        with _typed_errors():
+            try:
+                found = path.stat()
+            except FileNotFoundError:
+                return None
+        return BlobInfo(found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
+
+    def delete(self, key: str) -> None:
+        """Remove a blob; nothing happens when there is none."""
+        path = self._path(key)
+        with _typed_errors():
+            path.unlink(missing_ok=True)
+
+    @contextmanager
+    def local_path(self, key: str) -> Iterator[Path]:
+        """Lend the blob's own file: read it, never write to it. Raises `BlobMissing`."""
+        if self.stat(key) is None:
+            raise BlobMissing(key)
+        yield self._path(key)
+
+    def keys(self, prefix: str) -> Iterator[tuple[str, BlobInfo]]:
+        """List the blobs under a prefix; files that are not ours are passed over."""
+        for folder, _, names in os.walk(self._root / checked_prefix(prefix)):
+            for name in names:
+                key = (Path(folder) / name).relative_to(self._root).as_posix()
+                info = self.stat(key) if is_key(key) else None  # None also when deleted meanwhile
+                if info is not None:
+                    yield key, info
+
+    def free_bytes(self) -> int:
+        """Return the space left on the filesystem."""
+        with _typed_errors():
+            self._make_folder(self._root)
+            found = os.statvfs(self._root)
+            return found.f_bavail * found.f_frsize
+
+    def check(self) -> None:
+        """Write a little and take it back. Raises `StorageFull` or `StorageUnavailable`."""
+        sink = self.create(new_key("check"))
+        sink.write(b"\0")
+        sink.abort()
+
+    def sweep_partial(self, older_than_seconds: float) -> int:
+        """Remove what dead processes left half written and return how many files that were.
+
+        A living upload touches its file with every block, so an hour without a touch is a safe age.
+        """
+        removed = 0
+        oldest = time.time() - older_than_seconds
+        with _typed_errors(), suppress(FileNotFoundError):
+            for entry in list(os.scandir(self._root / _PARTIAL)):
+                with suppress(FileNotFoundError):  # finished or aborted meanwhile
+                    if entry.stat(follow_symlinks=False).st_mtime <= oldest:
+                        Path(entry.path).unlink()
+                        removed += 1
+        return removed
+
+    def require_room(self) -> None:
+        """Raise `StorageFull` when less is left than must stay free."""
+        if self.free_bytes() < self._min_free_bytes:
+            raise StorageFull("The storage is full.")
+
+    def place(self, partial: Path, target: Path) -> None:
+        """Give a complete file its name, durably."""
+        self._make_folder(target.parent)
+        partial.replace(target)
+        _sync_folder(target.parent)
+
+    def _make_folder(self, folder: Path) -> None:
+        """Make a folder below the root, durably and for our eyes only."""
+        if folder.is_dir():
+            return
+        if folder == self._root:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+        else:
+            self._make_folder(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        _sync_folder(folder.parent)
+
+    def _path(self, key: str) -> Path:
+        return self._root / checked_key(key)
+
+
+class LocalSink:
+    """A blob being written to a file without a name that anybody looks for."""
+
+    def __init__(self, storage: LocalStorage, partial: Path, target: Path) -> None:
+        self._storage = storage
+        self._partial = partial
+        self._target = target
+        self._unchecked_bytes = 0
+        self._file: FileIO | None = FileIO(partial, "xb", opener=_open_private)
+
+    def write(self, data: bytes) -> int:
+        """Append bytes. Raises `StorageFull`; then nothing of the blob is left."""
+        file = self._open_file()
+        try:
+            with _typed_errors():
+                rest = memoryview(data)
+                while rest:  # unbuffered, so the kernel may take less than it is given
+                    rest = rest[file.write(rest) :]
+                self._unchecked_bytes += len(data)
+                if self._unchecked_bytes >= CHECK_FREE_EVERY_BYTES:
+                    self._unchecked_bytes = 0
+                    self._storage.require_room()
+        except BaseException:
+            self.abort()
+            raise
+        return len(data)
+
+    def commit(self) -> None:
+        """Make the blob visible and durable. Raises `StorageFull`; then nothing of the blob is left."""
+        file = self._open_file()
+        self._file = None  # from here on the blob finishes or cleans up by itself, whatever becomes of us
+        _outside_the_loop(lambda: self._finish(file))
+
+    def abort(self) -> None:
+        """Forget everything written; after `commit` or a first `abort` nothing happens."""
+        file, self._file = self._file, None
+        if file is not None:
+            self._discard(file)
+
+    def _open_file(self) -> FileIO:
+        if self._file is None:
+            raise ValueError("this blob is finished")
+        return self._file
+
+    def _finish(self, file: FileIO) -> None:
+        with _typed_errors():
+            try:
+                os.fsync(file.fileno())
+                file.close()
+                self._storage.place(self._partial, self._target)
+            except BaseException:
+                self._discard(file)
+                raise
+
+    def _discard(self, file: FileIO) -> None:
+        with suppress(OSError):
+            file.close()
+        with suppress(OSError):
+            self._partial.unlink(missing_ok=True)
+
+
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _outside_the_loop(work: Callable[[], None]) -> None:
+    """Run blocking work where it does not stop a gevent loop; without gevent, simply run it.
+
+    Syncing 30 MB can take most of a second, and gevent cannot make file calls yield. Plain writes stay inline:
+    they end in the page cache. gevent is looked up, not imported: only the web process runs on it.
+    """
+    monkey = sys.modules.get("gevent.monkey")
+    if monkey is None or not monkey.is_module_patched("threading"):
+        work()
+        return
+
+    def attempt() -> BaseException | None:
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001 - returned, for gevent prints what a pool thread raises
+            return error
+        return None
+
+    error = sys.modules["gevent"].get_hub().threadpool.apply(attempt)
+    if error is not None:
+        raise error
+
+
+@contextmanager
+def _typed_errors() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise StorageFull("The storage is full.") from error
+        raise StorageUnavailable("The storage cannot be used now.") from error

@@ -1,0 +1,109 @@
+"""Blobs in memory, for tests and trials: the same promises, nothing survives."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from speakr.domain.clock import now
+from speakr.storage.base import BlobInfo, BlobMissing
+from speakr.storage.keys import checked_key, checked_prefix, is_under
+
+
+class MemoryStorage:
+    """A dictionary that satisfies `Storage`."""
+
+    def __init__(self) -> None:
+        self._blobs: dict[str, tuple[bytes, BlobInfo]] = {}
+        self._lock = threading.Lock()
+
+    def create(self, key: str) -> MemorySink:
+        """Begin to write a blob."""
+        return MemorySink(self, checked_key(key))
+
+    def open(self, key: str) -> BinaryIO:
+        """Open a blob for reading."""
+        return io.BytesIO(self._get(key)[0])
+
+    def stat(self, key: str) -> BlobInfo | None:
+        """Describe a blob, or None when there is none."""
+        with self._lock:
+            found = self._blobs.get(checked_key(key))
+        return found[1] if found else None
+
+    def delete(self, key: str) -> None:
+        """Remove a blob; nothing happens when there is none."""
+        with self._lock:
+            self._blobs.pop(checked_key(key), None)
+
+    @contextmanager
+    def local_path(self, key: str) -> Iterator[Path]:
+        """Lend a copy as a file."""
+        data = self._get(key)[0]
+        with tempfile.TemporaryDirectory(prefix="speakr-") as folder:
+            path = Path(folder) / "blob"
+            path.write_bytes(data)
+            yield path
+
+    def keys(self, prefix: str) -> Iterator[tuple[str, BlobInfo]]:
+        """List the blobs under a prefix."""
+        prefix = checked_prefix(prefix)
+        with self._lock:
+            found = [(key, info) for key, (_, info) in self._blobs.items()]
+        yield from (entry for entry in found if is_under(entry[0], prefix))
+
+    def free_bytes(self) -> int | None:
+        """Return None: memory has no limit that could be told honestly."""
+        return None
+
+    def check(self) -> None:
+        """Do nothing: memory can always be written to."""
+
+    def sweep_partial(self, older_than_seconds: float) -> int:
+        """Remove nothing: an unfinished blob dies with its sink. Returns how many were removed."""
+        del older_than_seconds
+        return 0
+
+    def put(self, key: str, data: bytes) -> None:
+        """Make a blob visible; the sink's business."""
+        with self._lock:
+            self._blobs[key] = (data, BlobInfo(size_bytes=len(data), modified_at=now()))
+
+    def _get(self, key: str) -> tuple[bytes, BlobInfo]:
+        with self._lock:
+            found = self._blobs.get(checked_key(key))
+        if found is None:
+            raise BlobMissing(key)
+        return found
+
+
+class MemorySink:
+    """A blob being written into memory."""
+
+    def __init__(self, storage: MemoryStorage, key: str) -> None:
+        self._storage = storage
+        self._key = key
+        self._data: bytearray | None = bytearray()
+
+    def write(self, data: bytes) -> int:
+        """Append bytes."""
+        if self._data is None:
+            raise ValueError("this blob is finished")
+        self._data += data
+        return len(data)
+
+    def commit(self) -> None:
+        """Make the blob visible."""
+        if self._data is None:
+            raise ValueError("this blob is finished")
+        self._storage.put(self._key, bytes(self._data))
+        self._data = None
+
+    def abort(self) -> None:
+        """Forget everything written."""
+        self._data = None

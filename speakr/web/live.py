@@ -1,0 +1,90 @@
+"""Server-sent events (WHATWG HTML, section 9.2): a recording's progress and segments as they come."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import orjson
+import redis
+from flask import Response, stream_with_context
+
+from speakr.backends import plugged
+from speakr.db import release
+
+_BEAT_SECONDS = 15.0
+_WAIT_SECONDS = 5.0
+_LONGEST_SECONDS = 3600.0
+_STREAM_ID = re.compile(r"^\d{1,20}-\d{1,20}$")
+
+FINAL_STATUSES = frozenset({"COMPLETED", "FAILED"})
+
+
+def _message(kind: str, data: dict[str, Any], message_id: str | None = None) -> bytes:
+    head = f"id: {message_id}\n" if message_id else ""
+    return f"{head}event: {kind}\ndata: ".encode() + orjson.dumps(data) + b"\n\n"
+
+
+def stream(
+    recording_id: int, last_event_id: str | None, snapshot: Callable[[], dict[str, Any] | None]
+) -> Response:
+    """Answer with a stream of `status`, `progress` and `segment` events.
+
+    It starts with a `status` event read from the database (`snapshot`; None once the recording is gone),
+    then replays what has happened since `last_event_id` (or from the start) and follows. It ends when the
+    recording is done, so a client that reconnects then learns so at once.
+    """
+    after = last_event_id if last_event_id and _STREAM_ID.match(last_event_id) else "0-0"
+    response = Response(
+        stream_with_context(_follow(recording_id, after, snapshot)), mimetype="text/event-stream"
+    )
+    response.headers["Cache-Control"] = "no-cache"
+    response.headers["X-Accel-Buffering"] = "no"  # nginx would hold the stream back
+    return response
+
+
+def _follow(recording_id: int, after: str, snapshot: Callable[[], dict[str, Any] | None]) -> Iterator[bytes]:
+    yield b"retry: 2000\n\n"
+    began = beat = time.monotonic()
+    while time.monotonic() - began < _LONGEST_SECONDS:
+        state = _read(snapshot)
+        if state is None:
+            yield _message("deleted", {"id": recording_id})
+            return
+        yield _message("status", state)
+        is_over = state["status"] in FINAL_STATUSES
+        # Follow the stream until it tells of an end; ask the rows again when it is silent for long.
+        silent_since = time.monotonic()
+        while True:
+            messages = _wait(recording_id, after, 0.001 if is_over else _WAIT_SECONDS)
+            for message in messages:
+                after, silent_since = message.id, time.monotonic()
+                yield _message(message.kind, message.data, message.id)
+            if is_over and not messages:
+                return
+            if (
+                any(message.kind == "status" for message in messages)
+                or time.monotonic() - silent_since > _BEAT_SECONDS
+            ):
+                break
+            if time.monotonic() - beat > _BEAT_SECONDS:
+                beat = time.monotonic()
+                yield b": still here\n\n"
+
+
+def _read(snapshot: Callable[[], dict[str, Any] | None]) -> dict[str, Any] | None:
+    try:
+        return snapshot()
+    finally:
+        release()
+
+
+def _wait(recording_id: int, after: str, seconds: float) -> Any:
+    try:
+        return plugged().live.read(recording_id, after, seconds)
+    except redis.RedisError:
+        # Without Redis there is nothing live; the rows still tell, a little later.
+        time.sleep(min(seconds, 1.0))
+        return ()

@@ -1,0 +1,58 @@
+"""What happens around every request: an id, a stopwatch, who asks, how often."""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+
+import structlog
+from flask import Flask, Response, g, request
+
+from speakr.telemetry.metrics import HTTP_REQUESTS, HTTP_SECONDS
+from speakr.web import identity, rate_limits
+from speakr.web.patience import Patience
+
+logger = structlog.get_logger(__name__)
+
+_SANE_ID = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
+
+MOST_BODY_BYTES = 8 * 1024 * 1024
+"""For anything but uploads, which say their own."""
+
+
+def _begin() -> None:
+    g.started = time.perf_counter()
+    asked = request.headers.get("X-Request-ID", "")
+    g.request_id = asked if _SANE_ID.match(asked) else uuid.uuid4().hex
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(request_id=g.request_id)
+
+
+def _admit() -> None:
+    access = identity.identify()
+    if access is not None and access.rate is not None:
+        rate_limits.count(access.rate)
+
+
+def _end(response: Response) -> Response:
+    seconds = time.perf_counter() - g.get("started", time.perf_counter())
+    route = request.url_rule.rule if request.url_rule else "unrouted"
+    HTTP_REQUESTS.labels(request.method, route, response.status_code).inc()
+    HTTP_SECONDS.labels(route).observe(seconds)
+    rate_limits.add_headers(response)
+    response.headers["X-Request-ID"] = g.get("request_id", "")
+    response.headers["X-Process-Time-Ms"] = f"{seconds * 1000:.2f}"
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers.setdefault("X-Robots-Tag", "noindex, nofollow")
+    return response
+
+
+def init_app(app: Flask) -> None:
+    """Put the hooks around every request of an app."""
+    app.config["MAX_CONTENT_LENGTH"] = MOST_BODY_BYTES
+    app.url_map.strict_slashes = False
+    app.wsgi_app = Patience(app.wsgi_app)  # type: ignore[method-assign] # Flask's documented way
+    app.before_request(_begin)
+    app.before_request(_admit)
+    app.after_request(_end)

@@ -1,0 +1,1 @@
+"""Sending deliveries to the receivers that users named."""

@@ -1,0 +1,90 @@
+"""The dispatcher's side of Redis: being woken, and showing that it lives. Both may fail; deliveries go on.
+
+Without Redis the dispatcher looks for work every second by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+import redis.asyncio
+import structlog
+from redis.asyncio.client import PubSub
+from redis.exceptions import RedisError
+
+from speakr.queue import WAKE_CHANNEL
+from speakr.services.health import DISPATCHER_KEY
+from speakr.webhooks.seldom import Seldom
+
+logger = structlog.get_logger(__name__)
+
+HEARTBEAT_SECONDS = 5.0
+HEARTBEAT_LIFE_SECONDS = 15
+_PATIENCE_SECONDS = 2.0
+_AGAIN_SECONDS = 1.0
+
+
+class Bell:
+    """Listens on the wake-up channel and keeps the heartbeat, each for ever until cancelled."""
+
+    def __init__(self, redis_url: str) -> None:
+        self._redis = redis.asyncio.Redis.from_url(
+            redis_url,
+            socket_connect_timeout=_PATIENCE_SECONDS,
+            socket_timeout=_PATIENCE_SECONDS,
+            health_check_interval=10,
+        )
+        self._seldom = Seldom()
+        self._was_away = False
+
+    async def listen(self, on_ring: Callable[[], None]) -> None:
+        """Call `on_ring` for each wake-up, and after each time that one may have been missed."""
+        while True:
+            try:
+                async with self._redis.pubsub(ignore_subscribe_messages=True) as channel:
+                    await channel.subscribe(WAKE_CHANNEL)
+                    self._is_back()
+                    on_ring()
+                    await self._hear(channel, on_ring)
+            except Exception as error:  # noqa: BLE001 - recorded; whatever ails Redis, deliveries go on
+                self._is_away(error)
+            await asyncio.sleep(_AGAIN_SECONDS)
+
+    async def _hear(self, channel: PubSub, on_ring: Callable[[], None]) -> None:
+        while True:
+            if await channel.get_message(timeout=HEARTBEAT_SECONDS) is not None:
+                on_ring()
+
+    async def beat(self) -> None:
+        """Show others that there is a dispatcher."""
+        while True:
+            try:
+                await self._redis.set(DISPATCHER_KEY, b"1", ex=HEARTBEAT_LIFE_SECONDS)
+            except Exception as error:  # noqa: BLE001 - as above
+                self._is_away(error)
+                await asyncio.sleep(_AGAIN_SECONDS)
+            else:
+                await asyncio.sleep(HEARTBEAT_SECONDS)
+
+    async def stop_beating(self) -> None:
+        """Show others at once that this dispatcher sends no more."""
+        with contextlib.suppress(RedisError, OSError, TimeoutError):
+            await self._redis.delete(DISPATCHER_KEY)
+
+    async def close(self) -> None:
+        """Hang up."""
+        with contextlib.suppress(RedisError, OSError, TimeoutError):
+            await self._redis.aclose()
+
+    def _is_away(self, error: Exception) -> None:
+        if self._seldom.may_say("redis_away"):
+            self._was_away = True
+            effect = "deliveries start up to a second later"
+            logger.warning("dispatcher_redis_away", kind=type(error).__name__, effect=effect)
+
+    def _is_back(self) -> None:
+        if self._was_away:
+            self._was_away = False
+            logger.info("dispatcher_redis_back")

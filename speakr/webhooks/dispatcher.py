@@ -1,0 +1,200 @@
+"""The dispatcher process: sends webhook deliveries out of their table. `run` is all that others need.
+
+One process of all is the one that sends, whoever holds the lock (exclusivity.py); the others stand by and take
+over within a second. The one works in shifts (shift.py): turns that write outcomes and claim what is due
+(ledger.py), attempts that send (sender.py), within limits (slots.py). Redis only rings (bell.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import Coroutine
+from typing import Any
+
+import structlog
+from flask import Flask
+
+from speakr.backends import plugged
+from speakr.db import db
+from speakr.egress import AllowList
+from speakr.egress.client import make_client_session
+from speakr.webhooks.bell import Bell
+from speakr.webhooks.exclusivity import Exclusivity, make_exclusivity
+from speakr.webhooks.ledger import Ledger
+from speakr.webhooks.mender import Mender
+from speakr.webhooks.seldom import Seldom
+from speakr.webhooks.sender import BODY_SECONDS, Sender
+from speakr.webhooks.shift import Outbox, Shift
+from speakr.webhooks.slots import PER_HOST, TOTAL
+
+logger = structlog.get_logger(__name__)
+
+STAND_BY_SECONDS = 0.5
+CHECK_LOCK_SECONDS = 0.5
+_LAST_WORDS_SECONDS = 5.0
+"""How long outcomes may take to be written once the process is told to stop and the last attempt has ended."""
+
+_LAST_MENDING_SECONDS = 2.0
+_THREAD_TURN_SECONDS = 0.0005
+
+
+def run(app: Flask) -> None:
+    """Send deliveries until SIGTERM or SIGINT; then finish what is under way. A second signal drops that too."""
+    # The event loop and the database thread take turns hundreds of times in a batch. At Python's 5 ms a turn,
+    # the database waits longer for the loop than for the disk.
+    sys.setswitchinterval(_THREAD_TURN_SECONDS)
+    with contextlib.suppress(asyncio.CancelledError):
+        asyncio.run(_until_signal(app))
+
+
+async def _until_signal(app: Flask) -> None:
+    stop = asyncio.Event()
+    myself = asyncio.current_task()
+
+    def on_signal() -> None:
+        if stop.is_set() and myself is not None:
+            myself.cancel()
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, on_signal)
+    await serve(app, stop)
+
+
+async def serve(app: Flask, stop: asyncio.Event) -> None:
+    """Send deliveries until `stop` is set. The embeddable part of `run`."""
+    dispatcher = Dispatcher(app)
+    try:
+        await dispatcher.serve(stop)
+    finally:
+        await dispatcher.close()
+
+
+class Dispatcher:
+    """Stands by for the lock, works a shift while it holds it, and again, until stopped."""
+
+    def __init__(self, app: Flask) -> None:
+        self._settings = plugged().settings
+        self._allow_list = AllowList.parse(self._settings.webhook_allowed_hosts)
+        with app.app_context():
+            self._lock: Exclusivity = make_exclusivity(db.engine, self._settings.data_dir)
+        self._app = app
+        self._ledger = Ledger(app)
+        self._outbox = Outbox()
+        self._bell = Bell(self._settings.redis_url)
+        self._seldom = Seldom()
+
+    async def serve(self, stop: asyncio.Event) -> None:
+        """Take over whenever nobody else is there, until `stop` is set."""
+        while await self._stand_by(stop):
+            try:
+                await self._work(stop)
+            finally:
+                await self._bell.stop_beating()
+                await self._lock.release()
+
+    async def close(self) -> None:
+        """Give everything back."""
+        await self._lock.release()
+        await self._bell.close()
+        self._ledger.close()
+
+    async def _stand_by(self, stop: asyncio.Event) -> bool:
+        """Wait for the lock; return whether we have it (or are to stop)."""
+        is_told = False
+        while not stop.is_set():
+            if await self._lock.try_acquire():
+                logger.info("dispatcher_active")
+                return True
+            if not is_told:
+                is_told = True
+                logger.info("dispatcher_standing_by")
+            await _wait(stop, STAND_BY_SECONDS)
+        return False
+
+    async def _work(self, stop: asyncio.Event) -> None:
+        """Work one shift, with everything that goes on beside it."""
+        session = make_client_session(
+            self._allow_list,
+            total_seconds=self._settings.webhook_timeout_seconds + 2 * BODY_SECONDS,
+            connection_limit=TOTAL,
+            connections_per_host=PER_HOST,
+        )
+        mender = Mender(self._app)
+        async with session:
+            sender = Sender(
+                session,
+                timeout_seconds=self._settings.webhook_timeout_seconds,
+                max_attempts=self._settings.webhook_max_attempts,
+            )
+            shift = Shift(self._ledger, sender, self._outbox)
+            if not await self._take_over(stop):
+                return
+            mender.start()
+            beside = [
+                self._bell.listen(shift.wake),
+                self._bell.beat(),
+                self._watch_lock(shift),
+                self._watch_stop(shift, stop),
+            ]
+            try:
+                await _with(beside, shift.run())
+            finally:
+                mender.stop()
+                await asyncio.to_thread(mender.join, _LAST_MENDING_SECONDS)
+        logger.info("dispatcher_shift_ended", unwritten=len(self._outbox))
+
+    async def _take_over(self, stop: asyncio.Event) -> bool:
+        """Take back the claims of whoever was here before; return False when the lock was lost meanwhile."""
+        while not stop.is_set() and await self._lock.is_held():
+            left = self._outbox.take(len(self._outbox))
+            try:
+                settled = await self._ledger.take_over(left)
+            except Exception as error:  # noqa: BLE001 - recorded; the database may be back in a moment
+                self._outbox.put(left)
+                if self._seldom.may_say("take_over_failed"):
+                    logger.warning("dispatcher_take_over_failed", kind=type(error).__name__)
+                await _wait(stop, 1.0)
+                continue
+            self._outbox.put([outcome for outcome in left if outcome.delivery_id not in settled])
+            return True
+        return False
+
+    async def _watch_lock(self, shift: Shift) -> None:
+        while await self._lock.is_held():  # noqa: ASYNC110 - the question itself is the watching
+            await asyncio.sleep(CHECK_LOCK_SECONDS)
+        logger.error("dispatcher_lock_lost")
+        shift.break_off()
+        await asyncio.Event().wait()
+
+    async def _watch_stop(self, shift: Shift, stop: asyncio.Event) -> None:
+        await stop.wait()
+        logger.info("dispatcher_draining")
+        shift.drain()
+        await asyncio.sleep(self._settings.webhook_timeout_seconds + BODY_SECONDS + _LAST_WORDS_SECONDS)
+        logger.warning("dispatcher_drain_cut_short")
+        shift.break_off()
+        await asyncio.Event().wait()
+
+
+async def _with(beside: list[Coroutine[Any, Any, None]], work: Coroutine[Any, Any, None]) -> None:
+    """Run `work` to its end with others beside it. They never end by themselves, except by a bug: then all end."""
+    companions = [asyncio.create_task(other) for other in beside]
+    worker = asyncio.create_task(work)
+    try:
+        done, _ = await asyncio.wait([worker, *companions], return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in (worker, *companions):
+            task.cancel()
+        await asyncio.gather(worker, *companions, return_exceptions=True)
+
+
+async def _wait(stop: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await stop.wait()

@@ -1,0 +1,160 @@
+"""The one-dispatcher lock. It belongs to the database, so whoever shares a database shares it too.
+
+Whoever holds it may send. It ends with the process that holds it, however that ends: PostgreSQL lets go of a
+session's lock when the connection closes, the kernel of a file lock when the process is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Protocol
+
+import structlog
+from sqlalchemy import Engine
+
+from speakr.webhooks.seldom import Seldom
+
+if TYPE_CHECKING:
+    from psycopg import AsyncConnection
+
+logger = structlog.get_logger(__name__)
+
+_LOCK_NUMBER = 0x53_70_44_73
+_ANSWER_SECONDS = 5.0
+"""A database that does not answer a trivial question for so long is as good as gone."""
+
+
+class Exclusivity(Protocol):
+    """A lock that one process of all holds. Nothing here raises for a database that is away."""
+
+    async def try_acquire(self) -> bool:
+        """Take the lock if nobody holds it."""
+        ...
+
+    async def is_held(self) -> bool:
+        """Check that the lock is still ours."""
+        ...
+
+    async def release(self) -> None:
+        """Let go of it."""
+        ...
+
+
+def make_exclusivity(engine: Engine, data_dir: Path) -> Exclusivity:
+    """Return the lock that goes with a database."""
+    if engine.dialect.name == "postgresql":
+        return AdvisoryLock(engine)
+    database = engine.url.database
+    folder = Path(database).parent if database and database != ":memory:" else data_dir
+    return FileLock(folder / "dispatcher.lock")
+
+
+class AdvisoryLock:
+    """A PostgreSQL session advisory lock on a connection of its own.
+
+    The connection must reach the server itself: a pooler that shares sessions would share the lock.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._connection: AsyncConnection[Any] | None = None
+        self._seldom = Seldom()
+
+    async def try_acquire(self) -> bool:
+        """Take the lock if nobody holds it; a database that is away counts as held by somebody."""
+        if self._connection is None:
+            self._connection = await self._connect()
+        if self._connection is None:
+            return False
+        return await self._ask("SELECT pg_try_advisory_lock(%s)", (_LOCK_NUMBER,))
+
+    async def is_held(self) -> bool:
+        """Check that the session lives, and the lock with it."""
+        return self._connection is not None and await self._ask("SELECT true", ())
+
+    async def release(self) -> None:
+        """End the session; the server lets go of the lock."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()
+
+    async def _connect(self) -> AsyncConnection[Any] | None:
+        from psycopg import AsyncConnection, Error  # noqa: PLC0415 - not loaded where SQLite is used
+
+        _, options = self._engine.dialect.create_connect_args(self._engine.url)
+        # A machine that vanishes without a word must not hold the lock for as long as TCP would wait.
+        options = {
+            **options,
+            "connect_timeout": round(_ANSWER_SECONDS),
+            "options": "-c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3",
+            "application_name": "speakr dispatcher lock",
+        }
+        try:
+            return await AsyncConnection.connect(**options, autocommit=True)
+        except (Error, OSError) as error:
+            if self._seldom.may_say("out_of_reach"):
+                logger.warning("dispatcher_lock_out_of_reach", kind=type(error).__name__)
+            return None
+
+    async def _ask(self, question: str, parameters: tuple[int, ...]) -> bool:
+        """Ask a yes-no question; without an answer the session is given up, and everything it held."""
+        from psycopg import Error  # noqa: PLC0415 - as above
+
+        connection = self._connection
+        if connection is None:
+            return False
+        try:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                row = await (await connection.execute(question.encode(), parameters)).fetchone()
+            return bool(row and row[0])
+        except (Error, OSError, TimeoutError):
+            with contextlib.suppress(Exception):
+                await self.release()
+            return False
+
+
+class FileLock:
+    """`flock` on a file beside the SQLite database. The file itself is never removed: that would free its name."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: IO[str] | None = None
+        self._seldom = Seldom()
+
+    async def try_acquire(self) -> bool:
+        """Take the lock if no other process holds it."""
+        try:
+            file = self._path.open("a")
+        except OSError as error:
+            if self._seldom.may_say("out_of_reach"):
+                logger.warning(
+                    "dispatcher_lock_out_of_reach", kind=type(error).__name__, path=str(self._path)
+                )
+            return False
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.close()
+            return False
+        self._file = file
+        return True
+
+    async def is_held(self) -> bool:
+        """Check that the name still leads to the file we hold: a second file under it could be held by another."""
+        if self._file is None:
+            return False
+        try:
+            ours, named = os.fstat(self._file.fileno()), self._path.stat()
+        except OSError:
+            return False
+        return (ours.st_dev, ours.st_ino) == (named.st_dev, named.st_ino)
+
+    async def release(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None

@@ -1,0 +1,117 @@
+"""Why an attempt got no answer, in a sentence for the webhook's owner that names the phase.
+
+Only names the owner typed appear: aiohttp's own messages hold resolved addresses of the network behind us.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+import traceback
+from dataclasses import dataclass
+from enum import StrEnum
+
+import aiohttp
+
+from speakr.domain.errors import Invalid
+from speakr.egress import AddressRefused, NameNotResolved
+from speakr.egress.client import CONNECT_TIMEOUT_SECONDS
+
+
+class Phase(StrEnum):
+    """How far an attempt has come."""
+
+    DNS = "DNS"
+    CONNECT = "connect"
+    TLS = "TLS"
+    HTTP = "HTTP"
+
+
+@dataclass(slots=True)
+class Progress:
+    """What is known of an attempt while it runs. `reused`: it went out on a connection kept from before."""
+
+    is_https: bool
+    phase: Phase = Phase.CONNECT
+    reused: bool = False
+
+
+def is_permanent(error: Exception) -> bool:
+    """Tell whether trying again cannot help: the address itself is refused."""
+    return isinstance(error, Invalid) and not isinstance(error, NameNotResolved)
+
+
+def explain(error: Exception, progress: Progress, *, timeout_seconds: float) -> str:
+    """Say in one sentence what went wrong."""
+    match error:
+        case Invalid():
+            return _invalid(error)
+        case TimeoutError():
+            return _timeout(error, progress, timeout_seconds)
+        case aiohttp.ClientSSLError():
+            return f"TLS: {_tls(error)}."
+        case aiohttp.ClientConnectorError():
+            return f"connect: {_reason(error.os_error)}."
+        case OSError():
+            return f"{progress.phase}: the connection broke ({_reason(error)})."
+        case _:
+            return f"{progress.phase}: {_exchange(error)}."
+
+
+def _invalid(error: Invalid) -> str:
+    match error:
+        case NameNotResolved():
+            return f"DNS: {error.message}"
+        case AddressRefused():
+            return f"Refused: {error.message}"
+        case _:
+            return f"Address: {error.message}"
+
+
+def _exchange(error: Exception) -> str:
+    match error:
+        case aiohttp.ServerDisconnectedError():
+            return "the connection was closed before a complete answer came"
+        case aiohttp.ClientResponseError():
+            return "the answer is not valid HTTP"
+        case _:
+            return f"the exchange failed ({type(error).__name__})"
+
+
+def _timeout(error: BaseException, progress: Progress, timeout_seconds: float) -> str:
+    phase = progress.phase
+    if phase is Phase.CONNECT and progress.is_https and _was_connected(error):
+        phase = Phase.TLS
+    if isinstance(error, aiohttp.ServerTimeoutError):
+        timeout_seconds = CONNECT_TIMEOUT_SECONDS
+    what = {
+        Phase.DNS: "the name was not resolved",
+        Phase.CONNECT: "no connection was made",
+        Phase.TLS: "the handshake did not end",
+        Phase.HTTP: "no answer came",
+    }[phase]
+    return f"{phase} timeout: {what} within {timeout_seconds:g} s."
+
+
+def _was_connected(error: BaseException | None) -> bool:
+    """Tell whether a timeout fell after TCP connected: aiohttp does not say so, but where it waited does."""
+    while error is not None:
+        frames = traceback.extract_tb(error.__traceback__)
+        if any("aiohappyeyeballs" in frame.filename for frame in frames):
+            return False
+        if any(frame.name == "_create_connection_transport" for frame in frames):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _tls(error: aiohttp.ClientSSLError) -> str:
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        why = getattr(error.certificate_error, "verify_message", "") or "verification failed"
+        return f"the certificate was not accepted ({why})"
+    reason = error.os_error.reason if isinstance(error.os_error, ssl.SSLError) else None
+    return f"the handshake failed ({(reason or 'unknown reason').replace('_', ' ').lower()})"
+
+
+def _reason(error: OSError) -> str:
+    return os.strerror(error.errno).lower() if error.errno else "no connection could be made"

@@ -1,0 +1,128 @@
+"""The dispatcher's only way to the database: one thread, one transaction at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import structlog
+from flask import Flask
+from sqlalchemy.exc import InterfaceError, OperationalError
+
+from speakr.db import unit_of_work
+from speakr.services.deliveries import claiming, sending
+from speakr.services.deliveries.claiming import Dispatch
+from speakr.services.deliveries.sending import Outcome
+from speakr.webhooks.seldom import Seldom
+from speakr.webhooks.slots import Allowance
+
+logger = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+_ROWS_BEFORE_GIVING_UP = 3
+_UNSTORABLE = "The answer could not be stored."
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What one turn came to. `is_short`: there may be more to claim at once."""
+
+    settled: frozenset[int]
+    claimed: Sequence[Dispatch]
+    is_short: bool = False
+
+
+class Ledger:
+    """Runs transactions in a thread of its own, each in a fresh app context, which takes its session along."""
+
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="dispatcher-database")
+        self._seldom = Seldom()
+        self._has_lost_claims = False
+
+    async def turn(self, outcomes: Sequence[Outcome], allowance: Allowance | None) -> Turn:
+        """Write outcomes and, unless `allowance` is None, claim what is due; both in one transaction."""
+        return await self._run(lambda: self._turn(outcomes, allowance))
+
+    async def take_over(self, outcomes: Sequence[Outcome]) -> frozenset[int]:
+        """Begin as the one dispatcher: write what was left to write, then take back every claim."""
+        return await self._run(lambda: self._take_over(outcomes))
+
+    def close(self) -> None:
+        """Let the thread end."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    async def _run(self, action: Callable[[], T]) -> T:
+        def in_context() -> T:
+            with self._app.app_context():
+                return action()
+
+        return await asyncio.get_running_loop().run_in_executor(self._thread, in_context)
+
+    def _turn(self, outcomes: Sequence[Outcome], allowance: Allowance | None) -> Turn:
+        try:
+            with unit_of_work():
+                settled = frozenset(sending.settle(outcomes)) if outcomes else frozenset()
+                if allowance is not None and self._has_lost_claims:
+                    claiming.unclaim_all(but=allowance.under_way)
+                claimed, is_short = _claim(allowance, settled)
+        except Exception:
+            # A commit whose answer was lost may have claimed deliveries that nobody will send.
+            self._has_lost_claims = self._has_lost_claims or allowance is not None
+            if not outcomes:
+                raise
+            return Turn(self._settle_one_by_one(outcomes), [], is_short=True)
+        self._has_lost_claims = self._has_lost_claims and allowance is None
+        return Turn(settled, claimed, is_short)
+
+    def _take_over(self, outcomes: Sequence[Outcome]) -> frozenset[int]:
+        settled = self._settle_one_by_one(outcomes)
+        with unit_of_work():
+            claiming.unclaim_all()
+        self._has_lost_claims = False
+        return settled
+
+    def _settle_one_by_one(self, outcomes: Sequence[Outcome]) -> frozenset[int]:
+        """Settle each outcome alone, so that one that cannot be stored costs no other.
+
+        Raises when the first few all fail for the database's own sake: then it is away, and all of them wait.
+        """
+        settled: set[int] = set()
+        failed = 0
+        for outcome in outcomes:
+            try:
+                settled |= self._settle_alone(outcome)
+            except (OperationalError, InterfaceError):
+                failed += 1
+                if failed >= min(_ROWS_BEFORE_GIVING_UP, len(outcomes)) and not settled:
+                    raise
+            except Exception:
+                if self._seldom.may_say("outcome_not_written"):
+                    logger.exception("outcome_not_written", delivery_id=outcome.delivery_id)
+        return frozenset(settled)
+
+    def _settle_alone(self, outcome: Outcome) -> set[int]:
+        try:
+            with unit_of_work():
+                return sending.settle([outcome])
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception as error:  # noqa: BLE001 - a driver may refuse a text with any error; recorded
+            # What cannot be stored is the receiver's text; what the attempt came to can.
+            logger.warning("answer_unstorable", delivery_id=outcome.delivery_id, kind=type(error).__name__)
+            with unit_of_work():
+                return sending.settle([replace(outcome, preview=None, error=_UNSTORABLE)])
+
+
+def _claim(allowance: Allowance | None, settled: frozenset[int]) -> tuple[Sequence[Dispatch], bool]:
+    if allowance is None:
+        return [], False
+    shares, left = allowance.share(claiming.webhooks_with_work(), settled)
+    claimed = claiming.claim_due(shares)
+    # With no slot left, one that was given and not needed could have gone to somebody else.
+    return claimed, left == 0 and 0 < len(claimed) < sum(count for _, count in shares)

@@ -1,0 +1,110 @@
+"""When a delivery is tried again, and what an answer means for it. Pure: clock and dice are arguments."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+
+_MINUTE, _HOUR = 60.0, 3600.0
+
+SCHEDULE_SECONDS = (
+    0.0,
+    30.0,
+    2 * _MINUTE,
+    10 * _MINUTE,
+    1 * _HOUR,
+    3 * _HOUR,
+    6 * _HOUR,
+    12 * _HOUR,
+    24 * _HOUR,
+    24 * _HOUR,
+    24 * _HOUR,
+    24 * _HOUR,
+)
+"""The pause before each attempt, the first one included."""
+
+LONGEST_PAUSE_SECONDS = 24 * _HOUR
+JITTER = 0.2
+
+Dice = Callable[[], float]
+"""A source of numbers evenly spread over [0, 1), such as `random.random`."""
+
+_DELTA_SECONDS = re.compile(r"[0-9]+")
+_LONGEST_HEADER = 100
+
+
+class Outcome(StrEnum):
+    """What one attempt means for its delivery."""
+
+    SUCCESS = "success"
+    RETRY = "retry"
+    PERMANENT = "permanent"
+    GONE = "gone"
+    """410: the receiver wants no more, so this delivery ends and the webhook is paused."""
+
+
+def classify(status: int | None, *, retry_after_seconds: float | None = None) -> Outcome:
+    """Judge a status code; None stands for no answer at all (network error, timeout).
+
+    413 is retried only when the receiver said when: RFC 9110 15.5.14 makes Retry-After the sign that the
+    condition will pass. Codes outside 100 to 599 count as server errors (RFC 9110 15).
+    """
+    if status is None:
+        return Outcome.RETRY
+    if 200 <= status < 300:  # noqa: PLR2004 - the numbers are the field's own names
+        return Outcome.SUCCESS
+    if status == 410:  # noqa: PLR2004 - Gone
+        return Outcome.GONE
+    if status == 413:  # noqa: PLR2004 - Content Too Large
+        return Outcome.PERMANENT if retry_after_seconds is None else Outcome.RETRY
+    if status in {408, 425, 429} or not 100 <= status < 500:  # noqa: PLR2004 - as above
+        return Outcome.RETRY
+    return Outcome.PERMANENT
+
+
+def retry_after(status: int | None, header: str | None, *, now: datetime) -> float | None:
+    """Return for how many seconds the receiver asked to be left alone, at most a day; None when it did not.
+
+    Heard on 408, 413, 425, 429 and 503. It holds for the whole webhook, not only for the delivery that met it.
+    """
+    if header is None or status not in {408, 413, 425, 429, 503}:
+        return None
+    return parse_retry_after(header, now=now)
+
+
+def parse_retry_after(header: str, *, now: datetime) -> float | None:
+    """Read a Retry-After value (RFC 9110 10.2.3): seconds or an HTTP date, cut to [0, 24 h]; None for junk."""
+    text = header.strip()
+    if len(text) > _LONGEST_HEADER:
+        return None
+    if _DELTA_SECONDS.fullmatch(text):
+        return min(float(text), LONGEST_PAUSE_SECONDS)
+    try:
+        moment = parsedate_to_datetime(text)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        asked = (moment - now).total_seconds()
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None
+    return min(max(asked, 0.0), LONGEST_PAUSE_SECONDS)
+
+
+def scheduled_pause(attempt: int) -> float:
+    """Return the plain pause in seconds before attempt 1, 2, ...; beyond the schedule its last step repeats."""
+    return SCHEDULE_SECONDS[min(attempt, len(SCHEDULE_SECONDS)) - 1]
+
+
+def pause_before(attempt: int, *, dice: Dice, retry_after_seconds: float | None = None) -> float:
+    """Return the pause in seconds before an attempt (2, 3, ...), spread by +-20 % so that crowds disperse.
+
+    A receiver that asked for a later time is not called before it: its wish is spread upwards only, and
+    never beyond a day. A receiver that asked for an earlier time than the schedule does not shorten it.
+    """
+    scheduled = scheduled_pause(attempt) * (1 - JITTER + 2 * JITTER * dice())
+    if retry_after_seconds is None:
+        return scheduled
+    asked = min(retry_after_seconds * (1 + JITTER * dice()), LONGEST_PAUSE_SECONDS)
+    return max(scheduled, asked)

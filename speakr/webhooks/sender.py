@@ -1,0 +1,172 @@
+"""One attempt: one signed request, and what its answer means for the delivery."""
+
+from __future__ import annotations
+
+import asyncio
+import codecs
+import functools
+import random
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from contextvars import ContextVar
+from typing import Any
+
+import aiohttp
+
+from speakr.domain.clock import now
+from speakr.domain.errors import Invalid
+from speakr.egress import parse_url
+from speakr.egress.client import post
+from speakr.egress.urls import WebUrl
+from speakr.services.deliveries.claiming import Dispatch
+from speakr.services.deliveries.sending import Outcome, Verdict
+from speakr.webhooks import retry_schedule
+from speakr.webhooks.failures import Phase, Progress, explain, is_permanent
+from speakr.webhooks.signature import delivery_headers
+
+LONGEST_PREVIEW_BYTES = 2_000
+BODY_SECONDS = 1.0
+"""How long the body of an answer may take after its status line. Only a preview of it is kept."""
+
+_VERDICTS = {
+    retry_schedule.Outcome.SUCCESS: Verdict.DELIVERED,
+    retry_schedule.Outcome.RETRY: Verdict.RETRY,
+    retry_schedule.Outcome.PERMANENT: Verdict.GIVE_UP,
+    retry_schedule.Outcome.GONE: Verdict.GONE,
+}
+
+_parse = functools.lru_cache(maxsize=4096)(parse_url)
+_progress: ContextVar[Progress | None] = ContextVar("attempt_progress", default=None)
+
+
+def watch_progress(session: aiohttp.ClientSession) -> None:
+    """Let a session report how far each request has come. Call it once, before the first request."""
+
+    def mark(phase: Phase, *, reused: bool = False) -> Callable[..., Awaitable[None]]:
+        async def on_signal(_session: aiohttp.ClientSession, _context: Any, _params: Any) -> None:
+            progress = _progress.get()
+            if progress is not None:
+                progress.phase, progress.reused = phase, reused
+
+        return on_signal
+
+    trace = aiohttp.TraceConfig()
+    trace.on_connection_create_start.append(mark(Phase.CONNECT))
+    trace.on_dns_resolvehost_start.append(mark(Phase.DNS))
+    trace.on_dns_resolvehost_end.append(mark(Phase.CONNECT))
+    trace.on_connection_create_end.append(mark(Phase.HTTP))
+    trace.on_connection_reuseconn.append(mark(Phase.HTTP, reused=True))
+    trace.freeze()
+    session.trace_configs.append(trace)
+
+
+class Sender:
+    """Sends over one guarded session (`speakr.egress.client`), which it does not own."""
+
+    def __init__(self, session: aiohttp.ClientSession, *, timeout_seconds: float, max_attempts: int) -> None:
+        self._session = session
+        self._timeout_seconds = timeout_seconds
+        self._max_attempts = max_attempts
+        watch_progress(session)
+
+    async def attempt(self, dispatch: Dispatch) -> Outcome:
+        """Send a delivery once and judge the answer. Never raises for what a receiver does."""
+        try:
+            url = _parse(dispatch.url, allow_http=dispatch.allow_http)
+        except Invalid as error:
+            return self.failed(dispatch, error, Progress(is_https=False))
+        progress = Progress(is_https=url.scheme == "https")
+        _progress.set(progress)
+        try:
+            async with AsyncExitStack() as exchange:
+                async with asyncio.timeout(self._timeout_seconds):
+                    response = await self._ask(exchange, url, dispatch, progress)
+                return await self._judge(dispatch, response)
+        except (aiohttp.ClientError, TimeoutError, OSError, Invalid) as error:
+            return self.failed(dispatch, error, progress)
+
+    async def _ask(
+        self, exchange: AsyncExitStack, url: WebUrl, dispatch: Dispatch, progress: Progress
+    ) -> aiohttp.ClientResponse:
+        """Send the request until its status line is here."""
+        try:
+            return await exchange.enter_async_context(self._post(url, dispatch))
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
+            # The receiver closed a kept-alive connection while we were writing to it: no failure of its own.
+            if not progress.reused or not _is_unanswered(error):
+                raise
+        return await exchange.enter_async_context(self._post(url, dispatch))
+
+    def _post(self, url: WebUrl, dispatch: Dispatch) -> Any:
+        headers = delivery_headers(
+            event_id=dispatch.event_uuid,
+            event_type=dispatch.event_type,
+            body=dispatch.body,
+            secrets=dispatch.secrets,
+            attempted_at=now(),
+        )
+        return post(self._session, url, body=dispatch.body, headers=headers)
+
+    async def _judge(self, dispatch: Dispatch, response: aiohttp.ClientResponse) -> Outcome:
+        status = response.status
+        asked = retry_schedule.retry_after(status, response.headers.get("Retry-After"), now=now())
+        verdict = _VERDICTS[retry_schedule.classify(status, retry_after_seconds=asked)]
+        return Outcome(
+            delivery_id=dispatch.delivery_id,
+            webhook_id=dispatch.webhook_id,
+            claimed_until=dispatch.claimed_until,
+            verdict=verdict,
+            response_status=status,
+            preview=await read_preview(response),
+            retry_in_seconds=self._pause(dispatch, asked) if verdict is Verdict.RETRY else None,
+            silent_seconds=asked,
+        )
+
+    def failed(self, dispatch: Dispatch, error: Exception, progress: Progress) -> Outcome:
+        """Return the outcome of an attempt that got no answer."""
+        verdict = Verdict.GIVE_UP if is_permanent(error) else Verdict.RETRY
+        return Outcome(
+            delivery_id=dispatch.delivery_id,
+            webhook_id=dispatch.webhook_id,
+            claimed_until=dispatch.claimed_until,
+            verdict=verdict,
+            error=explain(error, progress, timeout_seconds=self._timeout_seconds),
+            retry_in_seconds=self._pause(dispatch, None) if verdict is Verdict.RETRY else None,
+        )
+
+    def _pause(self, dispatch: Dispatch, asked: float | None) -> float | None:
+        if dispatch.attempt >= self._max_attempts:
+            return None
+        return retry_schedule.pause_before(
+            dispatch.attempt + 1, dice=random.random, retry_after_seconds=asked
+        )
+
+
+def _is_unanswered(error: aiohttp.ClientError) -> bool:
+    """Tell whether a connection broke before any byte of an answer."""
+    # aiohttp carries what it had read of an answer in the place of its usual message.
+    return not isinstance(error, aiohttp.ServerDisconnectedError) or isinstance(error.message, str)
+
+
+async def read_preview(response: aiohttp.ClientResponse) -> str:
+    """Read the beginning of an answer's body, not for long; the status has decided already.
+
+    The bytes are taken as they came, so a compressed body is never inflated. A body that was not read to its
+    end costs its connection.
+    """
+    content = response.content
+    read = bytearray()
+    ended = False
+    try:
+        if content.is_eof():  # all of it came with the head, as most do
+            read += content.read_nowait(LONGEST_PREVIEW_BYTES)
+        async with asyncio.timeout(BODY_SECONDS):
+            while len(read) < LONGEST_PREVIEW_BYTES and not content.at_eof():
+                read += await content.read(LONGEST_PREVIEW_BYTES - len(read))
+        ended = content.at_eof()
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        pass
+    if not ended:
+        response.close()
+    # Where the preview cuts through a character, the piece of it is left out.
+    return codecs.getincrementaldecoder("utf-8")("replace").decode(bytes(read), final=ended)

@@ -1,0 +1,108 @@
+"""How many deliveries may be under way at once: in all, per destination host and per webhook.
+
+A webhook whose last attempt was slow gets few slots, and all such webhooks together a quarter of them all, so
+that receivers that hang take little from those that answer.
+"""
+
+from __future__ import annotations
+
+import functools
+import heapq
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from speakr.domain.errors import Invalid
+from speakr.egress import parse_url
+from speakr.services.deliveries.claiming import Waiting
+
+TOTAL = 256
+PER_HOST = 32
+PER_WEBHOOK = 8
+PER_SLOW_WEBHOOK = 2
+FOR_ALL_SLOW = 64
+SLOW_SECONDS = 5.0
+"""An attempt that took so long, answered or not, makes its webhook a slow one until the next attempt."""
+
+
+@functools.lru_cache(maxsize=4096)
+def host_of(url: str) -> str:
+    """Return the host of a webhook's address. One that cannot be read has none, and will not be sent to."""
+    try:
+        return parse_url(url, allow_http=True).host
+    except Invalid:
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What was under way at one moment; it may be read in another thread while slots are being given back."""
+
+    under_way: Mapping[int, tuple[int, str]]
+    """The deliveries that hold a slot: webhook and host of each."""
+
+    slow_webhooks: frozenset[int]
+
+    def share(
+        self, waiting: Sequence[Waiting], settled: Collection[int]
+    ) -> tuple[list[tuple[Waiting, int]], int]:
+        """Share out the free slots, those of the settled deliveries among them; return them and what is left.
+
+        They are given one by one to whoever has fewest; among equals to whoever waits longest.
+        """
+        held = [holder for delivery_id, holder in self.under_way.items() if delivery_id not in settled]
+        webhooks = Counter(webhook_id for webhook_id, _ in held)
+        hosts = Counter(host for _, host in held)
+        left = TOTAL - len(held)
+        left_for_slow = FOR_ALL_SLOW - sum(webhooks[webhook_id] for webhook_id in self.slow_webhooks)
+        given: Counter[int] = Counter()
+        queue = [(webhooks[webhook.webhook_id], order) for order, webhook in enumerate(waiting)]
+        heapq.heapify(queue)
+        while queue and left > 0:
+            busy, order = heapq.heappop(queue)
+            webhook = waiting[order]
+            host = host_of(webhook.url)
+            is_slow = webhook.webhook_id in self.slow_webhooks
+            if busy >= (PER_SLOW_WEBHOOK if is_slow else PER_WEBHOOK) or hosts[host] >= PER_HOST:
+                continue
+            if is_slow and left_for_slow <= 0:
+                continue
+            left -= 1
+            left_for_slow -= is_slow
+            hosts[host] += 1
+            given[order] += 1
+            heapq.heappush(queue, (busy + 1, order))
+        return [(waiting[order], count) for order, count in given.items()], left
+
+
+class Slots:
+    """Keeps count. A slot is taken with the claim and given back when the outcome is written.
+
+    So no more than `TOTAL` deliveries are ever between the two, and no crash can repeat more.
+    """
+
+    def __init__(self) -> None:
+        self._held: dict[int, tuple[int, str]] = {}
+        self._slow: set[int] = set()
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def take(self, delivery_id: int, webhook_id: int, url: str) -> None:
+        """Note that a delivery is under way."""
+        self._held[delivery_id] = webhook_id, host_of(url)
+
+    def give_back(self, delivery_id: int) -> None:
+        """Note that a delivery's outcome is written. One left over from an earlier shift holds no slot."""
+        self._held.pop(delivery_id, None)
+
+    def took(self, webhook_id: int, seconds: float) -> None:
+        """Remember how long a webhook's latest attempt took."""
+        if seconds >= SLOW_SECONDS:
+            self._slow.add(webhook_id)
+        else:
+            self._slow.discard(webhook_id)
+
+    def allowance(self) -> Allowance:
+        """Return what is under way now."""
+        return Allowance(dict(self._held), frozenset(self._slow))

@@ -1,0 +1,137 @@
+"""The rules of the house, held by tests instead of by memory."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+from pkgutil import resolve_name
+
+import pytest
+from importlinter.cli import lint_imports
+
+from speakr import connectors
+from speakr.connectors import language, transcription
+from speakr.domain.events import EVENTS, EventType
+from speakr.domain.jobs import JobKind
+from speakr.jobs.runner import HANDLERS
+from speakr.queue import HELPER_PATH, QUEUES, ROUTES
+from speakr.schema import differences, downgrade, upgrade
+from speakr.storage import STORAGES
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "speakr"
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+
+MOST_LINES = 400
+OVER_BUDGET: dict[str, str] = {}
+"""File -> why it may be longer."""
+
+
+def test_imports_only_go_downstairs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    status = lint_imports(config_filename=str(ROOT / "pyproject.toml"), cache_dir=None)
+    assert status == 0, capsys.readouterr().out
+
+
+def test_only_the_unit_of_work_commits() -> None:
+    """Sinks commit blobs; nothing but `db.py` commits a transaction."""
+    found = {
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "commit"
+        and "sink" not in ast.unparse(node.func.value)
+        and "storage" not in path.parts
+    }
+    assert {place.partition(":")[0] for place in found} == {"speakr/db.py"}
+    assert len(found) == 1
+
+
+def test_files_stay_small() -> None:
+    too_long = {
+        str(path.relative_to(ROOT))
+        for path in [*SOURCES, *sorted((ROOT / "tests").rglob("*.py"))]
+        if len(path.read_text().splitlines()) > MOST_LINES
+    }
+    assert too_long - set(OVER_BUDGET) == set()
+
+
+def test_every_registered_name_leads_somewhere() -> None:
+    for _, path in ROUTES.values():
+        assert callable(resolve_name(":".join(path.rsplit(".", 1))))
+    assert callable(resolve_name(":".join(HELPER_PATH.rsplit(".", 1))))
+    for registry in (transcription.CONNECTORS, language.CONNECTORS):
+        for factory in registry.values():
+            assert callable(resolve_name(factory))
+    assert set(STORAGES) == {"file", "s3", "memory"}
+    assert connectors.__doc__
+
+
+def test_every_kind_of_job_has_a_handler_and_a_queue() -> None:
+    assert set(HANDLERS) == set(ROUTES) == set(JobKind)
+    assert {queue for queue, _ in ROUTES.values()} <= set(QUEUES)
+
+
+def test_every_event_type_has_its_data_class() -> None:
+    assert [event.type for event in EVENTS] == list(EventType)
+
+
+def test_every_package_says_what_it_is_for() -> None:
+    for path in PACKAGE.rglob("__init__.py"):
+        if "sample" not in path.parts:
+            assert ast.get_docstring(ast.parse(path.read_text())), path
+
+
+def test_there_is_no_room_for_odds_and_ends() -> None:
+    names = {path.stem for path in PACKAGE.rglob("*")}
+    assert names & {"utils", "util", "helpers", "common_utils", "misc", "manager", "core"} == set()
+
+
+def test_broad_excepts_are_few_and_say_why() -> None:
+    for path in SOURCES:
+        lines = path.read_text().splitlines()
+        for number, line in enumerate(lines):
+            if re.search(r"except (Base)?Exception\b", line):
+                around = "\n".join(lines[max(0, number - 1) : number + 6])
+                assert re.search(r"#|raise", around), f"{path}:{number + 1}"
+
+
+def test_no_requirement_names_an_index() -> None:
+    for path in ROOT.glob("requirements*.txt"):
+        text = path.read_text()
+        assert "://" not in text, path
+        assert "--index-url" not in text, path
+        pinned = [line for line in text.splitlines() if re.match(r"^[A-Za-z0-9]", line)]
+        assert pinned
+        assert all("==" in line for line in pinned), path
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_database(request: pytest.FixtureRequest, tmp_path: Path):
+    """A database of its own: the shared ones are migrated already and used by others."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'migrations.db'}"
+        return
+    from sqlalchemy import create_engine, text
+
+    shared = request.getfixturevalue("postgres_url")
+    engine = create_engine(shared, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text("DROP DATABASE IF EXISTS migrations"))
+        connection.execute(text("CREATE DATABASE migrations"))
+    engine.dispose()
+    yield shared.replace("/postgres?", "/migrations?")
+
+
+def test_migrations_go_up_down_and_up_and_match_the_tables(empty_database: str) -> None:
+    upgrade(empty_database)
+    assert differences(empty_database) == []
+    downgrade(empty_database, "base")
+    upgrade(empty_database)
+    upgrade(empty_database)
+    assert differences(empty_database) == []

@@ -1,0 +1,219 @@
+"""Fixtures that every test may use: real databases, real Redis, an app on each, users with tokens."""
+
+from __future__ import annotations
+
+import io
+import os
+import wave
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import redis as redis_package
+from flask import Flask
+from flask.testing import FlaskClient
+
+from speakr import backends as plumbing
+from speakr.app import create_app
+from speakr.backends import Backends
+from speakr.db import Base, db, unit_of_work
+from speakr.domain.permissions import DEFAULT_SCOPES, Scope
+from speakr.schema import upgrade
+from speakr.services import stats, tokens, users
+from speakr.settings import Settings
+from tests.fakes import FakeTranscriber, FakeWriter, MemoryDoorbell, MemoryLiveFeed
+from tests.servers import RedisServer, postgres_server, redis_server
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+SECRET = "a secret key for tests, long enough to pass"
+
+
+@pytest.fixture(scope="session")
+def redis_process() -> Iterator[RedisServer]:
+    with redis_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    with postgres_server() as url:
+        upgrade(url)
+        yield url
+
+
+@pytest.fixture(scope="session")
+def sqlite_url(tmp_path_factory: pytest.TempPathFactory) -> str:
+    url = f"sqlite:///{tmp_path_factory.mktemp('sqlite') / 'speakr.db'}"
+    upgrade(url)
+    return url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    return request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
+
+
+@pytest.fixture
+def settings(database_url: str, redis_process: RedisServer, tmp_path: Path) -> Settings:
+    """Settings of a small server; a test may override the fixture or use `dataclasses.replace`."""
+    return Settings(
+        secret_key=SECRET,
+        data_dir=tmp_path,
+        database_url=database_url,
+        redis_url=redis_process.url,
+        rate_limits_enabled=False,
+        log_level="ERROR",
+        min_free_disk_mb=1,
+    )
+
+
+@pytest.fixture
+def doorbell() -> MemoryDoorbell:
+    return MemoryDoorbell()
+
+
+@pytest.fixture
+def transcriber() -> FakeTranscriber:
+    return FakeTranscriber()
+
+
+@pytest.fixture
+def writer() -> FakeWriter:
+    return FakeWriter()
+
+
+@pytest.fixture
+def backends(
+    settings: Settings, doorbell: MemoryDoorbell, transcriber: FakeTranscriber, writer: FakeWriter
+) -> Backends:
+    """Real storage, database and Redis; a doorbell that remembers and engines that are quick."""
+    return replace(
+        plumbing.connect(settings),
+        doorbell=doorbell,
+        live=MemoryLiveFeed(),
+        make_transcriber=lambda: transcriber,
+        make_writer=lambda: writer,
+    )
+
+
+@pytest.fixture
+def app(
+    settings: Settings, backends: Backends, redis_process: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Flask]:
+    """An app on a clean database, in its context."""
+    from speakr.jobs import runner, transcribe
+
+    monkeypatch.setattr(transcribe, "_engine", None)
+    made = create_app(settings, backends)
+    runner.move_in(made)
+    with made.app_context():
+        try:
+            yield made
+        finally:
+            db.session.remove()
+            _empty_tables()
+            stats.forget()
+            db.session.remove()
+            db.engine.dispose()
+            backends.redis.close()
+            redis_process.flush()
+
+
+def _empty_tables() -> None:
+    with unit_of_work() as session:
+        for table in reversed(Base.metadata.sorted_tables):
+            session.execute(table.delete())
+
+
+@dataclass(frozen=True)
+class Person:
+    """A user with a token, and a client that sends it."""
+
+    id: int
+    name: str
+    token: str
+    client: FlaskClient
+
+    def __getattr__(self, method: str) -> Callable[..., Any]:
+        """`alice.get("/api/v1/stats")` and so on, with her token."""
+        send = getattr(self.client, method)
+
+        def call(path: str, **kwargs: Any) -> Any:
+            headers = {"Authorization": f"Bearer {self.token}", **kwargs.pop("headers", {})}
+            # Buffered: read to the end and closed, as a real client would.
+            return send(path, headers=headers, buffered=True, **kwargs)
+
+        return call
+
+
+@pytest.fixture
+def make_person(app: Flask) -> Callable[..., Person]:
+    def make(name: str, *, is_admin: bool = False, scopes: frozenset[Scope] = DEFAULT_SCOPES) -> Person:
+        with unit_of_work():
+            user = users.create(username=name, is_admin=is_admin)
+            _, raw = tokens.create(user.id, scopes=scopes)
+            return Person(user.id, name, raw, app.test_client())
+
+    return make
+
+
+@pytest.fixture
+def alice(make_person: Callable[..., Person]) -> Person:
+    return make_person("alice")
+
+
+@pytest.fixture
+def bob(make_person: Callable[..., Person]) -> Person:
+    return make_person("bob")
+
+
+@pytest.fixture
+def redis_connection(redis_process: RedisServer) -> Iterator[redis_package.Redis]:
+    connection = redis_package.Redis.from_url(redis_process.url)
+    yield connection
+    connection.close()
+
+
+def wav(seconds: float = 1.0, *, frequency: float = 220.0, rate: int = 16_000) -> bytes:
+    """Return a small WAV file with a tone in it; each frequency gives other bytes."""
+    time = np.arange(round(seconds * rate)) / rate
+    samples = (np.sin(2 * np.pi * frequency * time) * 8_000).astype("<i2")
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes(samples.tobytes())
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def upload() -> Callable[..., Any]:
+    """Upload bytes as a person: `upload(alice, title="x")`; returns the response."""
+
+    def send(person: Person, data: bytes | None = None, filename: str = "meeting.wav", **fields: Any) -> Any:
+        headers = fields.pop("headers", {})
+        body, content_type = multipart(wav() if data is None else data, filename, fields)
+        return person.post("/api/v1/recordings/upload", data=body, content_type=content_type, headers=headers)
+
+    return send
+
+
+def multipart(data: bytes, filename: str, fields: dict[str, Any]) -> tuple[bytes, str]:
+    """Build a form with a file in it (RFC 7578); return its bytes and content type."""
+    boundary = "a-boundary-of-the-tests"
+    parts = [
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
+        for name, values in fields.items()
+        for value in (values if isinstance(values, list) else [values])
+    ]
+    head = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{filename}"\r\n\r\n'
+    body = b"".join(
+        [*parts, head.encode("utf-8", "surrogateescape"), data, f"\r\n--{boundary}--\r\n".encode()]
+    )
+    return body, f"multipart/form-data; boundary={boundary}"

@@ -1,0 +1,123 @@
+"""A provider on 127.0.0.1 that answers what a test has scripted, in good ways and bad."""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from email import message_from_bytes
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+LONGEST_HANG_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Reply:
+    status: int = 200
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    hang: bool = False
+    reset: bool = False
+    cut_short: bool = False
+
+
+@dataclass(frozen=True)
+class Request:
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> dict[str, Any]:
+        return json.loads(self.body)
+
+    @property
+    def form(self) -> dict[str, list[bytes]]:
+        """Return the multipart fields; a repeated one has several values."""
+        found: dict[str, list[bytes]] = {}
+        for part in self._parts():
+            found.setdefault(str(part.get_param("name", header="content-disposition")), []).append(
+                part.get_payload(decode=True)
+            )
+        return found
+
+    def file_name(self, name: str) -> str | None:
+        return next(
+            part.get_filename()
+            for part in self._parts()
+            if part.get_param("name", header="content-disposition") == name
+        )
+
+    def _parts(self) -> list[Any]:
+        head = f"Content-Type: {self.headers['content-type']}\r\n\r\n".encode()
+        return list(message_from_bytes(head + self.body).get_payload())
+
+
+def json_reply(content: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:
+    return Reply(
+        status, json.dumps(content).encode(), {"Content-Type": "application/json", **(headers or {})}
+    )
+
+
+def error_reply(status: int, headers: Mapping[str, str] | None = None) -> Reply:
+    """Answer like the real provider, key and internals in the message included."""
+    error = {"message": "Incorrect API key provided: sk-secret. /srv/app/main.py", "code": "some_code"}
+    return json_reply({"error": error}, status, headers)
+
+
+class FakeProvider:
+    """`answer` is asked for each request; every request is kept."""
+
+    def __init__(self) -> None:
+        self.answer: Callable[[Request], Reply] = lambda _: Reply(status=500)
+        self.requests: list[Request] = []
+        self.released = threading.Event()
+        provider = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["content-length"]))
+                request = Request(self.path, {k.lower(): v for k, v in self.headers.items()}, body)
+                provider.requests.append(request)
+                provider._send(self, provider.answer(request))
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_address[1]}/v1"
+
+    def answers(self, reply: Reply) -> None:
+        self.answer = lambda _: reply
+
+    def close(self) -> None:
+        self.released.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def _send(self, handler: BaseHTTPRequestHandler, reply: Reply) -> None:
+        if reply.hang:
+            self.released.wait(LONGEST_HANG_SECONDS)
+            return
+        if reply.reset:
+            no_lingering = struct.pack("ii", 1, 0)
+            handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, no_lingering)
+            handler.connection.shutdown(socket.SHUT_RD)
+            handler.connection.close()
+            return
+        handler.send_response(reply.status)
+        for name, value in reply.headers.items():
+            handler.send_header(name, value)
+        handler.send_header("Content-Length", str(len(reply.body) + (100 if reply.cut_short else 0)))
+        handler.end_headers()
+        handler.wfile.write(reply.body)

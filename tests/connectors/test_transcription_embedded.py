@@ -1,0 +1,141 @@
+"""The embedded recogniser on real speech."""
+
+from __future__ import annotations
+
+import re
+import sys
+
+import numpy as np
+import pytest
+
+from speakr.connectors.transcription.base import SAMPLE_RATE, AudioChunk
+from speakr.connectors.transcription.embedded import EmbeddedConnector
+from speakr.domain.errors import ConnectorRejected, ConnectorUnavailable
+from speakr.domain.transcript import Hints, Segment, Span
+from tests.connectors.conftest import MakeChunk, read_clip
+
+CLIPS = ("librivox_0880", "cards_001", "cards_003", "cards_005", "goforward", "flite_slt_01")
+
+
+def hear(connector: EmbeddedConnector, chunk: AudioChunk) -> tuple[Segment, ...]:
+    return tuple(connector.transcribe(chunk, Hints(), lambda _: None).segments)
+
+
+def count_errors(reference: list[str], heard: list[str]) -> int:
+    """Return the Levenshtein distance in words."""
+    row = list(range(len(heard) + 1))
+    for at, expected in enumerate(reference, start=1):
+        diagonal, row[0] = row[0], at
+        for column, word in enumerate(heard, start=1):
+            diagonal, row[column] = (
+                row[column],
+                min(row[column] + 1, row[column - 1] + 1, diagonal + (expected != word)),
+            )
+    return row[-1]
+
+
+def test_word_errors_stay_below_a_generous_bound(
+    embedded: EmbeddedConnector, make_chunk: MakeChunk, references: dict[str, str]
+):
+    errors = total = 0
+    segments = hear(embedded, make_chunk(*CLIPS))
+    assert len(segments) == len(CLIPS)
+    for name, segment in zip(CLIPS, segments, strict=True):
+        reference = references[name].split()
+        heard = [{"mr": "mister"}.get(word.text, word.text) for word in segment.words]
+        errors += count_errors(reference, heard)
+        total += len(reference)
+    assert errors / total < 0.35
+
+
+def test_the_order_of_utterances_does_not_matter(embedded: EmbeddedConnector, make_chunk: MakeChunk):
+    chunks = [make_chunk(name) for name in ("cards_001", "goforward", "cards_003")]
+    forwards = [hear(embedded, chunk) for chunk in chunks]
+    backwards = [hear(embedded, chunk) for chunk in reversed(chunks)]
+    assert forwards == backwards[::-1]
+    fresh = EmbeddedConnector()
+    assert hear(fresh, chunks[1]) == forwards[1]
+
+
+def test_probabilities_tell_sure_words_from_guesses(embedded: EmbeddedConnector, make_chunk: MakeChunk):
+    words = [word for segment in hear(embedded, make_chunk("cards_005")) for word in segment.words]
+    probabilities = [word.probability for word in words if word.probability is not None]
+    assert len(probabilities) == len(words)
+    assert min(probabilities) < 0.3
+    assert max(probabilities) > 0.9
+    assert all(0.0 <= probability <= 1.0 for probability in probabilities)
+
+
+def test_words_are_bare_and_the_text_is_written(embedded: EmbeddedConnector, make_chunk: MakeChunk):
+    (segment,) = hear(embedded, make_chunk("librivox_0870"))
+    for word in segment.words:
+        assert re.fullmatch(r"[a-z.'-]+", word.text)
+    assert segment.text[0].isupper()
+    assert segment.text.endswith(".")
+    assert "Mr" in segment.text
+
+
+def test_times_are_the_recordings(embedded: EmbeddedConnector, make_chunk: MakeChunk):
+    here = hear(embedded, make_chunk("goforward"))
+    there = hear(embedded, make_chunk("goforward", start=3600.0))
+    assert [word.text for word in here[0].words] == [word.text for word in there[0].words]
+    for early, late in zip(here[0].words, there[0].words, strict=True):
+        assert late.start - early.start == pytest.approx(3600.0, abs=0.002)
+    # The speaker begins after some 0.4 seconds of silence and ends before the clip does.
+    assert 0.2 < here[0].start < 0.8
+    assert here[0].end < 2.7
+
+
+def test_a_span_over_the_edges_is_heard_as_far_as_there_is_sound(embedded: EmbeddedConnector):
+    samples = read_clip("goforward")
+    chunk = AudioChunk(samples, 50.0, (Span(49.0, 70.0),))
+    (segment,) = hear(embedded, chunk)
+    assert segment.start >= 50.0
+    assert segment.end <= 50.0 + len(samples) / SAMPLE_RATE
+
+
+def test_two_spans_of_one_chunk_read_like_two_chunks(embedded: EmbeddedConnector, make_chunk: MakeChunk):
+    together = hear(embedded, make_chunk("cards_001", "cards_003"))
+    alone = [hear(embedded, make_chunk(name))[0] for name in ("cards_001", "cards_003")]
+    assert [segment.text for segment in together] == [segment.text for segment in alone]
+    assert [segment.confidence for segment in together] == pytest.approx(
+        [segment.confidence for segment in alone], abs=1e-3
+    )
+
+
+@pytest.mark.parametrize("level", [0, 7])
+def test_a_dead_line_is_not_heard_as_a_word(embedded: EmbeddedConnector, level: int):
+    chunk = AudioChunk(np.full(SAMPLE_RATE, level, dtype=np.int16), 0.0, (Span(0.0, 1.0),))
+    assert hear(embedded, chunk) == ()
+
+
+@pytest.mark.parametrize("sample_count", [1, 100, 400, 800])
+def test_a_snippet_too_short_for_a_word_gives_none_and_does_no_harm(
+    embedded: EmbeddedConnector, make_chunk: MakeChunk, sample_count: int
+):
+    samples = read_clip("goforward")[8000 : 8000 + sample_count].copy()
+    samples[0] += 1  # one sample alone is no silence, nor are two equal ones
+    chunk = AudioChunk(samples, 0.0, (Span(0.0, sample_count / SAMPLE_RATE),))
+    assert hear(embedded, chunk) == ()
+    assert len(hear(embedded, make_chunk("goforward"))) == 1
+
+
+class BrokenDecoder:
+    def reinit_feat(self) -> None:
+        raise RuntimeError("/usr/lib/model is bad")
+
+
+def test_a_decoder_that_fails_is_replaced(make_chunk: MakeChunk):
+    connector = EmbeddedConnector()
+    connector._decoder = BrokenDecoder()
+    chunk = make_chunk("goforward")
+    with pytest.raises(ConnectorUnavailable) as raised:
+        hear(connector, chunk)
+    assert "/usr" not in raised.value.message
+    assert len(hear(connector, chunk)) == 1
+
+
+def test_a_missing_package_is_told_plainly(monkeypatch: pytest.MonkeyPatch, make_chunk: MakeChunk):
+    monkeypatch.setitem(sys.modules, "pocketsphinx", None)
+    with pytest.raises(ConnectorRejected, match="not installed completely"):
+        hear(EmbeddedConnector(), make_chunk("goforward"))

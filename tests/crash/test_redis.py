@@ -1,0 +1,86 @@
+"""Redis rings bells. When it dies, with its data or without, no work is lost and none is done again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.crash import speech
+from tests.crash.conftest import Undisturbed
+from tests.crash.house import WORKERS, House, wait_for
+from tests.crash.provider import Provider
+
+pytestmark = pytest.mark.stack
+
+ONCE = ("recording.created", "recording.transcription.started", "recording.transcription.completed")
+
+
+@pytest.mark.parametrize("with_data", [False, True], ids=["data kept", "data lost"])
+def test_redis_killed_while_jobs_run_and_wait(
+    house: House,
+    provider: Provider,
+    undisturbed: Undisturbed,
+    assert_told_once: Callable[..., None],
+    *,
+    with_data: bool,
+) -> None:
+    provider.hold_after(2)
+    running = house.upload(speech.long_recording())
+    provider.wait_for(4)
+    waiting = [house.upload(speech.short_recording()) for _ in range(2)]
+    house.lose_redis(with_data=with_data)
+    provider.hold_after(2)  # the chunks under way end, and others begin, while Redis is away
+    provider.wait_for(6)
+    time.sleep(2.5)  # long enough for every worker to have looked for it
+    assert house.status(running)["status"] == "PROCESSING", "users can still look"
+    house.redis.start()
+    provider.go_on()
+    back = time.monotonic()
+    for recording in (running, *waiting):
+        house.wait_until_done(recording)
+        assert_told_once(recording, *ONCE)
+    assert time.monotonic() - back < 15
+    assert house.transcript(running) == undisturbed.transcript
+    counts = provider.counts()
+    assert {piece: counts[piece] for piece in undisturbed.pieces} == dict(undisturbed.pieces)
+    assert sum(counts.values()) == len(undisturbed.pieces) + len(waiting)
+    assert all(house.is_running(name) for name in WORKERS), "a worker did not outlive Redis"
+
+
+def test_a_horse_that_dies_after_redis_has_forgotten_its_job_is_missed_at_once(
+    house: House, provider: Provider, undisturbed: Undisturbed, heard_by_both: int
+) -> None:
+    house.lose_redis(with_data=True)
+    house.redis.start()
+    os.kill(house.horses()[house.owner_of(heard_by_both)], signal.SIGKILL)
+    killed = time.monotonic()
+    provider.wait_for(5)
+    assert time.monotonic() - killed < 8, "only the end of its lease told"
+    provider.go_on()
+    house.wait_until_done(heard_by_both)
+    assert house.transcript(heard_by_both) == undisturbed.transcript
+
+
+def test_an_upload_while_redis_is_away_is_taken_and_worked_on_later(house: House) -> None:
+    house.lose_redis(with_data=False)
+    recording = house.upload(speech.short_recording())
+    house.redis.start()
+    house.wait_until_done(recording, seconds=15)
+
+
+def test_a_lost_ring_is_rung_again_in_seconds(house: House, provider: Provider) -> None:
+    provider.hold_after(0)
+    running = [house.upload(speech.short_recording()) for _ in WORKERS]
+    provider.wait_for(len(WORKERS))
+    waiting = house.upload(speech.short_recording())
+    house.redis.flush()
+    provider.go_on()
+    began = time.monotonic()
+    for recording in (*running, waiting):
+        house.wait_until_done(recording)
+    assert time.monotonic() - began < 10
+    wait_for(lambda: house.job(waiting)["state"] == "succeeded", "done")

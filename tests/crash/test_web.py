@@ -1,0 +1,74 @@
+"""The web process killed while it takes recordings in; the dispatcher killed while it sends."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.crash import speech
+from tests.crash.house import DISPATCHER, TOKEN, WEB, House, wait_for
+from tests.crash.subscriber import Subscriber
+
+pytestmark = pytest.mark.stack
+
+ONCE = ("recording.created", "recording.transcription.started", "recording.transcription.completed")
+
+
+def test_web_killed_during_an_upload_leaves_no_half_recording(house: House) -> None:
+    audio = speech.long_recording()
+    before = house.get("/recordings")["pagination"]["total"]
+    blobs = house.blobs("audio")
+    address = urlsplit(house.url)
+    head = (
+        f"POST /api/v1/recordings/upload HTTP/1.1\r\nHost: {address.netloc}\r\nAuthorization: Bearer {TOKEN}\r\n"
+        f"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: {len(audio) + 90}\r\n\r\n"
+        '--b\r\nContent-Disposition: form-data; name="file"; filename="x.wav"\r\n\r\n'
+    )
+    with socket.create_connection((address.hostname, address.port)) as client:
+        client.sendall(head.encode() + audio[: len(audio) // 2])
+        wait_for(house.half_written, "bytes on the disk")
+        house.kill(WEB)
+        assert client.recv(100) == b""
+    house.start(WEB)
+    house.wait_until_ready()
+    assert house.get("/recordings")["pagination"]["total"] == before
+    assert house.blobs("audio") == blobs
+    house.wait_until_done(house.upload(audio))
+
+
+def test_web_killed_right_after_its_answer_keeps_its_promise(
+    house: House, assert_told_once: Callable[..., None]
+) -> None:
+    key = {"Idempotency-Key": "the one and only"}
+    recording = house.upload(speech.short_recording(), headers=key)
+    house.kill(WEB)
+    house.start(WEB)
+    house.wait_until_ready()
+    house.wait_until_done(recording)
+    assert house.upload(speech.short_recording(), headers=key) == recording
+    assert_told_once(recording, *ONCE)
+
+
+def test_dispatcher_killed_while_it_sends_tells_again_under_the_same_id(
+    house: House, subscriber: Subscriber
+) -> None:
+    subscriber.hold()
+    recording = house.upload(speech.short_recording())
+    try:
+        wait_for(lambda: subscriber.ids(house, recording, "recording.created"), "a delivery under way")
+        house.kill(DISPATCHER)
+    finally:
+        subscriber.answer()
+    house.wait_until_done(recording)
+    house.start(DISPATCHER)
+    wait_for(lambda: subscriber.ids(house, recording, "recording.summary.completed"), "everything told")
+    wait_for(
+        lambda: list(subscriber.ids(house, recording, "recording.created").values()) == [2], "told again"
+    )
+    for event_type in ONCE[1:]:
+        assert len(subscriber.ids(house, recording, event_type)) == 1
+    query = "SELECT DISTINCT d.status FROM deliveries d JOIN events e ON e.uuid = d.event_uuid WHERE e.recording_id = :id"
+    wait_for(lambda: [row.status for row in house.rows(query, id=recording)] == ["success"], "all settled")

@@ -1,0 +1,99 @@
+"""A server with real sockets for the commands of the pages and for the examples."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from speakr import backends as plumbing
+from speakr.backends import Backends
+from speakr.db import unit_of_work
+from speakr.domain.permissions import Scope
+from speakr.domain.transcript import Span
+from speakr.jobs import runner, transcribe
+from speakr.schema import upgrade
+from speakr.services import tokens, users
+from speakr.settings import Settings
+from tests.fakes import FakeTranscriber, FakeWriter, MemoryDoorbell
+
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture
+def database_url(tmp_path: Path) -> str:
+    """A database of its own: the pages name ids, which count from 1."""
+    url = f"sqlite:///{tmp_path / 'docs.db'}"
+    upgrade(url)
+    return url
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    return replace(settings, rate_limits_enabled=True, webhook_allowed_hosts="127.0.0.1/32")
+
+
+@pytest.fixture
+def backends(
+    settings: Settings, doorbell: MemoryDoorbell, transcriber: FakeTranscriber, writer: FakeWriter
+) -> Backends:
+    """Real but for who hears and writes, and with a doorbell that remembers."""
+    return replace(
+        plumbing.connect(settings),
+        doorbell=doorbell,
+        make_transcriber=lambda: transcriber,
+        make_writer=lambda: writer,
+    )
+
+
+@pytest.fixture
+def work(app: Flask, doorbell: MemoryDoorbell, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Do all work that is waiting, here and now."""
+    monkeypatch.setattr(transcribe, "find_speech", lambda _: [Span(0.1, 0.4), Span(0.5, 0.9)])
+
+    def answer_all() -> None:
+        while doorbell.rings:
+            _, job_id, _ = doorbell.rings.pop(0)
+            runner.run(job_id)
+
+    return answer_all
+
+
+class _Quiet(WSGIRequestHandler):
+    def log(self, *_: object) -> None:
+        """Tests have nothing to say about requests."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """Where it listens, and the token of its admin."""
+
+    url: str
+    token: str
+
+
+@pytest.fixture
+def serve(app: Flask) -> Iterator[Callable[..., Server]]:
+    """Serve a WSGI application, the app itself unless told otherwise."""
+    running = []
+
+    def start(application: Callable | None = None) -> Server:
+        with unit_of_work():
+            admin = users.create(username="admin", password=PASSWORD, is_admin=True)
+            _, token = tokens.create(admin.id, scopes=frozenset(Scope))
+        server = make_server("127.0.0.1", 0, application or app, threaded=True, request_handler=_Quiet)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        running.append((server, thread))
+        return Server(f"http://127.0.0.1:{server.server_port}", token)
+
+    yield start
+    for server, thread in running:
+        server.shutdown()
+        thread.join()
+        server.server_close()

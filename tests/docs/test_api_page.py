@@ -1,0 +1,124 @@
+"""docs/api.md says what the code says."""
+
+from __future__ import annotations
+
+import ast
+import re
+from functools import cache
+
+import pytest
+from flask import Flask
+
+from speakr.api.openapi import document
+from speakr.api.schemas.recordings import RecordingListQuery, UploadForm
+from speakr.domain.jobs import JobKind, JobState
+from speakr.domain.permissions import Scope
+from speakr.domain.recordings import RecordingStatus
+from speakr.web.identity import access_of
+from speakr.web.rate_limits import PER_MINUTE
+from tests.docs.pages import ROOT, in_backticks, read, table, tables
+
+METHODS = {"get", "post", "put", "patch", "delete"}
+UNDOCUMENTED_FORM_FIELDS = {"tag_ids[0]", "tag_ids[1]"}
+"""Spellings that OpenAPI cannot name one by one."""
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    return read("api.md")
+
+
+@cache
+def endpoints_on_the_page() -> dict[str, tuple[str, str]]:
+    """Return `METHOD /path` -> (scope, rate class) from all endpoint tables."""
+    return {
+        in_backticks(row[0])[0]: (row[1], row[2])
+        for found in tables(read("api.md"))
+        if found.head[0] == "endpoint"
+        for row in found.rows
+    }
+
+
+def operations(app: Flask) -> dict[str, dict]:
+    return {
+        f"{method.upper()} {path}": operation
+        for path, item in document(app)["paths"].items()
+        for method, operation in item.items()
+        if method in METHODS
+    }
+
+
+def as_on_the_page(rule: str) -> str:
+    """`/api/v1/jobs/<id:job_id>` as `/jobs/{job_id}`."""
+    return re.sub(r"<(?:[^:>]+:)?([^>]+)>", r"{\1}", rule).removeprefix("/api/v1")
+
+
+def test_every_endpoint_is_on_the_page_and_the_other_way_round(app: Flask, page: str) -> None:
+    inside = {name for name in operations(app) if " /api/" not in name}
+    assert set(endpoints_on_the_page()) == inside
+    outside = {name.replace(" /api/", " /") for name in operations(app) if " /api/" in name}
+    assert outside == {name for name in inside if " /tokens" in name}
+    assert "The same four stand at `/api/tokens`" in page
+    assert len(outside) == 4
+
+
+def test_scopes_and_rate_classes_of_endpoints(app: Flask) -> None:
+    rules = {
+        f"{method} {as_on_the_page(rule.rule)}": rule.endpoint
+        for rule in app.url_map.iter_rules()
+        for method in rule.methods or ()
+    }
+    declared = {}
+    for name in endpoints_on_the_page():
+        access = access_of(rules[name], name.split()[0])
+        assert access is not None
+        assert access.scope is not None
+        assert access.rate is not None
+        declared[name] = (access.scope.value, access.rate.value)
+    assert endpoints_on_the_page() == declared
+
+
+def test_what_needs_no_token_is_on_the_page(app: Flask, page: str) -> None:
+    public = {
+        f"GET {rule.rule}".removesuffix("/")
+        for rule in app.url_map.iter_rules()
+        if (access := access_of(rule.endpoint, "GET")) is not None and access.is_public and not rule.arguments
+    }
+    assert set(table(page, "address").codes()) == public
+
+
+def test_scopes(page: str) -> None:
+    assert table(page, "scope").codes() == [scope.value for scope in Scope]
+
+
+def test_rate_classes(page: str) -> None:
+    told = {in_backticks(row[0])[0]: int(row[1]) for row in table(page, "class").rows}
+    assert told == {rate.value: amount for rate, amount in PER_MINUTE.items()}
+
+
+def test_upload_fields(page: str) -> None:
+    assert set(table(page, "field").codes()) - UNDOCUMENTED_FORM_FIELDS == set(UploadForm().fields)
+
+
+def test_list_parameters(page: str) -> None:
+    assert set(table(page, "list parameter").codes()) == set(RecordingListQuery().fields)
+
+
+def test_statuses_and_jobs(page: str) -> None:
+    assert table(page, "status").codes() == [status.value for status in RecordingStatus]
+    (sentence,) = [line for line in page.splitlines() if line.startswith("`kind` is")]
+    words = in_backticks(sentence)
+    assert words[1:3] == [kind.value for kind in JobKind]
+    assert words[4:9] == [state.value for state in JobState]
+
+
+def test_live_events(page: str) -> None:
+    told = set()
+    for path in (ROOT / "speakr").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            name = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+            if name.endswith("live.publish"):
+                told.add(ast.literal_eval(node.args[1]))
+            elif name == "_message" and isinstance(node.args[0], ast.Constant):
+                told.add(node.args[0].value)
+    assert set(table(page, "event").codes()) == told

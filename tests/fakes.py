@@ -1,0 +1,107 @@
+"""Stand-ins that satisfy the same Protocols as the real things, for tests that are about something else."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from speakr.connectors.language.base import Summary, SummaryRequest, Title, Usage
+from speakr.connectors.transcription.base import AudioChunk, Capabilities, OnSegment
+from speakr.domain.jobs import JobKind
+from speakr.domain.transcript import Hints, Hypothesis, Segment, Word
+from speakr.live import LiveMessage
+
+
+class MemoryDoorbell:
+    """Remembers who was rung for."""
+
+    def __init__(self) -> None:
+        self.rings: list[tuple[JobKind, int, int]] = []
+        self.helper_rings: list[tuple[int, int, int]] = []
+        self.wakes = 0
+
+    def ring(self, kind: JobKind, job_id: int, ring_count: int) -> None:
+        self.rings.append((kind, job_id, ring_count))
+
+    def ring_helpers(self, job_id: int, fence: int, count: int) -> None:
+        self.helper_rings.append((job_id, fence, count))
+
+    def unheard(self, rings: Sequence[tuple[JobKind, int, int]]) -> list[int]:
+        return [job_id for kind, job_id, count in rings if (kind, job_id, count) not in self.rings]
+
+    def wake_dispatcher(self) -> None:
+        self.wakes += 1
+
+    def depth(self) -> int:
+        return len(self.rings)
+
+
+class MemoryLiveFeed:
+    """Keeps messages in a list per recording."""
+
+    def __init__(self) -> None:
+        self.messages: dict[int, list[LiveMessage]] = defaultdict(list)
+
+    def publish(self, recording_id: int, kind: str, data: dict[str, Any]) -> None:
+        known = self.messages[recording_id]
+        known.append(LiveMessage(f"{len(known) + 1}-0", kind, data))
+
+    def read(self, recording_id: int, after: str, wait_seconds: float) -> Sequence[LiveMessage]:
+        return self.messages[recording_id][int(after.partition("-")[0]) :]
+
+    def forget(self, recording_id: int) -> None:
+        self.messages.pop(recording_id, None)
+
+
+class FakeTranscriber:
+    """Says `heard <first>-<last>` for each span; `before` may raise or act on each chunk."""
+
+    name = "fake"
+    capabilities = Capabilities(target_chunk_seconds=5, max_chunk_seconds=10)
+    default_model: str | None = None
+    models: Sequence[str] = ()
+
+    def __init__(self, before: Callable[[AudioChunk], None] | None = None) -> None:
+        self.before = before
+        self.chunks: list[AudioChunk] = []
+        self.hints: list[Hints] = []
+
+    def transcribe(self, chunk: AudioChunk, hints: Hints, on_segment: OnSegment) -> Hypothesis:
+        if self.before is not None:
+            self.before(chunk)
+        self.chunks.append(chunk)
+        self.hints.append(hints)
+        segments = []
+        for span in chunk.spans:
+            text = f"heard {span.start:.1f}-{span.end:.1f}"
+            words = [Word("heard", span.start, span.end, 0.9)]
+            segments.append(Segment(span.start, span.end, text, confidence=0.9, words=words))
+            on_segment(segments[-1])
+        return Hypothesis(segments, language="en")
+
+
+class FakeWriter:
+    """Counts lines."""
+
+    name = "fake"
+    is_extractive = False
+
+    def __init__(self, before: Callable[[SummaryRequest], None] | None = None) -> None:
+        self.before = before
+        self.requests: list[SummaryRequest] = []
+
+    def summarize(self, request: SummaryRequest) -> Summary:
+        if self.before is not None:
+            self.before(request)
+        self.requests.append(request)
+        return Summary(
+            markdown=f"{len(request.lines)} lines",
+            engine="fake",
+            is_extractive=False,
+            lines_read=len(request.lines),
+            usage=Usage(10, 5),
+        )
+
+    def write_title(self, request: SummaryRequest) -> Title:
+        return Title(text="A written title")

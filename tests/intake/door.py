@@ -1,0 +1,224 @@
+"""A server in real processes, seen from the street: sockets, the disk it writes to, its tables, its log."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import re
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import requests
+
+from tests.conftest import SECRET, multipart
+from tests.servers import RedisServer
+
+HOUSE = Path(__file__).resolve().parents[2]
+PATIENCE_SECONDS = 30.0
+MEGABYTE = 1024 * 1024
+LIMIT_MB = 4
+
+ALICE, BOB = "alice" * 8, "bob" * 12
+UPLOAD = "/api/v1/recordings/upload"
+TABLES = ("recordings", "jobs", "events", "deliveries", "idempotency_keys")
+
+SERVER_PATH = re.compile(r"(?:^|[\s\"'(:=])/\w")
+
+
+def wait_for(is_true: Callable[[], Any], what: str, seconds: float = PATIENCE_SECONDS) -> Any:
+    """Ask until the answer is truthy, and return it."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = is_true()
+        if found:
+            return found
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        time.sleep(0.02)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """All that an upload can leave behind."""
+
+    rows: dict[str, int]
+    blobs: frozenset[str]
+    temporary: frozenset[str]
+
+
+class Door:
+    """Redis is given; web runs here, and workers if a test calls them."""
+
+    def __init__(self, folder: Path, redis: RedisServer, **settings: str) -> None:
+        self.folder = folder
+        self._data, self._scratch = folder / "data", folder / "scratch"
+        self._log = folder / "log"
+        self._children: list[subprocess.Popen[bytes]] = []
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+        self.port: int = self._listener.getsockname()[1]
+        self._environment = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(HOUSE),
+            "TMPDIR": str(self._scratch),
+            "SPEAKR_SECRET_KEY": SECRET,
+            "SPEAKR_DATA": str(self._data),
+            "SPEAKR_BIND": f"fd://{self._listener.fileno()}",
+            "SPEAKR_RATE_LIMITS": "no",
+            "SPEAKR_LOG_LEVEL": "WARNING",
+            "SPEAKR_MIN_FREE_DISK_MB": "1",
+            "SPEAKR_MAX_FILE_SIZE_MB": str(LIMIT_MB),
+            "SPEAKR_MAX_AUDIO_ONLY_VIDEO_SIZE_MB": str(LIMIT_MB),
+            "REDIS_URL": redis.url,
+            "OMP_NUM_THREADS": "1",
+            "OPENBLAS_NUM_THREADS": "1",
+            **settings,
+        }
+        self.blob_folder = Path(self._environment.get("SPEAKR_STORAGE_URL", self._data / "blobs"))
+
+    def __enter__(self) -> Self:
+        for folder in (self._data, self._scratch):
+            folder.mkdir(exist_ok=True)
+        configuration = str(Path(__file__).with_name("gunicorn_of_tests.py"))
+        self._start("-m", "gunicorn", "-c", configuration, "wsgi:app")
+        people = self._start("-m", "tests.intake.people", f"alice={ALICE}", f"bob={BOB}")
+        assert people.wait(timeout=60) == 0, self.log
+        assert self.is_well()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for child in self._children:
+            child.terminate()
+        for child in self._children:
+            child.wait(timeout=20)
+        self._listener.close()
+
+    def start_worker(self) -> None:
+        """Have somebody work on what was uploaded."""
+        self._start("worker.py")
+
+    def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        with self._log.open("ab") as log:
+            child = subprocess.Popen(
+                [sys.executable, *arguments],
+                env=self._environment,
+                cwd=HOUSE,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=[self._listener.fileno()],
+            )
+        self._children.append(child)
+        return child
+
+    # -- asking
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_SECONDS)
+
+    def request(self, method: str, path: str, *, token: str = ALICE, **arguments: Any) -> requests.Response:
+        headers = {"Authorization": f"Bearer {token}", **arguments.pop("headers", {})}
+        with requests.Session() as session:
+            session.trust_env = False
+            return session.request(
+                method,
+                f"http://127.0.0.1:{self.port}{path}",
+                headers=headers,
+                timeout=PATIENCE_SECONDS,
+                **arguments,
+            )
+
+    def get(self, path: str, token: str = ALICE) -> Any:
+        answer = self.request("GET", path, token=token)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def upload(self, data: bytes, filename: str = "meeting.wav", **fields: Any) -> requests.Response:
+        """Upload as Alice, or whoever `token` names."""
+        token, headers = fields.pop("token", ALICE), fields.pop("headers", {})
+        body, content_type = multipart(data, filename, fields)
+        return self.request(
+            "POST", UPLOAD, token=token, data=body, headers={"Content-Type": content_type, **headers}
+        )
+
+    def is_well(self) -> bool:
+        """Tell whether somebody who comes now is served."""
+        return self.request("GET", "/healthz").status_code == 200
+
+    # -- looking behind it
+
+    def kept(self) -> Kept:
+        """Look at everything that is stored, finished or not."""
+        with contextlib.closing(
+            sqlite3.connect(f"file:{self._data / 'speakr.db'}?mode=ro", uri=True)
+        ) as database:
+            rows = {
+                table: database.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608 - our own names
+                for table in TABLES
+            }
+        files = {path for path in self.blob_folder.rglob("*") if path.is_file()}
+        half = {path for path in files if ".partial" in path.parts}
+        return Kept(
+            rows,
+            frozenset(path.name for path in files - half),
+            frozenset(path.name for path in [*half, *self._scratch.iterdir()]),
+        )
+
+    @contextlib.contextmanager
+    def keeps_nothing(self) -> Iterator[None]:
+        """Check that what happens meanwhile leaves no row, no blob and no temporary file, and the server well."""
+        before = self.kept()
+        assert before.temporary == frozenset()
+        yield
+        wait_for(lambda: self.kept() == before, f"nothing kept of it, but {self.kept()} after {before}")
+        assert self.is_well()
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
+
+def head(*, length: int | None, content_type: str, token: str = ALICE, **headers: str) -> bytes:
+    """Return the head of an upload request; without a length it is chunked (RFC 9112, section 7.1)."""
+    size = "Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}"
+    more = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
+    return (
+        f"POST {UPLOAD} HTTP/1.1\r\nHost: door\r\nAuthorization: Bearer {token}\r\n"
+        f"Content-Type: {content_type}\r\n{size}\r\n{more}\r\n"
+    ).encode()
+
+
+def chunk(data: bytes) -> bytes:
+    return b"%x\r\n%s\r\n" % (len(data), data)
+
+
+LAST_CHUNK = b"0\r\n\r\n"
+
+
+def read_answer(connection: socket.socket) -> tuple[int, bytes]:
+    """Read one answer; status 0 when the server hung up without one."""
+    response = http.client.HTTPResponse(connection)
+    try:
+        response.begin()
+        return response.status, response.read()
+    except (http.client.BadStatusLine, ConnectionError):
+        return 0, b""
+
+
+def assert_refused(answer: requests.Response, status: int, code: str) -> dict[str, Any]:
+    """Check the one error shape, and that it tells nothing about the server; return the body."""
+    assert answer.headers["Content-Type"].startswith("application/json"), answer.text
+    body: dict[str, Any] = answer.json()
+    assert (answer.status_code, body["code"]) == (status, code), body
+    assert set(body) >= {"error", "code", "request_id"}
+    assert body["error"][0].isupper()
+    assert not SERVER_PATH.search(answer.text), answer.text
+    for word in ("Traceback", "ffmpeg", "av.", "sqlite", "Errno"):
+        assert word not in answer.text
+    return body

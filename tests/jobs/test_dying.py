@@ -1,0 +1,208 @@
+"""Workers and horses that die, leases that run out, poison, lost bells, and helpers."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from speakr.backends import Backends
+from speakr.db import db, release, unit_of_work
+from speakr.domain.errors import ClaimLost, ConnectorRejected, ConnectorUnavailable
+from speakr.domain.jobs import ChunkState, JobKind, JobState
+from speakr.jobs import runner
+from speakr.models import Job, JobChunk, Recording, Segment, UnwantedBlob
+from speakr.services import mending
+from speakr.services.jobs import chunks, claims, recovery
+from tests.conftest import Person, wav
+from tests.fakes import FakeTranscriber, MemoryDoorbell
+from tests.jobs.looking import event_types, job_of
+
+# -- dying
+
+
+def claimed(job_id: int, worker: str = "w1") -> claims.Claim:
+    with unit_of_work():
+        held = claims.claim(job_id, worker)
+    assert held is not None
+    return held
+
+
+def test_a_worker_that_lost_its_job_can_change_nothing(app: Flask, recorded: int, work) -> None:
+    job_id = job_of(recorded).id
+    old = claimed(job_id)
+    recovery.horse_died("w1")
+    assert job_of(recorded).state is JobState.QUEUED
+    claimed(job_id, "w2")
+    for attempt in (
+        lambda: claims.report(old, "still here"),
+        lambda: claims.succeed(old),
+        lambda: claims.fail(old, ConnectorRejected("x")),
+    ):
+        with pytest.raises(ClaimLost), unit_of_work():
+            attempt()
+    assert job_of(recorded).worker == "w2"
+
+
+def test_a_dead_horse_is_seen_at_once_and_its_chunk_goes_on(
+    app: Flask, recorded: int, work, transcriber: FakeTranscriber
+) -> None:
+    job_id = job_of(recorded).id
+
+    class Killed(BaseException):
+        pass
+
+    def die(_chunk: object) -> None:
+        if len(transcriber.chunks) == 2:
+            raise Killed
+
+    transcriber.before = die
+    with pytest.raises(Killed):
+        runner.run(job_id)
+    release()
+    running = db.session.scalars(select(JobChunk).where(JobChunk.state == ChunkState.RUNNING)).one()
+    assert running.worker == f"pid-{os.getpid()}"
+    recovery.horse_died(running.worker)
+    transcriber.before = None
+    work()
+    assert job_of(recorded).state is JobState.SUCCEEDED
+    starts = [chunk.start for chunk in transcriber.chunks]
+    assert len(starts) == len(set(starts))
+    assert event_types().count("recording.transcription.started") == 1
+
+
+def test_an_expired_lease_is_taken_back_and_a_live_one_is_not(app: Flask, recorded: int) -> None:
+    job_id = job_of(recorded).id
+    claimed(job_id)
+    mending.mend()
+    assert job_of(recorded).state is JobState.RUNNING
+    with unit_of_work() as session:
+        job = session.get_one(Job, job_id)
+        job.lease_expires_at = job.created_at
+    mending.mend()
+    job = job_of(recorded)
+    assert (job.state, job.losses, job.crashes) == (JobState.QUEUED, 1, 0)
+
+
+def test_renewing_keeps_what_a_worker_holds(app: Flask, recorded: int) -> None:
+    job_id = job_of(recorded).id
+    claimed(job_id)
+    with unit_of_work() as session:
+        job = session.get_one(Job, job_id)
+        job.lease_expires_at = job.created_at
+    recovery.renew("w1")
+    mending.mend()
+    assert job_of(recorded).state is JobState.RUNNING
+
+
+def test_poison_is_set_aside_after_three_crashes_and_the_queue_moves_on(
+    app: Flask, alice: Person, recorded: int, upload, work, doorbell: MemoryDoorbell
+) -> None:
+    job_id = job_of(recorded).id
+    for _ in range(3):
+        claimed(job_id)
+        recovery.horse_died("w1")
+    job = job_of(recorded)
+    assert (job.state, job.error_code) == (JobState.FAILED, "worker_crashed")
+    detail = alice.get(f"/api/v1/recordings/{recorded}").json
+    assert detail["status"] == "FAILED"
+    other = upload(alice, wav(4.0)).json["id"]
+    work()
+    assert alice.get(f"/api/v1/recordings/{other}").json["status"] == "COMPLETED"
+
+
+def test_crashes_with_progress_in_between_are_forgiven(app: Flask, recorded: int, work) -> None:
+    job_id = job_of(recorded).id
+    held = claimed(job_id)
+    with unit_of_work():
+        claims.cut(held, {"pcm_key": "pcm/00/0", "duration_seconds": 1.0, "chunk_count": 2}, [[], []])
+    for _ in range(2):
+        recovery.horse_died("w1")
+        claimed(job_id)
+    with unit_of_work():
+        chunk = chunks.claim_next(job_id, "w1")
+    assert chunk is not None
+    with unit_of_work():
+        chunks.finish(chunk, {"segments": []})
+    for _ in range(2):
+        recovery.horse_died("w1")
+        claimed(job_id)
+    assert job_of(recorded).state is JobState.RUNNING
+
+
+def test_a_lost_bell_is_rung_again(app: Flask, recorded: int, doorbell: MemoryDoorbell) -> None:
+    job_id = job_of(recorded).id
+    doorbell.rings.clear()
+    mending.mend()
+    assert doorbell.rings == [], "it was rung again although it may still be on its way"
+    with unit_of_work() as session:
+        job = session.get_one(Job, job_id)
+        job.rung_at = job.created_at.replace(year=2020)
+    mending.mend()
+    assert doorbell.rings == [(JobKind.TRANSCRIBE, job_id, 2)]
+    with unit_of_work() as session:
+        job = session.get_one(Job, job_id)
+        job.rung_at = job.created_at.replace(year=2020)
+    mending.mend()
+    assert len(doorbell.rings) == 1, "a bell that still waits in the queue was rung again"
+
+
+def test_a_recording_deleted_while_it_is_heard_stops_the_work(
+    alice: Person, recorded: int, work, transcriber: FakeTranscriber, backends: Backends
+) -> None:
+    def delete(_chunk: object) -> None:
+        release()
+        if not transcriber.chunks:
+            assert alice.delete(f"/api/v1/recordings/{recorded}").status_code == 200
+
+    transcriber.before = delete
+    work()
+    release()
+    assert db.session.scalars(select(Recording)).all() == []
+    assert db.session.scalars(select(Segment)).all() == []
+    assert event_types()[-1] == "recording.deleted"
+    mending.mend()
+    assert db.session.scalars(select(UnwantedBlob)).all() == []
+    assert list(backends.storage.keys("audio")) == list(backends.storage.keys("pcm")) == []
+
+
+# -- helpers
+
+
+def test_a_helper_takes_chunks_and_the_owner_puts_all_together(
+    app: Flask, alice: Person, recorded: int, transcriber: FakeTranscriber, doorbell: MemoryDoorbell
+) -> None:
+    job_id = job_of(recorded).id
+    doorbell.rings.clear()
+
+    def help_once(_chunk: object) -> None:
+        transcriber.before = None
+        release()
+        runner.help_with(job_id)
+
+    transcriber.before = help_once
+    runner.run(job_id)
+    assert job_of(recorded).state is JobState.SUCCEEDED
+    sentences = [
+        row["sentence"] for row in alice.get(f"/api/v1/recordings/{recorded}/transcript").json["segments"]
+    ]
+    assert sentences == [f"heard {second:.1f}-{second + 0.9:.1f}" for second in range(0, 20, 2)]
+
+
+def test_a_helper_that_fails_steps_aside(app: Flask, recorded: int, transcriber: FakeTranscriber) -> None:
+    job_id = job_of(recorded).id
+    held = claimed(job_id, "owner")
+
+    def busy(_chunk: object) -> None:
+        raise ConnectorUnavailable("busy")
+
+    from speakr.jobs import transcribe
+
+    transcribe._prepare(held)
+    transcriber.before = busy
+    runner.help_with(job_id)
+    release()
+    assert {chunk.state for chunk in db.session.scalars(select(JobChunk))} == {ChunkState.PENDING}
+    assert job_of(recorded).state is JobState.RUNNING

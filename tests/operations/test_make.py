@@ -1,0 +1,62 @@
+"""The Makefile, as far as it can be read without running it, and what runs it."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+
+import pytest
+
+from tests.operations.conftest import HOUSE
+
+MAKEFILE = (HOUSE / "Makefile").read_text()
+
+
+def dry(*arguments: str) -> str:
+    return subprocess.run(
+        ["make", "--dry-run", "--no-print-directory", *arguments],  # noqa: S607 - the one its reader has
+        cwd=HOUSE,
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+
+@pytest.mark.parametrize(
+    ("wishes", "options"),
+    [
+        ((), []),
+        (("PORT=8123",), ["--port", "8123"]),
+        (("HOST=0.0.0.0", "SAMPLE=no"), ["--host", "0.0.0.0", "--no-sample"]),  # noqa: S104 - only read
+        (("DATA=/srv/my data", "SAMPLE=yes"), ["--data", "/srv/my data"]),
+        (("VERBOSE=yes",), ["--verbose"]),
+    ],
+)
+def test_run_hands_its_wishes_on(wishes: tuple[str, ...], options: list[str]) -> None:
+    (command,) = re.findall(r"-m speakr up((?:\\\n|.)*)", dry("run", *wishes))
+    written = subprocess.run(
+        ["/bin/sh", "-c", f"printf '%s\\n' {command}"], capture_output=True, text=True, check=True
+    ).stdout.split("\n")
+    assert [option for option in written if option] == options
+
+
+def test_test_hands_its_arguments_on() -> None:
+    assert re.search(
+        r"-m pytest -n auto tests/api -k upload$", dry("test", "ARGS=tests/api -k upload"), re.MULTILINE
+    )
+
+
+def test_everything_installed_is_pinned_and_from_no_named_place() -> None:
+    installs = re.findall(r"\$\(PIP\) (.+?) &&", MAKEFILE)
+    assert len(installs) == 4
+    assert all("--require-hashes" in install or install.endswith("--editable .") for install in installs)
+    assert "://" not in MAKEFILE
+
+
+def test_continuous_integration_runs_what_the_reader_runs() -> None:
+    script = (HOUSE / ".ci" / "run").read_text()
+    assert "set -euo pipefail" in script
+    assert script.rstrip().endswith("exec make test")
+    assert os.access(HOUSE / ".ci" / "run", os.X_OK)

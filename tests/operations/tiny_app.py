@@ -1,0 +1,17 @@
+"""A WSGI app that only shows how it is served."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from typing import Any
+
+
+def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    environ["wsgi.input"].read()
+    answers = {
+        "/environment": os.environ.get("PROMETHEUS_MULTIPROC_DIR", ""),
+        "/scheme": environ["wsgi.url_scheme"],
+    }
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [answers.get(environ["PATH_INFO"], "hello").encode()]

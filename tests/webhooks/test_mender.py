@@ -1,0 +1,46 @@
+"""The dispatcher mends, beside the deliveries and not before them."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from speakr.services import mending
+from tests.webhooks.conftest import AddWebhook, Emit
+from tests.webhooks.dispatchers import ThreadedDispatcher, until
+from tests.webhooks.receiver import Receiver
+from tests.webhooks.states import all_settled
+
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+def test_mending_goes_on_after_a_failure_and_delays_no_delivery(
+    dispatcher: ThreadedDispatcher,
+    receiver: Receiver,
+    add_webhook: AddWebhook,
+    emit: Emit,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rounds: list[str] = []
+    may_end = threading.Event()
+
+    def mend() -> None:
+        rounds.append(threading.current_thread().name)
+        if len(rounds) == 1:
+            raise RuntimeError("once")
+        may_end.wait(5)
+
+    monkeypatch.setattr(mending, "EVERY_SECONDS", 0.02)
+    monkeypatch.setattr(mending, "mend", mend)
+    add_webhook(receiver.url("/hook"))
+    dispatcher.start()
+    until(lambda: len(rounds) == 2)
+    emit()
+    started = time.monotonic()
+    until(all_settled)
+    assert time.monotonic() - started < 1.5
+    assert set(rounds) == {"dispatcher-mender"}
+    may_end.set()
+    until(lambda: len(rounds) > 2)
