@@ -25,7 +25,28 @@ from benchmarks.stack import Server, machine, print_table
 
 CONNECTIONS = 8
 SEGMENTS = 120
-WORDS = "we talked about the budget and then somebody asked when the new customer would like to see a first draft".split()
+WORDS = [
+    "we",
+    "talked",
+    "about",
+    "the",
+    "budget",
+    "and",
+    "then",
+    "somebody",
+    "asked",
+    "when",
+    "the",
+    "new",
+    "customer",
+    "would",
+    "like",
+    "to",
+    "see",
+    "a",
+    "first",
+    "draft",
+]
 
 
 def fill(recordings: int) -> str:

@@ -75,7 +75,7 @@ def whole_clip(samples: Samples) -> Sequence[Span]:
 def speech_finder() -> tuple[str, FindSpeech]:
     """Return the server's own voice activity detection, or whole clips where its model is not installed."""
     try:
-        from speakr.media.speech import find_speech  # noqa: PLC0415 - the model it needs is optional
+        from speakr.media.speech import find_speech
     except ImportError:
         return "whole clips", whole_clip
     return "speakr.media.speech", find_speech

@@ -109,7 +109,7 @@ def test_hints_fall_back_to_the_first_tag_then_folder(app: Flask, alice: Person,
                 Folder(id=1, user_id=alice.id, name="f", default_language="fr", default_hotwords="folder"),
             ]
         )
-    upload(alice, folder_id=1, **{"tag_id": 1})
+    upload(alice, folder_id=1, tag_id=1)
     upload(alice, folder_id=1)
     upload(alice, folder_id=1, language="")
     options = db.session.scalars(select(Job.options).order_by(Job.id)).all()
