@@ -16,6 +16,15 @@ depends_on = None
 
 
 def upgrade() -> None:
+    op.create_table('groups',
+    sa.Column('id', sa.Integer(), nullable=False),
+    sa.Column('name', sa.String(length=100), nullable=False),
+    sa.Column('description', sa.String(length=500), nullable=True),
+    sa.Column('created_at', speakr.db.UTCDateTime(), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_groups')),
+    sa.UniqueConstraint('name', name=op.f('uq_groups_name')),
+    sqlite_autoincrement=True
+    )
     op.create_table('system_settings',
     sa.Column('name', sa.String(length=60), nullable=False),
     sa.Column('value', sa.JSON(none_as_null=True), nullable=False),
@@ -36,10 +45,12 @@ def upgrade() -> None:
     sa.Column('password_hash', sa.String(length=200), nullable=True),
     sa.Column('is_admin', sa.Boolean(), nullable=False),
     sa.Column('is_active', sa.Boolean(), nullable=False),
+    sa.Column('email_verified', sa.Boolean(), nullable=False),
     sa.Column('created_at', speakr.db.UTCDateTime(), nullable=False),
     sa.Column('preferences', sa.JSON(none_as_null=True), nullable=False),
     sa.Column('token_budget', sa.Integer(), nullable=True),
     sa.Column('transcription_budget_seconds', sa.Integer(), nullable=True),
+    sa.Column('storage_quota_bytes', sa.BigInteger(), nullable=True),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_users')),
     sa.UniqueConstraint('email', name=op.f('uq_users_email')),
     sa.UniqueConstraint('username', name=op.f('uq_users_username')),
@@ -81,24 +92,18 @@ def upgrade() -> None:
     with op.batch_alter_table('events', schema=None) as batch_op:
         batch_op.create_index('ix_events_user_id', ['user_id', 'id'], unique=False)
 
-    op.create_table('folders',
-    sa.Column('id', sa.Integer(), nullable=False),
+    op.create_table('group_memberships',
+    sa.Column('group_id', sa.Integer(), nullable=False),
     sa.Column('user_id', sa.Integer(), nullable=False),
-    sa.Column('name', sa.String(length=100), nullable=False),
-    sa.Column('color', sa.String(length=7), nullable=False),
-    sa.Column('custom_prompt', sa.Text(), nullable=True),
-    sa.Column('default_language', sa.String(length=16), nullable=True),
-    sa.Column('default_min_speakers', sa.Integer(), nullable=True),
-    sa.Column('default_max_speakers', sa.Integer(), nullable=True),
-    sa.Column('default_hotwords', sa.Text(), nullable=True),
-    sa.Column('default_initial_prompt', sa.Text(), nullable=True),
-    sa.Column('default_transcription_model', sa.String(length=120), nullable=True),
-    sa.Column('created_at', speakr.db.UTCDateTime(), nullable=False),
-    sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_folders_user_id'), ondelete='CASCADE'),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_folders')),
-    sa.UniqueConstraint('user_id', 'name', name=op.f('uq_folders_user_id_name')),
-    sqlite_autoincrement=True
+    sa.Column('role', sa.Enum('admin', 'member', name='grouprole', native_enum=False, length=40), nullable=False),
+    sa.Column('joined_at', speakr.db.UTCDateTime(), nullable=False),
+    sa.ForeignKeyConstraint(['group_id'], ['groups.id'], name=op.f('fk_group_memberships_group_id'), ondelete='CASCADE'),
+    sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_group_memberships_user_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('group_id', 'user_id', name=op.f('pk_group_memberships'))
     )
+    with op.batch_alter_table('group_memberships', schema=None) as batch_op:
+        batch_op.create_index('ix_group_memberships_user', ['user_id', 'group_id'], unique=False)
+
     op.create_table('idempotency_keys',
     sa.Column('id', sa.Integer(), nullable=False),
     sa.Column('user_id', sa.Integer(), nullable=False),
@@ -118,25 +123,37 @@ def upgrade() -> None:
     with op.batch_alter_table('idempotency_keys', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_idempotency_keys_created_at'), ['created_at'], unique=False)
 
-    op.create_table('tags',
+    op.create_table('speakers',
     sa.Column('id', sa.Integer(), nullable=False),
     sa.Column('user_id', sa.Integer(), nullable=False),
-    sa.Column('name', sa.String(length=50), nullable=False),
-    sa.Column('color', sa.String(length=7), nullable=False),
-    sa.Column('custom_prompt', sa.Text(), nullable=True),
-    sa.Column('default_language', sa.String(length=16), nullable=True),
-    sa.Column('default_min_speakers', sa.Integer(), nullable=True),
-    sa.Column('default_max_speakers', sa.Integer(), nullable=True),
-    sa.Column('default_hotwords', sa.Text(), nullable=True),
-    sa.Column('default_initial_prompt', sa.Text(), nullable=True),
-    sa.Column('default_transcription_model', sa.String(length=120), nullable=True),
-    sa.Column('protect_from_deletion', sa.Boolean(), nullable=False),
+    sa.Column('name', sa.String(length=120), nullable=False),
+    sa.Column('use_count', sa.Integer(), nullable=False),
+    sa.Column('last_used_at', speakr.db.UTCDateTime(), nullable=True),
     sa.Column('created_at', speakr.db.UTCDateTime(), nullable=False),
-    sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_tags_user_id'), ondelete='CASCADE'),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_tags')),
-    sa.UniqueConstraint('user_id', 'name', name=op.f('uq_tags_user_id_name')),
+    sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_speakers_user_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_speakers')),
     sqlite_autoincrement=True
     )
+    with op.batch_alter_table('speakers', schema=None) as batch_op:
+        batch_op.create_index('uq_speakers_user_id_name', ['user_id', 'name'], unique=True)
+
+    op.create_table('templates',
+    sa.Column('id', sa.Integer(), nullable=False),
+    sa.Column('user_id', sa.Integer(), nullable=False),
+    sa.Column('kind', sa.Enum('transcript', 'naming', 'export', name='templatekind', native_enum=False, length=40), nullable=False),
+    sa.Column('name', sa.String(length=100), nullable=False),
+    sa.Column('body', sa.Text(), nullable=False),
+    sa.Column('is_default', sa.Boolean(), nullable=False),
+    sa.Column('created_at', speakr.db.UTCDateTime(), nullable=False),
+    sa.Column('updated_at', speakr.db.UTCDateTime(), nullable=False),
+    sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_templates_user_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_templates')),
+    sqlite_autoincrement=True
+    )
+    with op.batch_alter_table('templates', schema=None) as batch_op:
+        batch_op.create_index('uq_templates_default', ['user_id', 'kind'], unique=True, sqlite_where=sa.text('is_default'), postgresql_where=sa.text('is_default'))
+        batch_op.create_index('uq_templates_user_id_kind_name', ['user_id', 'kind', 'name'], unique=True)
+
     op.create_table('usage_days',
     sa.Column('user_id', sa.Integer(), nullable=False),
     sa.Column('day', sa.Date(), nullable=False),
@@ -193,6 +210,70 @@ def upgrade() -> None:
         batch_op.create_index('ix_deliveries_due', ['webhook_id', 'next_attempt_at', 'id'], unique=False, sqlite_where=sa.text("status IN ('pending', 'failed')"), postgresql_where=sa.text("status IN ('pending', 'failed')"))
         batch_op.create_index('ix_deliveries_webhook', ['webhook_id', 'id'], unique=False)
 
+    op.create_table('folders',
+    sa.Column('id', sa.Integer(), nullable=False),
+    sa.Column('name', sa.String(length=100), nullable=False),
+    sa.Column('color', sa.String(length=7), nullable=False),
+    sa.Column('user_id', sa.Integer(), nullable=True),
+    sa.Column('group_id', sa.Integer(), nullable=True),
+    sa.Column('created_at', speakr.db.UTCDateTime(), nullable=False),
+    sa.Column('custom_prompt', sa.Text(), nullable=True),
+    sa.Column('default_language', sa.String(length=16), nullable=True),
+    sa.Column('default_min_speakers', sa.Integer(), nullable=True),
+    sa.Column('default_max_speakers', sa.Integer(), nullable=True),
+    sa.Column('default_hotwords', sa.Text(), nullable=True),
+    sa.Column('default_initial_prompt', sa.Text(), nullable=True),
+    sa.Column('default_transcription_model', sa.String(length=120), nullable=True),
+    sa.Column('protect_from_deletion', sa.Boolean(), nullable=False),
+    sa.Column('retention_days', sa.Integer(), nullable=True),
+    sa.Column('auto_share_on_apply', sa.Boolean(), nullable=False),
+    sa.Column('share_with_group_lead', sa.Boolean(), nullable=False),
+    sa.Column('naming_template_id', sa.Integer(), nullable=True),
+    sa.Column('export_template_id', sa.Integer(), nullable=True),
+    sa.CheckConstraint('(user_id IS NULL) <> (group_id IS NULL)', name=op.f('ck_folders_one_owner')),
+    sa.ForeignKeyConstraint(['export_template_id'], ['templates.id'], name=op.f('fk_folders_export_template_id'), ondelete='SET NULL'),
+    sa.ForeignKeyConstraint(['group_id'], ['groups.id'], name=op.f('fk_folders_group_id'), ondelete='CASCADE'),
+    sa.ForeignKeyConstraint(['naming_template_id'], ['templates.id'], name=op.f('fk_folders_naming_template_id'), ondelete='SET NULL'),
+    sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_folders_user_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_folders')),
+    sqlite_autoincrement=True
+    )
+    with op.batch_alter_table('folders', schema=None) as batch_op:
+        batch_op.create_index('uq_folders_group_id_name', ['group_id', 'name'], unique=True)
+        batch_op.create_index('uq_folders_user_id_name', ['user_id', 'name'], unique=True)
+
+    op.create_table('tags',
+    sa.Column('id', sa.Integer(), nullable=False),
+    sa.Column('name', sa.String(length=50), nullable=False),
+    sa.Column('color', sa.String(length=7), nullable=False),
+    sa.Column('user_id', sa.Integer(), nullable=True),
+    sa.Column('group_id', sa.Integer(), nullable=True),
+    sa.Column('created_at', speakr.db.UTCDateTime(), nullable=False),
+    sa.Column('custom_prompt', sa.Text(), nullable=True),
+    sa.Column('default_language', sa.String(length=16), nullable=True),
+    sa.Column('default_min_speakers', sa.Integer(), nullable=True),
+    sa.Column('default_max_speakers', sa.Integer(), nullable=True),
+    sa.Column('default_hotwords', sa.Text(), nullable=True),
+    sa.Column('default_initial_prompt', sa.Text(), nullable=True),
+    sa.Column('default_transcription_model', sa.String(length=120), nullable=True),
+    sa.Column('protect_from_deletion', sa.Boolean(), nullable=False),
+    sa.Column('retention_days', sa.Integer(), nullable=True),
+    sa.Column('auto_share_on_apply', sa.Boolean(), nullable=False),
+    sa.Column('share_with_group_lead', sa.Boolean(), nullable=False),
+    sa.Column('naming_template_id', sa.Integer(), nullable=True),
+    sa.Column('export_template_id', sa.Integer(), nullable=True),
+    sa.CheckConstraint('(user_id IS NULL) <> (group_id IS NULL)', name=op.f('ck_tags_one_owner')),
+    sa.ForeignKeyConstraint(['export_template_id'], ['templates.id'], name=op.f('fk_tags_export_template_id'), ondelete='SET NULL'),
+    sa.ForeignKeyConstraint(['group_id'], ['groups.id'], name=op.f('fk_tags_group_id'), ondelete='CASCADE'),
+    sa.ForeignKeyConstraint(['naming_template_id'], ['templates.id'], name=op.f('fk_tags_naming_template_id'), ondelete='SET NULL'),
+    sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_tags_user_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_tags')),
+    sqlite_autoincrement=True
+    )
+    with op.batch_alter_table('tags', schema=None) as batch_op:
+        batch_op.create_index('uq_tags_group_id_name', ['group_id', 'name'], unique=True)
+        batch_op.create_index('uq_tags_user_id_name', ['user_id', 'name'], unique=True)
+
     op.create_table('recordings',
     sa.Column('id', sa.Integer(), nullable=False),
     sa.Column('user_id', sa.Integer(), nullable=False),
@@ -235,12 +316,15 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('recordings', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_recordings_folder_id'), ['folder_id'], unique=False)
+        batch_op.create_index('ix_recordings_user_completed', ['user_id', 'completed_at'], unique=False)
         batch_op.create_index('ix_recordings_user_created', ['user_id', 'created_at', 'id'], unique=False)
         batch_op.create_index('ix_recordings_user_meeting', ['user_id', 'meeting_date', 'id'], unique=False)
         batch_op.create_index('ix_recordings_user_sha256', ['user_id', 'sha256'], unique=False)
         batch_op.create_index('ix_recordings_user_size', ['user_id', 'file_size', 'id'], unique=False)
         batch_op.create_index('ix_recordings_user_status', ['user_id', 'status', 'id'], unique=False)
+        batch_op.create_index('ix_recordings_user_sums', ['user_id', 'status', 'storage_key', 'file_size'], unique=False)
         batch_op.create_index('ix_recordings_user_title', ['user_id', 'title', 'id'], unique=False)
+        batch_op.create_index('ix_recordings_user_updated', ['user_id', 'updated_at', 'id'], unique=False)
 
     op.create_table('calendar_events',
     sa.Column('id', sa.Integer(), nullable=False),
@@ -250,6 +334,8 @@ def upgrade() -> None:
     sa.Column('end_at', speakr.db.UTCDateTime(), nullable=True),
     sa.Column('description', sa.Text(), nullable=True),
     sa.Column('location', sa.String(length=200), nullable=True),
+    sa.Column('attendees', sa.JSON(none_as_null=True), nullable=False),
+    sa.Column('reminder_minutes', sa.Integer(), nullable=True),
     sa.Column('created_at', speakr.db.UTCDateTime(), nullable=False),
     sa.ForeignKeyConstraint(['recording_id'], ['recordings.id'], name=op.f('fk_calendar_events_recording_id'), ondelete='CASCADE'),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_calendar_events')),
@@ -294,6 +380,33 @@ def upgrade() -> None:
         batch_op.create_index('ix_jobs_recording', ['recording_id', 'id'], unique=False)
         batch_op.create_index(batch_op.f('ix_jobs_user_id'), ['user_id'], unique=False)
         batch_op.create_index('uq_jobs_active', ['recording_id', 'kind'], unique=True, sqlite_where=sa.text("state IN ('queued', 'running')"), postgresql_where=sa.text("state IN ('queued', 'running')"))
+
+    op.create_table('recording_shares',
+    sa.Column('id', sa.Integer(), nullable=False),
+    sa.Column('recording_id', sa.Integer(), nullable=False),
+    sa.Column('user_id', sa.Integer(), nullable=False),
+    sa.Column('can_edit', sa.Boolean(), nullable=False),
+    sa.Column('created_at', speakr.db.UTCDateTime(), nullable=False),
+    sa.ForeignKeyConstraint(['recording_id'], ['recordings.id'], name=op.f('fk_recording_shares_recording_id'), ondelete='CASCADE'),
+    sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_recording_shares_user_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_recording_shares')),
+    sqlite_autoincrement=True
+    )
+    with op.batch_alter_table('recording_shares', schema=None) as batch_op:
+        batch_op.create_index('ix_recording_shares_user', ['user_id', 'recording_id'], unique=False)
+        batch_op.create_index('uq_recording_shares', ['recording_id', 'user_id'], unique=True)
+
+    op.create_table('recording_speakers',
+    sa.Column('recording_id', sa.Integer(), nullable=False),
+    sa.Column('label', sa.String(length=120), nullable=False),
+    sa.Column('name', sa.String(length=120), nullable=False),
+    sa.Column('speaker_id', sa.Integer(), nullable=True),
+    sa.ForeignKeyConstraint(['recording_id'], ['recordings.id'], name=op.f('fk_recording_speakers_recording_id'), ondelete='CASCADE'),
+    sa.ForeignKeyConstraint(['speaker_id'], ['speakers.id'], name=op.f('fk_recording_speakers_speaker_id'), ondelete='SET NULL'),
+    sa.PrimaryKeyConstraint('recording_id', 'label', name=op.f('pk_recording_speakers'))
+    )
+    with op.batch_alter_table('recording_speakers', schema=None) as batch_op:
+        batch_op.create_index('ix_recording_speakers_speaker', ['speaker_id'], unique=False)
 
     op.create_table('recording_tags',
     sa.Column('recording_id', sa.Integer(), nullable=False),
@@ -360,6 +473,15 @@ def downgrade() -> None:
         batch_op.drop_index('ix_recording_tags_tag')
 
     op.drop_table('recording_tags')
+    with op.batch_alter_table('recording_speakers', schema=None) as batch_op:
+        batch_op.drop_index('ix_recording_speakers_speaker')
+
+    op.drop_table('recording_speakers')
+    with op.batch_alter_table('recording_shares', schema=None) as batch_op:
+        batch_op.drop_index('uq_recording_shares')
+        batch_op.drop_index('ix_recording_shares_user')
+
+    op.drop_table('recording_shares')
     with op.batch_alter_table('jobs', schema=None) as batch_op:
         batch_op.drop_index('uq_jobs_active', sqlite_where=sa.text("state IN ('queued', 'running')"), postgresql_where=sa.text("state IN ('queued', 'running')"))
         batch_op.drop_index(batch_op.f('ix_jobs_user_id'))
@@ -372,15 +494,28 @@ def downgrade() -> None:
 
     op.drop_table('calendar_events')
     with op.batch_alter_table('recordings', schema=None) as batch_op:
+        batch_op.drop_index('ix_recordings_user_updated')
         batch_op.drop_index('ix_recordings_user_title')
+        batch_op.drop_index('ix_recordings_user_sums')
         batch_op.drop_index('ix_recordings_user_status')
         batch_op.drop_index('ix_recordings_user_size')
         batch_op.drop_index('ix_recordings_user_sha256')
         batch_op.drop_index('ix_recordings_user_meeting')
         batch_op.drop_index('ix_recordings_user_created')
+        batch_op.drop_index('ix_recordings_user_completed')
         batch_op.drop_index(batch_op.f('ix_recordings_folder_id'))
 
     op.drop_table('recordings')
+    with op.batch_alter_table('tags', schema=None) as batch_op:
+        batch_op.drop_index('uq_tags_user_id_name')
+        batch_op.drop_index('uq_tags_group_id_name')
+
+    op.drop_table('tags')
+    with op.batch_alter_table('folders', schema=None) as batch_op:
+        batch_op.drop_index('uq_folders_user_id_name')
+        batch_op.drop_index('uq_folders_group_id_name')
+
+    op.drop_table('folders')
     with op.batch_alter_table('deliveries', schema=None) as batch_op:
         batch_op.drop_index('ix_deliveries_webhook')
         batch_op.drop_index('ix_deliveries_due', sqlite_where=sa.text("status IN ('pending', 'failed')"), postgresql_where=sa.text("status IN ('pending', 'failed')"))
@@ -391,12 +526,23 @@ def downgrade() -> None:
 
     op.drop_table('webhooks')
     op.drop_table('usage_days')
-    op.drop_table('tags')
+    with op.batch_alter_table('templates', schema=None) as batch_op:
+        batch_op.drop_index('uq_templates_user_id_kind_name')
+        batch_op.drop_index('uq_templates_default', sqlite_where=sa.text('is_default'), postgresql_where=sa.text('is_default'))
+
+    op.drop_table('templates')
+    with op.batch_alter_table('speakers', schema=None) as batch_op:
+        batch_op.drop_index('uq_speakers_user_id_name')
+
+    op.drop_table('speakers')
     with op.batch_alter_table('idempotency_keys', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_idempotency_keys_created_at'))
 
     op.drop_table('idempotency_keys')
-    op.drop_table('folders')
+    with op.batch_alter_table('group_memberships', schema=None) as batch_op:
+        batch_op.drop_index('ix_group_memberships_user')
+
+    op.drop_table('group_memberships')
     with op.batch_alter_table('events', schema=None) as batch_op:
         batch_op.drop_index('ix_events_user_id')
 
@@ -408,3 +554,4 @@ def downgrade() -> None:
     op.drop_table('users')
     op.drop_table('unwanted_blobs')
     op.drop_table('system_settings')
+    op.drop_table('groups')

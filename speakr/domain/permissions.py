@@ -19,6 +19,13 @@ class Scope(StrEnum):
 DEFAULT_SCOPES = frozenset(Scope) - {Scope.ADMIN}
 
 
+class GroupRole(StrEnum):
+    """What somebody is in a group."""
+
+    ADMIN = "admin"
+    MEMBER = "member"
+
+
 class Permission(StrEnum):
     """What an actor wants to do with one recording."""
 

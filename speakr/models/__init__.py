@@ -4,12 +4,16 @@ from speakr.models.calendar_events import CalendarEvent
 from speakr.models.deliveries import Delivery
 from speakr.models.events import Event
 from speakr.models.folders import Folder
+from speakr.models.groups import Group, GroupMembership
 from speakr.models.idempotency_keys import IdempotencyKey
 from speakr.models.jobs import Job, JobChunk
+from speakr.models.recording_shares import RecordingShare
 from speakr.models.recordings import Recording
 from speakr.models.segments import Segment
+from speakr.models.speakers import RecordingSpeaker, Speaker
 from speakr.models.system_settings import SystemSetting
 from speakr.models.tags import RecordingTag, Tag
+from speakr.models.templates import Template
 from speakr.models.tokens import ApiToken
 from speakr.models.unwanted_blobs import UnwantedBlob
 from speakr.models.usage_days import UsageDay
@@ -22,14 +26,20 @@ __all__ = [
     "Delivery",
     "Event",
     "Folder",
+    "Group",
+    "GroupMembership",
     "IdempotencyKey",
     "Job",
     "JobChunk",
     "Recording",
+    "RecordingShare",
+    "RecordingSpeaker",
     "RecordingTag",
     "Segment",
+    "Speaker",
     "SystemSetting",
     "Tag",
+    "Template",
     "UnwantedBlob",
     "UsageDay",
     "User",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ForeignKey, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -23,4 +24,6 @@ class CalendarEvent(Base):
     end_at: Mapped[datetime | None]
     description: Mapped[str | None] = mapped_column(Text)
     location: Mapped[str | None] = mapped_column(String(200))
+    attendees: Mapped[list[Any]] = mapped_column(default=list)
+    reminder_minutes: Mapped[int | None]
     created_at: Mapped[datetime] = mapped_column(default=now)

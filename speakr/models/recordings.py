@@ -25,6 +25,10 @@ class Recording(Base):
         Index("ix_recordings_user_size", "user_id", "file_size", "id"),
         Index("ix_recordings_user_status", "user_id", "status", "id"),
         Index("ix_recordings_user_sha256", "user_id", "sha256"),
+        Index("ix_recordings_user_updated", "user_id", "updated_at", "id"),
+        Index("ix_recordings_user_completed", "user_id", "completed_at"),
+        # Dashboards add these up every few seconds: the index alone answers.
+        Index("ix_recordings_user_sums", "user_id", "status", "storage_key", "file_size"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

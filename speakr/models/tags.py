@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
-from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from speakr.db import Base
-from speakr.domain.clock import now
-from speakr.models.hint_defaults import HintDefaults
+from speakr.models.filing import Filing
 
 
-class Tag(HintDefaults, Base):
-    """A user's label, with defaults for whatever it is put on."""
+class Tag(Filing, Base):
+    """A label, of one person or of a group, with defaults for whatever it is put on."""
 
     __tablename__ = "tags"
-    __table_args__ = (UniqueConstraint("user_id", "name"),)
+    __table_args__ = (
+        CheckConstraint("(user_id IS NULL) <> (group_id IS NULL)", name="one_owner"),
+        Index("uq_tags_user_id_name", "user_id", "name", unique=True),
+        Index("uq_tags_group_id_name", "group_id", "name", unique=True),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     name: Mapped[str] = mapped_column(String(50))
     color: Mapped[str] = mapped_column(String(7), default="#3B82F6")
-    protect_from_deletion: Mapped[bool] = mapped_column(default=False)
-    created_at: Mapped[datetime] = mapped_column(default=now)
 
 
 class RecordingTag(Base):

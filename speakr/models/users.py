@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import String
+from sqlalchemy import BigInteger, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from speakr.db import Base
@@ -26,6 +26,7 @@ class User(Base):
     password_hash: Mapped[str | None] = mapped_column(String(200))
     is_admin: Mapped[bool] = mapped_column(default=False)
     is_active: Mapped[bool] = mapped_column(default=True)
+    email_verified: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(default=now)
     preferences: Mapped[dict[str, Any]] = mapped_column(default=dict)
     """What differs from `services.users.DEFAULT_PREFERENCES`."""
@@ -33,3 +34,5 @@ class User(Base):
     """Language model tokens per calendar month; None is unlimited."""
     transcription_budget_seconds: Mapped[int | None]
     """Seconds of audio per calendar month; None is unlimited."""
+    storage_quota_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    """Bytes of audio kept; None is unlimited."""

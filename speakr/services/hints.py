@@ -8,12 +8,12 @@ from typing import Any
 
 from speakr.domain.transcript import Hints
 from speakr.models import Folder, Tag, User
-from speakr.models.hint_defaults import HintDefaults
+from speakr.models.filing import Filing
 
 _NAMES = tuple(field.name for field in fields(Hints))
 
 
-def _from_defaults(source: HintDefaults) -> dict[str, Any]:
+def _from_defaults(source: Filing) -> dict[str, Any]:
     return {
         "language": source.default_language,
         "min_speakers": source.default_min_speakers,

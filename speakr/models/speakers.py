@@ -1,0 +1,44 @@
+"""Speakers: people a user knows by voice, and who is who in a recording."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from speakr.db import Base
+from speakr.domain.clock import now
+
+
+class Speaker(Base):
+    """Somebody who speaks in a user's recordings."""
+
+    __tablename__ = "speakers"
+    __table_args__ = (Index("uq_speakers_user_id_name", "user_id", "name", unique=True),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(String(120))
+    use_count: Mapped[int] = mapped_column(default=0)
+    """In how many recordings they were named."""
+    last_used_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class RecordingSpeaker(Base):
+    """The name behind one label (`SPEAKER_00`) of one recording.
+
+    Segments keep the label, so renaming somebody is one statement however long the transcripts are. The name
+    stays when the speaker is deleted.
+    """
+
+    __tablename__ = "recording_speakers"
+    __table_args__ = (Index("ix_recording_speakers_speaker", "speaker_id"),)
+
+    recording_id: Mapped[int] = mapped_column(
+        ForeignKey("recordings.id", ondelete="CASCADE"), primary_key=True
+    )
+    label: Mapped[str] = mapped_column(String(120), primary_key=True)
+    name: Mapped[str] = mapped_column(String(120))
+    speaker_id: Mapped[int | None] = mapped_column(ForeignKey("speakers.id", ondelete="SET NULL"))
