@@ -18,6 +18,17 @@ def moment(value: datetime | None) -> str | None:
     return None if value is None else isoformat_z(value)
 
 
+_OWNERS_OWN: Mapping[str, Any] = {
+    "is_inbox": False,
+    "is_highlighted": False,
+    "folder_id": None,
+    "folder": None,
+    "deletion_exempt": False,
+    "tags": [],
+}
+"""What everybody but the owner is shown instead of the owner's marks."""
+
+
 def _base(row: Any, tags: Sequence[Any], folder_name: str | None) -> dict[str, Any]:
     """Return what a list item and the detail share; `row` has the columns of `listing.ITEM_COLUMNS`."""
     return {
@@ -46,19 +57,31 @@ def _base(row: Any, tags: Sequence[Any], folder_name: str | None) -> dict[str, A
     }
 
 
-def recording_item(row: Any, tags: Sequence[Any], folders: Mapping[int, str]) -> dict[str, Any]:
+def recording_item(
+    row: Any, tags: Sequence[Any], folders: Mapping[int, str], *, is_owner: bool = True
+) -> dict[str, Any]:
     """Return a recording as a list shows it (`RecordingItemOut`)."""
     item = _base(row, tags, folders.get(row.folder_id))
+    if not is_owner:
+        item.update(_OWNERS_OWN)
     item["has_transcription"] = row.has_transcription
     item["has_summary"] = row.has_summary
     return item
 
 
 def recording_detail(
-    row: Any, tags: Sequence[Any], folder_name: str | None, events: Sequence[Any], copies: Sequence[Any]
+    row: Any,
+    tags: Sequence[Any],
+    folder_name: str | None,
+    events: Sequence[Any],
+    copies: Sequence[Any],
+    *,
+    is_owner: bool,
 ) -> dict[str, Any]:
     """Return a whole recording (`RecordingDetailOut`) without its texts."""
     detail = _base(row, tags, folder_name)
+    if not is_owner:
+        detail.update(_OWNERS_OWN)
     detail["mime_type"] = row.mime_type
     detail["events"] = [calendar_event(event) for event in events]
     detail["duplicate_info"] = None if len(copies) < 2 else _copies(row.id, copies)  # noqa: PLR2004 - two are a pair
@@ -90,7 +113,7 @@ def calendar_event(event: Any) -> dict[str, Any]:
         "end_datetime": moment(event.end_at),
         "description": event.description,
         "location": event.location,
-        "attendees": [],
-        "reminder_minutes": None,
+        "attendees": event.attendees,
+        "reminder_minutes": event.reminder_minutes,
         "created_at": moment(event.created_at),
     }

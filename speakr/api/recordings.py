@@ -10,6 +10,7 @@ from flask.views import MethodView
 
 from speakr.api import pagination, presenters
 from speakr.api.blueprint import noun
+from speakr.api.if_match import if_match
 from speakr.api.schemas.common import SuccessOut
 from speakr.api.schemas.recordings import (
     MOST_PER_PAGE,
@@ -28,7 +29,7 @@ from speakr.domain.permissions import Permission, Scope
 from speakr.exports.text import DEFAULT
 from speakr.services import transcripts
 from speakr.services.jobs import requests as jobs
-from speakr.services.recordings import access, details, editing, listing, removal
+from speakr.services.recordings import access, details, editing, holding, listing, removal
 from speakr.web.identity import actor, needs
 from speakr.web.json import json_response
 from speakr.web.rate_limits import RateClass
@@ -117,17 +118,20 @@ class Recording(MethodView):
         )
         found = details.look_at(actor(), recording_id, with_texts="summary" in texts or "notes" in texts)
         row = found.row
-        detail = presenters.recording_detail(row, found.tags, row.folder_name, found.events, found.copies)
+        detail = presenters.recording_detail(
+            row, found.tags, row.folder_name, found.events, found.copies, is_owner=found.is_owner
+        )
         if "transcription" in texts:
             segments = transcripts.rows_of(row.id) if row.has_transcription else ()
             detail["transcription"] = DEFAULT.render(segments) if segments else None
         if "summary" in texts:
             detail["summary"] = row.summary
         if "notes" in texts:
-            detail["notes"] = row.notes
+            detail["notes"] = row.notes if found.is_owner else None
         return json_response(detail)
 
     @needs(Scope.WRITE, RateClass.WRITE)
+    @if_match(holding.hold)
     @blp.doc(operationId="updateRecording")
     @blp.arguments(RecordingUpdateIn)
     @blp.response(200, RecordingUpdatedOut)
@@ -151,7 +155,7 @@ class Recording(MethodView):
 class RecordingStatus(MethodView):
     """How far a recording is."""
 
-    @needs(Scope.READ, RateClass.GET)
+    @needs(Scope.READ, RateClass.STATUS)
     @blp.doc(operationId="getRecordingStatus")
     @blp.response(200, StatusOut)
     def get(self, recording_id: int) -> Response:

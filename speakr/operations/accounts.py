@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 from speakr.db import unit_of_work
+from speakr.domain.errors import Invalid
 from speakr.domain.permissions import DEFAULT_SCOPES, Scope
 from speakr.operations.errors import OperatorError
 from speakr.services import system_settings, tokens, users
@@ -41,25 +45,23 @@ def _scopes(text: str) -> frozenset[Scope]:
 
 
 def change_setting(name: str, text: str) -> None:
-    """Change a system setting; the text is read as its default's type."""
-    if name not in system_settings.DEFAULTS:
+    """Change a system setting. The text is read as JSON where it is that, as yes or no, or else as it stands."""
+    if name not in system_settings.KNOWN:
         raise OperatorError(
-            f"There is no setting named {name}. Known are: {', '.join(system_settings.DEFAULTS)}."
+            f"There is no setting named {name}. Known are: {', '.join(system_settings.KNOWN)}."
         )
-    with unit_of_work():
-        system_settings.put(name, _read(name, text))
+    value = _read(text, is_flag=isinstance(system_settings.KNOWN[name].default(), bool))
+    try:
+        with unit_of_work():
+            system_settings.put(name, value)
+    except Invalid as error:
+        raise OperatorError(error.message) from error
 
 
-def _read(name: str, text: str) -> bool | int | float | str:
-    default = system_settings.DEFAULTS[name]
-    if isinstance(default, bool):
-        known = _YES | _NO
-        if text.lower() not in known:
-            raise OperatorError(f"{name} is yes or no, not {text}.")
-        return known[text.lower()]
-    if isinstance(default, int | float):
-        try:
-            return type(default)(text)
-        except ValueError:
-            raise OperatorError(f"{name} is a number, not {text}.") from None
-    return text
+def _read(text: str, *, is_flag: bool) -> Any:
+    if is_flag and text.lower() in _YES | _NO:
+        return (_YES | _NO)[text.lower()]
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

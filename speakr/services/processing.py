@@ -7,14 +7,12 @@ from typing import Any
 
 from sqlalchemy import select
 
-from speakr.backends import plugged
-from speakr.connectors.transcription import describe
 from speakr.db import db
 from speakr.domain.errors import Invalid
 from speakr.domain.jobs import JobKind
 from speakr.domain.permissions import Actor, Permission
 from speakr.models import Folder, Job, Recording, RecordingTag, Tag, User
-from speakr.services import hints
+from speakr.services import engines, hints
 from speakr.services.jobs import requests as jobs
 from speakr.services.recordings import access
 
@@ -30,7 +28,7 @@ def transcribe(actor: Actor, recording_id: int, asked: Mapping[str, Any]) -> tup
         tags=_tags(recording),
         folder=_folder(recording),
         user=db.session.get_one(User, recording.user_id),
-        models=[model.value for model in describe(plugged().settings).models],
+        models=engines.offered_models(),
     )
     return jobs.submit(recording, JobKind.TRANSCRIBE, hints.to_json(wanted))
 

@@ -13,7 +13,7 @@ from speakr.db import db
 from speakr.domain.events import SummaryCompleted
 from speakr.domain.recordings import is_placeholder
 from speakr.models import Folder, Recording, RecordingTag, Tag, User
-from speakr.services import events, pipeline, usage
+from speakr.services import events, pipeline, system_settings, usage
 from speakr.services.jobs import claims
 
 _VARIABLE = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
@@ -22,7 +22,7 @@ _VARIABLE = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
 def instructions_for(recording: Recording, options: Mapping[str, Any]) -> str | None:
     """Return what the summary is to look like, or None for the built-in way.
 
-    First match: the request's prompt; all tags' prompts in their order; the folder's; the user's.
+    First match: the request's prompt; all tags' prompts in their order; the folder's; the user's; the server's.
     `{{name}}` is then replaced by the upload's prompt variables, or by nothing.
     """
     found = (options.get("custom_prompt") or "").strip() or _stacked_tag_prompts(recording.id)
@@ -32,6 +32,8 @@ def instructions_for(recording: Recording, options: Mapping[str, Any]) -> str | 
     if not found:
         owner = db.session.get_one(User, recording.user_id)
         found = str(owner.preferences.get("summary_prompt") or "").strip()
+    if not found:
+        found = system_settings.get("summary_prompt").strip()
     variables = recording.hints.get("prompt_variables") or {}
     return _VARIABLE.sub(lambda match: str(variables.get(match[1], "")), found) or None
 

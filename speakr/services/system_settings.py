@@ -1,26 +1,188 @@
-"""What an administrator can change while the server runs."""
+"""What an administrator can change while the server runs.
+
+A value is looked for in the table first; the environment (`settings.py`) or this file gives the default.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import delete, select
+
+from speakr.backends import plugged
 from speakr.db import db
 from speakr.domain.errors import Invalid
 from speakr.models import SystemSetting
 
-DEFAULTS: dict[str, Any] = {"enable_folders": False}
+BIGGEST = 2_147_483_647
+
+Read = Callable[[Any], Any]
+"""Checks a JSON value; returns it as it is kept, or raises ValueError with what is wrong."""
+
+
+def _yes_or_no(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("must be true or false")  # noqa: TRY004 - one type for all that is wrong with a value
+    return value
+
+
+def _whole(least: int, most: int, *, or_none: bool = False) -> Read:
+    def read(value: Any) -> int | None:
+        if value is None and or_none:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            raise ValueError(
+                f"must be a whole number from {least} to {most}" + (", or null" if or_none else "")
+            )
+        return value
+
+    return read
+
+
+def _text(longest: int) -> Read:
+    def read(value: Any) -> str:
+        if not isinstance(value, str) or len(value) > longest or "\x00" in value:
+            raise ValueError(f"must be text of at most {longest} characters")
+        return value
+
+    return read
+
+
+def _one_of(*words: str) -> Read:
+    def read(value: Any) -> str:
+        if value not in words:
+            raise ValueError(f"must be one of {', '.join(words)}")
+        return str(value)
+
+    return read
+
+
+def _price(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1_000_000:  # noqa: PLR2004
+        raise ValueError("must be a number from 0 to 1000000")
+    return float(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """One setting: its default (from the environment, where it has a place there), its check, and what it does."""
+
+    default: Callable[[], Any]
+    read: Read
+    help: str
+
+
+def _fixed(value: Any) -> Callable[[], Any]:
+    return lambda: value
+
+
+def _env(name: str) -> Callable[[], Any]:
+    return lambda: getattr(plugged().settings, name)
+
+
+KNOWN: Mapping[str, Known] = {
+    "enable_folders": Known(_env("enable_folders"), _yes_or_no, "Folders, for everybody."),
+    "enable_internal_sharing": Known(
+        _fixed(value=True), _yes_or_no, "Sharing of recordings between users, by name and through groups."
+    ),
+    "enable_auto_summarization": Known(
+        _fixed(value=True), _yes_or_no, "Summaries right after transcription, for users who want them."
+    ),
+    "users_can_delete": Known(
+        _env("users_can_delete"), _yes_or_no, "Whether users who are no admins may delete recordings."
+    ),
+    "enable_auto_deletion": Known(_fixed(value=False), _yes_or_no, "Retention: deletion of old recordings."),
+    "retention_days": Known(
+        _fixed(None),
+        _whole(1, 36_500, or_none=True),
+        "Days after which a recording without a rule of its tags or folder is old; null for never.",
+    ),
+    "deletion_mode": Known(
+        _fixed("full_recording"),
+        _one_of("audio_only", "full_recording"),
+        "What retention removes: audio_only keeps the texts.",
+    ),
+    "max_file_size_mb": Known(_env("max_file_size_mb"), _whole(1, 1_000_000), "Largest upload."),
+    "max_audio_only_video_size_mb": Known(
+        _env("max_audio_only_video_size_mb"),
+        _whole(1, 1_000_000),
+        "Largest video of which the sound is kept.",
+    ),
+    "transcription_models": Known(
+        _env("transcription_models"),
+        _text(2_000),
+        "Models users may ask for: value or value=label, separated by commas.",
+    ),
+    "transcription_model": Known(
+        _env("transcription_model"), _text(120), "The model for whoever names none."
+    ),
+    "summary_prompt": Known(
+        _fixed(""),
+        _text(20_000),
+        "How summaries read for users who say nothing else; empty for the built-in way.",
+    ),
+    "transcript_length_limit": Known(
+        _fixed(-1),
+        _whole(-1, 100_000_000),
+        "Characters of a transcript that a language model is shown at most; -1 for all.",
+    ),
+    "default_token_budget": Known(
+        _fixed(None),
+        _whole(0, BIGGEST, or_none=True),
+        "Language model tokens per user and month; null: no limit.",
+    ),
+    "default_transcription_budget_minutes": Known(
+        _fixed(None),
+        _whole(0, 10_000_000, or_none=True),
+        "Minutes of audio per user and month; null: no limit.",
+    ),
+    "default_storage_quota_mb": Known(
+        _fixed(None),
+        _whole(0, 1_000_000_000, or_none=True),
+        "Megabytes of audio kept per user; null: no limit.",
+    ),
+    "cost_per_transcribed_minute": Known(
+        _fixed(0),
+        _price,
+        "Money per minute of audio, for `estimated_cost` in the statistics.",
+    ),
+    "webhook_max_per_user": Known(_env("webhook_max_per_user"), _whole(0, 10_000), "Webhooks per user."),
+}
+"""Every setting by its name."""
 
 
 def get(name: str) -> Any:
     """Return a setting's value, or its default."""
     row = db.session.get(SystemSetting, name)
-    return DEFAULTS[name] if row is None else row.value["value"]
+    return KNOWN[name].default() if row is None else row.value["value"]
+
+
+def everything() -> dict[str, dict[str, Any]]:
+    """Return all settings by name: {value, default, help}."""
+    stored = {row.name: row.value["value"] for row in db.session.scalars(select(SystemSetting))}
+    return {
+        name: {"value": stored.get(name, default), "default": default, "help": known.help}
+        for name, known in KNOWN.items()
+        for default in [known.default()]
+    }
 
 
 def put(name: str, value: Any) -> None:
-    """Change a setting; the new value has the type of the default."""
-    if name not in DEFAULTS:
-        raise Invalid(f"There is no setting named {name}.")
-    if type(value) is not type(DEFAULTS[name]):
-        raise Invalid(f"{name} takes a {type(DEFAULTS[name]).__name__}.")
-    db.session.merge(SystemSetting(name=name, value={"value": value}))
+    """Change a setting. Raises `Invalid` for an unknown name or a value it does not take."""
+    known = KNOWN.get(name)
+    if known is None:
+        raise Invalid(f"There is no setting named {name}.", errors={name[:100]: ["unknown setting"]})
+    try:
+        kept = known.read(value)
+    except ValueError as error:
+        raise Invalid(f"{name} {error}.", errors={name: [str(error)]}) from None
+    db.session.merge(SystemSetting(name=name, value={"value": kept}))
+
+
+def reset(name: str) -> None:
+    """Go back to a setting's default."""
+    if name not in KNOWN:
+        raise Invalid(f"There is no setting named {name}.", errors={name[:100]: ["unknown setting"]})
+    db.session.execute(delete(SystemSetting).where(SystemSetting.name == name))

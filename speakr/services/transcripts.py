@@ -5,33 +5,61 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, delete, insert, select
+from sqlalchemy import and_, bindparam, delete, func, insert, select
 
 from speakr.db import db
 from speakr.domain.events import TranscriptionCompleted
 from speakr.domain.jobs import JobKind
 from speakr.domain.transcript import Segment as SpokenSegment
 from speakr.domain.transcript import Word
-from speakr.models import Recording, Segment, User
-from speakr.services import events, pipeline, usage, users
+from speakr.models import Recording, RecordingSpeaker, Segment, User
+from speakr.services import events, pipeline, system_settings, usage, users
 from speakr.services.jobs import claims, requests
 
 _S = Segment.__table__.c
-_OF_RECORDING = (
+_NAMED = RecordingSpeaker.__table__.c
+_LABELLED = (
     select(_S.start, _S.end, _S.text, _S.speaker, _S.confidence)
+    .where(_S.recording_id == bindparam("recording_id"))
+    .order_by(_S.position)
+)
+_SHOWN = (
+    select(
+        _S.start,
+        _S.end,
+        _S.text,
+        func.coalesce(_NAMED.name, _S.speaker).label("speaker"),
+        _S.confidence,
+        _S.id,
+    )
+    .select_from(
+        Segment.__table__.outerjoin(
+            RecordingSpeaker.__table__,
+            and_(_NAMED.recording_id == _S.recording_id, _NAMED.label == _S.speaker),
+        )
+    )
     .where(_S.recording_id == bindparam("recording_id"))
     .order_by(_S.position)
 )
 
 
 def rows_of(recording_id: int) -> Sequence[Any]:
-    """Return a recording's segments as rows with the attributes of a `Segment`, without words. No permission is checked."""
-    return db.session.connection().execute(_OF_RECORDING, {"recording_id": recording_id}).all()
+    """Return a recording's segments as rows with the attributes of a `Segment` (and `id`), without words.
+
+    Speakers are as they are to be shown: their name where one is known. No permission is checked.
+    """
+    return db.session.connection().execute(_SHOWN, {"recording_id": recording_id}).all()
 
 
 def segments_of(recording_id: int) -> list[SpokenSegment]:
-    """Return a recording's segments without their words. The caller has checked the permission."""
-    return [SpokenSegment(*row) for row in rows_of(recording_id)]
+    """Return a recording's segments without their words, speakers by name. The caller has checked the permission."""
+    return [SpokenSegment(*row[:5]) for row in rows_of(recording_id)]
+
+
+def labelled_segments_of(recording_id: int) -> list[SpokenSegment]:
+    """Return a recording's segments with the labels that were heard instead of names (`SPEAKER_00`)."""
+    rows = db.session.connection().execute(_LABELLED, {"recording_id": recording_id})
+    return [SpokenSegment(*row) for row in rows]
 
 
 def words_of(recording_id: int) -> list[tuple[Word, ...]]:
@@ -71,6 +99,8 @@ def store(
     job = claims.succeed(held)
     recording = db.session.get_one(Recording, held.recording_id)
     db.session.execute(delete(Segment).where(Segment.recording_id == recording.id))
+    # Labels are given anew by each hearing: who SPEAKER_01 was says nothing about who it is now.
+    db.session.execute(delete(RecordingSpeaker).where(RecordingSpeaker.recording_id == recording.id))
     if segments:
         db.session.execute(
             insert(Segment),
@@ -98,6 +128,6 @@ def store(
         recording_id=recording.id,
     )
     preferences = users.preferences(db.session.get_one(User, recording.user_id))
-    if segments and preferences["auto_summarization"]:
+    if segments and preferences["auto_summarization"] and system_settings.get("enable_auto_summarization"):
         requests.submit(recording, JobKind.SUMMARIZE)
     pipeline.settle(recording)

@@ -19,6 +19,7 @@ from speakr.domain.permissions import Actor
 from speakr.egress import AllowList, check_url
 from speakr.models import Delivery, User, Webhook
 from speakr.services import events as facts
+from speakr.services import system_settings
 from speakr.services.sealing import seal
 
 _LONGEST_NAME = 100
@@ -96,7 +97,7 @@ def create(
     """Add a webhook whose target has passed `check_target`; return it with its secret, shown only now."""
     # Two requests at once must not both take the last place.
     db.session.scalar(select(User.id).where(User.id == actor.user_id).with_for_update())
-    limit = plugged().settings.webhook_max_per_user
+    limit = system_settings.get("webhook_max_per_user")
     have = (
         db.session.scalar(select(func.count()).select_from(Webhook).where(Webhook.user_id == actor.user_id))
         or 0

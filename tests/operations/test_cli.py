@@ -110,7 +110,7 @@ def test_set_changes_a_system_setting(run: Run) -> None:
     assert system_settings.get("enable_folders") is True
     assert run("set", "enable_folders", "off").exit_code == 0
     assert system_settings.get("enable_folders") is False
-    assert run("set", "enable_folders", "maybe").stderr == "Error: enable_folders is yes or no, not maybe.\n"
+    assert run("set", "enable_folders", "maybe").stderr == "Error: enable_folders must be true or false.\n"
     unknown = run("set", "colour", "blue")
     assert (unknown.exit_code, unknown.stderr.startswith("Error: There is no setting named colour.")) == (
         2,

@@ -1,30 +1,103 @@
-"""Loading a recording and checking the permission are one call: no door can load a row for nobody."""
+"""Loading a recording and checking the permission are one call: no door can load a row for nobody.
+
+Others than the owner see a recording when it was shared with them by name, or when it carries a tag or lies in a
+folder of a group they are in: all members see it if the tag or folder is shared on apply, the group's admins
+(its leads) if it is shared with the lead. Nothing is copied, so who leaves a group sees nothing from then on.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import undefer
 
 from speakr.db import db
-from speakr.domain.errors import NotFound
-from speakr.domain.permissions import Actor, Permission
-from speakr.models import Recording
+from speakr.domain.errors import Forbidden, NotFound
+from speakr.domain.permissions import Actor, GroupRole, Permission
+from speakr.models import Folder, GroupMembership, Recording, RecordingShare, RecordingTag, Tag
+from speakr.models.filing import Filing
+from speakr.services import system_settings
 
 
 def get(actor: Actor, recording_id: int, permission: Permission, *, texts: Sequence[str] = ()) -> Recording:
     """Load a recording for an actor, with the long texts named in `texts` (`notes`, `summary`).
 
     Raises:
-        NotFound: it does not exist or is somebody else's; which of the two is not told.
+        NotFound: it does not exist or is not shown to the actor; which of the two is not told.
+        Forbidden: the actor may see it, but not do this with it.
 
     """
-    del permission  # its owner may do everything, and nobody else sees it
-    query = select(Recording).where(Recording.id == recording_id, Recording.user_id == actor.user_id)
+    query = select(Recording).where(Recording.id == recording_id)
     if texts:
         query = query.options(*(undefer(getattr(Recording, name)) for name in texts))
     recording = db.session.scalar(query)
-    if recording is None:
+    if recording is not None and recording.user_id == actor.user_id:
+        return recording
+    if recording is None or not is_shared_with(actor, recording_id):
         raise NotFound("Recording not found")
+    if permission is Permission.OWN:
+        raise Forbidden("Permission denied - only the owner can do this", code="not_the_owner")
+    if permission is Permission.EDIT and not _holds(recording_id, editable_by(actor)):
+        raise Forbidden("Permission denied", code="read_only")
     return recording
+
+
+def is_shared_with(actor: Actor, recording_id: int) -> bool:
+    """Tell whether an actor may see somebody else's recording."""
+    return _holds(recording_id, shared_with(actor))
+
+
+def _holds(recording_id: int, condition: ColumnElement[bool]) -> bool:
+    return db.session.scalar(select(Recording.id).where(Recording.id == recording_id, condition)) is not None
+
+
+def visible_to(actor: Actor) -> ColumnElement[bool]:
+    """Return the condition for all recordings an actor may see: their own and those shared with them."""
+    return or_(Recording.user_id == actor.user_id, shared_with(actor))
+
+
+def shared_with(actor: Actor) -> ColumnElement[bool]:
+    """Return the condition for the recordings of others that an actor may see."""
+    shares = select(RecordingShare.recording_id).where(RecordingShare.user_id == actor.user_id)
+    return _of_others(actor, shares, lead_only=False)
+
+
+def editable_by(actor: Actor) -> ColumnElement[bool]:
+    """Return the condition for the recordings of others that an actor may change."""
+    shares = select(RecordingShare.recording_id).where(
+        RecordingShare.user_id == actor.user_id, RecordingShare.can_edit
+    )
+    return _of_others(actor, shares, lead_only=True)
+
+
+def _of_others(actor: Actor, shares: object, *, lead_only: bool) -> ColumnElement[bool]:
+    tagged = (
+        select(RecordingTag.recording_id)
+        .join(Tag, Tag.id == RecordingTag.tag_id)
+        .join(GroupMembership, GroupMembership.group_id == Tag.group_id)
+        .where(GroupMembership.user_id == actor.user_id, _opens(Tag, lead_only=lead_only))
+    )
+    folders = (
+        select(Folder.id)
+        .join(GroupMembership, GroupMembership.group_id == Folder.group_id)
+        .where(GroupMembership.user_id == actor.user_id, _opens(Folder, lead_only=lead_only))
+    )
+    if not system_settings.get("enable_internal_sharing"):
+        return Recording.id.in_(())
+    return and_(
+        Recording.user_id != actor.user_id,
+        or_(
+            Recording.id.in_(shares),  # type: ignore[arg-type] # a subquery, which SQLAlchemy's types have many names for
+            Recording.id.in_(tagged),
+            Recording.folder_id.in_(folders),
+        ),
+    )
+
+
+def _opens(kind: type[Filing], *, lead_only: bool) -> ColumnElement[bool]:
+    """Return the condition under which a group's tag or folder shows what it is put on."""
+    is_lead = GroupMembership.role == GroupRole.ADMIN
+    if lead_only:
+        return and_(is_lead, or_(kind.auto_share_on_apply, kind.share_with_group_lead))
+    return or_(kind.auto_share_on_apply, and_(is_lead, kind.share_with_group_lead))

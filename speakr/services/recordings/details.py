@@ -1,4 +1,4 @@
-"""One recording as its owner looks at it, in as few questions to the database as it takes.
+"""One recording as somebody looks at it, in as few questions to the database as it takes.
 
 The statement is built once: putting it together costs more than running it.
 """
@@ -16,7 +16,7 @@ from speakr.domain.errors import NotFound
 from speakr.domain.permissions import Actor
 from speakr.models import CalendarEvent, Folder, Recording, RecordingTag
 from speakr.services import calendar_events
-from speakr.services.recordings import listing
+from speakr.services.recordings import access, listing
 
 _R = Recording.__table__.c
 _OTHER = Recording.__table__.alias("other")
@@ -42,41 +42,41 @@ _ONE = select(
     .where(_OTHER.c.user_id == _R.user_id, _OTHER.c.sha256 == _R.sha256)
     .scalar_subquery()
     .label("copy_count"),
-).where(_R.id == bindparam("recording_id"), _R.user_id == bindparam("user_id"))
+).where(_R.id == bindparam("recording_id"))
 _ONE_WITH_TEXTS = _ONE.add_columns(_R.summary, _R.notes)
 
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """A recording's row and what hangs on it. `copies` is empty unless there are several."""
+    """A recording's row and what hangs on it. `copies` is empty unless there are several.
+
+    Notes, tags, folder, copies and inbox marks are the owner's own business: whoever it was shared with must not be
+    shown them (`is_owner`).
+    """
 
     row: Any
     tags: Sequence[Any]
     events: Sequence[Any]
     copies: Sequence[Any]
+    is_owner: bool
 
 
 def look_at(actor: Actor, recording_id: int, *, with_texts: bool) -> Detail:
     """Load one recording for reading, with `summary` and `notes` if wanted.
 
     Raises:
-        NotFound: it does not exist or is somebody else's; which of the two is not told.
+        NotFound: it does not exist or is not shown to the actor; which of the two is not told.
+
     """
-    row = _row(actor, recording_id, _ONE_WITH_TEXTS if with_texts else _ONE)
+    statement = _ONE_WITH_TEXTS if with_texts else _ONE
+    row = db.session.connection().execute(statement, {"recording_id": recording_id}).first()
+    is_owner = row is not None and row.user_id == actor.user_id
+    if row is None or not (is_owner or access.is_shared_with(actor, recording_id)):
+        raise NotFound("Recording not found")
     return Detail(
         row=row,
-        tags=listing.tags_of([row.id])[row.id] if row.tag_count else (),
+        tags=listing.tags_of([row.id])[row.id] if row.tag_count and is_owner else (),
         events=calendar_events.of_recording(row.id) if row.event_count else (),
-        copies=listing.copies_of(actor, row.sha256) if row.copy_count > 1 else (),
+        copies=listing.copies_of(actor, row.sha256) if row.copy_count > 1 and is_owner else (),
+        is_owner=is_owner,
     )
-
-
-def _row(actor: Actor, recording_id: int, statement: Any) -> Any:
-    row = (
-        db.session.connection()
-        .execute(statement, {"recording_id": recording_id, "user_id": actor.user_id})
-        .first()
-    )
-    if row is None:
-        raise NotFound("Recording not found")
-    return row

@@ -12,7 +12,7 @@ from speakr.domain.errors import Forbidden, Invalid, NotFound
 from speakr.domain.events import RecordingUpdated
 from speakr.domain.permissions import Actor, Permission
 from speakr.models import Folder, Recording
-from speakr.services import events, system_settings
+from speakr.services import events, memberships, system_settings
 from speakr.services.recordings.access import get
 
 EDITABLE = (
@@ -27,12 +27,20 @@ EDITABLE = (
 )
 """In the documented order of `fields_changed`."""
 
+_OWNERS_OWN = frozenset({"notes", "is_inbox", "is_highlighted", "folder_id"})
+"""What whoever the recording was shared with neither sees nor changes."""
+
 
 def update(actor: Actor, recording_id: int, changes: Mapping[str, Any]) -> Recording:
     """Change the fields given; the shape of the values has been checked at the door."""
     if not changes:
         raise Invalid("No data provided", code="empty_body")
     recording = get(actor, recording_id, Permission.EDIT, texts=("notes", "summary"))
+    if recording.user_id != actor.user_id and not _OWNERS_OWN.isdisjoint(changes):
+        raise Forbidden(
+            f"Only the owner can change: {', '.join(sorted(_OWNERS_OWN & set(changes)))}",
+            code="not_the_owner",
+        )
     for name in EDITABLE:
         if name in changes:
             _set(actor, recording, name, changes[name])
@@ -67,7 +75,7 @@ def _target_folder(actor: Actor, folder_id: int | None) -> int | None:
     if folder_id is None:
         return None
     found = db.session.scalar(
-        select(Folder.id).where(Folder.id == folder_id, Folder.user_id == actor.user_id)
+        select(Folder.id).where(Folder.id == folder_id, memberships.can_use(Folder, actor))
     )
     if found is None:
         raise NotFound(f"Folder {folder_id} not found")

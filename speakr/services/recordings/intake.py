@@ -15,8 +15,7 @@ from pathlib import Path
 from sqlalchemy import select
 
 from speakr.backends import plugged
-from speakr.connectors.transcription import describe
-from speakr.db import db
+from speakr.db import db, release
 from speakr.domain.clock import now
 from speakr.domain.errors import MediaToolFailed, OutOfSpace, TooLarge
 from speakr.domain.events import RecordingCreated
@@ -28,7 +27,7 @@ from speakr.media.base import MediaInfo, MediaLimits
 from speakr.media.extract import extract_audio
 from speakr.media.probe import probe
 from speakr.models import Folder, Recording, RecordingTag, Tag, User
-from speakr.services import events, hints, system_settings
+from speakr.services import engines, events, hints, memberships, system_settings
 from speakr.services.jobs import requests as jobs
 from speakr.storage.base import CHUNK_BYTES, StorageFull, new_key
 
@@ -37,6 +36,31 @@ _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 _sandboxes = threading.BoundedSemaphore(4)
 """How many files one process has looked at at the same time: each costs a child of 40 MB and a processor."""
+
+
+@dataclass(frozen=True, slots=True)
+class SizeLimits:
+    """The most a file may weigh, in MiB: as sound, or as a film of which the sound is kept."""
+
+    sound_mb: int
+    film_mb: int
+
+    @property
+    def most_mb(self) -> int:
+        """Over this it is too large whatever is in it."""
+        return max(self.sound_mb, self.film_mb)
+
+
+def size_limits() -> SizeLimits:
+    """Return the limits as they are now."""
+    return SizeLimits(
+        system_settings.get("max_file_size_mb"), system_settings.get("max_audio_only_video_size_mb")
+    )
+
+
+def most_upload_bytes() -> int:
+    """Return the size over which a file is too large whatever is in it."""
+    return size_limits().most_mb * _MIB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,15 +111,16 @@ def examine(key: str, *, sha256: str, size_bytes: int, keep_audio_only: bool) ->
         OutOfSpace: there is no room to put the sound beside the picture for a moment.
 
     """
-    settings, storage = plugged().settings, plugged().storage
+    settings, storage, limits = plugged().settings, plugged().storage, size_limits()
+    release()
     with _sandboxes, storage.local_path(key) as path:
         info = probe(path, MediaLimits(max_seconds=settings.max_duration_hours * 3600))
         sound_only = info.has_video and (keep_audio_only or not settings.video_retention)
-        _check_size(size_bytes, audio_only_mode=sound_only)
+        _check_size(limits, size_bytes, audio_only_mode=sound_only)
         if not sound_only:
             return StoredMedia(key=key, sha256=sha256, size_bytes=size_bytes, info=info)
         with _room():
-            sound_key, sound_bytes, sound = _keep_sound(path)
+            sound_key, sound_bytes, sound = _keep_sound(path, limits)
     storage.delete(key)
     # The container's date belongs to the recording, whatever is kept of it.
     info = replace(sound, recorded_at=info.recorded_at or sound.recorded_at)
@@ -116,16 +141,16 @@ def _room() -> Iterator[None]:
         raise OutOfSpace("The server has no room left for this file.") from error
 
 
-def _keep_sound(video: Path) -> tuple[str, int, MediaInfo]:
+def _keep_sound(video: Path, limits: SizeLimits) -> tuple[str, int, MediaInfo]:
     settings, storage = plugged().settings, plugged().storage
     with tempfile.TemporaryDirectory(prefix="speakr-", dir=settings.scratch_dir or None) as folder:
         target = Path(folder) / "sound"
         info = extract_audio(video, target)
         size_bytes = target.stat().st_size
-        if size_bytes > settings.max_file_size_mb * _MIB:
+        if size_bytes > limits.sound_mb * _MIB:
             raise TooLarge(
-                f"The sound of this video is larger than {settings.max_file_size_mb} MB.",
-                max_size_mb=settings.max_file_size_mb,
+                f"The sound of this video is larger than {limits.sound_mb} MB.",
+                max_size_mb=limits.sound_mb,
                 extracted_audio_mb=round(size_bytes / _MIB, 1),
                 audio_only_mode=True,
                 chunking_enabled=True,
@@ -142,18 +167,17 @@ def _keep_sound(video: Path) -> tuple[str, int, MediaInfo]:
     return key, size_bytes, info
 
 
-def _check_size(size_bytes: int, *, audio_only_mode: bool) -> None:
-    settings = plugged().settings
-    limit = settings.max_audio_only_video_size_mb if audio_only_mode else settings.max_file_size_mb
+def _check_size(limits: SizeLimits, size_bytes: int, *, audio_only_mode: bool) -> None:
+    limit = limits.film_mb if audio_only_mode else limits.sound_mb
     if size_bytes > limit * _MIB:
-        raise too_large(limit, audio_only_mode=audio_only_mode)
+        raise _too_large(limits, limit, audio_only_mode=audio_only_mode)
 
 
-def too_large(limit_mb: int, *, audio_only_mode: bool) -> TooLarge:
+def _too_large(limits: SizeLimits, limit_mb: int, *, audio_only_mode: bool) -> TooLarge:
     """Return the documented refusal of a file that is over a limit."""
     return TooLarge(
         f"The file is larger than the {limit_mb} MB this server accepts.",
-        max_size_mb=plugged().settings.max_file_size_mb,
+        max_size_mb=limits.sound_mb,
         effective_limit_mb=limit_mb,
         audio_only_mode=audio_only_mode,
     )
@@ -161,9 +185,8 @@ def too_large(limit_mb: int, *, audio_only_mode: bool) -> TooLarge:
 
 def over_every_limit() -> TooLarge:
     """Return the refusal of a body that is too large whatever is in it."""
-    settings = plugged().settings
-    sound_mb, film_mb = settings.max_file_size_mb, settings.max_audio_only_video_size_mb
-    return too_large(max(sound_mb, film_mb), audio_only_mode=film_mb > sound_mb)
+    limits = size_limits()
+    return _too_large(limits, limits.most_mb, audio_only_mode=limits.film_mb > limits.sound_mb)
 
 
 def create(actor: Actor, media: StoredMedia, form: UploadForm) -> tuple[Recording, Duplicate | None]:
@@ -217,16 +240,19 @@ def _hints(form: UploadForm, *, tags: Sequence[Tag], folder: Folder | None, user
     asked = asdict(form.hints)
     if form.is_language_given and asked["language"] is None:
         asked["language"] = ""
-    models = [model.value for model in describe(plugged().settings).models]
-    return hints.resolve(asked, tags=tags, folder=folder, user=user, models=models)
+    return hints.resolve(asked, tags=tags, folder=folder, user=user, models=engines.offered_models())
 
 
 def _tags(actor: Actor, form: UploadForm) -> list[Tag]:
     """Return the named tags that are the actor's, in the order asked for; others are dropped as documented."""
-    mine = Tag.user_id == actor.user_id
+    mine = memberships.can_use(Tag, actor)
     by_id = {tag.id: tag for tag in db.session.scalars(select(Tag).where(mine, Tag.id.in_(form.tag_ids)))}
     by_name = {
-        tag.name: tag for tag in db.session.scalars(select(Tag).where(mine, Tag.name.in_(form.tag_names)))
+        # Of a personal and a group's tag of the same name the personal one, read last, wins.
+        tag.name: tag
+        for tag in db.session.scalars(
+            select(Tag).where(mine, Tag.name.in_(form.tag_names)).order_by(Tag.user_id.is_not(None), Tag.id)
+        )
     }
     found = [by_id.get(tag_id) for tag_id in form.tag_ids] + [by_name.get(name) for name in form.tag_names]
     return list({tag.id: tag for tag in found if tag is not None}.values())
@@ -236,7 +262,7 @@ def _folder(actor: Actor, form: UploadForm) -> Folder | None:
     if form.folder_id is None or not system_settings.get("enable_folders"):
         return None
     return db.session.scalar(
-        select(Folder).where(Folder.id == form.folder_id, Folder.user_id == actor.user_id)
+        select(Folder).where(Folder.id == form.folder_id, memberships.can_use(Folder, actor))
     )
 
 

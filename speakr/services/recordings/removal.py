@@ -10,14 +10,14 @@ from speakr.domain.errors import Forbidden
 from speakr.domain.events import RecordingDeleted
 from speakr.domain.permissions import Actor, Permission
 from speakr.models import Job
-from speakr.services import events, unwanted_blobs
+from speakr.services import events, system_settings, unwanted_blobs
 from speakr.services.recordings.access import get
 
 
 def delete(actor: Actor, recording_id: int) -> None:
     """Delete a recording. A job that runs on it finds its row gone and stops."""
     recording = get(actor, recording_id, Permission.OWN)
-    if not plugged().settings.users_can_delete and not actor.is_admin:
+    if not system_settings.get("users_can_delete") and not actor.is_admin:
         raise Forbidden("Deletion not allowed", code="deletion_disabled")
     events.record(
         recording.user_id,

@@ -1,0 +1,45 @@
+"""Who is in which group: conditions for queries, so that access is decided inside them and never beside them."""
+
+from __future__ import annotations
+
+from sqlalchemy import ColumnElement, Select, or_, select
+
+from speakr.db import db
+from speakr.domain.permissions import Actor, GroupRole
+from speakr.models import GroupMembership
+from speakr.models.filing import Filing
+
+
+def group_ids(user_id: int, *, as_admin: bool = False) -> Select[int]:
+    """Return a subquery of the groups somebody is in, or is an admin of."""
+    query = select(GroupMembership.group_id).where(GroupMembership.user_id == user_id)
+    return query.where(GroupMembership.role == GroupRole.ADMIN) if as_admin else query
+
+
+def role(user_id: int, group_id: int) -> GroupRole | None:
+    """Return what somebody is in a group; None when they are not in it."""
+    return db.session.scalar(
+        select(GroupMembership.role).where(
+            GroupMembership.user_id == user_id, GroupMembership.group_id == group_id
+        )
+    )
+
+
+def roles(user_id: int) -> dict[int, GroupRole]:
+    """Return what somebody is in each of their groups."""
+    rows = db.session.execute(
+        select(GroupMembership.group_id, GroupMembership.role).where(GroupMembership.user_id == user_id)
+    )
+    return {row.group_id: row.role for row in rows}
+
+
+def can_use(kind: type[Filing], actor: Actor) -> ColumnElement[bool]:
+    """Return the condition for tags or folders that an actor may put on recordings: their own, and their groups'."""
+    return or_(kind.user_id == actor.user_id, kind.group_id.in_(group_ids(actor.user_id)))
+
+
+def can_edit(thing: Filing, actor: Actor, known: dict[int, GroupRole]) -> bool:
+    """Tell whether an actor may change a tag or folder; `known` are their roles."""
+    if thing.group_id is None:
+        return thing.user_id == actor.user_id
+    return known.get(thing.group_id) is GroupRole.ADMIN
