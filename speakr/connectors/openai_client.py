@@ -62,13 +62,17 @@ def open_client(access: OpenAIAccess) -> openai.OpenAI:
         raise ConnectorRejected("The provider's base URL must be an http or https address.")
     if not (access.api_key.isascii() and access.api_key.isprintable()):
         raise ConnectorRejected("The provider's key holds characters that no key can hold.")
-    connect_seconds = min(access.timeout_seconds, CONNECT_TIMEOUT_SECONDS)
     return openai.OpenAI(
         base_url=base_url,
         api_key=access.api_key or "not-needed",
-        timeout=openai.Timeout(access.timeout_seconds, connect=connect_seconds),
+        timeout=timeout(access.timeout_seconds),
         max_retries=0,
     )
+
+
+def timeout(seconds: float) -> openai.Timeout:
+    """Return the longest silence allowed; a server that is there takes a connection sooner."""
+    return openai.Timeout(seconds, connect=min(seconds, CONNECT_TIMEOUT_SECONDS))
 
 
 def _is_web_address(url: str) -> bool:

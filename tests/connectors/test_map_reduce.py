@@ -13,7 +13,7 @@ from speakr.connectors.language.map_reduce import (
     Stage,
     estimate_tokens,
     pack,
-    summarize_in_parts,
+    write_in_parts,
 )
 
 
@@ -38,7 +38,7 @@ def markers(text: str) -> list[str]:
 
 def test_what_fits_is_asked_about_once():
     engine = Engine(lambda _stage, _text: "fine")
-    assert summarize_in_parts(["one", "two"], engine, 100) == "fine"
+    assert write_in_parts(["one", "two"], engine, 100) == "fine"
     assert engine.asked == [(Stage.WHOLE, "one\ntwo")]
 
 
@@ -48,7 +48,7 @@ def test_every_line_is_read_once_and_every_note_reaches_the_summary():
         lambda stage, text: f"notes on {markers(text)[0]} " + "x" * 90 if stage is not Stage.MERGE else "end"
     )
 
-    assert summarize_in_parts(lines, engine, 300) == "end"
+    assert write_in_parts(lines, engine, 300) == "end"
 
     read = [marker for text in engine.texts(Stage.PART) for marker in markers(text)]
     assert read == [f"<{number}>" for number in range(2000)]
@@ -60,7 +60,7 @@ def test_every_line_is_read_once_and_every_note_reaches_the_summary():
 def test_an_engine_that_does_not_condense_gets_its_notes_back_whole():
     lines = [f"<{number}>" for number in range(500)]
     engine = Engine(lambda _stage, text: " ".join(markers(text)))
-    summary = summarize_in_parts(lines, engine, 100)
+    summary = write_in_parts(lines, engine, 100)
     assert markers(summary) == lines
 
 
@@ -73,7 +73,7 @@ def test_a_part_that_is_too_much_is_halved():
         return " ".join(markers(text))
 
     engine = Engine(answer)
-    assert markers(summarize_in_parts(lines, engine, 10_000)) == lines
+    assert markers(write_in_parts(lines, engine, 10_000)) == lines
     heard = [markers(text) for text in engine.texts(Stage.PART) if len(markers(text)) <= 6]
     assert [marker for part in heard for marker in part] == lines
 
@@ -84,7 +84,7 @@ def test_notes_that_cannot_be_merged_are_given_as_they_are():
             raise OutOfRoom
         return f"notes {len(text)}"
 
-    assert summarize_in_parts(["a " * 300, "b " * 300], Engine(answer), 250).count("notes") >= 2
+    assert write_in_parts(["a " * 300, "b " * 300], Engine(answer), 250).count("notes") >= 2
 
 
 @pytest.mark.parametrize("lines", [["short"], ["many words " * 200]])
@@ -94,7 +94,7 @@ def test_an_engine_that_never_finishes_is_not_asked_for_ever(lines: list[str]):
 
     engine = Engine(answer)
     with pytest.raises(OutOfRoom):
-        summarize_in_parts(lines, engine, 1000)
+        write_in_parts(lines, engine, 1000)
     assert len(engine.asked) < 10
 
 

@@ -1,4 +1,4 @@
-"""Engines that write summaries and titles. To add one: a file here and a name in `CONNECTORS`."""
+"""Engines that write summaries and titles, answer questions and name speakers. To add one: a file here and a name in `CONNECTORS`."""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
-"""What a language engine must offer: summaries and titles."""
+"""What a language engine must offer: summaries, titles, answers to questions, the names of speakers."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol
 
 
@@ -58,10 +59,75 @@ class Title:
     usage: Usage = field(default_factory=Usage)
 
 
+class Role(StrEnum):
+    """Who wrote a turn of a conversation about a recording."""
+
+    USER = "user"
+    ASSISTANT = "assistant"
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What one side said before, in a conversation about a recording."""
+
+    role: Role
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatRequest:
+    """A whole transcript, a question about it, and what was asked and answered before, oldest first.
+
+    `language` is the ISO 639-1 code to answer in, if asked for. `notes` is what is known of the recording
+    besides: its title, its date, its owner's notes.
+    """
+
+    lines: Sequence[Line]
+    question: str
+    history: Sequence[Turn] = ()
+    language: str | None = None
+    notes: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where an answer comes from: the position of a line in the request, and words of that line as they stand there."""
+
+    line: int
+    quote: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatAnswer:
+    """Markdown, in which `[1]` stands for the first of the sources and so on."""
+
+    text: str
+    sources: Sequence[Source]
+    engine: str
+    usage: Usage = field(default_factory=Usage)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentifyRequest:
+    """A whole transcript whose lines bear speaker labels, the labels in question, and the names of people one knows."""
+
+    lines: Sequence[Line]
+    labels: Sequence[str]
+    known_names: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identification:
+    """A name, or None, for every label asked for. Each name is spoken in the recording or was known before."""
+
+    names: Mapping[str, str | None]
+    usage: Usage = field(default_factory=Usage)
+
+
 class LanguageConnector(Protocol):
     """One language engine.
 
-    Both methods raise `ConnectorRejected` when asking again cannot help and `ConnectorUnavailable` when it may.
+    All methods raise `ConnectorRejected` when asking again cannot help and `ConnectorUnavailable` when it may.
     """
 
     name: str
@@ -73,4 +139,12 @@ class LanguageConnector(Protocol):
 
     def write_title(self, request: SummaryRequest) -> Title:
         """Write a title."""
+        ...
+
+    def chat(self, request: ChatRequest) -> ChatAnswer:
+        """Answer a question out of the whole transcript. Raise `Invalid` for a question too long to be asked."""
+        ...
+
+    def identify_speakers(self, request: IdentifyRequest) -> Identification:
+        """Find out which names belong to the labels."""
         ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -32,26 +33,31 @@ class ChatModel:
         self._model = model
         self._client: openai.OpenAI | None = None
 
-    def complete(self, messages: Messages) -> Mapping[str, Any]:
-        """Ask once and return the answer as it came."""
-        from speakr.connectors.openai_client import ask_for_json, open_client  # noqa: PLC0415 - costs 60 MB
+    def complete(self, messages: Messages, most_seconds: float | None = None) -> Mapping[str, Any]:
+        """Ask once and return the answer as it came. `most_seconds`: wait for less than we usually would."""
+        from speakr.connectors.openai_client import ask_for_json, open_client, timeout  # noqa: PLC0415 - costs 60 MB
 
         if self._client is None:
             self._client = open_client(self._access)
         create: Any = self._client.chat.completions.with_raw_response.create
-        return ask_for_json(SERVICE, lambda: create(model=self._model, messages=messages))
+        limit = {} if most_seconds is None else {"timeout": timeout(most_seconds)}
+        return ask_for_json(SERVICE, lambda: create(model=self._model, messages=messages, **limit))
 
 
 class Conversation:
-    """The questions asked for one summary or title, and the tokens they cost together."""
+    """The questions asked for one summary, title or answer, and the tokens they cost together.
 
-    def __init__(self, chat: ChatModel) -> None:
+    With `most_seconds` all of them together may take no longer: somebody is waiting.
+    """
+
+    def __init__(self, chat: ChatModel, *, most_seconds: float | None = None) -> None:
         self._chat = chat
+        self._deadline = None if most_seconds is None else time.monotonic() + most_seconds
         self.usage = Usage()
 
     def ask(self, messages: Messages) -> str:
         """Return what the model wrote. Raise OutOfRoom when it had to stop before the end."""
-        answer = self._chat.complete(messages)
+        answer = self._chat.complete(messages, self._seconds_left())
         self.usage += _usage(answer)
         try:
             choice = answer["choices"][0]
@@ -65,6 +71,14 @@ class Conversation:
         if refusal or finish_reason == "content_filter":
             raise ConnectorRejected(f"{SERVICE} declined to write about this recording.")
         return _plain(content)
+
+    def _seconds_left(self) -> float | None:
+        if self._deadline is None:
+            return None
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise ConnectorUnavailable(f"{SERVICE} did not answer in time.")
+        return left
 
 
 def _plain(content: object) -> str:

@@ -1,12 +1,22 @@
-"""The engine that is always there: it writes nothing of its own, it picks sentences and phrases."""
+"""The engine that is always there: it writes nothing of its own, it picks sentences, phrases and passages."""
 
 from __future__ import annotations
 
 import math
 from typing import Self
 
-from speakr.connectors.language.base import Summary, SummaryRequest, Title
+from speakr.connectors.language.base import (
+    ChatAnswer,
+    ChatRequest,
+    Identification,
+    IdentifyRequest,
+    Summary,
+    SummaryRequest,
+    Title,
+)
+from speakr.connectors.language.extractive_answers import answer_from_lines
 from speakr.connectors.language.function_words import function_words
+from speakr.connectors.language.introductions import find_names
 from speakr.connectors.language.keyphrases import find_key_phrases
 from speakr.connectors.language.lexrank import pick_sentences
 from speakr.connectors.language.lines import clock_time
@@ -25,7 +35,7 @@ LONGEST_TITLE = 80
 
 
 class EmbeddedLanguageConnector:
-    """Extract a summary without network, key or model.
+    """Extract summaries and answers without network, key or model.
 
     It follows no instructions and does not translate: a summary is in the language that was spoken.
     """
@@ -60,6 +70,15 @@ class EmbeddedLanguageConnector:
             if not stop.issuperset(its_words):
                 return Title(text=shorten(_capitalize(sentence.text.rstrip(".。")), LONGEST_TITLE))
         return Title(text="")
+
+    def chat(self, request: ChatRequest) -> ChatAnswer:
+        """Quote what was said about the words of the question, or say that nothing was."""
+        text, sources = answer_from_lines(request)
+        return ChatAnswer(text=text, sources=sources, engine=f"{self.name}/bm25")
+
+    def identify_speakers(self, request: IdentifyRequest) -> Identification:
+        """Take names from introductions and from how people address each other, where they are clear."""
+        return Identification(names=find_names(request))
 
 
 def _write_summary(request: SummaryRequest) -> str:

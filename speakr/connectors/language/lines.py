@@ -7,9 +7,19 @@ from speakr.connectors.language.base import Line
 
 def clock_time(seconds: float) -> str:
     """Write a time as mm:ss, from one hour on as h:mm:ss."""
-    minutes, rest = divmod(int(max(seconds, 0.0)), 60)
-    hours, minutes = divmod(minutes, 60)
+    hours, minutes, rest = _clock(seconds)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes:02d}:{rest:02d}"
+
+
+def full_clock_time(seconds: float) -> str:
+    """Write a time as hh:mm:ss, for sentences in which mm:ss could be read as an hour of the day."""
+    hours, minutes, rest = _clock(seconds)
+    return f"{hours:02d}:{minutes:02d}:{rest:02d}"
+
+
+def _clock(seconds: float) -> tuple[int, int, int]:
+    minutes, rest = divmod(int(max(seconds, 0.0)), 60)
+    return minutes // 60, minutes % 60, rest
 
 
 def one_line(text: str) -> str:

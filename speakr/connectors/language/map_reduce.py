@@ -1,4 +1,6 @@
-"""Summarise a text that is longer than one request may be: notes on each part, then one text out of the notes.
+"""Write about a text that is longer than one request may be: notes on each part, then one text out of the notes.
+
+What is written, a summary or the answer to a question, is the business of the function that asks.
 
 Every line reaches the engine exactly once and nothing is ever cut away silently. The engine is one function,
 so that any provider can be behind it.
@@ -17,13 +19,13 @@ class Stage(Enum):
     """What an engine is asked to make of a text."""
 
     WHOLE = "whole"
-    """The whole transcript: write the summary."""
+    """The whole transcript: write what is wanted."""
     PART = "part"
     """One part of the transcript: take notes."""
     CONDENSE = "condense"
     """Notes on some consecutive parts: shorten them."""
     MERGE = "merge"
-    """Notes on all parts: write the summary."""
+    """Notes on all parts: write what is wanted."""
 
 
 Ask = Callable[[Stage, str], str]
@@ -42,8 +44,8 @@ def estimate_tokens(text: str) -> int:
     return -(-len(text.encode()) // _BYTES_PER_TOKEN)
 
 
-def summarize_in_parts(texts: Sequence[str], ask: Ask, room_tokens: int) -> str:
-    """Return a summary of all the texts, which are lines in order; room_tokens: what one request may carry.
+def write_in_parts(texts: Sequence[str], ask: Ask, room_tokens: int) -> str:
+    """Return what is written about all the texts, which are lines in order; room_tokens: what one request may carry.
 
     An OutOfRoom from `ask` halves the part; it comes through when a part cannot be made smaller.
     """
@@ -108,7 +110,7 @@ def _halve(part: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def _merge(notes: list[str], ask: Ask, room_tokens: int) -> str:
-    """Condense the notes until they fit one request, then write the summary out of them.
+    """Condense the notes until they fit one request, then write the outcome out of them.
 
     An engine that does not condense, or cannot answer at that length, gets its notes back one after the
     other: long, but whole.

@@ -1,24 +1,40 @@
-"""Summaries and titles by any server that speaks OpenAI's `POST /chat/completions`."""
+"""Summaries, titles, answers and the names of speakers by any server that speaks OpenAI's `POST /chat/completions`."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Self
 
-from speakr.connectors.language.base import Summary, SummaryRequest, Title
+from speakr.connectors.language.base import (
+    ChatAnswer,
+    ChatRequest,
+    Identification,
+    IdentifyRequest,
+    Line,
+    Summary,
+    SummaryRequest,
+    Title,
+)
 from speakr.connectors.language.chat import SERVICE, ChatModel, Conversation
-from speakr.connectors.language.lines import write_line
-from speakr.connectors.language.map_reduce import OutOfRoom, Stage, estimate_tokens, summarize_in_parts
+from speakr.connectors.language.citations import number_lines, resolve_citations
+from speakr.connectors.language.lines import one_line, write_line
+from speakr.connectors.language.map_reduce import OutOfRoom, Stage, estimate_tokens, write_in_parts
 from speakr.connectors.language.prompts import Messages, summary_messages, title_messages
-from speakr.connectors.language.titles import clean_title, take_excerpt
+from speakr.connectors.language.question_prompts import NOTHING_FOUND, newest_that_fit, question_messages
+from speakr.connectors.language.speaker_names import SpokenNames
+from speakr.connectors.language.speaker_prompts import read_names, speaker_messages
+from speakr.connectors.language.titles import clean_title, shorten, take_excerpt
 from speakr.connectors.openai_access import OpenAIAccess
-from speakr.domain.errors import ConnectorRejected
+from speakr.domain.errors import ConnectorRejected, Invalid
 from speakr.settings import Settings
 
 MOST_ANSWER_TOKENS = 2000
 LEAST_ROOM_TOKENS = 200
 TITLE_TOKENS = 3000
 """A title does not get better by reading more than this."""
+LONGEST_NOTES = 4000
+"""In characters: what is known of a recording besides its transcript must not crowd that out."""
 
 
 class OpenAILanguageConnector:
@@ -28,6 +44,7 @@ class OpenAILanguageConnector:
     is_extractive = False
 
     def __init__(self, access: OpenAIAccess, *, model: str, context_tokens: int) -> None:
+        self._timeout_seconds = access.timeout_seconds
         self._chat = ChatModel(access, model)
         self._model = model
         self._context_tokens = context_tokens
@@ -45,7 +62,7 @@ class OpenAILanguageConnector:
     def summarize(self, request: SummaryRequest) -> Summary:
         """Summarise all lines; a transcript without a word gives an empty summary and asks nobody."""
         conversation = Conversation(self._chat)
-        markdown = self._write_summary(request, conversation) if _has_words(request) else ""
+        markdown = self._write_summary(request, conversation) if _has_words(request.lines) else ""
         return Summary(
             markdown=markdown,
             engine=f"{self.name}/{self._model}",
@@ -56,10 +73,15 @@ class OpenAILanguageConnector:
 
     def _write_summary(self, request: SummaryRequest, conversation: Conversation) -> str:
         messages = partial(summary_messages, instructions=request.instructions, language=request.language)
-        room_tokens = min(self._room(messages(stage, "")) for stage in Stage)
+        room_tokens = self._room(*(messages(stage, "") for stage in Stage))
+        if room_tokens < LEAST_ROOM_TOKENS:
+            raise ConnectorRejected(
+                "The summary instructions leave no room for the transcript. "
+                "Shorten them, or raise TEXT_MODEL_CONTEXT_TOKENS."
+            )
         texts = [write_line(line) for line in request.lines]
         try:
-            return summarize_in_parts(
+            return write_in_parts(
                 texts, lambda stage, text: conversation.ask(messages(stage, text)), room_tokens
             )
         except OutOfRoom:
@@ -67,11 +89,11 @@ class OpenAILanguageConnector:
 
     def write_title(self, request: SummaryRequest) -> Title:
         """Write a title from the whole transcript, or from its beginning, middle and end if it is long."""
-        if not _has_words(request):
+        if not _has_words(request.lines):
             return Title(text="")
         room_tokens = self._room(title_messages("", is_excerpt=True, language=request.language))
         texts = [write_line(line) for line in request.lines]
-        excerpt = take_excerpt(texts, min(room_tokens, TITLE_TOKENS))
+        excerpt = take_excerpt(texts, max(LEAST_ROOM_TOKENS, min(room_tokens, TITLE_TOKENS)))
         conversation = Conversation(self._chat)
         try:
             answer = conversation.ask(
@@ -81,17 +103,64 @@ class OpenAILanguageConnector:
             raise _out_of_room() from None
         return Title(text=clean_title(answer), usage=conversation.usage)
 
-    def _room(self, messages: Messages) -> int:
-        """Return how many tokens of text fit beside these messages and the answer."""
-        prompt_tokens = sum(estimate_tokens(message["content"]) for message in messages)
-        answer_tokens = min(MOST_ANSWER_TOKENS, self._context_tokens // 4)
-        room_tokens = self._context_tokens - answer_tokens - prompt_tokens
+    def chat(self, request: ChatRequest) -> ChatAnswer:
+        """Answer out of the whole transcript: at once if it fits, else out of notes on its parts."""
+        conversation = Conversation(self._chat, most_seconds=self._timeout_seconds)
+        ask = partial(question_messages, question=request.question, language=request.language)
+        history = newest_that_fit(request.history, self._context_tokens // 4)
+        if self._room(*(ask(stage, "", history=history) for stage in Stage)) < LEAST_ROOM_TOKENS:
+            history = []
+        room_tokens = self._room(*(ask(stage, "", history=history) for stage in Stage))
         if room_tokens < LEAST_ROOM_TOKENS:
-            raise ConnectorRejected(
-                "The summary instructions leave no room for the transcript. "
-                "Shorten them, or raise TEXT_MODEL_CONTEXT_TOKENS."
+            raise Invalid(
+                "The message is too long for the language model of this server.",
+                errors={"message": ["is too long for the language model of this server"]},
             )
-        return room_tokens
+        texts = number_lines(request.lines)
+        if request.notes:
+            texts.insert(0, f"About the recording: {shorten(one_line(request.notes), LONGEST_NOTES)}")
+
+        def write(stage: Stage, text: str) -> str:
+            written = conversation.ask(ask(stage, text, history=history))
+            return "" if written in NOTHING_FOUND else written
+
+        try:
+            answer = write_in_parts(texts, write, room_tokens)
+        except OutOfRoom:
+            raise _out_of_room() from None
+        text, sources = resolve_citations(answer, request.lines)
+        return ChatAnswer(
+            text=text, sources=sources, engine=f"{self.name}/{self._model}", usage=conversation.usage
+        )
+
+    def identify_speakers(self, request: IdentifyRequest) -> Identification:
+        """Ask who is who, in the whole transcript or in its beginning, middle and end, and believe what was spoken."""
+        if not request.labels or not _has_words(request.lines):
+            return Identification(names=dict.fromkeys(request.labels))
+        messages = partial(speaker_messages, labels=request.labels, known_names=request.known_names)
+        texts = [write_line(line) for line in request.lines if line.text.strip()]
+        excerpt = take_excerpt(texts, max(LEAST_ROOM_TOKENS, self._room(messages([], is_excerpt=True))))
+        conversation = Conversation(self._chat, most_seconds=self._timeout_seconds)
+        try:
+            answer = conversation.ask(messages(excerpt, is_excerpt=excerpt != texts))
+        except OutOfRoom:
+            raise _out_of_room() from None
+        believed = SpokenNames(request)
+        return Identification(
+            names={
+                label: believed.accept(name) if name else None
+                for label, name in read_names(answer, request.labels).items()
+            },
+            usage=conversation.usage,
+        )
+
+    def _room(self, *prompts: Messages) -> int:
+        """Return how many tokens of text fit beside the longest of these prompts and the answer."""
+        prompt_tokens = max(
+            sum(estimate_tokens(message["content"]) for message in messages) for messages in prompts
+        )
+        answer_tokens = min(MOST_ANSWER_TOKENS, self._context_tokens // 4)
+        return self._context_tokens - answer_tokens - prompt_tokens
 
 
 def _out_of_room() -> ConnectorRejected:
@@ -105,5 +174,5 @@ def _out_of_room() -> ConnectorRejected:
     )
 
 
-def _has_words(request: SummaryRequest) -> bool:
-    return any(line.text.strip() for line in request.lines)
+def _has_words(lines: Sequence[Line]) -> bool:
+    return any(line.text.strip() for line in lines)

@@ -1,0 +1,83 @@
+"""Numbered lines for a model to cite, and the citations it makes, checked.
+
+A model is shown `[12] 03:12 Alice: text` and cites `[12]`. Readers see no line numbers, so in the answer each
+citation becomes the position of its source: `[1]`, `[2]` and so on.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from speakr.connectors.language.base import Line, Source
+from speakr.connectors.language.lines import clock_time, one_line
+from speakr.connectors.language.quotes import quote_from
+from speakr.connectors.language.sentences import find_words
+
+MOST_SOURCES = 20
+LONGEST_RANGE = 10
+LONGEST_NUMBERED_TEXT = 2000
+"""In characters. A longer line is shown in pieces, each with the line's number, so that no cut loses it."""
+
+_CITATION = re.compile(
+    r"""
+    ([ \t]*) [\[【] (?:lines?[ ]|L)?                                    # [12], 【12】, [line 12], [L12]
+    (\d{1,7} (?:\s*[–-]\s*\d{1,7})? (?:\s*[,;]\s* \d{1,7} (?:\s*[–-]\s*\d{1,7})? )*)
+    [\]】] (?!\()                                                      # not [12](https://...)
+    """,  # noqa: RUF001 - ranges are written with dashes
+    re.IGNORECASE | re.VERBOSE,
+)
+_RANGE = re.compile(r"(\d+)(?:\s*[–-]\s*(\d+))?")  # noqa: RUF001 - as above
+
+
+def number_lines(lines: Sequence[Line]) -> list[str]:
+    """Write lines for a model, numbered from 1; lines without a word are left out and keep their numbers."""
+    return [
+        f"[{number}] {clock_time(line.start)} {one_line(line.speaker)}: {piece}"
+        for number, line in enumerate(lines, start=1)
+        for piece in _pieces(one_line(line.text))
+    ]
+
+
+def _pieces(text: str) -> Iterator[str]:
+    while len(text) > LONGEST_NUMBERED_TEXT:
+        cut = text.rfind(" ", LONGEST_NUMBERED_TEXT // 2, LONGEST_NUMBERED_TEXT)
+        cut = cut if cut > 0 else LONGEST_NUMBERED_TEXT
+        yield text[:cut]
+        text = text[cut:].lstrip()
+    if text:
+        yield text
+
+
+def resolve_citations(answer: str, lines: Sequence[Line]) -> tuple[str, list[Source]]:
+    """Return the answer with its citations renumbered, and their sources in order of appearance.
+
+    A citation of a line that does not exist, or says nothing, is taken out: nobody could follow it.
+    """
+    wanted = frozenset(find_words(answer))
+    sources: dict[int, Source] = {}
+
+    def renumber(citation: re.Match[str]) -> str:
+        places = []
+        for number in _numbers(citation[2]):
+            at = number - 1
+            if at not in sources:
+                if not 0 <= at < len(lines) or not lines[at].text.strip() or len(sources) == MOST_SOURCES:
+                    continue
+                sources[at] = Source(at, quote_from(lines[at], wanted))
+            places.append(f"[{list(sources).index(at) + 1}]")
+        return citation[1] + "".join(dict.fromkeys(places)) if places else ""
+
+    return _CITATION.sub(renumber, answer).strip(), list(sources.values())
+
+
+def strip_citations(text: str) -> str:
+    """Return an earlier answer without its citations: the numbers meant its sources, and now would mean lines."""
+    return _CITATION.sub("", text)
+
+
+def _numbers(cited: str) -> Iterator[int]:
+    """Yield the numbers of `3`, `3, 5` and `3-5`; of a range too long to be meant, its ends."""
+    for match in _RANGE.finditer(cited):
+        first, last = int(match[1]), int(match[2] or match[1])
+        yield from range(first, last + 1) if 0 <= last - first < LONGEST_RANGE else (first, last)

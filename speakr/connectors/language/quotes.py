@@ -1,0 +1,22 @@
+"""The words of a line that are shown as the source of a statement."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from speakr.connectors.language.base import Line
+from speakr.connectors.language.lines import one_line
+from speakr.connectors.language.sentences import find_words, split_sentences
+from speakr.connectors.language.titles import shorten
+
+LONGEST_QUOTE = 300
+
+
+def quote_from(line: Line, wanted: Collection[str]) -> str:
+    """Return a line's text, or of a long one the sentence that shares most words with `wanted` (in lower case)."""
+    text = one_line(line.text)
+    if len(text) <= LONGEST_QUOTE:
+        return text
+    sentences = [sentence.text for sentence in split_sentences([line])]
+    best = max(sentences, key=lambda sentence: len(set(wanted).intersection(find_words(sentence))))
+    return shorten(best, LONGEST_QUOTE)
