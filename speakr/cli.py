@@ -1,4 +1,4 @@
-"""The operator's commands: `speakr`, or `python -m speakr`.
+"""The operator's commands: `speakr`, or `python -m speakr`; those of the client stand beside them.
 
 Commands import what they need when they run: `speakr up` must stay small for as long as the server
 lives, and a slip on the command line should be answered at once.
@@ -13,6 +13,7 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -30,7 +31,23 @@ class _Refusal(click.ClickException):
 
 
 class _Commands(click.Group):
-    """Tells operators' mistakes in a sentence (exit code 2); mistakes of ours keep their traceback."""
+    """Tells operators' mistakes in a sentence (exit code 2); mistakes of ours keep their traceback.
+
+    The client's commands are found by name and imported when they are called.
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        from speakr.client.commands import COMMANDS
+
+        return sorted([*super().list_commands(ctx), *COMMANDS])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        found = super().get_command(ctx, cmd_name)
+        if found is None:
+            from speakr.client.commands import COMMANDS
+
+            found = resolve_name(COMMANDS[cmd_name]) if cmd_name in COMMANDS else None
+        return found
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -47,7 +64,7 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="speakr")
 def main() -> None:
-    """Run and look after a Speakr server."""
+    """Run and look after a Speakr server, or use one that runs elsewhere (login, upload, list ...)."""
 
 
 def _house(settings: Settings | None = None) -> Flask:

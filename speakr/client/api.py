@@ -1,0 +1,302 @@
+"""The REST API as a Python class; docs/api.md tells what the answers mean."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from requests.auth import HTTPBasicAuth
+
+from speakr.client.errors import TookTooLong
+from speakr.client.multipart import Mark, MultipartBody, Progress
+from speakr.client.transport import Json, Transport
+
+TextFormat = Literal["text", "srt", "vtt"]
+
+FINAL_STATUSES = frozenset({"COMPLETED", "FAILED"})
+_MOST_PER_PAGE = 100
+_FIRST_LOOK_SECONDS = 0.5
+_SELDOMEST_LOOK_SECONDS = 5.0
+"""Twelve looks a minute, of a hundred that are allowed."""
+
+
+class Speakr:
+    """A server and a token. Methods return the server's JSON and raise `ClientError`s; thin on purpose.
+
+    Use it as a context manager, or `close()` it.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        token: str,
+        *,
+        timeout: float = 600.0,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Name the server.
+
+        Args:
+            base_url: where it is, for example `https://speakr.example.org`.
+            token: an API token.
+            timeout: seconds the server may be silent. It looks at an upload before it answers, which takes time.
+            sleep: waits between tries and looks.
+
+        """
+        self._sleep = sleep
+        self._transport = Transport.with_token(base_url, token, timeout=timeout, sleep=sleep)
+
+    @property
+    def base_url(self) -> str:
+        """Where the server is."""
+        return self._transport.base_url
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._transport.close()
+
+    # -- people and numbers
+
+    def me(self) -> Json:
+        """Tell whose token this is."""
+        return self._get("/users/me")
+
+    def tokens(self) -> list[Json]:
+        """List the caller's tokens, without their secrets."""
+        found: list[Json] = self._get("/tokens")["tokens"]
+        return found
+
+    @staticmethod
+    def create_token(
+        base_url: str, username: str, password: str, *, name: str, scopes: Sequence[str] | None = None
+    ) -> Json:
+        """Make a token with a password; the `token` is in this answer and in no other. Scopes: all but admin."""
+        # As bytes: text would be sent as Latin-1, in which not every password can be written.
+        auth = HTTPBasicAuth(username.encode(), password.encode())
+        with closing(Transport(base_url, auth, timeout=60.0)) as transport:
+            told = {"name": name} if scopes is None else {"name": name, "scopes": list(scopes)}
+            return transport.ask("POST", "/tokens", json=told)
+
+    def revoke_token(self, token_id: int) -> None:
+        """End a token."""
+        self._transport.ask("DELETE", f"/tokens/{token_id}")
+
+    def stats(self, scope: Literal["user", "all"] = "user") -> Json:
+        """Count."""
+        return self._get("/stats", scope=scope)
+
+    # -- recordings
+
+    def upload(
+        self,
+        path: str | Path,
+        *,
+        title: str | None = None,
+        notes: str | None = None,
+        meeting_date: str | None = None,
+        language: str | None = None,
+        tags: Sequence[str] = (),
+        folder_id: int | None = None,
+        min_speakers: int | None = None,
+        max_speakers: int | None = None,
+        filename: str | None = None,
+        last_modified_ms: int | None = None,
+        idempotency_key: str | None = None,
+        only_as: Mark | None = None,
+        progress: Progress | None = None,
+    ) -> Json:
+        """Upload a file; transcription is queued when this returns.
+
+        The file is sent from the disk, never held in memory. All tries carry one Idempotency-Key, so an upload
+        whose answer was lost is stored once. `progress(sent, total)` is called as bytes leave. The file's own name
+        and time are told unless others are given.
+
+        Raises:
+            FileTrouble: the file changed while it was sent, or is not `only_as` it was once.
+
+        """
+        path = Path(path)
+        if last_modified_ms is None:
+            last_modified_ms = path.stat().st_mtime_ns // 1_000_000
+        told = {
+            "title": title,
+            "notes": notes,
+            "meeting_date": meeting_date,
+            "language": language,
+            "folder_id": folder_id,
+            "min_speakers": min_speakers,
+            "max_speakers": max_speakers,
+            "file_last_modified": last_modified_ms,
+        }
+        fields = [(name, str(value)) for name, value in told.items() if value is not None]
+        fields += [("tags", name) for name in tags]
+        return self._transport.ask(
+            "POST",
+            "/recordings/upload",
+            headers={"Idempotency-Key": idempotency_key or str(uuid.uuid4())},
+            open_body=lambda: MultipartBody(
+                path, fields, filename=filename or path.name, only_as=only_as, progress=progress
+            ),
+        )
+
+    def recordings(
+        self,
+        *,
+        status: str | None = None,
+        query: str | None = None,
+        tag: str | None = None,
+        folder_id: int | None = None,
+        date_from: str | None = None,
+        date_to: str | None = None,
+        sort_by: str | None = None,
+        sort_order: Literal["asc", "desc"] | None = None,
+        per_page: int = _MOST_PER_PAGE,
+    ) -> Iterator[Json]:
+        """Go through the recordings, newest first unless asked otherwise; a page is fetched when it is reached."""
+        seen = set()
+        for found in self._pages(
+            "/recordings",
+            "recordings",
+            per_page,
+            status=status,
+            q=query,
+            tag=tag,
+            folder_id=folder_id,
+            date_from=date_from,
+            date_to=date_to,
+            sort_by=sort_by,
+            sort_order=sort_order,
+        ):
+            if found["id"] not in seen:  # what comes in meanwhile pushes others to the next page
+                seen.add(found["id"])
+                yield found
+
+    def recording(self, recording_id: int, *, with_texts: bool = True) -> Json:
+        """Look at a recording."""
+        return self._get(f"/recordings/{recording_id}", format="full" if with_texts else "minimal")
+
+    def status(self, recording_id: int) -> Json:
+        """Tell how far a recording is."""
+        return self._get(f"/recordings/{recording_id}/status")
+
+    def wait(
+        self,
+        recording_id: int,
+        *,
+        timeout: float | None = None,
+        on_status: Callable[[Json], None] | None = None,
+    ) -> Json:
+        """Ask for the status until it is COMPLETED or FAILED, and return it.
+
+        Raises:
+            TookTooLong: it was neither after `timeout` seconds.
+
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        pause = _FIRST_LOOK_SECONDS
+        while True:
+            found = self.status(recording_id)
+            if on_status is not None:
+                on_status(found)
+            if found["status"] in FINAL_STATUSES:
+                return found
+            if deadline is not None and time.monotonic() + pause > deadline:
+                raise TookTooLong(f"Recording {recording_id} is still {found['status']} after {timeout:g} s.")
+            self._sleep(pause)
+            pause = min(pause * 1.5, _SELDOMEST_LOOK_SECONDS)
+
+    def delete(self, recording_id: int) -> None:
+        """Delete a recording with its audio and texts."""
+        self._transport.ask("DELETE", f"/recordings/{recording_id}")
+
+    # -- texts
+
+    def transcript(self, recording_id: int, format: TextFormat = "text") -> str:  # noqa: A002 - the API's word
+        """Return the transcript as text or as subtitles."""
+        content: str = self._get(f"/recordings/{recording_id}/transcript", format=format)["content"]
+        return content
+
+    def segments(self, recording_id: int, *, words: bool = False) -> list[Json]:
+        """Return the transcript in pieces, with speakers and times."""
+        found: list[Json] = self._get(
+            f"/recordings/{recording_id}/transcript", format="json", words="true" if words else "false"
+        )["segments"]
+        return found
+
+    def summary(self, recording_id: int) -> str | None:
+        """Return the summary, in Markdown."""
+        found: str | None = self._get(f"/recordings/{recording_id}/summary")["summary"]
+        return found
+
+    def notes(self, recording_id: int) -> str | None:
+        """Return the notes."""
+        found: str | None = self._get(f"/recordings/{recording_id}/notes")["notes"]
+        return found
+
+    def search(self, words: str, *, per_page: int = 25) -> Iterator[Json]:
+        """Go through what was found, best first: a `recording` and where in it (`matches`)."""
+        return self._pages("/search", "results", per_page, q=words)
+
+    # -- work
+
+    def transcribe(self, recording_id: int, **options: Any) -> Json:
+        """Have a recording heard again; options as in docs/api.md."""
+        return self._transport.ask("POST", f"/recordings/{recording_id}/transcribe", json=options)
+
+    def summarize(self, recording_id: int, *, custom_prompt: str | None = None) -> Json:
+        """Have a recording summarised again."""
+        told = {} if custom_prompt is None else {"custom_prompt": custom_prompt}
+        return self._transport.ask("POST", f"/recordings/{recording_id}/summarize", json=told)
+
+    # -- webhooks
+
+    def webhooks(self) -> list[Json]:
+        """List the webhooks."""
+        found: list[Json] = self._get("/webhooks")["webhooks"]
+        return found
+
+    def create_webhook(self, name: str, url: str, events: Sequence[str], *, allow_http: bool = False) -> Json:
+        """Add a webhook; its `secret` is in this answer and in no other."""
+        told = {"name": name, "url": url, "events": list(events), "allow_http": allow_http}
+        return self._transport.ask("POST", "/webhooks", json=told)
+
+    def delete_webhook(self, webhook_id: int) -> None:
+        """Remove a webhook with its deliveries."""
+        self._transport.ask("DELETE", f"/webhooks/{webhook_id}")
+
+    def test_webhook(self, webhook_id: int) -> Json:
+        """Have a `webhook.test` sent; return its delivery."""
+        return self._transport.ask("POST", f"/webhooks/{webhook_id}/test")
+
+    def rotate_webhook_secret(self, webhook_id: int) -> Json:
+        """Give a webhook a new `secret`, which is in this answer and in no other."""
+        return self._transport.ask("POST", f"/webhooks/{webhook_id}/rotate-secret")
+
+    def deliveries(self, webhook_id: int, *, limit: int = 50) -> list[Json]:
+        """List what was sent to a webhook, newest first."""
+        found: list[Json] = self._get(f"/webhooks/{webhook_id}/deliveries", limit=limit)["deliveries"]
+        return found
+
+    # -- asking
+
+    def _get(self, path: str, **params: Any) -> Json:
+        return self._transport.ask("GET", path, params=params)
+
+    def _pages(self, path: str, key: str, per_page: int, **params: Any) -> Iterator[Json]:
+        number = 1
+        while True:
+            page = self._get(path, page=number, per_page=per_page, **params)
+            yield from page[key]
+            if not page["pagination"]["has_next"]:
+                return
+            number += 1

@@ -1,0 +1,135 @@
+"""What a watched folder remembers, in a file of its own: lines of JSON, each on the disk before work goes on.
+
+A crash can tear the last line only; what it told counts as not done, and is done again under the same key.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from speakr.client.errors import ClientError
+from speakr.client.multipart import Mark
+
+NAME = ".speakr-watch.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """An upload that is about to be tried: everything that makes a repetition the same request."""
+
+    content: str
+    name: str
+    key: str
+    options: dict[str, Any]
+    began_at: float
+
+
+class Journal:
+    """One folder's memory of one library. Only one process has it at a time."""
+
+    def __init__(self, folder: Path, library: str) -> None:
+        """Open and read it.
+
+        Raises:
+            ClientError: another process watches the folder, its files went to another library, or it cannot be
+                written.
+
+        """
+        self._path = folder / NAME
+        try:
+            self._file = self._path.open("a+b", buffering=0)
+        except OSError as error:
+            raise ClientError(f"{self._path} cannot be written: {error.strerror}.") from error
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._file.close()
+            raise ClientError(f"Somebody else watches {folder} already.") from None
+        self.intents: dict[str, Intent] = {}
+        self.sent: dict[str, int] = {}
+        self.marks: dict[str, tuple[Mark, str]] = {}
+        self._refused: set[tuple[str, int]] = set()
+        self._skipped: set[str] = set()
+        self._library: str | None = None
+        self._read()
+        self._belong_to(library)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def intend(self, intent: Intent) -> None:
+        """Remember an upload before it is tried."""
+        self._note({"what": "intent", **asdict(intent)})
+
+    def note_sent(self, content: str, recording_id: int) -> None:
+        """Remember that the server has this content."""
+        self._note({"what": "sent", "content": content, "recording": recording_id})
+
+    def note_mark(self, name: str, mark: Mark, content: str) -> None:
+        """Remember what is in a file that stays, so that it need not be read again."""
+        self._note({"what": "mark", "name": name, "mark": asdict(mark), "content": content})
+
+    def note_refused(self, content: str, mark: Mark, why: str) -> None:
+        """Remember that the server does not want this content."""
+        self._note({"what": "refused", "content": content, "modified_ns": mark.modified_ns, "why": why})
+
+    def is_refused(self, content: str, mark: Mark) -> bool:
+        """Tell whether the server refused this content; `touch` makes it be tried again."""
+        return (content, mark.modified_ns) in self._refused
+
+    def skip(self, name: str) -> bool:
+        """Remember that a name was passed over; tell whether that is news."""
+        if name in self._skipped:
+            return False
+        self._note({"what": "skipped", "name": name})
+        return True
+
+    # -- the file
+
+    def _read(self) -> None:
+        self._file.seek(0)
+        for line in self._file.readall().splitlines():
+            try:
+                self._take(json.loads(line))
+            except (ValueError, KeyError, TypeError):
+                continue  # empty, or torn by a crash
+
+    def _belong_to(self, library: str) -> None:
+        if self._library is None:
+            self._note({"what": "library", "library": library})
+        elif self._library != library:
+            self._file.close()
+            raise ClientError(
+                f"The files in this folder went to {self._library}, and you are {library}; "
+                f"move {self._path} away to begin anew."
+            )
+
+    def _note(self, told: dict[str, Any]) -> None:
+        # The line break in front ends a line that was torn, by a crash or a full disk.
+        self._file.write(b"\n" + json.dumps(told).encode() + b"\n")
+        os.fsync(self._file.fileno())
+        self._take(told)
+
+    def _take(self, told: dict[str, Any]) -> None:
+        match told["what"]:
+            case "library":
+                self._library = told["library"]
+            case "intent":
+                fields = {name: told[name] for name in Intent.__slots__}
+                self.intents[told["content"]] = Intent(**fields)
+            case "sent":
+                self.sent[told["content"]] = told["recording"]
+            case "mark":
+                self.marks[told["name"]] = (Mark(**told["mark"]), told["content"])
+            case "refused":
+                self._refused.add((told["content"], told["modified_ns"]))
+            case "skipped":
+                self._skipped.add(told["name"])
