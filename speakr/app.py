@@ -30,7 +30,7 @@ def create_app(settings: Settings | None = None, backends: Backends | None = Non
     from werkzeug.middleware.proxy_fix import ProxyFix  # noqa: PLC0415
 
     from speakr import api  # noqa: PLC0415
-    from speakr.web import rate_limits, requests  # noqa: PLC0415
+    from speakr.web import cors, rate_limits, requests  # noqa: PLC0415
     from speakr.web.json import OrjsonProvider  # noqa: PLC0415
 
     settings = settings or Settings.from_env()
@@ -38,8 +38,9 @@ def create_app(settings: Settings | None = None, backends: Backends | None = Non
     app.json = OrjsonProvider(app)
     if settings.trusted_proxy_count:
         hops = settings.trusted_proxy_count
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign] # Flask's documented way
-    rate_limits.init_app(app, settings.redis_url, enabled=settings.rate_limits_enabled)
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops, x_prefix=hops)  # type: ignore[method-assign] # Flask's documented way
+    rate_limits.init_app(app, settings)
+    cors.init_app(app, settings)
     requests.init_app(app)
     api.init_app(app)
     return app

@@ -158,6 +158,61 @@ def unit_of_work() -> Iterator[Session]:
     This is the only place that commits. On an exception everything is rolled back and no promise
     is kept. Slow work (network, files, models) never happens inside.
     """
+    joined: _Joined | None = db.session().info.get("joined")
+    with _transaction() if joined is None else joined.take_part() as session:
+        yield session
+
+
+@contextlib.contextmanager
+def one_commit() -> Iterator[None]:
+    """Put the commit of the units of work inside off to the end of this block: all are kept or none.
+
+    For what must be written together with work that opens its own unit: its answer, or a check before it.
+    The transaction still begins no earlier than the first unit does.
+    """
+    session = db.session()
+    if "joined" in session.info:
+        yield
+        return
+    if session.info.get("in_unit_of_work"):
+        raise RuntimeError("a unit of work is already open")
+    with contextlib.ExitStack() as transaction:
+        session.info["joined"] = _Joined(transaction)
+        try:
+            yield
+        finally:
+            del session.info["joined"]  # promises may open units of their own
+
+
+class _Joined:
+    """Several units of work in one transaction."""
+
+    def __init__(self, transaction: contextlib.ExitStack) -> None:
+        self._transaction = transaction
+        self._session: Session | None = None
+        self._is_taken = False
+
+    @contextlib.contextmanager
+    def take_part(self) -> Iterator[Session]:
+        """Open the transaction, or go on with it. A unit that fails undoes all."""
+        if self._is_taken:
+            raise RuntimeError("a unit of work is already open")
+        if self._session is None:
+            self._session = self._transaction.enter_context(_transaction())
+        self._is_taken = True
+        try:
+            yield self._session
+            self._session.flush()  # what the database refuses shows here, as it would at a commit
+        except BaseException as error:
+            self._session = None
+            self._transaction.pop_all().__exit__(type(error), error, error.__traceback__)
+            raise
+        finally:
+            self._is_taken = False
+
+
+@contextlib.contextmanager
+def _transaction() -> Iterator[Session]:
     session = db.session()
     if session.info.get("in_unit_of_work"):
         raise RuntimeError("a unit of work is already open")
@@ -176,7 +231,7 @@ def unit_of_work() -> Iterator[Session]:
                 session.rollback()
                 raise
     finally:
-        session.info.clear()
+        del session.info["in_unit_of_work"], session.info["promises"]
     for promise in promises:
         try:
             promise()

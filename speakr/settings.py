@@ -13,24 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, get_type_hints
 
+from speakr.environment import SettingsError, check_origins, parse, per_minute, setting
 
-class SettingsError(ValueError):
-    """A setting is missing or unreadable; the message is meant for the operator."""
-
-
-def setting(
-    default: Any = dataclasses.MISSING,
-    *,
-    env: str,
-    help: str,
-    section: str,
-    secret: bool = False,
-) -> Any:
-    """Declare one setting: its environment variable, default, section and one-sentence help."""
-    metadata = {"env": env, "help": help, "section": section, "secret": secret}
-    if default is dataclasses.MISSING:
-        return dataclasses.field(metadata=metadata)
-    return dataclasses.field(default=default, metadata=metadata)
+__all__ = ["Settings", "SettingsError"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +108,12 @@ class Settings:
         env="VIDEO_RETENTION",
         section="Uploads",
         help="Keep the picture of uploaded videos. Off: only the sound is stored.",
+    )
+    enable_folders: bool = setting(
+        default=False,
+        env="ENABLE_FOLDERS",
+        section="Uploads",
+        help="Whether folders are in use, until an administrator sets enable_folders.",
     )
     users_can_delete: bool = setting(
         default=True,
@@ -290,12 +281,28 @@ class Settings:
     )
 
     # -- limits and logs
+    cors_origins: str = setting(
+        default="",
+        env="SPEAKR_CORS_ORIGINS",
+        section="Limits and logs",
+        help="Web pages that may call the API from browsers: a comma list of origins such as https://app.example.org, or *. Empty: none.",
+    )
     rate_limits_enabled: bool = setting(
         default=True,
         env="SPEAKR_RATE_LIMITS",
         section="Limits and logs",
         help="The documented requests per minute and token. Off for load tests.",
     )
+    rate_limit_stats: int = per_minute(60, "STATS", "dashboard numbers, per token")
+    rate_limit_status: int = per_minute(300, "STATUS", "asking how far a recording is, per token")
+    rate_limit_get: int = per_minute(100, "GET", "all other reading, per token")
+    rate_limit_write: int = per_minute(30, "WRITE", "changes, per token")
+    rate_limit_processing: int = per_minute(
+        10, "PROCESSING", "uploads and other work for the engines, per token"
+    )
+    rate_limit_batch: int = per_minute(10, "BATCH", "changes of many recordings at once, per token")
+    rate_limit_password: int = per_minute(5, "PASSWORD", "attempts with a password, per client address")
+    rate_limit_bad_token: int = per_minute(30, "BAD_TOKEN", "attempts with a wrong token, per client address")
     metrics_token: str = setting(
         default="",
         env="SPEAKR_METRICS_TOKEN",
@@ -331,6 +338,12 @@ class Settings:
             raise SettingsError("TRANSCRIPTION_CONNECTOR must be auto, embedded or openai")
         if not 1 <= self.webhook_max_attempts <= 12:  # noqa: PLR2004 - the schedule has twelve steps
             raise SettingsError("WEBHOOK_MAX_ATTEMPTS must be between 1 and 12")
+        if self.trusted_proxy_count < 0:
+            raise SettingsError("SPEAKR_TRUSTED_PROXIES is a number of proxies, 0 or more")
+        check_origins("SPEAKR_CORS_ORIGINS", self.cors_origins)
+        for field in dataclasses.fields(self):
+            if field.name.startswith("rate_limit_") and getattr(self, field.name) < 1:
+                raise SettingsError(f"{field.metadata['env']} must be at least 1")
 
     @property
     def resolved_database_url(self) -> str:
@@ -356,24 +369,7 @@ class Settings:
         for field in dataclasses.fields(cls):
             raw = source.get(field.metadata["env"], "")
             if raw.strip():
-                values[field.name] = _parse(field.metadata["env"], hints[field.name], raw.strip())
+                values[field.name] = parse(field.metadata["env"], hints[field.name], raw.strip())
             elif field.default is dataclasses.MISSING:
                 raise SettingsError(f"{field.metadata['env']} is not set. {field.metadata['help']}")
         return cls(**values)
-
-
-_TRUE = {"1", "true", "yes", "on"}
-_FALSE = {"0", "false", "no", "off"}
-
-
-def _parse(env: str, kind: type, raw: str) -> Any:
-    if kind is bool:
-        if raw.lower() in _TRUE | _FALSE:
-            return raw.lower() in _TRUE
-        raise SettingsError(f"{env} must be yes or no, not {raw!r}")
-    if kind in {int, float, Path}:
-        try:
-            return kind(raw)
-        except ValueError:
-            raise SettingsError(f"{env} must be a number, not {raw!r}") from None
-    return raw

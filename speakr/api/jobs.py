@@ -7,6 +7,7 @@ from typing import Any
 from flask.views import MethodView
 
 from speakr.api.blueprint import noun
+from speakr.api.idempotent import idempotent
 from speakr.api.schemas.jobs import JobListOut, JobListQuery, JobOut, QueuedOut, SummarizeIn, TranscribeIn
 from speakr.db import unit_of_work
 from speakr.domain.jobs import JobState
@@ -30,6 +31,7 @@ class Transcribe(MethodView):
     """Hear a recording again."""
 
     @needs(Scope.PROCESS, RateClass.PROCESSING)
+    @idempotent
     @blp.doc(operationId="transcribeRecording")
     @blp.arguments(TranscribeIn, required=False)
     @blp.response(200, QueuedOut)
@@ -45,6 +47,7 @@ class Summarize(MethodView):
     """Summarise a recording again."""
 
     @needs(Scope.PROCESS, RateClass.PROCESSING)
+    @idempotent
     @blp.doc(operationId="summarizeRecording")
     @blp.arguments(SummarizeIn, required=False)
     @blp.response(200, QueuedOut)
@@ -104,6 +107,7 @@ class RetryJob(MethodView):
     """Try a job again."""
 
     @needs(Scope.PROCESS, RateClass.PROCESSING)
+    @idempotent
     @blp.doc(operationId="retryJob")
     @blp.response(202, JobOut)
     def post(self, job_id: int) -> Any:

@@ -10,6 +10,7 @@ from flask_smorest import Blueprint
 from marshmallow import fields
 
 from speakr.api.blueprint import noun
+from speakr.api.idempotent import idempotent
 from speakr.api.schemas.fields import Wire
 from speakr.api.schemas.tokens import TokenCreateIn, TokenListOut, TokenOut, TokenSecretOut, TokenUpdateIn
 from speakr.db import unit_of_work
@@ -42,6 +43,7 @@ def _make(name: str, prefix: str, suffix: str) -> Blueprint:
             return {"tokens": tokens.list_for(actor())}
 
         @needs(Scope.WRITE, RateClass.WRITE, takes_password=True)
+        @idempotent
         @blp.doc(operationId=f"createToken{suffix}")
         @blp.arguments(TokenCreateIn, required=False)
         @blp.response(201, TokenSecretOut)

@@ -8,6 +8,7 @@ from flask import Response, request
 from flask.views import MethodView
 
 from speakr.api.blueprint import noun
+from speakr.api.if_match import if_match
 from speakr.api.schemas.transcripts import (
     NotesIn,
     NotesOut,
@@ -23,7 +24,7 @@ from speakr.domain.errors import Invalid, NotFound
 from speakr.domain.permissions import Permission, Scope
 from speakr.exports import EXPORTERS
 from speakr.services import transcripts
-from speakr.services.recordings import access, editing
+from speakr.services.recordings import access, editing, holding
 from speakr.web.identity import actor, needs
 from speakr.web.json import json_response
 from speakr.web.rate_limits import RateClass
@@ -103,6 +104,7 @@ class Summary(MethodView):
         return {"summary": recording.summary, "has_summary": recording.has_summary}
 
     @needs(Scope.WRITE, RateClass.WRITE)
+    @if_match(holding.hold)
     @blp.doc(operationId="replaceSummary")
     @blp.arguments(SummaryIn)
     @blp.response(200, SummarySavedOut)
@@ -122,10 +124,13 @@ class Notes(MethodView):
     @blp.response(200, NotesOut)
     def get(self, recording_id: int) -> Any:
         """Read the notes."""
-        recording = access.get(actor(), recording_id, Permission.VIEW, texts=("notes",))
-        return {"notes": recording.notes, "has_notes": bool(recording.notes)}
+        who = actor()
+        recording = access.get(who, recording_id, Permission.VIEW, texts=("notes",))
+        notes = recording.notes if recording.user_id == who.user_id else None
+        return {"notes": notes, "has_notes": bool(notes)}
 
     @needs(Scope.WRITE, RateClass.WRITE)
+    @if_match(holding.hold)
     @blp.doc(operationId="replaceNotes")
     @blp.arguments(NotesIn)
     @blp.response(200, NotesSavedOut)

@@ -6,8 +6,7 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -16,7 +15,7 @@ from flask import Response, request
 from flask.views import MethodView
 from werkzeug.datastructures import MultiDict
 
-from speakr.api import presenters
+from speakr.api import idempotent, presenters
 from speakr.api.blueprint import noun
 from speakr.api.schemas.fields import BIGGEST_ID, QueryBoolean
 from speakr.api.schemas.recordings import LONG_TEXT, UploadForm, UploadOut
@@ -54,6 +53,7 @@ class Upload(MethodView):
     """The way in."""
 
     @needs(Scope.WRITE, RateClass.PROCESSING)
+    @idempotent.takes_key
     @blp.doc(operationId=_OPERATION, **multipart_body(UploadForm))
     @blp.response(202, UploadOut)
     def post(self) -> Response:
@@ -61,8 +61,11 @@ class Upload(MethodView):
 
         With an `Idempotency-Key` header the same upload sent again gets the same answer and is stored once.
         """
-        with _idempotent(request.headers.get("Idempotency-Key")) as key:
-            return _take_in(key)
+        key = request.headers.get(idempotent.HEADER)
+        if key is None:
+            return _take_in(_Key(None))
+        with idempotent.holding(key, _OPERATION) as held:
+            return _take_in(_Key(held))
 
 
 @dataclass(slots=True)
@@ -81,24 +84,6 @@ class _Key:
             idempotency.prolong(self.held)
 
 
-@contextmanager
-def _idempotent(key: str | None) -> Iterator[_Key]:
-    """Hold the key for the length of the request; a request that fails lets it go."""
-    if key is None:
-        yield _Key(None)
-        return
-    with unit_of_work():
-        held = idempotency.hold(actor().user_id, key, _OPERATION)
-    try:
-        yield _Key(held)
-    except BaseException:
-        if held.answer is None:
-            release()
-            with unit_of_work():
-                idempotency.let_go(held)
-        raise
-
-
 def _take_in(key: _Key) -> Response:
     storage_key = new_key("audio")
     with _receive(storage_key, key) as upload:
@@ -106,8 +91,7 @@ def _take_in(key: _Key) -> Response:
         fingerprint = _fingerprint(file, upload.fields)
         if key.held is not None and key.held.answer is not None:
             idempotency.check_same(key.held, fingerprint)
-            status, body = key.held.answer
-            return json_response(body, status)
+            return idempotent.replay(key.held.answer)
         form = _read_form(upload.fields, file.filename)
         try:
             file.sink.commit()
@@ -117,11 +101,13 @@ def _take_in(key: _Key) -> Response:
 
 
 def _receive(storage_key: str, key: _Key) -> ReceivedUpload:
+    most_bytes = intake.most_upload_bytes()
+    release()  # the bytes may take minutes to arrive
     try:
         return receive_upload(
             request,
             open_sink=lambda: plugged().storage.create(storage_key),
-            max_bytes=plugged().settings.max_upload_bytes,
+            max_bytes=most_bytes,
             on_progress=key.prolong,
         )
     except TooLarge as error:

@@ -8,6 +8,7 @@ from flask import Response
 from flask.views import MethodView
 
 from speakr.api.blueprint import noun
+from speakr.api.idempotent import idempotent
 from speakr.api.schemas.webhooks import (
     DeliveryDetailOut,
     DeliveryListOut,
@@ -19,11 +20,10 @@ from speakr.api.schemas.webhooks import (
     WebhookSecretOut,
     WebhookUpdateIn,
 )
-from speakr.backends import plugged
 from speakr.db import release, unit_of_work
 from speakr.domain.events import EventType
 from speakr.domain.permissions import Scope
-from speakr.services import webhooks
+from speakr.services import system_settings, webhooks
 from speakr.services.deliveries import history
 from speakr.services.webhooks import standard_secret
 from speakr.web.identity import actor, needs
@@ -53,10 +53,11 @@ class Webhooks(MethodView):
         return {
             "webhooks": webhooks.list_for(actor()),
             "event_types": [event.value for event in EventType],
-            "max_per_user": plugged().settings.webhook_max_per_user,
+            "max_per_user": system_settings.get("webhook_max_per_user"),
         }
 
     @needs(Scope.WEBHOOKS, RateClass.WRITE)
+    @idempotent
     @blp.doc(operationId="createWebhook")
     @blp.arguments(WebhookCreateIn)
     @blp.response(201, WebhookSecretOut)
@@ -108,6 +109,7 @@ class RotateSecret(MethodView):
     """A new secret."""
 
     @needs(Scope.WEBHOOKS, RateClass.WRITE)
+    @idempotent
     @blp.doc(operationId="rotateWebhookSecret")
     @blp.response(200, WebhookSecretOut)
     def post(self, webhook_id: int) -> Any:
@@ -122,6 +124,7 @@ class TestWebhook(MethodView):
     """A test delivery."""
 
     @needs(Scope.WEBHOOKS, RateClass.WRITE)
+    @idempotent
     @blp.doc(operationId="testWebhook")
     @blp.response(202, DeliveryOut)
     def post(self, webhook_id: int) -> Any:
@@ -168,6 +171,7 @@ class ReplayDelivery(MethodView):
     """The same fact again."""
 
     @needs(Scope.WEBHOOKS, RateClass.WRITE)
+    @idempotent
     @blp.doc(operationId="replayDelivery")
     @blp.response(202, DeliveryOut)
     def post(self, webhook_id: int, delivery_id: int) -> Any:

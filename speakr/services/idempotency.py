@@ -2,6 +2,7 @@
 
 A key is first held by the request that brought it, then completed in the transaction of the work. So the
 answer is stored exactly when the work is; a request that dies in between frees its key after `HOLD`.
+Answers are sealed: some hold a secret that is shown once, all hold what somebody may delete today.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+import orjson
+from cryptography.fernet import InvalidToken
 from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
 
@@ -18,6 +21,7 @@ from speakr.db import db
 from speakr.domain.clock import now
 from speakr.domain.errors import Conflict, Invalid
 from speakr.models import IdempotencyKey
+from speakr.services.sealing import seal, unseal
 
 HOLD = timedelta(seconds=60)
 """A request that has not prolonged its hold for so long is dead."""
@@ -31,7 +35,7 @@ class Held:
 
     key_id: int
     owner: str
-    answer: tuple[int, dict[str, Any]] | None = None
+    answer: tuple[int, Any] | None = None
     fingerprint: str | None = None
 
 
@@ -75,7 +79,7 @@ def hold(user_id: int, key: str, operation: str) -> Held:
     if known.operation != operation:
         raise _reused()
     if known.response_status is not None:
-        return Held(known.id, owner, (known.response_status, known.response_body or {}), known.fingerprint)
+        return Held(known.id, owner, (known.response_status, _opened(known)), known.fingerprint)
     return Held(_take_over(known.id, owner), owner)
 
 
@@ -105,8 +109,8 @@ def prolong(held: Held) -> None:
     )
 
 
-def complete(held: Held, fingerprint: str, status: int, body: dict[str, Any]) -> None:
-    """Store the answer, in the transaction of the work.
+def complete(held: Held, fingerprint: str, status: int, body: Any) -> None:
+    """Store the answer (`body` is what JSON can say), in the transaction of the work.
 
     Raises:
         Conflict: the hold had run out and another request took the key; this work must not be kept.
@@ -119,11 +123,25 @@ def complete(held: Held, fingerprint: str, status: int, body: dict[str, Any]) ->
             IdempotencyKey.owner == held.owner,
             IdempotencyKey.response_status.is_(None),
         )
-        .values(fingerprint=fingerprint, response_status=status, response_body=body)
+        .values(
+            fingerprint=fingerprint,
+            response_status=status,
+            response_body={"sealed": seal(orjson.dumps(body).decode())},
+        )
         .returning(IdempotencyKey.id)
     )
     if done is None:
         raise Conflict("Another request with this Idempotency-Key was faster.", code="idempotency_in_flight")
+
+
+def _opened(known: IdempotencyKey) -> Any:
+    try:
+        return orjson.loads(unseal((known.response_body or {})["sealed"]))
+    except (KeyError, InvalidToken):
+        raise Conflict(
+            "This was done, but its answer can no longer be read: SPEAKR_SECRET_KEY has changed since.",
+            code="idempotency_answer_lost",
+        ) from None
 
 
 def let_go(held: Held) -> None:

@@ -49,8 +49,8 @@ def public(view: View) -> View:
     return view
 
 
-def access_of(endpoint: str, method: str) -> Access | None:
-    """Return what a routed endpoint declares for a method."""
+def handler_of(endpoint: str, method: str) -> Callable[..., Any]:
+    """Return the function that answers a method of a routed endpoint."""
     view = current_app.view_functions[endpoint]
     view_class = getattr(view, "view_class", None)
     if view_class is not None:
@@ -58,7 +58,12 @@ def access_of(endpoint: str, method: str) -> Access | None:
         if handler is None and method == "HEAD":
             handler = getattr(view_class, "get", None)
         view = handler or view
-    return getattr(view, "access", None)
+    return view
+
+
+def access_of(endpoint: str, method: str) -> Access | None:
+    """Return what a routed endpoint declares for a method."""
+    return getattr(handler_of(endpoint, method), "access", None)
 
 
 def actor() -> Actor:
@@ -67,40 +72,53 @@ def actor() -> Actor:
     return found
 
 
-def identify() -> Access | None:
-    """Find out who asks and refuse those who may not. Run before every routed request."""
+def admit() -> None:
+    """Find out who asks, count the request, and refuse those who may not. Run before every routed request."""
     if request.endpoint is None or request.method == "OPTIONS":
-        return None
+        return
     access = access_of(request.endpoint, request.method)
     if access is None:
         # A view that declares nothing is a mistake of ours; be safe and say no.
         raise Forbidden("This route is not open to anybody.")
     if access.is_public:
-        return access
+        return
     try:
         g.actor = _authenticate(access)
     finally:
         release()  # the body may take minutes to arrive; hold no connection meanwhile
+    if access.rate is not None:
+        count(access.rate)
     if access.scope is not None and not g.actor.may(access.scope):
         raise Forbidden(f"This token lacks the scope '{access.scope}'.", code="scope_missing")
-    return access
 
 
 def _authenticate(access: Access) -> Actor:
     """Look for a credential in the documented order; a wrong one is not followed by a second look."""
-    header = request.headers.get("Authorization", "")
-    if header.startswith(_BEARER):
-        return tokens.authenticate(header[len(_BEARER) :])
-    for name in ("X-API-Token", "API-Token"):
-        if name in request.headers:
-            return tokens.authenticate(request.headers[name])
-    # Only for reading: a link that writes could be planted in anybody's page.
-    if request.method in {"GET", "HEAD"} and "token" in request.args:
-        return tokens.authenticate(request.args["token"])
+    token = _presented_token()
+    if token is not None:
+        try:
+            return tokens.authenticate(token)
+        except NotAuthenticated:
+            # Only failures are counted, so strangers at the same address lock nobody's good token out.
+            count(RateClass.BAD_TOKEN)
+            raise
     if access.takes_password and request.authorization is not None and request.authorization.type == "basic":
         count(RateClass.PASSWORD)  # before the guess is checked, or guessing would be free
         return users.authenticate(request.authorization.username or "", request.authorization.password or "")
     raise NotAuthenticated("A token is required: send it as 'Authorization: Bearer <token>'.")
+
+
+def _presented_token() -> str | None:
+    header = request.headers.get("Authorization", "")
+    if header.startswith(_BEARER):
+        return header[len(_BEARER) :]
+    for name in ("X-API-Token", "API-Token"):
+        if name in request.headers:
+            return request.headers[name]
+    # Only for reading: a link that writes could be planted in anybody's page.
+    if request.method in {"GET", "HEAD"} and "token" in request.args:
+        return request.args["token"]
+    return None
 
 
 def undeclared(app: Flask) -> list[str]:

@@ -1,52 +1,43 @@
-"""How often: requests per minute and token, in the documented classes.
+"""How often: requests per minute and token, in the documented classes, and what callers are told about it.
 
-Counted in Redis; while Redis is away each process counts for itself rather than turning people away.
-The `limits` package does the counting: its Flask wrapper ties limits to view functions, ours belong to
-the declared access of a route and are counted after the caller is known.
+The headers are those of draft-ietf-httpapi-ratelimit-headers (`RateLimit`, `RateLimit-Policy`), those of its
+earlier versions (`RateLimit-Limit` and so on), and the `X-RateLimit-*` that older clients know.
 """
 
 from __future__ import annotations
 
+import ipaddress
+import math
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-import limits
-import redis
 from flask import Flask, Response, current_app, g, request
-from limits.errors import StorageError
-from limits.storage import MemoryStorage, storage_from_string
-from limits.strategies import FixedWindowRateLimiter
 
 from speakr.domain.errors import SpeakrError
+from speakr.settings import Settings
+from speakr.web.counting import WINDOW_SECONDS, Counter, Window
 
 _KEY = "speakr_rate_limits"
+_IPV6_NETWORK_BITS = 64
+"""What a provider gives one customer: counting single IPv6 addresses would count nobody."""
 
 
 class RateClass(StrEnum):
-    """Documented classes of requests."""
+    """Classes of requests, each counted by itself."""
 
     STATS = "stats"
+    STATUS = "status"
     GET = "get"
     WRITE = "write"
     PROCESSING = "processing"
     BATCH = "batch"
     PASSWORD = "password"  # noqa: S105 - a class of requests: guesses at a password, per address
+    BAD_TOKEN = "bad_token"  # noqa: S105 - wrong tokens, per address
 
 
-PER_MINUTE: dict[RateClass, int] = {
-    RateClass.STATS: 60,
-    RateClass.GET: 100,
-    RateClass.WRITE: 30,
-    RateClass.PROCESSING: 10,
-    RateClass.BATCH: 10,
-    RateClass.PASSWORD: 5,
-}
-
-_ITEMS = {
-    rate: limits.RateLimitItemPerMinute(amount, namespace="speakr-limit")
-    for rate, amount in PER_MINUTE.items()
-}
+_PER_ADDRESS = {RateClass.PASSWORD, RateClass.BAD_TOKEN}
 
 
 class RateLimited(SpeakrError):
@@ -54,62 +45,78 @@ class RateLimited(SpeakrError):
 
     code = "rate_limited"
 
-    def __init__(self, rate: RateClass, retry_after_seconds: int) -> None:
+    def __init__(self, rate: RateClass, limit: int, retry_after_seconds: int) -> None:
         super().__init__(
-            f"More than {PER_MINUTE[rate]} {rate.value} requests in a minute. "
+            f"More than {limit} requests of the class '{rate}' in a minute. "
             f"Try again in {retry_after_seconds} s."
         )
         self.retry_after_seconds = retry_after_seconds
 
 
 @dataclass(frozen=True, slots=True)
-class _Limiters:
-    shared: FixedWindowRateLimiter
-    fallback: FixedWindowRateLimiter
+class _Limits:
+    counter: Counter
+    per_minute: Mapping[RateClass, int]
 
 
-def init_app(app: Flask, redis_url: str, *, enabled: bool) -> None:
-    """Prepare counting; with `enabled` false nothing is counted."""
-    if enabled:
-        url = redis_url.replace("unix://", "redis+unix://", 1)
-        shared = storage_from_string(url, socket_connect_timeout=1.0, socket_timeout=1.0)
-        app.extensions[_KEY] = _Limiters(
-            FixedWindowRateLimiter(shared), FixedWindowRateLimiter(MemoryStorage())
-        )
+def limits_of(settings: Settings) -> dict[RateClass, int]:
+    """Return how many requests of each class a minute takes."""
+    return {rate: getattr(settings, f"rate_limit_{rate.value}") for rate in RateClass}
 
 
-def _who() -> str:
-    known = getattr(g, "actor", None)
-    if known is None or known.token_id is None:
-        return f"address:{request.remote_addr}"
-    return f"token:{known.token_id}"
+def init_app(app: Flask, settings: Settings) -> None:
+    """Prepare counting, unless the settings turn it off."""
+    if settings.rate_limits_enabled:
+        app.extensions[_KEY] = _Limits(Counter(settings.redis_url), limits_of(settings))
 
 
 def count(rate: RateClass) -> None:
     """Count this request. Raises `RateLimited` when it is one too many."""
-    limiters: _Limiters | None = current_app.extensions.get(_KEY)
-    if limiters is None:
+    limits: _Limits | None = current_app.extensions.get(_KEY)
+    if limits is None:
         return
+    limit = limits.per_minute[rate]
+    window = limits.counter.hit(f"speakr:rate:{rate}:{_who(rate)}")
+    seconds_left = max(1, math.ceil(window.seconds_left))
+    g.rate_limit_headers = _headers(rate, limit, window, seconds_left)
+    if window.count > limit:
+        raise RateLimited(rate, limit, seconds_left)
+
+
+def _who(rate: RateClass) -> str:
+    known = g.get("actor")
+    if rate in _PER_ADDRESS or known is None:
+        return f"address:{_network(request.remote_addr or '')}"
+    return f"user:{known.user_id}" if known.token_id is None else f"token:{known.token_id}"
+
+
+def _network(address: str) -> str:
+    """Return what stands for a client: its IPv4 address, or the network its IPv6 address is in."""
     try:
-        _count_with(limiters.shared, rate)
-    except (StorageError, redis.RedisError):
-        _count_with(limiters.fallback, rate)
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address[:64]  # a Unix socket has none, and proxies write what they like
+    if isinstance(parsed, ipaddress.IPv6Address):
+        if parsed.ipv4_mapped is not None:
+            return str(parsed.ipv4_mapped)
+        return str(ipaddress.ip_network((int(parsed), _IPV6_NETWORK_BITS), strict=False))
+    return str(parsed)
 
 
-def _count_with(limiter: FixedWindowRateLimiter, rate: RateClass) -> None:
-    item, who = _ITEMS[rate], _who()
-    is_allowed = limiter.hit(item, rate.value, who)
-    window = limiter.get_window_stats(item, rate.value, who)
-    g.rate_limit_headers = {
-        "X-RateLimit-Limit": str(item.amount),
-        "X-RateLimit-Remaining": str(max(0, window.remaining)),
-        "X-RateLimit-Reset": str(round(window.reset_time)),
+def _headers(rate: RateClass, limit: int, window: Window, seconds_left: int) -> dict[str, str]:
+    remaining = max(0, limit - window.count)
+    return {
+        "RateLimit-Policy": f'"{rate}";q={limit};w={WINDOW_SECONDS}',
+        "RateLimit": f'"{rate}";r={remaining};t={seconds_left}',
+        "RateLimit-Limit": str(limit),
+        "RateLimit-Remaining": str(remaining),
+        "RateLimit-Reset": str(seconds_left),
+        "X-RateLimit-Limit": str(limit),
+        "X-RateLimit-Remaining": str(remaining),
+        "X-RateLimit-Reset": str(math.ceil(time.time() + window.seconds_left)),
     }
-    if not is_allowed:
-        raise RateLimited(rate, max(1, round(window.reset_time - time.time())))
 
 
-def add_headers(response: Response) -> Response:
+def add_headers(response: Response) -> None:
     """Tell the caller what is left."""
-    response.headers.extend(getattr(g, "rate_limit_headers", {}))
-    return response
+    response.headers.extend(g.get("rate_limit_headers", {}))

@@ -1,4 +1,4 @@
-"""What happens around every request: an id, a stopwatch, who asks, how often."""
+"""What happens around every request: an id, a stopwatch, who asks, how often, and the headers all answers share."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import structlog
 from flask import Flask, Response, g, request
 
 from speakr.telemetry.metrics import HTTP_REQUESTS, HTTP_SECONDS
-from speakr.web import identity, rate_limits
+from speakr.web import conditional, cors, identity, rate_limits
 from speakr.web.patience import Patience
 
 logger = structlog.get_logger(__name__)
@@ -29,18 +29,14 @@ def _begin() -> None:
     structlog.contextvars.bind_contextvars(request_id=g.request_id)
 
 
-def _admit() -> None:
-    access = identity.identify()
-    if access is not None and access.rate is not None:
-        rate_limits.count(access.rate)
-
-
 def _end(response: Response) -> Response:
+    conditional.finish(response)
     seconds = time.perf_counter() - g.get("started", time.perf_counter())
     route = request.url_rule.rule if request.url_rule else "unrouted"
     HTTP_REQUESTS.labels(request.method, route, response.status_code).inc()
     HTTP_SECONDS.labels(route).observe(seconds)
     rate_limits.add_headers(response)
+    cors.add_headers(response)
     response.headers["X-Request-ID"] = g.get("request_id", "")
     response.headers["X-Process-Time-Ms"] = f"{seconds * 1000:.2f}"
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
@@ -54,5 +50,6 @@ def init_app(app: Flask) -> None:
     app.url_map.strict_slashes = False
     app.wsgi_app = Patience(app.wsgi_app)  # type: ignore[method-assign] # Flask's documented way
     app.before_request(_begin)
-    app.before_request(_admit)
+    app.before_request(cors.answer_preflight)
+    app.before_request(identity.admit)
     app.after_request(_end)

@@ -1,0 +1,67 @@
+"""The environment: how a setting is declared, and how its text is read."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+from typing import Any
+
+
+class SettingsError(ValueError):
+    """A setting is missing or unreadable; the message is meant for the operator."""
+
+
+def setting(
+    default: Any = dataclasses.MISSING,
+    *,
+    env: str,
+    help: str,
+    section: str,
+    secret: bool = False,
+) -> Any:
+    """Declare one setting: its environment variable, default, section and one-sentence help."""
+    metadata = {"env": env, "help": help, "section": section, "secret": secret}
+    if default is dataclasses.MISSING:
+        return dataclasses.field(metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def per_minute(amount: int, name: str, what: str) -> Any:
+    """Declare one rate limit."""
+    return setting(
+        amount,
+        env=f"SPEAKR_RATE_LIMIT_{name}",
+        section="Limits and logs",
+        help=f"Requests per minute: {what}.",
+    )
+
+
+_TRUE = {"1", "true", "yes", "on"}
+_FALSE = {"0", "false", "no", "off"}
+
+
+def parse(env: str, kind: type, raw: str) -> Any:
+    """Read the text of a setting as a value of its type."""
+    if kind is bool:
+        if raw.lower() in _TRUE | _FALSE:
+            return raw.lower() in _TRUE
+        raise SettingsError(f"{env} must be yes or no, not {raw!r}")
+    if kind in {int, float, Path}:
+        try:
+            return kind(raw)
+        except ValueError:
+            raise SettingsError(f"{env} must be a number, not {raw!r}") from None
+    return raw
+
+
+_ORIGIN = re.compile(r"^[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:\d{1,5})?$")
+
+
+def check_origins(env: str, text: str) -> None:
+    """Refuse what cannot be the `Origin` of any page: browsers compare letter by letter, so a slip would just not work."""
+    for origin in text.split(","):
+        if origin.strip() not in {"", "*"} and not _ORIGIN.match(origin.strip()):
+            raise SettingsError(
+                f"{env}: {origin.strip()!r} is no origin; write it like https://app.example.org, in lower case, without a path"
+            )

@@ -1,0 +1,20 @@
+"""Keeping others from changing a recording while its version is compared."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+
+from speakr.db import db
+from speakr.domain.permissions import Actor, Permission
+from speakr.models import Recording
+from speakr.services.recordings import access
+
+
+def hold(actor: Actor, recording_id: int) -> None:
+    """Let nobody else change a recording until this unit of work ends, and forget what was read before.
+
+    SQLite has only one writer anyway.
+    """
+    recording = access.get(actor, recording_id, Permission.EDIT)
+    db.session.execute(select(Recording.id).where(Recording.id == recording.id).with_for_update())
+    db.session.expire(recording)

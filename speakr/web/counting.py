@@ -1,0 +1,86 @@
+"""Counting in fixed windows: in Redis for all processes together, or in this process while Redis is away."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from typing import Final
+
+import redis
+import structlog
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+logger = structlog.get_logger(__name__)
+
+WINDOW_SECONDS: Final = 60
+_REDIS_PATIENCE_SECONDS = 0.5
+"""Nobody waits long to be counted."""
+_AWAY_SECONDS = 5.0
+"""How long Redis is left alone after it failed, so that not every request waits for it."""
+_SWEEP_AT = 10_000
+"""So many windows in memory are swept for those that have ended."""
+
+_COUNT: Final = """
+local count = redis.call('INCR', KEYS[1])
+local left = redis.call('PTTL', KEYS[1])
+if left < 0 then
+  redis.call('PEXPIRE', KEYS[1], ARGV[1])
+  left = tonumber(ARGV[1])
+end
+return {count, left}
+"""
+"""One question to Redis, and no moment at which a counter could be left without an end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """How often something happened in the current minute, and when that minute ends."""
+
+    count: int
+    seconds_left: float
+
+
+class Counter:
+    """Counts in Redis; while it is away each process counts for itself rather than turning people away."""
+
+    def __init__(self, redis_url: str) -> None:
+        connection = redis.Redis.from_url(
+            redis_url,
+            socket_connect_timeout=_REDIS_PATIENCE_SECONDS,
+            socket_timeout=_REDIS_PATIENCE_SECONDS,
+            # A pooled connection may be older than the Redis behind it: try once more, but not after a timeout.
+            retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
+        )
+        self._count = connection.register_script(_COUNT)
+        self._away_until = 0.0
+        self._windows: dict[str, tuple[int, float]] = {}
+        self._lock = threading.Lock()
+
+    def hit(self, key: str) -> Window:
+        """Count one more under a key."""
+        moment = time.monotonic()
+        if moment < self._away_until:
+            return self._hit_here(key)
+        if self._away_until:
+            self._away_until = moment + _AWAY_SECONDS  # this one tries; the others do not wait with it
+        try:
+            count, milliseconds = self._count(keys=[key], args=[WINDOW_SECONDS * 1000])
+        except redis.RedisError as error:
+            self._away_until = time.monotonic() + _AWAY_SECONDS
+            logger.warning("rate_limits_without_redis", reason=type(error).__name__)
+            return self._hit_here(key)
+        self._away_until = 0.0
+        return Window(count, milliseconds / 1000)
+
+    def _hit_here(self, key: str) -> Window:
+        moment = time.monotonic()
+        with self._lock:
+            if len(self._windows) >= _SWEEP_AT:
+                self._windows = {name: known for name, known in self._windows.items() if known[1] > moment}
+            count, ends_at = self._windows.get(key, (0, 0.0))
+            if ends_at <= moment:
+                count, ends_at = 0, moment + WINDOW_SECONDS
+            self._windows[key] = (count + 1, ends_at)
+        return Window(count + 1, ends_at - moment)
