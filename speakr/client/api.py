@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -143,7 +142,7 @@ class Speakr:
         return self._transport.ask(
             "POST",
             "/recordings/upload",
-            headers={"Idempotency-Key": idempotency_key or str(uuid.uuid4())},
+            idempotency_key=idempotency_key,
             open_body=lambda: MultipartBody(
                 path, fields, filename=filename or path.name, only_as=only_as, progress=progress
             ),

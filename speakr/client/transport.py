@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email.utils
 import time
+import uuid
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
@@ -72,15 +73,17 @@ class Transport:
         *,
         params: Mapping[str, Any] | None = None,
         json: Mapping[str, Any] | None = None,
-        headers: Mapping[str, str] | None = None,
+        idempotency_key: str | None = None,
         open_body: Callable[[], MultipartBody] | None = None,
     ) -> Json:
         """Ask until there is an answer; return its JSON ({} if it has none).
 
-        Reading, and uploading under a key, are asked again when no answer came or the server is away: doing them
-        twice does no harm. One request too many (429) was not done at all, so anything is asked again after it.
+        What was read may be read again, and every POST carries one Idempotency-Key through all its tries, so both
+        are asked again when no answer came or the server is away. One request too many (429) was not done at all,
+        so anything is asked again after it.
         """
-        may_repeat = method == "GET" or open_body is not None
+        may_repeat = method in {"GET", "POST"}
+        headers = {"Idempotency-Key": idempotency_key or str(uuid.uuid4())} if method == "POST" else {}
         pauses = iter(PAUSES_SECONDS)
         while True:
             answer: requests.Response | None = None
@@ -93,7 +96,7 @@ class Transport:
                         params=params,
                         json=json,
                         data=body,
-                        headers={**(headers or {}), **({"Content-Type": body.content_type} if body else {})},
+                        headers=headers if body is None else {**headers, "Content-Type": body.content_type},
                         timeout=(_CONNECT_SECONDS, self._timeout),
                         allow_redirects=False,
                     )

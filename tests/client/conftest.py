@@ -1,0 +1,100 @@
+"""The command line in this process, a stub to talk to, and a real server."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from speakr.cli import main
+from speakr.client import Speakr
+from tests.client.stub import Stub
+from tests.intake.door import ALICE, HOUSE, Door
+from tests.servers import RedisServer
+
+SAMPLE = HOUSE / "speakr" / "sample" / "sense_and_sensibility.flac"
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture(autouse=True)
+def nobody_logged_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A home of its own: no test may meet the login of whoever runs it."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    for name in ("SPEAKR_URL", "SPEAKR_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def run() -> Run:
+    """Run a command; an exception that nobody made a sentence of fails the test."""
+
+    def invoke(*arguments: object, typed: str = "", exit_code: int = 0) -> Result:
+        made = CliRunner().invoke(main, [str(each) for each in arguments], input=typed)
+        if made.exception is not None and not isinstance(made.exception, SystemExit):
+            raise made.exception
+        assert made.exit_code == exit_code, (made.stdout, made.stderr)
+        if exit_code == 1:
+            assert made.stderr.count("Error: ") == 1, made.stderr
+        return made
+
+    return invoke
+
+
+@pytest.fixture
+def stub() -> Iterator[Stub]:
+    with Stub() as server:
+        yield server
+
+
+@pytest.fixture
+def pauses() -> list[float]:
+    """How long the client wanted to wait; it did not."""
+    return []
+
+
+@pytest.fixture
+def speakr(stub: Stub, pauses: list[float]) -> Iterator[Speakr]:
+    """A client of the stub."""
+    with Speakr(stub.url, "a-token", sleep=pauses.append) as client:
+        yield client
+
+
+@pytest.fixture
+def logged_in(stub: Stub, monkeypatch: pytest.MonkeyPatch) -> Stub:
+    """The stub, as the server that commands ask; they do not really wait."""
+    monkeypatch.setenv("SPEAKR_URL", stub.url)
+    monkeypatch.setenv("SPEAKR_TOKEN", "a-token")
+    monkeypatch.setattr("speakr.client.api.Speakr.__init__.__kwdefaults__", _impatient())
+    return stub
+
+
+def _impatient() -> dict[str, object]:
+    defaults = dict(Speakr.__init__.__kwdefaults__ or {})
+    return {**defaults, "sleep": lambda _: None}
+
+
+@pytest.fixture(scope="session")
+def real_server(tmp_path_factory: pytest.TempPathFactory, redis_process: RedisServer) -> Iterator[Door]:
+    """Gunicorn, a worker with the real recogniser, SQLite."""
+    with Door(
+        tmp_path_factory.mktemp("server"), redis_process, WEBHOOK_INTRANET_HOST_ALLOWLIST="127.0.0.1/32"
+    ) as made:
+        made.start_worker()
+        yield made
+
+
+@pytest.fixture
+def at_real_server(real_server: Door, monkeypatch: pytest.MonkeyPatch) -> Door:
+    """The real server, as the one that commands ask."""
+    monkeypatch.setenv("SPEAKR_URL", f"http://127.0.0.1:{real_server.port}")
+    monkeypatch.setenv("SPEAKR_TOKEN", ALICE)
+    return real_server
+
+
+def command(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "speakr", *map(str, arguments)]
