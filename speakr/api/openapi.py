@@ -12,7 +12,8 @@ from typing import Any
 from flask import Flask
 from flask_smorest import Api
 
-from speakr.web.identity import Access, access_of
+from speakr.api import openapi_conventions
+from speakr.web.identity import Access, access_of, handler_of
 
 _BASE = "/api/v1"
 _METHODS = ("get", "post", "put", "patch", "delete")
@@ -45,12 +46,15 @@ def document(app: Flask) -> dict[str, Any]:
     for path, item in spec["paths"].items():
         for method in _METHODS:
             if method in item:
+                handler = handler_of(endpoints[path], method.upper())
                 _complete(item[method], method, access_of(endpoints[path], method.upper()))
+                openapi_conventions.complete(item[method], method, handler)
         if path.startswith(f"{_BASE}/"):
             paths[path.removeprefix(_BASE)] = item
         else:
             paths[path] = {"servers": [{"url": "/"}], **item}
     spec["paths"] = paths
+    openapi_conventions.add_components(spec)
     return spec
 
 

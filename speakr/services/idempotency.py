@@ -47,9 +47,10 @@ def hold(user_id: int, key: str, operation: str) -> Held:
         Invalid: the key is unusable or was used for another operation.
 
     """
-    if not key.strip() or len(key) > _LONGEST_KEY or not key.isprintable():
+    if not key.strip() or len(key) > _LONGEST_KEY or not (key.isascii() and key.isprintable()):
         raise Invalid(
-            f"Idempotency-Key has 1 to {_LONGEST_KEY} printable characters.", code="idempotency_key_invalid"
+            f"Idempotency-Key has 1 to {_LONGEST_KEY} printable ASCII characters.",
+            code="idempotency_key_invalid",
         )
     moment = now()
     owner = secrets.token_hex(16)
