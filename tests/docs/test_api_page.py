@@ -14,8 +14,10 @@ from speakr.api.schemas.recordings import RecordingListQuery, UploadForm
 from speakr.domain.jobs import JobKind, JobState
 from speakr.domain.permissions import Scope
 from speakr.domain.recordings import RecordingStatus
+from speakr.settings import Settings
 from speakr.web.identity import access_of
-from speakr.web.rate_limits import PER_MINUTE
+from speakr.web.rate_limits import limits_of
+from tests.conftest import SECRET
 from tests.docs.pages import ROOT, in_backticks, read, table, tables
 
 METHODS = {"get", "post", "put", "patch", "delete"}
@@ -93,7 +95,7 @@ def test_scopes(page: str) -> None:
 
 def test_rate_classes(page: str) -> None:
     told = {in_backticks(row[0])[0]: int(row[1]) for row in table(page, "class").rows}
-    assert told == {rate.value: amount for rate, amount in PER_MINUTE.items()}
+    assert told == limits_of(Settings(secret_key=SECRET))
 
 
 def test_upload_fields(page: str) -> None:
