@@ -157,7 +157,7 @@ class Watch:
             if not self._journal.is_refused(content, mark):
                 if content not in self._journal.sent:
                     self._upload(path, mark, content)
-                elif content not in self._told:
+                elif content not in self._told and self._journal.marks.get(path.name) != (mark, content):
                     self._tell(f"{path.name} is recording {self._journal.sent[content]} already.")
                 self._told.add(content)
                 self._finish(path, mark, content)
@@ -189,7 +189,9 @@ class Watch:
             key = f"watch-{hashlib.sha256(told.encode()).hexdigest()}"
             intent = Intent(content, path.name, key, options, self._clock())
             self._journal.intend(intent)
-        answer = self._speakr.upload(path, filename=intent.name, idempotency_key=intent.key, **intent.options)
+        answer = self._speakr.upload(
+            path, filename=intent.name, idempotency_key=intent.key, only_as=mark, **intent.options
+        )
         recording_id = self._only_one(intent, answer)
         self._journal.note_sent(content, recording_id)
         self._tell(f"{path.name} is recording {recording_id}.")

@@ -44,6 +44,11 @@ HANGS_UP = Answer(hangs_up_after=0)
 KEPT_BYTES = 64 * 1024
 
 
+class _QuietServer(ThreadingHTTPServer):
+    def handle_error(self, *_: object) -> None:
+        """Clients that break off are what some tests are about."""
+
+
 class Stub:
     """Answers in the order written down; one too many is a 599 that no test expects."""
 
@@ -63,7 +68,7 @@ class Stub:
             def log_message(self, *_: object) -> None:
                 """Be quiet."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+        self._server = _QuietServer(("127.0.0.1", 0), _Handler)
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
         self.url = f"http://127.0.0.1:{self._server.server_port}"
