@@ -6,18 +6,45 @@ from flask import Flask
 from flask_swagger_ui import get_swaggerui_blueprint
 
 from speakr import __version__
-from speakr.api import audio, errors, jobs, recordings, system, tokens, transcripts, uploads, users, webhooks
+from speakr.api import (
+    accounts,
+    audio,
+    chat,
+    errors,
+    folders,
+    groups,
+    jobs,
+    recordings,
+    shares,
+    speakers,
+    system,
+    system_settings,
+    tags,
+    tokens,
+    transcripts,
+    uploads,
+    users,
+    webhooks,
+)
 from speakr.api.blueprint import Api, IdConverter
 from speakr.web.identity import public
 
 BLUEPRINTS = (
     uploads.blp,
     recordings.blp,
+    tags.blp,
+    folders.blp,
     transcripts.blp,
     audio.blp,
     jobs.blp,
+    chat.blp,
+    speakers.blp,
     webhooks.blp,
     users.blp,
+    groups.blp,
+    shares.blp,
+    accounts.blp,
+    system_settings.blp,
     tokens.blp,
     tokens.blp_outside,
 )

@@ -16,6 +16,11 @@ def group_ids(user_id: int, *, as_admin: bool = False) -> Select[int]:
     return query.where(GroupMembership.role == GroupRole.ADMIN) if as_admin else query
 
 
+def members(group_id: int) -> Select[int]:
+    """Return a subquery of the people in a group."""
+    return select(GroupMembership.user_id).where(GroupMembership.group_id == group_id)
+
+
 def role(user_id: int, group_id: int) -> GroupRole | None:
     """Return what somebody is in a group; None when they are not in it."""
     return db.session.scalar(

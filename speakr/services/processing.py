@@ -43,12 +43,12 @@ def summarize(actor: Actor, recording_id: int, custom_prompt: str | None) -> tup
     )
 
 
-def check_speaker_counts(least: int | None, most: int | None) -> None:
-    """Refuse speaker counts that contradict each other."""
+def check_speaker_counts(least: int | None, most: int | None, *, prefix: str = "") -> None:
+    """Refuse speaker counts that contradict each other; `prefix` is that of the fields' names."""
     if least is not None and most is not None and least > most:
         raise Invalid(
-            "min_speakers is larger than max_speakers.",
-            errors={"min_speakers": ["must not be above max_speakers"]},
+            f"{prefix}min_speakers is larger than {prefix}max_speakers.",
+            errors={f"{prefix}min_speakers": [f"must not be above {prefix}max_speakers"]},
         )
 
 

@@ -12,7 +12,7 @@ from speakr.domain.errors import Forbidden, Invalid, NotFound
 from speakr.domain.events import RecordingUpdated
 from speakr.domain.permissions import Actor, Permission
 from speakr.models import Folder, Recording
-from speakr.services import events, memberships, system_settings
+from speakr.services import events, folders, memberships
 from speakr.services.recordings.access import get
 
 EDITABLE = (
@@ -64,14 +64,8 @@ def _set(actor: Actor, recording: Recording, name: str, value: Any) -> None:
         setattr(recording, name, value)
 
 
-def require_folders() -> None:
-    """Refuse when the folders feature is off."""
-    if not system_settings.get("enable_folders"):
-        raise Forbidden("Folders feature is not enabled", code="folders_disabled")
-
-
 def _target_folder(actor: Actor, folder_id: int | None) -> int | None:
-    require_folders()
+    folders.require()
     if folder_id is None:
         return None
     found = db.session.scalar(

@@ -27,8 +27,9 @@ from speakr.media.base import MediaInfo, MediaLimits
 from speakr.media.extract import extract_audio
 from speakr.media.probe import probe
 from speakr.models import Folder, Recording, RecordingTag, Tag, User
-from speakr.services import engines, events, hints, memberships, system_settings
+from speakr.services import engines, events, folders, hints, memberships, system_settings
 from speakr.services.jobs import requests as jobs
+from speakr.services.recordings import tagging
 from speakr.storage.base import CHUNK_BYTES, StorageFull, new_key
 
 _MIB = 1024 * 1024
@@ -192,7 +193,7 @@ def over_every_limit() -> TooLarge:
 def create(actor: Actor, media: StoredMedia, form: UploadForm) -> tuple[Recording, Duplicate | None]:
     """Write the recording, its tags, its event with deliveries and its job; all or nothing."""
     user = db.session.get_one(User, actor.user_id)
-    tags, folder = _tags(actor, form), _folder(actor, form)
+    tags, folder = tagging.usable(actor, form.tag_ids, form.tag_names), _folder(actor, form)
     moment = now()
     duplicate = _duplicate(actor, media.sha256)
     wanted = _hints(form, tags=tags, folder=folder, user=user)
@@ -243,23 +244,8 @@ def _hints(form: UploadForm, *, tags: Sequence[Tag], folder: Folder | None, user
     return hints.resolve(asked, tags=tags, folder=folder, user=user, models=engines.offered_models())
 
 
-def _tags(actor: Actor, form: UploadForm) -> list[Tag]:
-    """Return the named tags that are the actor's, in the order asked for; others are dropped as documented."""
-    mine = memberships.can_use(Tag, actor)
-    by_id = {tag.id: tag for tag in db.session.scalars(select(Tag).where(mine, Tag.id.in_(form.tag_ids)))}
-    by_name = {
-        # Of a personal and a group's tag of the same name the personal one, read last, wins.
-        tag.name: tag
-        for tag in db.session.scalars(
-            select(Tag).where(mine, Tag.name.in_(form.tag_names)).order_by(Tag.user_id.is_not(None), Tag.id)
-        )
-    }
-    found = [by_id.get(tag_id) for tag_id in form.tag_ids] + [by_name.get(name) for name in form.tag_names]
-    return list({tag.id: tag for tag in found if tag is not None}.values())
-
-
 def _folder(actor: Actor, form: UploadForm) -> Folder | None:
-    if form.folder_id is None or not system_settings.get("enable_folders"):
+    if form.folder_id is None or not folders.are_enabled():
         return None
     return db.session.scalar(
         select(Folder).where(Folder.id == form.folder_id, memberships.can_use(Folder, actor))

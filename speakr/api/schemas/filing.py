@@ -1,0 +1,82 @@
+"""What the shapes of tags and folders have in common."""
+
+from __future__ import annotations
+
+from marshmallow import fields, pre_load, validate
+
+from speakr.api.schemas.fields import StrictBoolean, Wire, an_id, text
+
+MOST_SPEAKERS = 100
+LONGEST_PROMPT = 20_000
+
+
+class FilingIn(Wire):
+    """Defaults for whatever the tag or folder is put on, and how long that is kept."""
+
+    color = fields.String(validate=validate.Regexp("^#[0-9A-Fa-f]{6}$"), metadata={"example": "#10B981"})
+    custom_prompt = text(LONGEST_PROMPT, allow_none=True)
+    default_language = text(16, allow_none=True)
+    default_min_speakers = fields.Integer(
+        strict=True, allow_none=True, validate=validate.Range(min=1, max=MOST_SPEAKERS)
+    )
+    default_max_speakers = fields.Integer(
+        strict=True, allow_none=True, validate=validate.Range(min=1, max=MOST_SPEAKERS)
+    )
+    default_hotwords = text(10_000, allow_none=True)
+    default_initial_prompt = text(10_000, allow_none=True)
+    default_transcription_model = text(120, allow_none=True)
+    protect_from_deletion = StrictBoolean()
+    retention_days = fields.Integer(
+        strict=True,
+        allow_none=True,
+        validate=[validate.Range(min=-1, max=36_500), validate.NoneOf([0])],
+        metadata={
+            "description": "Days a recording is kept; null for the server's rule, -1 for ever.",
+            "example": 90,
+        },
+    )
+    auto_share_on_apply = StrictBoolean(
+        metadata={"description": "Of a group's: every member sees what this is put on."}
+    )
+    share_with_group_lead = StrictBoolean(
+        metadata={"description": "Of a group's: its admins see what this is put on."}
+    )
+    naming_template_id = an_id(allow_none=True)
+    export_template_id = an_id(allow_none=True)
+    group_id = an_id(
+        allow_none=True, metadata={"description": "The group that owns it; null for a personal one."}
+    )
+
+    @pre_load
+    def tidy(self, data: object, **_: object) -> object:
+        """Trim the name, and take 0 days for no rule, as forms send it."""
+        if not isinstance(data, dict):
+            return data
+        data = dict(data)
+        if isinstance(data.get("name"), str):
+            data["name"] = data["name"].strip()
+        if data.get("retention_days") == 0 and data["retention_days"] is not False:
+            data["retention_days"] = None
+        return data
+
+
+class FilingOut(Wire):
+    """What tags and folders show alike."""
+
+    id = fields.Integer(required=True)
+    name = fields.String(required=True)
+    color = fields.String(required=True)
+    group_id = fields.Integer(required=True, allow_none=True)
+    custom_prompt = fields.String(required=True, allow_none=True)
+    default_language = fields.String(required=True, allow_none=True)
+    default_min_speakers = fields.Integer(required=True, allow_none=True)
+    default_max_speakers = fields.Integer(required=True, allow_none=True)
+    default_hotwords = fields.String(required=True, allow_none=True)
+    default_initial_prompt = fields.String(required=True, allow_none=True)
+    default_transcription_model = fields.String(required=True, allow_none=True)
+    protect_from_deletion = fields.Boolean(required=True)
+    retention_days = fields.Integer(required=True, allow_none=True)
+    auto_share_on_apply = fields.Boolean(required=True)
+    share_with_group_lead = fields.Boolean(required=True)
+    naming_template_id = fields.Integer(required=True, allow_none=True)
+    export_template_id = fields.Integer(required=True, allow_none=True)

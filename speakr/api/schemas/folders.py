@@ -1,0 +1,31 @@
+"""Shapes of folders."""
+
+from __future__ import annotations
+
+from marshmallow import fields
+
+from speakr.api.schemas.fields import UtcDateTime, text
+from speakr.api.schemas.filing import FilingIn, FilingOut
+
+
+class FolderIn(FilingIn):
+    """A folder to be made, or fields to change; only a new folder's name is needed."""
+
+    name = text(100, metadata={"example": "Client Calls"})
+
+
+class FolderOut(FilingOut):
+    """A folder."""
+
+    is_group_folder = fields.Boolean(required=True)
+    group_name = fields.String(required=True, allow_none=True)
+    naming_template_name = fields.String(required=True, allow_none=True)
+    export_template_name = fields.String(required=True, allow_none=True)
+    created_at = UtcDateTime(required=True)
+    recording_count = fields.Integer(required=True)
+    can_edit = fields.Boolean(required=True)
+    user_role = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "admin or member; null for a personal folder."},
+    )

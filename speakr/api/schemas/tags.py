@@ -1,0 +1,73 @@
+"""Shapes of tags."""
+
+from __future__ import annotations
+
+from marshmallow import fields, pre_load, validate
+
+from speakr.api.schemas.fields import StrictBoolean, Wire, an_id, text
+from speakr.api.schemas.filing import FilingIn, FilingOut
+
+
+class TagIn(FilingIn):
+    """A tag to be made; only the name is needed."""
+
+    name = text(50, metadata={"example": "Interviews"})
+
+
+class TagUpdateIn(TagIn):
+    """Fields to change; all optional. A tag stays with its owner."""
+
+    class Meta(TagIn.Meta):
+        """marshmallow's place for options."""
+
+        exclude = ("group_id",)
+
+
+class TagOut(FilingOut):
+    """A tag."""
+
+    is_group_tag = fields.Boolean(required=True)
+    can_edit = fields.Boolean(required=True)
+
+
+class TagListOut(Wire):
+    """All tags the caller may put on recordings."""
+
+    tags = fields.List(fields.Nested(TagOut), required=True)
+
+
+class TagUpdatedOut(Wire):
+    """A tag as it is now."""
+
+    success = StrictBoolean(required=True)
+    tag = fields.Nested(TagOut, required=True)
+
+
+class TagsAddIn(Wire):
+    """Tags to put on a recording: by id, or by name."""
+
+    tag_ids = fields.List(an_id(), validate=validate.Length(max=100))
+    tag_id = an_id()
+    tags = fields.List(text(50), validate=validate.Length(max=100))
+
+    @pre_load
+    def accept_one_name(self, data: object, **_: object) -> object:
+        """Take a single name where a list of names is meant."""
+        if isinstance(data, dict) and isinstance(data.get("tags"), str):
+            return {**data, "tags": [data["tags"]]}
+        return data
+
+
+class AddedTagOut(Wire):
+    """A tag that was put on."""
+
+    id = fields.Integer(required=True)
+    name = fields.String(required=True)
+
+
+class TagsAddedOut(Wire):
+    """What was put on, and what could not be."""
+
+    success = StrictBoolean(required=True)
+    added_tags = fields.List(fields.Nested(AddedTagOut), required=True)
+    errors = fields.List(fields.String(), required=True, allow_none=True)

@@ -1,0 +1,105 @@
+"""Putting tags on recordings. Only the owner does: a group's tag shows the recording to the group."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from speakr.db import db
+from speakr.domain.clock import now
+from speakr.domain.errors import Invalid, NotFound
+from speakr.domain.events import RecordingUpdated
+from speakr.domain.permissions import Actor, Permission
+from speakr.models import Recording, RecordingTag, Tag
+from speakr.services import events, memberships
+from speakr.services.recordings import access
+
+
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """Which tags were put on, and a sentence for each that could not be."""
+
+    added: Sequence[Tag]
+    problems: Sequence[str]
+
+
+def add(actor: Actor, recording_id: int, tag_ids: Sequence[int], names: Sequence[str] = ()) -> Tagged:
+    """Put tags on a recording, after those it has. Those it has already are passed over."""
+    if not tag_ids and not names:
+        raise Invalid("tag_ids or tag_id required", errors={"tag_ids": ["is required"]})
+    recording = access.get(actor, recording_id, Permission.OWN)
+    tags = usable(actor, tag_ids, names)
+    found_ids, found_names = {tag.id for tag in tags}, {tag.name for tag in tags}
+    problems = [f"Tag {tag_id} not found" for tag_id in dict.fromkeys(tag_ids) if tag_id not in found_ids]
+    problems += [f"Tag {name} not found" for name in dict.fromkeys(names) if name not in found_names]
+    added = put_on([recording.id], tags)
+    if added:
+        _changed(recording)
+    return Tagged([tag for tag in tags if (recording.id, tag.id) in added], problems)
+
+
+def remove(actor: Actor, recording_id: int, tag_id: int) -> None:
+    """Take a tag off a recording."""
+    recording = access.get(actor, recording_id, Permission.OWN)
+    gone: Any = db.session.execute(
+        delete(RecordingTag).where(RecordingTag.recording_id == recording.id, RecordingTag.tag_id == tag_id)
+    )
+    if not gone.rowcount:
+        raise NotFound("Tag not on this recording")
+    _changed(recording)
+
+
+def usable(actor: Actor, tag_ids: Sequence[int], names: Sequence[str] = ()) -> list[Tag]:
+    """Return the tags named that the actor may use, in the order asked for, each once.
+
+    Of a personal and a group's tag of the same name the personal one is meant.
+    """
+    mine = memberships.can_use(Tag, actor)
+    by_id = {tag.id: tag for tag in db.session.scalars(select(Tag).where(mine, Tag.id.in_(tag_ids)))}
+    by_name = {
+        tag.name: tag
+        for tag in db.session.scalars(
+            select(Tag).where(mine, Tag.name.in_(names)).order_by(Tag.user_id.is_not(None), Tag.id.desc())
+        )
+    }
+    found = [by_id.get(tag_id) for tag_id in tag_ids] + [by_name.get(name) for name in names]
+    return list({tag.id: tag for tag in found if tag is not None}.values())
+
+
+def put_on(recording_ids: Sequence[int], tags: Sequence[Tag]) -> set[tuple[int, int]]:
+    """Put tags on recordings, wherever they are not yet; return the (recording, tag) pairs that are new."""
+    if not recording_ids or not tags:
+        return set()
+    last = {
+        row.recording_id: row.last
+        for row in db.session.execute(
+            select(RecordingTag.recording_id, func.max(RecordingTag.position).label("last"))
+            .where(RecordingTag.recording_id.in_(recording_ids))
+            .group_by(RecordingTag.recording_id)
+        )
+    }
+    dialect: Any = sqlite if db.engine.dialect.name == "sqlite" else postgresql
+    added = db.session.execute(
+        dialect.insert(RecordingTag)
+        .on_conflict_do_nothing()
+        .returning(RecordingTag.recording_id, RecordingTag.tag_id),
+        [
+            {"recording_id": recording_id, "tag_id": tag.id, "position": last.get(recording_id, 0) + place}
+            for recording_id in recording_ids
+            for place, tag in enumerate(tags, start=1)
+        ],
+    )
+    return {(row.recording_id, row.tag_id) for row in added}
+
+
+def _changed(recording: Recording) -> None:
+    recording.updated_at = now()
+    events.record(
+        recording.user_id,
+        RecordingUpdated(recording_id=recording.id, title=recording.title, fields_changed=("tags",)),
+        recording_id=recording.id,
+    )
