@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -11,34 +12,42 @@ from sqlalchemy import or_, select
 from speakr.backends import plugged
 from speakr.db import after_commit, db
 from speakr.domain.clock import isoformat_z, now
-from speakr.domain.events import EventData
+from speakr.domain.events import EventData, RecordingEvent
 from speakr.models import Delivery, Event, Webhook
 
 
-def record(user_id: int, data: EventData, *, recording_id: int | None = None) -> Event:
+def record(user_id: int, data: EventData, *, recording_id: int | None = None) -> None:
     """Write down that something happened, and who is to be told.
 
     Only rows are added to the caller's transaction: if it is rolled back nothing happened and nobody
     is told; once it is committed everybody will be, whatever dies afterwards.
     """
-    event = _new_event(user_id, data, recording_id)
-    if not plugged().settings.webhook_enabled:
-        return event
-    listening = [
-        webhook
-        for webhook in db.session.scalars(
-            # A paused webhook's deliveries are written and held; one that its owner switched off gets none.
-            select(Webhook)
-            .where(Webhook.user_id == user_id, or_(Webhook.enabled, Webhook.auto_paused))
-            .order_by(Webhook.id)
-        )
-        if data.type in webhook.events
+    _tell(user_id, [_new_event(user_id, data, recording_id)])
+
+
+def record_all(user_id: int, facts: Sequence[RecordingEvent]) -> None:
+    """Write down many facts about recordings of one user, as `record` does one."""
+    _tell(user_id, [_new_event(user_id, data, data.recording_id) for data in facts])
+
+
+def _tell(user_id: int, happened: Sequence[Event]) -> None:
+    if not happened or not plugged().settings.webhook_enabled:
+        return
+    webhooks = db.session.scalars(
+        # A paused webhook's deliveries are written and held; one that its owner switched off gets none.
+        select(Webhook)
+        .where(Webhook.user_id == user_id, or_(Webhook.enabled, Webhook.auto_paused))
+        .order_by(Webhook.id)
+    ).all()
+    deliveries = [
+        delivery_of(event, webhook)
+        for event in happened
+        for webhook in webhooks
+        if event.type in webhook.events
     ]
-    for webhook in listening:
-        db.session.add(delivery_of(event, webhook))
-    if listening:
+    if deliveries:
+        db.session.add_all(deliveries)
         after_commit(plugged().doorbell.wake_dispatcher)
-    return event
 
 
 def record_for(webhook: Webhook, data: EventData) -> Delivery:
@@ -69,8 +78,8 @@ def replay(webhook: Webhook, original: Event) -> Delivery:
     return delivery
 
 
-def _new_event(user_id: int, data: EventData, recording_id: int | None) -> Event:
-    event = Event(
+def _event(user_id: int, data: EventData, recording_id: int | None) -> Event:
+    return Event(
         uuid=str(uuid.uuid4()),
         user_id=user_id,
         recording_id=recording_id,
@@ -78,6 +87,10 @@ def _new_event(user_id: int, data: EventData, recording_id: int | None) -> Event
         occurred_at=now(),
         data=data.payload(),
     )
+
+
+def _new_event(user_id: int, data: EventData, recording_id: int | None) -> Event:
+    event = _event(user_id, data, recording_id)
     db.session.add(event)
     return event
 
