@@ -97,7 +97,8 @@ def store(
     Segments are as `to_json` gives them. Raises `ClaimLost` when somebody else owns the job.
     """
     job = claims.succeed(held)
-    recording = db.session.get_one(Recording, held.recording_id)
+    # Held before the names below, as whoever renames a speaker does: else the two could wait for each other.
+    recording = db.session.get_one(Recording, held.recording_id, with_for_update={"key_share": True})
     db.session.execute(delete(Segment).where(Segment.recording_id == recording.id))
     # Labels are given anew by each hearing: who SPEAKER_01 was says nothing about who it is now.
     db.session.execute(delete(RecordingSpeaker).where(RecordingSpeaker.recording_id == recording.id))

@@ -1,0 +1,131 @@
+"""Speakers, and who is who in a recording."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask.views import MethodView
+
+from speakr.api.blueprint import noun
+from speakr.api.idempotent import idempotent
+from speakr.api.schemas.common import SuccessOut
+from speakr.api.schemas.speakers import (
+    AssignedOut,
+    AssignIn,
+    MergeIn,
+    RecordingSpeakersOut,
+    SpeakerChangedOut,
+    SpeakerCreatedOut,
+    SpeakerIn,
+    SpeakerListOut,
+)
+from speakr.db import unit_of_work
+from speakr.domain.permissions import Scope
+from speakr.services import recording_speakers, speakers
+from speakr.web.identity import actor, needs
+from speakr.web.rate_limits import RateClass
+
+blp = noun("speakers", "People by their names, and who is who in a recording")
+
+
+def _changed(speaker: Any) -> dict[str, Any]:
+    shown = {"id": speaker.id, "name": speaker.name, "use_count": speakers.use_count(speaker)}
+    return {"success": True, "speaker": shown}
+
+
+@blp.route("/speakers")
+class Speakers(MethodView):
+    """All of a user's speakers."""
+
+    @needs(Scope.READ, RateClass.GET)
+    @blp.doc(operationId="listSpeakers")
+    @blp.response(200, SpeakerListOut)
+    def get(self) -> Any:
+        """List the caller's speakers, those in most recordings first."""
+        return {"speakers": speakers.list_for(actor())}
+
+    @needs(Scope.WRITE, RateClass.WRITE)
+    @idempotent
+    @blp.doc(operationId="createSpeaker")
+    @blp.arguments(SpeakerIn)
+    @blp.response(201, SpeakerCreatedOut)
+    def post(self, form: dict[str, Any]) -> Any:
+        """Add a speaker. Assigning a new name in a recording does so too."""
+        with unit_of_work():
+            made = speakers.create(actor(), form["name"] or "")
+            return {"id": made.id, "name": made.name, "use_count": 0, "created_at": made.created_at}
+
+
+@blp.route("/speakers/<id:speaker_id>")
+class Speaker(MethodView):
+    """One speaker."""
+
+    @needs(Scope.WRITE, RateClass.WRITE)
+    @blp.doc(operationId="renameSpeaker")
+    @blp.arguments(SpeakerIn)
+    @blp.response(200, SpeakerChangedOut)
+    def put(self, form: dict[str, Any], speaker_id: int) -> Any:
+        """Rename a speaker, in all transcripts and lists of participants."""
+        with unit_of_work():
+            return _changed(speakers.rename(actor(), speaker_id, form["name"] or ""))
+
+    @needs(Scope.WRITE, RateClass.WRITE)
+    @blp.doc(operationId="deleteSpeaker")
+    @blp.response(200, SuccessOut)
+    def delete(self, speaker_id: int) -> Any:
+        """Forget a speaker; transcripts keep the name."""
+        with unit_of_work():
+            speakers.delete(actor(), speaker_id)
+        return {"success": True, "message": "Speaker deleted"}
+
+
+@blp.route("/speakers/<id:speaker_id>/merge")
+class MergeSpeaker(MethodView):
+    """Two who are one."""
+
+    @needs(Scope.WRITE, RateClass.WRITE)
+    @idempotent
+    @blp.doc(operationId="mergeSpeaker")
+    @blp.arguments(MergeIn)
+    @blp.response(200, SpeakerChangedOut)
+    def post(self, form: dict[str, Any], speaker_id: int) -> Any:
+        """Make a speaker one with another, whose name stays."""
+        with unit_of_work():
+            return _changed(speakers.merge(actor(), speaker_id, form["into_id"]))
+
+
+@blp.route("/recordings/<id:recording_id>/speakers")
+class RecordingSpeakers(MethodView):
+    """Who speaks in a recording."""
+
+    @needs(Scope.READ, RateClass.GET)
+    @blp.doc(operationId="listRecordingSpeakers")
+    @blp.response(200, RecordingSpeakersOut)
+    def get(self, recording_id: int) -> Any:
+        """List who speaks, in order of first appearance, and who the nameless may be."""
+        heard, suggestions = recording_speakers.look_at(actor(), recording_id)
+        return {"speakers": heard, "suggestions": suggestions}
+
+
+@blp.route("/recordings/<id:recording_id>/speakers/assign")
+class AssignSpeakers(MethodView):
+    """Saying who is who."""
+
+    @needs(Scope.WRITE, RateClass.WRITE)
+    @blp.doc(operationId="assignSpeakers")
+    @blp.arguments(AssignIn)
+    @blp.response(200, AssignedOut)
+    def put(self, form: dict[str, Any], recording_id: int) -> Any:
+        """Name the speakers of a recording; its participants become those who speak."""
+        with unit_of_work():
+            done = recording_speakers.assign(
+                actor(), recording_id, form["speaker_map"], with_summary=form["regenerate_summary"]
+            )
+        return {
+            "success": True,
+            "message": done.message,
+            "recording": done.recording,
+            "summary_queued": done.is_summary_queued,
+            "embeddings_updated": 0,
+            "snippets_created": 0,
+        }

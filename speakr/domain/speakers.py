@@ -1,0 +1,81 @@
+"""Names of people: how they are kept, and how lists of them are written."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+from speakr.domain.errors import Invalid
+
+LONGEST_NAME = 120
+LONGEST_LIST = 1000
+"""Characters of a recording's list of participants."""
+
+_MOST_READ = 10_000
+"""Longer texts are no names; tidying them would only cost time."""
+_LABEL = re.compile(r"SPEAKER_\d+", re.IGNORECASE)
+_UNSEEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
+)
+"""Control characters, those that turn the text around them or have no width, and halves of characters."""
+_JOINERS = "\u200c\u200d"
+"""Some scripts need them, but only between other characters."""
+
+
+def is_label(text: str) -> bool:
+    """Tell whether a text is what engines call somebody they do not know (`SPEAKER_00`)."""
+    return _LABEL.fullmatch(text) is not None
+
+
+def tidy(text: str) -> str:
+    """Return a name on one line, without blanks at its ends and without what nobody sees."""
+    one_line = " ".join(text.strip()[:_MOST_READ].split())
+    seen = _UNSEEN.sub("", one_line).strip(_JOINERS)
+    return unicodedata.normalize("NFC", " ".join(seen.split()))
+
+
+def check(name: str, field: str) -> None:
+    """Refuse what cannot be the name of a speaker; it has been tidied."""
+    if len(name) > LONGEST_NAME:
+        sentence, complaint = "is too long", f"has at most {LONGEST_NAME} characters"
+    elif "," in name:
+        sentence, complaint = "cannot hold a comma", "must not hold a comma: commas separate participants"
+    elif is_label(name):
+        sentence, complaint = "cannot be a label", f"is the label of a speaker without a name: {name}"
+    else:
+        return
+    raise Invalid(f"Speaker name {sentence}: it {complaint}", errors={field: [complaint]})
+
+
+def listed(names: Iterable[str]) -> str | None:
+    """Return people as a recording's list of participants; labels are nobody.
+
+    As many whole names as fit: the list is there to be read and searched, who spoke is kept elsewhere.
+    """
+    text = ""
+    for name in sorted(
+        {name for name in names if not is_label(name)}, key=lambda name: (name.casefold(), name)
+    ):
+        longer = f"{text}, {name}" if text else name
+        if len(longer) <= LONGEST_LIST:
+            text = longer
+    return text or None
+
+
+def renamed(participants: str | None, old: str, new: str) -> str | None:
+    """Return a list of participants with one of them named anew, and otherwise as it was written."""
+    items = (participants or "").split(",")
+    if old not in [item.strip() for item in items]:
+        return participants
+    kept: list[str] = []
+    is_there = False
+    for item in items:
+        name = item.strip()
+        if name in {old, new}:
+            if is_there:
+                continue
+            is_there = True
+            item = item.replace(name, new, 1)  # noqa: PLW2901 - the blanks around it stay
+        kept.append(item)
+    return ",".join(kept).strip()

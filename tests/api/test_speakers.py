@@ -1,0 +1,550 @@
+"""Speakers: their list, and a name that changes everywhere at once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import event, select
+
+from speakr.db import db, unit_of_work
+from speakr.domain.events import EventType
+from speakr.domain.permissions import Scope
+from speakr.domain.recordings import RecordingStatus
+from speakr.models import Delivery, Event, Recording, RecordingSpeaker, Segment, Webhook
+from tests.conftest import Person
+
+Spoken = Callable[..., int]
+SPEAKERS = "/api/v1/speakers"
+
+
+@pytest.fixture
+def spoken(app: Flask) -> Spoken:
+    """Write a recording in which these labels speak in turn straight into the tables."""
+
+    def write(person: Person, *labels: str, **values: Any) -> int:
+        with unit_of_work() as session:
+            row = Recording(
+                user_id=person.id,
+                **{
+                    "title": "A meeting",
+                    "original_filename": "a.wav",
+                    "mime_type": "audio/wav",
+                    "file_size": 10,
+                    "sha256": "0" * 64,
+                    "storage_key": "audio/00/" + "0" * 32,
+                    "status": RecordingStatus.COMPLETED,
+                    "has_transcription": bool(labels),
+                    **values,
+                },
+            )
+            session.add(row)
+            session.flush()
+            session.add_all(
+                Segment(
+                    recording_id=row.id,
+                    position=position,
+                    start=position,
+                    end=position + 1,
+                    speaker=label,
+                    text=f"sentence {position}",
+                    words=[],
+                )
+                for position, label in enumerate(labels)
+            )
+            return row.id
+
+    return write
+
+
+def assign(person: Person, recording_id: int, speaker_map: Any, **more: Any) -> Any:
+    return person.put(
+        f"/api/v1/recordings/{recording_id}/speakers/assign", json={"speaker_map": speaker_map, **more}
+    )
+
+
+def add(person: Person, name: str) -> int:
+    return int(person.post(SPEAKERS, json={"name": name}).json["id"])
+
+
+def names(person: Person) -> dict[str, int]:
+    return {each["name"]: each["use_count"] for each in person.get(SPEAKERS).json["speakers"]}
+
+
+def participants(person: Person, recording_id: int) -> str | None:
+    return person.get(f"/api/v1/recordings/{recording_id}").json["participants"]
+
+
+def updates() -> list[dict[str, Any]]:
+    found = db.session.scalars(
+        select(Event).where(Event.type == EventType.RECORDING_UPDATED).order_by(Event.id)
+    )
+    return [each.data for each in found]
+
+
+# -- the list
+
+
+def test_an_empty_list(alice: Person) -> None:
+    assert alice.get(SPEAKERS).json == {"speakers": []}
+
+
+def test_a_new_speaker(alice: Person, bob: Person) -> None:
+    made = alice.post(SPEAKERS, json={"name": "  Jane \t Smith\n"})
+    assert made.status_code == 201
+    assert made.json["name"] == "Jane Smith"
+    assert set(made.json) == {"id", "name", "use_count", "created_at"}
+    assert made.json["use_count"] == 0
+    assert made.json["created_at"].endswith("Z")
+    assert alice.get(SPEAKERS).json["speakers"] == [
+        {
+            "id": made.json["id"],
+            "name": "Jane Smith",
+            "use_count": 0,
+            "last_used": None,
+            "confidence_score": None,
+            "has_voice_profile": False,
+        }
+    ]
+    assert names(bob) == {}
+
+
+def test_a_name_is_taken_once_per_person(alice: Person, bob: Person) -> None:
+    add(alice, "Jane")
+    again = alice.post(SPEAKERS, json={"name": " Jane "})
+    assert (again.status_code, again.json["error"]) == (400, "Speaker with this name already exists")
+    assert again.json["code"] == "name_taken"
+    assert bob.post(SPEAKERS, json={"name": "Jane"}).status_code == 201
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"name": ""}, {"name": " \t\n"}, {"name": None}, {"name": "\u0000\u200b\u202e \u200d"}]
+)
+def test_a_name_is_required(alice: Person, body: dict) -> None:
+    known = add(alice, "Jane")
+    for answer in (alice.post(SPEAKERS, json=body), alice.put(f"{SPEAKERS}/{known}", json=body)):
+        assert (answer.status_code, answer.json["error"]) == (400, "Speaker name is required")
+    assert names(alice) == {"Jane": 0}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        5,
+        True,
+        1.5,
+        ["Jane"],
+        {"a": 1},
+        "x" * 121,
+        "x" * 1_000_000,
+        "Smith, Jane",
+        ",",
+        "SPEAKER_00",
+        "speaker_7",
+    ],
+    ids=str,
+)
+def test_what_is_no_name_is_refused_and_named(alice: Person, name: Any) -> None:
+    known = add(alice, "Jane")
+    for answer in (
+        alice.post(SPEAKERS, json={"name": name}),
+        alice.put(f"{SPEAKERS}/{known}", json={"name": name}),
+    ):
+        assert answer.status_code == 400
+        assert "name" in answer.json["errors"]
+        assert len(answer.json["error"]) < 300
+    assert names(alice) == {"Jane": 0}
+
+
+@pytest.mark.parametrize("body", [b"[]", b'"x"', b"null", b"{", b'{"name": "\\ud800"}', b"\xff"])
+def test_bodies_that_are_no_objects(alice: Person, body: bytes) -> None:
+    answer = alice.post(SPEAKERS, data=body, content_type="application/json")
+    assert answer.status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("raw", "kept"),
+    [
+        ("<script>alert(1)</script>", "<script>alert(1)</script>"),
+        ("Zoe\u0308", "Zo\u00eb"),
+        ("Ja\u0000ne\u202eX", "JaneX"),
+        ("Ja\u0007ne\r\nSmith", "Jane Smith"),
+        ("李 雷", "李 雷"),
+        ("%_/\\'\"", "%_/\\'\""),
+    ],
+)
+def test_names_are_kept_as_text_on_one_line(alice: Person, raw: str, kept: str) -> None:
+    assert alice.post(SPEAKERS, json={"name": raw}).json["name"] == kept
+
+
+@pytest.mark.parametrize("method", ["put", "delete"])
+@pytest.mark.parametrize("speaker_id", ["999", "0", "-1", "x", str(2**63), str(2**31)])
+def test_speakers_that_are_not_there(alice: Person, method: str, speaker_id: str) -> None:
+    answer = getattr(alice, method)(f"{SPEAKERS}/{speaker_id}", json={"name": "N"})
+    assert answer.status_code == 404
+
+
+def test_other_peoples_speakers_do_not_exist(alice: Person, bob: Person) -> None:
+    hers, his = add(alice, "Jane"), add(bob, "Jane")
+    for answer in (
+        bob.put(f"{SPEAKERS}/{hers}", json={"name": "Mallory"}),
+        bob.delete(f"{SPEAKERS}/{hers}"),
+        bob.post(f"{SPEAKERS}/{hers}/merge", json={"into_id": his}),
+        bob.post(f"{SPEAKERS}/{his}/merge", json={"into_id": hers}),
+    ):
+        assert (answer.status_code, answer.json["code"]) == (404, "not_found")
+    assert names(alice) == names(bob) == {"Jane": 0}
+
+
+def test_the_list_is_by_use_then_by_last_use_then_by_age(alice: Person, spoken: Spoken) -> None:
+    for name in ("Never 1", "Never 2", "Old", "Recent", "Often"):
+        add(alice, name)
+    first, second = (spoken(alice, "SPEAKER_00", "SPEAKER_01") for _ in range(2))
+    assign(alice, first, {"SPEAKER_00": "Old", "SPEAKER_01": "Often"})
+    assign(alice, second, {"SPEAKER_00": "Recent", "SPEAKER_01": "Often"})
+    listed = alice.get(SPEAKERS).json["speakers"]
+    assert [each["name"] for each in listed] == ["Often", "Recent", "Old", "Never 1", "Never 2"]
+    assert [each["use_count"] for each in listed] == [2, 1, 1, 0, 0]
+    assert listed[1]["last_used"] >= listed[2]["last_used"]
+    assert listed[3]["last_used"] is None
+
+
+def test_what_a_token_needs(make_person) -> None:
+    reader = make_person("reader", scopes=frozenset({Scope.READ}))
+    assert reader.get(SPEAKERS).status_code == 200
+    assert reader.post(SPEAKERS, json={"name": "Jane"}).json["code"] == "scope_missing"
+
+
+def test_one_idempotency_key_adds_one_speaker(alice: Person) -> None:
+    answers = [
+        alice.post(SPEAKERS, json={"name": "Jane"}, headers={"Idempotency-Key": "k"}) for _ in range(2)
+    ]
+    assert [answer.status_code for answer in answers] == [201, 201]
+    assert answers[0].json == answers[1].json
+
+
+# -- renaming
+
+
+def test_a_new_name_shows_everywhere_at_once(alice: Person, spoken: Spoken) -> None:
+    made = spoken(alice, "SPEAKER_00", "SPEAKER_01", "SPEAKER_00")
+    assign(alice, made, {"SPEAKER_00": "Jane", "SPEAKER_01": "John"})
+    jane = next(each["id"] for each in alice.get(SPEAKERS).json["speakers"] if each["name"] == "Jane")
+
+    answer = alice.put(f"{SPEAKERS}/{jane}", json={"name": "Jane <Doe>"})
+
+    assert answer.json == {"success": True, "speaker": {"id": jane, "name": "Jane <Doe>", "use_count": 1}}
+    path = f"/api/v1/recordings/{made}"
+    assert participants(alice, made) == "Jane <Doe>, John"
+    assert alice.get(path).json["transcription"].splitlines()[0] == "[Jane <Doe>]: sentence 0"
+    transcript = alice.get(f"{path}/transcript").json["segments"]
+    assert [each["speaker"] for each in transcript] == ["Jane <Doe>", "John", "Jane <Doe>"]
+    assert "[Jane <Doe>]: sentence 2" in alice.get(f"{path}/transcript?format=text").json["content"]
+    assert "<v Jane &lt;Doe&gt;>sentence 0" in alice.get(f"{path}/transcript?format=vtt").json["content"]
+    assert alice.get(f"{path}/speakers").json["speakers"][0] == {
+        "label": "SPEAKER_00",
+        "identified_name": "Jane <Doe>",
+        "speaker_id": jane,
+        "segment_count": 2,
+    }
+    assert [item["id"] for item in alice.get("/api/v1/recordings?q=<Doe>").json["recordings"]] == [made]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("Ann", "Bea"),
+        ("Zoe, Ann, Carl", "Zoe, Bea, Carl"),
+        ("Zoe,Ann ,  Carl", "Zoe,Bea ,  Carl"),
+        ("Ann, Ann", "Bea"),
+        ("Bea, Ann, Zoe", "Bea, Zoe"),
+        ("Anna, Joann", "Anna, Joann"),
+        ("Mary Ann", "Mary Ann"),
+        ("ann, ANN", "ann, ANN"),
+        (None, None),
+        ("", ""),
+    ],
+)
+def test_only_whole_names_in_lists_are_changed(
+    alice: Person, spoken: Spoken, before: str | None, after: str | None
+) -> None:
+    ann = add(alice, "Ann")
+    made = spoken(alice, "SPEAKER_00", participants=before)
+    assert alice.put(f"{SPEAKERS}/{ann}", json={"name": "Bea"}).status_code == 200
+    assert participants(alice, made) == after
+    assert len(updates()) == (before != after)
+
+
+@pytest.mark.parametrize("name", ["%", "_", "100%", "a_c", "/", "\\", "'", "(a|b)*"])
+def test_names_are_no_patterns(alice: Person, spoken: Spoken, name: str) -> None:
+    known = add(alice, name)
+    theirs, other = spoken(alice, participants=f"X, {name}"), spoken(alice, participants="100 x, abc, ann")
+    alice.put(f"{SPEAKERS}/{known}", json={"name": "Bea"})
+    assert participants(alice, theirs) == "X, Bea"
+    assert participants(alice, other) == "100 x, abc, ann"
+
+
+def test_only_the_owners_recordings_are_changed(alice: Person, bob: Person, spoken: Spoken) -> None:
+    hers, his = (spoken(each, "SPEAKER_00", participants="Ann") for each in (alice, bob))
+    for person, made in ((alice, hers), (bob, his)):
+        assign(person, made, {"SPEAKER_00": "Ann"})
+    (ann,) = alice.get(SPEAKERS).json["speakers"]
+    alice.put(f"{SPEAKERS}/{ann['id']}", json={"name": "Bea"})
+    assert (participants(alice, hers), participants(bob, his)) == ("Bea", "Ann")
+    assert names(bob) == {"Ann": 1}
+    assert bob.get(f"/api/v1/recordings/{his}/speakers").json["speakers"][0]["identified_name"] == "Ann"
+
+
+def test_recordings_that_change_are_told_and_younger_and_others_are_not(
+    app: Flask, alice: Person, spoken: Spoken
+) -> None:
+    listed = spoken(alice, "SPEAKER_00")
+    assign(alice, listed, {"SPEAKER_00": "Ann"})
+    renamed_by_hand = spoken(alice, "SPEAKER_00")
+    assign(alice, renamed_by_hand, {"SPEAKER_00": "Ann"})
+    alice.patch(f"/api/v1/recordings/{renamed_by_hand}", json={"participants": "Everybody"})
+    similar = spoken(alice, participants="Annabel")
+
+    def times() -> dict[int, Any]:
+        db.session.rollback()
+        return dict(db.session.execute(select(Recording.id, Recording.updated_at)).all())
+
+    told, before = len(updates()), times()
+    (ann,) = alice.get(SPEAKERS).json["speakers"]
+    alice.put(f"{SPEAKERS}/{ann['id']}", json={"name": "Bea"})
+    after = times()
+    assert after[listed] > before[listed]
+    assert after[renamed_by_hand] > before[renamed_by_hand]
+    assert after[similar] == before[similar]
+    assert updates()[told:] == [
+        {"recording_id": listed, "title": "A meeting", "fields_changed": ["participants"]}
+    ]
+
+
+def test_listening_webhooks_get_a_delivery_for_each_recording(
+    app: Flask, alice: Person, spoken: Spoken, doorbell
+) -> None:
+    with unit_of_work() as session:
+        session.add(
+            Webhook(
+                user_id=alice.id,
+                name="w",
+                url="https://example.com/hook",
+                events=["recording.updated"],
+                secret_sealed="x",
+            )
+        )
+    ann = add(alice, "Ann")
+    made = {spoken(alice, participants="Ann") for _ in range(3)}
+    alice.put(f"{SPEAKERS}/{ann}", json={"name": "Bea"})
+    assert {each["recording_id"] for each in updates()} == made
+    assert len(db.session.scalars(select(Delivery)).all()) == 3
+    assert doorbell.wakes == 1
+
+
+def test_the_same_name_again_changes_nothing(alice: Person, spoken: Spoken) -> None:
+    ann = add(alice, "Ann")
+    spoken(alice, participants="Ann")
+    assert alice.put(f"{SPEAKERS}/{ann}", json={"name": " Ann "}).status_code == 200
+    assert updates() == []
+
+
+def test_a_name_that_is_taken_changes_nothing(alice: Person, spoken: Spoken) -> None:
+    ann = add(alice, "Ann")
+    add(alice, "Bea")
+    made = spoken(alice, participants="Ann")
+    answer = alice.put(f"{SPEAKERS}/{ann}", json={"name": "Bea"})
+    assert (answer.status_code, answer.json["error"]) == (400, "Speaker with this name already exists")
+    assert names(alice) == {"Ann": 0, "Bea": 0}
+    assert participants(alice, made) == "Ann"
+
+
+def test_a_list_that_would_overflow_loses_nobody(alice: Person, spoken: Spoken) -> None:
+    ann = add(alice, "Ann")
+    full = "Ann, " + "x" * 995
+    fine, made = spoken(alice, participants="Ann"), spoken(alice, participants=full)
+    answer = alice.put(f"{SPEAKERS}/{ann}", json={"name": "Annabel"})
+    assert answer.status_code == 400
+    assert f"recording {made}" in answer.json["error"]
+    assert (participants(alice, fine), participants(alice, made)) == ("Ann", full)
+    assert names(alice) == {"Ann": 0}
+
+
+def test_a_thousand_recordings_take_no_more_statements_than_one(
+    app: Flask, alice: Person, spoken: Spoken
+) -> None:
+    def cost(amount: int, old: str, new: str) -> int:
+        known = add(alice, old)
+        made = [spoken(alice, participants=f"{old}, Zoe") for _ in range(amount)]
+        with unit_of_work() as session:
+            session.add_all(
+                RecordingSpeaker(recording_id=each, label="SPEAKER_00", name=old, speaker_id=known)
+                for each in made
+            )
+        statements: list[str] = []
+
+        def note(_connection, _cursor, statement, *_rest: object) -> None:
+            statements.append(statement)
+
+        event.listen(db.engine, "before_cursor_execute", note)
+        try:
+            answer = alice.put(f"{SPEAKERS}/{known}", json={"name": new})
+        finally:
+            event.remove(db.engine, "before_cursor_execute", note)
+        assert answer.json["speaker"]["use_count"] == amount
+        assert participants(alice, made[-1]) == f"{new}, Zoe"
+        return len(statements)
+
+    one, many = cost(1, "Ann", "Bea"), cost(300, "Carl", "Dan")
+    assert many <= one + 3  # rows are inserted some hundreds at a time
+
+
+def test_a_speaker_who_was_deleted_and_made_again_is_the_same_by_name(alice: Person, spoken: Spoken) -> None:
+    made = spoken(alice, "SPEAKER_00")
+    assign(alice, made, {"SPEAKER_00": "Ann"})
+    (ann,) = alice.get(SPEAKERS).json["speakers"]
+    alice.delete(f"{SPEAKERS}/{ann['id']}")
+    again = add(alice, "Ann")
+    answer = alice.put(f"{SPEAKERS}/{again}", json={"name": "Bea"})
+    assert answer.json["speaker"]["use_count"] == 1
+    assert participants(alice, made) == "Bea"
+    assert "[Bea]" in alice.get(f"/api/v1/recordings/{made}").json["transcription"]
+
+
+def test_deleting_keeps_the_name_in_transcripts(alice: Person, spoken: Spoken) -> None:
+    made = spoken(alice, "SPEAKER_00")
+    assign(alice, made, {"SPEAKER_00": "Ann"})
+    (ann,) = alice.get(SPEAKERS).json["speakers"]
+    assert alice.delete(f"{SPEAKERS}/{ann['id']}").json == {"success": True, "message": "Speaker deleted"}
+    assert alice.delete(f"{SPEAKERS}/{ann['id']}").status_code == 404
+    assert names(alice) == {}
+    assert participants(alice, made) == "Ann"
+    assert "[Ann]" in alice.get(f"/api/v1/recordings/{made}").json["transcription"]
+    assert alice.get(f"/api/v1/recordings/{made}/speakers").json["speakers"][0]["speaker_id"] is None
+
+
+# -- merging
+
+
+def test_two_become_one(alice: Person, spoken: Spoken) -> None:
+    both, one = spoken(alice, "SPEAKER_00", "SPEAKER_01"), spoken(alice, "SPEAKER_00")
+    assign(alice, both, {"SPEAKER_00": "Jon", "SPEAKER_01": "John Smith"})
+    assign(alice, one, {"SPEAKER_00": "Jon"})
+    ids = {each["name"]: each["id"] for each in alice.get(SPEAKERS).json["speakers"]}
+    answer = alice.post(f"{SPEAKERS}/{ids['Jon']}/merge", json={"into_id": ids["John Smith"]})
+    assert answer.json == {
+        "success": True,
+        "speaker": {"id": ids["John Smith"], "name": "John Smith", "use_count": 2},
+    }
+    assert names(alice) == {"John Smith": 2}
+    assert participants(alice, both) == participants(alice, one) == "John Smith"
+    heard = alice.get(f"/api/v1/recordings/{both}/speakers").json["speakers"]
+    assert {each["speaker_id"] for each in heard} == {ids["John Smith"]}
+    assert alice.get(SPEAKERS).json["speakers"][0]["last_used"] is not None
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({}, 400),
+        ({"into_id": None}, 400),
+        ({"into_id": "1"}, 400),
+        ({"into_id": True}, 400),
+        ({"into_id": [1]}, 400),
+        ({"into_id": 0}, 400),
+        ({"into_id": 2**63}, 400),
+        ({"into_id": 2_147_483_647}, 404),
+    ],
+)
+def test_whom_to_merge_into(alice: Person, body: dict, status: int) -> None:
+    jon = add(alice, "Jon")
+    assert alice.post(f"{SPEAKERS}/{jon}/merge", json=body).status_code == status
+    assert alice.post(f"{SPEAKERS}/{jon}/merge", json={"into_id": jon}).json["errors"] == {
+        "into_id": ["is the same speaker"]
+    }
+    assert names(alice) == {"Jon": 0}
+
+
+# -- at once
+
+
+def at_once(app: Flask, person: Person, *requests: tuple[str, str, dict]) -> list[Any]:
+    """Send requests from as many threads, all starting together; return their answers in order."""
+    answers: list[Any] = [None] * len(requests)
+    start = threading.Barrier(len(requests))
+
+    def send(number: int, method: str, path: str, body: dict) -> None:
+        client = app.test_client()
+        start.wait()
+        answers[number] = client.open(
+            path, method=method, json=body, headers={"Authorization": f"Bearer {person.token}"}
+        )
+
+    threads = [threading.Thread(target=send, args=(n, *each)) for n, each in enumerate(requests)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return answers
+
+
+def test_renaming_at_once_leaves_one_name(app: Flask, alice: Person, spoken: Spoken) -> None:
+    made = [spoken(alice, "SPEAKER_00") for _ in range(20)]
+    for each in made:
+        assign(alice, each, {"SPEAKER_00": "Ann"})
+    (ann,) = alice.get(SPEAKERS).json["speakers"]
+    wanted = [f"Name {n}" for n in range(8)]
+    answers = at_once(app, alice, *(("PUT", f"{SPEAKERS}/{ann['id']}", {"name": name}) for name in wanted))
+    assert {answer.status_code for answer in answers} == {200}
+    ((name, count),) = names(alice).items()
+    assert name in wanted
+    assert count == 20
+    with unit_of_work() as session:
+        assert set(session.scalars(select(RecordingSpeaker.name))) == {name}
+        assert set(session.scalars(select(Recording.participants))) == {name}
+
+
+def test_renaming_two_who_share_a_list_at_once(app: Flask, alice: Person, spoken: Spoken) -> None:
+    made = [spoken(alice, "SPEAKER_00", "SPEAKER_01") for _ in range(10)]
+    for each in made:
+        assign(alice, each, {"SPEAKER_00": "Ann", "SPEAKER_01": "Bob"})
+    ids = {each["name"]: each["id"] for each in alice.get(SPEAKERS).json["speakers"]}
+    answers = at_once(
+        app,
+        alice,
+        ("PUT", f"{SPEAKERS}/{ids['Ann']}", {"name": "Anna"}),
+        ("PUT", f"{SPEAKERS}/{ids['Bob']}", {"name": "Bobby"}),
+        *(
+            ("PUT", f"/api/v1/recordings/{each}/speakers/assign", {"speaker_map": {"SPEAKER_00": "Carl"}})
+            for each in made[:3]
+        ),
+    )
+    assert {answer.status_code for answer in answers} == {200}
+    assert [participants(alice, each) for each in made] == ["Bobby, Carl"] * 3 + ["Anna, Bobby"] * 7
+    assert names(alice) == {"Bobby": 10, "Anna": 7, "Carl": 3}
+
+
+def test_one_name_for_many_at_once_is_taken_once(app: Flask, alice: Person) -> None:
+    answers = at_once(app, alice, *[("POST", SPEAKERS, {"name": "Ann"})] * 6)
+    assert sorted(answer.status_code for answer in answers) == [201, 400, 400, 400, 400, 400]
+    others = [add(alice, f"Other {n}") for n in range(4)]
+    answers = at_once(app, alice, *(("PUT", f"{SPEAKERS}/{each}", {"name": "Bea"}) for each in others))
+    assert sorted(answer.status_code for answer in answers) == [200, 400, 400, 400]
+
+
+def test_merging_into_each_other_at_once_leaves_one(app: Flask, alice: Person, spoken: Spoken) -> None:
+    made = spoken(alice, "SPEAKER_00", "SPEAKER_01")
+    assign(alice, made, {"SPEAKER_00": "Ann", "SPEAKER_01": "Bea"})
+    ids = {each["name"]: each["id"] for each in alice.get(SPEAKERS).json["speakers"]}
+    answers = at_once(
+        app,
+        alice,
+        ("POST", f"{SPEAKERS}/{ids['Ann']}/merge", {"into_id": ids["Bea"]}),
+        ("POST", f"{SPEAKERS}/{ids['Bea']}/merge", {"into_id": ids["Ann"]}),
+    )
+    assert sorted(answer.status_code for answer in answers) == [200, 404]
+    ((name, count),) = names(alice).items()
+    assert (participants(alice, made), count) == (name, 1)
