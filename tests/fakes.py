@@ -6,7 +6,17 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from speakr.connectors.language.base import Summary, SummaryRequest, Title, Usage
+from speakr.connectors.language.base import (
+    ChatAnswer,
+    ChatRequest,
+    Identification,
+    IdentifyRequest,
+    Source,
+    Summary,
+    SummaryRequest,
+    Title,
+    Usage,
+)
 from speakr.connectors.transcription.base import AudioChunk, Capabilities, OnSegment
 from speakr.domain.jobs import JobKind
 from speakr.domain.transcript import Hints, Hypothesis, Segment, Word
@@ -82,14 +92,21 @@ class FakeTranscriber:
 
 
 class FakeWriter:
-    """Counts lines."""
+    """Counts lines, cites the last one, knows nobody; `before` may raise or act on each request but for titles."""
 
     name = "fake"
     is_extractive = False
 
-    def __init__(self, before: Callable[[SummaryRequest], None] | None = None) -> None:
+    def __init__(
+        self, before: Callable[[SummaryRequest | ChatRequest | IdentifyRequest], None] | None = None
+    ) -> None:
         self.before = before
         self.requests: list[SummaryRequest] = []
+        self.questions: list[ChatRequest] = []
+        self.identifications: list[IdentifyRequest] = []
+        self.before_title: Callable[[SummaryRequest], None] | None = None
+        self.title, self.title_usage = "A written title", Usage()
+        self.names: dict[str, str | None] = {}
 
     def summarize(self, request: SummaryRequest) -> Summary:
         if self.before is not None:
@@ -104,4 +121,24 @@ class FakeWriter:
         )
 
     def write_title(self, request: SummaryRequest) -> Title:
-        return Title(text="A written title")
+        if self.before_title is not None:
+            self.before_title(request)
+        return Title(text=self.title, usage=self.title_usage)
+
+    def chat(self, request: ChatRequest) -> ChatAnswer:
+        if self.before is not None:
+            self.before(request)
+        self.questions.append(request)
+        last = len(request.lines) - 1
+        return ChatAnswer(
+            text=f"{len(request.lines)} lines [1]",
+            sources=[Source(last, request.lines[last].text)],
+            engine="fake",
+            usage=Usage(20, 3),
+        )
+
+    def identify_speakers(self, request: IdentifyRequest) -> Identification:
+        if self.before is not None:
+            self.before(request)
+        self.identifications.append(request)
+        return Identification(names={**dict.fromkeys(request.labels), **self.names}, usage=Usage(8, 2))

@@ -90,6 +90,16 @@ class Unavailable(SpeakrError):
     code = "unavailable"
 
 
+class LanguageModelUnavailable(Unavailable):
+    """Somebody waits for what a language model is to say, and it is away, or refuses us."""
+
+    code = "language_model_unavailable"
+
+    def __init__(self, message: str, *, retry_after_seconds: float) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
 # -- met while working on a job
 
 

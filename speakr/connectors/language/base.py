@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Protocol
+
+from speakr.domain.conversation import Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,21 +58,6 @@ class Title:
 
     text: str
     usage: Usage = field(default_factory=Usage)
-
-
-class Role(StrEnum):
-    """Who wrote a turn of a conversation about a recording."""
-
-    USER = "user"
-    ASSISTANT = "assistant"
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """What one side said before, in a conversation about a recording."""
-
-    role: Role
-    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 SERVICE = "The language model provider"
 
 _THOUGHTS = re.compile(r"\A\s*<think>.*?(?:</think>|\Z)", re.DOTALL)
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+"""What neither a database nor a JSON answer can hold; a provider's JSON can."""
 _FENCED = re.compile(r"\A```(?:markdown|md)?\n(.*)\n```\Z", re.DOTALL)
 
 
@@ -83,7 +85,7 @@ class Conversation:
 
 def _plain(content: object) -> str:
     """Return the answer without the model's thoughts and without a fence around it; it may not be empty."""
-    text = _THOUGHTS.sub("", content).strip() if isinstance(content, str) else ""
+    text = _THOUGHTS.sub("", _UNSTORABLE.sub("", content)).strip() if isinstance(content, str) else ""
     if not text:
         raise ConnectorUnavailable(f"{SERVICE} answered with nothing.")
     fenced = _FENCED.match(text)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from speakr.connectors.language.base import ChatRequest, Line, Role, Source
+from speakr.connectors.language.base import ChatRequest, Line, Source
 from speakr.connectors.language.function_words import ENGLISH_FUNCTION_WORDS, function_words
 from speakr.connectors.language.lexrank import pick_sentences
 from speakr.connectors.language.lines import full_clock_time, one_line
 from speakr.connectors.language.passages import rank_lines, stem
 from speakr.connectors.language.quotes import quote_from
 from speakr.connectors.language.sentences import find_words
+from speakr.domain.conversation import Role
 
 NOTICE = "*Extractive answer: passages picked from the transcript on this server, without a language model.*"
 NO_MATCH = "Nothing in this recording matches the question: none of its words is spoken here."

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from speakr.connectors.language.base import Role, Turn
 from speakr.connectors.language.citations import strip_citations
 from speakr.connectors.language.map_reduce import Stage, estimate_tokens
 from speakr.connectors.language.prompts import Messages, fenced_messages
 from speakr.connectors.language.titles import shorten
+from speakr.domain.conversation import Role, Turn
 
 MOST_EARLIER_QUESTIONS = 3
 LONGEST_EARLIER_QUESTION = 500

@@ -24,7 +24,11 @@ class SpokenNames:
     """Judge proposed names against one recording."""
 
     def __init__(self, request: IdentifyRequest) -> None:
-        self._known = {_key(name): one_line(name) for name in reversed(request.known_names) if _key(name)}
+        self._known = {
+            _key(name): one_line(name)
+            for name in reversed(request.known_names)
+            if not NOT_NAMES.issuperset(_key(name).split())
+        }
         self._labels = {_key(label) for label in request.labels}
         # Between two lines stands a sign that no word holds, so that no name begins in one and ends in the next.
         self._spoken = f" {' | '.join(_key(line.text) for line in request.lines)} "

@@ -1,0 +1,60 @@
+"""What a language model does while one waits: answer questions, find a title, say who speaks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask.views import MethodView
+
+from speakr.api.blueprint import noun
+from speakr.api.idempotent import idempotent
+from speakr.api.schemas.chat import ChatIn, ChatOut, SuggestedNamesOut, TitleOut
+from speakr.domain.conversation import Role, Turn
+from speakr.domain.permissions import Scope
+from speakr.services import chat, identification, titles
+from speakr.web.identity import actor, needs
+from speakr.web.rate_limits import RateClass
+
+blp = noun("chat", "Questions about a recording, its title, and who speaks in it")
+
+
+@blp.route("/recordings/<id:recording_id>/chat")
+class Chat(MethodView):
+    """A conversation about a recording."""
+
+    @needs(Scope.PROCESS, RateClass.PROCESSING)
+    @idempotent
+    @blp.doc(operationId="chatWithRecording")
+    @blp.arguments(ChatIn)
+    @blp.response(200, ChatOut)
+    def post(self, asked: dict[str, Any], recording_id: int) -> Any:
+        """Ask about a recording; the answer cites the segments it rests on."""
+        history = [Turn(Role(turn["role"]), turn["content"]) for turn in asked["conversation_history"] or ()]
+        return chat.ask(actor(), recording_id, asked["message"], history)
+
+
+@blp.route("/recordings/<id:recording_id>/regenerate_title")
+class RegenerateTitle(MethodView):
+    """A recording's title."""
+
+    @needs(Scope.PROCESS, RateClass.PROCESSING)
+    @idempotent
+    @blp.doc(operationId="regenerateRecordingTitle")
+    @blp.response(200, TitleOut)
+    def post(self, recording_id: int) -> Any:
+        """Write a new title out of the transcript; the old one stays if nothing sensible can be said."""
+        recording = titles.regenerate_title(actor(), recording_id)
+        return {"success": True, "title": recording.title, "recording": recording}
+
+
+@blp.route("/recordings/<id:recording_id>/speakers/identify")
+class IdentifySpeakers(MethodView):
+    """The names of a recording's speakers."""
+
+    @needs(Scope.PROCESS, RateClass.PROCESSING)
+    @idempotent
+    @blp.doc(operationId="identifySpeakers")
+    @blp.response(200, SuggestedNamesOut)
+    def post(self, recording_id: int) -> Any:
+        """Suggest a name for each label out of what is said; nothing is changed."""
+        return {"success": True, "speaker_map": identification.suggest_names(actor(), recording_id)}

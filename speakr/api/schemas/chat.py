@@ -1,0 +1,92 @@
+"""Shapes of questions, titles and suggested names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from marshmallow import fields, pre_load, validate
+
+from speakr.api.schemas.fields import Wire, text
+from speakr.api.schemas.recordings import STATUSES
+from speakr.domain.conversation import Role
+
+LONGEST_MESSAGE = 20_000
+LONGEST_TURN = 100_000
+MOST_TURNS = 100
+
+
+class TurnIn(Wire):
+    """What one side said before."""
+
+    role = fields.String(required=True, validate=validate.OneOf([role.value for role in Role]))
+    content = text(
+        LONGEST_TURN, required=True, metadata={"description": "`text` is taken for `content` as well."}
+    )
+
+    @pre_load
+    def accept_text(self, data: object, **_: object) -> object:
+        """Take `text` for `content`, as known clients send it."""
+        if isinstance(data, dict) and "text" in data:
+            return {"content": data["text"], **data}
+        return data
+
+
+class ChatIn(Wire):
+    """A question, and what was said before."""
+
+    message = text(LONGEST_MESSAGE, required=True)
+    conversation_history = fields.List(
+        fields.Nested(TurnIn),
+        load_default=list,
+        allow_none=True,
+        validate=validate.Length(max=MOST_TURNS),
+        metadata={"description": "Oldest first."},
+    )
+
+    @pre_load
+    def accept_silence(self, data: object, **_: object) -> object:
+        """Take a message that is missing as an empty one, so that both are refused in the same words."""
+        if isinstance(data, Mapping) and data.get("message") is None:
+            return {**data, "message": ""}
+        return data
+
+
+class SourceOut(Wire):
+    """Words of the recording that an answer rests on; times in seconds."""
+
+    segment_index = fields.Integer(required=True, metadata={"description": "Counted from 0."})
+    start_time = fields.Float(required=True)
+    end_time = fields.Float(required=True)
+    speaker = fields.String(required=True)
+    quote = fields.String(required=True)
+
+
+class ChatOut(Wire):
+    """An answer in Markdown; `[1]` in it is the first of the sources."""
+
+    response = fields.String(required=True)
+    sources = fields.List(fields.Nested(SourceOut), required=True)
+
+
+class TitledRecordingOut(Wire):
+    """A recording and its new title."""
+
+    id = fields.Integer(required=True)
+    title = fields.String(required=True)
+    participants = fields.String(required=True, allow_none=True)
+    status = fields.String(required=True, validate=validate.OneOf(STATUSES))
+
+
+class TitleOut(Wire):
+    """The title as it is now."""
+
+    success = fields.Boolean(required=True)
+    title = fields.String(required=True)
+    recording = fields.Nested(TitledRecordingOut, required=True)
+
+
+class SuggestedNamesOut(Wire):
+    """A name for each label, empty where none is clear."""
+
+    success = fields.Boolean(required=True)
+    speaker_map = fields.Dict(keys=fields.String(), values=fields.String(), required=True)

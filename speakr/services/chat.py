@@ -1,0 +1,67 @@
+"""Questions about one recording, answered out of its transcript."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from speakr.connectors.language.base import ChatRequest
+from speakr.db import release, unit_of_work
+from speakr.domain.clock import isoformat_z
+from speakr.domain.conversation import Turn
+from speakr.domain.errors import Invalid
+from speakr.domain.permissions import Actor, Permission
+from speakr.models import Recording
+from speakr.services import transcripts, usage, users
+from speakr.services.language_model import to_lines, waited_for, writer
+from speakr.services.recordings import access
+
+
+def ask(actor: Actor, recording_id: int, message: str, history: Sequence[Turn]) -> dict[str, Any]:
+    """Answer a question. Opens its own unit of work once the answer is there, for nobody may wait inside one.
+
+    Who leaves before that has asked all the same: the tokens are spent, so they are counted.
+    """
+    recording = access.get(actor, recording_id, Permission.VIEW, texts=("notes",))
+    if not message.strip():
+        raise Invalid("message is required", errors={"message": ["is required"]})
+    segments = transcripts.segments_of(recording.id)
+    if not segments:
+        raise Invalid("No transcription available", code="no_transcription")
+    request = ChatRequest(
+        lines=to_lines(segments),
+        question=message,
+        history=history,
+        language=users.preferences(users.get(actor.user_id))["output_language"],
+        notes=_about(recording, actor),
+    )
+    release()
+    with waited_for("Chat service not available"):
+        answer = writer().chat(request)
+    with unit_of_work():
+        usage.add(actor.user_id, tokens=answer.usage.prompt_tokens + answer.usage.completion_tokens)
+    return {
+        "response": answer.text,
+        "sources": [
+            {
+                "segment_index": source.line,
+                "start_time": segments[source.line].start,
+                "end_time": segments[source.line].end,
+                "speaker": segments[source.line].speaker,
+                "quote": source.quote,
+            }
+            for source in answer.sources
+        ],
+    }
+
+
+def _about(recording: Recording, actor: Actor) -> str:
+    """Return what is known of a recording besides what was said in it."""
+    when = recording.meeting_date or recording.created_at
+    known = {
+        "title": recording.title,
+        "date": isoformat_z(when),
+        "participants": recording.participants,
+        "notes": recording.notes if recording.user_id == actor.user_id else None,  # nobody else may read them
+    }
+    return "; ".join(f"{name}: {text}" for name, text in known.items() if text)
