@@ -22,17 +22,21 @@ def record(user_id: int, data: EventData, *, recording_id: int | None = None) ->
     Only rows are added to the caller's transaction: if it is rolled back nothing happened and nobody
     is told; once it is committed everybody will be, whatever dies afterwards.
     """
-    _tell(user_id, [_new_event(user_id, data, recording_id)])
+    event = _new_event(user_id, data, recording_id)
+    db.session.add_all(_deliveries(user_id, [event]))
 
 
 def record_all(user_id: int, facts: Sequence[RecordingEvent]) -> None:
     """Write down many facts about recordings of one user, as `record` does one."""
-    _tell(user_id, [_new_event(user_id, data, data.recording_id) for data in facts])
+    happened = [_event(user_id, data, data.recording_id) for data in facts]
+    # Not added one by one: SQLite would be asked for the id of each row, and nobody wants to know.
+    db.session.bulk_save_objects(happened)
+    db.session.bulk_save_objects(_deliveries(user_id, happened))
 
 
-def _tell(user_id: int, happened: Sequence[Event]) -> None:
+def _deliveries(user_id: int, happened: Sequence[Event]) -> list[Delivery]:
     if not happened or not plugged().settings.webhook_enabled:
-        return
+        return []
     webhooks = db.session.scalars(
         # A paused webhook's deliveries are written and held; one that its owner switched off gets none.
         select(Webhook)
@@ -46,8 +50,8 @@ def _tell(user_id: int, happened: Sequence[Event]) -> None:
         if event.type in webhook.events
     ]
     if deliveries:
-        db.session.add_all(deliveries)
         after_commit(plugged().doorbell.wake_dispatcher)
+    return deliveries
 
 
 def record_for(webhook: Webhook, data: EventData) -> Delivery:
