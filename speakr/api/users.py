@@ -1,4 +1,4 @@
-"""Whoever asks, and their numbers."""
+"""Whoever asks: their profile, preferences and numbers; and whom they may share with."""
 
 from __future__ import annotations
 
@@ -8,15 +8,42 @@ from flask import Response
 from flask.views import MethodView
 
 from speakr.api.blueprint import noun
-from speakr.api.schemas.users import StatsOut, StatsQuery, UserOut
+from speakr.api.schemas.users import (
+    AutoSummarizationIn,
+    AutoSummarizationOut,
+    StatsOut,
+    StatsQuery,
+    UserOut,
+    UserQuery,
+    UsersFoundOut,
+    UserUpdateIn,
+)
+from speakr.db import unit_of_work
 from speakr.domain.errors import Invalid
 from speakr.domain.permissions import Scope
 from speakr.services import stats, users
 from speakr.web.identity import actor, needs
 from speakr.web.json import json_response
-from speakr.web.rate_limits import RateClass
+from speakr.web.rate_limits import RateClass, count
 
 blp = noun("users", "Whoever asks")
+
+
+def _shown(user: Any) -> dict[str, Any]:
+    return {
+        "id": user.id,
+        "username": user.username,
+        "email": user.email,
+        "name": user.name,
+        "job_title": user.job_title,
+        "company": user.company,
+        "is_admin": user.is_admin,
+        "email_verified": user.email_verified,
+        "sso_provider": None,
+        "can_share_publicly": False,
+        "preferences": users.preferences(user),
+        "group_memberships": users.memberships_of(user.id),
+    }
 
 
 @blp.route("/users/me")
@@ -28,21 +55,51 @@ class Me(MethodView):
     @blp.response(200, UserOut)
     def get(self) -> Any:
         """Tell who the token belongs to."""
-        user = users.get(actor().user_id)
-        return {
-            "id": user.id,
-            "username": user.username,
-            "email": user.email,
-            "name": user.name,
-            "job_title": user.job_title,
-            "company": user.company,
-            "is_admin": user.is_admin,
-            "email_verified": user.email is not None,
-            "sso_provider": None,
-            "can_share_publicly": False,
-            "preferences": users.preferences(user),
-            "group_memberships": [],
-        }
+        return _shown(users.get(actor().user_id))
+
+    @needs(Scope.WRITE, RateClass.WRITE)
+    @blp.doc(operationId="updateCurrentUser")
+    @blp.arguments(UserUpdateIn)
+    @blp.response(200, UserOut)
+    def patch(self, changes: dict[str, Any]) -> Any:
+        """Change the caller's profile and preferences, or, with the current one, the password."""
+        new, current = changes.pop("password", None), changes.pop("current_password", None)
+        password = None
+        if new is not None:
+            count(RateClass.PASSWORD)  # before the guess is checked, or guessing would be free
+            password = users.new_password(actor(), current=current or "", new=new)
+        with unit_of_work():
+            return _shown(users.update(actor(), changes, password))
+
+
+@blp.route("/users")
+class Users(MethodView):
+    """Other people."""
+
+    @needs(Scope.READ, RateClass.GET)
+    @blp.doc(operationId="findUsers")
+    @blp.arguments(UserQuery, location="query")
+    @blp.response(200, UsersFoundOut)
+    def get(self, query: dict[str, Any]) -> Any:
+        """Find people to share with, by part of a name: at most 20."""
+        return {"users": users.search(actor(), query["query"])}
+
+
+@blp.route("/settings/auto-summarization")
+class AutoSummarization(MethodView):
+    """One preference with an address of its own."""
+
+    @needs(Scope.WRITE, RateClass.WRITE)
+    @blp.doc(operationId="setAutoSummarization")
+    @blp.arguments(AutoSummarizationIn)
+    @blp.response(200, AutoSummarizationOut)
+    def put(self, body: dict[str, Any]) -> Any:
+        """Turn summaries right after transcription on or off, for the caller."""
+        if "enabled" not in body:
+            raise Invalid("enabled field is required", errors={"enabled": ["is required"]})
+        with unit_of_work():
+            users.update(actor(), {"preferences": {"auto_summarization": body["enabled"]}})
+        return {"success": True, "auto_summarization": body["enabled"]}
 
 
 @blp.route("/stats")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import delete, select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from speakr.backends import plugged
 from speakr.db import db
@@ -178,7 +179,27 @@ def put(name: str, value: Any) -> None:
         kept = known.read(value)
     except ValueError as error:
         raise Invalid(f"{name} {error}.", errors={name: [str(error)]}) from None
-    db.session.merge(SystemSetting(name=name, value={"value": kept}))
+    dialect: Any = sqlite if db.engine.dialect.name == "sqlite" else postgresql
+    insert = dialect.insert(SystemSetting).values(name=name, value={"value": kept})
+    db.session.execute(
+        insert.on_conflict_do_update(
+            index_elements=[SystemSetting.name], set_={"value": insert.excluded.value}
+        )
+    )
+    db.session.get(SystemSetting, name, populate_existing=True)  # what was read before is old
+
+
+def put_all(changes: Mapping[str, Any]) -> None:
+    """Change several settings, or none: `Invalid` names all that are wrong."""
+    errors: dict[str, list[str]] = {}
+    for name in sorted(changes):
+        try:
+            put(name, changes[name])
+        except Invalid as error:
+            errors |= error.errors
+    if errors:
+        wrong = "; ".join(f"{name} {' '.join(texts)}" for name, texts in errors.items())
+        raise Invalid(f"{wrong}."[:500], errors=errors)
 
 
 def reset(name: str) -> None:

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
-from marshmallow import fields
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
-from speakr.api.schemas.fields import UtcDateTime, Wire
+from marshmallow import ValidationError, fields, pre_load, validate
+
+from speakr.api.schemas.fields import StrictBoolean, Text, UtcDateTime, Wire, text
+
+LONGEST_PROMPT = 20_000
+LONGEST_PASSWORD = 1_000
+"""Hashing must not be made slow by strangers."""
+
+_LANGUAGE = validate.Regexp(
+    r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})?$", error="must be a language code such as en or pt-BR"
+)
 
 
 class PreferencesOut(Wire):
@@ -20,6 +31,94 @@ class PreferencesOut(Wire):
     show_timestamps_simple_view = fields.Boolean(required=True)
     editor_autosave = fields.Boolean(required=True)
     diarize = fields.Boolean(required=True)
+    summary_prompt = fields.String(required=True, allow_none=True)
+
+
+class Threshold(fields.Float):
+    """A number from 0 to 1, or one of the words that stand for one."""
+
+    WORDS: ClassVar[Mapping[str, float]] = {"low": 0.65, "medium": 0.75, "high": 0.85}
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> Any:
+        del attr, data, kwargs
+        if isinstance(value, str) and value.lower() in self.WORDS:
+            return self.WORDS[value.lower()]
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+            raise ValidationError("must be a number from 0 to 1, or low, medium or high")
+        return float(value)
+
+
+class PreferencesIn(Wire):
+    """Preferences to change; all optional, unknown ones ignored."""
+
+    ui_language = Text(validate=_LANGUAGE)
+    transcription_language = Text(allow_none=True, validate=_LANGUAGE)
+    output_language = Text(allow_none=True, validate=_LANGUAGE)
+    extract_events = StrictBoolean()
+    auto_speaker_labelling = StrictBoolean()
+    auto_speaker_labelling_threshold = Threshold(
+        metadata={"description": "0 to 1, or low (0.65), medium (0.75) or high (0.85)."}
+    )
+    auto_summarization = StrictBoolean()
+    show_timestamps_simple_view = StrictBoolean()
+    editor_autosave = StrictBoolean()
+    diarize = StrictBoolean()
+    summary_prompt = text(LONGEST_PROMPT, allow_none=True)
+
+    @pre_load
+    def empty_is_none(self, data: object, **_: object) -> object:
+        """Take an empty text for no language and no prompt."""
+        if isinstance(data, dict):
+            optional = ("transcription_language", "output_language", "summary_prompt")
+            data = {**data, **{name: None for name in optional if data.get(name) == ""}}
+        return data
+
+
+class UserUpdateIn(Wire):
+    """What somebody may change of themselves; all optional."""
+
+    name = text(120, allow_none=True)
+    job_title = text(120, allow_none=True)
+    company = text(120, allow_none=True)
+    email = text(254, allow_none=True)
+    preferences = fields.Nested(PreferencesIn)
+    password = text(LONGEST_PASSWORD, metadata={"description": "A new one; needs current_password."})
+    current_password = text(LONGEST_PASSWORD)
+
+
+class UserQuery(Wire):
+    """Whom to look for."""
+
+    query = text(120, load_default="", metadata={"description": "Part of a name, at least 2 characters."})
+
+
+class UserFoundOut(Wire):
+    """Somebody to share with."""
+
+    id = fields.Integer(required=True)
+    username = fields.String(required=True)
+    name = fields.String(required=True, allow_none=True)
+
+
+class UsersFoundOut(Wire):
+    """People, by user name."""
+
+    users = fields.List(fields.Nested(UserFoundOut), required=True)
+
+
+class AutoSummarizationIn(Wire):
+    """On or off."""
+
+    enabled = StrictBoolean()
+
+
+class AutoSummarizationOut(Wire):
+    """How it is now."""
+
+    success = fields.Boolean(required=True)
+    auto_summarization = fields.Boolean(required=True)
 
 
 class MembershipOut(Wire):

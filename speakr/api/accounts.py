@@ -1,0 +1,97 @@
+"""People as administrators see them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response
+from flask.views import MethodView
+
+from speakr.api import pagination
+from speakr.api.blueprint import noun
+from speakr.api.idempotent import idempotent
+from speakr.api.schemas.accounts import (
+    AccountCreateIn,
+    AccountListOut,
+    AccountListQuery,
+    AccountOut,
+    AccountUpdateIn,
+)
+from speakr.db import unit_of_work
+from speakr.domain.permissions import Scope
+from speakr.services import accounts, users
+from speakr.web.identity import actor, needs
+from speakr.web.json import json_response
+from speakr.web.rate_limits import RateClass
+
+blp = noun("accounts", "Everybody's accounts, for administrators")
+
+_MOST_PER_PAGE = 100
+
+
+def _password_hash(form: dict[str, Any]) -> str | None:
+    """Take the password out of a form and hash it, before any transaction."""
+    accounts.require_admin(actor())
+    password = form.pop("password", None)
+    return None if password is None else users.hashed(password)
+
+
+@blp.route("/admin/users")
+class Accounts(MethodView):
+    """Everybody."""
+
+    @needs(Scope.ADMIN, RateClass.GET)
+    @blp.doc(operationId="listAccounts")
+    @blp.arguments(AccountListQuery, location="query")
+    @blp.response(200, AccountListOut)
+    def get(self, query: dict[str, Any]) -> Response:
+        """List all users with what they may use and have used."""
+        number, per_page = query["page"], min(query["per_page"], _MOST_PER_PAGE)
+        found, total = accounts.list_page(
+            actor(), (query.get("q") or "").strip() or None, page=number, per_page=per_page
+        )
+        shown = AccountOut(many=True).dump(found)
+        response = json_response({"users": shown, "pagination": pagination.describe(number, per_page, total)})
+        response.headers["Link"] = pagination.link_header(number, per_page, total)
+        return response
+
+    @needs(Scope.ADMIN, RateClass.WRITE)
+    @idempotent
+    @blp.doc(operationId="createAccount")
+    @blp.arguments(AccountCreateIn)
+    @blp.response(201, AccountOut)
+    def post(self, form: dict[str, Any]) -> Any:
+        """Add a user."""
+        password_hash = _password_hash(form)
+        with unit_of_work():
+            return accounts.create(actor(), form, password_hash)
+
+
+@blp.route("/admin/users/<id:user_id>")
+class Account(MethodView):
+    """One user."""
+
+    @needs(Scope.ADMIN, RateClass.GET)
+    @blp.doc(operationId="getAccount")
+    @blp.response(200, AccountOut)
+    def get(self, user_id: int) -> Any:
+        """Look at a user's account, never at their recordings."""
+        return accounts.get(actor(), user_id)
+
+    @needs(Scope.ADMIN, RateClass.WRITE)
+    @blp.doc(operationId="updateAccount")
+    @blp.arguments(AccountUpdateIn)
+    @blp.response(200, AccountOut)
+    def patch(self, changes: dict[str, Any], user_id: int) -> Any:
+        """Change a user. Tokens of a user who is not active are refused at once."""
+        password_hash = _password_hash(changes)
+        with unit_of_work():
+            return accounts.update(actor(), user_id, changes, password_hash)
+
+    @needs(Scope.ADMIN, RateClass.WRITE)
+    @blp.doc(operationId="deleteAccount")
+    @blp.response(204)
+    def delete(self, user_id: int) -> None:
+        """Delete a user with all recordings, texts, tags, tokens and webhooks. What groups own stays."""
+        with unit_of_work():
+            accounts.delete(actor(), user_id)

@@ -1,0 +1,145 @@
+"""Groups and their members."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask.views import MethodView
+
+from speakr.api.blueprint import noun
+from speakr.api.idempotent import idempotent
+from speakr.api.schemas.groups import (
+    GroupCreateIn,
+    GroupListOut,
+    GroupListQuery,
+    GroupOut,
+    GroupUpdateIn,
+    MemberCreateIn,
+    MemberListOut,
+    MemberOut,
+    MemberUpdateIn,
+)
+from speakr.db import unit_of_work
+from speakr.domain.permissions import GroupRole, Scope
+from speakr.services import groups
+from speakr.web.identity import actor, needs
+from speakr.web.rate_limits import RateClass
+
+blp = noun("groups", "People who share tags and folders, and what is filed under them")
+
+
+def _shown(found: groups.Shown) -> dict[str, Any]:
+    group = found.group
+    return {
+        "id": group.id,
+        "name": group.name,
+        "description": group.description,
+        "role": found.role,
+        "member_count": found.member_count,
+        "created_at": group.created_at,
+    }
+
+
+@blp.route("/groups")
+class Groups(MethodView):
+    """All of a user's groups."""
+
+    @needs(Scope.READ, RateClass.GET)
+    @blp.doc(operationId="listGroups")
+    @blp.arguments(GroupListQuery, location="query")
+    @blp.response(200, GroupListOut)
+    def get(self, query: dict[str, Any]) -> Any:
+        """List the groups the caller is in; with `all=true`, for site admins, all there are."""
+        return {"groups": [_shown(found) for found in groups.list_for(actor(), everything=query["all"])]}
+
+    @needs(Scope.WRITE, RateClass.WRITE)
+    @idempotent
+    @blp.doc(operationId="createGroup")
+    @blp.arguments(GroupCreateIn)
+    @blp.response(201, GroupOut)
+    def post(self, form: dict[str, Any]) -> Any:
+        """Make a group; for site admins, who become its first admin."""
+        who = actor()
+        with unit_of_work():
+            return _shown(groups.get(who, groups.create(who, **form).id))
+
+
+@blp.route("/groups/<id:group_id>")
+class Group(MethodView):
+    """One group."""
+
+    @needs(Scope.READ, RateClass.GET)
+    @blp.doc(operationId="getGroup")
+    @blp.response(200, GroupOut)
+    def get(self, group_id: int) -> Any:
+        """Look at a group."""
+        return _shown(groups.get(actor(), group_id))
+
+    @needs(Scope.WRITE, RateClass.WRITE)
+    @blp.doc(operationId="updateGroup")
+    @blp.arguments(GroupUpdateIn, required=False)
+    @blp.response(200, GroupOut)
+    def patch(self, changes: dict[str, Any], group_id: int) -> Any:
+        """Rename a group or describe it; for its admins."""
+        who = actor()
+        with unit_of_work():
+            groups.update_group(who, group_id, changes)
+            return _shown(groups.get(who, group_id))
+
+    @needs(Scope.WRITE, RateClass.WRITE)
+    @blp.doc(operationId="deleteGroup")
+    @blp.response(204)
+    def delete(self, group_id: int) -> None:
+        """Delete a group with its tags and folders; recordings stay with their owners."""
+        with unit_of_work():
+            groups.remove(actor(), group_id)
+
+
+@blp.route("/groups/<id:group_id>/members")
+class Members(MethodView):
+    """Who is in a group."""
+
+    @needs(Scope.READ, RateClass.GET)
+    @blp.doc(operationId="listMembers")
+    @blp.response(200, MemberListOut)
+    def get(self, group_id: int) -> Any:
+        """List a group's members."""
+        return {"members": groups.members(actor(), group_id)}
+
+    @needs(Scope.WRITE, RateClass.WRITE)
+    @idempotent
+    @blp.doc(operationId="addMember")
+    @blp.arguments(MemberCreateIn)
+    @blp.response(201, MemberOut)
+    def post(self, form: dict[str, Any], group_id: int) -> Any:
+        """Take somebody into a group; for its admins."""
+        with unit_of_work():
+            return groups.add_member(
+                actor(),
+                group_id,
+                user_id=form.get("user_id"),
+                username=form.get("username"),
+                role=GroupRole(form["role"]),
+            )
+
+
+@blp.route("/groups/<id:group_id>/members/<id:user_id>")
+class Member(MethodView):
+    """One member."""
+
+    @needs(Scope.WRITE, RateClass.WRITE)
+    @blp.doc(operationId="updateMember")
+    @blp.arguments(MemberUpdateIn)
+    @blp.response(200, MemberOut)
+    def patch(self, form: dict[str, Any], group_id: int, user_id: int) -> Any:
+        """Give a member another role; for the group's admins."""
+        with unit_of_work():
+            return groups.change_role(actor(), group_id, user_id, GroupRole(form["role"]))
+
+    @needs(Scope.WRITE, RateClass.WRITE)
+    @blp.doc(operationId="removeMember")
+    @blp.response(204)
+    def delete(self, group_id: int, user_id: int) -> None:
+        """Take somebody out of a group, or leave it."""
+        with unit_of_work():
+            groups.remove_member(actor(), group_id, user_id)

@@ -1,0 +1,106 @@
+"""Shapes of people as administrators see them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from marshmallow import ValidationError, fields, post_load, validate
+
+from speakr.api.schemas.common import PaginationOut
+from speakr.api.schemas.fields import StrictBoolean, UtcDateTime, Wire, text
+from speakr.api.schemas.users import LONGEST_PASSWORD
+
+_MOST = 2_147_483_647
+_MOST_BYTES = 10**15
+_BYTES_PER_MB = 1024 * 1024
+_SECONDS_PER_MINUTE = 60
+
+_COARSE = {
+    "transcription_budget_minutes": ("transcription_budget_seconds", _SECONDS_PER_MINUTE),
+    "storage_quota_mb": ("storage_quota_bytes", _BYTES_PER_MB),
+}
+"""Coarse spelling -> (the column, how many of its units one is)."""
+
+
+class UsedOut(Wire):
+    """What somebody has used: this month, and as it is now."""
+
+    tokens_this_month = fields.Integer(required=True, attribute="tokens")
+    transcription_seconds_this_month = fields.Integer(required=True, attribute="transcribed_seconds")
+    storage_bytes = fields.Integer(required=True)
+    recordings = fields.Integer(required=True)
+
+
+class AccountOut(Wire):
+    """A person. A budget of null is the server's default, 0 is nothing at all."""
+
+    id = fields.Integer(required=True, attribute="user.id")
+    username = fields.String(required=True, attribute="user.username")
+    email = fields.String(required=True, allow_none=True, attribute="user.email")
+    email_verified = fields.Boolean(required=True, attribute="user.email_verified")
+    name = fields.String(required=True, allow_none=True, attribute="user.name")
+    is_admin = fields.Boolean(required=True, attribute="user.is_admin")
+    is_active = fields.Boolean(required=True, attribute="user.is_active")
+    has_password = fields.Function(
+        lambda account: account.user.password_hash is not None, metadata={"type": "boolean"}
+    )
+    created_at = UtcDateTime(required=True, attribute="user.created_at")
+    token_budget = fields.Integer(required=True, allow_none=True, attribute="user.token_budget")
+    transcription_budget_seconds = fields.Integer(
+        required=True, allow_none=True, attribute="user.transcription_budget_seconds"
+    )
+    storage_quota_bytes = fields.Integer(required=True, allow_none=True, attribute="user.storage_quota_bytes")
+    usage = fields.Nested(UsedOut, required=True, attribute="used")
+
+
+class AccountListOut(Wire):
+    """A page of people, by id."""
+
+    users = fields.List(fields.Nested(AccountOut), required=True)
+    pagination = fields.Nested(PaginationOut, required=True)
+
+
+class AccountListQuery(Wire):
+    """Which page, and who."""
+
+    page = fields.Integer(load_default=1, validate=validate.Range(min=1, max=10_000_000))
+    per_page = fields.Integer(load_default=25, validate=validate.Range(min=1, max=1_000_000))
+    q = text(254, metadata={"description": "Part of a name or e-mail address."})
+
+
+def _budget(most: int, **kwargs: Any) -> fields.Integer:
+    return fields.Integer(strict=True, allow_none=True, validate=validate.Range(min=0, max=most), **kwargs)
+
+
+class AccountUpdateIn(Wire):
+    """Fields to change; all optional. Time and space may be told in small units or in large ones."""
+
+    username = text(80)
+    email = text(254, allow_none=True)
+    email_verified = StrictBoolean()
+    name = text(120, allow_none=True)
+    is_admin = StrictBoolean()
+    is_active = StrictBoolean()
+    password = text(LONGEST_PASSWORD)
+    token_budget = _budget(_MOST)
+    transcription_budget_seconds = _budget(_MOST)
+    transcription_budget_minutes = _budget(_MOST // _SECONDS_PER_MINUTE)
+    storage_quota_bytes = _budget(_MOST_BYTES)
+    storage_quota_mb = _budget(_MOST_BYTES // _BYTES_PER_MB)
+
+    @post_load
+    def in_small_units(self, data: dict[str, Any], **_: object) -> dict[str, Any]:
+        """Turn minutes into seconds and megabytes into bytes."""
+        for coarse, (fine, units) in _COARSE.items():
+            if coarse in data:
+                amount = data.pop(coarse)
+                amount = None if amount is None else amount * units
+                if data.setdefault(fine, amount) != amount:
+                    raise ValidationError(f"contradicts {fine}", coarse)
+        return data
+
+
+class AccountCreateIn(AccountUpdateIn):
+    """A new person. Without a password they can only come with a token."""
+
+    username = text(80, required=True)

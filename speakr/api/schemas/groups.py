@@ -1,0 +1,79 @@
+"""Shapes of groups and their members."""
+
+from __future__ import annotations
+
+from marshmallow import fields, validate
+
+from speakr.api.schemas.fields import QueryBoolean, UtcDateTime, Wire, an_id, text
+from speakr.domain.permissions import GroupRole
+
+_ROLE = validate.OneOf([role.value for role in GroupRole])
+
+
+class GroupOut(Wire):
+    """A group."""
+
+    id = fields.Integer(required=True)
+    name = fields.String(required=True)
+    description = fields.String(required=True, allow_none=True)
+    role = fields.String(
+        required=True, allow_none=True, metadata={"description": "The caller's; null for who is not in it."}
+    )
+    member_count = fields.Integer(required=True)
+    created_at = UtcDateTime(required=True)
+
+
+class GroupListOut(Wire):
+    """Groups, by name."""
+
+    groups = fields.List(fields.Nested(GroupOut), required=True)
+
+
+class GroupListQuery(Wire):
+    """Which groups."""
+
+    all = QueryBoolean(load_default=False, metadata={"description": "true: all there are, for site admins"})
+
+
+class GroupCreateIn(Wire):
+    """A new group."""
+
+    name = text(100, required=True, metadata={"example": "Engineering"})
+    description = text(500, allow_none=True, load_default=None)
+
+
+class GroupUpdateIn(Wire):
+    """Fields to change; all optional."""
+
+    name = text(100)
+    description = text(500, allow_none=True)
+
+
+class MemberOut(Wire):
+    """Somebody in a group."""
+
+    user_id = fields.Integer(required=True)
+    username = fields.String(required=True)
+    name = fields.String(required=True, allow_none=True)
+    role = fields.String(required=True, validate=_ROLE)
+    joined_at = UtcDateTime(required=True)
+
+
+class MemberListOut(Wire):
+    """Who is in a group, its admins first."""
+
+    members = fields.List(fields.Nested(MemberOut), required=True)
+
+
+class MemberCreateIn(Wire):
+    """Whom to take in: by id or by name."""
+
+    user_id = an_id()
+    username = text(80)
+    role = fields.String(load_default=GroupRole.MEMBER.value, validate=_ROLE)
+
+
+class MemberUpdateIn(Wire):
+    """Another role."""
+
+    role = fields.String(required=True, validate=_ROLE)
