@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,79 +9,10 @@ from flask import Flask
 from sqlalchemy import event, select
 
 from speakr.db import db, unit_of_work
-from speakr.domain.events import EventType
 from speakr.domain.permissions import Scope
-from speakr.domain.recordings import RecordingStatus
-from speakr.models import Delivery, Event, Recording, RecordingSpeaker, Segment, Webhook
+from speakr.models import Delivery, Recording, RecordingSpeaker, Webhook
+from tests.api.meetings import SPEAKERS, add, assign, at_once, meeting, names, participants, updates
 from tests.conftest import Person
-
-Spoken = Callable[..., int]
-SPEAKERS = "/api/v1/speakers"
-
-
-@pytest.fixture
-def spoken(app: Flask) -> Spoken:
-    """Write a recording in which these labels speak in turn straight into the tables."""
-
-    def write(person: Person, *labels: str, **values: Any) -> int:
-        with unit_of_work() as session:
-            row = Recording(
-                user_id=person.id,
-                **{
-                    "title": "A meeting",
-                    "original_filename": "a.wav",
-                    "mime_type": "audio/wav",
-                    "file_size": 10,
-                    "sha256": "0" * 64,
-                    "storage_key": "audio/00/" + "0" * 32,
-                    "status": RecordingStatus.COMPLETED,
-                    "has_transcription": bool(labels),
-                    **values,
-                },
-            )
-            session.add(row)
-            session.flush()
-            session.add_all(
-                Segment(
-                    recording_id=row.id,
-                    position=position,
-                    start=position,
-                    end=position + 1,
-                    speaker=label,
-                    text=f"sentence {position}",
-                    words=[],
-                )
-                for position, label in enumerate(labels)
-            )
-            return row.id
-
-    return write
-
-
-def assign(person: Person, recording_id: int, speaker_map: Any, **more: Any) -> Any:
-    return person.put(
-        f"/api/v1/recordings/{recording_id}/speakers/assign", json={"speaker_map": speaker_map, **more}
-    )
-
-
-def add(person: Person, name: str) -> int:
-    return int(person.post(SPEAKERS, json={"name": name}).json["id"])
-
-
-def names(person: Person) -> dict[str, int]:
-    return {each["name"]: each["use_count"] for each in person.get(SPEAKERS).json["speakers"]}
-
-
-def participants(person: Person, recording_id: int) -> str | None:
-    return person.get(f"/api/v1/recordings/{recording_id}").json["participants"]
-
-
-def updates() -> list[dict[str, Any]]:
-    found = db.session.scalars(
-        select(Event).where(Event.type == EventType.RECORDING_UPDATED).order_by(Event.id)
-    )
-    return [each.data for each in found]
-
 
 # -- the list
 
@@ -199,10 +128,10 @@ def test_other_peoples_speakers_do_not_exist(alice: Person, bob: Person) -> None
     assert names(alice) == names(bob) == {"Jane": 0}
 
 
-def test_the_list_is_by_use_then_by_last_use_then_by_age(alice: Person, spoken: Spoken) -> None:
+def test_the_list_is_by_use_then_by_last_use_then_by_age(alice: Person) -> None:
     for name in ("Never 1", "Never 2", "Old", "Recent", "Often"):
         add(alice, name)
-    first, second = (spoken(alice, "SPEAKER_00", "SPEAKER_01") for _ in range(2))
+    first, second = (meeting(alice, "SPEAKER_00", "SPEAKER_01") for _ in range(2))
     assign(alice, first, {"SPEAKER_00": "Old", "SPEAKER_01": "Often"})
     assign(alice, second, {"SPEAKER_00": "Recent", "SPEAKER_01": "Often"})
     listed = alice.get(SPEAKERS).json["speakers"]
@@ -229,8 +158,8 @@ def test_one_idempotency_key_adds_one_speaker(alice: Person) -> None:
 # -- renaming
 
 
-def test_a_new_name_shows_everywhere_at_once(alice: Person, spoken: Spoken) -> None:
-    made = spoken(alice, "SPEAKER_00", "SPEAKER_01", "SPEAKER_00")
+def test_a_new_name_shows_everywhere_at_once(alice: Person) -> None:
+    made = meeting(alice, "SPEAKER_00", "SPEAKER_01", "SPEAKER_00")
     assign(alice, made, {"SPEAKER_00": "Jane", "SPEAKER_01": "John"})
     jane = next(each["id"] for each in alice.get(SPEAKERS).json["speakers"] if each["name"] == "Jane")
 
@@ -268,27 +197,25 @@ def test_a_new_name_shows_everywhere_at_once(alice: Person, spoken: Spoken) -> N
         ("", ""),
     ],
 )
-def test_only_whole_names_in_lists_are_changed(
-    alice: Person, spoken: Spoken, before: str | None, after: str | None
-) -> None:
+def test_only_whole_names_in_lists_are_changed(alice: Person, before: str | None, after: str | None) -> None:
     ann = add(alice, "Ann")
-    made = spoken(alice, "SPEAKER_00", participants=before)
+    made = meeting(alice, "SPEAKER_00", participants=before)
     assert alice.put(f"{SPEAKERS}/{ann}", json={"name": "Bea"}).status_code == 200
     assert participants(alice, made) == after
     assert len(updates()) == (before != after)
 
 
 @pytest.mark.parametrize("name", ["%", "_", "100%", "a_c", "/", "\\", "'", "(a|b)*"])
-def test_names_are_no_patterns(alice: Person, spoken: Spoken, name: str) -> None:
+def test_names_are_no_patterns(alice: Person, name: str) -> None:
     known = add(alice, name)
-    theirs, other = spoken(alice, participants=f"X, {name}"), spoken(alice, participants="100 x, abc, ann")
+    theirs, other = meeting(alice, participants=f"X, {name}"), meeting(alice, participants="100 x, abc, ann")
     alice.put(f"{SPEAKERS}/{known}", json={"name": "Bea"})
     assert participants(alice, theirs) == "X, Bea"
     assert participants(alice, other) == "100 x, abc, ann"
 
 
-def test_only_the_owners_recordings_are_changed(alice: Person, bob: Person, spoken: Spoken) -> None:
-    hers, his = (spoken(each, "SPEAKER_00", participants="Ann") for each in (alice, bob))
+def test_only_the_owners_recordings_are_changed(alice: Person, bob: Person) -> None:
+    hers, his = (meeting(each, "SPEAKER_00", participants="Ann") for each in (alice, bob))
     for person, made in ((alice, hers), (bob, his)):
         assign(person, made, {"SPEAKER_00": "Ann"})
     (ann,) = alice.get(SPEAKERS).json["speakers"]
@@ -298,15 +225,13 @@ def test_only_the_owners_recordings_are_changed(alice: Person, bob: Person, spok
     assert bob.get(f"/api/v1/recordings/{his}/speakers").json["speakers"][0]["identified_name"] == "Ann"
 
 
-def test_recordings_that_change_are_told_and_younger_and_others_are_not(
-    app: Flask, alice: Person, spoken: Spoken
-) -> None:
-    listed = spoken(alice, "SPEAKER_00")
+def test_recordings_that_change_are_told_and_younger_and_others_are_not(app: Flask, alice: Person) -> None:
+    listed = meeting(alice, "SPEAKER_00")
     assign(alice, listed, {"SPEAKER_00": "Ann"})
-    renamed_by_hand = spoken(alice, "SPEAKER_00")
+    renamed_by_hand = meeting(alice, "SPEAKER_00")
     assign(alice, renamed_by_hand, {"SPEAKER_00": "Ann"})
     alice.patch(f"/api/v1/recordings/{renamed_by_hand}", json={"participants": "Everybody"})
-    similar = spoken(alice, participants="Annabel")
+    similar = meeting(alice, participants="Annabel")
 
     def times() -> dict[int, Any]:
         db.session.rollback()
@@ -324,9 +249,7 @@ def test_recordings_that_change_are_told_and_younger_and_others_are_not(
     ]
 
 
-def test_listening_webhooks_get_a_delivery_for_each_recording(
-    app: Flask, alice: Person, spoken: Spoken, doorbell
-) -> None:
+def test_listening_webhooks_get_a_delivery_for_each_recording(app: Flask, alice: Person, doorbell) -> None:
     with unit_of_work() as session:
         session.add(
             Webhook(
@@ -338,34 +261,34 @@ def test_listening_webhooks_get_a_delivery_for_each_recording(
             )
         )
     ann = add(alice, "Ann")
-    made = {spoken(alice, participants="Ann") for _ in range(3)}
+    made = {meeting(alice, participants="Ann") for _ in range(3)}
     alice.put(f"{SPEAKERS}/{ann}", json={"name": "Bea"})
     assert {each["recording_id"] for each in updates()} == made
     assert len(db.session.scalars(select(Delivery)).all()) == 3
     assert doorbell.wakes == 1
 
 
-def test_the_same_name_again_changes_nothing(alice: Person, spoken: Spoken) -> None:
+def test_the_same_name_again_changes_nothing(alice: Person) -> None:
     ann = add(alice, "Ann")
-    spoken(alice, participants="Ann")
+    meeting(alice, participants="Ann")
     assert alice.put(f"{SPEAKERS}/{ann}", json={"name": " Ann "}).status_code == 200
     assert updates() == []
 
 
-def test_a_name_that_is_taken_changes_nothing(alice: Person, spoken: Spoken) -> None:
+def test_a_name_that_is_taken_changes_nothing(alice: Person) -> None:
     ann = add(alice, "Ann")
     add(alice, "Bea")
-    made = spoken(alice, participants="Ann")
+    made = meeting(alice, participants="Ann")
     answer = alice.put(f"{SPEAKERS}/{ann}", json={"name": "Bea"})
     assert (answer.status_code, answer.json["error"]) == (400, "Speaker with this name already exists")
     assert names(alice) == {"Ann": 0, "Bea": 0}
     assert participants(alice, made) == "Ann"
 
 
-def test_a_list_that_would_overflow_loses_nobody(alice: Person, spoken: Spoken) -> None:
+def test_a_list_that_would_overflow_loses_nobody(alice: Person) -> None:
     ann = add(alice, "Ann")
     full = "Ann, " + "x" * 995
-    fine, made = spoken(alice, participants="Ann"), spoken(alice, participants=full)
+    fine, made = meeting(alice, participants="Ann"), meeting(alice, participants=full)
     answer = alice.put(f"{SPEAKERS}/{ann}", json={"name": "Annabel"})
     assert answer.status_code == 400
     assert f"recording {made}" in answer.json["error"]
@@ -373,12 +296,10 @@ def test_a_list_that_would_overflow_loses_nobody(alice: Person, spoken: Spoken) 
     assert names(alice) == {"Ann": 0}
 
 
-def test_a_thousand_recordings_take_no_more_statements_than_one(
-    app: Flask, alice: Person, spoken: Spoken
-) -> None:
+def test_a_thousand_recordings_take_no_more_statements_than_one(app: Flask, alice: Person) -> None:
     def cost(amount: int, old: str, new: str) -> int:
         known = add(alice, old)
-        made = [spoken(alice, participants=f"{old}, Zoe") for _ in range(amount)]
+        made = [meeting(alice, participants=f"{old}, Zoe") for _ in range(amount)]
         with unit_of_work() as session:
             session.add_all(
                 RecordingSpeaker(recording_id=each, label="SPEAKER_00", name=old, speaker_id=known)
@@ -402,8 +323,8 @@ def test_a_thousand_recordings_take_no_more_statements_than_one(
     assert many <= one + 3  # rows are inserted some hundreds at a time
 
 
-def test_a_speaker_who_was_deleted_and_made_again_is_the_same_by_name(alice: Person, spoken: Spoken) -> None:
-    made = spoken(alice, "SPEAKER_00")
+def test_a_speaker_who_was_deleted_and_made_again_is_the_same_by_name(alice: Person) -> None:
+    made = meeting(alice, "SPEAKER_00")
     assign(alice, made, {"SPEAKER_00": "Ann"})
     (ann,) = alice.get(SPEAKERS).json["speakers"]
     alice.delete(f"{SPEAKERS}/{ann['id']}")
@@ -414,8 +335,8 @@ def test_a_speaker_who_was_deleted_and_made_again_is_the_same_by_name(alice: Per
     assert "[Bea]" in alice.get(f"/api/v1/recordings/{made}").json["transcription"]
 
 
-def test_deleting_keeps_the_name_in_transcripts(alice: Person, spoken: Spoken) -> None:
-    made = spoken(alice, "SPEAKER_00")
+def test_deleting_keeps_the_name_in_transcripts(alice: Person) -> None:
+    made = meeting(alice, "SPEAKER_00")
     assign(alice, made, {"SPEAKER_00": "Ann"})
     (ann,) = alice.get(SPEAKERS).json["speakers"]
     assert alice.delete(f"{SPEAKERS}/{ann['id']}").json == {"success": True, "message": "Speaker deleted"}
@@ -429,8 +350,8 @@ def test_deleting_keeps_the_name_in_transcripts(alice: Person, spoken: Spoken) -
 # -- merging
 
 
-def test_two_become_one(alice: Person, spoken: Spoken) -> None:
-    both, one = spoken(alice, "SPEAKER_00", "SPEAKER_01"), spoken(alice, "SPEAKER_00")
+def test_two_become_one(alice: Person) -> None:
+    both, one = meeting(alice, "SPEAKER_00", "SPEAKER_01"), meeting(alice, "SPEAKER_00")
     assign(alice, both, {"SPEAKER_00": "Jon", "SPEAKER_01": "John Smith"})
     assign(alice, one, {"SPEAKER_00": "Jon"})
     ids = {each["name"]: each["id"] for each in alice.get(SPEAKERS).json["speakers"]}
@@ -471,28 +392,8 @@ def test_whom_to_merge_into(alice: Person, body: dict, status: int) -> None:
 # -- at once
 
 
-def at_once(app: Flask, person: Person, *requests: tuple[str, str, dict]) -> list[Any]:
-    """Send requests from as many threads, all starting together; return their answers in order."""
-    answers: list[Any] = [None] * len(requests)
-    start = threading.Barrier(len(requests))
-
-    def send(number: int, method: str, path: str, body: dict) -> None:
-        client = app.test_client()
-        start.wait()
-        answers[number] = client.open(
-            path, method=method, json=body, headers={"Authorization": f"Bearer {person.token}"}
-        )
-
-    threads = [threading.Thread(target=send, args=(n, *each)) for n, each in enumerate(requests)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return answers
-
-
-def test_renaming_at_once_leaves_one_name(app: Flask, alice: Person, spoken: Spoken) -> None:
-    made = [spoken(alice, "SPEAKER_00") for _ in range(20)]
+def test_renaming_at_once_leaves_one_name(app: Flask, alice: Person) -> None:
+    made = [meeting(alice, "SPEAKER_00") for _ in range(20)]
     for each in made:
         assign(alice, each, {"SPEAKER_00": "Ann"})
     (ann,) = alice.get(SPEAKERS).json["speakers"]
@@ -507,8 +408,8 @@ def test_renaming_at_once_leaves_one_name(app: Flask, alice: Person, spoken: Spo
         assert set(session.scalars(select(Recording.participants))) == {name}
 
 
-def test_renaming_two_who_share_a_list_at_once(app: Flask, alice: Person, spoken: Spoken) -> None:
-    made = [spoken(alice, "SPEAKER_00", "SPEAKER_01") for _ in range(10)]
+def test_renaming_two_who_share_a_list_at_once(app: Flask, alice: Person) -> None:
+    made = [meeting(alice, "SPEAKER_00", "SPEAKER_01") for _ in range(10)]
     for each in made:
         assign(alice, each, {"SPEAKER_00": "Ann", "SPEAKER_01": "Bob"})
     ids = {each["name"]: each["id"] for each in alice.get(SPEAKERS).json["speakers"]}
@@ -535,8 +436,8 @@ def test_one_name_for_many_at_once_is_taken_once(app: Flask, alice: Person) -> N
     assert sorted(answer.status_code for answer in answers) == [200, 400, 400, 400]
 
 
-def test_merging_into_each_other_at_once_leaves_one(app: Flask, alice: Person, spoken: Spoken) -> None:
-    made = spoken(alice, "SPEAKER_00", "SPEAKER_01")
+def test_merging_into_each_other_at_once_leaves_one(app: Flask, alice: Person) -> None:
+    made = meeting(alice, "SPEAKER_00", "SPEAKER_01")
     assign(alice, made, {"SPEAKER_00": "Ann", "SPEAKER_01": "Bea"})
     ids = {each["name"]: each["id"] for each in alice.get(SPEAKERS).json["speakers"]}
     answers = at_once(
