@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
-from speakr.connectors.language import make_language_connector
 from speakr.connectors.language.base import LanguageConnector, Line, SummaryRequest, Usage
 from speakr.domain.errors import ConnectorRejected, ConnectorUnavailable
-from speakr.settings import Settings
+from tests.connectors.chat_server import (
+    FENCED,
+    MakeSettings,
+    chat_reply,
+    connector_for,
+    material_of,
+    system_of,
+)
 from tests.connectors.fake_provider import FakeProvider, Reply, Request, error_reply, json_reply
-
-MakeSettings = Callable[..., Settings]
-FENCED = re.compile(r"^<(material-[0-9a-f]{12})>\n(.*)\n</\1>$", re.DOTALL)
 
 
 @pytest.fixture
 def make_connector(provider: FakeProvider, settings_with: MakeSettings) -> Callable[..., LanguageConnector]:
-    def make(**fields: object) -> LanguageConnector:
-        return make_language_connector(
-            settings_with(llm_base_url=provider.url, llm_api_key="sk-secret", llm_model="m-1", **fields)
-        )
-
-    return make
+    return partial(connector_for, provider, settings_with)
 
 
 @pytest.fixture
@@ -32,36 +31,9 @@ def connector(make_connector: Callable[..., LanguageConnector]) -> LanguageConne
     return make_connector()
 
 
-def chat_reply(content: object, finish_reason: str = "stop", **message: object) -> Reply:
-    return json_reply(
-        {
-            "choices": [
-                {
-                    "index": 0,
-                    "finish_reason": finish_reason,
-                    "message": {"role": "assistant", "content": content, **message},
-                }
-            ],
-            "usage": {"prompt_tokens": 100, "completion_tokens": 7},
-        }
-    )
-
-
 def request_of(*texts: str, **fields: object) -> SummaryRequest:
     lines = [Line(f"SPEAKER_{at % 2:02d}", text, at * 61.0) for at, text in enumerate(texts)]
     return SummaryRequest(lines=lines, **fields)
-
-
-def system_of(request: Request) -> str:
-    (system,) = [message["content"] for message in request.json["messages"] if message["role"] == "system"]
-    return system
-
-
-def material_of(request: Request) -> str:
-    (user,) = [message["content"] for message in request.json["messages"] if message["role"] == "user"]
-    match = FENCED.match(user)
-    assert match
-    return match[2]
 
 
 # -- summaries
