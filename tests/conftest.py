@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import wave
@@ -15,6 +16,7 @@ import pytest
 import redis as redis_package
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import event
 
 from speakr import backends as plumbing
 from speakr.app import create_app
@@ -177,6 +179,33 @@ def redis_connection(redis_process: RedisServer) -> Iterator[redis_package.Redis
     connection = redis_package.Redis.from_url(redis_process.url)
     yield connection
     connection.close()
+
+
+@dataclass
+class Counted:
+    """How many statements were sent to the database."""
+
+    number: int = 0
+
+
+@pytest.fixture
+def count_statements(app: Flask) -> Callable[[], contextlib.AbstractContextManager[Counted]]:
+    """`with count_statements() as counted: ...; counted.number`."""
+
+    @contextlib.contextmanager
+    def counting() -> Iterator[Counted]:
+        counted = Counted()
+
+        def note(*_: object) -> None:
+            counted.number += 1
+
+        event.listen(db.engine, "before_cursor_execute", note)
+        try:
+            yield counted
+        finally:
+            event.remove(db.engine, "before_cursor_execute", note)
+
+    return counting
 
 
 def wav(seconds: float = 1.0, *, frequency: float = 220.0, rate: int = 16_000) -> bytes:

@@ -9,6 +9,7 @@ from speakr import __version__
 from speakr.api import (
     accounts,
     audio,
+    batch,
     chat,
     errors,
     folders,
@@ -32,6 +33,7 @@ from speakr.web.identity import public
 BLUEPRINTS = (
     uploads.blp,
     recordings.blp,
+    batch.blp,
     tags.blp,
     folders.blp,
     transcripts.blp,

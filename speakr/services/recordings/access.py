@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import ColumnElement, Select, and_, false, or_, select, union
 from sqlalchemy.orm import undefer
 
 from speakr.db import db
@@ -63,6 +63,19 @@ def shared_with(actor: Actor) -> ColumnElement[bool]:
     return _of_others(actor, shares, lead_only=False)
 
 
+def ids_shared_with(actor: Actor) -> Select[int]:
+    """Return a query for the ids of the recordings that `shared_with` holds for.
+
+    For when they are to be listed: from this a database goes to those recordings, with the condition it tries them all.
+    """
+    if not system_settings.get("enable_internal_sharing"):
+        return select(Recording.id).where(false())
+    shares = select(RecordingShare.recording_id).where(RecordingShare.user_id == actor.user_id)
+    tagged, folders = _through_groups(actor, lead_only=False)
+    ways = union(shares, tagged, select(Recording.id).where(Recording.folder_id.in_(folders)))
+    return select(Recording.id).where(Recording.id.in_(ways), Recording.user_id != actor.user_id)
+
+
 def editable_by(actor: Actor) -> ColumnElement[bool]:
     """Return the condition for the recordings of others that an actor may change."""
     shares = select(RecordingShare.recording_id).where(
@@ -72,6 +85,21 @@ def editable_by(actor: Actor) -> ColumnElement[bool]:
 
 
 def _of_others(actor: Actor, shares: object, *, lead_only: bool) -> ColumnElement[bool]:
+    if not system_settings.get("enable_internal_sharing"):
+        return Recording.id.in_(())
+    tagged, folders = _through_groups(actor, lead_only=lead_only)
+    return and_(
+        Recording.user_id != actor.user_id,
+        or_(
+            Recording.id.in_(shares),  # type: ignore[arg-type] # a subquery, which SQLAlchemy's types have many names for
+            Recording.id.in_(tagged),
+            Recording.folder_id.in_(folders),
+        ),
+    )
+
+
+def _through_groups(actor: Actor, *, lead_only: bool) -> tuple[Select[int], Select[int]]:
+    """Return the ids of the recordings with a tag, and of the folders, that a group shows the actor."""
     tagged = (
         select(RecordingTag.recording_id)
         .join(Tag, Tag.id == RecordingTag.tag_id)
@@ -83,16 +111,7 @@ def _of_others(actor: Actor, shares: object, *, lead_only: bool) -> ColumnElemen
         .join(GroupMembership, GroupMembership.group_id == Folder.group_id)
         .where(GroupMembership.user_id == actor.user_id, _opens(Folder, lead_only=lead_only))
     )
-    if not system_settings.get("enable_internal_sharing"):
-        return Recording.id.in_(())
-    return and_(
-        Recording.user_id != actor.user_id,
-        or_(
-            Recording.id.in_(shares),  # type: ignore[arg-type] # a subquery, which SQLAlchemy's types have many names for
-            Recording.id.in_(tagged),
-            Recording.folder_id.in_(folders),
-        ),
-    )
+    return tagged, folders
 
 
 def _opens(kind: type[Filing], *, lead_only: bool) -> ColumnElement[bool]:

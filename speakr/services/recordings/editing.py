@@ -56,7 +56,7 @@ def update(actor: Actor, recording_id: int, changes: Mapping[str, Any]) -> Recor
 
 def _set(actor: Actor, recording: Recording, name: str, value: Any) -> None:
     if name == "folder_id":
-        recording.folder_id = _target_folder(actor, value)
+        recording.folder_id = target_folder(actor, value)
     elif name == "summary":
         recording.summary = value
         recording.has_summary = bool(value)
@@ -64,7 +64,14 @@ def _set(actor: Actor, recording: Recording, name: str, value: Any) -> None:
         setattr(recording, name, value)
 
 
-def _target_folder(actor: Actor, folder_id: int | None) -> int | None:
+def target_folder(actor: Actor, folder_id: int | None) -> int | None:
+    """Return a folder that the actor may file into; None unfiles.
+
+    Raises:
+        Forbidden: folders are off.
+        NotFound: there is no such folder for the actor.
+
+    """
     folders.require()
     if folder_id is None:
         return None

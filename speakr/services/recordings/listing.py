@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, func, or_, select
+from sqlalchemy import ColumnElement, Row, Select, false, func, or_, select
 
 from speakr.db import db
 from speakr.domain.permissions import Actor
@@ -91,7 +91,7 @@ def list_page(
     actor: Actor, filters: Filters, *, sort_by: str, descending: bool, page: int, per_page: int
 ) -> Page:
     """Return one page of the actor's own recordings."""
-    conditions = _conditions(actor, filters)
+    conditions = [Recording.user_id == actor.user_id, *narrowing(actor, filters)]
     total = db.session.scalar(select(func.count()).select_from(Recording).where(*conditions)) or 0
     column = SORT_COLUMNS[sort_by]
     order = (column.desc(), Recording.id.desc()) if descending else (column.asc(), Recording.id.asc())
@@ -104,18 +104,29 @@ def list_page(
     )
     rows = db.session.connection().execute(query).all() if total else []
     ids = [row.id for row in rows]
-    return Page(rows, tags_of(ids), _folder_names({row.folder_id for row in rows if row.folder_id}), total)
+    return Page(rows, tags_of(ids), folder_names(rows), total)
 
 
-def _conditions(actor: Actor, filters: Filters) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = [Recording.user_id == actor.user_id]
-    statuses = STATUS_FILTERS.get(filters.status or "")
-    if statuses is not None:
-        found.append(Recording.status.in_(statuses))
-    if filters.created_from is not None:
-        found.append(Recording.created_at >= filters.created_from)
-    if filters.created_to is not None:
-        found.append(Recording.created_at <= filters.created_to)
+def items(recording_ids: Sequence[int]) -> Sequence[AnyRow]:
+    """Return rows of `ITEM_COLUMNS` and `user_id`, in the order of the ids. No permission is checked."""
+    rows = db.session.connection().execute(
+        select(*ITEM_COLUMNS, Recording.user_id).where(Recording.id.in_(recording_ids))
+    )
+    found = {row.id: row for row in rows}
+    return [found[recording_id] for recording_id in recording_ids if recording_id in found]
+
+
+def narrowing_of_others(filters: Filters) -> list[ColumnElement[bool]]:
+    """Return a filter's conditions for recordings of others, whose owners' marks must not be found out with it."""
+    is_marked = filters.is_inbox or filters.is_starred or filters.folder not in {None, UNFILED}
+    if is_marked or filters.tag_id is not None or filters.tag_name is not None:
+        return [false()]
+    return _plain_conditions(filters)
+
+
+def narrowing(actor: Actor, filters: Filters) -> list[ColumnElement[bool]]:
+    """Return a filter's conditions for recordings of the actor's own."""
+    found = _plain_conditions(filters)
     if filters.folder == UNFILED:
         found.append(Recording.folder_id.is_(None))
     elif filters.folder is not None:
@@ -124,6 +135,18 @@ def _conditions(actor: Actor, filters: Filters) -> list[ColumnElement[bool]]:
         found.append(Recording.is_inbox.is_(filters.is_inbox))
     if filters.is_starred is not None:
         found.append(Recording.is_highlighted.is_(filters.is_starred))
+    return found + _tag_conditions(actor, filters)
+
+
+def _plain_conditions(filters: Filters) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    statuses = STATUS_FILTERS.get(filters.status or "")
+    if statuses is not None:
+        found.append(Recording.status.in_(statuses))
+    if filters.created_from is not None:
+        found.append(Recording.created_at >= filters.created_from)
+    if filters.created_to is not None:
+        found.append(Recording.created_at <= filters.created_to)
     if filters.text:
         found.append(
             or_(
@@ -131,7 +154,7 @@ def _conditions(actor: Actor, filters: Filters) -> list[ColumnElement[bool]]:
                 Recording.participants.icontains(filters.text, autoescape=True),
             )
         )
-    return found + _tag_conditions(actor, filters)
+    return found
 
 
 def _tag_conditions(actor: Actor, filters: Filters) -> list[ColumnElement[bool]]:
@@ -163,6 +186,11 @@ def tags_of(recording_ids: Sequence[int]) -> Mapping[int, Sequence[AnyRow]]:
         ):
             found[row.recording_id].append(row)
     return found
+
+
+def folder_names(rows: Sequence[AnyRow]) -> Mapping[int, str]:
+    """Return the names of the folders that some recordings are in."""
+    return _folder_names({row.folder_id for row in rows if row.folder_id})
 
 
 def _folder_names(folder_ids: set[int]) -> Mapping[int, str]:

@@ -1,7 +1,11 @@
-"""Deleting a recording: rows, text and bytes, and telling about it."""
+"""Deleting recordings: rows, text and bytes, and telling about it."""
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
+
+from sqlalchemy import delete as sql_delete
 from sqlalchemy import select
 
 from speakr.backends import plugged
@@ -9,7 +13,7 @@ from speakr.db import after_commit, db
 from speakr.domain.errors import Forbidden
 from speakr.domain.events import RecordingDeleted
 from speakr.domain.permissions import Actor, Permission
-from speakr.models import Job
+from speakr.models import Job, Recording
 from speakr.services import events, system_settings, unwanted_blobs
 from speakr.services.recordings.access import get
 
@@ -17,22 +21,53 @@ from speakr.services.recordings.access import get
 def delete(actor: Actor, recording_id: int) -> None:
     """Delete a recording. A job that runs on it finds its row gone and stops."""
     recording = get(actor, recording_id, Permission.OWN)
+    require_permission(actor)
+    remove([recording])
+
+
+def require_permission(actor: Actor) -> None:
+    """Refuse when the server lets only admins delete."""
     if not system_settings.get("users_can_delete") and not actor.is_admin:
         raise Forbidden("Deletion not allowed", code="deletion_disabled")
-    events.record(
-        recording.user_id,
-        RecordingDeleted(recording_id=recording.id, title=recording.title),
-        recording_id=recording.id,
+
+
+def remove(recordings: Sequence[Recording]) -> None:
+    """Delete recordings that somebody may delete, in a few statements however many they are."""
+    ids = [recording.id for recording in recordings]
+    told: defaultdict[int, list[RecordingDeleted]] = defaultdict(list)
+    for recording in recordings:
+        told[recording.user_id].append(RecordingDeleted(recording_id=recording.id, title=recording.title))
+    for user_id, facts in told.items():
+        events.record_all(user_id, facts)
+    unwanted_blobs.add_all(
+        [recording.storage_key for recording in recordings if recording.storage_key] + _working_copies(ids)
     )
-    if recording.storage_key:
-        unwanted_blobs.add(recording.storage_key)
-    for plan in db.session.scalars(select(Job.plan).where(Job.recording_id == recording.id)):
-        if plan and plan.get("pcm_key"):
-            unwanted_blobs.add(plan["pcm_key"])
-    db.session.delete(recording)
-    live = plugged().live
-    after_commit(lambda: live.forget(recording_id))
+    for recording in recordings:
+        db.session.expunge(recording)
+    db.session.execute(sql_delete(Recording).where(Recording.id.in_(ids)))
+    after_commit(lambda: _forget(ids))
+
+
+def remove_audio(recordings: Sequence[Recording]) -> None:
+    """Delete the sound of recordings and keep their texts."""
+    unwanted_blobs.add_all([recording.storage_key for recording in recordings if recording.storage_key])
+    for recording in recordings:
+        recording.storage_key = None
     after_commit(_clear)
+
+
+def _working_copies(recording_ids: Sequence[int]) -> list[str]:
+    """Return the keys of decoded audio that jobs keep while they work."""
+    plans = db.session.scalars(
+        select(Job.plan).where(Job.recording_id.in_(recording_ids), Job.plan.is_not(None))
+    )
+    return [plan["pcm_key"] for plan in plans if plan and plan.get("pcm_key")]
+
+
+def _forget(recording_ids: Sequence[int]) -> None:
+    for recording_id in recording_ids:
+        plugged().live.forget(recording_id)
+    _clear()
 
 
 def _clear() -> None:

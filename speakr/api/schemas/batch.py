@@ -1,0 +1,79 @@
+"""Shapes of requests about many recordings."""
+
+from __future__ import annotations
+
+from marshmallow import fields, pre_load, validate
+
+from speakr.api.schemas.fields import StrictBoolean, Wire, an_id
+
+MOST = 5_000
+
+
+class BatchIn(Wire):
+    """Which recordings. `ids` is taken for `recording_ids`, as known clients send it."""
+
+    recording_ids = fields.List(
+        an_id(),
+        required=True,
+        validate=validate.Length(min=1, max=MOST),
+        error_messages={"required": "recording_ids required"},
+        metadata={"description": f"At most {MOST:,}; an id named twice is done once.", "example": [1, 2, 3]},
+    )
+
+    @pre_load
+    def accept_ids(self, data: object, **_: object) -> object:
+        """Take `ids` for `recording_ids`."""
+        if isinstance(data, dict) and "ids" in data and "recording_ids" not in data:
+            return {**data, "recording_ids": data["ids"]}
+        return data
+
+
+class BatchChanges(Wire):
+    """What to change; all optional."""
+
+    is_inbox = StrictBoolean()
+    is_highlighted = StrictBoolean()
+    add_tag_ids = fields.List(an_id(), validate=validate.Length(max=100))
+    remove_tag_ids = fields.List(an_id(), validate=validate.Length(max=100))
+    folder_id = an_id(allow_none=True)
+
+
+class BatchUpdateIn(BatchIn):
+    """Which recordings, and what to change about them."""
+
+    updates = fields.Nested(BatchChanges, required=True)
+
+
+class BatchResultOut(Wire):
+    """What became of one recording."""
+
+    id = fields.Integer(required=True)
+    success = fields.Boolean(required=True)
+    error = fields.String()
+    job_id = fields.String()
+
+
+class BatchOut(Wire):
+    """What became of each, in the order asked for."""
+
+    success = StrictBoolean(required=True)
+    failed = fields.Integer(required=True)
+    results = fields.List(fields.Nested(BatchResultOut), required=True)
+
+
+class BatchUpdatedOut(BatchOut):
+    """Recordings changed."""
+
+    updated = fields.Integer(required=True)
+
+
+class BatchDeletedOut(BatchOut):
+    """Recordings deleted."""
+
+    deleted = fields.Integer(required=True)
+
+
+class BatchQueuedOut(BatchOut):
+    """Recordings queued."""
+
+    queued = fields.Integer(required=True)

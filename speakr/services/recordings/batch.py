@@ -1,0 +1,148 @@
+"""The same for many recordings at once. What fails for one of them stops nothing for the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import delete, select
+
+from speakr.db import db, unit_of_work
+from speakr.domain.clock import now
+from speakr.domain.errors import SpeakrError
+from speakr.domain.events import RecordingUpdated
+from speakr.domain.permissions import Actor, Permission
+from speakr.models import Recording, RecordingTag
+from speakr.services import events, processing
+from speakr.services.recordings import access, editing, removal, tagging
+
+_AT_ONCE = 100
+"""How many recordings one transaction takes: other writers get their turn in between."""
+
+_FLAGS = ("is_inbox", "is_highlighted")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one id: `error` is None if it was done."""
+
+    recording_id: int
+    error: str | None = None
+    job_id: int | None = None
+
+
+def _parts(ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    for start in range(0, len(ids), _AT_ONCE):
+        yield ids[start : start + _AT_ONCE]
+
+
+def _refusal(actor: Actor, recording_id: int, permission: Permission) -> Outcome:
+    """Say why an id cannot be used, in the documented words."""
+    try:
+        access.get(actor, recording_id, permission)
+    except SpeakrError as error:
+        return Outcome(recording_id, "Not found" if error.slug == "not_found" else "Permission denied")
+    return Outcome(recording_id, "Not found")
+
+
+def update(actor: Actor, recording_ids: Sequence[int], changes: Mapping[str, Any]) -> list[Outcome]:
+    """Change marks, tags and folder of the actor's own recordings.
+
+    `changes` may hold is_inbox, is_highlighted, folder_id, add_tag_ids and remove_tag_ids; tags that the actor may
+    not use are passed over, as documented.
+
+    Raises:
+        NotFound: the folder is not one the actor may use; nothing is changed then.
+
+    """
+    if "folder_id" in changes:
+        with unit_of_work():
+            editing.target_folder(actor, changes["folder_id"])
+    outcomes: list[Outcome] = []
+    for part in _parts(recording_ids):
+        with unit_of_work():
+            mine = _own(actor, part)
+            _update(actor, [mine[number] for number in part if number in mine], changes)
+            outcomes += [
+                Outcome(number) if number in mine else _refusal(actor, number, Permission.OWN)
+                for number in part
+            ]
+    return outcomes
+
+
+def _own(actor: Actor, ids: Sequence[int]) -> dict[int, Recording]:
+    found = db.session.scalars(
+        select(Recording).where(Recording.id.in_(ids), Recording.user_id == actor.user_id).with_for_update()
+    )
+    return {recording.id: recording for recording in found}
+
+
+def _update(actor: Actor, recordings: Sequence[Recording], changes: Mapping[str, Any]) -> None:
+    columns = {name: changes[name] for name in _FLAGS if name in changes}
+    if "folder_id" in changes:
+        columns["folder_id"] = editing.target_folder(actor, changes["folder_id"])  # it may have gone meanwhile
+    told = list(columns)
+    for recording in recordings:
+        for name, value in columns.items():
+            setattr(recording, name, value)
+        recording.updated_at = now()
+    ids = [recording.id for recording in recordings]
+    if changes.get("remove_tag_ids"):
+        db.session.execute(
+            delete(RecordingTag).where(
+                RecordingTag.recording_id.in_(ids), RecordingTag.tag_id.in_(changes["remove_tag_ids"])
+            )
+        )
+    if changes.get("add_tag_ids"):
+        tagging.put_on(ids, tagging.usable(actor, changes["add_tag_ids"]))
+    if changes.get("remove_tag_ids") or changes.get("add_tag_ids"):
+        told.append("tags")
+    events.record_all(
+        actor.user_id,
+        [
+            RecordingUpdated(recording_id=recording.id, title=recording.title, fields_changed=tuple(told))
+            for recording in recordings
+        ],
+    )
+
+
+def delete_all(actor: Actor, recording_ids: Sequence[int]) -> list[Outcome]:
+    """Delete recordings: the actor's own, or anybody's for an admin."""
+    removal.require_permission(actor)
+    outcomes: list[Outcome] = []
+    for part in _parts(recording_ids):
+        with unit_of_work():
+            query = select(Recording).where(Recording.id.in_(part)).with_for_update()
+            if not actor.acts_as_admin:
+                query = query.where(Recording.user_id == actor.user_id)
+            found = db.session.scalars(query).all()
+            gone = {recording.id for recording in found}
+            removal.remove(found)
+            outcomes += [
+                Outcome(number) if number in gone else _refusal(actor, number, Permission.OWN)
+                for number in part
+            ]
+    return outcomes
+
+
+def transcribe(actor: Actor, recording_ids: Sequence[int]) -> list[Outcome]:
+    """Queue a transcription of each, with its own hints."""
+    outcomes: list[Outcome] = []
+    for part in _parts(recording_ids):
+        with unit_of_work():
+            outcomes += [_transcribe(actor, number) for number in part]
+    return outcomes
+
+
+def _transcribe(actor: Actor, recording_id: int) -> Outcome:
+    try:
+        job, _ = processing.transcribe(actor, recording_id, {})
+    except SpeakrError as error:
+        sentence = {
+            "not_found": "Not found",
+            "audio_deleted": "Audio deleted",
+            "read_only": "Permission denied",
+        }
+        return Outcome(recording_id, sentence.get(error.slug, error.message))
+    return Outcome(recording_id, job_id=job.id)
