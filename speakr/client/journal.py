@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -52,6 +53,7 @@ class Journal:
             raise ClientError(f"Somebody else watches {folder} already.") from None
         self.intents: dict[str, Intent] = {}
         self.sent: dict[str, int] = {}
+        self.times_gone: Counter[str] = Counter()
         self.marks: dict[str, tuple[Mark, str]] = {}
         self._refused: set[tuple[str, int]] = set()
         self._skipped: set[str] = set()
@@ -72,6 +74,10 @@ class Journal:
     def note_sent(self, content: str, recording_id: int) -> None:
         """Remember that the server has this content."""
         self._note({"what": "sent", "content": content, "recording": recording_id})
+
+    def note_gone(self, content: str) -> None:
+        """Remember that the server has this content no longer, so that it may be sent anew."""
+        self._note({"what": "gone", "content": content})
 
     def note_mark(self, name: str, mark: Mark, content: str) -> None:
         """Remember what is in a file that stays, so that it need not be read again."""
@@ -127,6 +133,9 @@ class Journal:
                 self.intents[told["content"]] = Intent(**fields)
             case "sent":
                 self.sent[told["content"]] = told["recording"]
+            case "gone":
+                del self.sent[told["content"]], self.intents[told["content"]]
+                self.times_gone[told["content"]] += 1
             case "mark":
                 self.marks[told["name"]] = (Mark(**told["mark"]), told["content"])
             case "refused":

@@ -155,7 +155,7 @@ class Watch:
             if content is None:
                 return False
             if not self._journal.is_refused(content, mark):
-                if content not in self._journal.sent:
+                if not self._is_sent(content):
                     self._upload(path, mark, content)
                 elif content not in self._told and self._journal.marks.get(path.name) != (mark, content):
                     self._tell(f"{path.name} is recording {self._journal.sent[content]} already.")
@@ -181,11 +181,28 @@ class Watch:
             self._contents[path.name] = (mark, content)
         return content
 
+    def _is_sent(self, content: str) -> bool:
+        """Tell whether the server has it. Before a file goes away because of an upload long ago, the server is asked."""
+        recording_id = self._journal.sent.get(content)
+        if recording_id is None or self._done is Done.KEEP:
+            return recording_id is not None
+        try:
+            self._speakr.status(recording_id)
+        except ApiError as error:
+            if error.code != "not_found":
+                raise
+            self._journal.note_gone(content)
+            return False
+        return True
+
     def _upload(self, path: Path, mark: Mark, content: str) -> None:
         intent = self._journal.intents.get(content)
         if intent is None:
             options = {**self._options, "last_modified_ms": mark.modified_ns // 1_000_000}
-            told = json.dumps([content, path.name, options], sort_keys=True)
+            times_gone = self._journal.times_gone[
+                content
+            ]  # another key: the old one still gives the old answer
+            told = json.dumps([content, path.name, options, times_gone], sort_keys=True)
             key = f"watch-{hashlib.sha256(told.encode()).hexdigest()}"
             intent = Intent(content, path.name, key, options, self._clock())
             self._journal.intend(intent)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -288,6 +291,31 @@ def test_a_failure_is_one_sentence(logged_in: Stub, run: Run) -> None:
     logged_in.will(error(404, "not_found", "Recording not found"), error(500, "internal_error", "Our fault."))
     assert run("show", 9, exit_code=1).stderr == "Error: Recording not found\n"
     assert run("show", 9, exit_code=1).stderr == "Error: Our fault. (request r-1)\n"
+
+
+def test_an_answer_of_another_shape_is_one_sentence(logged_in: Stub, run: Run) -> None:
+    logged_in.will({"name": "some other service"})
+    assert run("whoami", exit_code=1).stderr.startswith("Error: The answer has no 'username'")
+
+
+def test_a_terminal_shows_how_far_it_is(logged_in: Stub, files: list[Path]) -> None:
+    working = status("PROCESSING", progress=40, message="Listening \x1b[31m")
+    logged_in.will(taken(7), working, status(), recording(7))
+    ours, theirs = pty.openpty()
+    done = subprocess.run(
+        command("upload", files[0], "--wait"), stderr=theirs, stdout=subprocess.PIPE, check=True, timeout=60
+    )
+    os.close(theirs)
+    screen = b""
+    with contextlib.suppress(OSError):  # how a terminal ends
+        while piece := os.read(ours, 4096):
+            screen += piece
+    os.close(ours)
+    shown = screen.decode()
+    assert done.stdout == b"Recording 7 is done: Stand-up\n"
+    assert "a.wav" in shown
+    assert " 40%  Listening \ufffd" in shown
+    assert shown.count("100%") >= 2
 
 
 def test_a_reader_that_leaves_is_no_trouble(logged_in: Stub) -> None:

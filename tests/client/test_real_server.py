@@ -123,10 +123,16 @@ def test_webhooks(at_real_server: Door, run: Run) -> None:
     assert "moon.rises" in refused.stderr
 
 
-def test_who_one_is(at_real_server: Door, run: Run) -> None:
+def test_who_one_is(at_real_server: Door, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     told = run("whoami")
     assert told.stdout == f"You are alice at http://127.0.0.1:{at_real_server.port}.\n"
     assert told.stderr == ""  # the token has all scopes that the commands need
+    made = at_real_server.request("POST", "/api/v1/tokens", json={"scopes": ["read", "webhooks"]}).json()
+    monkeypatch.setenv("SPEAKR_TOKEN", made["token"])
+    assert run("whoami").stderr.splitlines() == [
+        "This token lacks the scope write: upload, watch will be refused.",
+        "This token lacks the scope process: transcribing and summarising again will be refused.",
+    ]
 
 
 # -- a watch that is killed

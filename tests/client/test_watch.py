@@ -221,9 +221,23 @@ def test_deleting(stub: Stub, folder: Path, new_watch: NewWatch) -> None:
     watch.look()
     assert not (folder / "a.wav").exists()
     (folder / "a.wav").write_bytes(b"one")
+    stub.will({"id": 7, "status": "COMPLETED"})
     look_twice(watch)
     assert not (folder / "a.wav").exists()
-    assert len(stub.asked) == 3
+    assert len(uploads(stub)) == 3
+
+
+def test_what_the_server_has_no_longer_is_sent_anew_before_it_is_deleted_here(
+    stub: Stub, folder: Path, new_watch: NewWatch, told: list[str]
+) -> None:
+    stub.will(taken(7), error(404, "not_found", "Recording not found"), taken(8))
+    for _ in range(2):
+        (folder / "a.wav").write_bytes(b"one")
+        os.utime(folder / "a.wav", (1, 1))
+        look_twice(new_watch(done=Done.DELETE))
+        assert not (folder / "a.wav").exists()
+    assert told == ["a.wav is recording 7.", "a.wav is recording 8."]
+    assert len(set(keys(stub))) == 2
 
 
 # -- what is not taken

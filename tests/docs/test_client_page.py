@@ -20,7 +20,7 @@ from speakr.cli import main
 from speakr.client import Speakr
 from speakr.client.commands import COMMANDS
 from tests.conftest import wav
-from tests.docs.conftest import Server
+from tests.docs.conftest import PASSWORD, Server
 from tests.docs.pages import blocks, in_backticks, read, table
 
 PAGE = "client.md"
@@ -133,6 +133,16 @@ def test_the_session_runs(server: Server, run: Callable[..., str]) -> None:
     assert others
     for line in others:
         assert run("-m", "speakr", *shlex.split(line)[1:]), line
+
+
+def test_a_password_makes_a_token_that_logout_revokes(server: Server, run: Callable[..., str]) -> None:
+    login = ["login", server.url, "--username", "admin", "--password-stdin"]
+    assert "You are admin" in run("-m", "speakr", *login, typed=f"{PASSWORD}\n")
+    with Speakr(server.url, server.token) as speakr:
+        newest = speakr.tokens()[0]
+        assert (newest["name"].startswith("speakr on "), newest["revoked"]) == (True, False)
+        run("-m", "speakr", "logout")
+        assert [each["revoked"] for each in speakr.tokens() if each["id"] == newest["id"]] == [True]
 
 
 def test_the_example_runs(server: Server, run: Callable[..., str]) -> None:

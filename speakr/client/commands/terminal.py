@@ -42,6 +42,8 @@ def told_in_sentences() -> Iterator[None]:
         raise Misused(str(error)) from None
     except ClientError as error:
         raise Failed(plain(sentence(error))) from None
+    except KeyError as error:  # all that is looked up by name here are answers
+        raise Failed(f"The answer has no {error}: this is not Speakr, or one of another time.") from error
     except OSError as error:
         if error.errno == errno.EPIPE:  # whoever reads our output has gone; click is quiet about it
             raise
