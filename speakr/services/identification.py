@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
-
 from speakr.connectors.language.base import IdentifyRequest
-from speakr.db import db, release, unit_of_work
+from speakr.db import release, unit_of_work
 from speakr.domain.errors import Invalid
 from speakr.domain.permissions import Actor, Permission
-from speakr.models import Recording, Speaker
-from speakr.services import transcripts, usage
+from speakr.models import Recording
+from speakr.services import speakers, transcripts, usage
 from speakr.services.language_model import to_lines, waited_for, writer
 from speakr.services.recordings import access
 
@@ -40,9 +38,5 @@ def suggest_names(actor: Actor, recording_id: int) -> dict[str, str]:
 def _known_names(actor: Actor, recording: Recording) -> list[str]:
     """Return who may be among them: the recording's participants first, then the speakers the actor knows best."""
     participants = [name.strip() for name in (recording.participants or "").split(",")]
-    known = db.session.scalars(
-        select(Speaker.name)
-        .where(Speaker.user_id == actor.user_id)
-        .order_by(Speaker.use_count.desc(), Speaker.name)
-    )
+    known = [speaker.name for speaker in speakers.list_for(actor)]
     return [name for name in dict.fromkeys([*participants, *known]) if name]
