@@ -335,6 +335,15 @@ def test_the_server_does_not_pay_for_the_client() -> None:
     subprocess.run([sys.executable, "-c", program], check=True, stdout=subprocess.DEVNULL)
 
 
+def test_the_class_needs_requests_only() -> None:
+    program = (
+        "import sys, requests; before = set(sys.modules); import speakr.client;"
+        "new = {name.partition('.')[0] for name in set(sys.modules) - before};"
+        "assert not new - {'speakr'} - sys.stdlib_module_names, new"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
 def test_every_command_can_be_found(run: Run) -> None:
     from speakr.client.commands import COMMANDS
 

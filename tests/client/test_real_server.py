@@ -123,6 +123,18 @@ def test_webhooks(at_real_server: Door, run: Run) -> None:
     assert "moon.rises" in refused.stderr
 
 
+def test_tags(at_real_server: Door, alice: Speakr, run: Run, tmp_path: Path) -> None:
+    assert at_real_server.request("POST", "/api/v1/tags", json={"name": "Estate"}).status_code == 201
+    (tmp_path / "a.wav").write_bytes(wav(0.2))
+    told = run("upload", tmp_path / "a.wav", "--tag", "Estate", "--tag", "moon", "--json")
+    number = json.loads(told.stdout)["id"]
+    assert told.stderr == f"Recording {number} has no tag 'moon': you have none of this name.\n"
+    assert run("list", "--tag", "Estate").stdout.split()[0] == str(number)
+    assert run("list", "--tag", "moon").stdout == ""
+    assert "tags      Estate\n" in run("show", number).stdout
+    alice.delete(number)
+
+
 def test_who_one_is(at_real_server: Door, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     told = run("whoami")
     assert told.stdout == f"You are alice at http://127.0.0.1:{at_real_server.port}.\n"
