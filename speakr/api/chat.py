@@ -7,7 +7,7 @@ from typing import Any
 from flask.views import MethodView
 
 from speakr.api.blueprint import noun
-from speakr.api.idempotent import idempotent
+from speakr.api.idempotent import idempotent_and_slow
 from speakr.api.schemas.chat import ChatIn, ChatOut, SuggestedNamesOut, TitleOut
 from speakr.domain.conversation import Role, Turn
 from speakr.domain.permissions import Scope
@@ -23,7 +23,7 @@ class Chat(MethodView):
     """A conversation about a recording."""
 
     @needs(Scope.PROCESS, RateClass.PROCESSING)
-    @idempotent
+    @idempotent_and_slow
     @blp.doc(operationId="chatWithRecording")
     @blp.arguments(ChatIn)
     @blp.response(200, ChatOut)
@@ -38,7 +38,7 @@ class RegenerateTitle(MethodView):
     """A recording's title."""
 
     @needs(Scope.PROCESS, RateClass.PROCESSING)
-    @idempotent
+    @idempotent_and_slow
     @blp.doc(operationId="regenerateRecordingTitle")
     @blp.response(200, TitleOut)
     def post(self, recording_id: int) -> Any:
@@ -52,7 +52,7 @@ class IdentifySpeakers(MethodView):
     """The names of a recording's speakers."""
 
     @needs(Scope.PROCESS, RateClass.PROCESSING)
-    @idempotent
+    @idempotent_and_slow
     @blp.doc(operationId="identifySpeakers")
     @blp.response(200, SuggestedNamesOut)
     def post(self, recording_id: int) -> Any:

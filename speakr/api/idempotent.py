@@ -10,6 +10,7 @@ import functools
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from flask import Response, current_app, request
@@ -33,14 +34,22 @@ def takes_key(view: View) -> View:
 
 def idempotent(view: View) -> View:
     """Make a POST view safe to repeat. Stands between `@needs` and `@blp.doc`; its answers are JSON or empty."""
+    return _made_idempotent(view, idempotency.HOLD)
 
+
+def idempotent_and_slow(view: View) -> View:
+    """Do as `idempotent` does for a view that waits for minutes; if the process dies, so long is its key kept."""
+    return _made_idempotent(view, idempotency.LONG_HOLD)
+
+
+def _made_idempotent(view: View, lasting: timedelta) -> View:
     @functools.wraps(view)
     def once(*args: Any, **kwargs: Any) -> Any:
         key = request.headers.get(HEADER)
         if key is None:
             return view(*args, **kwargs)
         fingerprint = _fingerprint()
-        with holding(key, f"POST {request.endpoint}") as held:
+        with holding(key, f"POST {request.endpoint}", lasting) as held:
             if held.answer is not None:
                 idempotency.check_same(held, fingerprint)
                 return replay(held.answer)
@@ -54,10 +63,10 @@ def idempotent(view: View) -> View:
 
 
 @contextmanager
-def holding(key: str, operation: str) -> Iterator[idempotency.Held]:
+def holding(key: str, operation: str, lasting: timedelta = idempotency.HOLD) -> Iterator[idempotency.Held]:
     """Hold the key for the length of the request; a request that fails lets it go."""
     with unit_of_work():
-        held = idempotency.hold(actor().user_id, key, operation)
+        held = idempotency.hold(actor().user_id, key, operation, lasting)
     try:
         yield held
     except BaseException:

@@ -25,6 +25,8 @@ from speakr.services.sealing import seal, unseal
 
 HOLD = timedelta(seconds=60)
 """A request that has not prolonged its hold for so long is dead."""
+LONG_HOLD = timedelta(minutes=15)
+"""For requests that wait for a language model and cannot say meanwhile that they live."""
 KEEP = timedelta(hours=24)
 _LONGEST_KEY = 255
 
@@ -39,7 +41,7 @@ class Held:
     fingerprint: str | None = None
 
 
-def hold(user_id: int, key: str, operation: str) -> Held:
+def hold(user_id: int, key: str, operation: str, lasting: timedelta = HOLD) -> Held:
     """Take a key for this request. Run in its own transaction, before the work.
 
     Raises:
@@ -64,7 +66,7 @@ def hold(user_id: int, key: str, operation: str) -> Held:
     try:
         with db.session.begin_nested():
             fresh = IdempotencyKey(
-                user_id=user_id, key=key, operation=operation, owner=owner, locked_until=moment + HOLD
+                user_id=user_id, key=key, operation=operation, owner=owner, locked_until=moment + lasting
             )
             db.session.add(fresh)
         return Held(fresh.id, owner)
@@ -81,10 +83,10 @@ def hold(user_id: int, key: str, operation: str) -> Held:
         raise _reused()
     if known.response_status is not None:
         return Held(known.id, owner, (known.response_status, _opened(known)), known.fingerprint)
-    return Held(_take_over(known.id, owner), owner)
+    return Held(_take_over(known.id, owner, lasting), owner)
 
 
-def _take_over(key_id: int, owner: str) -> int:
+def _take_over(key_id: int, owner: str, lasting: timedelta) -> int:
     moment = now()
     taken: int | None = db.session.scalar(
         update(IdempotencyKey)
@@ -93,7 +95,7 @@ def _take_over(key_id: int, owner: str) -> int:
             IdempotencyKey.response_status.is_(None),
             IdempotencyKey.locked_until < moment,
         )
-        .values(owner=owner, locked_until=moment + HOLD)
+        .values(owner=owner, locked_until=moment + lasting)
         .returning(IdempotencyKey.id)
     )
     if taken is None:

@@ -233,6 +233,16 @@ def test_a_process_that_died_at_work_blocks_its_key_for_a_minute_only(alice: Per
     assert count(ApiToken) == 2
 
 
+def test_who_waits_for_a_model_keeps_its_key_for_longer(alice: Person, upload) -> None:
+    made = upload(alice).json["id"]
+    with unit_of_work() as session:
+        held = idempotency.hold(alice.id, KEY["Idempotency-Key"], "POST chat.Chat", idempotency.LONG_HOLD)
+        row = session.get_one(IdempotencyKey, held.key_id)
+        row.locked_until = row.locked_until - idempotency.HOLD
+    answer = alice.post(f"/api/v1/recordings/{made}/chat", json={"message": "Who?"}, headers=KEY)
+    assert (answer.status_code, answer.json["code"]) == (409, "idempotency_in_flight")
+
+
 def test_who_was_overtaken_keeps_nothing(alice: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     """A request slept past its hold, and another one with its key came first."""
     from speakr.services import tokens
