@@ -15,6 +15,7 @@ from speakr.backends import plugged
 from speakr.db import release
 from speakr.domain.errors import NotFound
 from speakr.domain.permissions import Permission, Scope
+from speakr.services import tokens
 from speakr.services.recordings import access
 from speakr.web import live
 from speakr.web.downloads import send_blob
@@ -80,11 +81,14 @@ class Live(MethodView):
         who = actor()
         access.get(who, recording_id, Permission.VIEW)
 
+        def may_see() -> bool:
+            return tokens.still_valid(who) and access.may_see(who, recording_id)
+
         def snapshot() -> dict[str, Any] | None:
             try:
-                return status_body(who, recording_id)
+                return status_body(who, recording_id) if tokens.still_valid(who) else None
             except NotFound:
                 return None
 
         last = request.headers.get("Last-Event-ID") or query.get("last_event_id")
-        return live.stream(recording_id, last, snapshot)
+        return live.stream(recording_id, last, snapshot, may_see)

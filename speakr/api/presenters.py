@@ -57,6 +57,28 @@ def _base(row: Any, tags: Sequence[Any], folder_name: str | None) -> dict[str, A
     }
 
 
+_EDITABLE = (
+    "id",
+    "title",
+    "participants",
+    "notes",
+    "summary",
+    "meeting_date",
+    "is_inbox",
+    "is_highlighted",
+    "folder_id",
+)
+
+
+def editable_fields(recording: Any, *, is_owner: bool) -> dict[str, Any]:
+    """Return the fields that an update may change (`RecordingFieldsOut`), the owner's own for the owner only."""
+    shown = {name: getattr(recording, name) for name in _EDITABLE}
+    if not is_owner:
+        hidden = {**_OWNERS_OWN, "notes": None}
+        shown |= {name: hidden[name] for name in _EDITABLE if name in hidden}
+    return shown
+
+
 def recording_item(
     row: Any, tags: Sequence[Any], folders: Mapping[int, str], *, is_owner: bool = True
 ) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from speakr.domain.clock import parse_iso
 from speakr.domain.errors import Invalid
 from speakr.domain.permissions import Permission, Scope
 from speakr.exports.text import DEFAULT
-from speakr.services import transcripts
+from speakr.services import folders, transcripts
 from speakr.services.jobs import requests as jobs
 from speakr.services.recordings import access, details, editing, holding, listing, removal
 from speakr.web.identity import actor, needs
@@ -54,10 +54,11 @@ def _when(name: str, text: str | None, *, whole_day: bool = False) -> datetime |
     return moment + timedelta(days=1, microseconds=-1) if whole_day and is_bare_date else moment
 
 
-def _filters(query: dict[str, Any]) -> listing.Filters:
+def filters_of(query: dict[str, Any]) -> listing.Filters:
+    """Return the filters of a query with the fields of `RecordingListQuery`."""
     folder: str | None = query.get("folder_id")
     if folder is not None:
-        editing.require_folders()
+        folders.require()
     return listing.Filters(
         status=query["status"].lower(),
         created_from=_when("date_from", query.get("date_from")),
@@ -88,7 +89,7 @@ class Recordings(MethodView):
         number, per_page = query["page"], min(query["per_page"], MOST_PER_PAGE)
         page = listing.list_page(
             actor(),
-            _filters(query),
+            filters_of(query),
             sort_by=query["sort_by"] if query["sort_by"] in listing.SORT_COLUMNS else "created_at",
             descending=query["sort_order"].lower() != "asc",
             page=number,
@@ -139,7 +140,8 @@ class Recording(MethodView):
         """Change some fields of a recording."""
         with unit_of_work():
             recording = editing.update(actor(), recording_id, changes)
-            return {"success": True, "recording": recording}
+            shown = presenters.editable_fields(recording, is_owner=recording.user_id == actor().user_id)
+            return {"success": True, "recording": shown}
 
     @needs(Scope.WRITE, RateClass.WRITE)
     @blp.doc(operationId="deleteRecording")

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import Row, bindparam, select, update
+from sqlalchemy import Row, bindparam, or_, select, update
 from sqlalchemy.exc import OperationalError
 
 from speakr.db import db, unit_of_work
@@ -154,6 +154,13 @@ def authenticate(raw: str) -> Actor:
         token_id=row.id,
         scopes=frozenset(Scope(scope) for scope in row.scopes),
     )
+
+
+def still_valid(actor: Actor) -> bool:
+    """Tell whether the token that an actor came with would still be let in: for requests that last."""
+    usable = (_T.revoked_at.is_(None), or_(_T.expires_at.is_(None), _T.expires_at > now()), _U.is_active)
+    query = select(_T.id).join(User.__table__, _U.id == _T.user_id).where(_T.id == actor.token_id, *usable)
+    return db.session.scalar(query) is not None
 
 
 def _note_use(token_id: int, moment: datetime) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 import redis
@@ -13,6 +13,8 @@ from flask import Response, stream_with_context
 
 from speakr.backends import plugged
 from speakr.db import release
+
+Answer = TypeVar("Answer")
 
 _BEAT_SECONDS = 15.0
 _WAIT_SECONDS = 5.0
@@ -28,24 +30,33 @@ def _message(kind: str, data: dict[str, Any], message_id: str | None = None) -> 
 
 
 def stream(
-    recording_id: int, last_event_id: str | None, snapshot: Callable[[], dict[str, Any] | None]
+    recording_id: int,
+    last_event_id: str | None,
+    snapshot: Callable[[], dict[str, Any] | None],
+    may_see: Callable[[], bool],
 ) -> Response:
     """Answer with a stream of `status`, `progress` and `segment` events.
 
     It starts with a `status` event read from the database (`snapshot`; None once the recording is gone),
     then replays what has happened since `last_event_id` (or from the start) and follows. It ends when the
-    recording is done, so a client that reconnects then learns so at once.
+    recording is done, so a client that reconnects then learns so at once. Whether the caller `may_see` it is
+    asked again before anything is told: a share may end while a stream is open.
     """
     after = last_event_id if last_event_id and _STREAM_ID.match(last_event_id) else "0-0"
     response = Response(
-        stream_with_context(_follow(recording_id, after, snapshot)), mimetype="text/event-stream"
+        stream_with_context(_follow(recording_id, after, snapshot, may_see)), mimetype="text/event-stream"
     )
     response.headers["Cache-Control"] = "no-cache"
     response.headers["X-Accel-Buffering"] = "no"  # nginx would hold the stream back
     return response
 
 
-def _follow(recording_id: int, after: str, snapshot: Callable[[], dict[str, Any] | None]) -> Iterator[bytes]:
+def _follow(
+    recording_id: int,
+    after: str,
+    snapshot: Callable[[], dict[str, Any] | None],
+    may_see: Callable[[], bool],
+) -> Iterator[bytes]:
     yield b"retry: 2000\n\n"
     began = beat = time.monotonic()
     while time.monotonic() - began < _LONGEST_SECONDS:
@@ -59,6 +70,8 @@ def _follow(recording_id: int, after: str, snapshot: Callable[[], dict[str, Any]
         silent_since = time.monotonic()
         while True:
             messages = _wait(recording_id, after, 0.001 if is_over else _WAIT_SECONDS)
+            if messages and not _read(may_see):
+                break  # the snapshot tells that it is gone
             for message in messages:
                 after, silent_since = message.id, time.monotonic()
                 yield _message(message.kind, message.data, message.id)
@@ -74,9 +87,9 @@ def _follow(recording_id: int, after: str, snapshot: Callable[[], dict[str, Any]
                 yield b": still here\n\n"
 
 
-def _read(snapshot: Callable[[], dict[str, Any] | None]) -> dict[str, Any] | None:
+def _read(ask: Callable[[], Answer]) -> Answer:
     try:
-        return snapshot()
+        return ask()
     finally:
         release()
 

@@ -152,23 +152,26 @@ def test_two_admins_who_leave_at_once_leave_one(app: Flask, alice: Person, bob: 
     for _ in range(5):
         alice.post(f"{team}/members", json={"user_id": bob.id})
         assert alice.patch(f"{team}/members/{bob.id}", json={"role": "admin"}).status_code == 200
-        barrier = threading.Barrier(2)
-        codes: list[int] = []
-
-        def step_down(person: Person) -> None:
-            barrier.wait()
-            codes.append(person.patch(f"{team}/members/{person.id}", json={"role": "member"}).status_code)
-
-        threads = [threading.Thread(target=step_down, args=(person,)) for person in (alice, bob)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert sorted(codes) == [200, 409]
+        assert sorted(_step_down_together(team, alice, bob)) == [200, 409]
         left = [m["user_id"] for m in alice.get(f"{team}/members").json["members"] if m["role"] == "admin"]
         assert len(left) == 1
         if left == [bob.id]:
             bob.patch(f"{team}/members/{alice.id}", json={"role": "admin"})
+
+
+def _step_down_together(team: str, *people: Person) -> list[int]:
+    barrier, codes = threading.Barrier(len(people)), []
+
+    def step_down(person: Person) -> None:
+        barrier.wait()
+        codes.append(person.patch(f"{team}/members/{person.id}", json={"role": "member"}).status_code)
+
+    threads = [threading.Thread(target=step_down, args=(person,)) for person in people]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return codes
 
 
 def _file_under(person: Person, **ids: int) -> int:

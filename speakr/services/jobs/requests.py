@@ -13,10 +13,11 @@ from speakr.db import Promise, after_commit, db
 from speakr.domain.clock import now
 from speakr.domain.errors import Conflict, NotFound
 from speakr.domain.jobs import ACTIVE, JobKind, JobState
-from speakr.domain.permissions import Actor
+from speakr.domain.permissions import Actor, Permission
 from speakr.models import Job, Recording
 from speakr.services import pipeline
 from speakr.services.jobs import claims
+from speakr.services.recordings import access
 
 
 def _ring(kind: JobKind, job_id: int, ring_count: int) -> Promise:
@@ -71,19 +72,27 @@ def submit(recording: Recording, kind: JobKind, options: Mapping[str, Any] | Non
     return job, True
 
 
-def get(actor: Actor, job_id: int) -> Job:
-    """Load a job of one of the actor's recordings."""
+def get(actor: Actor, job_id: int, permission: Permission = Permission.VIEW) -> Job:
+    """Load a job on a recording that the actor may see, or change."""
     job = db.session.get(Job, job_id)
-    if job is None or job.user_id != actor.user_id:
+    if job is None:
         raise NotFound("Job not found")
+    if job.user_id != actor.user_id:
+        try:
+            access.get(actor, job.recording_id, permission)
+        except NotFound:
+            raise NotFound("Job not found") from None
     return job
 
 
 def list_for(actor: Actor, *, recording_id: int | None, state: JobState | None, limit: int) -> Sequence[Job]:
-    """List the actor's jobs, newest first."""
-    query = select(Job).where(Job.user_id == actor.user_id).order_by(Job.id.desc()).limit(limit)
-    if recording_id is not None:
-        query = query.where(Job.recording_id == recording_id)
+    """List the jobs on the actor's recordings, newest first; or those on one recording that the actor may see."""
+    query = select(Job).order_by(Job.id.desc()).limit(limit)
+    if recording_id is None:
+        query = query.where(Job.user_id == actor.user_id)
+    else:
+        seen = select(Recording.id).where(Recording.id == recording_id, access.visible_to(actor))
+        query = query.where(Job.recording_id.in_(seen))
     if state is not None:
         query = query.where(Job.state == state)
     return db.session.scalars(query).all()
@@ -118,7 +127,7 @@ def queue_position(recording_id: int) -> int | None:
 
 def cancel(actor: Actor, job_id: int) -> Job:
     """Stop a job: at once while it waits, at its next breath while it runs."""
-    job = get(actor, job_id)
+    job = get(actor, job_id, Permission.EDIT)
     if job.state not in ACTIVE:
         raise Conflict(f"The job has already {job.state.value}.", code="job_finished")
     # A waiting job ends here. Only if a worker was faster is it asked to stop.

@@ -43,6 +43,11 @@ def get(actor: Actor, recording_id: int, permission: Permission, *, texts: Seque
     return recording
 
 
+def may_see(actor: Actor, recording_id: int) -> bool:
+    """Tell whether an actor may see a recording."""
+    return _holds(recording_id, visible_to(actor))
+
+
 def is_shared_with(actor: Actor, recording_id: int) -> bool:
     """Tell whether an actor may see somebody else's recording."""
     return _holds(recording_id, shared_with(actor))
