@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from sqlalchemy import select
 
 from speakr.db import db
-from speakr.models import CalendarEvent
+from speakr.domain.permissions import Actor
+from speakr.models import CalendarEvent, Recording
+
+_MOST = 1_000
 
 
 def of_recording(recording_id: int) -> Sequence[CalendarEvent]:
@@ -17,3 +20,15 @@ def of_recording(recording_id: int) -> Sequence[CalendarEvent]:
         .where(CalendarEvent.recording_id == recording_id)
         .order_by(CalendarEvent.start_at, CalendarEvent.id)
     ).all()
+
+
+def of_actor(actor: Actor) -> Sequence[CalendarEvent]:
+    """List the events of all the actor's own recordings by time; of very many the latest."""
+    latest = db.session.scalars(
+        select(CalendarEvent)
+        .join(Recording, Recording.id == CalendarEvent.recording_id)
+        .where(Recording.user_id == actor.user_id)
+        .order_by(CalendarEvent.start_at.desc(), CalendarEvent.id.desc())
+        .limit(_MOST)
+    ).all()
+    return latest[::-1]

@@ -114,7 +114,7 @@ KNOWN: Mapping[str, Known] = {
     "transcription_models": Known(
         _env("transcription_models"),
         _text(2_000),
-        "Models users may ask for: value or value=label, separated by commas.",
+        "Models users may ask for: value or value:label, separated by commas.",
     ),
     "transcription_model": Known(
         _env("transcription_model"), _text(120), "The model for whoever names none."

@@ -102,6 +102,12 @@ class CalendarEventOut(Wire):
     created_at = UtcDateTime(required=True)
 
 
+class CalendarEventListOut(Wire):
+    """The dated events of a recording."""
+
+    events = fields.List(fields.Nested(CalendarEventOut), required=True)
+
+
 class RecordingDetailOut(RecordingBaseOut):
     """A whole recording; `transcription`, `summary` and `notes` are there when asked for."""
 

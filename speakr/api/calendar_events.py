@@ -1,0 +1,71 @@
+"""Dated events found in recordings, as JSON and as calendar files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response
+from flask.views import MethodView
+
+from speakr.api import presenters
+from speakr.api.blueprint import noun
+from speakr.api.schemas.recordings import CalendarEventListOut
+from speakr.domain.errors import NotFound
+from speakr.domain.permissions import Permission, Scope
+from speakr.exports import ics
+from speakr.services import calendar_events
+from speakr.services.recordings import access
+from speakr.web.identity import actor, needs
+from speakr.web.json import json_response
+from speakr.web.rate_limits import RateClass
+
+blp = noun("calendar_events", "Dated events found in recordings")
+
+_FILE: dict[str, Any] = {"type": "string", "format": "binary"}
+
+
+@blp.route("/recordings/<id:recording_id>/events")
+class RecordingEvents(MethodView):
+    """The dated events of one recording."""
+
+    @needs(Scope.READ, RateClass.GET)
+    @blp.doc(operationId="listRecordingEvents")
+    @blp.response(200, CalendarEventListOut)
+    def get(self, recording_id: int) -> Response:
+        """List the dated events that were found in a recording, by time."""
+        recording = access.get(actor(), recording_id, Permission.VIEW)
+        found = calendar_events.of_recording(recording.id)
+        return json_response({"events": [presenters.calendar_event(event) for event in found]})
+
+
+@blp.route("/recordings/<id:recording_id>/events/ics")
+class RecordingEventsFile(MethodView):
+    """The same as a calendar file."""
+
+    @needs(Scope.READ, RateClass.GET)
+    @blp.doc(operationId="downloadRecordingEvents")
+    @blp.response(200, _FILE, content_type=ics.MEDIA_TYPE)
+    def get(self, recording_id: int) -> Response:
+        """Download the dated events of a recording (RFC 5545)."""
+        recording = access.get(actor(), recording_id, Permission.VIEW)
+        found = calendar_events.of_recording(recording.id)
+        if not found:
+            raise NotFound("No events found", code="no_events")
+        response = Response(ics.render(found), content_type=f"{ics.MEDIA_TYPE}; charset=utf-8")
+        response.headers["Content-Disposition"] = f"attachment; filename=events-{recording.id}.ics"
+        return response
+
+
+@blp.route("/calendar.ics")
+class CalendarFeed(MethodView):
+    """All of a user's events, for calendar programs."""
+
+    @needs(Scope.READ, RateClass.GET)
+    @blp.doc(operationId="getCalendarFeed")
+    @blp.response(200, _FILE, content_type=ics.MEDIA_TYPE)
+    def get(self) -> Response:
+        """Subscribe to the dated events of all one's recordings; programs that send no headers use `?token=`."""
+        return Response(
+            ics.render(calendar_events.of_actor(actor()), name="Speakr"),
+            content_type=f"{ics.MEDIA_TYPE}; charset=utf-8",
+        )

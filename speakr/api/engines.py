@@ -1,0 +1,71 @@
+"""The speech engine as clients meet it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from flask import Response
+from flask.views import MethodView
+from marshmallow import fields
+
+from speakr.api.blueprint import noun
+from speakr.api.schemas.fields import Wire
+from speakr.domain.permissions import Scope
+from speakr.services import engines
+from speakr.web.identity import needs
+from speakr.web.json import json_response
+from speakr.web.rate_limits import RateClass
+
+blp = noun("engines", "What the speech engine can do")
+
+
+class CapabilitiesOut(Wire):
+    """Which optional fields of a request the engine heeds; others are dropped."""
+
+    diarization = fields.Boolean(required=True)
+    speaker_count_control = fields.Boolean(required=True)
+    hotwords = fields.Boolean(required=True)
+    initial_prompt = fields.Boolean(required=True)
+    timestamps = fields.Boolean(required=True)
+    language_detection = fields.Boolean(required=True)
+    chunking = fields.Boolean(required=True)
+
+
+class ModelOut(Wire):
+    """A model that `transcription_model` may name."""
+
+    value = fields.String(required=True)
+    label = fields.String(required=True)
+
+
+class EngineOut(Wire):
+    """The engine in use."""
+
+    connector = fields.String(required=True, allow_none=True)
+    capabilities = fields.Nested(CapabilitiesOut, required=True)
+    models = fields.List(fields.Nested(ModelOut), required=True)
+    default_model = fields.String(required=True, allow_none=True)
+
+
+@blp.route("/transcription")
+class Transcription(MethodView):
+    """The speech engine."""
+
+    @needs(Scope.READ, RateClass.GET)
+    @blp.doc(operationId="getTranscriptionEngine")
+    @blp.response(200, EngineOut)
+    def get(self) -> Response:
+        """Tell which engine hears, what it heeds, and which models may be asked for."""
+        engine = engines.transcription()
+        return json_response(
+            {
+                "connector": engine.name,
+                "capabilities": {
+                    name: value
+                    for name, value in asdict(engine.capabilities).items()
+                    if name in CapabilitiesOut().fields
+                },
+                "models": [{"value": model.value, "label": model.label} for model in engine.models],
+                "default_model": engine.default_model,
+            }
+        )

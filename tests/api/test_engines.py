@@ -1,0 +1,46 @@
+"""Discovering the speech engine."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from speakr.db import unit_of_work
+from speakr.services import system_settings
+from speakr.settings import Settings
+from tests.conftest import Person
+
+
+def test_the_embedded_engine(alice: Person) -> None:
+    answer = alice.get("/api/v1/transcription").json
+    assert answer["connector"] == "embedded"
+    assert set(answer["capabilities"]) == {
+        "diarization", "speaker_count_control", "hotwords", "initial_prompt", "timestamps", "language_detection",
+        "chunking",
+    }  # fmt: skip
+    assert all(isinstance(value, bool) for value in answer["capabilities"].values())
+
+
+class TestWithAnApi:
+    @pytest.fixture
+    def settings(self, settings: Settings) -> Settings:
+        return replace(
+            settings,
+            transcription_connector="openai",
+            transcription_base_url="http://127.0.0.1:9/v1",
+            transcription_models="whisper-1:Whisper",
+            transcription_model="whisper-1",
+        )
+
+    def test_the_administrator_curates_the_models(self, alice: Person) -> None:
+        answer = alice.get("/api/v1/transcription").json
+        assert answer["connector"] == "openai"
+        assert {"value": "whisper-1", "label": "Whisper"} in answer["models"]
+        assert answer["default_model"] == "whisper-1"
+        with unit_of_work():
+            system_settings.put("transcription_models", "gpt-4o-transcribe-diarize:GPT-4o Diarize")
+            system_settings.put("transcription_model", "gpt-4o-transcribe-diarize")
+        answer = alice.get("/api/v1/transcription").json
+        assert answer["models"] == [{"value": "gpt-4o-transcribe-diarize", "label": "GPT-4o Diarize"}]
+        assert answer["default_model"] == "gpt-4o-transcribe-diarize"
