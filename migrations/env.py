@@ -4,6 +4,7 @@ from alembic import context
 
 import speakr.models  # noqa: F401 - fills the metadata
 from speakr.db import Base, make_engine
+from speakr.models.search import is_described_here
 from speakr.settings import Settings
 
 
@@ -23,6 +24,7 @@ def _migrate(connection) -> None:
         target_metadata=Base.metadata,
         render_as_batch=connection.dialect.name == "sqlite",
         compare_type=True,
+        include_name=is_described_here,
         user_module_prefix="speakr.db.",
     )
     with context.begin_transaction():

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, text
 
 from speakr import models
 from speakr.db import make_engine
+from speakr.models.search import is_described_here
 
 _HERE = Path(__file__).resolve().parent.parent
 _LOCK_NUMBER = 0x53_70_65_61
@@ -52,7 +53,8 @@ def differences(database_url: str) -> list[str]:
     engine = make_engine(database_url)
     try:
         with engine.connect() as connection:
-            found = compare_metadata(MigrationContext.configure(connection), models.ApiToken.metadata)
+            context = MigrationContext.configure(connection, opts={"include_name": is_described_here})
+            found = compare_metadata(context, models.ApiToken.metadata)
             return [str(difference) for difference in found]
     finally:
         engine.dispose()

@@ -9,6 +9,7 @@ from speakr.models.idempotency_keys import IdempotencyKey
 from speakr.models.jobs import Job, JobChunk
 from speakr.models.recording_shares import RecordingShare
 from speakr.models.recordings import Recording
+from speakr.models.search import SearchDocument, SearchTerms
 from speakr.models.segments import Segment
 from speakr.models.speakers import RecordingSpeaker, Speaker
 from speakr.models.system_settings import SystemSetting
@@ -35,6 +36,8 @@ __all__ = [
     "RecordingShare",
     "RecordingSpeaker",
     "RecordingTag",
+    "SearchDocument",
+    "SearchTerms",
     "Segment",
     "Speaker",
     "SystemSetting",

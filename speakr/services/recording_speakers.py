@@ -16,7 +16,7 @@ from speakr.domain.events import RecordingUpdated
 from speakr.domain.jobs import JobState
 from speakr.domain.permissions import Actor, Permission, Scope
 from speakr.models import Recording, RecordingSpeaker, Segment
-from speakr.services import events, processing, speakers, users, voice_profiles
+from speakr.services import events, processing, search_index, speakers, users, voice_profiles
 from speakr.services.recordings import access
 
 MOST_ENTRIES = 200
@@ -200,6 +200,7 @@ def _list_participants(recording: Recording, shown: Iterable[str]) -> None:
         RecordingUpdated(recording_id=recording.id, title=recording.title, fields_changed=("participants",)),
         recording_id=recording.id,
     )
+    search_index.index(recording.id)
 
 
 def _shown(key: str) -> str:

@@ -22,7 +22,7 @@ from speakr.domain.errors import Invalid, NotFound
 from speakr.domain.events import RecordingUpdated
 from speakr.domain.permissions import Actor
 from speakr.models import Recording, RecordingSpeaker, Speaker, User
-from speakr.services import events, voice_profiles
+from speakr.services import events, search_index, voice_profiles
 
 _USES = (
     # Counted and not kept: recordings are deleted and heard again, and no counter would follow all of that.
@@ -208,6 +208,7 @@ def _pass_on(speaker_id: int, old: str, target: Speaker) -> None:
             for row in changed
         ],
     )
+    search_index.index(*(row.id for row in changed))
 
 
 def _named(owner_id: int, speaker_id: int, name: str) -> ColumnElement[bool]:

@@ -13,7 +13,7 @@ from speakr.domain.jobs import JobKind
 from speakr.domain.transcript import Segment as SpokenSegment
 from speakr.domain.transcript import Word
 from speakr.models import Recording, RecordingSpeaker, Segment, User
-from speakr.services import events, pipeline, system_settings, usage, users
+from speakr.services import events, pipeline, search_index, system_settings, usage, users
 from speakr.services.jobs import claims, requests
 
 _S = Segment.__table__.c
@@ -132,3 +132,4 @@ def store(
     if segments and preferences["auto_summarization"] and system_settings.get("enable_auto_summarization"):
         requests.submit(recording, JobKind.SUMMARIZE)
     pipeline.settle(recording)
+    search_index.index(recording.id)

@@ -12,7 +12,7 @@ from speakr.domain.errors import Forbidden, Invalid, NotFound
 from speakr.domain.events import RecordingUpdated
 from speakr.domain.permissions import Actor, Permission
 from speakr.models import Folder, Recording
-from speakr.services import events, folders, memberships
+from speakr.services import events, folders, memberships, search_index
 from speakr.services.recordings.access import get
 
 EDITABLE = (
@@ -51,6 +51,8 @@ def update(actor: Actor, recording_id: int, changes: Mapping[str, Any]) -> Recor
             RecordingUpdated(recording_id=recording.id, title=recording.title, fields_changed=changed),
             recording_id=recording.id,
         )
+    if not search_index.SEARCHED.isdisjoint(changed):
+        search_index.index(recording.id)
     return recording
 
 

@@ -27,7 +27,7 @@ from speakr.media.base import MediaInfo, MediaLimits
 from speakr.media.extract import extract_audio
 from speakr.media.probe import probe
 from speakr.models import Folder, Recording, RecordingTag, Tag, User
-from speakr.services import engines, events, folders, hints, memberships, system_settings
+from speakr.services import engines, events, folders, hints, memberships, search_index, system_settings
 from speakr.services.jobs import requests as jobs
 from speakr.services.recordings import tagging
 from speakr.storage.base import CHUNK_BYTES, StorageFull, new_key
@@ -234,6 +234,7 @@ def create(actor: Actor, media: StoredMedia, form: UploadForm) -> tuple[Recordin
         recording_id=recording.id,
     )
     jobs.submit(recording, JobKind.TRANSCRIBE, options)
+    search_index.index(recording.id)
     return recording, duplicate
 
 

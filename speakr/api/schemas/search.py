@@ -1,0 +1,87 @@
+"""Shapes of searches."""
+
+from __future__ import annotations
+
+from marshmallow import fields, validate
+
+from speakr.api.schemas.fields import Text, Wire
+from speakr.api.schemas.recordings import MOST_PER_PAGE, RecordingItemOut, RecordingListQuery
+from speakr.domain.search import LONGEST_QUESTION, MOST_TERMS, Field
+from speakr.services.search import COUNTED
+from speakr.services.search_matches import MOST_MATCHES
+
+BIGGEST_PAGE = 100_000
+
+
+class SearchQuery(RecordingListQuery):
+    """What to look for, where and among which recordings: the filters are those of the list."""
+
+    class Meta(RecordingListQuery.Meta):
+        """marshmallow's place for options."""
+
+        exclude = ("sort_by", "sort_order", "search")
+
+    # `q` is missed, and counted, where it is read: an empty one is no question either.
+    q = Text(
+        load_default="",
+        metadata={
+            "description": (
+                'Words, all of which must be there; "phrases", -exclusions and beginnings*. '
+                f"At most {LONGEST_QUESTION} characters and {MOST_TERMS} words and phrases. Required."
+            ),
+            "example": '"quarterly budget" berlin -draft',
+        },
+    )
+    field = fields.Enum(
+        Field, by_value=fields.String, metadata={"description": "Where to look; everywhere unless given."}
+    )
+    page = fields.Integer(load_default=1, validate=validate.Range(min=1, max=BIGGEST_PAGE))
+    per_page = fields.Integer(load_default=20, validate=validate.Range(min=1, max=MOST_PER_PAGE))
+
+
+class MatchOut(Wire):
+    """A place where the words are."""
+
+    field = fields.String(required=True, validate=validate.OneOf([field.value for field in Field]))
+    snippet = fields.String(
+        required=True,
+        metadata={"description": "Text with HTML escaped; what was looked for stands in <mark>."},
+    )
+    segment_id = fields.Integer(
+        required=True, allow_none=True, metadata={"description": "Of a transcript; null elsewhere."}
+    )
+    start_time = fields.Float(required=True, allow_none=True, metadata={"description": "Seconds"})
+    end_time = fields.Float(required=True, allow_none=True, metadata={"description": "Seconds"})
+    speaker = fields.String(required=True, allow_none=True)
+
+
+class SearchResultOut(Wire):
+    """A recording that was found."""
+
+    recording = fields.Nested(RecordingItemOut, required=True)
+    matches = fields.List(
+        fields.Nested(MatchOut), required=True, metadata={"description": f"At most {MOST_MATCHES}."}
+    )
+
+
+class SearchPaginationOut(Wire):
+    """Where a page of results stands."""
+
+    page = fields.Integer(required=True)
+    per_page = fields.Integer(required=True)
+    total = fields.Integer(required=True, metadata={"description": f"Counted up to {COUNTED}."})
+    total_is_exact = fields.Boolean(
+        required=True, metadata={"description": f"false: there are more than {COUNTED}."}
+    )
+    total_pages = fields.Integer(
+        required=True, allow_none=True, metadata={"description": "null when the total is not exact."}
+    )
+    has_next = fields.Boolean(required=True)
+    has_prev = fields.Boolean(required=True)
+
+
+class SearchOut(Wire):
+    """A page of results, newest recordings first."""
+
+    results = fields.List(fields.Nested(SearchResultOut), required=True)
+    pagination = fields.Nested(SearchPaginationOut, required=True)

@@ -1,0 +1,72 @@
+"""Quoting the place where something was found: plain text, safe in HTML, with what was looked for marked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+from speakr.domain.search import Term
+from speakr.domain.words import located_words
+
+LONGEST_QUOTE = 200
+_BEFORE = 60
+"""Characters before the first mark, if there are more than fit."""
+
+
+def quote(text: str, terms: Sequence[Term]) -> str:
+    """Return at most about `LONGEST_QUOTE` characters of a text around what was found in it, HTML escaped."""
+    marks = _marks(text, terms)
+    begin, end = _window(text, marks)
+    pieces = ["…" if begin else ""]
+    at = begin
+    for first, last in marks:
+        if first >= end:
+            break
+        if first < begin:
+            continue
+        pieces += [escape(text[at:first]), "<mark>", escape(text[first : min(last, end)]), "</mark>"]
+        at = min(last, end)
+    pieces += [escape(text[at:end]), "…" if end < len(text) else ""]
+    return "".join(pieces).strip()
+
+
+def _marks(text: str, terms: Sequence[Term]) -> list[tuple[int, int]]:
+    """Return where the terms are, in order and without overlaps."""
+    words = located_words(text)
+    found = [
+        (words[at][1], words[at + len(term.words) - 1][2])
+        for term in terms
+        for at in range(len(words) - len(term.words) + 1)
+        if _is_at(words, at, term)
+    ]
+    joined: list[tuple[int, int]] = []
+    for first, last in sorted(found):
+        if joined and first < joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(last, joined[-1][1]))
+        else:
+            joined.append((first, last))
+    return joined
+
+
+def _is_at(words: Sequence[tuple[str, int, int]], at: int, term: Term) -> bool:
+    *whole, last = term.words
+    if any(words[at + n][0] != word for n, word in enumerate(whole)):
+        return False
+    found = words[at + len(whole)][0]
+    return found.startswith(last) if term.is_prefix else found == last
+
+
+def _window(text: str, marks: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    if len(text) <= LONGEST_QUOTE:
+        return 0, len(text)
+    first = marks[0][0] if marks else 0
+    begin = min(max(0, first - _BEFORE), len(text) - LONGEST_QUOTE)
+    if begin:
+        # Begin with a whole word, unless that would lead past the mark: not every script has blanks.
+        blank = text.find(" ", begin, first)
+        begin = blank + 1 if blank >= 0 else begin
+    end = min(len(text), begin + LONGEST_QUOTE)
+    if end < len(text):
+        blank = text.rfind(" ", max(begin, end - _BEFORE, marks[0][1] if marks else 0), end)
+        end = blank if blank > 0 else end
+    return begin, end

@@ -1,0 +1,215 @@
+"""Finding recordings by what was said and written.
+
+Newest first: SQLite then walks its lists of recordings from their end and stops when a page is full, however
+common the words are. Who may see what is part of the question the database is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    cast,
+    column,
+    func,
+    literal,
+    literal_column,
+    not_,
+    or_,
+    select,
+    table,
+    union_all,
+)
+from sqlalchemy.dialects.postgresql import TSQUERY
+
+from speakr.db import db
+from speakr.domain.permissions import Actor
+from speakr.domain.search import EVERYBODYS, Field, Term, key_of, key_of_owner
+from speakr.models import Recording, SearchDocument, SearchTerms
+from speakr.models.search import SQLITE_INDEX
+from speakr.services import search_matches
+from speakr.services.recordings import access, listing
+
+COUNTED = 1000
+"""How many results are counted; beyond, all that is told is that there are more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of results: rows of `listing.items`, what hangs on them and where the words are."""
+
+    rows: Sequence[Any]
+    tags: Mapping[int, Sequence[Any]]
+    folders: Mapping[int, str]
+    matches: Mapping[int, Sequence[search_matches.Match]]
+    total: int
+    is_total_exact: bool
+    has_next: bool
+
+
+def search(
+    actor: Actor,
+    terms: Sequence[Term],
+    filters: listing.Filters,
+    *,
+    field: Field | None,
+    page: int,
+    per_page: int,
+) -> Page:
+    """Return a page of the recordings that an actor may see and that have all the terms, newest first."""
+    fields = tuple(Field) if field is None else (field,)
+    offset = (page - 1) * per_page
+    first = _ids(actor, terms, filters, fields, limit=COUNTED + 1, offset=0)
+    total, is_exact = min(len(first), COUNTED), len(first) <= COUNTED
+    if is_exact or offset + per_page <= COUNTED:
+        found = first[offset : offset + per_page + 1]
+    else:
+        found = _ids(actor, terms, filters, fields, limit=per_page + 1, offset=offset)
+    rows = listing.items(found[:per_page])
+    own = [row.id for row in rows if row.user_id == actor.user_id]
+    return Page(
+        rows=rows,
+        tags=listing.tags_of(own),
+        folders=listing.folder_names(rows),
+        matches=search_matches.of(rows, own, terms, fields),
+        total=total,
+        is_total_exact=is_exact,
+        has_next=len(found) > per_page,
+    )
+
+
+def _ids(
+    actor: Actor,
+    terms: Sequence[Term],
+    filters: listing.Filters,
+    fields: Sequence[Field],
+    *,
+    limit: int,
+    offset: int,
+) -> Sequence[int]:
+    if all(term.is_excluded for term in terms):
+        return ()
+    engine = _ENGINES[db.engine.dialect.name]
+    own = _found(
+        engine,
+        terms,
+        fields,
+        listing.narrowing(actor, filters),
+        owner=actor.user_id,
+    ).where(SearchTerms.user_id == actor.user_id)
+    branches = [own]
+    shown = tuple(field for field in fields if field in EVERYBODYS)
+    if shown:
+        others = _found(engine, terms, shown, listing.narrowing_of_others(filters), owner=None)
+        branches.append(
+            others.where(
+                SearchTerms.user_id != actor.user_id, engine.unhinted_id.in_(access.ids_shared_with(actor))
+            )
+        )
+    most = limit + offset
+    both = union_all(
+        *(
+            select(branch.order_by(engine.id.desc()).limit(most).subquery().c.recording_id)
+            for branch in branches
+        )
+    ).subquery()
+    query = select(both.c.recording_id).order_by(both.c.recording_id.desc()).limit(limit).offset(offset)
+    return db.session.connection().execute(query).scalars().all()
+
+
+def _found(
+    engine: _Engine,
+    terms: Sequence[Term],
+    fields: Sequence[Field],
+    narrowing: Sequence[ColumnElement[bool]],
+    *,
+    owner: int | None,
+) -> Select[Any]:
+    """Return a query for the recordings with the terms in the fields, of one owner or of all."""
+    query = select(engine.id.label("recording_id")).select_from(SearchTerms)
+    query = query.where(*engine.matches(engine.question(terms, fields, owner)))
+    if narrowing:
+        query = query.join(Recording, Recording.id == SearchTerms.recording_id).where(*narrowing)
+    unsure = [term for term in terms if not term.is_exact]
+    if unsure:
+        query = query.join(SearchDocument, SearchDocument.recording_id == SearchTerms.recording_id)
+    for term in unsure:
+        is_there = or_(*(engine.contains(getattr(SearchDocument, field), term.needle) for field in fields))
+        query = query.where(not_(is_there) if term.is_excluded else is_there)
+    return query
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Engine:
+    """How a database's full text index is asked. Keys hold no character that means something to either."""
+
+    id: ColumnElement[int]
+    unhinted_id: ColumnElement[int]
+    """The id where it must not be used to look rows up one by one."""
+    matches: Callable[[str], Sequence[ColumnElement[bool]]]
+    contains: Callable[[Any, str], ColumnElement[bool]]
+    word: str
+    beginning: str
+    and_: str
+    or_: str
+    and_not: str
+
+    def question(self, terms: Sequence[Term], fields: Sequence[Field], owner: int | None) -> str:
+        """Write down what the index is asked for."""
+        wanted = [self._in_any(term, fields) for term in terms if not term.is_excluded]
+        unwanted = [self._in_any(term, fields) for term in terms if term.is_excluded and term.is_exact]
+        if owner is not None:
+            wanted.insert(0, self.word % key_of_owner(owner))
+        question = f"({self.and_.join(wanted)})"
+        return f"{question}{self.and_not}({self.or_.join(unwanted)})" if unwanted else question
+
+    def _in_any(self, term: Term, fields: Sequence[Field]) -> str:
+        # The words of a phrase stand in one field together.
+        return f"({self.or_.join(self._in(term, field) for field in fields)})"
+
+    def _in(self, term: Term, field: Field) -> str:
+        keys = (
+            (self.beginning if is_beginning else self.word) % key_of(field, key)
+            for key, is_beginning in term.keys
+        )
+        return f"({self.and_.join(keys)})"
+
+
+_FTS = table(SQLITE_INDEX, column("rowid"))
+
+_ENGINES: Mapping[str, _Engine] = {
+    "sqlite": _Engine(
+        id=_FTS.c.rowid,
+        # The sign keeps SQLite from asking the index about each id by itself, which is slower than walking all.
+        unhinted_id=literal_column(f"+{SQLITE_INDEX}.rowid"),
+        matches=lambda question: (
+            _FTS.c.rowid == SearchTerms.recording_id,
+            literal_column(SQLITE_INDEX).op("MATCH", is_comparison=True)(question),
+        ),
+        contains=lambda text, needle: func.instr(text, needle) > 0,
+        word='"%s"',
+        beginning='"%s"*',
+        and_=" AND ",
+        or_=" OR ",
+        and_not=" NOT ",
+    ),
+    "postgresql": _Engine(
+        id=SearchTerms.recording_id.expression,
+        unhinted_id=SearchTerms.recording_id.expression,
+        matches=lambda question: (
+            func.search_lexemes(SearchTerms.terms).op("@@", is_comparison=True)(
+                cast(literal(question), TSQUERY)
+            ),
+        ),
+        contains=lambda text, needle: func.strpos(text, needle) > 0,
+        word="'%s'",
+        beginning="'%s':*",
+        and_=" & ",
+        or_=" | ",
+        and_not=" & !",
+    ),
+}

@@ -1,0 +1,99 @@
+"""Keeping the search index in step: written in the same transaction as the texts it tells of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Table, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from speakr.db import db, unit_of_work
+from speakr.domain.search import Document, Field, document, lines_of
+from speakr.models import Recording, SearchDocument, SearchTerms, Segment
+
+_BATCH = 50
+"""Recordings that are indexed in one transaction: on SQLite everybody else's writes wait for it."""
+
+_R = Recording.__table__.c
+_S = Segment.__table__.c
+_INSERT = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+
+
+SEARCHED = frozenset({"title", "participants", "notes", "summary"})
+"""The fields of a recording that are in the index, beside its segments."""
+
+
+def index(*recording_ids: int) -> None:
+    """Take recordings' texts as they are now into the index. Call it after every change of one of them."""
+    db.session.flush()
+    for first in range(0, len(recording_ids), _BATCH):
+        _index(_R.id.in_(recording_ids[first : first + _BATCH]), _BATCH)
+
+
+def reindex_some(after_id: int) -> int:
+    """Index the next recordings after an id, in a transaction of their own; return the last one's id, or 0 after all."""
+    with unit_of_work():
+        return _index(_R.id > after_id, _BATCH)
+
+
+def _index(condition: Any, most: int) -> int:
+    connection = db.session.connection()
+    # Held until the end of the transaction: of two that change different texts of a recording at once, the second
+    # then sees what the first one wrote.
+    rows = connection.execute(
+        select(_R.id, _R.user_id, _R.title, _R.participants, _R.summary, _R.notes)
+        .where(condition)
+        .order_by(_R.id)
+        .limit(most)
+        .with_for_update(key_share=True, of=Recording.__table__)
+    ).all()
+    if not rows:
+        return 0
+    spoken = _spoken([row.id for row in rows])
+    made = [
+        (
+            row,
+            document(
+                row.user_id,
+                {
+                    **{f: lines_of(getattr(row, f)) for f in Field if f is not Field.TRANSCRIPT},
+                    Field.TRANSCRIPT: spoken[row.id],
+                },
+            ),
+        )
+        for row in rows
+    ]
+    _put(
+        SearchTerms.__table__,
+        [{"recording_id": row.id, "user_id": row.user_id, "terms": found.keys} for row, found in made],
+    )
+    _put(SearchDocument.__table__, [{"recording_id": row.id} | _texts(found) for row, found in made])
+    return int(rows[-1].id)
+
+
+def _spoken(recording_ids: Sequence[int]) -> dict[int, list[str]]:
+    """Return what was said per recording, each segment at its position."""
+    found: dict[int, list[str]] = {recording_id: [] for recording_id in recording_ids}
+    for recording_id, position, text in db.session.connection().execute(
+        select(_S.recording_id, _S.position, _S.text)
+        .where(_S.recording_id.in_(recording_ids))
+        .order_by(_S.recording_id, _S.position)
+    ):
+        said = found[recording_id]
+        said += [""] * (position - len(said))
+        said.append(text)
+    return found
+
+
+def _texts(found: Document) -> dict[str, str]:
+    return {field.value: text for field, text in found.texts.items()}
+
+
+def _put(table: Any, rows: list[dict[str, Any]]) -> None:
+    assert isinstance(table, Table)  # noqa: S101 - tells the type checker
+    statement: Any = _INSERT[db.engine.dialect.name](table) if rows else insert(table)
+    changed = {column.name: statement.excluded[column.name] for column in table.c if not column.primary_key}
+    db.session.connection().execute(
+        statement.on_conflict_do_update(index_elements=[table.c.recording_id], set_=changed), rows
+    )
