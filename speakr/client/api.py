@@ -243,7 +243,7 @@ class Speakr:
         return found
 
     def search(self, words: str, *, per_page: int = 25) -> Iterator[Json]:
-        """Go through what was found, best first: a `recording` and where in it (`matches`)."""
+        """Go through what was found, newest first: a `recording` and where in it (`matches`, as HTML)."""
         return self._pages("/search", "results", per_page, q=words)
 
     # -- work

@@ -142,12 +142,16 @@ def test_summary(logged_in: Stub, run: Run) -> None:
 
 def test_search(logged_in: Stub, run: Run) -> None:
     matches = [
-        {"field": "transcript", "snippet": "the <mark>es\x1btate</mark> and", "start_time": 65.2},
+        {
+            "field": "transcript",
+            "snippet": "&lt;the&gt; <mark>es\x1btate</mark> &amp;",
+            "start_time": 65.2,
+        },
         {"field": "title", "snippet": "<mark>Estate</mark>", "start_time": None},
     ]
     logged_in.will(*[pages("results", {"recording": recording(7, "Estate"), "matches": matches})] * 2)
     assert run("search", "the", "estate", "--limit", "3").stdout == (
-        "7  Estate\n    transcript 1:05  the es\ufffdtate and\n    title  Estate\n"
+        "7  Estate\n    transcript 1:05  <the> es\ufffdtate &\n    title  Estate\n"
     )
     assert logged_in.asked[0].path == "/api/v1/search"
     assert logged_in.asked[0].query == {"q": ["the estate"], "per_page": ["3"], "page": ["1"]}

@@ -43,6 +43,11 @@ def test_from_file_to_transcript(at_real_server: Door, alice: Speakr, run: Run, 
     segments = json.loads(run("transcript", number, "--format", "json").stdout)
     assert segments == alice.segments(number)
     assert segments[0]["start_time"] < segments[0]["end_time"] <= 18
+    found = run("search", "john", "dash*", "selfish").stdout
+    assert found.startswith(f"{number}  Reading\n    ")
+    assert "transcript 0:00  " in found
+    assert "<mark>" not in found
+    assert run("search", "dashwood -selfish").stdout == ""
     assert "Extractive summary" in run("summary", number).stdout
     assert "0:17" in run("show", number).stdout
     assert alice.segments(number, words=True)[0]["words"]
