@@ -24,6 +24,7 @@ from speakr.api import (
     system,
     system_settings,
     tags,
+    templates,
     tokens,
     transcripts,
     uploads,
@@ -53,6 +54,7 @@ BLUEPRINTS = (
     shares.blp,
     accounts.blp,
     system_settings.blp,
+    templates.blp,
     tokens.blp,
     tokens.blp_outside,
 )

@@ -26,8 +26,7 @@ from speakr.db import unit_of_work
 from speakr.domain.clock import parse_iso
 from speakr.domain.errors import Invalid
 from speakr.domain.permissions import Permission, Scope
-from speakr.exports.text import DEFAULT
-from speakr.services import folders, transcripts
+from speakr.services import folders, templates, transcripts
 from speakr.services.jobs import requests as jobs
 from speakr.services.recordings import access, details, editing, holding, listing, removal
 from speakr.web.identity import actor, needs
@@ -124,7 +123,9 @@ class Recording(MethodView):
         )
         if "transcription" in texts:
             segments = transcripts.rows_of(row.id) if row.has_transcription else ()
-            detail["transcription"] = DEFAULT.render(segments) if segments else None
+            detail["transcription"] = (
+                templates.transcript_template(actor()).render(segments) if segments else None
+            )
         if "summary" in texts:
             detail["summary"] = row.summary
         if "notes" in texts:

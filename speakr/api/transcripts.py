@@ -23,7 +23,7 @@ from speakr.db import unit_of_work
 from speakr.domain.errors import Invalid, NotFound
 from speakr.domain.permissions import Permission, Scope
 from speakr.exports import EXPORTERS
-from speakr.services import transcripts
+from speakr.services import templates, transcripts
 from speakr.services.recordings import access, editing, holding
 from speakr.web.identity import actor, needs
 from speakr.web.json import json_response
@@ -50,7 +50,8 @@ class Transcript(MethodView):
         name = query["format"].lower()
         if name != "json" and name not in _RENDERED:
             raise Invalid(f"Unknown format: {query['format']}", errors={"format": ["json, text, srt or vtt"]})
-        recording = access.get(actor(), recording_id, Permission.VIEW)
+        who = actor()
+        recording = access.get(who, recording_id, Permission.VIEW)
         if not recording.has_transcription:
             raise NotFound("No transcription available", code="no_transcription")
         segments = transcripts.segments_of(recording.id)
@@ -59,7 +60,8 @@ class Transcript(MethodView):
                 _as_json(recording.id, segments, with_words=query["words"].lower() == "true")
             )
         exporter = EXPORTERS[name]
-        content = exporter.render(segments)
+        render = templates.transcript_template(who).render if name == "text" else exporter.render
+        content = render(segments)
         if _prefers_text():
             return Response(content, mimetype=exporter.media_type)
         return json_response({"format": name, "content": content})

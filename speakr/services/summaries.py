@@ -13,7 +13,7 @@ from speakr.db import db
 from speakr.domain.events import SummaryCompleted
 from speakr.domain.recordings import is_placeholder
 from speakr.models import Folder, Recording, RecordingTag, Tag, User
-from speakr.services import events, pipeline, system_settings, usage
+from speakr.services import documents, events, pipeline, search_index, system_settings, usage
 from speakr.services.jobs import claims
 
 _VARIABLE = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
@@ -54,8 +54,8 @@ def store(held: claims.Claim, summary: Summary, title: str, spent: Usage) -> Non
     recording = db.session.get_one(Recording, held.recording_id)
     recording.summary, recording.has_summary = summary.markdown, bool(summary.markdown)
     recording.summary_engine = summary.engine
-    if title and is_placeholder(recording.title):
-        recording.title = title[:200]
+    if is_placeholder(recording.title):
+        recording.title = documents.title_for(recording, title)[:200] or recording.title
     started, finished = job.started_at or job.created_at, job.finished_at or job.created_at
     recording.summarization_duration_seconds = round((finished - started).total_seconds(), 3)
     recording.processing_time_seconds = round(
@@ -73,3 +73,4 @@ def store(held: claims.Claim, summary: Summary, title: str, spent: Usage) -> Non
         recording_id=recording.id,
     )
     pipeline.settle(recording)
+    search_index.index(recording.id)

@@ -1,0 +1,61 @@
+"""Shapes of templates."""
+
+from __future__ import annotations
+
+from marshmallow import fields, validate
+
+from speakr.api.schemas.fields import BIGGEST_ID, StrictBoolean, Text, UtcDateTime, Wire, text
+from speakr.domain.templates import TemplateKind
+
+_KIND = validate.OneOf([kind.value for kind in TemplateKind])
+
+
+class TemplateOut(Wire):
+    """A template."""
+
+    id = fields.Integer(required=True)
+    kind = fields.String(required=True, validate=_KIND)
+    name = fields.String(required=True)
+    body = fields.String(required=True)
+    is_default = fields.Boolean(required=True)
+    created_at = UtcDateTime(required=True)
+    updated_at = UtcDateTime(required=True)
+
+
+class TemplateListOut(Wire):
+    """Templates, by kind and name."""
+
+    templates = fields.List(fields.Nested(TemplateOut), required=True)
+
+
+class TemplateListQuery(Wire):
+    """Which templates."""
+
+    kind = fields.String(validate=_KIND)
+
+
+class TemplateUpdateIn(Wire):
+    """Fields to change; all optional. How long a body may be depends on the kind."""
+
+    name = text(100)
+    body = Text(metadata={"example": "{{start_time}} {{speaker}}: {{text}}"})
+    is_default = StrictBoolean()
+
+
+class TemplateCreateIn(Wire):
+    """A new template."""
+
+    kind = fields.String(required=True, validate=_KIND)
+    name = text(100, required=True)
+    body = Text(required=True, metadata={"example": "{{start_time}} {{speaker}}: {{text}}"})
+    is_default = StrictBoolean(load_default=False)
+
+
+class ExportQuery(Wire):
+    """How to write the document."""
+
+    template_id = fields.Integer(
+        validate=validate.Range(min=1, max=BIGGEST_ID),
+        metadata={"description": "An export template of the caller's."},
+    )
+    format = fields.String(load_default="md", validate=validate.OneOf(["md"]))

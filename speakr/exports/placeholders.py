@@ -1,0 +1,56 @@
+"""Filling the placeholders of templates that users write: names of titles, and whole documents.
+
+`{{name}}` stands for a value, `{{name|upper}}` and `{{name|lower}}` for it in that case, `{{date|%d.%m.%Y}}` for a time
+written that way. Nothing is ever run: what is not known here, filters included, stays as it stands.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+Value = str | datetime
+
+PLACEHOLDER = re.compile(r"\{\{[ \t]*(\w+)[ \t]*(?:\|([^{}|\r\n]{1,60}))?\}\}", re.ASCII)
+
+_CASES: Mapping[str, Callable[[str], str]] = {"upper": str.upper, "lower": str.lower}
+_DIRECTIVES = frozenset("YymdBbAaHIMSpjVGu%")
+"""Of strftime: those that every platform knows and whose results are short."""
+_DIRECTIVE = re.compile(r"%(.?)", re.DOTALL)
+
+DATE_FORMATS: Mapping[str, str] = {"date": "%Y-%m-%d", "time": "%H:%M"}
+"""How a time reads under these names when nothing else is said."""
+
+
+def fill(template: str, values: Mapping[str, Value]) -> str:
+    """Return a template with the placeholders it is known what to put for."""
+
+    def put(match: re.Match[str]) -> str:
+        text = _written(values, match[1], (match[2] or "").strip())
+        return match[0] if text is None else text
+
+    return PLACEHOLDER.sub(put, template)
+
+
+def names_in(template: str) -> list[str]:
+    """Return the names of a template's placeholders, known or not, in order."""
+    return [match[1] for match in PLACEHOLDER.finditer(template)]
+
+
+def _written(values: Mapping[str, Value], name: str, wish: str) -> str | None:
+    value = values.get(name)
+    if value is None:
+        return None
+    if isinstance(value, datetime):
+        layout = wish or DATE_FORMATS.get(name, "%Y-%m-%d %H:%M")
+        return value.strftime(layout) if _is_harmless(layout) else None
+    if not wish:
+        return value
+    case = _CASES.get(wish)
+    return None if case is None else case(value)
+
+
+def _is_harmless(layout: str) -> bool:
+    asked = _DIRECTIVE.findall(layout)
+    return bool(asked) and layout.isprintable() and all(letter in _DIRECTIVES for letter in asked)
