@@ -11,6 +11,19 @@ from flask import request
 from speakr.backends import plugged
 
 
+def describe_cursor(per_page: int, total: int, following: str | None) -> dict[str, Any]:
+    """Return the `pagination` object of a page that was found by a cursor, which has no number."""
+    return {
+        "page": None,
+        "per_page": per_page,
+        "total": total,
+        "total_pages": math.ceil(total / per_page),
+        "has_next": following is not None,
+        "has_prev": True,
+        "next_cursor": following,
+    }
+
+
 def describe(page: int, per_page: int, total: int) -> dict[str, Any]:
     """Return the `pagination` object."""
     pages = math.ceil(total / per_page)
@@ -39,11 +52,26 @@ def link_header(page: int, per_page: int, total: int) -> str:
         "last": last,
     }
     return ", ".join(
-        f'<{_url(number)}>; rel="{relation}"' for relation, number in wanted.items() if number is not None
+        f'<{_url(page=number)}>; rel="{relation}"'
+        for relation, number in wanted.items()
+        if number is not None
     )
 
 
-def _url(page: int) -> str:
+def link_to_next(following: str | None) -> str:
+    """Return the `Link` header's value for those who follow cursors: first, and next if there is more."""
+    links = [f'<{_url()}>; rel="first"']
+    if following is not None:
+        links.append(f'<{_url(cursor=following)}>; rel="next"')
+    return ", ".join(links)
+
+
+def _url(**place: int | str) -> str:
     # The token must not travel into links that end up in logs.
-    query = [(name, value) for name, value in request.args.items(multi=True) if name not in {"page", "token"}]
-    return f"{base_url()}{request.path}?{urlencode([*query, ('page', page)])}"
+    kept = [
+        (name, value)
+        for name, value in request.args.items(multi=True)
+        if name not in {"page", "cursor", "token"}
+    ]
+    query = urlencode([*kept, *place.items()])
+    return f"{base_url()}{request.path}" + (f"?{query}" if query else "")

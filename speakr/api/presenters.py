@@ -36,6 +36,7 @@ def _base(row: Any, tags: Sequence[Any], folder_name: str | None) -> dict[str, A
         "title": row.title,
         "status": row.status.value,
         "created_at": moment(row.created_at),
+        "updated_at": moment(row.updated_at),
         "completed_at": moment(row.completed_at),
         "meeting_date": moment(row.meeting_date),
         "file_size": row.file_size,

@@ -72,6 +72,8 @@ def filters_of(query: dict[str, Any]) -> listing.Filters:
         text=(query.get("q") or query.get("search") or "").strip() or None,
         is_inbox=query.get("inbox"),
         is_starred=query.get("starred"),
+        updated_since=_when("updated_since", query.get("updated_since")),
+        ids=None if "ids" not in query else [int(number) for number in query["ids"].split(",")],
     )
 
 
@@ -84,8 +86,13 @@ class Recordings(MethodView):
     @blp.arguments(RecordingListQuery, location="query")
     @blp.response(200, RecordingListOut)
     def get(self, query: dict[str, Any]) -> Response:
-        """List the caller's own recordings, newest first unless asked otherwise."""
-        number, per_page = query["page"], min(query["per_page"], MOST_PER_PAGE)
+        """List the caller's own recordings, newest first unless asked otherwise.
+
+        Pages are found by `page`, or by `cursor`: the `next_cursor` of the page before, which neither repeats nor
+        misses anything while recordings come and go. `shared=true` lists what others share with the caller.
+        """
+        number, per_page, cursor = query["page"], min(query["per_page"], MOST_PER_PAGE), query.get("cursor")
+        is_shared = query.get("shared", False)
         page = listing.list_page(
             actor(),
             filters_of(query),
@@ -93,12 +100,21 @@ class Recordings(MethodView):
             descending=query["sort_order"].lower() != "asc",
             page=number,
             per_page=per_page,
+            cursor=cursor,
+            shared=is_shared,
         )
-        items = [presenters.recording_item(row, page.tags[row.id], page.folders) for row in page.rows]
-        response = json_response(
-            {"recordings": items, "pagination": pagination.describe(number, per_page, page.total)}
-        )
-        response.headers["Link"] = pagination.link_header(number, per_page, page.total)
+        items = [
+            presenters.recording_item(row, page.tags.get(row.id, ()), page.folders, is_owner=not is_shared)
+            for row in page.rows
+        ]
+        if cursor is None:
+            place = pagination.describe(number, per_page, page.total) | {"next_cursor": page.next_cursor}
+            link = pagination.link_header(number, per_page, page.total)
+        else:
+            place = pagination.describe_cursor(per_page, page.total, page.next_cursor)
+            link = pagination.link_to_next(page.next_cursor)
+        response = json_response({"recordings": items, "pagination": place})
+        response.headers["Link"] = link
         return response
 
 

@@ -53,6 +53,7 @@ def test_an_item_has_the_documented_keys(alice: Person, make) -> None:
         "title",
         "status",
         "created_at",
+        "updated_at",
         "completed_at",
         "meeting_date",
         "file_size",
@@ -94,6 +95,7 @@ def test_pages_cover_everything_once_whatever_the_order(alice: Person, bob: Pers
         "per_page": 5,
         "total": 23,
         "total_pages": 5,
+        "next_cursor": None,
         "has_next": False,
         "has_prev": True,
     }

@@ -37,6 +37,7 @@ class RecordingBaseOut(Wire):
     title = fields.String(required=True)
     status = fields.String(required=True, validate=validate.OneOf(STATUSES))
     created_at = UtcDateTime(required=True)
+    updated_at = UtcDateTime(required=True)
     completed_at = UtcDateTime(required=True, allow_none=True)
     meeting_date = UtcDateTime(required=True, allow_none=True)
     file_size = fields.Integer(required=True, metadata={"description": "Bytes"})
@@ -64,11 +65,18 @@ class RecordingItemOut(RecordingBaseOut):
     has_summary = fields.Boolean(required=True)
 
 
+class ListPaginationOut(PaginationOut):
+    """Where a page stands, and what to send as `cursor` for the next one."""
+
+    page = fields.Integer(required=True, allow_none=True, metadata={"description": "Null with a cursor."})
+    next_cursor = fields.String(required=True, allow_none=True)
+
+
 class RecordingListOut(Wire):
     """A page of recordings."""
 
     recordings = fields.List(fields.Nested(RecordingItemOut), required=True)
-    pagination = fields.Nested(PaginationOut, required=True)
+    pagination = fields.Nested(ListPaginationOut, required=True)
 
 
 class CopyOut(Wire):
@@ -161,6 +169,21 @@ class RecordingListQuery(Wire):
     search = Text(metadata={"description": "The same as q."})
     inbox = QueryBoolean()
     starred = QueryBoolean()
+    updated_since = fields.String(
+        metadata={
+            "description": "ISO 8601 date or time: changed at or after.",
+            "example": "2024-01-15T09:00:00Z",
+        }
+    )
+    ids = fields.String(
+        validate=validate.Regexp("^[1-9][0-9]{0,8}(,[1-9][0-9]{0,8}){0,99}$"),
+        metadata={"description": "Up to 100 ids, separated by commas.", "example": "1,2,3"},
+    )
+    cursor = fields.String(
+        validate=validate.Regexp("^[A-Za-z0-9_-]{1,1000}$"),
+        metadata={"description": "The next_cursor of the page before; `page` is then ignored."},
+    )
+    shared = QueryBoolean(metadata={"description": "true: what others share with the caller."})
 
 
 class RecordingDetailQuery(Wire):

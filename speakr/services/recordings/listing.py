@@ -7,17 +7,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, false, func, or_, select
+from sqlalchemy import ColumnElement, Row, Select, func, or_, select
 
 from speakr.db import db
 from speakr.domain.permissions import Actor
 from speakr.domain.recordings import RecordingStatus
 from speakr.models import Folder, Recording, RecordingTag, Tag
+from speakr.services import memberships
+from speakr.services.recordings import access, cursors
 
 AnyRow = Row[*tuple[Any, ...]]
 
 SORT_COLUMNS: Mapping[str, Any] = {
     "created_at": Recording.created_at,
+    "updated_at": Recording.updated_at,
     "meeting_date": Recording.meeting_date,
     "title": Recording.title,
     "file_size": Recording.file_size,
@@ -75,36 +78,66 @@ class Filters:
     text: str | None = None
     is_inbox: bool | None = None
     is_starred: bool | None = None
+    updated_since: datetime | None = None
+    ids: Sequence[int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page: rows of `ITEM_COLUMNS`, what hangs on them, and how many there are in all."""
+    """One page: rows of `ITEM_COLUMNS`, what hangs on them, how many there are in all, and where to go on."""
 
     rows: Sequence[AnyRow]
     tags: Mapping[int, Sequence[AnyRow]]
     folders: Mapping[int, str]
     total: int
+    next_cursor: str | None
 
 
 def list_page(
-    actor: Actor, filters: Filters, *, sort_by: str, descending: bool, page: int, per_page: int
+    actor: Actor,
+    filters: Filters,
+    *,
+    sort_by: str,
+    descending: bool,
+    page: int,
+    per_page: int,
+    cursor: str | None = None,
+    shared: bool = False,
 ) -> Page:
-    """Return one page of the actor's own recordings."""
-    conditions = [Recording.user_id == actor.user_id, *narrowing(actor, filters)]
+    """Return one page of the actor's own recordings, or of those of others that are shared with them.
+
+    With a cursor, `page` is of no account. Tags, folders and marks of others are their own business: a page of
+    shared recordings shows none and finds nothing by them.
+    """
+    conditions = (
+        [access.shared_with(actor), *narrowing_of_others(filters)]
+        if shared
+        else [Recording.user_id == actor.user_id, *narrowing(actor, filters)]
+    )
     total = db.session.scalar(select(func.count()).select_from(Recording).where(*conditions)) or 0
     column = SORT_COLUMNS[sort_by]
+    skipped = (page - 1) * per_page
+    if cursor is not None:
+        place = cursors.read(cursor, column, sort_by=sort_by, descending=descending)
+        conditions.append(cursors.after(place, column))
+        skipped = 0
     order = (column.desc(), Recording.id.desc()) if descending else (column.asc(), Recording.id.asc())
     query: Select[*tuple[Any, ...]] = (
         select(*ITEM_COLUMNS)
         .where(*conditions)
         .order_by(*order)
-        .limit(per_page)
-        .offset((page - 1) * per_page)
+        .limit(per_page + 1)  # one more, to know whether there is a next page
+        .offset(skipped)
     )
-    rows = db.session.connection().execute(query).all() if total else []
-    ids = [row.id for row in rows]
-    return Page(rows, tags_of(ids), folder_names(rows), total)
+    found = db.session.connection().execute(query).all() if total else []
+    rows = found[:per_page]
+    following = None
+    if len(found) > per_page:
+        last = rows[-1]
+        following = cursors.Cursor(sort_by, descending, getattr(last, sort_by), last.id).write()
+    if shared:
+        return Page(rows, {}, {}, total, following)
+    return Page(rows, tags_of([row.id for row in rows]), folder_names(rows), total, following)
 
 
 def items(recording_ids: Sequence[int]) -> Sequence[AnyRow]:
@@ -116,11 +149,14 @@ def items(recording_ids: Sequence[int]) -> Sequence[AnyRow]:
     return [found[recording_id] for recording_id in recording_ids if recording_id in found]
 
 
-def narrowing_of_others(filters: Filters) -> list[ColumnElement[bool]]:
-    """Return a filter's conditions for recordings of others, whose owners' marks must not be found out with it."""
+def narrowing_of_others(filters: Filters) -> list[ColumnElement[bool]] | None:
+    """Return a filter's conditions for recordings of others, whose owners' marks must not be found out with it.
+
+    None when it asks for marks: others' recordings are shown without any.
+    """
     is_marked = filters.is_inbox or filters.is_starred or filters.folder not in {None, UNFILED}
     if is_marked or filters.tag_id is not None or filters.tag_name is not None:
-        return [false()]
+        return None
     return _plain_conditions(filters)
 
 
@@ -147,6 +183,10 @@ def _plain_conditions(filters: Filters) -> list[ColumnElement[bool]]:
         found.append(Recording.created_at >= filters.created_from)
     if filters.created_to is not None:
         found.append(Recording.created_at <= filters.created_to)
+    if filters.updated_since is not None:
+        found.append(Recording.updated_at >= filters.updated_since)
+    if filters.ids is not None:
+        found.append(Recording.id.in_(filters.ids))
     if filters.text:
         found.append(
             or_(
@@ -168,7 +208,7 @@ def _tag_conditions(actor: Actor, filters: Filters) -> list[ColumnElement[bool]]
             Recording.id.in_(
                 select(RecordingTag.recording_id)
                 .join(Tag, Tag.id == RecordingTag.tag_id)
-                .where(Tag.user_id == actor.user_id, Tag.name == filters.tag_name)
+                .where(memberships.can_use(Tag, actor), Tag.name == filters.tag_name)
             )
         )
     return found
