@@ -161,6 +161,19 @@ def rescue_jobs() -> None:
     click.echo("Expired leases are requeued and lost bells rung again.")
 
 
+@main.command()
+def reindex() -> None:
+    """Make the search index anew from the texts, while the server runs. It is kept in step by itself."""
+    from speakr.services import search_index
+
+    done = 0
+    with _at_home():
+        for done in search_index.reindex():
+            if done % 1000 == 0:
+                click.echo(f"{done} recordings ...", err=True)
+    click.echo(f"{done} recordings are in the search index.")
+
+
 @main.command(hidden=True)
 @click.option("--sample/--no-sample", default=True)
 def prepare(*, sample: bool) -> None:

@@ -9,7 +9,7 @@ import redis
 import structlog
 
 from speakr.db import release, unit_of_work
-from speakr.services import idempotency, unwanted_blobs
+from speakr.services import idempotency, search_index, unwanted_blobs
 from speakr.services.jobs import recovery
 
 logger = structlog.get_logger(__name__)
@@ -28,6 +28,7 @@ def mend() -> None:
     try:
         rescue()
         unwanted_blobs.clear()
+        search_index.catch_up()
         _clean_seldom()
     finally:
         release()

@@ -94,16 +94,18 @@ def _ids(
     if all(term.is_excluded for term in terms):
         return ()
     engine = _ENGINES[db.engine.dialect.name]
-    own = _found(
-        engine,
-        terms,
-        fields,
-        listing.narrowing(actor, filters),
-        owner=actor.user_id,
-    ).where(SearchTerms.user_id == actor.user_id)
+    narrowing = listing.narrowing(actor, filters)
+    is_filed = filters.tag_id is not None or filters.tag_name is not None or isinstance(filters.folder, int)
+    if is_filed:
+        # Few recordings, and there is an index that leads to them; without it every match would be looked up.
+        filed = select(Recording.id).where(Recording.user_id == actor.user_id, *narrowing)
+        own = _found(engine, terms, fields, (), owner=actor.user_id).where(engine.unhinted_id.in_(filed))
+    else:
+        own = _found(engine, terms, fields, narrowing, owner=actor.user_id)
+    own = own.where(SearchTerms.user_id == actor.user_id)
     branches = [own]
     shown = tuple(field for field in fields if field in EVERYBODYS)
-    if shown:
+    if shown and not listing.asks_for_marks(filters):
         others = _found(engine, terms, shown, listing.narrowing_of_others(filters), owner=None)
         branches.append(
             others.where(

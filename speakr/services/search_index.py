@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Table, insert, select
+from sqlalchemy import Table, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from speakr.db import db, unit_of_work
+from speakr.db import db, release, unit_of_work
 from speakr.domain.search import Document, Field, document, lines_of
 from speakr.models import Recording, SearchDocument, SearchTerms, Segment
 
 _BATCH = 50
 """Recordings that are indexed in one transaction: on SQLite everybody else's writes wait for it."""
 
+_AT_ONCE = 20
+"""Recordings that are brought in step in the transaction that changed them. More follow within seconds."""
+_BATCHES_PER_ROUND = 20
+
 _R = Recording.__table__.c
 _S = Segment.__table__.c
+_T = SearchTerms.__table__.c
 _INSERT = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
@@ -27,17 +32,40 @@ SEARCHED = frozenset({"title", "participants", "notes", "summary"})
 def index(*recording_ids: int) -> None:
     """Take recordings' texts as they are now into the index. Call it after every change of one of them."""
     db.session.flush()
-    for first in range(0, len(recording_ids), _BATCH):
-        _index(_R.id.in_(recording_ids[first : first + _BATCH]), _BATCH)
+    at_once, later = recording_ids[:_AT_ONCE], recording_ids[_AT_ONCE:]
+    if at_once:
+        _index(_R.id.in_(at_once), _AT_ONCE)
+    if later:  # renaming somebody may touch a thousand recordings
+        db.session.execute(
+            update(SearchTerms).where(SearchTerms.recording_id.in_(later)).values(is_stale=True)
+        )
 
 
-def reindex_some(after_id: int) -> int:
-    """Index the next recordings after an id, in a transaction of their own; return the last one's id, or 0 after all."""
-    with unit_of_work():
-        return _index(_R.id > after_id, _BATCH)
+def catch_up() -> None:
+    """Bring in step what was left for later."""
+    stale = select(_T.recording_id).where(_T.is_stale).limit(_BATCH)
+    for _ in range(_BATCHES_PER_ROUND):
+        release()
+        found = db.session.scalars(stale).all()
+        if not found:
+            return
+        with unit_of_work():
+            _index(_R.id.in_(found), _BATCH)
 
 
-def _index(condition: Any, most: int) -> int:
+def reindex() -> Iterator[int]:
+    """Index everything anew while the server runs, a small transaction at a time; yield how many are done."""
+    last, done = 0, 0
+    while True:
+        with unit_of_work():
+            indexed = _index(_R.id > last, _BATCH)
+        if not indexed:
+            return
+        last, done = indexed[-1], done + len(indexed)
+        yield done
+
+
+def _index(condition: Any, most: int) -> Sequence[int]:
     connection = db.session.connection()
     # Held until the end of the transaction: of two that change different texts of a recording at once, the second
     # then sees what the first one wrote.
@@ -49,7 +77,7 @@ def _index(condition: Any, most: int) -> int:
         .with_for_update(key_share=True, of=Recording.__table__)
     ).all()
     if not rows:
-        return 0
+        return ()
     spoken = _spoken([row.id for row in rows])
     made = [
         (
@@ -66,10 +94,13 @@ def _index(condition: Any, most: int) -> int:
     ]
     _put(
         SearchTerms.__table__,
-        [{"recording_id": row.id, "user_id": row.user_id, "terms": found.keys} for row, found in made],
+        [
+            {"recording_id": row.id, "user_id": row.user_id, "is_stale": False, "terms": found.keys}
+            for row, found in made
+        ],
     )
     _put(SearchDocument.__table__, [{"recording_id": row.id} | _texts(found) for row, found in made])
-    return int(rows[-1].id)
+    return [row.id for row in rows]
 
 
 def _spoken(recording_ids: Sequence[int]) -> dict[int, list[str]]:

@@ -121,6 +121,7 @@ def test_set_changes_a_system_setting(run: Run) -> None:
 def test_migrate_and_rescue_jobs_do_no_harm(run: Run) -> None:
     assert run("migrate").output == "The database is up to date.\n"
     assert run("rescue-jobs").exit_code == 0
+    assert run("reindex").output == "0 recordings are in the search index.\n"
 
 
 def test_settings_are_shown_without_secrets(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

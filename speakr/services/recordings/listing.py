@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, func, or_, select
+from sqlalchemy import ColumnElement, Row, Select, false, func, or_, select
 
 from speakr.db import db
 from speakr.domain.permissions import Actor
@@ -149,15 +149,15 @@ def items(recording_ids: Sequence[int]) -> Sequence[AnyRow]:
     return [found[recording_id] for recording_id in recording_ids if recording_id in found]
 
 
-def narrowing_of_others(filters: Filters) -> list[ColumnElement[bool]] | None:
-    """Return a filter's conditions for recordings of others, whose owners' marks must not be found out with it.
-
-    None when it asks for marks: others' recordings are shown without any.
-    """
+def asks_for_marks(filters: Filters) -> bool:
+    """Tell whether a filter asks for marks, with none of which recordings of others are shown."""
     is_marked = filters.is_inbox or filters.is_starred or filters.folder not in {None, UNFILED}
-    if is_marked or filters.tag_id is not None or filters.tag_name is not None:
-        return None
-    return _plain_conditions(filters)
+    return bool(is_marked or filters.tag_id is not None or filters.tag_name is not None)
+
+
+def narrowing_of_others(filters: Filters) -> list[ColumnElement[bool]]:
+    """Return a filter's conditions for recordings of others, whose owners' marks must not be found out with it."""
+    return [false()] if asks_for_marks(filters) else _plain_conditions(filters)
 
 
 def narrowing(actor: Actor, filters: Filters) -> list[ColumnElement[bool]]:
