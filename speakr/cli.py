@@ -236,16 +236,92 @@ def create_token(user: str, name: str, scopes: str | None, days: int) -> None:
     click.echo(token)
 
 
-@main.command("set")
-@click.argument("name")
-@click.argument("value")
-def set_(name: str, value: str) -> None:
-    """Change a system setting while the server runs."""
+@main.command("set-user")
+@click.argument("user")
+@click.option(
+    "--token-budget", metavar="NUMBER", help="Language model tokens a month; 'default' for the server's."
+)
+@click.option("--transcription-minutes", metavar="NUMBER", help="Minutes of audio a month, or 'default'.")
+@click.option("--storage-mb", metavar="NUMBER", help="Megabytes of audio kept, or 'default'.")
+@click.option("--admin/--no-admin", default=None, help="An administrator, or not any more.")
+@click.option("--active/--no-active", default=None, help="Let in, or out: tokens then stop working at once.")
+@click.option("--password", is_flag=True, help="Ask for a new password.")
+@click.option("--password-stdin", is_flag=True, help="Read a new password from standard input.")
+def set_user(user: str, *, password: bool, password_stdin: bool, **wishes: Any) -> None:
+    """Change what a user may use and is."""
+    from speakr.operations import accounts
+
+    new = None
+    if password_stdin:
+        new = sys.stdin.readline().rstrip("\r\n")
+    elif password:
+        new = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    with _at_home():
+        accounts.set_user(user, password=new, **wishes)
+    click.echo(f"{user} is changed.")
+
+
+@main.command("list-users")
+def list_users() -> None:
+    """List all users with what they have used and may use."""
     from speakr.operations import accounts
 
     with _at_home():
-        accounts.change_setting(name, value)
+        for line in accounts.list_users():
+            click.echo(line)
+
+
+@main.command("create-group")
+@click.argument("name")
+@click.option("--description")
+def create_group(name: str, description: str | None) -> None:
+    """Make a group, with nobody in it yet."""
+    from speakr.operations import accounts
+
+    with _at_home():
+        group_id = accounts.create_group(name, description)
+    click.echo(f"Made the group {name} (id {group_id}).")
+
+
+@main.command("add-member")
+@click.argument("group")
+@click.argument("user")
+@click.option("--admin", is_flag=True, help="As an admin of the group.")
+def add_member(group: str, user: str, *, admin: bool) -> None:
+    """Take a user into a group, or change what they are in it."""
+    from speakr.operations import accounts
+
+    with _at_home():
+        accounts.add_member(group, user, is_admin=admin)
+    click.echo(f"{user} is {'an admin' if admin else 'a member'} of {group}.")
+
+
+@main.command("set")
+@click.argument("name")
+@click.argument("value", required=False)
+@click.option("--reset", is_flag=True, help="Go back to the default.")
+def set_(name: str, value: str | None, *, reset: bool) -> None:
+    """Change a system setting while the server runs."""
+    from speakr.operations import accounts
+
+    if reset == (value is not None):
+        raise click.UsageError("Give a value, or --reset.")
+    with _at_home():
+        if value is None:
+            value = accounts.reset_setting(name)
+        else:
+            accounts.change_setting(name, value)
     click.echo(f"{name} is now {value}.")
+
+
+@main.command("list-settings")
+def list_settings() -> None:
+    """List the system settings, which `speakr set` changes while the server runs."""
+    from speakr.operations import accounts
+
+    with _at_home():
+        for line in accounts.list_settings():
+            click.echo(line)
 
 
 @main.command("settings")
