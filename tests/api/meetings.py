@@ -69,6 +69,12 @@ def participants(person: Person, recording_id: int) -> str | None:
     return person.get(f"/api/v1/recordings/{recording_id}").json["participants"]
 
 
+def heard(person: Person, recording_id: int) -> dict[str, str | None]:
+    answer = person.get(f"/api/v1/recordings/{recording_id}/speakers")
+    assert answer.status_code == 200, answer.json
+    return {each["label"]: each["identified_name"] for each in answer.json["speakers"]}
+
+
 def updates() -> list[dict[str, Any]]:
     found = db.session.scalars(
         select(Event).where(Event.type == EventType.RECORDING_UPDATED).order_by(Event.id)

@@ -13,17 +13,11 @@ from speakr.domain.jobs import JobKind
 from speakr.domain.permissions import Scope
 from speakr.domain.transcript import Span
 from speakr.jobs import runner, transcribe
-from speakr.models import Event, Job, Recording, RecordingShare, RecordingSpeaker, User
+from speakr.models import Event, Job, Recording, RecordingShare, User
 from speakr.services import voice_profiles
 from speakr.services.voice_profiles import Suggestion
-from tests.api.meetings import SPEAKERS, add, assign, at_once, meeting, names, participants, updates
+from tests.api.meetings import SPEAKERS, add, assign, heard, meeting, names, participants, updates
 from tests.conftest import Person, wav
-
-
-def heard(person: Person, recording_id: int) -> dict[str, str | None]:
-    answer = person.get(f"/api/v1/recordings/{recording_id}/speakers")
-    assert answer.status_code == 200, answer.json
-    return {each["label"]: each["identified_name"] for each in answer.json["speakers"]}
 
 
 def share(recording_id: int, person: Person, *, can_edit: bool) -> None:
@@ -378,38 +372,3 @@ def test_a_new_summary_needs_a_transcript_and_the_scope(alice: Person, make_pers
     assert heard(scribe, made) == {"SPEAKER_00": None}
     assert assign(alice, made, {"a": "b"}, regenerate_summary="yes").status_code == 400
     assert jobs() == []
-
-
-# -- at once
-
-
-def test_assigning_at_once_ends_in_one_of_the_outcomes(app: Flask, alice: Person) -> None:
-    made = meeting(alice, "SPEAKER_00", "SPEAKER_01")
-    path = f"/api/v1/recordings/{made}/speakers/assign"
-    answers = at_once(
-        app,
-        alice,
-        *(("PUT", path, {"speaker_map": {"SPEAKER_00": f"Ann {n}", "SPEAKER_01": "Both"}}) for n in range(6)),
-    )
-    assert {answer.status_code for answer in answers} == {200}
-    ann = heard(alice, made)["SPEAKER_00"]
-    assert participants(alice, made) == f"{ann}, Both"
-    assert {name: count for name, count in names(alice).items() if count} == {ann: 1, "Both": 1}
-    db.session.rollback()
-    assert len(db.session.scalars(select(RecordingSpeaker)).all()) == 2
-
-
-def test_one_new_name_in_many_recordings_at_once_is_one_speaker(app: Flask, alice: Person) -> None:
-    made = [meeting(alice, "SPEAKER_00") for _ in range(6)]
-    answers = at_once(
-        app,
-        alice,
-        *(
-            ("PUT", f"/api/v1/recordings/{each}/speakers/assign", {"speaker_map": {"SPEAKER_00": "Ann"}})
-            for each in made
-        ),
-        ("POST", SPEAKERS, {"name": "Ann"}),
-    )
-    assert {answer.status_code for answer in answers[:-1]} == {200}
-    assert answers[-1].status_code in {201, 400}
-    assert names(alice) == {"Ann": 6}

@@ -11,7 +11,7 @@ from sqlalchemy import event, select
 from speakr.db import db, unit_of_work
 from speakr.domain.permissions import Scope
 from speakr.models import Delivery, Recording, RecordingSpeaker, Webhook
-from tests.api.meetings import SPEAKERS, add, assign, at_once, meeting, names, participants, updates
+from tests.api.meetings import SPEAKERS, add, assign, meeting, names, participants, updates
 from tests.conftest import Person
 
 # -- the list
@@ -387,65 +387,3 @@ def test_whom_to_merge_into(alice: Person, body: dict, status: int) -> None:
         "into_id": ["is the same speaker"]
     }
     assert names(alice) == {"Jon": 0}
-
-
-# -- at once
-
-
-def test_renaming_at_once_leaves_one_name(app: Flask, alice: Person) -> None:
-    made = [meeting(alice, "SPEAKER_00") for _ in range(20)]
-    for each in made:
-        assign(alice, each, {"SPEAKER_00": "Ann"})
-    (ann,) = alice.get(SPEAKERS).json["speakers"]
-    wanted = [f"Name {n}" for n in range(8)]
-    answers = at_once(app, alice, *(("PUT", f"{SPEAKERS}/{ann['id']}", {"name": name}) for name in wanted))
-    assert {answer.status_code for answer in answers} == {200}
-    ((name, count),) = names(alice).items()
-    assert name in wanted
-    assert count == 20
-    with unit_of_work() as session:
-        assert set(session.scalars(select(RecordingSpeaker.name))) == {name}
-        assert set(session.scalars(select(Recording.participants))) == {name}
-
-
-def test_renaming_two_who_share_a_list_at_once(app: Flask, alice: Person) -> None:
-    made = [meeting(alice, "SPEAKER_00", "SPEAKER_01") for _ in range(10)]
-    for each in made:
-        assign(alice, each, {"SPEAKER_00": "Ann", "SPEAKER_01": "Bob"})
-    ids = {each["name"]: each["id"] for each in alice.get(SPEAKERS).json["speakers"]}
-    answers = at_once(
-        app,
-        alice,
-        ("PUT", f"{SPEAKERS}/{ids['Ann']}", {"name": "Anna"}),
-        ("PUT", f"{SPEAKERS}/{ids['Bob']}", {"name": "Bobby"}),
-        *(
-            ("PUT", f"/api/v1/recordings/{each}/speakers/assign", {"speaker_map": {"SPEAKER_00": "Carl"}})
-            for each in made[:3]
-        ),
-    )
-    assert {answer.status_code for answer in answers} == {200}
-    assert [participants(alice, each) for each in made] == ["Bobby, Carl"] * 3 + ["Anna, Bobby"] * 7
-    assert names(alice) == {"Bobby": 10, "Anna": 7, "Carl": 3}
-
-
-def test_one_name_for_many_at_once_is_taken_once(app: Flask, alice: Person) -> None:
-    answers = at_once(app, alice, *[("POST", SPEAKERS, {"name": "Ann"})] * 6)
-    assert sorted(answer.status_code for answer in answers) == [201, 400, 400, 400, 400, 400]
-    others = [add(alice, f"Other {n}") for n in range(4)]
-    answers = at_once(app, alice, *(("PUT", f"{SPEAKERS}/{each}", {"name": "Bea"}) for each in others))
-    assert sorted(answer.status_code for answer in answers) == [200, 400, 400, 400]
-
-
-def test_merging_into_each_other_at_once_leaves_one(app: Flask, alice: Person) -> None:
-    made = meeting(alice, "SPEAKER_00", "SPEAKER_01")
-    assign(alice, made, {"SPEAKER_00": "Ann", "SPEAKER_01": "Bea"})
-    ids = {each["name"]: each["id"] for each in alice.get(SPEAKERS).json["speakers"]}
-    answers = at_once(
-        app,
-        alice,
-        ("POST", f"{SPEAKERS}/{ids['Ann']}/merge", {"into_id": ids["Bea"]}),
-        ("POST", f"{SPEAKERS}/{ids['Bea']}/merge", {"into_id": ids["Ann"]}),
-    )
-    assert sorted(answer.status_code for answer in answers) == [200, 404]
-    ((name, count),) = names(alice).items()
-    assert (participants(alice, made), count) == (name, 1)
