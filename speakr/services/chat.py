@@ -12,8 +12,7 @@ from speakr.domain.conversation import Turn
 from speakr.domain.errors import Invalid
 from speakr.domain.permissions import Actor, Permission
 from speakr.models import Recording
-from speakr.services import transcripts, usage, users
-from speakr.services.language_model import to_lines, waited_for, writer
+from speakr.services import budgets, language_model, transcripts, usage, users
 from speakr.services.recordings import access
 
 
@@ -29,15 +28,16 @@ def ask(actor: Actor, recording_id: int, message: str, history: Sequence[Turn]) 
     if not segments:
         raise Invalid("No transcription available", code="no_transcription")
     request = ChatRequest(
-        lines=to_lines(segments),
+        lines=language_model.to_lines(segments),
         question=message,
         history=history,
         language=users.preferences(users.get(actor.user_id))["output_language"],
         notes=_about(recording, actor),
     )
+    if language_model.spends_tokens():
+        budgets.admit_question(actor.user_id)
     release()
-    with waited_for("Chat service not available"):
-        answer = writer().chat(request)
+    answer = language_model.ask(lambda engine: engine.chat(request), or_say="Chat service not available")
     with unit_of_work():
         usage.add(actor.user_id, tokens=answer.usage.prompt_tokens + answer.usage.completion_tokens)
     return {

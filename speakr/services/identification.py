@@ -7,8 +7,7 @@ from speakr.db import release, unit_of_work
 from speakr.domain.errors import Invalid
 from speakr.domain.permissions import Actor, Permission
 from speakr.models import Recording
-from speakr.services import speakers, transcripts, usage
-from speakr.services.language_model import to_lines, waited_for, writer
+from speakr.services import budgets, language_model, speakers, transcripts, usage
 from speakr.services.recordings import access
 
 
@@ -25,11 +24,14 @@ def suggest_names(actor: Actor, recording_id: int) -> dict[str, str]:
     if not labels:
         raise Invalid("No speakers found in transcription", code="no_speakers")
     request = IdentifyRequest(
-        lines=to_lines(segments), labels=labels, known_names=_known_names(actor, recording)
+        lines=language_model.to_lines(segments), labels=labels, known_names=_known_names(actor, recording)
     )
+    if language_model.spends_tokens():
+        budgets.admit_question(actor.user_id)
     release()
-    with waited_for("Speaker identification not available"):
-        found = writer().identify_speakers(request)
+    found = language_model.ask(
+        lambda engine: engine.identify_speakers(request), or_say="Speaker identification not available"
+    )
     with unit_of_work():
         usage.add(actor.user_id, tokens=found.usage.prompt_tokens + found.usage.completion_tokens)
     return {label: found.names.get(label) or "" for label in labels}

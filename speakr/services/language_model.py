@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import structlog
 
@@ -14,6 +15,8 @@ from speakr.domain.transcript import Segment
 
 logger = structlog.get_logger(__name__)
 
+Answer = TypeVar("Answer")
+
 RETRY_AFTER_SECONDS = 30.0
 """What we ask of callers when the provider does not say. A refused key is also mended by somebody, some time."""
 LONGEST_RETRY_AFTER_SECONDS = 3600.0
@@ -21,12 +24,29 @@ LONGEST_RETRY_AFTER_SECONDS = 3600.0
 _made: tuple[Backends, LanguageConnector] | None = None
 
 
-def writer() -> LanguageConnector:
-    """Return this process's engine: making one per request would open a connection to the provider for each."""
-    global _made  # noqa: PLW0603 - two threads that both make one waste a little time and do no harm
-    if _made is None or _made[0] is not plugged():
-        _made = (plugged(), plugged().make_writer())
-    return _made[1]
+def spends_tokens() -> bool:
+    """Tell whether the engine's work is counted in tokens; one that runs here is not."""
+    return not _outside_the_loop(_engine).is_extractive
+
+
+def ask(question: Callable[[LanguageConnector], Answer], *, or_say: str) -> Answer:
+    """Put a question to this process's engine. The caller holds no transaction: the answer may take minutes.
+
+    Raises:
+        LanguageModelUnavailable: the engine failed; `or_say` is what the user is told, the log has the reason.
+
+    """
+    engine = _outside_the_loop(_engine)
+    try:
+        # An engine that computes would stop the loop; one that asks a provider waits, and the loop lets others run.
+        return _outside_the_loop(lambda: question(engine)) if engine.is_extractive else question(engine)
+    except (TransientJobError, ConnectorRejected) as error:
+        logger.warning("language_model_failed", code=error.slug, reason=error.message)
+        asked = getattr(error, "retry_after_seconds", None)
+        raise LanguageModelUnavailable(
+            or_say,
+            retry_after_seconds=min(max(asked or RETRY_AFTER_SECONDS, 1.0), LONGEST_RETRY_AFTER_SECONDS),
+        ) from error
 
 
 def to_lines(segments: Sequence[Segment]) -> list[Line]:
@@ -34,15 +54,22 @@ def to_lines(segments: Sequence[Segment]) -> list[Line]:
     return [Line(segment.speaker, segment.text, segment.start) for segment in segments]
 
 
-@contextmanager
-def waited_for(sentence: str) -> Iterator[None]:
-    """Turn the engine's failures into a 503 with this sentence; the log has the reason, which is the operator's."""
-    try:
-        yield
-    except (TransientJobError, ConnectorRejected) as error:
-        logger.warning("language_model_failed", code=error.slug, reason=error.message)
-        asked = getattr(error, "retry_after_seconds", None)
-        raise LanguageModelUnavailable(
-            sentence,
-            retry_after_seconds=min(max(asked or RETRY_AFTER_SECONDS, 1.0), LONGEST_RETRY_AFTER_SECONDS),
-        ) from error
+def _engine() -> LanguageConnector:
+    """Return the engine; making one per request would open a connection to the provider for each."""
+    global _made  # noqa: PLW0603 - two threads that both make one waste a little time and do no harm
+    if _made is None or _made[0] is not plugged():
+        _made = (plugged(), plugged().make_writer())
+    return _made[1]
+
+
+def _outside_the_loop(work: Callable[[], Answer]) -> Answer:
+    """Run work that computes where it does not stop a gevent loop; without gevent, simply run it.
+
+    The longest transcripts take a second. gevent is looked up, not imported: only the web process runs on it.
+    """
+    monkey = sys.modules.get("gevent.monkey")
+    if monkey is None or not monkey.is_module_patched("threading"):
+        return work()
+    pool: Any = sys.modules["gevent"].get_hub().threadpool
+    done: Answer = pool.apply(work)
+    return done

@@ -10,8 +10,7 @@ from speakr.domain.errors import Conflict, Invalid
 from speakr.domain.events import RecordingUpdated
 from speakr.domain.permissions import Actor, Permission
 from speakr.models import Recording, User
-from speakr.services import events, transcripts, usage, users
-from speakr.services.language_model import to_lines, waited_for, writer
+from speakr.services import budgets, events, language_model, search_index, transcripts, usage, users
 from speakr.services.recordings import access
 
 LONGEST_TITLE = 200
@@ -24,11 +23,16 @@ def regenerate_title(actor: Actor, recording_id: int) -> Recording:
     if not any(segment.text.strip() for segment in segments):
         raise Invalid("No transcription available", code="no_transcription")
     owner = db.session.get_one(User, recording.user_id)
-    request = SummaryRequest(lines=to_lines(segments), language=users.preferences(owner)["output_language"])
+    request = SummaryRequest(
+        lines=language_model.to_lines(segments), language=users.preferences(owner)["output_language"]
+    )
     title_before = recording.title
+    if language_model.spends_tokens():
+        budgets.admit_question(actor.user_id)
     release()
-    with waited_for("Title service not available"):
-        title = writer().write_title(request)
+    title = language_model.ask(
+        lambda engine: engine.write_title(request), or_say="Title service not available"
+    )
     with unit_of_work():
         usage.add(actor.user_id, tokens=title.usage.prompt_tokens + title.usage.completion_tokens)
     with unit_of_work():
@@ -54,3 +58,4 @@ def _replace(recording: Recording, title_before: str, title: str) -> None:
         RecordingUpdated(recording_id=recording.id, title=title, fields_changed=("title",)),
         recording_id=recording.id,
     )
+    search_index.index(recording.id)

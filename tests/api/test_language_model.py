@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +14,6 @@ from speakr.connectors.language.base import Usage
 from speakr.connectors.language.embedded import EmbeddedLanguageConnector
 from speakr.db import db, unit_of_work
 from speakr.domain.errors import ConnectorRejected, ConnectorUnavailable, TransientJobError
-from speakr.services import language_model
 from tests.api.talk import ROUTES, TALK, post, tokens_of, with_transcript
 from tests.conftest import Person
 from tests.fakes import FakeWriter
@@ -129,7 +129,39 @@ def test_the_engine_is_made_once_per_process(alice: Person, talk: int, app, back
     for route in (*ROUTES, *ROUTES):
         assert post(alice, talk, route).status_code == 200
     assert len(made) == 1
-    assert language_model.writer() is made[0]
+
+
+class Loop:
+    """Stands for gevent: says that it runs, and remembers what its pool was given."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.ran: list[str] = []
+        self.threadpool = self
+        monkeypatch.setitem(sys.modules, "gevent", self)
+        monkeypatch.setitem(sys.modules, "gevent.monkey", self)
+
+    def is_module_patched(self, _name: str) -> bool:
+        return True
+
+    def get_hub(self) -> Loop:
+        return self
+
+    def apply(self, work: Callable[[], Any]) -> Any:
+        result = work()
+        self.ran.append(type(result).__name__)
+        return result
+
+
+@pytest.mark.parametrize("kind", ["computes", "asks a provider"])
+def test_an_engine_that_computes_does_not_stop_the_loop(
+    alice: Person, talk: int, writer: FakeWriter, monkeypatch, kind: str
+) -> None:
+    monkeypatch.setattr(writer, "is_extractive", kind == "computes")
+    loop = Loop(monkeypatch)
+    for route in ROUTES:
+        assert post(alice, talk, route).status_code == 200
+    answers = [name for name in loop.ran if name != "FakeWriter"]
+    assert answers == (["ChatAnswer", "Title", "Identification"] if writer.is_extractive else [])
 
 
 # -- titles
