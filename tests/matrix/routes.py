@@ -1,0 +1,244 @@
+"""How each route is called, and who may: a new route gets a line here, or `test_no_route_is_forgotten` fails."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tests.matrix.policies import (
+    ANYBODY,
+    EACH,
+    EDIT,
+    GROUP,
+    IN_GROUP,
+    LEADS,
+    MANAGES,
+    MINE,
+    OWN,
+    SITE_ADMIN,
+    VIEW,
+    Case,
+    but,
+    fixed,
+)
+
+_V1 = "/api/v1"
+_R = f"{_V1}/recordings"
+_ONE = f"{_R}/<id:recording_id>"
+_GROUPS_TAG = {"tag_id": "group_tag_id"}
+_GROUPS_FOLDER = {"folder_id": "group_folder_id"}
+_TEXTS = ("title", "summary", "said", "notes", "tag", "folder", "participant", "event", "filename", "speaker")
+
+PUBLIC = {
+    "GET /healthz",
+    "GET /readyz",
+    "GET /metrics",
+    "GET /api/v1/openapi.json",
+    "GET /api/v1/docs/",
+    "GET /api/v1/docs/<path:path>",
+}
+"""Without a token; they tell nothing of anybody."""
+
+_RECORDINGS = {
+    f"GET {_R}": [
+        Case(ANYBODY, shows=("title", "tag", "folder", "participant", "othertitle")),
+        Case(ANYBODY, query="q=quarterly", shows=("title",), name="text"),
+        Case(ANYBODY, query="tag_id={tag_id}", shows=("title",), name="tag"),
+        Case(ANYBODY, query="folder_id={folder_id}", shows=("title",), name="folder"),
+        Case(ANYBODY, query="tag_id={group_tag_id}", shows=("title",), name="tag of a group"),
+    ],
+    f"POST {_R}/upload": [Case(ANYBODY, is_upload=True)],
+    f"GET {_ONE}": [Case(VIEW, shows=_TEXTS)],
+    f"PATCH {_ONE}": [
+        Case(EDIT, fixed(title="New"), shows=("notes",)),
+        Case(OWN, fixed(notes="New"), name="notes"),
+        Case(OWN, fixed(is_inbox=False), name="inbox"),
+        Case(OWN, lambda ids: {"folder_id": ids["folder_id"]}, name="folder"),
+    ],
+    f"DELETE {_ONE}": [Case(OWN)],
+    f"GET {_ONE}/status": [Case(VIEW)],
+    f"GET {_ONE}/audio": [Case(VIEW), Case(VIEW, query="download=true", name="download")],
+    f"GET {_ONE}/live": [Case(VIEW)],
+    f"GET {_ONE}/transcript": [
+        Case(VIEW, query=f"format={name}", shows=("said",), name=name)
+        for name in ("json", "text", "srt", "vtt")
+    ],
+    f"GET {_ONE}/summary": [Case(VIEW, shows=("summary",))],
+    f"PUT {_ONE}/summary": [Case(EDIT, fixed(summary="New"))],
+    f"GET {_ONE}/notes": [Case(VIEW, shows=("notes",))],
+    f"PUT {_ONE}/notes": [Case(OWN, fixed(notes="New"))],
+    f"POST {_ONE}/transcribe": [Case(EDIT, fixed(language="en"))],
+    f"POST {_ONE}/summarize": [Case(EDIT, fixed(custom_prompt="Short."))],
+    f"POST {_ONE}/chat": [Case(VIEW, fixed(message="What of the quarterly numbers?"))],
+    f"POST {_ONE}/regenerate_title": [Case(EDIT)],
+    f"GET {_ONE}/events": [Case(VIEW, shows=("event",))],
+    f"GET {_ONE}/events/ics": [Case(VIEW, shows=("event",))],
+    f"GET {_ONE}/export": [
+        Case(VIEW, shows=("said", "summary", "notes", "tag")),
+        # Somebody else's template is not there, also for who may see the recording.
+        Case(MINE, query="template_id={template_id}", shows=("templatebody",), name="through a template"),
+    ],
+    f"GET {_V1}/search": [
+        Case(ANYBODY, query="q=quarterly", shows=("title", "summary", "said", "notes", "tag", "othersaid")),
+        Case(ANYBODY, query="q=quarterly&field=notes", shows=("notes",), name="notes"),
+        Case(ANYBODY, query="q=quarterly&tag_id={tag_id}", shows=("title",), name="tag"),
+        Case(ANYBODY, query="q=quarterly&folder_id={folder_id}", shows=("title",), name="folder"),
+    ],
+    f"GET {_V1}/calendar.ics": [Case(ANYBODY, shows=("event", "otherevent"))],
+    f"GET {_ONE}/speakers": [Case(VIEW, shows=("speaker",))],
+    f"PUT {_ONE}/speakers/assign": [Case(EDIT, fixed(speaker_map={"SPEAKER_01": "Somebody"}))],
+    f"POST {_ONE}/speakers/identify": [Case(EDIT)],
+    f"POST {_ONE}/tags": [Case(OWN, lambda ids: {"tag_ids": [ids["tag_id"]]})],
+    f"DELETE {_ONE}/tags/<id:tag_id>": [Case(OWN), Case(OWN, ids=_GROUPS_TAG, name="of a group")],
+    f"GET {_ONE}/shares": [Case(OWN)],
+    f"POST {_ONE}/shares": [Case(OWN, lambda ids: {"user_id": ids["user_id"]})],
+    f"PATCH {_ONE}/shares/<id:share_id>": [Case(OWN, fixed(can_edit=True))],
+    f"DELETE {_ONE}/shares/<id:share_id>": [
+        Case(but(OWN, viewer="yes")),
+        Case(but(OWN, editor="yes"), ids={"share_id": "editor_share_id"}, name="of the editor"),
+    ],
+    f"PATCH {_R}/batch": [
+        Case(EACH, lambda ids: {"recording_ids": [ids["recording_id"]], "updates": {"is_inbox": False}})
+    ],
+    f"DELETE {_R}/batch": [Case(EACH, lambda ids: {"recording_ids": [ids["recording_id"]]})],
+    f"POST {_R}/batch/transcribe": [Case(EACH, lambda ids: {"recording_ids": [ids["recording_id"]]})],
+    f"GET {_V1}/jobs": [
+        Case(ANYBODY, shows=("job",)),
+        Case(ANYBODY, query="recording_id={recording_id}", shows=("job",), name="of a recording"),
+    ],
+    f"GET {_V1}/jobs/<id:job_id>": [Case(VIEW, shows=("job",))],
+    f"POST {_V1}/jobs/<id:job_id>/cancel": [Case(EDIT, ids={"job_id": "queued_job_id"})],
+    f"POST {_V1}/jobs/<id:job_id>/retry": [Case(EDIT)],
+}
+
+_FILING = {
+    f"GET {_V1}/tags": [Case(ANYBODY, shows=("tag", "tagprompt", "grouptag"))],
+    f"POST {_V1}/tags": [
+        Case(ANYBODY, fixed(name="New")),
+        Case(
+            # Whether there is such a group is not told: 403 either way (test_references.py).
+            but(SITE_ADMIN, root=403, lead="yes"),
+            lambda ids: {"name": "New", "group_id": ids["group_id"]},
+            name="of a group",
+        ),
+    ],
+    f"GET {_V1}/tags/<id:tag_id>": [
+        Case(MINE, shows=("tag", "tagprompt")),
+        Case(IN_GROUP, ids=_GROUPS_TAG, shows=("grouptag",), name="of a group"),
+    ],
+    f"PUT {_V1}/tags/<id:tag_id>": [
+        Case(MINE, fixed(name="New")),
+        Case(LEADS, fixed(name="New"), ids=_GROUPS_TAG, name="of a group"),
+    ],
+    f"PATCH {_V1}/tags/<id:tag_id>": [
+        Case(MINE, fixed(name="New")),
+        Case(LEADS, fixed(name="New"), ids=_GROUPS_TAG, name="of a group"),
+    ],
+    f"DELETE {_V1}/tags/<id:tag_id>": [Case(MINE), Case(LEADS, ids=_GROUPS_TAG, name="of a group")],
+    f"GET {_V1}/folders": [Case(ANYBODY, shows=("folder", "folderprompt", "groupfolder", "group"))],
+    f"POST {_V1}/folders": [
+        Case(ANYBODY, fixed(name="New")),
+        Case(
+            but(SITE_ADMIN, root=403, lead="yes"),
+            lambda ids: {"name": "New", "group_id": ids["group_id"]},
+            name="of a group",
+        ),
+    ],
+    f"GET {_V1}/folders/<id:folder_id>": [
+        Case(MINE, shows=("folder", "folderprompt")),
+        Case(IN_GROUP, ids=_GROUPS_FOLDER, shows=("groupfolder",), name="of a group"),
+    ],
+    **{
+        f"{method} {_V1}/folders/<id:folder_id>": [
+            Case(MINE, fixed(name="New")),
+            Case(LEADS, fixed(name="New"), ids=_GROUPS_FOLDER, name="of a group"),
+        ]
+        for method in ("PATCH", "PUT")
+    },
+    f"DELETE {_V1}/folders/<id:folder_id>": [
+        Case(MINE),
+        Case(LEADS, ids=_GROUPS_FOLDER, name="of a group"),
+    ],
+    f"GET {_V1}/speakers": [Case(ANYBODY, shows=("speaker", "acquaintance"))],
+    f"POST {_V1}/speakers": [Case(ANYBODY, fixed(name="New"))],
+    f"PUT {_V1}/speakers/<id:speaker_id>": [Case(MINE, fixed(name="New"))],
+    f"DELETE {_V1}/speakers/<id:speaker_id>": [Case(MINE)],
+    f"POST {_V1}/speakers/<id:speaker_id>/merge": [
+        Case(MINE, lambda ids: {"into_id": ids["other_speaker_id"]}, shows=("acquaintance",))
+    ],
+}
+
+_TEMPLATE = f"{_V1}/templates/<id:template_id>"
+_TEMPLATES = {
+    f"GET {_V1}/templates": [Case(ANYBODY, shows=("template", "templatebody"))],
+    f"POST {_V1}/templates": [Case(ANYBODY, fixed(kind="export", name="New", body="{{title}}"))],
+    f"GET {_TEMPLATE}": [Case(MINE, shows=("template", "templatebody"))],
+    f"PATCH {_TEMPLATE}": [Case(MINE, fixed(name="New"))],
+    f"DELETE {_TEMPLATE}": [Case(MINE)],
+    f"POST {_TEMPLATE}/default": [Case(MINE)],
+}
+
+_WEBHOOK = fixed(name="n", url="http://127.0.0.1:8765/", events=["recording.created"], allow_http=True)
+_WEBHOOKS = {
+    f"GET {_V1}/webhooks": [Case(ANYBODY, shows=("webhook", "webhookurl"))],
+    f"POST {_V1}/webhooks": [Case(ANYBODY, _WEBHOOK)],
+    f"GET {_V1}/webhooks/<id:webhook_id>": [Case(MINE, shows=("webhook", "webhookurl"))],
+    f"PATCH {_V1}/webhooks/<id:webhook_id>": [Case(MINE, fixed(name="New"))],
+    f"DELETE {_V1}/webhooks/<id:webhook_id>": [Case(MINE)],
+    f"POST {_V1}/webhooks/<id:webhook_id>/rotate-secret": [Case(MINE)],
+    f"POST {_V1}/webhooks/<id:webhook_id>/test": [Case(MINE)],
+    f"GET {_V1}/webhooks/<id:webhook_id>/deliveries": [Case(MINE, shows=("preview",))],
+    f"GET {_V1}/webhooks/<id:webhook_id>/deliveries/<id:delivery_id>": [
+        Case(MINE, shows=("body", "preview"))
+    ],
+    f"POST {_V1}/webhooks/<id:webhook_id>/deliveries/<id:delivery_id>/replay": [Case(MINE)],
+}
+
+_PEOPLE = {
+    f"GET {_V1}/users/me": [Case(ANYBODY, shows=("email", "company", "prompt"))],
+    f"PATCH {_V1}/users/me": [Case(ANYBODY, fixed(job_title="New"), shows=("email",))],
+    f"GET {_V1}/users": [Case(ANYBODY, query="query=ali")],
+    f"PUT {_V1}/settings/auto-summarization": [Case(ANYBODY, fixed(enabled=False))],
+    f"GET {_V1}/stats": [Case(ANYBODY), Case(SITE_ADMIN, query="scope=all", name="of everybody")],
+    f"GET {_V1}/transcription": [Case(ANYBODY)],
+    f"GET {_V1}/groups": [
+        Case(ANYBODY, shows=("group", "groupabout")),
+        Case(SITE_ADMIN, query="all=true", name="of everybody"),
+    ],
+    f"POST {_V1}/groups": [Case(SITE_ADMIN, fixed(name="New"))],
+    f"GET {_V1}/groups/<id:group_id>": [Case(GROUP, shows=("group", "groupabout"))],
+    f"PATCH {_V1}/groups/<id:group_id>": [Case(MANAGES, fixed(name="New"))],
+    f"DELETE {_V1}/groups/<id:group_id>": [Case(MANAGES)],
+    f"GET {_V1}/groups/<id:group_id>/members": [Case(GROUP)],
+    f"POST {_V1}/groups/<id:group_id>/members": [Case(MANAGES, fixed(username="vera"))],
+    f"PATCH {_V1}/groups/<id:group_id>/members/<id:user_id>": [Case(MANAGES, fixed(role="admin"))],
+    f"DELETE {_V1}/groups/<id:group_id>/members/<id:user_id>": [Case(but(MANAGES, member="yes"))],
+    f"GET {_V1}/admin/users": [Case(SITE_ADMIN)],
+    f"POST {_V1}/admin/users": [Case(SITE_ADMIN, fixed(username="new"))],
+    f"GET {_V1}/admin/users/<id:user_id>": [Case(SITE_ADMIN)],
+    f"PATCH {_V1}/admin/users/<id:user_id>": [Case(SITE_ADMIN, fixed(is_active=False))],
+    f"DELETE {_V1}/admin/users/<id:user_id>": [Case(SITE_ADMIN)],
+    f"GET {_V1}/admin/settings": [Case(SITE_ADMIN)],
+    f"PATCH {_V1}/admin/settings": [Case(SITE_ADMIN, fixed(retention_days=30))],
+    f"DELETE {_V1}/admin/settings/<string:name>": [Case(SITE_ADMIN)],
+}
+
+_TOKENS = {
+    f"{method} {prefix}/tokens{rest}": cases
+    for prefix in (_V1, "/api")
+    for method, rest, cases in (
+        ("GET", "", [Case(ANYBODY, shows=("token",))]),
+        ("POST", "", [Case(ANYBODY, fixed(name="New"))]),
+        ("PATCH", "/<id:token_id>", [Case(MINE, fixed(name="New"))]),
+        ("DELETE", "/<id:token_id>", [Case(MINE)]),
+    )
+}
+
+ROUTES: dict[str, Sequence[Case]] = {
+    **_RECORDINGS,
+    **_FILING,
+    **_TEMPLATES,
+    **_WEBHOOKS,
+    **_PEOPLE,
+    **_TOKENS,
+}
+"""`METHOD /rule` -> the ways it is called."""

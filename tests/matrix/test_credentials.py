@@ -1,0 +1,92 @@
+"""Every route without a token, with a wrong one, and with one that may do other things."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from flask import Flask
+
+from speakr.domain.permissions import Scope
+from tests.matrix.conftest import CALLS, access, ask, bearer, wrong_with
+from tests.matrix.world import World, everything_stored
+
+CREDENTIALS: dict[str, tuple[Callable[[World], dict[str, str]], str]] = {
+    "nothing": (lambda _: {}, "not_authenticated"),
+    "garbage": (lambda _: bearer("nobody's token"), "invalid_token"),
+    "no text at all": (lambda _: bearer(""), "invalid_token"),
+    "bytes": (lambda _: bearer("\xff\xfe\x00".replace("\x00", "")), "invalid_token"),
+    "garbage in X-API-Token": (lambda _: {"X-API-Token": "nobody's token"}, "invalid_token"),
+    "garbage in API-Token": (lambda _: {"API-Token": "nobody's token"}, "invalid_token"),
+    "expired": (lambda world: bearer(world.expired()), "expired_token"),
+    "expired in X-API-Token": (lambda world: {"X-API-Token": world.expired()}, "expired_token"),
+    "revoked": (lambda world: bearer(world.revoked()), "invalid_token"),
+    "of somebody switched off": (lambda world: bearer(world.switched_off()), "invalid_token"),
+    "wrong before right": (
+        lambda world: {**bearer("nobody's token"), "X-API-Token": world.token("owner", *Scope)},
+        "invalid_token",
+    ),
+    "right with another scheme": (
+        lambda world: {"Authorization": f"Digest {world.token('owner', *Scope)}"},
+        "not_authenticated",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CREDENTIALS)
+def test_a_bad_credential_opens_nothing(app: Flask, world: World, name: str) -> None:
+    make, code = CREDENTIALS[name]
+    headers = make(world)
+    before = everything_stored(app)
+    found: dict[str, object] = {}
+    for call in CALLS:
+        answer = ask(app, call, world, headers)
+        problems = wrong_with(answer, "stranger")
+        told = (answer.status_code, answer.json["code"], "WWW-Authenticate" in answer.headers)
+        if told != (401, code, True) or problems:
+            found[str(call)] = (told, problems)
+    assert found == {}
+    assert everything_stored(app) == before
+
+
+@pytest.mark.parametrize("scope", list(Scope))
+@pytest.mark.parametrize("others", ["all but this", "this alone"])
+def test_a_token_without_the_scope_opens_nothing(app: Flask, world: World, scope: Scope, others: str) -> None:
+    scopes = [each for each in Scope if (each is scope) is (others == "this alone")]
+    headers = bearer(world.token("owner", *scopes))
+    calls = [call for call in CALLS if access(app, call).scope not in scopes]
+    assert calls
+    before = everything_stored(app)
+    found: dict[str, object] = {}
+    for call in calls:
+        answer = ask(app, call, world, headers)
+        problems = wrong_with(answer, "stranger")
+        if (answer.status_code, answer.json["code"]) != (403, "scope_missing") or problems:
+            found[str(call)] = (answer.status_code, answer.json, problems)
+    assert found == {}
+    assert everything_stored(app) == before
+
+
+def test_a_token_in_the_address_is_for_reading_only(app: Flask, world: World) -> None:
+    token = world.token("owner", *Scope)
+    before = everything_stored(app)
+    found = {}
+    for call in CALLS:
+        path = call.path(world.ids)
+        answer = ask(app, call, world, {}, path=f"{path}{'&' if '?' in path else '?'}token={token}")
+        expected = "not 401" if call.method == "GET" else 401
+        told = "not 401" if answer.status_code not in {401, 500} else answer.status_code
+        if told != expected:
+            found[str(call)] = answer.status_code
+        assert token.encode() not in answer.get_data() + str(answer.headers).encode(), call
+    assert found == {}
+    assert everything_stored(app) == before
+
+
+def test_a_wrong_password_opens_nothing(app: Flask, world: World) -> None:
+    calls = [call for call in CALLS if access(app, call).takes_password]
+    assert calls
+    for call in calls:
+        for auth in (("alice", "wrong"), ("nobody", "wrong"), ("gregor", "")):
+            answer = app.test_client().post(call.path(world.ids), auth=auth, json={})
+            assert (answer.status_code, answer.json["code"]) == (401, "wrong_password"), answer.json
