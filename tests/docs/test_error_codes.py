@@ -18,7 +18,6 @@ NEVER_MET = {
     "error": "the base of all errors, never raised itself",
     "job_failed": "the base of job errors, never raised itself",
     "claim_lost": "makes a worker stop without a word",
-    "user_exists": "only the command line makes users",
 }
 MET_AT_THE_DOOR_TOO = {"media_tool_failed", "storage_unavailable", "out_of_space"}
 """Job errors that an upload can meet while its file is looked at."""
