@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import func, select
@@ -88,6 +88,7 @@ def _count(user_id: int | None) -> dict[str, Any]:
                 select(func.count()).select_from(Recording).where(*mine, Recording.created_at >= midnight)
             ),
             "last_transcription": isoformat_z(last) if last else None,
+            "last_transcription_human": human_age(last, now()),
         },
     }
     if user_id is None:
@@ -97,17 +98,21 @@ def _count(user_id: int | None) -> dict[str, Any]:
 
 def _queue(user_id: int | None) -> dict[str, int]:
     mine = [] if user_id is None else [Job.user_id == user_id]
+    # A job that pauses before its next try has waited only since it might go on.
+    since = func.min(func.coalesce(Job.not_before, Job.queued_at))
     by_state = {
-        row.state: row.n
+        row.state: row
         for row in db.session.execute(
-            select(Job.state, func.count().label("n"))
+            select(Job.state, func.count().label("n"), since.label("since"))
             .where(*mine, Job.state.in_((JobState.QUEUED, JobState.RUNNING)))
             .group_by(Job.state)
         )
     }
+    queued, running = by_state.get(JobState.QUEUED), by_state.get(JobState.RUNNING)
     return {
-        "jobs_queued": by_state.get(JobState.QUEUED, 0),
-        "jobs_processing": by_state.get(JobState.RUNNING, 0),
+        "jobs_queued": queued.n if queued else 0,
+        "jobs_processing": running.n if running else 0,
+        "oldest_waiting_seconds": max(0, int((now() - queued.since).total_seconds())) if queued else 0,
     }
 
 
@@ -147,6 +152,18 @@ def _users() -> dict[str, int]:
         "total": db.session.scalar(select(func.count()).select_from(User)) or 0,
         "active": db.session.scalar(active) or 0,
     }
+
+
+def human_age(moment: datetime | None, at: datetime) -> str:
+    """Print how long ago a moment was, in its largest whole unit: `2 hours ago`; `never` for none."""
+    if moment is None:
+        return "never"
+    passed = int((at - moment).total_seconds())
+    for unit, seconds in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+        if passed >= seconds:
+            number = passed // seconds
+            return f"{number} {unit}{'' if number == 1 else 's'} ago"
+    return "just now"
 
 
 def human_bytes(size: float) -> str:

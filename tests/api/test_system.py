@@ -22,7 +22,7 @@ def test_stats_have_the_documented_shape_and_never_null_percentages(
     body = alice.get("/api/v1/stats").json
     assert body["recordings"] == {"total": 1, "completed": 0, "processing": 0, "pending": 1, "failed": 0}
     assert body["storage"] == {"used_bytes": len(wav()), "used_human": f"{len(wav()) / 1024:.1f} KB"}
-    assert body["queue"] == {"jobs_queued": 1, "jobs_processing": 0}
+    assert body["queue"] == {"jobs_queued": 1, "jobs_processing": 0, "oldest_waiting_seconds": 0}
     assert body["tokens"] == {"used_this_month": 0, "budget": None, "percentage": 0.0}
     assert body["activity"]["recordings_today"] == 1
     assert "error" not in body

@@ -169,7 +169,7 @@ class StatsOut(Wire):
         ),
         required=True,
     )
-    queue = _counts("QueueStatsOut", "jobs_queued", "jobs_processing")
+    queue = _counts("QueueStatsOut", "jobs_queued", "jobs_processing", "oldest_waiting_seconds")
     tokens = fields.Nested(
         Wire.from_dict(
             {
@@ -200,6 +200,7 @@ class StatsOut(Wire):
             {
                 "recordings_today": fields.Integer(required=True),
                 "last_transcription": fields.String(required=True, allow_none=True),
+                "last_transcription_human": fields.String(required=True),
             },
             name="ActivityStatsOut",
         ),

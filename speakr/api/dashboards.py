@@ -1,0 +1,27 @@
+"""Ready configuration for dashboards that read our numbers."""
+
+from __future__ import annotations
+
+from flask import Response
+from flask.views import MethodView
+
+from speakr.api.blueprint import noun
+from speakr.api.pagination import base_url
+from speakr.domain.permissions import Scope
+from speakr.exports import homepage
+from speakr.web.identity import needs
+from speakr.web.rate_limits import RateClass
+
+blp = noun("dashboards", "Configuration for dashboards")
+
+
+@blp.route("/stats/homepage.yaml")
+class HomepageServices(MethodView):
+    """A `services.yaml` for gethomepage."""
+
+    @needs(Scope.READ, RateClass.STATS)
+    @blp.doc(operationId="getHomepageServices")
+    @blp.response(200, {"type": "string"}, content_type=homepage.MEDIA_TYPE)
+    def get(self) -> Response:
+        """Write the configuration of gethomepage for this server; put a token in place of `your-token`."""
+        return Response(homepage.services(base_url()), content_type=f"{homepage.MEDIA_TYPE}; charset=utf-8")
