@@ -14,6 +14,7 @@ from speakr.connectors.language.base import Usage
 from speakr.connectors.language.embedded import EmbeddedLanguageConnector
 from speakr.db import db, unit_of_work
 from speakr.domain.errors import ConnectorRejected, ConnectorUnavailable, TransientJobError
+from speakr.models import RecordingShare
 from tests.api.talk import ROUTES, TALK, post, tokens_of, with_transcript
 from tests.conftest import Person
 from tests.fakes import FakeWriter
@@ -37,6 +38,24 @@ def test_other_peoples_recordings_do_not_exist(
     assert post(bob, talk + 1000, route).json["error"] == answer.json["error"]
     assert writer.questions == writer.identifications == []
     assert tokens_of(bob) == 0
+
+
+def test_whom_a_recording_is_shown_may_ask_but_not_change(
+    alice: Person, bob: Person, talk: int, writer: FakeWriter
+) -> None:
+    assert alice.patch(f"/api/v1/recordings/{talk}", json={"notes": "a secret"}).status_code == 200
+    with unit_of_work():
+        db.session.add(RecordingShare(recording_id=talk, user_id=bob.id))
+    for person in (alice, bob):
+        assert post(person, talk, "chat").status_code == 200
+    assert ["a secret" in (question.notes or "") for question in writer.questions] == [True, False]
+    assert (tokens_of(alice), tokens_of(bob)) == (23, 23)
+    for route in ("regenerate_title", "speakers/identify"):
+        assert post(bob, talk, route).status_code == 403
+    with unit_of_work():
+        db.session.scalars(select(RecordingShare)).one().can_edit = True
+    for route in ("regenerate_title", "speakers/identify"):
+        assert post(bob, talk, route).status_code == 200
 
 
 @pytest.mark.parametrize("route", ROUTES)
