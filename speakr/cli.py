@@ -162,6 +162,17 @@ def rescue_jobs() -> None:
 
 
 @main.command()
+@click.option("--run", "is_meant", is_flag=True, help="Really remove what is due; without it only tell.")
+def retention(*, is_meant: bool) -> None:
+    """List the recordings whose retention is over; the server removes them every ten minutes by itself."""
+    from speakr.operations import upkeep
+
+    with _at_home():
+        for line in upkeep.retention(is_meant=is_meant):
+            click.echo(line)
+
+
+@main.command()
 def reindex() -> None:
     """Make the search index anew from the texts, while the server runs. It is kept in step by itself."""
     from speakr.services import search_index

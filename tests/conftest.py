@@ -23,6 +23,7 @@ from speakr.app import create_app
 from speakr.backends import Backends
 from speakr.db import Base, db, unit_of_work
 from speakr.domain.permissions import DEFAULT_SCOPES, Scope
+from speakr.domain.transcript import Span
 from speakr.schema import upgrade
 from speakr.services import stats, tokens, users
 from speakr.settings import Settings
@@ -179,6 +180,20 @@ def redis_connection(redis_process: RedisServer) -> Iterator[redis_package.Redis
     connection = redis_package.Redis.from_url(redis_process.url)
     yield connection
     connection.close()
+
+
+@pytest.fixture
+def work(app: Flask, doorbell: MemoryDoorbell, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Do all work that is waiting, here and now; something is said in every recording."""
+    from speakr.jobs import runner, transcribe
+
+    monkeypatch.setattr(transcribe, "find_speech", lambda _: [Span(0.1, 0.4), Span(0.5, 0.9)])
+
+    def answer_all() -> None:
+        while doorbell.rings:
+            runner.run(doorbell.rings.pop(0)[1])
+
+    return answer_all
 
 
 @dataclass

@@ -18,8 +18,10 @@ BATCH = 200
 
 SQLITE = (
     # The words are ready, so the tokenizer need only split at blanks; their places in the text are not kept.
+    # Beginnings of two and three letters, behind the field's, are asked for often and would collect many words.
     """CREATE VIRTUAL TABLE search_index USING fts5(
-        terms, content='search_terms', content_rowid='recording_id', tokenize='ascii', detail=none, columnsize=0
+        terms, content='search_terms', content_rowid='recording_id', tokenize='ascii', detail=none, columnsize=0,
+        prefix='3 4'
     )""",
     "INSERT INTO search_index(search_index) VALUES ('rebuild')",
     """CREATE TRIGGER search_terms_inserted AFTER INSERT ON search_terms BEGIN
@@ -40,6 +42,7 @@ POSTGRESQL = (
     """CREATE FUNCTION search_lexemes(terms text) RETURNS tsvector
         LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE COST 10000
         AS $$ BEGIN RETURN array_to_tsvector(string_to_array(terms, ' ')); END $$""",
+    "SET LOCAL maintenance_work_mem = '256MB'",
     "CREATE INDEX ix_search_terms_lexemes ON search_terms USING gin (search_lexemes(terms))",
     # ANALYZE reads 300 rows for each step of this, and these rows are long.
     "ALTER INDEX ix_search_terms_lexemes ALTER COLUMN 1 SET STATISTICS 10",

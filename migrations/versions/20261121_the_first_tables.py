@@ -127,7 +127,6 @@ def upgrade() -> None:
     sa.Column('id', sa.Integer(), nullable=False),
     sa.Column('user_id', sa.Integer(), nullable=False),
     sa.Column('name', sa.String(length=120), nullable=False),
-    sa.Column('use_count', sa.Integer(), nullable=False),
     sa.Column('last_used_at', speakr.db.UTCDateTime(), nullable=True),
     sa.Column('created_at', speakr.db.UTCDateTime(), nullable=False),
     sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_speakers_user_id'), ondelete='CASCADE'),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
 from speakr.domain.search import Term
@@ -33,10 +33,13 @@ def quote(text: str, terms: Sequence[Term]) -> str:
 def _marks(text: str, terms: Sequence[Term]) -> list[tuple[int, int]]:
     """Return where the terms are, in order and without overlaps."""
     words = located_words(text)
+    places: dict[str, list[int]] = {}
+    for at, (word, _, _) in enumerate(words):
+        places.setdefault(word, []).append(at)
     found = [
         (words[at][1], words[at + len(term.words) - 1][2])
         for term in terms
-        for at in range(len(words) - len(term.words) + 1)
+        for at in _beginnings(term, places)
         if _is_at(words, at, term)
     ]
     joined: list[tuple[int, int]] = []
@@ -48,7 +51,17 @@ def _marks(text: str, terms: Sequence[Term]) -> list[tuple[int, int]]:
     return joined
 
 
+def _beginnings(term: Term, places: Mapping[str, Sequence[int]]) -> Iterable[int]:
+    """Return where a term may begin: where its first word is."""
+    first = term.words[0]
+    if term.is_prefix and len(term.words) == 1:
+        return (at for word, found in places.items() if word.startswith(first) for at in found)
+    return places.get(first, ())
+
+
 def _is_at(words: Sequence[tuple[str, int, int]], at: int, term: Term) -> bool:
+    if at + len(term.words) > len(words):
+        return False
     *whole, last = term.words
     if any(words[at + n][0] != word for n, word in enumerate(whole)):
         return False

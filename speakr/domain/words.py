@@ -24,6 +24,8 @@ _SPACELESS = (
 _IS_SPACELESS = re.compile(f"[{_SPACELESS}]").fullmatch
 _PAIRS = re.compile(f"(?=([{_SPACELESS}]) ([{_SPACELESS}]) )")
 
+_WORD = re.compile(r"\S+")
+
 _STANDING_ALONE = frozenset({"So", "Co", "Cn"})
 _PARTS_OF_WORDS = frozenset({"Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Me", "Nd", "Nl", "No"})
 _WITHOUT_ACCENT = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "\u0131": "i", "æ": "ae", "œ": "oe"})
@@ -106,16 +108,16 @@ def pairs_in(normalised: str) -> set[str]:
 
 def located_words(text: str) -> list[tuple[str, int, int]]:
     """Return a text's words with where each begins and ends in the text as it was written."""
+    if text.isascii():  # folding leaves every character where it is
+        return [(match[0][:LONGEST_WORD], match.start(), match.end()) for match in _WORD.finditer(fold(text))]
     folded, origins = _folded_with_origins(text)
     return [
         (match[0][:LONGEST_WORD], origins[match.start()][0], origins[match.end() - 1][1])
-        for match in re.finditer(r"\S+", folded)
+        for match in _WORD.finditer(folded)
     ]
 
 
 def _folded_with_origins(text: str) -> tuple[str, list[tuple[int, int]]]:
-    if text.isascii():
-        return fold(text), [(at, at + 1) for at in range(len(text))]
     pieces: list[str] = []
     origins: list[tuple[int, int]] = []
     begin = 0

@@ -20,8 +20,6 @@ class Speaker(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     name: Mapped[str] = mapped_column(String(120))
-    use_count: Mapped[int] = mapped_column(default=0)
-    """In how many recordings they were named."""
     last_used_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(default=now)
 

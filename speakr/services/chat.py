@@ -12,7 +12,7 @@ from speakr.domain.conversation import Turn
 from speakr.domain.errors import Invalid
 from speakr.domain.permissions import Actor, Permission
 from speakr.models import Recording
-from speakr.services import language_model, transcripts, usage, users
+from speakr.services import budgets, language_model, transcripts, usage, users
 from speakr.services.recordings import access
 
 
@@ -34,6 +34,8 @@ def ask(actor: Actor, recording_id: int, message: str, history: Sequence[Turn]) 
         language=users.preferences(users.get(actor.user_id))["output_language"],
         notes=_about(recording, actor),
     )
+    if language_model.spends_tokens():
+        budgets.admit_question(actor.user_id)
     release()
     answer = language_model.ask(lambda engine: engine.chat(request), or_say="Chat service not available")
     with unit_of_work():

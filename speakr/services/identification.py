@@ -7,7 +7,7 @@ from speakr.db import release, unit_of_work
 from speakr.domain.errors import Invalid
 from speakr.domain.permissions import Actor, Permission
 from speakr.models import Recording
-from speakr.services import language_model, speakers, transcripts, usage
+from speakr.services import budgets, language_model, speakers, transcripts, usage
 from speakr.services.recordings import access
 
 
@@ -26,6 +26,8 @@ def suggest_names(actor: Actor, recording_id: int) -> dict[str, str]:
     request = IdentifyRequest(
         lines=language_model.to_lines(segments), labels=labels, known_names=_known_names(actor, recording)
     )
+    if language_model.spends_tokens():
+        budgets.admit_question(actor.user_id)
     release()
     found = language_model.ask(
         lambda engine: engine.identify_speakers(request), or_say="Speaker identification not available"

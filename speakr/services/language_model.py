@@ -24,6 +24,11 @@ LONGEST_RETRY_AFTER_SECONDS = 3600.0
 _made: tuple[Backends, LanguageConnector] | None = None
 
 
+def spends_tokens() -> bool:
+    """Tell whether the engine's work is counted in tokens; one that runs here is not."""
+    return not _outside_the_loop(_engine).is_extractive
+
+
 def ask(question: Callable[[LanguageConnector], Answer], *, or_say: str) -> Answer:
     """Put a question to this process's engine. The caller holds no transaction: the answer may take minutes.
 

@@ -9,7 +9,7 @@ import redis
 import structlog
 
 from speakr.db import release, unit_of_work
-from speakr.services import idempotency, search_index, unwanted_blobs
+from speakr.services import idempotency, retention, search_index, unwanted_blobs
 from speakr.services.jobs import recovery
 
 logger = structlog.get_logger(__name__)
@@ -55,3 +55,4 @@ def _clean_seldom() -> None:
     _last_seldom = time.monotonic()
     with unit_of_work():
         idempotency.forget_old()
+    retention.run()

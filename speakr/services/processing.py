@@ -12,7 +12,7 @@ from speakr.domain.errors import Invalid
 from speakr.domain.jobs import JobKind
 from speakr.domain.permissions import Actor, Permission
 from speakr.models import Folder, Job, Recording, RecordingTag, Tag, User
-from speakr.services import engines, hints
+from speakr.services import budgets, engines, hints, language_model
 from speakr.services.jobs import requests as jobs
 from speakr.services.recordings import access
 
@@ -23,6 +23,8 @@ def transcribe(actor: Actor, recording_id: int, asked: Mapping[str, Any]) -> tup
     if recording.storage_key is None:
         raise Invalid("Audio has been deleted", code="audio_deleted")
     check_speaker_counts(asked.get("min_speakers"), asked.get("max_speakers"))
+    if jobs.active(recording.id, JobKind.TRANSCRIBE) is None:  # one that is queued already has been admitted
+        budgets.admit_transcription(recording.user_id, seconds=recording.audio_duration)
     wanted = hints.resolve(
         {**asked, "model": asked.get("transcription_model")},
         tags=_tags(recording),
@@ -38,6 +40,8 @@ def summarize(actor: Actor, recording_id: int, custom_prompt: str | None) -> tup
     recording = access.get(actor, recording_id, Permission.EDIT)
     if not recording.has_transcription:
         raise Invalid("No transcription available - transcribe first", code="no_transcription")
+    if language_model.spends_tokens():
+        budgets.admit_question(recording.user_id)
     return jobs.submit(
         recording, JobKind.SUMMARIZE, {"custom_prompt": custom_prompt} if custom_prompt else {}
     )

@@ -1,7 +1,8 @@
 """Finding recordings by what was said and written.
 
-Newest first: SQLite then walks its lists of recordings from their end and stops when a page is full, however
-common the words are. Who may see what is part of the question the database is asked.
+Newest first: SQLite then walks its lists of recordings from their end and stops when it has enough, however common
+the words are. Who may see what is part of the question the database is asked. It is asked twice, for one's own
+recordings and for those of others, because they are searched in different fields.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from sqlalchemy import (
     Select,
     cast,
     column,
+    exists,
     func,
     literal,
     literal_column,
@@ -22,7 +24,6 @@ from sqlalchemy import (
     or_,
     select,
     table,
-    union_all,
 )
 from sqlalchemy.dialects.postgresql import TSQUERY
 
@@ -91,40 +92,56 @@ def _ids(
     limit: int,
     offset: int,
 ) -> Sequence[int]:
+    """Return the newest recordings found, of the actor's own and of those shared with them."""
     if all(term.is_excluded for term in terms):
         return ()
-    engine = _ENGINES[db.engine.dialect.name]
-    narrowing = listing.narrowing(actor, filters)
-    is_filed = filters.tag_id is not None or filters.tag_name is not None or isinstance(filters.folder, int)
-    if is_filed:
-        # Few recordings, and there is an index that leads to them; without it every match would be looked up.
-        filed = select(Recording.id).where(Recording.user_id == actor.user_id, *narrowing)
-        own = _found(engine, terms, fields, (), owner=actor.user_id).where(engine.unhinted_id.in_(filed))
-    else:
-        own = _found(engine, terms, fields, narrowing, owner=actor.user_id)
-    own = own.where(SearchTerms.user_id == actor.user_id)
-    branches = [own]
-    shown = tuple(field for field in fields if field in EVERYBODYS)
-    if shown and not listing.asks_for_marks(filters):
-        others = _found(engine, terms, shown, listing.narrowing_of_others(filters), owner=None)
-        branches.append(
-            others.where(
-                SearchTerms.user_id != actor.user_id, engine.unhinted_id.in_(access.ids_shared_with(actor))
-            )
-        )
     most = limit + offset
-    both = union_all(
-        *(
-            select(branch.order_by(engine.id.desc()).limit(most).subquery().c.recording_id)
-            for branch in branches
-        )
-    ).subquery()
-    query = select(both.c.recording_id).order_by(both.c.recording_id.desc()).limit(limit).offset(offset)
+    own = _newest(_own(actor, terms, filters, fields), most)
+    # Of the others only those among the newest count: where the own ones end, looking may stop.
+    oldest = own[-1] if len(own) == most else 0
+    shown = tuple(field for field in fields if field in EVERYBODYS)
+    others: Sequence[int] = ()
+    if shown and not listing.asks_for_marks(filters):
+        others = _newest(_others(actor, terms, filters, shown, newer_than=oldest), most)
+    return sorted([*own, *others], reverse=True)[offset:most]
+
+
+def _newest(query: Select[Any], most: int) -> Sequence[int]:
+    query = query.order_by(_engine().id.desc()).limit(most)
     return db.session.connection().execute(query).scalars().all()
 
 
+def _own(
+    actor: Actor, terms: Sequence[Term], filters: listing.Filters, fields: Sequence[Field]
+) -> Select[Any]:
+    narrowing = listing.narrowing(actor, filters)
+    is_filed = filters.tag_id is not None or filters.tag_name is not None or isinstance(filters.folder, int)
+    query = _found(terms, fields, () if is_filed else narrowing, owner=actor.user_id)
+    if is_filed:
+        # Few recordings, and there is an index that leads to them; without it every match would be looked up.
+        filed = select(Recording.id).where(Recording.user_id == actor.user_id, *narrowing)
+        query = query.where(_engine().unhinted_id.in_(filed))
+    return query.where(SearchTerms.user_id == actor.user_id)
+
+
+def _others(
+    actor: Actor,
+    terms: Sequence[Term],
+    filters: listing.Filters,
+    fields: Sequence[Field],
+    *,
+    newer_than: int,
+) -> Select[Any]:
+    shared = access.ids_shared_with(actor)
+    return _found(terms, fields, listing.narrowing_of_others(filters), owner=None).where(
+        SearchTerms.user_id != actor.user_id,
+        _engine().id > newer_than,
+        exists(shared),  # asked once, before anything is looked for: most people are shown nothing by others
+        _engine().unhinted_id.in_(shared),
+    )
+
+
 def _found(
-    engine: _Engine,
     terms: Sequence[Term],
     fields: Sequence[Field],
     narrowing: Sequence[ColumnElement[bool]],
@@ -132,7 +149,8 @@ def _found(
     owner: int | None,
 ) -> Select[Any]:
     """Return a query for the recordings with the terms in the fields, of one owner or of all."""
-    query = select(engine.id.label("recording_id")).select_from(SearchTerms)
+    engine = _engine()
+    query = select(engine.id).select_from(SearchTerms)
     query = query.where(*engine.matches(engine.question(terms, fields, owner)))
     if narrowing:
         query = query.join(Recording, Recording.id == SearchTerms.recording_id).where(*narrowing)
@@ -179,6 +197,10 @@ class _Engine:
             for key, is_beginning in term.keys
         )
         return f"({self.and_.join(keys)})"
+
+
+def _engine() -> _Engine:
+    return _ENGINES[db.engine.dialect.name]
 
 
 _FTS = table(SQLITE_INDEX, column("rowid"))

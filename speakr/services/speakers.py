@@ -126,7 +126,7 @@ def use(owner_id: int, used: Collection[str]) -> dict[str, int]:
     moment = now()
     db.session.execute(
         dialect.insert(Speaker).on_conflict_do_nothing(index_elements=[Speaker.user_id, Speaker.name]),
-        [{"user_id": owner_id, "name": name, "use_count": 0, "created_at": moment} for name in sorted(used)],
+        [{"user_id": owner_id, "name": name, "created_at": moment} for name in sorted(used)],
     )
     found = db.session.execute(
         update(Speaker)

@@ -6,7 +6,7 @@ import time
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
 
 from speakr.db import db
 from speakr.domain.clock import isoformat_z, now
@@ -15,7 +15,7 @@ from speakr.domain.jobs import JobState
 from speakr.domain.permissions import Actor
 from speakr.domain.recordings import RecordingStatus
 from speakr.models import Job, Recording, User
-from speakr.services import usage
+from speakr.services import budgets, system_settings, usage
 
 _REMEMBER_SECONDS = 2.0
 _ACTIVE_WITHIN = timedelta(days=30)
@@ -55,20 +55,16 @@ def _fresh_enough(user_id: int | None) -> dict[str, Any]:
 
 def _count(user_id: int | None) -> dict[str, Any]:
     mine = [] if user_id is None else [Recording.user_id == user_id]
-    by_status = {
-        row.status: row.n
-        for row in db.session.execute(
-            select(Recording.status, func.count().label("n")).where(*mine).group_by(Recording.status)
-        )
-    }
-    used_bytes = int(
-        db.session.scalar(
-            select(func.coalesce(func.sum(Recording.file_size), 0)).where(
-                *mine, Recording.storage_key.is_not(None)
-            )
-        )
-        or 0
-    )
+    kept = case((Recording.storage_key.is_not(None), Recording.file_size), else_=0)
+    by_status: dict[RecordingStatus, int] = {}
+    used_bytes = 0
+    for row in db.session.execute(
+        select(Recording.status, func.count().label("n"), func.sum(kept).label("bytes"))
+        .where(*mine)
+        .group_by(Recording.status)
+    ):
+        by_status[row.status] = row.n
+        used_bytes += int(row.bytes)
     midnight = now().replace(hour=0, minute=0, second=0, microsecond=0)
     last = db.session.scalar(select(func.max(Recording.completed_at)).where(*mine))
     numbers: dict[str, Any] = {
@@ -120,8 +116,9 @@ def _budgets(user_id: int | None) -> dict[str, Any]:
     tokens, seconds = usage.this_month(user_id)
     token_budget = second_budget = None
     if user_id is not None:
-        user = db.session.get_one(User, user_id)
-        token_budget, second_budget = user.token_budget, user.transcription_budget_seconds
+        limits = budgets.limits_of(db.session.get_one(User, user_id))
+        token_budget, second_budget = limits.tokens, limits.seconds
+    price = system_settings.get("cost_per_transcribed_minute")
     return {
         "tokens": {
             "used_this_month": tokens,
@@ -134,7 +131,7 @@ def _budgets(user_id: int | None) -> dict[str, Any]:
             "budget_seconds": second_budget,
             "budget_minutes": None if second_budget is None else second_budget // 60,
             "percentage": _percentage(seconds, second_budget),
-            "estimated_cost": 0.0,
+            "estimated_cost": round(seconds / 60 * price, 4),
         },
     }
 

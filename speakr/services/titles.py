@@ -10,7 +10,7 @@ from speakr.domain.errors import Conflict, Invalid
 from speakr.domain.events import RecordingUpdated
 from speakr.domain.permissions import Actor, Permission
 from speakr.models import Recording, User
-from speakr.services import events, language_model, search_index, transcripts, usage, users
+from speakr.services import budgets, events, language_model, search_index, transcripts, usage, users
 from speakr.services.recordings import access
 
 LONGEST_TITLE = 200
@@ -27,6 +27,8 @@ def regenerate_title(actor: Actor, recording_id: int) -> Recording:
         lines=language_model.to_lines(segments), language=users.preferences(owner)["output_language"]
     )
     title_before = recording.title
+    if language_model.spends_tokens():
+        budgets.admit_question(actor.user_id)
     release()
     title = language_model.ask(
         lambda engine: engine.write_title(request), or_say="Title service not available"

@@ -209,6 +209,7 @@ class RecordingUpdateIn(Wire):
     is_inbox = StrictBoolean()
     is_highlighted = StrictBoolean()
     folder_id = an_id(allow_none=True)
+    deletion_exempt = StrictBoolean(metadata={"description": "Keep it whatever the retention rules say."})
 
     @pre_load
     def accept_other_spellings(self, data: object, **_: object) -> object:
@@ -234,6 +235,7 @@ class RecordingFieldsOut(Wire):
     is_inbox = fields.Boolean(required=True)
     is_highlighted = fields.Boolean(required=True)
     folder_id = fields.Integer(required=True, allow_none=True)
+    deletion_exempt = fields.Boolean(required=True)
 
 
 class RecordingUpdatedOut(Wire):

@@ -73,7 +73,11 @@ def update(actor: Actor, recording_ids: Sequence[int], changes: Mapping[str, Any
 
 def _own(actor: Actor, ids: Sequence[int]) -> dict[int, Recording]:
     found = db.session.scalars(
-        select(Recording).where(Recording.id.in_(ids), Recording.user_id == actor.user_id).with_for_update()
+        # By id: two batches that lock in the same order cannot wait for each other.
+        select(Recording)
+        .where(Recording.id.in_(ids), Recording.user_id == actor.user_id)
+        .order_by(Recording.id)
+        .with_for_update()
     )
     return {recording.id: recording for recording in found}
 
@@ -81,7 +85,9 @@ def _own(actor: Actor, ids: Sequence[int]) -> dict[int, Recording]:
 def _update(actor: Actor, recordings: Sequence[Recording], changes: Mapping[str, Any]) -> None:
     columns = {name: changes[name] for name in _FLAGS if name in changes}
     if "folder_id" in changes:
-        columns["folder_id"] = editing.target_folder(actor, changes["folder_id"])  # it may have gone meanwhile
+        columns["folder_id"] = editing.target_folder(
+            actor, changes["folder_id"]
+        )  # it may have gone meanwhile
     told = list(columns)
     for recording in recordings:
         for name, value in columns.items():
@@ -113,7 +119,7 @@ def delete_all(actor: Actor, recording_ids: Sequence[int]) -> list[Outcome]:
     outcomes: list[Outcome] = []
     for part in _parts(recording_ids):
         with unit_of_work():
-            query = select(Recording).where(Recording.id.in_(part)).with_for_update()
+            query = select(Recording).where(Recording.id.in_(part)).order_by(Recording.id).with_for_update()
             if not actor.acts_as_admin:
                 query = query.where(Recording.user_id == actor.user_id)
             found = db.session.scalars(query).all()

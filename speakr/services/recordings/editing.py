@@ -24,10 +24,11 @@ EDITABLE = (
     "is_inbox",
     "is_highlighted",
     "folder_id",
+    "deletion_exempt",
 )
 """In the documented order of `fields_changed`."""
 
-_OWNERS_OWN = frozenset({"notes", "is_inbox", "is_highlighted", "folder_id"})
+_OWNERS_OWN = frozenset({"notes", "is_inbox", "is_highlighted", "folder_id", "deletion_exempt"})
 """What whoever the recording was shared with neither sees nor changes."""
 
 

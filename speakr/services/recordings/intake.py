@@ -27,7 +27,16 @@ from speakr.media.base import MediaInfo, MediaLimits
 from speakr.media.extract import extract_audio
 from speakr.media.probe import probe
 from speakr.models import Folder, Recording, RecordingTag, Tag, User
-from speakr.services import engines, events, folders, hints, memberships, search_index, system_settings
+from speakr.services import (
+    budgets,
+    engines,
+    events,
+    folders,
+    hints,
+    memberships,
+    search_index,
+    system_settings,
+)
 from speakr.services.jobs import requests as jobs
 from speakr.services.recordings import tagging
 from speakr.storage.base import CHUNK_BYTES, StorageFull, new_key
@@ -192,6 +201,7 @@ def over_every_limit() -> TooLarge:
 
 def create(actor: Actor, media: StoredMedia, form: UploadForm) -> tuple[Recording, Duplicate | None]:
     """Write the recording, its tags, its event with deliveries and its job; all or nothing."""
+    budgets.admit_upload(actor.user_id, size_bytes=media.size_bytes, seconds=media.info.duration_seconds)
     user = db.session.get_one(User, actor.user_id)
     tags, folder = tagging.usable(actor, form.tag_ids, form.tag_names), _folder(actor, form)
     moment = now()

@@ -9,7 +9,7 @@ from speakr.domain.errors import ClaimLost, PermanentJobError
 from speakr.domain.recordings import is_placeholder
 from speakr.domain.transcript import Segment
 from speakr.models import Recording, User
-from speakr.services import summaries, transcripts, users
+from speakr.services import budgets, language_model, summaries, transcripts, users
 from speakr.services.jobs.claims import Claim
 
 
@@ -44,6 +44,8 @@ def summary_material(held: Claim) -> SummaryMaterial:
     segments = transcripts.segments_of(recording.id)
     if not segments:
         raise PermanentJobError("No transcription available - transcribe first", code="no_transcription")
+    if language_model.spends_tokens():
+        budgets.admit_language_job(recording.user_id)
     owner = db.session.get_one(User, recording.user_id)
     return SummaryMaterial(
         segments=segments,

@@ -1,0 +1,50 @@
+"""Retention: what goes when, and letting it go."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask.views import MethodView
+
+from speakr.api.blueprint import noun
+from speakr.api.idempotent import idempotent
+from speakr.api.schemas.retention import OwnRetentionOut, RetentionOut, RetentionRunIn
+from speakr.domain.permissions import Scope
+from speakr.services import retention
+from speakr.web.identity import actor, needs
+from speakr.web.rate_limits import RateClass
+
+blp = noun("retention", "How long recordings are kept")
+
+
+@blp.route("/retention")
+class OwnRetention(MethodView):
+    """One's own recordings."""
+
+    @needs(Scope.READ, RateClass.GET)
+    @blp.doc(operationId="previewOwnRetention")
+    @blp.response(200, OwnRetentionOut)
+    def get(self) -> Any:
+        """Tell which of the caller's recordings are due to be removed."""
+        return retention.of_actor(actor())
+
+
+@blp.route("/admin/retention")
+class Retention(MethodView):
+    """The whole server's."""
+
+    @needs(Scope.ADMIN, RateClass.GET)
+    @blp.doc(operationId="previewRetention")
+    @blp.response(200, RetentionOut)
+    def get(self) -> Any:
+        """Tell which recordings are due to be removed on the whole server."""
+        return retention.preview(actor())
+
+    @needs(Scope.ADMIN, RateClass.WRITE)
+    @idempotent
+    @blp.doc(operationId="runRetention")
+    @blp.arguments(RetentionRunIn, required=False)
+    @blp.response(200, RetentionOut)
+    def post(self, body: dict[str, Any]) -> Any:
+        """Remove what is due now instead of within ten minutes; by default only tell (`dry_run`)."""
+        return retention.preview(actor()) if body["dry_run"] else retention.run_now(actor())

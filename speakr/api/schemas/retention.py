@@ -1,0 +1,47 @@
+"""Shapes of retention."""
+
+from __future__ import annotations
+
+from marshmallow import fields, validate
+
+from speakr.api.schemas.fields import StrictBoolean, UtcDateTime, Wire
+
+
+class DueOut(Wire):
+    """A recording whose time has come."""
+
+    recording_id = fields.Integer(required=True)
+    user_id = fields.Integer(required=True)
+    created_at = UtcDateTime(required=True)
+    due_at = UtcDateTime(required=True)
+    retention_days = fields.Integer(required=True)
+    rule = fields.String(required=True, validate=validate.OneOf(["tag", "folder", "server"]))
+
+
+class OwnDueOut(DueOut):
+    """One's own recording whose time has come."""
+
+    title = fields.String(required=True)
+
+
+class RetentionOut(Wire):
+    """What retention has removed, or would remove first (at most 1,000 are listed)."""
+
+    enabled = fields.Boolean(required=True, attribute="is_enabled")
+    audio_only = fields.Boolean(
+        required=True, metadata={"description": "Only the sound goes; texts are kept."}
+    )
+    due = fields.List(fields.Nested(DueOut), required=True)
+    done = fields.Integer(required=True, metadata={"description": "How many were removed."})
+
+
+class OwnRetentionOut(RetentionOut):
+    """Which of one's own recordings are due."""
+
+    due = fields.List(fields.Nested(OwnDueOut), required=True)
+
+
+class RetentionRunIn(Wire):
+    """Whether to remove, or only to tell."""
+
+    dry_run = StrictBoolean(load_default=True)
