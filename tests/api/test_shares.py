@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-from flask import Flask
+from flask import Flask, request, request_started
 
 from speakr.backends import Backends
 from speakr.db import db, unit_of_work
@@ -108,9 +108,21 @@ def every_route(person: Person, recording: int, job: int) -> dict[str, int]:
         "audio": person.get(f"{address}/audio"),
         "live": person.get(f"{address}/live"),
         "job": person.get(f"/api/v1/jobs/{job}"),
+        "events": person.get(f"{address}/events"),
+        "ics": person.get(f"{address}/events/ics"),
+        "export": person.get(f"{address}/export"),
+        "speakers": person.get(f"{address}/speakers"),
+        "chat": person.post(f"{address}/chat", json={"message": "Who greets?"}),
+        "identify": person.post(f"{address}/speakers/identify"),
+        "new title": person.post(f"{address}/regenerate_title"),
         "patch title": person.patch(address, json={"title": "Mine now"}),
         "patch meeting date": person.patch(address, json={"meeting_date": None}),
         "put summary": person.put(f"{address}/summary", json={"summary": "Changed"}),
+        "assign": person.put(f"{address}/speakers/assign", json={"speaker_map": {"SPEAKER_00": "Ann"}}),
+        "add tag": person.post(f"{address}/tags", json={"tag_id": 1}),
+        "remove tag": person.delete(f"{address}/tags/1"),
+        "change share": person.patch(f"{address}/shares/2000000000", json={"can_edit": True}),
+        "end share": person.delete(f"{address}/shares/2000000000"),
         "patch notes": person.patch(address, json={"notes": "x"}),
         "put notes": person.put(f"{address}/notes", json={"notes": "x"}),
         "patch inbox": person.patch(address, json={"is_inbox": False, "title": "x"}),
@@ -137,9 +149,28 @@ LOOKING = {
     "audio": 200,
     "live": 200,
     "job": 200,
+    "events": 200,
+    "ics": 200,
+    "export": 200,
+    "speakers": 200,
+    "chat": 200,
 }
-CHANGING = ["patch title", "patch meeting date", "put summary", "retry", "summarize", "transcribe"]
+CHANGING = [
+    "identify",
+    "new title",
+    "patch title",
+    "patch meeting date",
+    "put summary",
+    "assign",
+    "retry",
+    "summarize",
+    "transcribe",
+]
 OWNERS = [
+    "add tag",
+    "remove tag",
+    "change share",
+    "end share",
     "patch notes",
     "put notes",
     "patch inbox",
@@ -158,6 +189,38 @@ EDITOR = {
     "cancel": 409,
 }
 STRANGER = dict.fromkeys(VIEWER, 404)
+
+
+def test_every_route_is_tried(app: Flask, alice: Person, recording: int) -> None:
+    """Whoever adds a route of a recording has to say here what a share opens of it."""
+    tried: set[tuple[str, str]] = set()
+
+    def note(_app: Flask) -> None:
+        tried.add((request.method, request.url_rule.rule if request.url_rule else ""))
+
+    with request_started.connected_to(note):
+        every_route(alice, recording, job_of(recording))
+    known = {
+        (method, rule.rule)
+        for rule in app.url_map.iter_rules()
+        if rule.rule.startswith("/api/v1/") and {"recording_id", "job_id"} & rule.arguments
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+    assert known - tried == set()
+
+
+def test_batches_are_for_owners(
+    alice: Person, bob: Person, recording: int, share: Callable[..., int]
+) -> None:
+    share(bob, can_edit=True)
+    ids = {"recording_ids": [recording]}
+    refusal = [{"id": recording, "success": False, "error": "Permission denied"}]
+    for answer in (
+        bob.patch(f"{R}/batch", json={**ids, "updates": {"is_inbox": False}}),
+        bob.delete(f"{R}/batch", json=ids),
+    ):
+        assert answer.json["results"] == refusal
+    assert alice.get(f"{R}/{recording}").json["is_inbox"] is True
 
 
 def job_of(recording: int) -> int:

@@ -1,0 +1,136 @@
+"""Statistics, the widget that shows them, and whoever asks."""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import Any
+
+import pytest
+
+from speakr.services import stats
+from tests.contract.conftest import House, check, check_error
+from tests.contract.shapes import MOMENT, Maybe, unlike
+
+NUMBERS: dict[str, Any] = {
+    "recordings": {"total": 1, "completed": 1, "processing": 1, "pending": 1, "failed": 1},
+    "storage": {"used_bytes": 1, "used_human": "5.0 GB"},
+    "queue": {"jobs_queued": 1, "jobs_processing": 1},
+    "tokens": {"used_this_month": 1, "budget": 1, "percentage": 1.5},
+    "transcription": {
+        "used_this_month_seconds": 1,
+        "used_this_month_minutes": 1,
+        "budget_seconds": 1,
+        "budget_minutes": 1,
+        "percentage": 1.5,
+        "estimated_cost": 1.5,
+    },
+    "activity": {"recordings_today": 1, "last_transcription": MOMENT},
+}
+USER: dict[str, Any] = {
+    "id": 1,
+    "username": "a name",
+    "email": "an address",
+    "name": "a name",
+    "job_title": "a title",
+    "company": "a name",
+    "is_admin": False,
+    "email_verified": True,
+    "sso_provider": None,
+    "can_share_publicly": True,
+    "preferences": {
+        "ui_language": "en",
+        "transcription_language": "en",
+        "output_language": "en",
+        "extract_events": True,
+        "auto_speaker_labelling": True,
+        "auto_speaker_labelling_threshold": 0.75,
+        "auto_summarization": True,
+        "show_timestamps_simple_view": False,
+        "editor_autosave": True,
+        "diarize": True,
+    },
+    "group_memberships": [{"group_id": 1, "group_name": "a name", "role": "admin", "joined_at": MOMENT}],
+}
+WIDGET = (
+    "recordings.completed",
+    "storage.used_human",
+    "tokens.percentage",
+    "transcription.percentage",
+    "activity.recordings_today",
+)
+"""The fields of the documented homepage widget."""
+
+
+@pytest.fixture
+def limited(house: House) -> House:
+    budgets = {"token_budget": 1_000, "transcription_budget_minutes": 60}
+    house.make("PATCH", "/admin/users/{alice}", budgets, as_="root")
+    stats.forget()
+    return house
+
+
+def test_statistics(limited: House) -> None:
+    check(limited, "GET", "/stats", None, 200, NUMBERS)
+    body = limited.make("GET", "/stats")
+    assert body["recordings"]["total"] == sum(
+        body["recordings"][name] for name in ("completed", "processing", "pending", "failed")
+    )
+
+
+def test_statistics_without_budgets(house: House) -> None:
+    body = house.make("GET", "/stats")
+    unlimited = {
+        **NUMBERS,
+        "tokens": NUMBERS["tokens"] | {"budget": Maybe(1)},
+        "transcription": NUMBERS["transcription"] | {"budget_seconds": Maybe(1), "budget_minutes": Maybe(1)},
+    }
+    assert unlike(unlimited, body) == []
+    assert (body["tokens"]["budget"], body["transcription"]["budget_minutes"]) == (None, None)
+
+
+def test_statistics_of_everybody(house: House) -> None:
+    body = house.make("GET", "/stats?scope=all", as_="root")
+    assert unlike({"users": {"total": 1, "active": 1}, "recordings": NUMBERS["recordings"]}, body) == []
+
+
+def test_the_widget_of_a_new_user_has_all_its_fields(house: House) -> None:
+    for person in ("alice", "lee"):
+        body = house.make("GET", "/stats", as_=person)
+        for name in WIDGET:
+            shown = reduce(lambda found, key: found[key], name.split("."), body)
+            assert shown is not None, (person, name)
+            assert isinstance(shown, int | float | str)
+
+
+def test_the_user(house: House) -> None:
+    profile = {"email": "alice@example.com", "name": "Alice", "job_title": "t", "company": "c"}
+    languages = {"transcription_language": "en", "output_language": "en"}
+    house.make("PATCH", "/users/me", {**profile, "preferences": languages})
+    check(house, "GET", "/users/me", None, 200, USER)
+
+
+def test_the_user_who_told_nothing(house: House) -> None:
+    names = ("email", "name", "job_title", "company")
+    untold = {**USER, **{name: Maybe("text") for name in names}, "group_memberships": []}
+    untold["preferences"] = USER["preferences"] | {
+        "transcription_language": Maybe("en"),
+        "output_language": Maybe("en"),
+    }
+    check(house, "GET", "/users/me", None, 200, untold, as_="lee")
+
+
+def test_auto_summarization(house: House) -> None:
+    path = "/settings/auto-summarization"
+    check(house, "PUT", path, {"enabled": False}, 200, {"success": True, "auto_summarization": False})
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "sentence"),
+    [
+        ("GET", "/stats?scope=all", None, 403, "Admin access required for global stats"),
+        ("GET", "/stats?scope=bogus", None, 400, "scope is user or all."),
+        ("PUT", "/settings/auto-summarization", {}, 400, "enabled field is required"),
+    ],
+)
+def test_errors(house: House, method: str, path: str, body: Any, status: int, sentence: str) -> None:
+    check_error(house, method, path, body, status, sentence)
