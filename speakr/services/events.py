@@ -16,14 +16,15 @@ from speakr.domain.events import EventData, RecordingEvent
 from speakr.models import Delivery, Event, Webhook
 
 
-def record(user_id: int, data: EventData, *, recording_id: int | None = None) -> None:
-    """Write down that something happened, and who is to be told.
+def record(user_id: int, data: EventData, *, recording_id: int | None = None) -> Event:
+    """Write down that something happened, and who is to be told; return the event.
 
     Only rows are added to the caller's transaction: if it is rolled back nothing happened and nobody
     is told; once it is committed everybody will be, whatever dies afterwards.
     """
     event = _new_event(user_id, data, recording_id)
     db.session.add_all(_deliveries(user_id, [event]))
+    return event
 
 
 def record_all(user_id: int, facts: Sequence[RecordingEvent]) -> None:
