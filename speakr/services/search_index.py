@@ -18,6 +18,8 @@ _BATCH = 50
 _AT_ONCE = 20
 """Recordings that are brought in step in the transaction that changed them. More follow within seconds."""
 _BATCHES_PER_ROUND = 20
+_IDS_PER_STATEMENT = 5_000
+"""SQLite takes 32,766 values with a statement, PostgreSQL 65,535."""
 
 _R = Recording.__table__.c
 _S = Segment.__table__.c
@@ -35,9 +37,11 @@ def index(*recording_ids: int) -> None:
     at_once, later = recording_ids[:_AT_ONCE], recording_ids[_AT_ONCE:]
     if at_once:
         _index(_R.id.in_(at_once), _AT_ONCE)
-    if later:  # renaming somebody may touch a thousand recordings
+    for first in range(0, len(later), _IDS_PER_STATEMENT):  # renaming somebody may touch all recordings
+        part = later[first : first + _IDS_PER_STATEMENT]
         db.session.execute(
-            update(SearchTerms).where(SearchTerms.recording_id.in_(later)).values(is_stale=True)
+            update(SearchTerms).where(SearchTerms.recording_id.in_(part)).values(is_stale=True),
+            execution_options={"synchronize_session": False},
         )
 
 

@@ -289,6 +289,16 @@ def test_whoever_is_renamed_in_many_recordings_is_found_in_all_of_them(
     assert found(alice, "zebra") == made[::-1]
 
 
+def test_more_recordings_may_change_at_once_than_a_statement_takes_values(alice: Person, make) -> None:
+    made = [make(alice, participants="Okapi") for _ in range(2)]
+    with unit_of_work() as session:
+        session.query(Recording).update({"participants": "Zebra"})
+        search_index.index(made[0], *range(10**6, 10**6 + 70_000), made[1])
+    mending.mend()
+    assert found(alice, "okapi") == []
+    assert found(alice, "zebra") == made[::-1]
+
+
 def test_a_text_of_too_many_words_is_taken_in_all_the_same(alice: Person, make) -> None:
     recording = make(alice, summary=" ".join(f"word{n}" for n in range(90_000)), notes="okapi " * 100_000)
     changed = {"summary": " ".join(f"{n:x}" * 2 for n in range(90_000))}
