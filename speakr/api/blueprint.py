@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import flask_smorest
 import orjson
-from flask import Request
+from flask import Flask, Request
 from flask_smorest import Blueprint as SmorestBlueprint
 from marshmallow import Schema
 from webargs.core import missing
@@ -58,6 +59,27 @@ class Api(flask_smorest.Api):  # type: ignore[misc] # flask-smorest has no types
     """flask-smorest's document maker; failures are answered by `errors.py`."""
 
     ERROR_SCHEMA = ErrorOut
+
+    def __init__(self, app: Flask) -> None:
+        self._undescribed: list[Blueprint] = []
+        self._describing = threading.Lock()
+        super().__init__(app)
+
+    def register_blueprint(self, blp: Blueprint) -> None:
+        """Register the routes. They are described when somebody asks, for that takes longer than all the rest."""
+        self._app.extensions["flask-smorest"]["blp_name_to_api"][blp.name] = self
+        self._app.register_blueprint(blp)
+        self._undescribed.append(blp)
+
+    def describe(self) -> dict[str, Any]:
+        """Return the OpenAPI document as flask-smorest gathers it."""
+        with self._describing:
+            while self._undescribed:
+                blp = self._undescribed.pop(0)
+                blp.register_views_in_doc(self, self._app, self.spec, name=blp.name, parameters=None)
+                self.spec.tag({"name": blp.name, "description": blp.description})
+            described: dict[str, Any] = self.spec.to_dict()
+        return described
 
     def _register_error_handlers(self) -> None:
         """Leave failures to the app's own handlers."""

@@ -10,9 +10,9 @@ import functools
 from typing import Any
 
 from flask import Flask
-from flask_smorest import Api
 
 from speakr.api import openapi_conventions
+from speakr.api.blueprint import Api
 from speakr.web.identity import Access, access_of, handler_of
 
 _BASE = "/api/v1"
@@ -40,7 +40,7 @@ def document(app: Flask) -> dict[str, Any]:
     """Return the OpenAPI document of an app."""
     real_app: Flask = app._get_current_object() if hasattr(app, "_get_current_object") else app  # noqa: SLF001
     api: Api = real_app.extensions["speakr-api"]
-    spec: dict[str, Any] = api.spec.to_dict()
+    spec: dict[str, Any] = api.describe()
     endpoints = _endpoints(real_app)
     paths: dict[str, Any] = {}
     for path, item in spec["paths"].items():
