@@ -1,0 +1,125 @@
+"""What stands in the database before the requests come: enough of everything to be found, changed and deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+from unittest import mock
+
+from flask import Flask
+from flask.testing import FlaskClient
+
+from speakr import backends
+from speakr.app import create_app
+from speakr.db import db, unit_of_work
+from speakr.domain.clock import now
+from speakr.domain.permissions import Scope
+from speakr.domain.transcript import Span
+from speakr.jobs import runner, transcribe
+from speakr.models import CalendarEvent
+from speakr.services import tokens, users
+from speakr.settings import Settings
+from tests.conftest import multipart, wav
+from tests.fakes import FakeTranscriber, FakeWriter, MemoryDoorbell, MemoryLiveFeed
+
+V1 = "/api/v1"
+HOW_MANY = 6
+"""Of each kind, so that what is deleted is not all there is."""
+
+HOOK = {"name": "n", "url": "http://127.0.0.1:8765/", "events": ["recording.created"], "allow_http": True}
+
+
+class House:
+    """An administrator with one token, and the ids of what is theirs, by the names paths give them."""
+
+    def __init__(self, client: FlaskClient, token: str, own_user_id: int, own_token_id: int) -> None:
+        self.token = token
+        self.own_user_id = own_user_id
+        self.own_token_id = own_token_id
+        self.ids: dict[str, list[int]] = {}
+        self._client = client
+
+    def make(self, path: str, body: Any = None, method: str = "POST", **sent: Any) -> Any:
+        """Send a request that succeeds, and return its JSON."""
+        if body is not None:
+            sent["json"] = body
+        headers = {"Authorization": f"Bearer {self.token}"}
+        answer = self._client.open(V1 + path, method=method, headers=headers, **sent)
+        assert answer.status_code < 300, (path, answer.get_data(as_text=True))
+        return answer.json
+
+    def several(self, name: str, path: str, body: dict[str, Any]) -> None:
+        """Make several of a kind; `#` in texts becomes a number."""
+        self.ids[name] = [
+            self.make(
+                path, {key: text.replace("#", str(n)) if isinstance(text, str) else text for key, text in body.items()}
+            )["id"]
+            for n in range(HOW_MANY)
+        ]
+
+
+def furnish(settings: Settings) -> House:
+    """Fill an empty database."""
+    doorbell = MemoryDoorbell()
+    with _app(settings, doorbell) as app:
+        with unit_of_work():
+            root = users.create(username="root", is_admin=True)
+            kept, token = tokens.create(root.id, scopes=frozenset(Scope))
+            house = House(app.test_client(), token, root.id, kept.id)
+        house.several("user_id", "/admin/users", {"username": "user#", "email": "user#@example.com"})
+        house.several("group_id", "/groups", {"name": "Group #"})
+        for group_id in house.ids["group_id"]:
+            for user_id in house.ids["user_id"][:3]:
+                house.make(f"/groups/{group_id}/members", {"user_id": user_id})
+        house.several("tag_id", "/tags", {"name": "Tag #"})
+        house.several("folder_id", "/folders", {"name": "Folder #"})
+        house.several("speaker_id", "/speakers", {"name": "Speaker #"})
+        house.several(
+            "template_id", "/templates", {"kind": "export", "name": "Template #", "body": "# {{title}}"}
+        )
+        house.several("token_id", "/tokens", {"name": "Token #"})
+        house.several("webhook_id", "/webhooks", HOOK)
+        house.ids["delivery_id"] = [house.make(f"/webhooks/{n}/test")["id"] for n in house.ids["webhook_id"]]
+        _recordings(house, doorbell)
+        return house
+
+
+def _recordings(house: House, doorbell: MemoryDoorbell) -> None:
+    ids = house.ids
+    ids["recording_id"], ids["share_id"] = [], []
+    for n in range(HOW_MANY):
+        form, kind = multipart(
+            wav(6.0 + n / 10), "meeting.wav", {"title": f"Recording {n}", "tag_id": ids["tag_id"][n]}
+        )
+        made = house.make("/recordings/upload", data=form, content_type=kind)["id"]
+        ids["recording_id"].append(made)
+        if n < HOW_MANY - 1:  # the last one still waits
+            while doorbell.rings:
+                runner.run(doorbell.rings.pop(0)[1])
+        with unit_of_work() as session:
+            session.add(CalendarEvent(recording_id=made, title="Lunch", start_at=now(), end_at=now()))
+        ids["share_id"].append(house.make(f"/recordings/{made}/shares", {"user_id": ids["user_id"][n]})["id"])
+    ids["job_id"] = [job["id"] for job in house.make("/jobs", method="GET")["jobs"]]
+
+
+@contextmanager
+def _app(settings: Settings, doorbell: MemoryDoorbell) -> Iterator[Flask]:
+    plugged = replace(
+        backends.connect(settings),
+        doorbell=doorbell,
+        live=MemoryLiveFeed(),
+        make_transcriber=FakeTranscriber,
+        make_writer=FakeWriter,
+    )
+    app = create_app(settings, plugged)
+    runner.move_in(app)
+    spans = [Span(float(second), second + 0.9) for second in range(0, 5, 2)]
+    with app.app_context(), mock.patch.object(transcribe, "find_speech", lambda _: spans):
+        try:
+            yield app
+        finally:
+            db.session.remove()
+            db.engine.dispose()
+            plugged.redis.close()
