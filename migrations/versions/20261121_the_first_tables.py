@@ -168,9 +168,18 @@ def upgrade() -> None:
     sa.Column('url', sa.String(length=500), nullable=False),
     sa.Column('allow_http', sa.Boolean(), nullable=False),
     sa.Column('events', sa.JSON(none_as_null=True), nullable=False),
+    sa.Column('tag_ids', sa.JSON(none_as_null=True), nullable=True),
+    sa.Column('folder_ids', sa.JSON(none_as_null=True), nullable=True),
+    sa.Column('payload', sa.Enum('full', 'thin', name='payloadstyle', native_enum=False, length=40), nullable=False),
+    sa.Column('headers_sealed', sa.Text(), nullable=True),
+    sa.Column('is_ordered', sa.Boolean(), nullable=False),
+    sa.Column('max_in_flight', sa.Integer(), nullable=True),
+    sa.Column('max_per_second', sa.Integer(), nullable=True),
+    sa.Column('when_paused', sa.Enum('hold', 'drop', name='whenpaused', native_enum=False, length=40), nullable=False),
     sa.Column('enabled', sa.Boolean(), nullable=False),
     sa.Column('auto_paused', sa.Boolean(), nullable=False),
     sa.Column('pause_reason', sa.String(length=200), nullable=True),
+    sa.Column('paused_at', speakr.db.UTCDateTime(), nullable=True),
     sa.Column('consecutive_failures', sa.Integer(), nullable=False),
     sa.Column('secret_sealed', sa.String(length=400), nullable=False),
     sa.Column('previous_secret_sealed', sa.String(length=400), nullable=True),
@@ -196,18 +205,39 @@ def upgrade() -> None:
     sa.Column('attempt_count', sa.Integer(), nullable=False),
     sa.Column('next_attempt_at', speakr.db.UTCDateTime(), nullable=True),
     sa.Column('claimed_until', speakr.db.UTCDateTime(), nullable=True),
+    sa.Column('duration_ms', sa.Integer(), nullable=True),
     sa.Column('response_status', sa.Integer(), nullable=True),
     sa.Column('response_body_preview', sa.String(length=2000), nullable=True),
     sa.Column('error_message', sa.String(length=500), nullable=True),
     sa.Column('created_at', speakr.db.UTCDateTime(), nullable=False),
     sa.Column('delivered_at', speakr.db.UTCDateTime(), nullable=True),
+    sa.Column('replayed_as', sa.String(length=36), nullable=True),
     sa.ForeignKeyConstraint(['webhook_id'], ['webhooks.id'], name=op.f('fk_deliveries_webhook_id'), ondelete='CASCADE'),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_deliveries')),
     sqlite_autoincrement=True
     )
     with op.batch_alter_table('deliveries', schema=None) as batch_op:
         batch_op.create_index('ix_deliveries_due', ['webhook_id', 'next_attempt_at', 'id'], unique=False, sqlite_where=sa.text("status IN ('pending', 'failed')"), postgresql_where=sa.text("status IN ('pending', 'failed')"))
+        batch_op.create_index('ix_deliveries_open', ['webhook_id', 'id'], unique=False, sqlite_where=sa.text("status IN ('pending', 'failed')"), postgresql_where=sa.text("status IN ('pending', 'failed')"))
         batch_op.create_index('ix_deliveries_webhook', ['webhook_id', 'id'], unique=False)
+
+    op.create_table('notices',
+    sa.Column('id', sa.Integer(), nullable=False),
+    sa.Column('user_id', sa.Integer(), nullable=False),
+    sa.Column('kind', sa.Enum('webhook.paused', name='noticekind', native_enum=False, length=40), nullable=False),
+    sa.Column('text', sa.String(length=500), nullable=False),
+    sa.Column('webhook_id', sa.Integer(), nullable=True),
+    sa.Column('created_at', speakr.db.UTCDateTime(), nullable=False),
+    sa.Column('read_at', speakr.db.UTCDateTime(), nullable=True),
+    sa.Column('mailed_at', speakr.db.UTCDateTime(), nullable=True),
+    sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_notices_user_id'), ondelete='CASCADE'),
+    sa.ForeignKeyConstraint(['webhook_id'], ['webhooks.id'], name=op.f('fk_notices_webhook_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_notices')),
+    sqlite_autoincrement=True
+    )
+    with op.batch_alter_table('notices', schema=None) as batch_op:
+        batch_op.create_index('ix_notices_user_id', ['user_id', 'id'], unique=False)
+        batch_op.create_index(batch_op.f('ix_notices_webhook_id'), ['webhook_id'], unique=False)
 
     op.create_table('folders',
     sa.Column('id', sa.Integer(), nullable=False),
@@ -517,9 +547,11 @@ def downgrade() -> None:
     op.drop_table('folders')
     with op.batch_alter_table('deliveries', schema=None) as batch_op:
         batch_op.drop_index('ix_deliveries_webhook')
+        batch_op.drop_index('ix_deliveries_open', sqlite_where=sa.text("status IN ('pending', 'failed')"), postgresql_where=sa.text("status IN ('pending', 'failed')"))
         batch_op.drop_index('ix_deliveries_due', sqlite_where=sa.text("status IN ('pending', 'failed')"), postgresql_where=sa.text("status IN ('pending', 'failed')"))
 
     op.drop_table('deliveries')
+    op.drop_table('notices')
     with op.batch_alter_table('webhooks', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_webhooks_user_id'))
 

@@ -7,6 +7,7 @@ from speakr.models.folders import Folder
 from speakr.models.groups import Group, GroupMembership
 from speakr.models.idempotency_keys import IdempotencyKey
 from speakr.models.jobs import Job, JobChunk
+from speakr.models.notices import Notice
 from speakr.models.recording_shares import RecordingShare
 from speakr.models.recordings import Recording
 from speakr.models.search import SearchDocument, SearchTerms
@@ -32,6 +33,7 @@ __all__ = [
     "IdempotencyKey",
     "Job",
     "JobChunk",
+    "Notice",
     "Recording",
     "RecordingShare",
     "RecordingSpeaker",

@@ -28,6 +28,8 @@ class Delivery(Base):
             sqlite_where=_DUE,
             postgresql_where=_DUE,
         ),
+        # For webhooks that are sent to in order: which of the open ones is the first.
+        Index("ix_deliveries_open", "webhook_id", "id", sqlite_where=_DUE, postgresql_where=_DUE),
         Index("ix_deliveries_webhook", "webhook_id", "id"),
     )
 
@@ -40,8 +42,12 @@ class Delivery(Base):
     attempt_count: Mapped[int] = mapped_column(default=0)
     next_attempt_at: Mapped[datetime | None] = mapped_column(default=now)
     claimed_until: Mapped[datetime | None]
+    duration_ms: Mapped[int | None]
+    """How long the last attempt took."""
     response_status: Mapped[int | None]
     response_body_preview: Mapped[str | None] = mapped_column(String(2000))
     error_message: Mapped[str | None] = mapped_column(String(500))
     created_at: Mapped[datetime] = mapped_column(default=now)
     delivered_at: Mapped[datetime | None]
+    replayed_as: Mapped[str | None] = mapped_column(String(36))
+    """The event that told this again when the owner had failures recovered: each is recovered once."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, String
+from sqlalchemy import ForeignKey, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from speakr.db import Base
 from speakr.domain.clock import now
+from speakr.domain.webhooks import PayloadStyle, WhenPaused
 
 
 class Webhook(Base):
@@ -23,9 +24,22 @@ class Webhook(Base):
     url: Mapped[str] = mapped_column(String(500))
     allow_http: Mapped[bool] = mapped_column(default=False)
     events: Mapped[list[Any]]
+    tag_ids: Mapped[list[Any] | None]
+    """Only events of recordings that have one of these tags; None for any."""
+    folder_ids: Mapped[list[Any] | None]
+    """Only events of recordings in one of these folders; None for any."""
+    payload: Mapped[PayloadStyle] = mapped_column(default=PayloadStyle.FULL)
+    headers_sealed: Mapped[str | None] = mapped_column(Text)
+    """Headers that go out with every delivery, as JSON; sealed, for they often hold a password."""
+    is_ordered: Mapped[bool] = mapped_column(default=False)
+    """One at a time, in the order of what happened: a delivery waits until the one before it has ended."""
+    max_in_flight: Mapped[int | None]
+    max_per_second: Mapped[int | None]
+    when_paused: Mapped[WhenPaused] = mapped_column(default=WhenPaused.HOLD)
     enabled: Mapped[bool] = mapped_column(default=True)
     auto_paused: Mapped[bool] = mapped_column(default=False)
     pause_reason: Mapped[str | None] = mapped_column(String(200))
+    paused_at: Mapped[datetime | None]
     consecutive_failures: Mapped[int] = mapped_column(default=0)
     """Deliveries in a row that have failed for good."""
     secret_sealed: Mapped[str] = mapped_column(String(400))
