@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-NOT_ALONE = {"__init__", "__main__", "search_library", "stack", "transcription"}
+NOT_ALONE = {"__init__", "__main__", "large_library", "library_index", "stack", "transcription"}
 """transcription needs a corpus named on its command line."""
 
 

