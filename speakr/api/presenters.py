@@ -68,6 +68,7 @@ _EDITABLE = (
     "is_inbox",
     "is_highlighted",
     "folder_id",
+    "deletion_exempt",
 )
 
 
