@@ -1,0 +1,42 @@
+"""Notices: what the server tells a user without being asked, until they have read it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+
+from speakr.db import db
+from speakr.domain.clock import now
+from speakr.domain.errors import NotFound
+from speakr.domain.notices import NoticeKind
+from speakr.domain.permissions import Actor
+from speakr.models import Notice
+
+_LONGEST_TEXT = 500
+
+
+def record(user_id: int, kind: NoticeKind, text: str, webhook_id: int | None = None) -> Notice:
+    """Write a notice in the caller's transaction: it is there if, and only if, what it tells of is."""
+    notice = Notice(user_id=user_id, kind=kind, text=text[:_LONGEST_TEXT], webhook_id=webhook_id)
+    db.session.add(notice)
+    return notice
+
+
+def list_for(actor: Actor, limit: int) -> Sequence[Notice]:
+    """List the actor's notices: unread ones first, then newest first."""
+    return db.session.scalars(
+        select(Notice)
+        .where(Notice.user_id == actor.user_id)
+        .order_by(Notice.read_at.is_not(None), Notice.id.desc())
+        .limit(limit)
+    ).all()
+
+
+def mark_read(actor: Actor, notice_id: int) -> Notice:
+    """Note that the actor has read a notice; the first time is what is kept."""
+    notice = db.session.get(Notice, notice_id)
+    if notice is None or notice.user_id != actor.user_id:
+        raise NotFound("Notice not found")
+    notice.read_at = notice.read_at or now()
+    return notice
