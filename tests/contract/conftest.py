@@ -1,157 +1,166 @@
-"""A house with one of everything, made through the API and the job engine as users would."""
+"""An app per module and database, and a furnished house that every test finds untouched."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 from flask import Flask
 
-from speakr.db import unit_of_work
-from speakr.domain.clock import now
-from speakr.domain.permissions import Scope
+from speakr import backends as plumbing
+from speakr.app import create_app
+from speakr.backends import Backends
+from speakr.db import db
 from speakr.domain.transcript import Span
 from speakr.jobs import runner, transcribe
-from speakr.models import CalendarEvent, Recording
 from speakr.services import stats
-from tests.conftest import Person, wav
-from tests.contract.shapes import ERROR, filled, unlike
-from tests.fakes import MemoryDoorbell
+from speakr.settings import Settings
+from tests.conftest import SECRET, Person, _empty_tables
+from tests.contract import imprint
+from tests.contract.house import Engines, House, add_person, furnish
+from tests.contract.imprint import Changes, Imprint
+from tests.fakes import FakeTranscriber, FakeWriter, MemoryDoorbell, MemoryLiveFeed
+from tests.servers import RedisServer
 
-V1 = "/api/v1"
-HOOK = {"name": "n", "url": "http://127.0.0.1:8765/", "events": ["recording.created"], "allow_http": True}
-
-
-@dataclass
-class House:
-    """People and the ids of their things, by name."""
-
-    people: dict[str, Person]
-    ids: dict[str, Any] = field(default_factory=dict)
-
-    def ask(self, method: str, path: str, body: Any = None, *, as_: str = "alice") -> Any:
-        """Send a request; `{names}` in path and body become ids."""
-        path = filled(path, self.ids)
-        sent = {} if body is None else {"json": filled(body, self.ids)}
-        return getattr(self.people[as_], method.lower())(path if path[1:4] == "api" else V1 + path, **sent)
-
-    def make(self, method: str, path: str, body: Any = None, *, as_: str = "alice") -> Any:
-        """Send a request that succeeds; return its JSON."""
-        answer = self.ask(method, path, body, as_=as_)
-        assert answer.status_code < 300, (path, answer.json)
-        return answer.json
+PEOPLE = ("alice", "bob", "lee", "root")
 
 
-@pytest.fixture
-def settings(settings: Any) -> Any:
-    return replace(settings, enable_folders=True, webhook_allowed_hosts="127.0.0.1/32")
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    return request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
 
 
-@pytest.fixture
-def work(doorbell: MemoryDoorbell, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """Do all jobs that wait; five seconds of whatever is uploaded are speech."""
-    spans = [Span(float(second), second + 0.9) for second in range(0, 5, 2)]
-    monkeypatch.setattr(transcribe, "find_speech", lambda _pcm: spans)
-
-    def answer_all() -> None:
-        while doorbell.rings:
-            _, job_id, _ = doorbell.rings.pop(0)
-            runner.run(job_id)
-
-    return answer_all
-
-
-@pytest.fixture
-def house(app: Flask, make_person: Any, upload: Any, work: Callable[[], None]) -> House:
-    root = make_person("root", is_admin=True, scopes=frozenset(Scope))
-    house = House({name: make_person(name) for name in ("alice", "bob", "lee")} | {"root": root})
-    ids = house.ids
-    ids["alice"], ids["bob"], ids["lee"] = (house.people[name].id for name in ("alice", "bob", "lee"))
-    _filing(house)
-    ids["recording"] = upload(
-        house.people["alice"],
-        wav(6.0),
-        notes="Some notes",
-        tag_id=str(ids["tag"]),
-        folder_id=str(ids["folder"]),
-    ).json["id"]
-    work()
-    house.make("PATCH", "/recordings/{recording}", {"participants": "Ann, Ben", "is_highlighted": True})
-    _add_event(ids["recording"])
-    ids["waiting"] = upload(house.people["alice"], wav(0.3), title="Waiting").json["id"]
-    ids["silent"] = upload(house.people["alice"], wav(0.4), title="Without its audio").json["id"]
-    with unit_of_work() as session:
-        session.get_one(Recording, ids["silent"]).storage_key = None
-    ids["bobs"] = upload(house.people["bob"], wav(0.2)).json["id"]
-    ids["shared"] = upload(house.people["bob"], wav(0.25)).json["id"]
-    house.make("POST", "/recordings/{shared}/shares", {"user_id": "{alice}"}, as_="bob")
-    _webhooks(house)
-    ids["token"] = house.make("POST", "/tokens", {"name": "A token"})["id"]
-    ids["nobody"] = 2_000_000_000
-    stats.forget()
-    return house
+@pytest.fixture(scope="module")
+def settings(
+    database_url: str, redis_process: RedisServer, tmp_path_factory: pytest.TempPathFactory
+) -> Settings:
+    return Settings(
+        secret_key=SECRET,
+        data_dir=tmp_path_factory.mktemp("data"),
+        database_url=database_url,
+        redis_url=redis_process.url,
+        rate_limits_enabled=False,
+        log_level="ERROR",
+        min_free_disk_mb=1,
+        enable_folders=True,
+        webhook_allowed_hosts="127.0.0.1/32",
+    )
 
 
-def _filing(house: House) -> None:
-    ids = house.ids
-    ids["group"] = house.make("POST", "/groups", {"name": "Group"}, as_="root")["id"]
-    for name, role in (("alice", "admin"), ("bob", "member")):
-        house.make("POST", "/groups/{group}/members", {"user_id": f"{{{name}}}", "role": role}, as_="root")
-    prompts = {"custom_prompt": "Be brief.", "default_language": "en"}
-    counts = {"default_min_speakers": 1, "default_max_speakers": 4}
-    ids["tag"] = house.make("POST", "/tags", {"name": "Own tag", **prompts, **counts})["id"]
-    ids["group_tag"] = house.make("POST", "/tags", {"name": "Group tag", "group_id": "{group}"})["id"]
-    ids["bobs_tag"] = house.make("POST", "/tags", {"name": "Bob's"}, as_="bob")["id"]
-    ids["folder"] = house.make("POST", "/folders", {"name": "Own folder", **prompts, **counts})["id"]
-    ids["group_folder"] = house.make("POST", "/folders", {"name": "Group folder", "group_id": "{group}"})[
-        "id"
-    ]
-    ids["bobs_folder"] = house.make("POST", "/folders", {"name": "Bob's"}, as_="bob")["id"]
-    ids["speaker"] = house.make("POST", "/speakers", {"name": "Ann"})["id"]
-    ids["other_speaker"] = house.make("POST", "/speakers", {"name": "Ben"})["id"]
+@pytest.fixture(scope="module")
+def engines() -> Engines:
+    return Engines()
 
 
-def _add_event(recording_id: int) -> None:
-    with unit_of_work() as session:
-        session.add(
-            CalendarEvent(
-                recording_id=recording_id,
-                title="An appointment",
-                start_at=now(),
-                end_at=now(),
-                description="What it is about",
-                location="A room",
-            )
+@pytest.fixture(scope="module")
+def doorbell() -> MemoryDoorbell:
+    return MemoryDoorbell()
+
+
+@pytest.fixture(scope="module")
+def backends(settings: Settings, doorbell: MemoryDoorbell, engines: Engines) -> Backends:
+    return replace(
+        plumbing.connect(settings),
+        doorbell=doorbell,
+        live=MemoryLiveFeed(),
+        make_transcriber=lambda: engines.transcriber,
+        make_writer=lambda: engines.writer,
+    )
+
+
+@pytest.fixture(scope="module")
+def app(settings: Settings, backends: Backends, redis_process: RedisServer) -> Iterator[Flask]:
+    made = create_app(settings, backends)
+    runner.move_in(made)
+    with made.app_context():
+        try:
+            yield made
+        finally:
+            db.session.remove()
+            _empty_tables()
+            stats.forget()
+            db.session.remove()
+            db.engine.dispose()
+            backends.redis.close()
+            redis_process.flush()
+
+
+@pytest.fixture(scope="session")
+def imprints() -> dict[str, Imprint]:
+    """Houses that were furnished already, by database."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def _imprint(
+    app: Flask,
+    settings: Settings,
+    doorbell: MemoryDoorbell,
+    engines: Engines,
+    imprints: dict[str, Imprint],
+) -> Imprint:
+    url = str(settings.database_url)
+    if url not in imprints:
+        people = {name: add_person(app, name) for name in PEOPLE}
+        with _speech():
+            house = House(people, doorbell, engines, lambda: _work(doorbell))
+            furnish(house)
+        db.session.remove()
+        imprints[url] = Imprint(
+            rows=imprint.rows(),
+            files=imprint.files(settings.data_dir),
+            ids=house.ids | {"root": people["root"].id},
+            tokens={name: person.token for name, person in people.items()},
+            rings=tuple(doorbell.rings),
         )
+    return imprints[url]
 
 
-def _webhooks(house: House) -> None:
-    ids = house.ids
-    ids["webhook"] = house.make("POST", "/webhooks", HOOK)["id"]
-    ids["delivery"] = house.make("POST", "/webhooks/{webhook}/test")["id"]
-    ids["disabled"] = house.make("POST", "/webhooks", {**HOOK, "enabled": False})["id"]
-    ids["bobs_webhook"] = house.make("POST", "/webhooks", HOOK, as_="bob")["id"]
+@pytest.fixture(scope="module")
+def _changes(_imprint: Imprint) -> Iterator[Changes]:
+    with imprint.noticing_changes() as changes:
+        changes.is_any = True  # another module may have been here
+        yield changes
 
 
-def check(house: House, method: str, path: str, body: Any, status: int, example: Any, **more: Any) -> None:
-    """Ask, and compare status and shape."""
-    answer = house.ask(method, path, body, **more)
-    assert answer.status_code == status, answer.get_data(as_text=True)
-    if example is not None:
-        assert unlike(example, answer.json) == []
-    else:
-        assert answer.data == b""
+@pytest.fixture
+def house(
+    app: Flask,
+    settings: Settings,
+    doorbell: MemoryDoorbell,
+    engines: Engines,
+    _imprint: Imprint,
+    _changes: Changes,
+) -> Iterator[House]:
+    """The house as it was furnished."""
+    if _changes.is_any:
+        _imprint.lay_down(settings.data_dir)
+        _changes.is_any = False
+    stats.forget()
+    doorbell.rings[:] = _imprint.rings
+    engines.transcriber, engines.writer = FakeTranscriber(), FakeWriter()
+    people = {
+        name: Person(_imprint.ids[name], name, token, app.test_client())
+        for name, token in _imprint.tokens.items()
+    }
+    with _speech():
+        yield House(people, doorbell, engines, lambda: _work(doorbell), dict(_imprint.ids))
+    db.session.remove()
 
 
-def check_error(
-    house: House, method: str, path: str, body: Any, status: int, sentence: str, **more: Any
-) -> Any:
-    """Ask for something that fails, and compare status and sentence."""
-    answer = house.ask(method, path, body, **more)
-    assert answer.status_code == status, answer.get_data(as_text=True)
-    assert unlike(ERROR, answer.json) == []
-    assert answer.json["error"] == filled(sentence, house.ids)
-    assert answer.json["request_id"] == answer.headers["X-Request-ID"]
-    return answer.json
+@contextmanager
+def _speech() -> Iterator[None]:
+    """Let five seconds of whatever is uploaded be speech."""
+    spans = [Span(float(second), second + 0.9) for second in range(0, 5, 2)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(transcribe, "find_speech", lambda _pcm: spans)
+        patch.setattr(transcribe, "_engine", None)
+        yield
+
+
+def _work(doorbell: MemoryDoorbell) -> None:
+    while doorbell.rings:
+        _, job_id, _ = doorbell.rings.pop(0)
+        runner.run(job_id)

@@ -43,6 +43,10 @@ def unlike(example: Any, answer: Any, path: str = "answer") -> list[str]:
         return [] if answer is None else unlike(example.example, answer, path)
     if answer is None:
         return [] if example is None else [f"{path} is null"]
+    return _unlike_something(example, answer, path)
+
+
+def _unlike_something(example: Any, answer: Any, path: str) -> list[str]:
     if isinstance(example, OneOf):
         return [] if answer in example.words else [f"{path} is {answer!r}"]
     if isinstance(example, Each):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.conftest import House, check, check_error
+from tests.contract.house import House, check, check_error
 from tests.contract.shapes import MOMENT, STATUS, Maybe, unlike
 
 BASE: dict[str, Any] = {
@@ -196,7 +196,7 @@ def test_texts_status_and_events(house: House, path: str, example: Any) -> None:
 
 
 def test_a_change_of_everything(house: House) -> None:
-    after = {**{name: "a" for name in ("title", "participants", "notes", "summary")}, "id": 1}
+    after = {**dict.fromkeys(("title", "participants", "notes", "summary"), "a"), "id": 1}
     after |= {"meeting_date": MOMENT, "is_inbox": False, "is_highlighted": True, "folder_id": 1}
     check(house, "PATCH", R, CHANGES, 200, {"success": True, "recording": after})
     body = house.make("PATCH", R, {"folder_id": None, "meeting_date": None})["recording"]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from speakr.services import stats
-from tests.contract.conftest import House, check, check_error
+from tests.contract.house import House, check, check_error
 from tests.contract.shapes import MOMENT, Maybe, unlike
 
 NUMBERS: dict[str, Any] = {

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from marshmallow import fields, pre_load, validate
+from marshmallow import ValidationError, fields, pre_load, validate
 
 from speakr.api.schemas.common import PaginationOut
-from speakr.api.schemas.fields import QueryBoolean, StrictBoolean, Text, UtcDateTime, Wire, an_id, text
+from speakr.api.schemas.fields import WHEN, QueryBoolean, StrictBoolean, Text, UtcDateTime, Wire, an_id, text
 from speakr.domain.recordings import RecordingStatus
 from speakr.services.recordings.listing import SORT_COLUMNS
 
@@ -148,10 +148,15 @@ class RecordingListQuery(Wire):
     )
     sort_order = fields.String(load_default="desc", metadata={"description": "asc, or else desc."})
     date_from = fields.String(
-        metadata={"description": "ISO 8601 date or time: created at or after.", "example": "2024-01-15"}
+        metadata={
+            **WHEN,
+            "description": "ISO 8601 date or time: created at or after.",
+            "example": "2024-01-15",
+        }
     )
     date_to = fields.String(
         metadata={
+            **WHEN,
             "description": "ISO 8601 date or time: created at or before; a date includes that day.",
             "example": "2024-01-31",
         }
@@ -171,6 +176,7 @@ class RecordingListQuery(Wire):
     starred = QueryBoolean()
     updated_since = fields.String(
         metadata={
+            **WHEN,
             "description": "ISO 8601 date or time: changed at or after.",
             "example": "2024-01-15T09:00:00Z",
         }
@@ -216,6 +222,8 @@ class RecordingUpdateIn(Wire):
         """Take `note` for `notes`, and an empty meeting date for none, as known clients send them."""
         if isinstance(data, dict):
             data = dict(data)
+            if "keep_audio_only" in data:
+                raise ValidationError({"keep_audio_only": ["is decided at the upload"]})
             if "note" in data:
                 data.setdefault("notes", data.pop("note"))
             if data.get("meeting_date") == "":

@@ -1,0 +1,75 @@
+"""Rows and files of a furnished house, to be laid down again: cheaper than furnishing it for each test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, event, insert, select
+
+from speakr.db import Base, db, unit_of_work
+
+
+@dataclass(frozen=True)
+class Imprint:
+    """What a house is made of."""
+
+    rows: dict[str, list[dict[str, Any]]]
+    files: dict[str, bytes]
+    ids: dict[str, Any]
+    tokens: dict[str, str]
+    rings: Sequence[Any]
+
+    def lay_down(self, folder: Path) -> None:
+        """Make the database and the files what they were."""
+        with unit_of_work() as session:
+            for table in reversed(Base.metadata.sorted_tables):
+                session.execute(table.delete())
+            for table in Base.metadata.sorted_tables:
+                if self.rows[table.name]:
+                    session.execute(insert(table), self.rows[table.name])
+        for name, content in self.files.items():
+            path = folder / name
+            if not path.exists():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+
+
+def rows() -> dict[str, list[dict[str, Any]]]:
+    """Return what the database holds."""
+    with unit_of_work() as session:
+        return {
+            table.name: [dict(row._mapping) for row in session.execute(select(table))]
+            for table in Base.metadata.sorted_tables
+        }
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """Return what lies in a folder."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@dataclass
+class Changes:
+    """Whether anything was written since somebody looked last."""
+
+    is_any: bool = False
+
+
+@contextmanager
+def noticing_changes() -> Iterator[Changes]:
+    """Notice writes to the database; files change with rows only."""
+    changes = Changes()
+
+    def note(_connection: Connection, _cursor: Any, statement: str, *_: Any) -> None:
+        if not statement.lstrip().upper().startswith(("SELECT", "BEGIN", "SAVEPOINT", "RELEASE", "PRAGMA")):
+            changes.is_any = True
+
+    event.listen(db.engine, "before_cursor_execute", note)
+    try:
+        yield changes
+    finally:
+        event.remove(db.engine, "before_cursor_execute", note)
