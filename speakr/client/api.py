@@ -1,4 +1,4 @@
-"""The REST API as a Python class; docs/api.md tells what the answers mean."""
+"""The REST API as a Python class; docs/api tells what the answers mean."""
 
 from __future__ import annotations
 
@@ -249,7 +249,7 @@ class Speakr:
     # -- work
 
     def transcribe(self, recording_id: int, **options: Any) -> Json:
-        """Have a recording heard again; options as in docs/api.md."""
+        """Have a recording heard again; options as in docs/api."""
         return self._transport.ask("POST", f"/recordings/{recording_id}/transcribe", json=options)
 
     def summarize(self, recording_id: int, *, custom_prompt: str | None = None) -> Json:

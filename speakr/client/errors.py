@@ -12,7 +12,7 @@ class ClientError(Exception):
 class ApiError(ClientError):
     """The server, or somebody in front of it, answered with a failure.
 
-    `code` is the server's stable word for it (docs/api.md lists them), `errors` what is wrong with which field, and
+    `code` is the server's stable word for it (docs/api lists them), `errors` what is wrong with which field, and
     `request_id` leads the operator to the cause. An answer that did not come from Speakr has the code `not_speakr`.
     """
 

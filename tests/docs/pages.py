@@ -38,7 +38,13 @@ class Table:
 
 
 def read(page: str) -> str:
-    return (DOCS / page).read_text()
+    """Return a page; of a folder, its README and the pages that its first table names, in that order."""
+    there = DOCS / page
+    if not there.is_dir():
+        return there.read_text()
+    index = (there / "README.md").read_text()
+    names = [target for row in tables(index)[0].rows for target in links(row[0]) if "/" not in target]
+    return "\n".join([index, *((there / name).read_text() for name in names)])
 
 
 def blocks(text: str) -> list[Block]:

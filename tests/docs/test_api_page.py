@@ -1,4 +1,4 @@
-"""docs/api.md says what the code says."""
+"""docs/api says what the code says."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from speakr.api.schemas.recordings import RecordingListQuery, UploadForm
 from speakr.domain.jobs import JobKind, JobState
 from speakr.domain.permissions import Scope
 from speakr.domain.recordings import RecordingStatus
+from speakr.services import system_settings
 from speakr.settings import Settings
 from speakr.web.identity import access_of
 from speakr.web.rate_limits import limits_of
@@ -27,7 +28,7 @@ UNDOCUMENTED_FORM_FIELDS = {"tag_ids[0]", "tag_ids[1]"}
 
 @pytest.fixture(scope="module")
 def page() -> str:
-    return read("api.md")
+    return read("api")
 
 
 @cache
@@ -35,7 +36,7 @@ def endpoints_on_the_page() -> dict[str, tuple[str, str]]:
     """Return `METHOD /path` -> (scope, rate class) from all endpoint tables."""
     return {
         in_backticks(row[0])[0]: (row[1], row[2])
-        for found in tables(read("api.md"))
+        for found in tables(read("api"))
         if found.head[0] == "endpoint"
         for row in found.rows
     }
@@ -104,6 +105,10 @@ def test_upload_fields(page: str) -> None:
 
 def test_list_parameters(page: str) -> None:
     assert set(table(page, "list parameter").codes()) == set(RecordingListQuery().fields)
+
+
+def test_settings_of_administrators(page: str) -> None:
+    assert set(table(page, "setting").codes()) == set(system_settings.KNOWN)
 
 
 def test_statuses_and_jobs(page: str) -> None:

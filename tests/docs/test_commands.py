@@ -21,7 +21,7 @@ from tests.docs.conftest import PASSWORD, Server
 from tests.docs.pages import blocks, read
 
 CURL = shutil.which("curl")
-PAGES = ["api.md", "webhooks.md", "integrations.md"]
+PAGES = ["api", "webhooks.md", "integrations.md"]
 ADDRESS = re.compile(r'\$api(/[^\s"?]*)')
 
 
@@ -129,7 +129,7 @@ if CURL is not None:
     ) -> None:
         server = serve()
         (tmp_path / "meeting.flac").write_bytes(wav())
-        if page != "api.md":  # which begins with an upload of its own
+        if page != "api":  # which begins with an upload of its own
             run(Command('curl -H "$auth" -F file=@meeting.flac $api/recordings/upload'), server, tmp_path)
         for command in commands(page):
             if "/cancel" not in command.text:  # what is to be cancelled must not be done already

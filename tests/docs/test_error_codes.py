@@ -1,4 +1,4 @@
-"""Every code that a client may meet stands in docs/api.md, with its status."""
+"""Every code that a client may meet stands in docs/api/errors.md, with its status."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def raised() -> dict[str, set[type[errors.SpeakrError]]]:
 def documented() -> dict[str, set[int]]:
     return {
         code: {int(status) for status in row[1].split(",")}
-        for row in table(read("api.md"), "code").rows
+        for row in table(read("api"), "code").rows
         for code in in_backticks(row[0])
     }
 
@@ -104,7 +104,7 @@ def test_every_code_of_a_job_is_told() -> None:
     of_jobs = {
         slug for slug, kinds in raised().items() if any(issubclass(kind, errors.JobError) for kind in kinds)
     }
-    listed = set(table(read("api.md"), "error_code").codes())
+    listed = set(table(read("api"), "error_code").codes())
     assert of_jobs - set(NEVER_MET) - listed <= set(documented())
     unlisted = of_jobs - set(NEVER_MET) - listed
     assert all(issubclass(kind, errors.UnusableMedia) for slug in unlisted for kind in raised()[slug])

@@ -42,7 +42,7 @@ def _where(match: dict[str, Any]) -> str:
 
 
 def _snippet(text: str) -> str:
-    """Return what was found, its words bold where a terminal shows it. It comes as HTML (docs/api.md)."""
+    """Return what was found, its words bold where a terminal shows it. It comes as HTML (docs/api)."""
     pieces = [one_line(html.unescape(piece)) for piece in _MARK.split(text)]
     return "".join(
         click.style(piece, bold=True) if is_marked else piece

@@ -1,0 +1,35 @@
+"""docs/operations.md names every command of an operator, with its options."""
+
+from __future__ import annotations
+
+import re
+
+import click
+
+from speakr.cli import main
+from speakr.client.commands import COMMANDS
+from tests.docs.pages import in_backticks, read, table
+
+NOT_WORTH_TELLING = {"--sample"}
+"""The default, of which `--no-sample` is told."""
+
+
+def options_of_operators() -> dict[str, set[str]]:
+    """Return the operator's commands that are not hidden, each with the words its options are called by."""
+    context = click.Context(main)
+    found = {}
+    for name in main.list_commands(context):
+        command = main.get_command(context, name)
+        assert command is not None
+        if name not in COMMANDS and not command.hidden:
+            options = [each for each in command.params if isinstance(each, click.Option)]
+            found[name] = {word for each in options for word in (*each.opts, *each.secondary_opts)}
+    return found
+
+
+def test_the_table_names_every_command_and_option_and_none_besides() -> None:
+    told = {
+        in_backticks(command)[0].split()[1]: set(re.findall(r"--[a-z-]+", what))
+        for command, what in table(read("operations.md"), "command").rows
+    }
+    assert told == {name: words - NOT_WORTH_TELLING for name, words in options_of_operators().items()}
