@@ -21,7 +21,7 @@ from tests.docs.conftest import PASSWORD, Server
 from tests.docs.pages import blocks, read
 
 CURL = shutil.which("curl")
-PAGES = ["api", "webhooks.md", "integrations.md"]
+PAGES = ["api", "webhooks.md", "integrations"]
 ADDRESS = re.compile(r'\$api(/[^\s"?]*)')
 
 

@@ -116,7 +116,7 @@ def test_defaults(page: str) -> None:
         assert sentence in prose
 
 
-@pytest.mark.parametrize("name", ["README.md", "api", "webhooks.md", "integrations.md"])
+@pytest.mark.parametrize("name", ["README.md", "api", "webhooks.md", "integrations"])
 def test_settings_that_are_named_exist(name: str) -> None:
     known = {field.metadata["env"] for field in dataclasses.fields(Settings)} | OF_THE_EXAMPLES
     prefixes = "SPEAKR|WEBHOOK|TRANSCRIPTION|TEXT_MODEL|VIDEO|USERS"
