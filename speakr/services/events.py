@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import or_, select
+from sqlalchemy import select
 
 from speakr.backends import plugged
 from speakr.db import after_commit, db
 from speakr.domain.clock import isoformat_z, now
-from speakr.domain.events import EventData, RecordingEvent
+from speakr.domain.errors import Invalid
+from speakr.domain.events import EventData, EventType, RecordingEvent
+from speakr.domain.permissions import Actor
+from speakr.domain.webhooks import PayloadStyle
 from speakr.models import Delivery, Event, Webhook
+from speakr.services import subscriptions
+
+_IDS = ("recording_id", "webhook_id")
+"""What of `data` is sent to those who want ids only."""
 
 
 def record(user_id: int, data: EventData, *, recording_id: int | None = None) -> Event:
@@ -38,17 +46,8 @@ def record_all(user_id: int, facts: Sequence[RecordingEvent]) -> None:
 def _deliveries(user_id: int, happened: Sequence[Event]) -> list[Delivery]:
     if not happened or not plugged().settings.webhook_enabled:
         return []
-    webhooks = db.session.scalars(
-        # A paused webhook's deliveries are written and held; one that its owner switched off gets none.
-        select(Webhook)
-        .where(Webhook.user_id == user_id, or_(Webhook.enabled, Webhook.auto_paused))
-        .order_by(Webhook.id)
-    ).all()
     deliveries = [
-        delivery_of(event, webhook)
-        for event in happened
-        for webhook in webhooks
-        if event.type in webhook.events
+        delivery_of(event, webhook) for event, webhook in subscriptions.listening(user_id, happened)
     ]
     if deliveries:
         after_commit(plugged().doorbell.wake_dispatcher)
@@ -66,7 +65,18 @@ def record_for(webhook: Webhook, data: EventData) -> Delivery:
 
 def replay(webhook: Webhook, original: Event) -> Delivery:
     """Tell one webhook an old fact again, as a new event that names the old one."""
-    event = Event(
+    event = again(original)
+    db.session.add(event)
+    delivery = delivery_of(event, webhook)
+    db.session.add(delivery)
+    db.session.flush()  # to know delivery.id
+    after_commit(plugged().doorbell.wake_dispatcher)
+    return delivery
+
+
+def again(original: Event) -> Event:
+    """Return an old fact as a new event that names the old one; it is not written yet."""
+    return Event(
         uuid=str(uuid.uuid4()),
         user_id=original.user_id,
         recording_id=original.recording_id,
@@ -75,12 +85,35 @@ def replay(webhook: Webhook, original: Event) -> Delivery:
         data=original.data,
         replayed_from=original.uuid,
     )
-    db.session.add(event)
-    delivery = delivery_of(event, webhook)
-    db.session.add(delivery)
-    db.session.flush()  # to know delivery.id
-    after_commit(plugged().doorbell.wake_dispatcher)
-    return delivery
+
+
+def list_for(
+    actor: Actor, *, since: datetime | None, event_type: EventType | None, before: str | None, limit: int
+) -> Sequence[Event]:
+    """List what the actor's webhooks are told, newest first, for those who ask instead of listening.
+
+    Replays and tests are left out: they are meant for one webhook.
+
+    Raises:
+        Invalid: `before` is no event of the actor's.
+
+    """
+    mine = Event.user_id == actor.user_id
+    query = select(Event).where(mine, Event.replayed_from.is_(None), Event.type != EventType.WEBHOOK_TEST)
+    if event_type is not None:
+        query = query.where(Event.type == event_type)
+    if since is not None:
+        # By id, which is in the index: else a look at the last minute would read years.
+        last_before = (
+            select(Event.id).where(mine, Event.occurred_at < since).order_by(Event.id.desc()).limit(1)
+        )
+        query = query.where(Event.id > (db.session.scalar(last_before) or 0), Event.occurred_at >= since)
+    if before is not None:
+        known = db.session.scalar(select(Event.id).where(mine, Event.uuid == before))
+        if known is None:
+            raise Invalid("before is not the id of an event", errors={"before": ["is not known"]})
+        query = query.where(Event.id < known)
+    return db.session.scalars(query.order_by(Event.id.desc()).limit(limit)).all()
 
 
 def _event(user_id: int, data: EventData, recording_id: int | None) -> Event:
@@ -106,21 +139,23 @@ def delivery_of(event: Event, webhook: Webhook) -> Delivery:
         webhook_id=webhook.id,
         event_uuid=event.uuid,
         event_type=event.type,
-        body=envelope(event).decode(),
+        body=orjson.dumps(envelope(event, webhook.payload)).decode(),
         next_attempt_at=event.occurred_at,
         created_at=event.occurred_at,
     )
 
 
-def envelope(event: Event) -> bytes:
-    """Return the body as it is sent: compact JSON, keys in the documented order."""
-    body: dict[str, Any] = {
+def envelope(event: Event, style: PayloadStyle = PayloadStyle.FULL) -> dict[str, Any]:
+    """Return what is told of an event, keys in the documented order. Sent as compact JSON."""
+    told: dict[str, Any] = {
         "id": event.uuid,
         "type": event.type.value,
         "timestamp": isoformat_z(event.occurred_at),
         "user_id": event.user_id,
         "data": event.data,
     }
+    if style is PayloadStyle.THIN:
+        told["data"] = {name: value for name, value in event.data.items() if name in _IDS}
     if event.replayed_from is not None:
-        body["replayed_from"] = event.replayed_from
-    return orjson.dumps(body)
+        told["replayed_from"] = event.replayed_from
+    return told

@@ -1,0 +1,79 @@
+"""Which webhooks are to be told of what happened."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import and_, or_, select
+
+from speakr.db import db
+from speakr.domain.webhooks import WhenPaused
+from speakr.models import Event, Recording, RecordingTag, Webhook
+
+_AT_ONCE = 1_000
+
+
+@dataclass(slots=True)
+class _Places:
+    """Where recordings are filed: the tags that somebody asks for, and the folders."""
+
+    tags: defaultdict[int, set[int]] = field(default_factory=lambda: defaultdict(set))
+    folders: dict[int, int] = field(default_factory=dict)
+
+    def has(self, recording_id: int | None, webhook: Webhook) -> bool:
+        """Tell whether a recording is filed where a webhook listens."""
+        number = recording_id or 0
+        return (not webhook.tag_ids or not self.tags[number].isdisjoint(webhook.tag_ids)) and (
+            not webhook.folder_ids or self.folders.get(number) in webhook.folder_ids
+        )
+
+
+def listening(user_id: int, happened: Sequence[Event]) -> Iterator[tuple[Event, Webhook]]:
+    """Yield each event with each webhook that it is to be sent to.
+
+    Filters go by how a recording is filed now: after a change, and before a removal.
+    """
+    webhooks = _awake(user_id)
+    types = {event.type for event in happened}
+    filtered = [
+        webhook
+        for webhook in webhooks
+        if (webhook.tag_ids or webhook.folder_ids) and not types.isdisjoint(webhook.events)
+    ]
+    places = _places(filtered, {event.recording_id for event in happened if event.recording_id})
+    for event in happened:
+        for webhook in webhooks:
+            if event.type in webhook.events and places.has(event.recording_id, webhook):
+                yield event, webhook
+
+
+def _awake(user_id: int) -> Sequence[Webhook]:
+    """Return the webhooks for which deliveries are written: also paused ones, whose deliveries are held."""
+    is_held = and_(Webhook.auto_paused, Webhook.when_paused == WhenPaused.HOLD)
+    return db.session.scalars(
+        select(Webhook).where(Webhook.user_id == user_id, or_(Webhook.enabled, is_held)).order_by(Webhook.id)
+    ).all()
+
+
+def _places(filtered: Sequence[Webhook], recording_ids: Collection[int]) -> _Places:
+    """Look up how recordings are filed, as far as these webhooks ask."""
+    places = _Places()
+    asked_tags = {tag_id for webhook in filtered for tag_id in webhook.tag_ids or ()}
+    asks_folders = any(webhook.folder_ids for webhook in filtered)
+    ids = sorted(recording_ids)
+    for start in range(0, len(ids), _AT_ONCE):
+        part = ids[start : start + _AT_ONCE]
+        if asked_tags:
+            tagged = select(RecordingTag.recording_id, RecordingTag.tag_id).where(
+                RecordingTag.recording_id.in_(part), RecordingTag.tag_id.in_(asked_tags)
+            )
+            for row in db.session.execute(tagged):
+                places.tags[row.recording_id].add(row.tag_id)
+        if asks_folders:
+            filed = select(Recording.id, Recording.folder_id).where(
+                Recording.id.in_(part), Recording.folder_id.is_not(None)
+            )
+            places.folders |= {row.id: row.folder_id for row in db.session.execute(filed)}
+    return places
