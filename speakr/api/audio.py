@@ -25,6 +25,18 @@ from speakr.web.rate_limits import RateClass
 blp = noun("audio", "The sound of a recording, and its live progress")
 
 
+_EVENT: dict[str, Any] = {
+    "type": "object",
+    "description": "One event of the stream; `data` is JSON text.",
+    "properties": {
+        "id": {"type": "string"},
+        "event": {"type": "string", "enum": ["status", "progress", "segment", "deleted"]},
+        "data": {"type": "string"},
+        "retry": {"type": "integer"},
+    },
+}
+
+
 class AudioQuery(Wire):
     """How to hand the file over."""
 
@@ -75,7 +87,7 @@ class Live(MethodView):
     @needs(Scope.READ, RateClass.GET)
     @blp.doc(operationId="watchRecording")
     @blp.arguments(LiveQuery, location="query")
-    @blp.response(200, {"type": "string"}, content_type="text/event-stream")
+    @blp.response(200, _EVENT, content_type="text/event-stream")
     def get(self, query: dict[str, Any], recording_id: int) -> Response:
         """Follow progress and segments as server-sent events; `Last-Event-ID` goes on where a client stopped."""
         who = actor()

@@ -21,7 +21,7 @@ class HomepageServices(MethodView):
 
     @needs(Scope.READ, RateClass.STATS)
     @blp.doc(operationId="getHomepageServices")
-    @blp.response(200, {"type": "string"}, content_type=homepage.MEDIA_TYPE)
+    @blp.response(200, {"type": "array", "items": {"type": "object"}}, content_type=homepage.MEDIA_TYPE)
     def get(self) -> Response:
         """Write the configuration of gethomepage for this server; put a token in place of `your-token`."""
         return Response(homepage.services(base_url()), content_type=f"{homepage.MEDIA_TYPE}; charset=utf-8")

@@ -9,7 +9,7 @@ from flask.views import MethodView
 from speakr.api.blueprint import noun
 from speakr.api.idempotent import idempotent
 from speakr.api.schemas.common import SuccessOut
-from speakr.api.schemas.folders import FolderIn, FolderOut
+from speakr.api.schemas.folders import FolderIn, FolderOut, FolderUpdateIn
 from speakr.db import unit_of_work
 from speakr.domain.permissions import Scope
 from speakr.services import filing, folders
@@ -76,7 +76,7 @@ class Folder(MethodView):
 
     @needs(Scope.WRITE, RateClass.WRITE)
     @blp.doc(operationId="updateFolder")
-    @blp.arguments(FolderIn)
+    @blp.arguments(FolderUpdateIn, required=False)
     @blp.response(200, FolderOut)
     def patch(self, values: dict[str, Any], folder_id: int) -> Any:
         """Change some fields of a folder; `group_id` moves it into a group, or back to the caller with null."""
@@ -84,7 +84,7 @@ class Folder(MethodView):
 
     @needs(Scope.WRITE, RateClass.WRITE)
     @blp.doc(operationId="replaceFolder")
-    @blp.arguments(FolderIn)
+    @blp.arguments(FolderUpdateIn, required=False)
     @blp.response(200, FolderOut)
     def put(self, values: dict[str, Any], folder_id: int) -> Any:
         """Change some fields of a folder (the same as PATCH)."""

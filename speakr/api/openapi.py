@@ -54,8 +54,34 @@ def document(app: Flask) -> dict[str, Any]:
         else:
             paths[path] = {"servers": [{"url": "/"}], **item}
     spec["paths"] = paths
+    _require(spec)
     openapi_conventions.add_components(spec)
     return spec
+
+
+def _require(spec: dict[str, Any]) -> None:
+    """Write down as required what schemas let pass because a service misses it in its own words."""
+    for shape in spec["components"]["schemas"].values():
+        if shape.get("additionalProperties") is True:
+            shape["additionalProperties"] = False  # a service refuses names it does not know
+        for name, field in shape.get("properties", {}).items():
+            if not field.pop("x-nullable", True):
+                field.pop("nullable", None)
+            if _lift(field):
+                shape["required"] = sorted({*shape.get("required", ()), name})
+    for item in spec["paths"].values():
+        for operation in item.values():
+            for parameter in operation.get("parameters", ()) if isinstance(operation, dict) else ():
+                if _lift(parameter.get("schema", {})):
+                    parameter["required"] = True
+
+
+def _lift(field: dict[str, Any]) -> bool:
+    is_required = bool(field.pop("x-required", False))
+    if is_required:  # then it has no default, and null is no value
+        field.pop("default", None)
+        field.pop("nullable", None)
+    return is_required
 
 
 def _endpoints(app: Flask) -> dict[str, str]:

@@ -69,7 +69,7 @@ class Tag(MethodView):
 
     @needs(Scope.WRITE, RateClass.WRITE)
     @blp.doc(operationId="updateTag")
-    @blp.arguments(TagUpdateIn)
+    @blp.arguments(TagUpdateIn, required=False)
     @blp.response(200, TagUpdatedOut)
     def put(self, values: dict[str, Any], tag_id: int) -> Any:
         """Change some fields of a tag."""
@@ -78,7 +78,7 @@ class Tag(MethodView):
 
     @needs(Scope.WRITE, RateClass.WRITE)
     @blp.doc(operationId="patchTag")
-    @blp.arguments(TagUpdateIn)
+    @blp.arguments(TagUpdateIn, required=False)
     @blp.response(200, TagUpdatedOut)
     def patch(self, values: dict[str, Any], tag_id: int) -> Any:
         """Change some fields of a tag (the same as PUT)."""

@@ -60,7 +60,7 @@ def _make(name: str, prefix: str, suffix: str) -> Blueprint:
 
         @needs(Scope.WRITE, RateClass.WRITE)
         @blp.doc(operationId=f"renameToken{suffix}")
-        @blp.arguments(TokenUpdateIn, required=False)
+        @blp.arguments(TokenUpdateIn)
         @blp.response(200, TokenOut)
         def patch(self, form: dict[str, Any], token_id: int) -> Any:
             """Give a token another name."""

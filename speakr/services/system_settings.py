@@ -19,14 +19,23 @@ from speakr.models import SystemSetting
 
 BIGGEST = 2_147_483_647
 
-Read = Callable[[Any], Any]
-"""Checks a JSON value; returns it as it is kept, or raises ValueError with what is wrong."""
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Which values a setting takes, as JSON Schema tells it and as they are checked."""
+
+    shape: Mapping[str, Any]
+    check: Callable[[Any], Any]
+    """Returns a JSON value as it is kept, or raises ValueError with what is wrong."""
 
 
-def _yes_or_no(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError("must be true or false")  # noqa: TRY004 - one type for all that is wrong with a value
-    return value
+def _yes_or_no() -> Read:
+    def read(value: Any) -> bool:
+        if not isinstance(value, bool):
+            raise ValueError("must be true or false")  # noqa: TRY004 - one type for all that is wrong with a value
+        return value
+
+    return Read({"type": "boolean"}, read)
 
 
 def _whole(least: int, most: int, *, or_none: bool = False) -> Read:
@@ -39,7 +48,8 @@ def _whole(least: int, most: int, *, or_none: bool = False) -> Read:
             )
         return value
 
-    return read
+    shape = {"type": "integer", "minimum": least, "maximum": most}
+    return Read({**shape, "x-nullable": or_none}, read)
 
 
 def _text(longest: int) -> Read:
@@ -48,7 +58,7 @@ def _text(longest: int) -> Read:
             raise ValueError(f"must be text of at most {longest} characters")
         return value
 
-    return read
+    return Read({"type": "string", "maxLength": longest, "pattern": r"^[^\x00]*$"}, read)
 
 
 def _one_of(*words: str) -> Read:
@@ -57,13 +67,16 @@ def _one_of(*words: str) -> Read:
             raise ValueError(f"must be one of {', '.join(words)}")
         return str(value)
 
-    return read
+    return Read({"type": "string", "enum": list(words)}, read)
 
 
-def _price(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1_000_000:  # noqa: PLR2004
-        raise ValueError("must be a number from 0 to 1000000")
-    return float(value)
+def _price(most: int) -> Read:
+    def read(value: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
+            raise ValueError(f"must be a number from 0 to {most}")
+        return float(value)
+
+    return Read({"type": "number", "minimum": 0, "maximum": most}, read)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +97,19 @@ def _env(name: str) -> Callable[[], Any]:
 
 
 KNOWN: Mapping[str, Known] = {
-    "enable_folders": Known(_env("enable_folders"), _yes_or_no, "Folders, for everybody."),
+    "enable_folders": Known(_env("enable_folders"), _yes_or_no(), "Folders, for everybody."),
     "enable_internal_sharing": Known(
-        _fixed(value=True), _yes_or_no, "Sharing of recordings between users, by name and through groups."
+        _fixed(value=True), _yes_or_no(), "Sharing of recordings between users, by name and through groups."
     ),
     "enable_auto_summarization": Known(
-        _fixed(value=True), _yes_or_no, "Summaries right after transcription, for users who want them."
+        _fixed(value=True), _yes_or_no(), "Summaries right after transcription, for users who want them."
     ),
     "users_can_delete": Known(
-        _env("users_can_delete"), _yes_or_no, "Whether users who are no admins may delete recordings."
+        _env("users_can_delete"), _yes_or_no(), "Whether users who are no admins may delete recordings."
     ),
-    "enable_auto_deletion": Known(_fixed(value=False), _yes_or_no, "Retention: deletion of old recordings."),
+    "enable_auto_deletion": Known(
+        _fixed(value=False), _yes_or_no(), "Retention: deletion of old recordings."
+    ),
     "retention_days": Known(
         _fixed(None),
         _whole(1, 36_500, or_none=True),
@@ -146,7 +161,7 @@ KNOWN: Mapping[str, Known] = {
     ),
     "cost_per_transcribed_minute": Known(
         _fixed(0),
-        _price,
+        _price(1_000_000),
         "Money per minute of audio, for `estimated_cost` in the statistics.",
     ),
     "webhook_max_per_user": Known(_env("webhook_max_per_user"), _whole(0, 10_000), "Webhooks per user."),
@@ -176,7 +191,7 @@ def put(name: str, value: Any) -> None:
     if known is None:
         raise Invalid(f"There is no setting named {name}.", errors={name[:100]: ["unknown setting"]})
     try:
-        kept = known.read(value)
+        kept = known.read.check(value)
     except ValueError as error:
         raise Invalid(f"{name} {error}.", errors={name: [str(error)]}) from None
     dialect: Any = sqlite if db.engine.dialect.name == "sqlite" else postgresql

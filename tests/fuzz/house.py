@@ -10,6 +10,7 @@ from unittest import mock
 
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import select
 
 from speakr import backends
 from speakr.app import create_app
@@ -18,15 +19,15 @@ from speakr.domain.clock import now
 from speakr.domain.permissions import Scope
 from speakr.domain.transcript import Span
 from speakr.jobs import runner, transcribe
-from speakr.models import CalendarEvent
+from speakr.models import CalendarEvent, Segment
 from speakr.services import tokens, users
 from speakr.settings import Settings
 from tests.conftest import multipart, wav
 from tests.fakes import FakeTranscriber, FakeWriter, MemoryDoorbell, MemoryLiveFeed
 
 V1 = "/api/v1"
-HOW_MANY = 6
-"""Of each kind, so that what is deleted is not all there is."""
+HOW_MANY = 12
+"""Of each kind: half of them to be looked at and changed, half to be deleted."""
 
 HOOK = {"name": "n", "url": "http://127.0.0.1:8765/", "events": ["recording.created"], "allow_http": True}
 
@@ -54,7 +55,11 @@ class House:
         """Make several of a kind; `#` in texts becomes a number."""
         self.ids[name] = [
             self.make(
-                path, {key: text.replace("#", str(n)) if isinstance(text, str) else text for key, text in body.items()}
+                path,
+                {
+                    key: text.replace("#", str(n)) if isinstance(text, str) else text
+                    for key, text in body.items()
+                },
             )["id"]
             for n in range(HOW_MANY)
         ]
@@ -70,9 +75,8 @@ def furnish(settings: Settings) -> House:
             house = House(app.test_client(), token, root.id, kept.id)
         house.several("user_id", "/admin/users", {"username": "user#", "email": "user#@example.com"})
         house.several("group_id", "/groups", {"name": "Group #"})
-        for group_id in house.ids["group_id"]:
-            for user_id in house.ids["user_id"][:3]:
-                house.make(f"/groups/{group_id}/members", {"user_id": user_id})
+        for group_id, user_id in zip(house.ids["group_id"], house.ids["user_id"], strict=True):
+            house.make(f"/groups/{group_id}/members", {"user_id": user_id})
         house.several("tag_id", "/tags", {"name": "Tag #"})
         house.several("folder_id", "/folders", {"name": "Folder #"})
         house.several("speaker_id", "/speakers", {"name": "Speaker #"})
@@ -100,6 +104,9 @@ def _recordings(house: House, doorbell: MemoryDoorbell) -> None:
                 runner.run(doorbell.rings.pop(0)[1])
         with unit_of_work() as session:
             session.add(CalendarEvent(recording_id=made, title="Lunch", start_at=now(), end_at=now()))
+            spoken = session.scalars(select(Segment).where(Segment.recording_id == made))
+            for segment in spoken:
+                segment.speaker = f"SPEAKER_0{segment.position % 2}"
         ids["share_id"].append(house.make(f"/recordings/{made}/shares", {"user_id": ids["user_id"][n]})["id"])
     ids["job_id"] = [job["id"] for job in house.make("/jobs", method="GET")["jobs"]]
 

@@ -37,7 +37,15 @@ def served(database: str) -> Iterator[tuple[Server, House]]:
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="spk-f-")))
         url = stack.enter_context(postgres_server()) if database == "postgresql" else ""
-        server = stack.enter_context(Server(folder, url, SPEAKR_MIN_FREE_DISK_MB="1", ENABLE_FOLDERS="yes", WEBHOOK_INTRANET_HOST_ALLOWLIST="127.0.0.1/32"))
+        server = stack.enter_context(
+            Server(
+                folder,
+                url,
+                SPEAKR_MIN_FREE_DISK_MB="1",
+                ENABLE_FOLDERS="yes",
+                WEBHOOK_INTRANET_HOST_ALLOWLIST="127.0.0.1/32",
+            )
+        )
         yield server, furnish(Settings.from_env(server.environment))
 
 
@@ -61,7 +69,12 @@ def fuzz(database: str, examples: int, *arguments: str) -> Outcome:
             *arguments,
         ]
         told = {"ids": house.ids, "own_user_id": house.own_user_id, "own_token_id": house.own_token_id}
-        environment = {**os.environ, "SPEAKR_FUZZ_HOUSE": json.dumps(told), "SPEAKR_FUZZ_TOKEN": house.token, "PYTHONPATH": str(HERE.parent.parent)}
+        environment = {
+            **os.environ,
+            "SPEAKR_FUZZ_HOUSE": json.dumps(told),
+            "SPEAKR_FUZZ_TOKEN": house.token,
+            "PYTHONPATH": str(HERE.parent.parent),
+        }
         began = time.monotonic()
         done = subprocess.run(command, env=environment, cwd=server.folder, check=False)
         return Outcome(database, done.returncode, time.monotonic() - began)

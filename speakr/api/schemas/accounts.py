@@ -7,8 +7,8 @@ from typing import Any
 from marshmallow import ValidationError, fields, post_load, validate
 
 from speakr.api.schemas.common import PaginationOut
-from speakr.api.schemas.fields import StrictBoolean, UtcDateTime, Wire, text
-from speakr.api.schemas.users import LONGEST_PASSWORD
+from speakr.api.schemas.fields import NOT_BLANK, StrictBoolean, UtcDateTime, Wire, text
+from speakr.api.schemas.users import EMAIL, LONG_ENOUGH, LONGEST_PASSWORD
 
 _MOST = 2_147_483_647
 _MOST_BYTES = 10**15
@@ -75,13 +75,13 @@ def _budget(most: int, **kwargs: Any) -> fields.Integer:
 class AccountUpdateIn(Wire):
     """Fields to change; all optional. Time and space may be told in small units or in large ones."""
 
-    username = text(80)
-    email = text(254, allow_none=True)
+    username = text(80, metadata=NOT_BLANK)
+    email = text(254, allow_none=True, metadata=EMAIL)
     email_verified = StrictBoolean()
     name = text(120, allow_none=True)
     is_admin = StrictBoolean()
     is_active = StrictBoolean()
-    password = text(LONGEST_PASSWORD)
+    password = text(LONGEST_PASSWORD, metadata=LONG_ENOUGH)
     token_budget = _budget(_MOST)
     transcription_budget_seconds = _budget(_MOST)
     transcription_budget_minutes = _budget(_MOST // _SECONDS_PER_MINUTE)
@@ -103,4 +103,4 @@ class AccountUpdateIn(Wire):
 class AccountCreateIn(AccountUpdateIn):
     """A new person. Without a password they can only come with a token."""
 
-    username = text(80, required=True)
+    username = text(80, required=True, metadata=NOT_BLANK)

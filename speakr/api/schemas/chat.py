@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from marshmallow import fields, pre_load, validate
 
-from speakr.api.schemas.fields import Wire, text
+from speakr.api.schemas.fields import NOT_BLANK, Wire, text
 from speakr.api.schemas.recordings import STATUSES
 from speakr.domain.conversation import Role
 
@@ -34,7 +34,7 @@ class TurnIn(Wire):
 class ChatIn(Wire):
     """A question, and what was said before."""
 
-    message = text(LONGEST_MESSAGE, required=True)
+    message = text(LONGEST_MESSAGE, required=True, metadata=NOT_BLANK)
     conversation_history = fields.List(
         fields.Nested(TurnIn),
         load_default=list,

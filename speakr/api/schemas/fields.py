@@ -12,6 +12,20 @@ from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
 from speakr.domain.clock import isoformat_z, parse_iso
 
 BIGGEST_ID = 2_147_483_647
+
+# Words for the API's description alone, where a service complains in its own, documented words.
+REQUIRED: Mapping[str, Any] = {"x-required": True}
+"""Metadata of what must be there though the schema lets it pass; `openapi.py` writes it down as required."""
+NOT_BLANK: Mapping[str, Any] = {
+    "minLength": 1,
+    "pattern": r"[^\x00\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]",
+}
+"""Metadata of text of which something must be left when it is trimmed."""
+WHEN: Mapping[str, Any] = {
+    "anyOf": [{"format": "date"}, {"format": "date-time"}, {"maxLength": 0}],
+}
+"""Metadata of a date or a time in a query; an empty one is none."""
+
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -44,13 +58,14 @@ class UtcDateTime(fields.DateTime):
 
 
 class Text(fields.String):
-    """Text from strangers: what databases cannot store is dropped before the length is checked."""
+    """Text from strangers: what databases cannot store is dropped once the length is checked."""
 
-    def _deserialize(
-        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    def deserialize(
+        self, value: Any, attr: str | None = None, data: Mapping[str, Any] | None = None, **kwargs: Any
     ) -> Any:
-        text: str = super()._deserialize(value, attr, data, **kwargs)
-        return _UNSTORABLE.sub("", text)
+        """Check the text as it came, as the API's description says, and clean it then."""
+        text = super().deserialize(value, attr, data, **kwargs)
+        return _UNSTORABLE.sub("", text) if isinstance(text, str) else text
 
 
 def text(longest: int, **kwargs: Any) -> Text:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from marshmallow import fields, pre_load, validate
+from typing import Any
+
+from marshmallow import fields, post_load, pre_load, validate
 
 from speakr.api.schemas.fields import StrictBoolean, Wire, an_id, text
 
@@ -49,15 +51,15 @@ class FilingIn(Wire):
 
     @pre_load
     def tidy(self, data: object, **_: object) -> object:
-        """Trim the name, and take 0 days for no rule, as forms send it."""
-        if not isinstance(data, dict):
-            return data
-        data = dict(data)
-        if isinstance(data.get("name"), str):
-            data["name"] = data["name"].strip()
-        if data.get("retention_days") == 0 and data["retention_days"] is not False:
-            data["retention_days"] = None
+        """Take 0 days for no rule, as forms send it."""
+        if isinstance(data, dict) and data.get("retention_days") == 0 and data["retention_days"] is not False:
+            data = {**data, "retention_days": None}
         return data
+
+    @post_load
+    def trim(self, data: dict[str, Any], **_: object) -> dict[str, Any]:
+        """Trim the name."""
+        return {**data, "name": data["name"].strip()} if "name" in data else data
 
 
 class FilingOut(Wire):

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from marshmallow import fields
 
-from speakr.api.schemas.fields import UtcDateTime, text
+from speakr.api.schemas.fields import NOT_BLANK, REQUIRED, UtcDateTime, text
 from speakr.api.schemas.filing import FilingIn, FilingOut
 
 
 class FolderIn(FilingIn):
-    """A folder to be made, or fields to change; only a new folder's name is needed."""
+    """A folder to be made; only the name is needed."""
 
-    name = text(100, metadata={"example": "Client Calls"})
+    name = text(100, metadata={"example": "Client Calls", **NOT_BLANK, **REQUIRED})
+
+
+class FolderUpdateIn(FilingIn):
+    """Fields to change; all optional."""
+
+    name = text(100, metadata={"example": "Client Calls", **NOT_BLANK})
 
 
 class FolderOut(FilingOut):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import fields, validate
 
-from speakr.api.schemas.fields import QueryBoolean, UtcDateTime, Wire, an_id, text
+from speakr.api.schemas.fields import NOT_BLANK, QueryBoolean, UtcDateTime, Wire, an_id, text
 from speakr.domain.permissions import GroupRole
 
 _ROLE = validate.OneOf([role.value for role in GroupRole])
@@ -38,14 +38,14 @@ class GroupListQuery(Wire):
 class GroupCreateIn(Wire):
     """A new group."""
 
-    name = text(100, required=True, metadata={"example": "Engineering"})
+    name = text(100, required=True, metadata={"example": "Engineering", **NOT_BLANK})
     description = text(500, allow_none=True, load_default=None)
 
 
 class GroupUpdateIn(Wire):
     """Fields to change; all optional."""
 
-    name = text(100)
+    name = text(100, metadata=NOT_BLANK)
     description = text(500, allow_none=True)
 
 

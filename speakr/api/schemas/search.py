@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import fields, validate
 
-from speakr.api.schemas.fields import Text, Wire
+from speakr.api.schemas.fields import NOT_BLANK, REQUIRED, Text, Wire
 from speakr.api.schemas.recordings import MOST_PER_PAGE, RecordingItemOut, RecordingListQuery
 from speakr.domain.search import LONGEST_QUESTION, MOST_TERMS, Field
 from speakr.services.search import COUNTED
@@ -25,6 +25,9 @@ class SearchQuery(RecordingListQuery):
     q = Text(
         load_default="",
         metadata={
+            **REQUIRED,
+            **NOT_BLANK,
+            "maxLength": LONGEST_QUESTION,
             "description": (
                 'Words, all of which must be there; "phrases", -exclusions and beginnings*. '
                 f"At most {LONGEST_QUESTION} characters and {MOST_TERMS} words and phrases. Required."

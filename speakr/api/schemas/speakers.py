@@ -7,7 +7,7 @@ from typing import Any
 from marshmallow import fields
 
 from speakr.api.schemas.common import SuccessOut
-from speakr.api.schemas.fields import StrictBoolean, Text, UtcDateTime, Wire, an_id
+from speakr.api.schemas.fields import REQUIRED, StrictBoolean, Text, UtcDateTime, Wire, an_id
 
 
 class SpeakerRefOut(Wire):
@@ -37,7 +37,16 @@ class SpeakerListOut(Wire):
 class SpeakerIn(Wire):
     """A speaker's name. What it may be is told by the service, so it is not required here."""
 
-    name = Text(load_default="", allow_none=True, metadata={"example": "Jane Smith", "maxLength": 120})
+    name = Text(
+        load_default="",
+        allow_none=True,
+        metadata={
+            **REQUIRED,
+            "example": "Jane Smith",
+            "pattern": r"^[^,]*[!-+\--~\u00a1-\u00ac\u00ae-\u05ff][^,]*$",
+            "description": "At most 120 characters on one line, without commas: they separate participants.",
+        },
+    )
 
 
 class SpeakerCreatedOut(SpeakerRefOut):

@@ -31,9 +31,12 @@ class _Named(Wire):
 
 SettingsIn = _Named.from_dict(
     {
-        name: fields.Raw(allow_none=True, metadata={"description": known.help})
+        name: fields.Raw(
+            allow_none=True,  # the service tells what is wrong with all of them at once
+            metadata={"x-nullable": False, **known.read.shape, "description": known.help},
+        )
         for name, known in KNOWN.items()
     },
     name="SettingsIn",
 )
-"""Settings to change, by name; which values they take is the service's business."""
+"""Settings to change, by name; the values are checked by the service."""

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from marshmallow import fields, pre_load, validate
 
-from speakr.api.schemas.fields import StrictBoolean, Wire, an_id, text
+from speakr.api.schemas.fields import NOT_BLANK, REQUIRED, StrictBoolean, Wire, an_id, text
 from speakr.api.schemas.filing import FilingIn, FilingOut
 
 
 class TagIn(FilingIn):
     """A tag to be made; only the name is needed."""
 
-    name = text(50, metadata={"example": "Interviews"})
+    name = text(50, metadata={"example": "Interviews", **NOT_BLANK, **REQUIRED})
 
 
 class TagUpdateIn(TagIn):
     """Fields to change; all optional. A tag stays with its owner."""
+
+    name = text(50, metadata={"example": "Interviews", **NOT_BLANK})
 
     class Meta(TagIn.Meta):
         """marshmallow's place for options."""

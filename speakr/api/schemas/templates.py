@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from marshmallow import fields, validate
 
-from speakr.api.schemas.fields import BIGGEST_ID, StrictBoolean, Text, UtcDateTime, Wire, text
+from speakr.api.schemas.fields import BIGGEST_ID, NOT_BLANK, StrictBoolean, Text, UtcDateTime, Wire, text
 from speakr.domain.templates import TemplateKind
 
+_BODY = {**NOT_BLANK, "example": "{{start_time}} {{speaker}}: {{text}}"}
 _KIND = validate.OneOf([kind.value for kind in TemplateKind])
 
 
@@ -37,8 +38,8 @@ class TemplateListQuery(Wire):
 class TemplateUpdateIn(Wire):
     """Fields to change; all optional. How long a body may be depends on the kind."""
 
-    name = text(100)
-    body = Text(metadata={"example": "{{start_time}} {{speaker}}: {{text}}"})
+    name = text(100, metadata=NOT_BLANK)
+    body = Text(metadata=_BODY)
     is_default = StrictBoolean()
 
 
@@ -46,8 +47,8 @@ class TemplateCreateIn(Wire):
     """A new template."""
 
     kind = fields.String(required=True, validate=_KIND)
-    name = text(100, required=True)
-    body = Text(required=True, metadata={"example": "{{start_time}} {{speaker}}: {{text}}"})
+    name = text(100, required=True, metadata=NOT_BLANK)
+    body = Text(required=True, metadata=_BODY)
     is_default = StrictBoolean(load_default=False)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import fields, validate
 
-from speakr.api.schemas.fields import UtcDateTime, Wire, text
+from speakr.api.schemas.fields import NOT_BLANK, REQUIRED, UtcDateTime, Wire, text
 from speakr.domain.permissions import Scope
 
 SCOPES = [scope.value for scope in Scope]
@@ -56,4 +56,4 @@ class TokenCreateIn(Wire):
 class TokenUpdateIn(Wire):
     """A new name."""
 
-    name = text(1000, load_default="")
+    name = text(1000, load_default="", metadata={**REQUIRED, **NOT_BLANK})

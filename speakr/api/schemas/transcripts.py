@@ -39,7 +39,10 @@ class TranscriptOut(Wire):
 class TranscriptQuery(Wire):
     """Which format."""
 
-    format = fields.String(load_default="json", metadata={"description": "json, text, srt or vtt"})
+    format = fields.String(
+        load_default="json",
+        metadata={"description": "json, text, srt or vtt", "enum": ["json", "text", "srt", "vtt"]},
+    )
     words = fields.String(
         load_default="false", metadata={"description": "true adds words with their times (json)."}
     )

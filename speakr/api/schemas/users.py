@@ -7,15 +7,23 @@ from typing import Any, ClassVar
 
 from marshmallow import ValidationError, fields, pre_load, validate
 
-from speakr.api.schemas.fields import StrictBoolean, Text, UtcDateTime, Wire, text
+from speakr.api.schemas.fields import REQUIRED, StrictBoolean, Text, UtcDateTime, Wire, text
 
 LONGEST_PROMPT = 20_000
+SHORTEST_PASSWORD = 8
 LONGEST_PASSWORD = 1_000
 """Hashing must not be made slow by strangers."""
+LONG_ENOUGH = {"minLength": SHORTEST_PASSWORD, "pattern": rf"(\x00*[^\x00]){{{SHORTEST_PASSWORD}}}"}
+"""Metadata of a new password; what cannot be stored is not counted."""
+
+EMAIL = {"pattern": r"^(\s*|\s*[^@\s]+@[^@\s]+\s*)$", "example": "jane@example.com"}
+"""Metadata of an address, which may be empty for none."""
 
 _LANGUAGE = validate.Regexp(
     r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})?$", error="must be a language code such as en or pt-BR"
 )
+_NO_LANGUAGE = {"pattern": r"^([A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})?)?$"}
+"""Metadata where an empty text is taken for none."""
 
 
 class PreferencesOut(Wire):
@@ -34,7 +42,7 @@ class PreferencesOut(Wire):
     summary_prompt = fields.String(required=True, allow_none=True)
 
 
-class Threshold(fields.Float):
+class Threshold(fields.Raw):
     """A number from 0 to 1, or one of the words that stand for one."""
 
     WORDS: ClassVar[Mapping[str, float]] = {"low": 0.65, "medium": 0.75, "high": 0.85}
@@ -54,12 +62,19 @@ class PreferencesIn(Wire):
     """Preferences to change; all optional, unknown ones ignored."""
 
     ui_language = Text(validate=_LANGUAGE)
-    transcription_language = Text(allow_none=True, validate=_LANGUAGE)
-    output_language = Text(allow_none=True, validate=_LANGUAGE)
+    transcription_language = Text(allow_none=True, validate=_LANGUAGE, metadata=_NO_LANGUAGE)
+    output_language = Text(allow_none=True, validate=_LANGUAGE, metadata=_NO_LANGUAGE)
     extract_events = StrictBoolean()
     auto_speaker_labelling = StrictBoolean()
     auto_speaker_labelling_threshold = Threshold(
-        metadata={"description": "0 to 1, or low (0.65), medium (0.75) or high (0.85)."}
+        metadata={
+            "anyOf": [
+                {"type": "number", "minimum": 0, "maximum": 1},
+                {"type": "string", "pattern": "^([Ll][Oo][Ww]|[Mm][Ee][Dd][Ii][Uu][Mm]|[Hh][Ii][Gg][Hh])$"},
+            ],
+            "example": 0.75,
+            "description": "0 to 1, or low (0.65), medium (0.75) or high (0.85).",
+        }
     )
     auto_summarization = StrictBoolean()
     show_timestamps_simple_view = StrictBoolean()
@@ -82,16 +97,23 @@ class UserUpdateIn(Wire):
     name = text(120, allow_none=True)
     job_title = text(120, allow_none=True)
     company = text(120, allow_none=True)
-    email = text(254, allow_none=True)
+    email = text(254, allow_none=True, metadata=EMAIL)
     preferences = fields.Nested(PreferencesIn)
-    password = text(LONGEST_PASSWORD, metadata={"description": "A new one; needs current_password."})
+    password = text(
+        LONGEST_PASSWORD,
+        metadata={"description": "A new one; needs current_password.", **LONG_ENOUGH},
+    )
     current_password = text(LONGEST_PASSWORD)
 
 
 class UserQuery(Wire):
     """Whom to look for."""
 
-    query = text(120, load_default="", metadata={"description": "Part of a name, at least 2 characters."})
+    query = text(
+        120,
+        load_default="",
+        metadata={**REQUIRED, "description": "Part of a name, at least 2 characters.", "pattern": r"\S.*\S"},
+    )
 
 
 class UserFoundOut(Wire):
@@ -111,7 +133,7 @@ class UsersFoundOut(Wire):
 class AutoSummarizationIn(Wire):
     """On or off."""
 
-    enabled = StrictBoolean()
+    enabled = StrictBoolean(metadata=REQUIRED)
 
 
 class AutoSummarizationOut(Wire):
@@ -150,7 +172,9 @@ class UserOut(Wire):
 class StatsQuery(Wire):
     """Whose numbers."""
 
-    scope = fields.String(load_default="user", metadata={"description": "user, or all (admins)"})
+    scope = fields.String(
+        load_default="user", metadata={"description": "user, or all (admins)", "enum": ["user", "all"]}
+    )
 
 
 def _counts(name: str, *keys: str) -> fields.Nested:

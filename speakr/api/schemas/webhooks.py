@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from marshmallow import fields
 
-from speakr.api.schemas.fields import StrictBoolean, Text, UtcDateTime, Wire, text
+from speakr.api.schemas.fields import NOT_BLANK, REQUIRED, StrictBoolean, Text, UtcDateTime, Wire, text
+from speakr.domain.events import EventType
+
+_EVENT = {"enum": [event.value for event in EventType]}
+_URL = {"format": "uri", "maxLength": 500}
 
 
 class WebhookOut(Wire):
@@ -45,10 +49,12 @@ class WebhookListOut(Wire):
 class WebhookCreateIn(Wire):
     """A new webhook. The documented order of complaints is kept by the service, so nothing is required here."""
 
-    name = Text(load_default="", metadata={"example": "n8n pipeline"})
-    url = Text(load_default="", metadata={"example": "https://hooks.example.com/speakr"})
+    name = Text(load_default="", metadata={**REQUIRED, **NOT_BLANK, "example": "n8n pipeline"})
+    url = Text(load_default="", metadata={**REQUIRED, **_URL, "example": "https://hooks.example.com/speakr"})
     events = fields.List(
-        Text(), load_default=list, metadata={"example": ["recording.transcription.completed"]}
+        Text(metadata=_EVENT),
+        load_default=list,
+        metadata={**REQUIRED, "minItems": 1, "example": ["recording.transcription.completed"]},
     )
     allow_http = StrictBoolean(load_default=False)
     enabled = StrictBoolean(load_default=True)
@@ -57,9 +63,9 @@ class WebhookCreateIn(Wire):
 class WebhookUpdateIn(Wire):
     """Fields to change; all optional."""
 
-    name = Text()
-    url = text(500)
-    events = fields.List(Text())
+    name = Text(metadata=NOT_BLANK)
+    url = text(500, metadata=_URL)
+    events = fields.List(Text(metadata=_EVENT), metadata={"minItems": 1})
     allow_http = StrictBoolean()
     enabled = StrictBoolean()
 

@@ -1,0 +1,54 @@
+"""Rules about what is there. A request of the right shape may break one and is then rightly answered with 400.
+
+The check `positive_data_acceptance` takes every such answer for a failure, because no JSON Schema can tell these
+rules. So they are listed, each with what the answer depends on; any other 400 to a request that follows the
+description remains a failure, for then the description is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+RULES: Mapping[str, str] = {
+    "audio_deleted": "retention may have taken the sound",
+    "cursor_invalid": "a cursor is opaque: only the server knows which ones it gave",
+    "empty_body": "a body without any field that counts has a right shape, for unknown fields are ignored",
+    "empty_file": "how many bytes the file has",
+    "idempotency_key_reused": "a key is bound to the request that came with it first",
+    "invalid_url": "which hosts and ports may be reached is the operator's decision",
+    "name_not_resolved": "whether a host has an address",
+    "name_taken": "names are unique among those that are there",
+    "no_speakers": "the recording has a transcript in which nobody is told apart",
+    "no_transcription": "the recording has no transcript yet",
+    "share_with_oneself": "whose recording it is",
+    "unsupported_format": "whether the bytes are audio",
+    "unusable_media": "whether the bytes are audio",
+    "user_exists": "names and addresses are unique among those that are there",
+}
+"""Codes of a 400 -> on what the answer depends."""
+
+FIELDS_COMPARED: Mapping[tuple[str, str], str] = {
+    ("addMember", "user_id"): "user_id or username is needed",
+    ("addTags", "tag_ids"): "tag_ids, tag_id or tags is needed",
+    (
+        "assignSpeakers",
+        "speaker_map",
+    ): "labels are those of the recording, names are read without unseen characters",
+    ("createAccount", "storage_quota_mb"): "must not contradict storage_quota_bytes",
+    ("createAccount", "transcription_budget_minutes"): "must not contradict transcription_budget_seconds",
+    ("createSpeaker", "name"): "is counted without blanks and unseen characters",
+    ("mergeSpeaker", "into_id"): "must be another speaker than the one in the path",
+    ("renameSpeaker", "name"): "is counted without blanks and unseen characters",
+    ("search", "q"): "how many words a question has",
+    ("shareRecording", "user_id"): "user_id or username is needed",
+    ("updateAccount", "storage_quota_mb"): "must not contradict storage_quota_bytes",
+    ("updateAccount", "transcription_budget_minutes"): "must not contradict transcription_budget_seconds",
+    ("updateCurrentUser", "current_password"): "must be the password of the account",
+}
+"""Operation and field of a 400 with the code `invalid` -> what JSON Schema cannot say of it."""
+
+COMPARED: Mapping[str, str] = {
+    "min_speakers": "must not be above max_speakers",
+    "default_min_speakers": "must not be above default_max_speakers",
+}
+"""The same, whatever the operation."""
