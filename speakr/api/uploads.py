@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -175,13 +175,15 @@ def _read_form(fields: MultiDict[str, str], filename: str) -> intake.UploadForm:
         _integer(fields, "max_speakers", _MOST_SPEAKERS),
     )
     processing.check_speaker_counts(least, most)
+    indexed, plain = _indexed_tag_ids(fields), _plain_tag_ids(fields)
     return intake.UploadForm(
         filename=filename,
         title=_text(fields, "title", 200),
         notes=_text(fields, "notes", LONG_TEXT),
         meeting_date=_meeting_date(fields),
         file_last_modified=_last_modified(fields),
-        tag_ids=_tag_ids(fields),
+        tag_ids=indexed or plain,
+        spare_tag_ids=plain if indexed else (),
         tag_names=[clean_text(name, 50) for name in fields.getlist("tags")[:_MOST_TAGS]],
         folder_id=_integer(fields, "folder_id", BIGGEST_ID),
         keep_audio_only=QueryBoolean.WORDS.get((fields.get("keep_audio_only") or "").strip().lower(), False),
@@ -215,20 +217,25 @@ def _as_integer(text: str | None, biggest: int) -> int | None:
     return number if 1 <= number <= biggest else None
 
 
-def _tag_ids(fields: MultiDict[str, str]) -> list[int]:
-    """Read tag_ids[0], tag_ids[1] ... up to the first gap; else tag_ids repeated; else tag_id."""
-    found: list[int] = []
+def _indexed_tag_ids(fields: MultiDict[str, str]) -> list[int]:
+    """Read tag_ids[0], tag_ids[1] ... up to the first gap."""
+    found = []
     for index in range(_MOST_TAGS):
         value = fields.get(f"tag_ids[{index}]")
         if value is None:
             break
-        number = _as_integer(value, BIGGEST_ID)
-        if number is not None:
-            found.append(number)
-    if not found:
-        plain = [*fields.getlist("tag_ids")[:_MOST_TAGS], *fields.getlist("tag_id")[:1]]
-        found = [number for value in plain if (number := _as_integer(value, BIGGEST_ID)) is not None]
-    return list(dict.fromkeys(found))
+        found.append(value)
+    return _numbers(found)
+
+
+def _plain_tag_ids(fields: MultiDict[str, str]) -> list[int]:
+    """Read tag_ids repeated, and tag_id."""
+    return _numbers([*fields.getlist("tag_ids")[:_MOST_TAGS], *fields.getlist("tag_id")[:1]])
+
+
+def _numbers(texts: Sequence[str]) -> list[int]:
+    found = [_as_integer(text, BIGGEST_ID) for text in texts]
+    return list(dict.fromkeys(number for number in found if number is not None))
 
 
 def _meeting_date(fields: MultiDict[str, str]) -> datetime | None:

@@ -15,7 +15,7 @@ from speakr.backends import Backends
 from speakr.db import db
 from speakr.domain.transcript import Span
 from speakr.jobs import runner, transcribe
-from speakr.services import stats
+from speakr.services import language_model, stats
 from speakr.settings import Settings
 from tests.conftest import SECRET, Person, _empty_tables
 from tests.contract import imprint
@@ -157,6 +157,7 @@ def _speech() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(transcribe, "find_speech", lambda _pcm: spans)
         patch.setattr(transcribe, "_engine", None)
+        patch.setattr(language_model, "_made", None)
         yield
 
 

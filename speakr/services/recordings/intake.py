@@ -93,6 +93,8 @@ class UploadForm:
     meeting_date: datetime | None = None
     file_last_modified: datetime | None = None
     tag_ids: Sequence[int] = ()
+    spare_tag_ids: Sequence[int] = ()
+    """What is meant if none of the others can be used."""
     tag_names: Sequence[str] = ()
     folder_id: int | None = None
     keep_audio_only: bool = False
@@ -203,7 +205,7 @@ def create(actor: Actor, media: StoredMedia, form: UploadForm) -> tuple[Recordin
     """Write the recording, its tags, its event with deliveries and its job; all or nothing."""
     budgets.admit_upload(actor.user_id, size_bytes=media.size_bytes, seconds=media.info.duration_seconds)
     user = db.session.get_one(User, actor.user_id)
-    tags, folder = tagging.usable(actor, form.tag_ids, form.tag_names), _folder(actor, form)
+    tags, folder = _tags(actor, form), _folder(actor, form)
     moment = now()
     duplicate = _duplicate(actor, media.sha256)
     wanted = _hints(form, tags=tags, folder=folder, user=user)
@@ -253,6 +255,11 @@ def _hints(form: UploadForm, *, tags: Sequence[Tag], folder: Folder | None, user
     if form.is_language_given and asked["language"] is None:
         asked["language"] = ""
     return hints.resolve(asked, tags=tags, folder=folder, user=user, models=engines.offered_models())
+
+
+def _tags(actor: Actor, form: UploadForm) -> Sequence[Tag]:
+    tags = tagging.usable(actor, form.tag_ids, form.tag_names)
+    return tags if tags or not form.spare_tag_ids else tagging.usable(actor, form.spare_tag_ids)
 
 
 def _folder(actor: Actor, form: UploadForm) -> Folder | None:

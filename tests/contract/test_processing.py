@@ -1,0 +1,195 @@
+"""Work that is asked for: transcriptions, summaries, answers, titles, and what the engine can do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from speakr.domain.errors import ConnectorUnavailable
+from tests.contract.house import House, check, check_error
+from tests.contract.shapes import Maybe, unlike
+
+R = "/recordings/{recording}"
+HINTS = {
+    "language": "en",
+    "min_speakers": 1,
+    "max_speakers": 5,
+    "hotwords": "Speakr, WhisperX, diarization",
+    "initial_prompt": "Technical discussion about audio transcription.",
+    "transcription_model": "gpt-4o-transcribe-diarize",
+}
+QUESTION = {
+    "message": "What were the main action items discussed?",
+    "conversation_history": [
+        {"role": "user", "content": "Who attended?"},
+        {"role": "assistant", "content": "John and Jane attended..."},
+    ],
+}
+ENGINE: dict[str, Any] = {
+    "connector": Maybe("openai_transcribe"),
+    "capabilities": {
+        "diarization": True,
+        "speaker_count_control": False,
+        "hotwords": True,
+        "initial_prompt": True,
+        "timestamps": True,
+        "language_detection": True,
+        "chunking": False,
+    },
+    "models": [],
+    "default_model": Maybe("gpt-4o-transcribe-diarize"),
+}
+
+
+def queued(what: str) -> dict[str, Any]:
+    return {"success": True, "job_id": "550e8400", "status": "QUEUED", "message": f"{what} queued"}
+
+
+def check_queued(house: House, path: str, body: Any, what: str) -> str:
+    answer = check(house, "POST", path, body, 200, queued(what))
+    assert (answer["status"], answer["message"]) == ("QUEUED", f"{what} queued")
+    return str(answer["job_id"])
+
+
+@pytest.mark.parametrize("body", [HINTS, {}, None])
+def test_a_transcription(house: House, body: Any) -> None:
+    check_queued(house, f"{R}/transcribe", body, "Transcription")
+    status = house.make("GET", f"{R}/status")
+    assert (status["status"], status["completed_at"]) == ("PENDING", None)
+
+
+def test_hints_reach_the_engine(house: House) -> None:
+    house.doorbell.rings.clear()
+    check_queued(house, f"{R}/transcribe", {**HINTS, "language": ""}, "Transcription")
+    house.work()
+    hints = house.engines.transcriber.hints[-1]
+    # An unknown model is dropped; an empty language asks for detection, whatever the tag says.
+    assert (hints.language, hints.min_speakers, hints.max_speakers, hints.model) == (None, 1, 5, None)
+    assert (hints.hotwords, hints.initial_prompt) == (HINTS["hotwords"], HINTS["initial_prompt"])
+
+
+def test_one_transcription_at_a_time(house: House) -> None:
+    first = check_queued(house, f"{R}/transcribe", {}, "Transcription")
+    assert check(house, "POST", f"{R}/transcribe", HINTS, 200, queued(""))["job_id"] == first
+
+
+def test_a_summary(house: House) -> None:
+    house.doorbell.rings.clear()
+    check_queued(house, f"{R}/summarize", {"custom_prompt": "In verse."}, "Summarization")
+    assert house.make("GET", f"{R}/status")["status"] == "SUMMARIZING"
+    house.work()
+    assert house.make("GET", f"{R}/status")["status"] == "COMPLETED"
+    [request] = house.engines.writer.requests
+    assert "In verse." in request.instructions
+    assert "Be brief." not in request.instructions
+
+
+def test_a_summary_without_a_body(house: House) -> None:
+    check_queued(house, f"{R}/summarize", None, "Summarization")
+
+
+def test_a_failed_transcription_says_why(house: House) -> None:
+    house.doorbell.rings.clear()
+    told = house.upload().json
+    _fail_for_good(house)
+    house.work()
+    status = house.make("GET", f"/recordings/{told['id']}/status")
+    shape = {"id": 1, "status": "FAILED", "queue_position": None, "error_message": "a", "completed_at": None}
+    assert unlike(shape, status) == []
+    assert status["status"] == "FAILED"
+    listed = house.make("GET", "/recordings?status=failed")["recordings"]
+    assert [(item["id"], item["error_message"]) for item in listed] == [(told["id"], status["error_message"])]
+
+
+def _fail_for_good(house: House) -> None:
+    from speakr.domain.errors import ConnectorRejected
+
+    def refuse(_: object) -> None:
+        raise ConnectorRejected("The provider refused the audio.")
+
+    house.engines.transcriber.before = refuse
+
+
+def test_the_places_in_the_queue(house: House) -> None:
+    places = [
+        house.make("GET", f"/recordings/{{{name}}}/status")["queue_position"]
+        for name in ("waiting", "silent")
+    ]
+    of_bob = house.make("GET", "/recordings/{bobs}/status", as_="bob")["queue_position"]
+    assert (places, of_bob) == ([1, 2], 3)
+
+
+def test_chat(house: House) -> None:
+    body = check(house, "POST", f"{R}/chat", QUESTION, 200, {"response": "a", "sources": []})
+    assert isinstance(body["sources"], list)
+    [asked] = house.engines.writer.questions
+    assert asked.question == QUESTION["message"]
+    assert [(turn.role, turn.text) for turn in asked.history] == [
+        ("user", "Who attended?"),
+        ("assistant", "John and Jane attended..."),
+    ]
+
+
+def test_chat_without_history(house: House) -> None:
+    check(house, "POST", f"{R}/chat", {"message": "What?"}, 200, {"response": "a", "sources": []})
+
+
+def test_a_title(house: House) -> None:
+    titled = {"success": True, "title": "a", "recording": {"id": 1, "title": "a"}}
+    body = check(house, "POST", f"{R}/regenerate_title", None, 200, titled)
+    assert body["title"] == house.make("GET", R)["title"] == "A written title"
+
+
+def test_what_the_engine_can_do(house: House) -> None:
+    check(house, "GET", "/transcription", None, 200, ENGINE)
+
+
+def test_the_models_that_the_administrator_offers(house: House) -> None:
+    offered = {"transcription_models": [{"value": "m", "label": "The model"}]}
+    answer = house.ask("PATCH", "/admin/settings", offered, as_="root")
+    if answer.status_code != 200:
+        pytest.fail(str(answer.json))
+    body = house.make("GET", "/transcription")
+    assert unlike(ENGINE | {"models": [{"value": "m", "label": "The model"}]}, body) == []
+
+
+def _away(_: object) -> None:
+    raise ConnectorUnavailable("The provider is away.")
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "sentence"),
+    [
+        (f"{R}/chat", {"message": "What?"}, "Chat service not available"),
+        (f"{R}/speakers/identify", None, "Speaker identification not available"),
+        (f"{R}/regenerate_title", None, "Title service not available"),
+    ],
+)
+def test_a_language_model_that_is_away(house: House, path: str, body: Any, sentence: str) -> None:
+    house.engines.writer.before = house.engines.writer.before_title = _away
+    check_error(house, "POST", path, body, 503, sentence)
+    assert house.ask("POST", path, body).headers["Retry-After"] == "30"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "sentence"),
+    [
+        ("/recordings/{silent}/transcribe", {}, 400, "Audio has been deleted"),
+        ("/recordings/{waiting}/summarize", {}, 400, "No transcription available - transcribe first"),
+        ("/recordings/{waiting}/chat", {"message": "x"}, 400, "No transcription available"),
+        (f"{R}/chat", {}, 400, "message is required"),
+        (f"{R}/chat", {"message": "  "}, 400, "message is required"),
+        ("/recordings/{waiting}/regenerate_title", None, 400, "No transcription available"),
+        ("/recordings/{shared}/transcribe", {}, 403, "Permission denied"),
+        ("/recordings/{shared}/summarize", {}, 403, "Permission denied"),
+        ("/recordings/{shared}/regenerate_title", None, 403, "Permission denied"),
+        *(
+            (f"/recordings/{{{which}}}/{what}", {"message": "x"}, 404, "Recording not found")
+            for which in ("nobody", "bobs")
+            for what in ("transcribe", "summarize", "chat", "regenerate_title")
+        ),
+    ],
+)
+def test_errors(house: House, path: str, body: Any, status: int, sentence: str) -> None:
+    check_error(house, "POST", path, body, status, sentence)
