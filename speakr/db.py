@@ -164,6 +164,13 @@ def unit_of_work() -> Iterator[Session]:
 
 
 @contextlib.contextmanager
+def separate_unit_of_work() -> Iterator[Session]:
+    """Open a unit of work that stays whatever becomes of the `one_commit` around it, which may not have begun to write."""
+    with _transaction() as session:
+        yield session
+
+
+@contextlib.contextmanager
 def one_commit() -> Iterator[None]:
     """Put the commit of the units of work inside off to the end of this block: all are kept or none.
 

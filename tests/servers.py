@@ -79,8 +79,7 @@ class RedisServer:
         self.socket.unlink(missing_ok=True)
         if with_data:
             for path in (
-                *self.folder.glob("appendonly*"),
-                *self.folder.glob("*.aof"),
+                *self.folder.glob("appendonly*"),  # a folder since Redis 7, with all its files
                 *self.folder.glob("*.rdb"),
             ):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from flask import Response, current_app, request
+from flask import Response, current_app
 
 from speakr.db import one_commit, unit_of_work
 from speakr.domain.permissions import Actor
@@ -26,11 +26,8 @@ def if_match(hold: Callable[[Actor, int], None]) -> Callable[[View], View]:
     def wrap(view: View) -> View:
         @functools.wraps(view)
         def checked(self: Any, *args: Any, **ids: int) -> Any:
-            is_conditional = conditional.brings_condition()
-            if not is_conditional and request.method != "PUT":
-                return view(self, *args, **ids)  # nobody asked: spare the reading
             with one_commit():
-                if is_conditional:
+                if conditional.brings_condition():
                     with unit_of_work():
                         hold(actor(), *ids.values())
                         conditional.require_match(_current(self, ids))

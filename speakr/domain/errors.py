@@ -107,6 +107,8 @@ class JobError(SpeakrError):
     """Base of failures inside a job."""
 
     code = "job_failed"
+    tokens_spent = 0
+    """By questions to a language model that were answered before the failure: they have to be paid all the same."""
 
 
 class PermanentJobError(JobError):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from speakr.backends import plugged
-from speakr.connectors.language.base import Line, SummaryRequest, Title
+from speakr.connectors.language.base import Line, SummaryRequest, Title, Usage
 from speakr.db import release, unit_of_work
-from speakr.services import summaries
+from speakr.domain.errors import JobError
+from speakr.services import language_model, summaries
 from speakr.services.jobs import claims
 from speakr.services.recordings import sources
 
@@ -22,9 +23,16 @@ def run(held: claims.Claim) -> None:
     with unit_of_work():
         claims.report(held, "Summarising", 10)
     writer = plugged().make_writer()
-    summary = writer.summarize(request)
-    with unit_of_work():
-        claims.report(held, "Finding a title", 80)
-    title = writer.write_title(request) if material.wants_title else Title(text="")
-    with unit_of_work():
-        summaries.store(held, summary, title.text, summary.usage + title.usage)
+    spent = Usage()
+    try:
+        summary = writer.summarize(request)
+        spent += summary.usage
+        with unit_of_work():
+            claims.report(held, "Finding a title", 80)
+        title = writer.write_title(request) if material.wants_title else Title(text="")
+        spent += title.usage
+        with unit_of_work():
+            summaries.store(held, summary, title.text, spent)
+    except JobError as error:
+        language_model.count_lost(material.owner_id, spent.total + error.tokens_spent)
+        raise

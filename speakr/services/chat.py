@@ -37,9 +37,11 @@ def ask(actor: Actor, recording_id: int, message: str, history: Sequence[Turn]) 
     if language_model.spends_tokens():
         budgets.admit_question(actor.user_id)
     release()
-    answer = language_model.ask(lambda engine: engine.chat(request), or_say="Chat service not available")
+    answer = language_model.ask(
+        actor.user_id, lambda engine: engine.chat(request), or_say="Chat service not available"
+    )
     with unit_of_work():
-        usage.add(actor.user_id, tokens=answer.usage.prompt_tokens + answer.usage.completion_tokens)
+        usage.add(actor.user_id, tokens=answer.usage.total)
     return {
         "response": answer.text,
         "sources": [

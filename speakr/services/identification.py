@@ -30,10 +30,12 @@ def suggest_names(actor: Actor, recording_id: int) -> dict[str, str]:
         budgets.admit_question(actor.user_id)
     release()
     found = language_model.ask(
-        lambda engine: engine.identify_speakers(request), or_say="Speaker identification not available"
+        actor.user_id,
+        lambda engine: engine.identify_speakers(request),
+        or_say="Speaker identification not available",
     )
     with unit_of_work():
-        usage.add(actor.user_id, tokens=found.usage.prompt_tokens + found.usage.completion_tokens)
+        usage.add(actor.user_id, tokens=found.usage.total)
     return {label: found.names.get(label) or "" for label in labels}
 
 

@@ -10,8 +10,11 @@ import structlog
 
 from speakr.backends import Backends, plugged
 from speakr.connectors.language.base import LanguageConnector, Line
+from speakr.db import separate_unit_of_work
 from speakr.domain.errors import ConnectorRejected, LanguageModelUnavailable, TransientJobError
 from speakr.domain.transcript import Segment
+from speakr.models import User
+from speakr.services import usage
 
 logger = structlog.get_logger(__name__)
 
@@ -29,8 +32,8 @@ def spends_tokens() -> bool:
     return not _outside_the_loop(_engine).is_extractive
 
 
-def ask(question: Callable[[LanguageConnector], Answer], *, or_say: str) -> Answer:
-    """Put a question to this process's engine. The caller holds no transaction: the answer may take minutes.
+def ask(user_id: int, question: Callable[[LanguageConnector], Answer], *, or_say: str) -> Answer:
+    """Put a user's question to this process's engine. The caller holds no transaction: the answer may take minutes.
 
     Raises:
         LanguageModelUnavailable: the engine failed; `or_say` is what the user is told, the log has the reason.
@@ -42,11 +45,21 @@ def ask(question: Callable[[LanguageConnector], Answer], *, or_say: str) -> Answ
         return _outside_the_loop(lambda: question(engine)) if engine.is_extractive else question(engine)
     except (TransientJobError, ConnectorRejected) as error:
         logger.warning("language_model_failed", code=error.slug, reason=error.message)
+        count_lost(user_id, error.tokens_spent)
         asked = getattr(error, "retry_after_seconds", None)
         raise LanguageModelUnavailable(
             or_say,
             retry_after_seconds=min(max(asked or RETRY_AFTER_SECONDS, 1.0), LONGEST_RETRY_AFTER_SECONDS),
         ) from error
+
+
+def count_lost(user_id: int, tokens: int) -> None:
+    """Count what was spent on work that came to nothing. A unit of work of its own: that of the work is undone."""
+    if not tokens:
+        return
+    with separate_unit_of_work() as session:
+        if session.get(User, user_id) is not None:  # who was deleted meanwhile has no budget
+            usage.add(user_id, tokens=tokens)
 
 
 def to_lines(segments: Sequence[Segment]) -> list[Line]:

@@ -61,7 +61,7 @@ def store(held: claims.Claim, summary: Summary, title: str, spent: Usage) -> Non
     recording.processing_time_seconds = round(
         (recording.transcription_duration_seconds or 0.0) + recording.summarization_duration_seconds, 3
     )
-    usage.add(recording.user_id, tokens=spent.prompt_tokens + spent.completion_tokens)
+    usage.add(recording.user_id, tokens=spent.total)
     events.record(
         recording.user_id,
         SummaryCompleted(

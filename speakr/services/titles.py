@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import update
 
 from speakr.connectors.language.base import SummaryRequest
-from speakr.db import db, release, unit_of_work
+from speakr.db import db, release, separate_unit_of_work, unit_of_work
 from speakr.domain.errors import Conflict, Invalid
 from speakr.domain.events import RecordingUpdated
 from speakr.domain.permissions import Actor, Permission
@@ -31,10 +31,10 @@ def regenerate_title(actor: Actor, recording_id: int) -> Recording:
         budgets.admit_question(actor.user_id)
     release()
     title = language_model.ask(
-        lambda engine: engine.write_title(request), or_say="Title service not available"
+        actor.user_id, lambda engine: engine.write_title(request), or_say="Title service not available"
     )
-    with unit_of_work():
-        usage.add(actor.user_id, tokens=title.usage.prompt_tokens + title.usage.completion_tokens)
+    with separate_unit_of_work():  # also if the title cannot be used
+        usage.add(actor.user_id, tokens=title.usage.total)
     with unit_of_work():
         recording = access.get(actor, recording_id, Permission.EDIT)
         if title.text and title.text != recording.title:

@@ -2,35 +2,49 @@
 
 from __future__ import annotations
 
-import base64
-import secrets
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import func, select
 
 from speakr.backends import plugged
-from speakr.db import db
+from speakr.db import after_commit, db, unit_of_work
 from speakr.domain.clock import now
 from speakr.domain.errors import Conflict, Invalid, NotFound
 from speakr.domain.events import EventType, WebhookTest
 from speakr.domain.permissions import Actor
+from speakr.domain.signatures import new_secret, standard_secret
+from speakr.domain.webhooks import WhenPaused
 from speakr.egress import AllowList, check_url
 from speakr.models import Delivery, User, Webhook
 from speakr.services import events as facts
-from speakr.services import system_settings
+from speakr.services import system_settings, webhook_options
+from speakr.services.deliveries import waiting
 from speakr.services.sealing import seal
+
+__all__ = [
+    "ROTATION_OVERLAP",
+    "change",
+    "check_form",
+    "check_target",
+    "create",
+    "delete",
+    "get",
+    "hold",
+    "list_for",
+    "rotate_secret",
+    "send_test",
+    "standard_secret",
+    "update",
+]
 
 _LONGEST_NAME = 100
 _LONGEST_URL = 500
+_MOST_TOLD = 10
+"""Unknown events; whoever sends more will find the rest."""
 ROTATION_OVERLAP = timedelta(hours=24)
 """How long the old secret goes on signing beside the new one."""
-
-
-def new_secret() -> str:
-    """Return a fresh secret: 256 random bits, 43 URL-safe characters."""
-    return secrets.token_urlsafe(32)
 
 
 def list_for(actor: Actor) -> Sequence[Webhook]:
@@ -48,6 +62,20 @@ def get(actor: Actor, webhook_id: int) -> Webhook:
     return webhook
 
 
+def hold(actor: Actor, webhook_id: int) -> Webhook:
+    """Load one of the actor's webhooks and let nobody else change it until the unit of work ends."""
+    webhook = db.session.scalar(
+        select(Webhook)
+        .where(Webhook.id == webhook_id, Webhook.user_id == actor.user_id)
+        # Rows that only refer to it may still come and go: what happens is told meanwhile.
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    )
+    if webhook is None:
+        raise NotFound("Webhook not found")
+    return webhook
+
+
 def check_target(url: str, *, allow_http: bool) -> None:
     """Refuse an address that webhooks may not reach. It resolves a name, so call it outside a transaction."""
     allowed = AllowList.parse(plugged().settings.webhook_allowed_hosts)
@@ -58,7 +86,7 @@ def _checked_events(wanted: Sequence[Any]) -> list[str]:
     if not wanted:
         raise Invalid("events must be a non-empty list", errors={"events": ["must not be empty"]})
     known = {event.value for event in EventType}
-    unknown = [str(name) for name in wanted if name not in known]
+    unknown = [str(name)[:_LONGEST_NAME] for name in wanted if name not in known][:_MOST_TOLD]
     if unknown:
         raise Invalid(
             f"unknown event types: {unknown}",
@@ -93,6 +121,7 @@ def create(
     events: Sequence[str],
     allow_http: bool = False,
     enabled: bool = True,
+    **options: Any,
 ) -> tuple[Webhook, str]:
     """Add a webhook whose target has passed `check_target`; return it with its secret, shown only now."""
     # Two requests at once must not both take the last place.
@@ -116,14 +145,45 @@ def create(
         events=_checked_events(events),
         secret_sealed=seal(secret),
     )
+    webhook_options.put(actor, webhook, options)
     db.session.add(webhook)
     db.session.flush()  # to know webhook.id
     return webhook, secret
 
 
-def update(actor: Actor, webhook_id: int, changes: Mapping[str, Any]) -> Webhook:
-    """Change some fields; a new url has passed `check_target`."""
-    webhook = get(actor, webhook_id)
+def change(actor: Actor, webhook_id: int, changes: Mapping[str, Any]) -> Webhook:
+    """Change some fields, as `update` does. Opens its own units of work: a pause may have held very much."""
+    due_at = _prepare(actor, webhook_id, changes) if changes.get("enabled") else None
+    with unit_of_work():
+        return update(actor, webhook_id, changes, due_at=due_at)
+
+
+def _prepare(actor: Actor, webhook_id: int, changes: Mapping[str, Any]) -> datetime:
+    """Make what was held due, a part at a time, before it may be sent; return when.
+
+    If we die half-way, or the change is refused, everything waits as before.
+    """
+    moment = now()
+    last: int | None = 0
+    while last is not None:
+        with unit_of_work():
+            webhook = hold(actor, webhook_id)
+            if webhook.enabled or _drops(webhook, changes.get("when_paused")):
+                break
+            last = waiting.let_go(webhook.id, moment, after_id=last, most=waiting.AT_ONCE)
+    return moment
+
+
+def _drops(webhook: Webhook, when_paused: WhenPaused | None = None) -> bool:
+    """Tell whether what a pause has held is to be thrown away."""
+    return webhook.auto_paused and (when_paused or webhook.when_paused) is WhenPaused.DROP
+
+
+def update(
+    actor: Actor, webhook_id: int, changes: Mapping[str, Any], *, due_at: datetime | None = None
+) -> Webhook:
+    """Change some fields; a new url has passed `check_target`. `due_at`: when what was held became due."""
+    webhook = hold(actor, webhook_id)
     if "name" in changes:
         if not (changes["name"] or "").strip():
             raise Invalid("name cannot be empty", errors={"name": ["must not be empty"]})
@@ -134,14 +194,25 @@ def update(actor: Actor, webhook_id: int, changes: Mapping[str, Any]) -> Webhook
         webhook.url = changes["url"].strip()
     if "allow_http" in changes:
         webhook.allow_http = changes["allow_http"]
+    webhook_options.put(actor, webhook, changes)
     if "enabled" in changes:
-        webhook.enabled = changes["enabled"]
-        if webhook.enabled:
-            # Without this the first failure after a pause would pause it again.
-            webhook.auto_paused, webhook.pause_reason, webhook.consecutive_failures = False, None, 0
-            webhook.silent_until = None
+        _switch(webhook, due_at or now(), is_on=changes["enabled"])
     webhook.updated_at = now()
     return webhook
+
+
+def _switch(webhook: Webhook, due_at: datetime, *, is_on: bool) -> None:
+    """Switch a webhook on or off, which ends an automatic pause either way."""
+    if is_on and not webhook.enabled:
+        # Without this the first failure after a pause would pause it again.
+        webhook.consecutive_failures, webhook.silent_until = 0, None
+        if _drops(webhook):
+            waiting.cancel(webhook.id)
+        else:
+            waiting.let_go(webhook.id, due_at)
+        after_commit(plugged().doorbell.wake_dispatcher)
+    webhook.enabled = is_on
+    webhook.auto_paused, webhook.pause_reason, webhook.paused_at = False, None, None
 
 
 def delete(actor: Actor, webhook_id: int) -> None:
@@ -151,7 +222,7 @@ def delete(actor: Actor, webhook_id: int) -> None:
 
 def rotate_secret(actor: Actor, webhook_id: int) -> tuple[Webhook, str]:
     """Give a webhook a new secret; the old one goes on signing beside it for a day."""
-    webhook = get(actor, webhook_id)
+    webhook = hold(actor, webhook_id)
     secret = new_secret()
     webhook.previous_secret_sealed, webhook.previous_secret_until = (
         webhook.secret_sealed,
@@ -170,8 +241,3 @@ def send_test(actor: Actor, webhook_id: int) -> Delivery:
     return facts.record_for(
         webhook, WebhookTest(reason="Test delivery requested by the owner", webhook_id=webhook.id)
     )
-
-
-def standard_secret(secret: str) -> str:
-    """Return the secret as Standard Webhooks libraries want it: the same bytes in base64 after `whsec_`."""
-    return "whsec_" + base64.b64encode(secret.encode()).decode()

@@ -40,5 +40,5 @@ def configure(level: str, log_format: str) -> None:
     root.handlers = [handler]
     root.setLevel(level.upper())
     # These speak of every request and every wake-up; we have our own words for what matters.
-    for noisy in ("rq", "rq.worker", "botocore", "boto3", "urllib3", "httpx", "openai", "alembic"):
+    for noisy in ("rq", "rq.worker", "botocore", "boto3", "urllib3", "httpx", "httpcore", "openai", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -86,7 +86,7 @@ def test_head_has_the_tag_of_get(alice: Person, made: int) -> None:
 def test_failures_and_writes_have_no_tag_but_are_kept_by_nobody(alice: Person, made: int) -> None:
     for answer in (
         alice.get("/api/v1/recordings/999"),
-        alice.patch(f"/api/v1/recordings/{made}", json={"title": "x"}),
+        alice.patch(f"/api/v1/recordings/{made}", json={"title": 5}),
         alice.post("/api/v1/tokens", json={}),
     ):
         assert "ETag" not in answer.headers
@@ -133,6 +133,14 @@ def test_a_change_of_fields_takes_the_tag_of_the_whole(alice: Person, made: int)
     minimal = f"{path}?format=minimal"
     short = alice.patch(minimal, json={"title": "y"}, headers={"If-Match": tag(alice, minimal)})
     assert short.status_code == 200
+
+
+def test_a_change_without_a_condition_tells_the_new_tag_too(alice: Person, made: int) -> None:
+    path = f"/api/v1/recordings/{made}"
+    changed = alice.patch(path, json={"title": "x"})
+    assert (changed.status_code, changed.headers["ETag"]) == (200, tag(alice, path))
+    again = alice.patch(path, json={"title": "y"}, headers={"If-Match": changed.headers["ETag"]})
+    assert again.status_code == 200
 
 
 def test_without_a_condition_the_last_one_wins_as_ever(alice: Person, made: int) -> None:

@@ -25,6 +25,11 @@ class Usage:
     prompt_tokens: int = 0
     completion_tokens: int = 0
 
+    @property
+    def total(self) -> int:
+        """Return what budgets count."""
+        return self.prompt_tokens + self.completion_tokens
+
     def __add__(self, other: Usage) -> Usage:
         return Usage(
             self.prompt_tokens + other.prompt_tokens, self.completion_tokens + other.completion_tokens
@@ -113,7 +118,8 @@ class Identification:
 class LanguageConnector(Protocol):
     """One language engine.
 
-    All methods raise `ConnectorRejected` when asking again cannot help and `ConnectorUnavailable` when it may.
+    All methods raise `ConnectorRejected` when asking again cannot help and `ConnectorUnavailable` when it may;
+    either tells in `tokens_spent` what was used until then.
     """
 
     name: str

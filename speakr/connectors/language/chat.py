@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
 
 from speakr.connectors.language.base import Usage
 from speakr.connectors.language.map_reduce import OutOfRoom
 from speakr.connectors.language.prompts import Messages
 from speakr.connectors.openai_access import OpenAIAccess
-from speakr.domain.errors import ConnectorRejected, ConnectorUnavailable
+from speakr.domain.errors import ConnectorRejected, ConnectorUnavailable, JobError
 
 if TYPE_CHECKING:
     import openai
@@ -49,13 +50,23 @@ class ChatModel:
 class Conversation:
     """The questions asked for one summary, title or answer, and the tokens they cost together.
 
-    With `most_seconds` all of them together may take no longer: somebody is waiting.
+    With `most_seconds` all of them together may take no longer: somebody is waiting. As a context manager it tells
+    with a failure what was spent before.
     """
 
     def __init__(self, chat: ChatModel, *, most_seconds: float | None = None) -> None:
         self._chat = chat
         self._deadline = None if most_seconds is None else time.monotonic() + most_seconds
         self.usage = Usage()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, JobError):
+            error.tokens_spent = self.usage.total
 
     def ask(self, messages: Messages) -> str:
         """Return what the model wrote. Raise OutOfRoom when it had to stop before the end."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Self
 
@@ -61,8 +62,8 @@ class OpenAILanguageConnector:
 
     def summarize(self, request: SummaryRequest) -> Summary:
         """Summarise all lines; a transcript without a word gives an empty summary and asks nobody."""
-        conversation = Conversation(self._chat)
-        markdown = self._write_summary(request, conversation) if _has_words(request.lines) else ""
+        with Conversation(self._chat) as conversation:
+            markdown = self._write_summary(request, conversation) if _has_words(request.lines) else ""
         return Summary(
             markdown=markdown,
             engine=f"{self.name}/{self._model}",
@@ -80,12 +81,10 @@ class OpenAILanguageConnector:
                 "Shorten them, or raise TEXT_MODEL_CONTEXT_TOKENS."
             )
         texts = [write_line(line) for line in request.lines]
-        try:
+        with _enough_room():
             return write_in_parts(
                 texts, lambda stage, text: conversation.ask(messages(stage, text)), room_tokens
             )
-        except OutOfRoom:
-            raise _out_of_room() from None
 
     def write_title(self, request: SummaryRequest) -> Title:
         """Write a title from the whole transcript, or from its beginning, middle and end if it is long."""
@@ -94,18 +93,14 @@ class OpenAILanguageConnector:
         room_tokens = self._room(title_messages("", is_excerpt=True, language=request.language))
         texts = [write_line(line) for line in request.lines]
         excerpt = take_excerpt(texts, max(LEAST_ROOM_TOKENS, min(room_tokens, TITLE_TOKENS)))
-        conversation = Conversation(self._chat)
-        try:
+        with Conversation(self._chat) as conversation, _enough_room():
             answer = conversation.ask(
                 title_messages("\n".join(excerpt), is_excerpt=excerpt != texts, language=request.language)
             )
-        except OutOfRoom:
-            raise _out_of_room() from None
         return Title(text=clean_title(answer), usage=conversation.usage)
 
     def chat(self, request: ChatRequest) -> ChatAnswer:
         """Answer out of the whole transcript: at once if it fits, else out of notes on its parts."""
-        conversation = Conversation(self._chat, most_seconds=self._timeout_seconds)
         ask = partial(question_messages, question=request.question, language=request.language)
         history = newest_that_fit(request.history, self._context_tokens // 4)
         if self._room(*(ask(stage, "", history=history) for stage in Stage)) < LEAST_ROOM_TOKENS:
@@ -120,14 +115,16 @@ class OpenAILanguageConnector:
         if request.notes:
             texts.insert(0, f"About the recording: {shorten(one_line(request.notes), LONGEST_NOTES)}")
 
-        def write(stage: Stage, text: str) -> str:
-            written = conversation.ask(ask(stage, text, history=history))
-            return "" if written in NOTHING_FOUND else written
+        with (
+            Conversation(self._chat, most_seconds=self._timeout_seconds) as conversation,
+            _enough_room(),
+        ):
 
-        try:
+            def write(stage: Stage, text: str) -> str:
+                written = conversation.ask(ask(stage, text, history=history))
+                return "" if written in NOTHING_FOUND else written
+
             answer = write_in_parts(texts, write, room_tokens)
-        except OutOfRoom:
-            raise _out_of_room() from None
         text, sources = resolve_citations(answer, request.lines)
         return ChatAnswer(
             text=text, sources=sources, engine=f"{self.name}/{self._model}", usage=conversation.usage
@@ -140,11 +137,11 @@ class OpenAILanguageConnector:
         messages = partial(speaker_messages, labels=request.labels, known_names=request.known_names)
         texts = [write_line(line) for line in request.lines if line.text.strip()]
         excerpt = take_excerpt(texts, max(LEAST_ROOM_TOKENS, self._room(messages([], is_excerpt=True))))
-        conversation = Conversation(self._chat, most_seconds=self._timeout_seconds)
-        try:
+        with (
+            Conversation(self._chat, most_seconds=self._timeout_seconds) as conversation,
+            _enough_room(),
+        ):
             answer = conversation.ask(messages(excerpt, is_excerpt=excerpt != texts))
-        except OutOfRoom:
-            raise _out_of_room() from None
         believed = SpokenNames(request)
         return Identification(
             names={
@@ -163,15 +160,19 @@ class OpenAILanguageConnector:
         return self._context_tokens - answer_tokens - prompt_tokens
 
 
-def _out_of_room() -> ConnectorRejected:
-    """Return the error for a model that stopped early even on the smallest part.
+@contextmanager
+def _enough_room() -> Iterator[None]:
+    """Tell of a model that stopped early even on the smallest part.
 
     Not ConnectorUnavailable: the same text would meet the same limit each time, at the same price.
     """
-    return ConnectorRejected(
-        f"{SERVICE} stopped in the middle of its answer. "
-        "Choose a model that may answer longer, or lower TEXT_MODEL_CONTEXT_TOKENS."
-    )
+    try:
+        yield
+    except OutOfRoom:
+        raise ConnectorRejected(
+            f"{SERVICE} stopped in the middle of its answer. "
+            "Choose a model that may answer longer, or lower TEXT_MODEL_CONTEXT_TOKENS."
+        ) from None
 
 
 def _has_words(lines: Sequence[Line]) -> bool:

@@ -36,6 +36,7 @@ class SummaryMaterial:
     instructions: str | None
     language: str | None
     wants_title: bool
+    owner_id: int
 
 
 def summary_material(held: Claim) -> SummaryMaterial:
@@ -52,4 +53,5 @@ def summary_material(held: Claim) -> SummaryMaterial:
         instructions=summaries.instructions_for(recording, held.options),
         language=users.preferences(owner)["output_language"],
         wants_title=is_placeholder(recording.title),
+        owner_id=recording.user_id,
     )
