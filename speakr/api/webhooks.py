@@ -1,4 +1,4 @@
-"""Webhooks and their deliveries."""
+"""Webhooks; what was sent to them is in `deliveries.py`."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from flask.views import MethodView
 
 from speakr.api.blueprint import noun
 from speakr.api.idempotent import idempotent
+from speakr.api.schemas.deliveries import DeliveryOut
 from speakr.api.schemas.webhooks import (
-    DeliveryDetailOut,
-    DeliveryListOut,
-    DeliveryListQuery,
-    DeliveryOut,
+    SampleOut,
+    SampleQuery,
     WebhookCreateIn,
     WebhookListOut,
     WebhookOut,
@@ -23,17 +22,14 @@ from speakr.api.schemas.webhooks import (
 from speakr.db import release, unit_of_work
 from speakr.domain.events import EventType
 from speakr.domain.permissions import Scope
+from speakr.domain.signatures import standard_secret
 from speakr.services import system_settings, webhooks
-from speakr.services.deliveries import history
-from speakr.services.webhooks import standard_secret
+from speakr.services.deliveries import samples
 from speakr.web.identity import actor, needs
 from speakr.web.json import json_response
 from speakr.web.rate_limits import RateClass
 
 blp = noun("webhooks", "Where events are sent, signed")
-
-_DEFAULT_LIMIT = 50
-_MOST = 200
 
 
 def _with_secret(webhook: Any, secret: str, status: int) -> Response:
@@ -86,14 +82,13 @@ class Webhook(MethodView):
     @blp.arguments(WebhookUpdateIn, required=False)
     @blp.response(200, WebhookOut)
     def patch(self, changes: dict[str, Any], webhook_id: int) -> Any:
-        """Change some fields; `enabled: true` also ends an automatic pause."""
+        """Change some fields; `enabled: true` also ends an automatic pause and lets go what it has held."""
         known = webhooks.get(actor(), webhook_id)
         if "url" in changes or "allow_http" in changes:
             url, allow_http = changes.get("url", known.url), changes.get("allow_http", known.allow_http)
             release()  # names are looked up now
             webhooks.check_target(url.strip(), allow_http=allow_http)
-        with unit_of_work():
-            return webhooks.update(actor(), webhook_id, changes)
+        return webhooks.change(actor(), webhook_id, changes)
 
     @needs(Scope.WEBHOOKS, RateClass.WRITE)
     @blp.doc(operationId="deleteWebhook")
@@ -133,48 +128,14 @@ class TestWebhook(MethodView):
             return webhooks.send_test(actor(), webhook_id)
 
 
-@blp.route("/webhooks/<id:webhook_id>/deliveries")
-class Deliveries(MethodView):
-    """What was sent."""
+@blp.route("/webhooks/sample")
+class Sample(MethodView):
+    """An example."""
 
     @needs(Scope.WEBHOOKS, RateClass.GET)
-    @blp.doc(operationId="listDeliveries")
-    @blp.arguments(DeliveryListQuery, location="query")
-    @blp.response(200, DeliveryListOut)
-    def get(self, query: dict[str, Any], webhook_id: int) -> Any:
-        """List a webhook's deliveries, newest first."""
-        limit = _limit(query["limit"])
-        return {"deliveries": history.list_for(actor(), webhook_id, limit), "limit": limit}
-
-
-def _limit(text: str) -> int:
-    try:
-        return min(max(int(text), 1), _MOST)
-    except ValueError:
-        return _DEFAULT_LIMIT
-
-
-@blp.route("/webhooks/<id:webhook_id>/deliveries/<id:delivery_id>")
-class Delivery(MethodView):
-    """One delivery."""
-
-    @needs(Scope.WEBHOOKS, RateClass.GET)
-    @blp.doc(operationId="getDelivery")
-    @blp.response(200, DeliveryDetailOut)
-    def get(self, webhook_id: int, delivery_id: int) -> Any:
-        """Look at a delivery with the body that was sent."""
-        return history.get(actor(), webhook_id, delivery_id)
-
-
-@blp.route("/webhooks/<id:webhook_id>/deliveries/<id:delivery_id>/replay")
-class ReplayDelivery(MethodView):
-    """The same fact again."""
-
-    @needs(Scope.WEBHOOKS, RateClass.WRITE)
-    @idempotent
-    @blp.doc(operationId="replayDelivery")
-    @blp.response(202, DeliveryOut)
-    def post(self, webhook_id: int, delivery_id: int) -> Any:
-        """Send an old delivery's fact again, under a new id that names the old one."""
-        with unit_of_work():
-            return history.replay(actor(), webhook_id, delivery_id)
+    @blp.doc(operationId="getSampleDelivery")
+    @blp.arguments(SampleQuery, location="query")
+    @blp.response(200, SampleOut)
+    def get(self, query: dict[str, Any]) -> Any:
+        """Show a delivery as it would arrive now, signed with a secret that is shown: to try a receiver with."""
+        return samples.make(actor(), query["event"], query["payload"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from speakr.db import db
 from speakr.domain.clock import now
@@ -31,6 +31,12 @@ def list_for(actor: Actor, limit: int) -> Sequence[Notice]:
         .order_by(Notice.read_at.is_not(None), Notice.id.desc())
         .limit(limit)
     ).all()
+
+
+def unread_count(actor: Actor) -> int:
+    """Return how many notices the actor has not read."""
+    unread = select(func.count()).where(Notice.user_id == actor.user_id, Notice.read_at.is_(None))
+    return db.session.scalar(unread) or 0
 
 
 def mark_read(actor: Actor, notice_id: int) -> Notice:

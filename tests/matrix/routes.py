@@ -191,6 +191,15 @@ _WEBHOOKS = {
         Case(MINE, shows=("body", "preview"))
     ],
     f"POST {_V1}/webhooks/<id:webhook_id>/deliveries/<id:delivery_id>/replay": [Case(MINE)],
+    f"POST {_V1}/webhooks/<id:webhook_id>/deliveries/<id:delivery_id>/cancel": [
+        Case(MINE, ids={"delivery_id": "waiting_delivery_id"})
+    ],
+    f"POST {_V1}/webhooks/<id:webhook_id>/cancel": [Case(MINE)],
+    f"POST {_V1}/webhooks/<id:webhook_id>/recover": [Case(MINE, fixed(since="2024-01-01T00:00:00Z"))],
+    f"GET {_V1}/webhooks/sample": [Case(ANYBODY)],
+    f"GET {_V1}/events": [Case(ANYBODY, shows=("body",))],
+    f"GET {_V1}/notices": [Case(ANYBODY, shows=("notice",))],
+    f"POST {_V1}/notices/<id:notice_id>/read": [Case(MINE, shows=("notice",))],
 }
 
 _PEOPLE = {

@@ -19,6 +19,7 @@ from speakr.domain.clock import now
 from speakr.domain.deliveries import DeliveryStatus
 from speakr.domain.events import EventType
 from speakr.domain.jobs import JobKind, JobState
+from speakr.domain.notices import NoticeKind
 from speakr.domain.permissions import GroupRole, Scope
 from speakr.domain.recordings import RecordingStatus
 from speakr.domain.templates import TemplateKind
@@ -31,6 +32,7 @@ from speakr.models import (
     Group,
     GroupMembership,
     Job,
+    Notice,
     Recording,
     RecordingShare,
     RecordingSpeaker,
@@ -77,6 +79,7 @@ PRIVATE = frozenset(
         "webhookurl",
         "body",
         "preview",
+        "notice",
         "token",
         "acquaintance",
         "template",
@@ -255,6 +258,12 @@ def _things(world: World, role: str, word: Any) -> dict[str, Any]:
             response_body_preview=word("preview"),
         )
     )
+    waiting = _add(
+        Delivery(
+            webhook_id=webhook.id, event_uuid=event_uuid, event_type=EventType.RECORDING_CREATED, body="{}"
+        )
+    )
+    notice = _add(Notice(user_id=user_id, kind=NoticeKind.WEBHOOK_PAUSED, text=word("notice")))
     job = Job(
         recording_id=recording.id,
         user_id=user_id,
@@ -282,6 +291,8 @@ def _things(world: World, role: str, word: Any) -> dict[str, Any]:
         "other_speaker_id": other.id,
         "webhook_id": webhook.id,
         "delivery_id": delivery.id,
+        "waiting_delivery_id": waiting.id,
+        "notice_id": notice.id,
         "job_id": job.id,
         "queued_job_id": queued.id,
         "token_id": token.id,

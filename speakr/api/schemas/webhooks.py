@@ -2,13 +2,55 @@
 
 from __future__ import annotations
 
-from marshmallow import fields
+from typing import Any
 
-from speakr.api.schemas.fields import NOT_BLANK, REQUIRED, StrictBoolean, Text, UtcDateTime, Wire, text
+from marshmallow import fields, validate
+
+from speakr.api.schemas.events import EventOut
+from speakr.api.schemas.fields import (
+    NOT_BLANK,
+    REQUIRED,
+    StrictBoolean,
+    Text,
+    UtcDateTime,
+    Wire,
+    an_id,
+    text,
+)
 from speakr.domain.events import EventType
+from speakr.domain.headers import LONGEST_VALUE, MOST_HEADERS
+from speakr.domain.webhooks import PayloadStyle, WhenPaused
+from speakr.services.webhook_options import masked_headers
 
 _EVENT = {"enum": [event.value for event in EventType]}
 _URL = {"format": "uri", "maxLength": 500}
+_MOST_IDS = 100
+_MOST_IN_FLIGHT = 8
+_MOST_PER_SECOND = 100
+_HEADERS = {
+    "maxProperties": MOST_HEADERS,
+    "additionalProperties": {"type": "string", "maxLength": LONGEST_VALUE},
+    "description": "Sent with every delivery; names must not be those that Speakr sets itself.",
+    "example": {"Authorization": "Bearer 0123"},
+}
+
+
+def _ids(what: str) -> Any:
+    return fields.List(
+        an_id(),
+        allow_none=True,
+        validate=validate.Length(max=_MOST_IDS),
+        metadata={"description": f"Only events of recordings {what}; null or empty for all."},
+    )
+
+
+def _up_to(most: int, what: str) -> fields.Integer:
+    return fields.Integer(
+        strict=True,
+        allow_none=True,
+        validate=validate.Range(min=1, max=most),
+        metadata={"description": what},
+    )
 
 
 class WebhookOut(Wire):
@@ -23,10 +65,26 @@ class WebhookOut(Wire):
     enabled = fields.Boolean(required=True)
     auto_paused = fields.Boolean(required=True)
     pause_reason = fields.String(required=True, allow_none=True)
+    paused_at = UtcDateTime(required=True, allow_none=True)
     consecutive_failures = fields.Integer(required=True)
     created_at = UtcDateTime(required=True)
     updated_at = UtcDateTime(required=True)
     last_delivery_at = UtcDateTime(required=True, allow_none=True)
+    tag_ids = fields.List(fields.Integer(), required=True, allow_none=True)
+    folder_ids = fields.List(fields.Integer(), required=True, allow_none=True)
+    payload = fields.Enum(PayloadStyle, by_value=True, required=True)
+    headers = fields.Function(
+        masked_headers,
+        metadata={
+            "type": "object",
+            "additionalProperties": {"type": "string"},
+            "description": "The names that were set; values are masked.",
+        },
+    )
+    ordered = fields.Boolean(required=True, attribute="is_ordered")
+    max_in_flight = fields.Integer(required=True, allow_none=True)
+    max_per_second = fields.Integer(required=True, allow_none=True)
+    when_paused = fields.Enum(WhenPaused, by_value=True, required=True)
 
 
 class WebhookSecretOut(WebhookOut):
@@ -46,7 +104,26 @@ class WebhookListOut(Wire):
     max_per_user = fields.Integer(required=True)
 
 
-class WebhookCreateIn(Wire):
+class WebhookOptionsIn(Wire):
+    """What may be chosen beside address and events."""
+
+    tag_ids = _ids("that have one of these tags")
+    folder_ids = _ids("in one of these folders")
+    payload = fields.Enum(
+        PayloadStyle, by_value=True, metadata={"description": "`thin`: ids only, for what must not leave."}
+    )
+    headers = fields.Dict(keys=fields.String(), values=fields.String(), allow_none=True, metadata=_HEADERS)
+    ordered = StrictBoolean(metadata={"description": "One at a time, in the order of what happened."})
+    max_in_flight = _up_to(_MOST_IN_FLIGHT, "Deliveries under way at once; null for the server's own limit.")
+    max_per_second = _up_to(_MOST_PER_SECOND, "Deliveries per second; null for no limit.")
+    when_paused = fields.Enum(
+        WhenPaused,
+        by_value=True,
+        metadata={"description": "What becomes of events during an automatic pause."},
+    )
+
+
+class WebhookCreateIn(WebhookOptionsIn):
     """A new webhook. The documented order of complaints is kept by the service, so nothing is required here."""
 
     name = Text(load_default="", metadata={**REQUIRED, **NOT_BLANK, "example": "n8n pipeline"})
@@ -60,7 +137,7 @@ class WebhookCreateIn(Wire):
     enabled = StrictBoolean(load_default=True)
 
 
-class WebhookUpdateIn(Wire):
+class WebhookUpdateIn(WebhookOptionsIn):
     """Fields to change; all optional."""
 
     name = Text(metadata=NOT_BLANK)
@@ -70,42 +147,18 @@ class WebhookUpdateIn(Wire):
     enabled = StrictBoolean()
 
 
-class DeliveryOut(Wire):
-    """One delivery."""
+class SampleQuery(Wire):
+    """Which event to show."""
 
-    id = fields.Integer(required=True)
-    webhook_id = fields.Integer(required=True)
-    event_id = fields.String(required=True, attribute="event_uuid")
-    event_type = fields.String(required=True)
-    attempt_count = fields.Integer(required=True)
-    status = fields.String(required=True)
-    response_status = fields.Integer(required=True, allow_none=True)
-    response_body_preview = fields.String(required=True, allow_none=True)
-    error_message = fields.String(required=True, allow_none=True)
-    next_retry_at = UtcDateTime(required=True, allow_none=True, attribute="next_attempt_at")
-    created_at = UtcDateTime(required=True)
-    delivered_at = UtcDateTime(required=True, allow_none=True)
+    event = fields.Enum(EventType, by_value=True, load_default=EventType.SUMMARY_COMPLETED)
+    payload = fields.Enum(PayloadStyle, by_value=True, load_default=PayloadStyle.FULL)
 
 
-class DeliveryDetailOut(DeliveryOut):
-    """One delivery with its body."""
+class SampleOut(Wire):
+    """A delivery as it would arrive, and the secret it is signed with."""
 
-    payload = fields.String(
-        required=True, attribute="body", metadata={"description": "The JSON text as sent."}
-    )
-
-
-class DeliveryListOut(Wire):
-    """Deliveries, newest first."""
-
-    deliveries = fields.List(fields.Nested(DeliveryOut), required=True)
-    limit = fields.Integer(required=True)
-
-
-class DeliveryListQuery(Wire):
-    """How many."""
-
-    limit = fields.String(
-        load_default="50",
-        metadata={"description": "1 to 200; other numbers are clamped, other texts mean 50."},
-    )
+    secret = fields.String(required=True)
+    secret_standard = fields.String(required=True)
+    headers = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
+    body = fields.String(required=True, metadata={"description": "The bytes that are signed, as a text."})
+    envelope = fields.Nested(EventOut, required=True, metadata={"description": "The same, to look at."})

@@ -3,23 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import undefer
 
 from speakr.db import db
+from speakr.domain.deliveries import DeliveryStatus
 from speakr.domain.errors import NotFound
+from speakr.domain.events import EventType
 from speakr.domain.permissions import Actor
 from speakr.models import Delivery, Event
 from speakr.services import events, webhooks
 
 
-def list_for(actor: Actor, webhook_id: int, limit: int) -> Sequence[Delivery]:
-    """List a webhook's deliveries, newest first."""
+def list_for(
+    actor: Actor,
+    webhook_id: int,
+    *,
+    limit: int,
+    status: DeliveryStatus | None = None,
+    event_type: EventType | None = None,
+    since: datetime | None = None,
+    before: int | None = None,
+) -> Sequence[Delivery]:
+    """List a webhook's deliveries, newest first; `before` is the id of the last one on the page before."""
     webhook = webhooks.get(actor, webhook_id)
-    return db.session.scalars(
-        select(Delivery).where(Delivery.webhook_id == webhook.id).order_by(Delivery.id.desc()).limit(limit)
-    ).all()
+    query = select(Delivery).where(Delivery.webhook_id == webhook.id)
+    if status is not None:
+        query = query.where(Delivery.status == status)
+    if event_type is not None:
+        query = query.where(Delivery.event_type == event_type)
+    if since is not None:
+        query = query.where(Delivery.id > last_before(webhook.id, since), Delivery.created_at >= since)
+    if before is not None:
+        query = query.where(Delivery.id < before)
+    return db.session.scalars(query.order_by(Delivery.id.desc()).limit(limit)).all()
+
+
+def last_before(webhook_id: int, moment: datetime) -> int:
+    """Return the id of a webhook's last delivery before a moment, 0 if there is none.
+
+    Ids are in the index: without this the last hour would be found by reading years.
+    """
+    return (
+        db.session.scalar(
+            select(Delivery.id)
+            .where(Delivery.webhook_id == webhook_id, Delivery.created_at < moment)
+            .order_by(Delivery.id.desc())
+            .limit(1)
+        )
+        or 0
+    )
 
 
 def get(actor: Actor, webhook_id: int, delivery_id: int) -> Delivery:

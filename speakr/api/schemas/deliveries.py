@@ -1,0 +1,99 @@
+"""Shapes of deliveries."""
+
+from __future__ import annotations
+
+from marshmallow import fields, validate
+
+from speakr.api.schemas.fields import UtcDateTime, Wire, an_id
+from speakr.domain.deliveries import DeliveryStatus
+from speakr.domain.events import EventType
+from speakr.services.deliveries.recovery import RECOVERABLE
+
+_RECOVERABLE = [status.value for status in RECOVERABLE]
+
+
+class DeliveryOut(Wire):
+    """One delivery."""
+
+    id = fields.Integer(required=True)
+    webhook_id = fields.Integer(required=True)
+    event_id = fields.String(required=True, attribute="event_uuid")
+    event_type = fields.String(required=True)
+    attempt_count = fields.Integer(required=True)
+    status = fields.String(required=True)
+    response_status = fields.Integer(required=True, allow_none=True)
+    response_body_preview = fields.String(required=True, allow_none=True)
+    error_message = fields.String(required=True, allow_none=True)
+    duration_ms = fields.Integer(
+        required=True, allow_none=True, metadata={"description": "How long the last attempt took."}
+    )
+    next_retry_at = UtcDateTime(required=True, allow_none=True)
+    created_at = UtcDateTime(required=True)
+    delivered_at = UtcDateTime(required=True, allow_none=True)
+    replayed_as = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "The id of the event that told this again when failures were recovered."},
+    )
+
+
+class DeliveryDetailOut(DeliveryOut):
+    """One delivery with its body."""
+
+    payload = fields.String(
+        required=True, attribute="body", metadata={"description": "The JSON text as sent."}
+    )
+
+
+class DeliveryListOut(Wire):
+    """Deliveries, newest first."""
+
+    deliveries = fields.List(fields.Nested(DeliveryOut), required=True)
+    limit = fields.Integer(required=True)
+
+
+class DeliveryListQuery(Wire):
+    """Which deliveries, and how many."""
+
+    limit = fields.String(
+        load_default="50",
+        metadata={"description": "1 to 200; other numbers are clamped, other texts mean 50."},
+    )
+    status = fields.Enum(DeliveryStatus, by_value=True)
+    event_type = fields.Enum(EventType, by_value=True)
+    since = UtcDateTime(metadata={"description": "Only deliveries made at this time or later."})
+    before = an_id(metadata={"description": "The id of the last delivery on the page before."})
+
+
+class RecoverIn(Wire):
+    """Which failures to tell again."""
+
+    since = UtcDateTime(required=True, metadata={"example": "2026-01-15T09:00:00Z"})
+    status = fields.List(
+        fields.Enum(DeliveryStatus, by_value=True, validate=validate.OneOf(RECOVERABLE)),
+        load_default=list(RECOVERABLE),
+        validate=validate.Length(min=1),
+        metadata={"items": {"type": "string", "enum": _RECOVERABLE}, "default": _RECOVERABLE},
+    )
+    event_types = fields.List(fields.Enum(EventType, by_value=True), load_default=list)
+
+
+class RecoveredOut(Wire):
+    """How many are told again; with `complete` false there are more, so ask again."""
+
+    recovered = fields.Integer(required=True)
+    complete = fields.Boolean(required=True, attribute="is_complete")
+
+
+class CancelIn(Wire):
+    """What to call off."""
+
+    event_types = fields.List(
+        fields.Enum(EventType, by_value=True), load_default=list, metadata={"description": "None for all."}
+    )
+
+
+class CancelledOut(Wire):
+    """How many were called off."""
+
+    cancelled = fields.Integer(required=True)

@@ -1,0 +1,35 @@
+"""Shapes of what happened."""
+
+from __future__ import annotations
+
+from marshmallow import fields, validate
+
+from speakr.api.schemas.fields import UtcDateTime, Wire
+from speakr.domain.events import EventType
+
+
+class EventOut(Wire):
+    """An event, exactly as webhooks are told of it."""
+
+    id = fields.String(required=True)
+    type = fields.String(required=True, validate=validate.OneOf([event.value for event in EventType]))
+    timestamp = fields.String(required=True, metadata={"format": "date-time"})
+    user_id = fields.Integer(required=True)
+    data = fields.Dict(keys=fields.String(), required=True)
+    replayed_from = fields.String()
+
+
+class EventListOut(Wire):
+    """Events, newest first."""
+
+    events = fields.List(fields.Nested(EventOut), required=True)
+    limit = fields.Integer(required=True)
+
+
+class EventListQuery(Wire):
+    """Which events."""
+
+    since = UtcDateTime(metadata={"description": "Only what happened at this time or later."})
+    type = fields.Enum(EventType, by_value=True)
+    before = fields.String(metadata={"description": "The id of the last event on the page before."})
+    limit = fields.Integer(load_default=50, validate=validate.Range(min=1, max=200))

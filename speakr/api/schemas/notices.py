@@ -1,0 +1,33 @@
+"""Shapes of what the server has to tell."""
+
+from __future__ import annotations
+
+from marshmallow import fields, validate
+
+from speakr.api.schemas.fields import UtcDateTime, Wire
+from speakr.domain.notices import NoticeKind
+
+
+class NoticeOut(Wire):
+    """A notice; `read_at` is null until it has been read."""
+
+    id = fields.Integer(required=True)
+    kind = fields.Enum(NoticeKind, by_value=True, required=True)
+    text = fields.String(required=True)
+    webhook_id = fields.Integer(required=True, allow_none=True)
+    created_at = UtcDateTime(required=True)
+    read_at = UtcDateTime(required=True, allow_none=True)
+
+
+class NoticeListOut(Wire):
+    """Notices: unread ones first, then newest first."""
+
+    notices = fields.List(fields.Nested(NoticeOut), required=True)
+    unread_count = fields.Integer(required=True)
+    limit = fields.Integer(required=True)
+
+
+class NoticeListQuery(Wire):
+    """How many."""
+
+    limit = fields.Integer(load_default=50, validate=validate.Range(min=1, max=200))
