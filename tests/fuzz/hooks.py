@@ -14,7 +14,7 @@ import schemathesis
 from schemathesis.openapi.checks import RejectedPositiveData
 
 from tests.conftest import wav
-from tests.fuzz.house import HOOK, HOW_MANY
+from tests.fuzz.house import HOOK, HOW_MANY, LABELS
 from tests.fuzz.rules import COMPARED, FIELDS_COMPARED, RULES
 
 HOUSE: dict[str, Any] = json.loads(os.environ["SPEAKR_FUZZ_HOUSE"])
@@ -24,6 +24,13 @@ OWN = {"user_id": HOUSE["own_user_id"], "token_id": HOUSE["own_token_id"]}
 
 KEY = "Idempotency-Key"
 AUDIO = wav(0.2)
+NAMED = {
+    "addMember": ("user_id", "user_id"),
+    "addTags": ("tag_id", "tag_id"),
+    "mergeSpeaker": ("into_id", "speaker_id"),
+    "shareRecording": ("user_id", "user_id"),
+}
+"""Operations whose bodies name something by its id: the field -> of what kind it is."""
 
 
 @schemathesis.hook
@@ -54,31 +61,27 @@ def map_case(_context: Any, case: schemathesis.Case) -> schemathesis.Case:
 
 
 def _fill_in(operation: str, body: dict[str, Any]) -> None:
-    some = IDS["user_id"][len(body) % HOW_MANY]
     if operation == "uploadRecording" and "file" in body:
         body["file"] = AUDIO
     elif operation in {"createWebhook", "updateWebhook"} and "://" in str(body.get("url")):
         body.update(url=HOOK["url"], allow_http=True)
     elif operation == "updateCurrentUser":
         body.pop("password", None)
-    elif operation in {"addMember", "shareRecording"} and _is_an_id(body.get("user_id", 1)):
-        body["user_id"] = some
-    elif operation == "mergeSpeaker" and _is_an_id(body.get("into_id")):
-        body["into_id"] = IDS["speaker_id"][0]
-    elif operation == "addTags" and _is_an_id(body.get("tag_id", 1)):
-        body["tag_id"] = IDS["tag_id"][0]
     elif operation == "assignSpeakers" and isinstance(body.get("speaker_map"), dict):
-        body["speaker_map"] = dict(
-            zip(("SPEAKER_00", "SPEAKER_01"), body["speaker_map"].values(), strict=False)
-        )
+        body["speaker_map"] = dict(zip(LABELS, body["speaker_map"].values(), strict=False))
     elif operation == "updateSettings":
-        # What these switch off would be refused for the rest of the run.
-        for name in ("enable_folders", "enable_internal_sharing", "users_can_delete"):
-            if body.get(name) is False:
-                body[name] = True
-        for name, value in body.items():
-            if name.startswith("default_") and isinstance(value, int):
-                body[name] = None
+        body.update({name: _kept_open(name, value) for name, value in body.items()})
+    elif operation in NAMED:
+        field, kind = NAMED[operation]
+        if _is_an_id(body.get(field, 1)):
+            body[field] = IDS[kind][len(body) % HOW_MANY]
+
+
+def _kept_open(setting: str, value: Any) -> Any:
+    """Return a setting's value, unless all that follows would be refused because of it."""
+    if setting in {"enable_folders", "enable_internal_sharing", "users_can_delete"} and value is False:
+        return True
+    return None if setting.startswith("default_") and isinstance(value, int) else value
 
 
 @schemathesis.hook

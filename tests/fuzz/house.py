@@ -29,6 +29,7 @@ V1 = "/api/v1"
 HOW_MANY = 12
 """Of each kind: half of them to be looked at and changed, half to be deleted."""
 
+LABELS = ("SPEAKER_00", "SPEAKER_01")
 HOOK = {"name": "n", "url": "http://127.0.0.1:8765/", "events": ["recording.created"], "allow_http": True}
 
 
@@ -106,7 +107,7 @@ def _recordings(house: House, doorbell: MemoryDoorbell) -> None:
             session.add(CalendarEvent(recording_id=made, title="Lunch", start_at=now(), end_at=now()))
             spoken = session.scalars(select(Segment).where(Segment.recording_id == made))
             for segment in spoken:
-                segment.speaker = f"SPEAKER_0{segment.position % 2}"
+                segment.speaker = LABELS[segment.position % 2]
         ids["share_id"].append(house.make(f"/recordings/{made}/shares", {"user_id": ids["user_id"][n]})["id"])
     ids["job_id"] = [job["id"] for job in house.make("/jobs", method="GET")["jobs"]]
 
@@ -123,7 +124,7 @@ def _app(settings: Settings, doorbell: MemoryDoorbell) -> Iterator[Flask]:
     app = create_app(settings, plugged)
     runner.move_in(app)
     spans = [Span(float(second), second + 0.9) for second in range(0, 5, 2)]
-    with app.app_context(), mock.patch.object(transcribe, "find_speech", lambda _: spans):
+    with app.app_context(), mock.patch.object(transcribe, "find_speech", return_value=spans):
         try:
             yield app
         finally:

@@ -21,6 +21,13 @@ from tests.servers import postgres_server
 HERE = Path(__file__).resolve().parent
 DATABASES = ("sqlite", "postgresql")
 
+SETTINGS = {
+    "ENABLE_FOLDERS": "yes",
+    "SPEAKR_MIN_FREE_DISK_MB": "1",
+    "WEBHOOK_INTRANET_HOST_ALLOWLIST": "127.0.0.1/32",  # and no dispatcher runs: nothing is sent anywhere
+    "WEBHOOK_MAX_PER_USER": "10000",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -37,15 +44,7 @@ def served(database: str) -> Iterator[tuple[Server, House]]:
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="spk-f-")))
         url = stack.enter_context(postgres_server()) if database == "postgresql" else ""
-        server = stack.enter_context(
-            Server(
-                folder,
-                url,
-                SPEAKR_MIN_FREE_DISK_MB="1",
-                ENABLE_FOLDERS="yes",
-                WEBHOOK_INTRANET_HOST_ALLOWLIST="127.0.0.1/32",
-            )
-        )
+        server = stack.enter_context(Server(folder, url, **SETTINGS))
         yield server, furnish(Settings.from_env(server.environment))
 
 
