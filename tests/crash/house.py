@@ -213,7 +213,7 @@ class House:
 
     def call(self, method: str, path: str, **arguments: Any) -> requests.Response:
         """Send a request as the one user."""
-        return self._http.request(method, f"{self.url}/api/v1{path}", timeout=30, **arguments)
+        return self._http.request(method, f"{self.url}/api/v1{path}", timeout=90, **arguments)
 
     def get(self, path: str) -> Any:
         answer = self.call("GET", path)

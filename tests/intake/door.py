@@ -22,7 +22,7 @@ from tests.conftest import SECRET, multipart
 from tests.servers import RedisServer
 
 HOUSE = Path(__file__).resolve().parents[2]
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 90.0
 MEGABYTE = 1024 * 1024
 LIMIT_MB = 4
 

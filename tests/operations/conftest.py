@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 HOUSE = Path(__file__).resolve().parents[2]
-PATIENCE_SECONDS = 45.0
+PATIENCE_SECONDS = 120.0
 
 _SETTING = re.compile(
     r"^(SPEAKR_|DATABASE_URL|REDIS_URL|TRANSCRIPTION_|TEXT_MODEL_|WEBHOOK_|PROMETHEUS_|VIDEO_RETENTION|USERS_CAN)"
@@ -107,7 +107,7 @@ class Stack:
             raise AssertionError(f"{error}\n{self.screen}") from None
 
     def get(self, path: str, token: str = "") -> tuple[int, Any]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=90)
         try:
             connection.request("GET", path, headers={"Authorization": f"Bearer {token}"} if token else {})
             answer = connection.getresponse()
