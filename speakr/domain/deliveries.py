@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from enum import StrEnum
 
 
@@ -15,3 +16,6 @@ class DeliveryStatus(StrEnum):
 
 
 DUE_STATUSES = (DeliveryStatus.PENDING, DeliveryStatus.FAILED)
+
+FIRST_OF_ALL = datetime(2000, 1, 1, tzinfo=UTC)
+"""Due at this moment is what somebody is waiting for at a screen: it is sent before everything else."""

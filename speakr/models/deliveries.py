@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from speakr.db import Base, BigId
 from speakr.domain.clock import now
-from speakr.domain.deliveries import DeliveryStatus
+from speakr.domain.deliveries import FIRST_OF_ALL, DeliveryStatus
 from speakr.domain.events import EventType
 
 _DUE = text("status IN ('pending', 'failed')")
@@ -51,3 +51,8 @@ class Delivery(Base):
     delivered_at: Mapped[datetime | None]
     replayed_as: Mapped[str | None] = mapped_column(String(36))
     """The event that told this again when the owner had failures recovered: each is recovered once."""
+
+    @property
+    def next_retry_at(self) -> datetime | None:
+        """When it is to be sent, as its owner reads it."""
+        return self.created_at if self.next_attempt_at == FIRST_OF_ALL else self.next_attempt_at

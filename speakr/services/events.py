@@ -13,6 +13,7 @@ from sqlalchemy import select
 from speakr.backends import plugged
 from speakr.db import after_commit, db
 from speakr.domain.clock import isoformat_z, now
+from speakr.domain.deliveries import FIRST_OF_ALL
 from speakr.domain.errors import Invalid
 from speakr.domain.events import EventData, EventType, RecordingEvent
 from speakr.domain.permissions import Actor
@@ -57,6 +58,7 @@ def _deliveries(user_id: int, happened: Sequence[Event]) -> list[Delivery]:
 def record_for(webhook: Webhook, data: EventData) -> Delivery:
     """Write down an event meant for one webhook only, whatever it listens to (the test button)."""
     delivery = delivery_of(_new_event(webhook.user_id, data, None), webhook)
+    delivery.next_attempt_at = FIRST_OF_ALL
     db.session.add(delivery)
     db.session.flush()  # to know delivery.id
     after_commit(plugged().doorbell.wake_dispatcher)

@@ -28,7 +28,7 @@ from speakr.webhooks.mender import Mender
 from speakr.webhooks.seldom import Seldom
 from speakr.webhooks.sender import BODY_SECONDS, Sender
 from speakr.webhooks.shift import Outbox, Shift
-from speakr.webhooks.slots import PER_HOST, TOTAL
+from speakr.webhooks.slots import FOR_URGENT, PER_HOST, TOTAL
 
 logger = structlog.get_logger(__name__)
 
@@ -120,8 +120,8 @@ class Dispatcher:
         session = make_client_session(
             self._allow_list,
             total_seconds=self._settings.webhook_timeout_seconds + 2 * BODY_SECONDS,
-            connection_limit=TOTAL,
-            connections_per_host=PER_HOST,
+            connection_limit=TOTAL + FOR_URGENT,
+            connections_per_host=PER_HOST + FOR_URGENT,
         )
         mender = Mender(self._app)
         async with session:

@@ -29,11 +29,11 @@ _UNSTORABLE = "The answer could not be stored."
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What one turn came to. `is_short`: there may be more to claim at once."""
+    """What one turn came to. `look_again_seconds`: there may be more to claim so soon."""
 
     settled: frozenset[int]
     claimed: Sequence[Dispatch]
-    is_short: bool = False
+    look_again_seconds: float | None = None
 
 
 class Ledger:
@@ -70,15 +70,15 @@ class Ledger:
                 settled = frozenset(sending.settle(outcomes)) if outcomes else frozenset()
                 if allowance is not None and self._has_lost_claims:
                     claiming.unclaim_all(but=allowance.under_way)
-                claimed, is_short = _claim(allowance, settled)
+                claimed, look_again_seconds = _claim(allowance, settled)
         except Exception:
             # A commit whose answer was lost may have claimed deliveries that nobody will send.
             self._has_lost_claims = self._has_lost_claims or allowance is not None
             if not outcomes:
                 raise
-            return Turn(self._settle_one_by_one(outcomes), [], is_short=True)
+            return Turn(self._settle_one_by_one(outcomes), [], look_again_seconds=0.0)
         self._has_lost_claims = self._has_lost_claims and allowance is None
-        return Turn(settled, claimed, is_short)
+        return Turn(settled, claimed, look_again_seconds)
 
     def _take_over(self, outcomes: Sequence[Outcome]) -> frozenset[int]:
         settled = self._settle_one_by_one(outcomes)
@@ -119,10 +119,11 @@ class Ledger:
                 return sending.settle([replace(outcome, preview=None, error=_UNSTORABLE)])
 
 
-def _claim(allowance: Allowance | None, settled: frozenset[int]) -> tuple[Sequence[Dispatch], bool]:
+def _claim(allowance: Allowance | None, settled: frozenset[int]) -> tuple[Sequence[Dispatch], float | None]:
     if allowance is None:
-        return [], False
-    shares, left = allowance.share(claiming.webhooks_with_work(), settled)
-    claimed = claiming.claim_due(shares)
+        return [], None
+    shares = allowance.share(claiming.webhooks_with_work(), settled)
+    claimed = claiming.claim_due(shares.given, shares.urgent)
     # With no slot left, one that was given and not needed could have gone to somebody else.
-    return claimed, left == 0 and 0 < len(claimed) < sum(count for _, count in shares)
+    is_short = shares.left == 0 and 0 < len(claimed) < sum(count for _, count in shares.given)
+    return claimed, 0.0 if is_short else shares.look_again_seconds

@@ -6,15 +6,19 @@ import asyncio
 import codecs
 import functools
 import random
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from contextvars import ContextVar
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
 
 from speakr.domain.clock import now
 from speakr.domain.errors import Invalid
+from speakr.domain.events import EventType
+from speakr.domain.headers import problems as header_problems
 from speakr.egress import parse_url
 from speakr.egress.client import post
 from speakr.egress.urls import WebUrl
@@ -71,6 +75,11 @@ class Sender:
 
     async def attempt(self, dispatch: Dispatch) -> Outcome:
         """Send a delivery once and judge the answer. Never raises for what a receiver does."""
+        began = time.monotonic()
+        outcome = await self._attempt(dispatch)
+        return replace(outcome, duration_ms=round((time.monotonic() - began) * 1000))
+
+    async def _attempt(self, dispatch: Dispatch) -> Outcome:
         try:
             url = _parse(dispatch.url, allow_http=dispatch.allow_http)
         except Invalid as error:
@@ -98,13 +107,14 @@ class Sender:
         return await exchange.enter_async_context(self._post(url, dispatch))
 
     def _post(self, url: WebUrl, dispatch: Dispatch) -> Any:
-        headers = delivery_headers(
+        ours = delivery_headers(
             event_id=dispatch.event_uuid,
             event_type=dispatch.event_type,
             body=dispatch.body,
             secrets=dispatch.secrets,
             attempted_at=now(),
         )
+        headers = {**ours, **owners_headers(dispatch.headers)}
         return post(self._session, url, body=dispatch.body, headers=headers)
 
     async def _judge(self, dispatch: Dispatch, response: aiohttp.ClientResponse) -> Outcome:
@@ -115,6 +125,7 @@ class Sender:
             delivery_id=dispatch.delivery_id,
             webhook_id=dispatch.webhook_id,
             claimed_until=dispatch.claimed_until,
+            is_test=_is_test(dispatch),
             verdict=verdict,
             response_status=status,
             preview=await read_preview(response),
@@ -129,17 +140,29 @@ class Sender:
             delivery_id=dispatch.delivery_id,
             webhook_id=dispatch.webhook_id,
             claimed_until=dispatch.claimed_until,
+            is_test=_is_test(dispatch),
             verdict=verdict,
             error=explain(error, progress, timeout_seconds=self._timeout_seconds),
             retry_in_seconds=self._pause(dispatch, None) if verdict is Verdict.RETRY else None,
         )
 
     def _pause(self, dispatch: Dispatch, asked: float | None) -> float | None:
-        if dispatch.attempt >= self._max_attempts:
+        if dispatch.attempt >= self._max_attempts or _is_test(dispatch):
             return None
         return retry_schedule.pause_before(
             dispatch.attempt + 1, dice=random.random, retry_after_seconds=asked
         )
+
+
+@functools.lru_cache(maxsize=4096)
+def owners_headers(chosen: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    """Return those of an owner's headers that may go out, whatever was checked when they were saved: none is ours."""
+    return {name: value for name, value in chosen if not header_problems({name: value})}
+
+
+def _is_test(dispatch: Dispatch) -> bool:
+    """Tell whether somebody asked how an attempt goes: one is the answer."""
+    return dispatch.event_type == EventType.WEBHOOK_TEST
 
 
 def _is_unanswered(error: aiohttp.ClientError) -> bool:

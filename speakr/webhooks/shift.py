@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections import deque
 from collections.abc import Sequence
 
@@ -18,6 +19,7 @@ from speakr.services.deliveries.claiming import Dispatch
 from speakr.services.deliveries.sending import Outcome
 from speakr.webhooks.failures import Progress
 from speakr.webhooks.ledger import Ledger, Turn
+from speakr.webhooks.pace import Pace
 from speakr.webhooks.seldom import Seldom
 from speakr.webhooks.sender import Sender
 from speakr.webhooks.slots import Slots
@@ -56,9 +58,11 @@ class Shift:
         self._ledger = ledger
         self._sender = sender
         self._outbox = outbox
-        self._slots = Slots()
+        self._pace = Pace(time.monotonic)
+        self._slots = Slots(self._pace)
         self._attempts: set[asyncio.Task[None]] = set()
         self._stirred = asyncio.Event()
+        self._alarm: asyncio.TimerHandle | None = None
         self._late = 0
         self._is_draining = False
         self._is_over = False
@@ -113,20 +117,33 @@ class Shift:
         self._postpone([outcome for outcome in batch if outcome.delivery_id not in turn.settled])
         for delivery_id in turn.settled:
             self._slots.give_back(delivery_id)
-        if turn.is_short or len(self._outbox) >= LARGEST_BATCH:
+        self._look_again_in(0.0 if len(self._outbox) >= LARGEST_BATCH else turn.look_again_seconds)
+
+    def _look_again_in(self, seconds: float | None) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        if seconds == 0.0:
             self.wake()
+        elif seconds is not None:
+            self._alarm = asyncio.get_running_loop().call_later(seconds, self.wake)
 
     def _begin(self, turn: Turn) -> None:
         if self._is_over:
             return  # the claims are taken back by whoever is next
         for dispatch in turn.claimed:
             self._slots.take(dispatch.delivery_id, dispatch.webhook_id, dispatch.url)
-            attempt = asyncio.create_task(self._attempt(dispatch))
+            pause = 0.0
+            if dispatch.max_per_second is not None:
+                pause = self._pace.wait_for_start(dispatch.webhook_id, dispatch.max_per_second)
+            attempt = asyncio.create_task(self._attempt(dispatch, pause))
             self._attempts.add(attempt)
             attempt.add_done_callback(self._attempts.discard)
 
-    async def _attempt(self, dispatch: Dispatch) -> None:
+    async def _attempt(self, dispatch: Dispatch, pause: float) -> None:
         loop = asyncio.get_running_loop()
+        if pause > 0:
+            await asyncio.sleep(pause)
         started_at = loop.time()
         try:
             outcome = await self._sender.attempt(dispatch)

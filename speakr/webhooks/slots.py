@@ -1,7 +1,8 @@
 """How many deliveries may be under way at once: in all, per destination host and per webhook.
 
 A webhook whose last attempt was slow gets few slots, and all such webhooks together a quarter of them all, so
-that receivers that hang take little from those that answer.
+that receivers that hang take little from those that answer. A webhook's own wishes (in order, how many at once, how
+many a second) only make it less.
 """
 
 from __future__ import annotations
@@ -15,12 +16,16 @@ from dataclasses import dataclass
 from speakr.domain.errors import Invalid
 from speakr.egress import parse_url
 from speakr.services.deliveries.claiming import Waiting
+from speakr.webhooks.pace import Pace, Paces
 
 TOTAL = 256
 PER_HOST = 32
 PER_WEBHOOK = 8
 PER_SLOW_WEBHOOK = 2
 FOR_ALL_SLOW = 64
+FOR_URGENT = 8
+"""On top of all: somebody sits at a screen and waits for the outcome."""
+
 SLOW_SECONDS = 5.0
 """An attempt that took so long, answered or not, makes its webhook a slow one until the next attempt."""
 
@@ -35,6 +40,17 @@ def host_of(url: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Shares:
+    """Who may claim how much. `urgent` webhooks may each claim one delivery on top."""
+
+    given: Sequence[tuple[Waiting, int]]
+    urgent: Sequence[Waiting]
+    left: int
+    look_again_seconds: float | None
+    """By then a webhook that has had its share for this second may be sent to again."""
+
+
+@dataclass(frozen=True, slots=True)
 class Allowance:
     """What was under way at one moment; it may be read in another thread while slots are being given back."""
 
@@ -42,11 +58,10 @@ class Allowance:
     """The deliveries that hold a slot: webhook and host of each."""
 
     slow_webhooks: frozenset[int]
+    paces: Paces
 
-    def share(
-        self, waiting: Sequence[Waiting], settled: Collection[int]
-    ) -> tuple[list[tuple[Waiting, int]], int]:
-        """Share out the free slots, those of the settled deliveries among them; return them and what is left.
+    def share(self, waiting: Sequence[Waiting], settled: Collection[int]) -> Shares:
+        """Share out the free slots, those of the settled deliveries among them.
 
         They are given one by one to whoever has fewest; among equals to whoever waits longest.
         """
@@ -54,7 +69,10 @@ class Allowance:
         webhooks = Counter(webhook_id for webhook_id, _ in held)
         hosts = Counter(host for _, host in held)
         left = TOTAL - len(held)
+        urgent = [webhook for webhook in waiting if webhook.has_urgent][: max(0, left + FOR_URGENT)]
+        left -= len(urgent)
         left_for_slow = FOR_ALL_SLOW - sum(webhooks[webhook_id] for webhook_id in self.slow_webhooks)
+        limits, by_pace = self._limits(waiting, webhooks)
         given: Counter[int] = Counter()
         queue = [(webhooks[webhook.webhook_id], order) for order, webhook in enumerate(waiting)]
         heapq.heapify(queue)
@@ -63,16 +81,40 @@ class Allowance:
             webhook = waiting[order]
             host = host_of(webhook.url)
             is_slow = webhook.webhook_id in self.slow_webhooks
-            if busy >= (PER_SLOW_WEBHOOK if is_slow else PER_WEBHOOK) or hosts[host] >= PER_HOST:
-                continue
-            if is_slow and left_for_slow <= 0:
+            if busy >= limits[order] or hosts[host] >= PER_HOST or (is_slow and left_for_slow <= 0):
                 continue
             left -= 1
             left_for_slow -= is_slow
             hosts[host] += 1
             given[order] += 1
             heapq.heappush(queue, (busy + 1, order))
-        return [(waiting[order], count) for order, count in given.items()], left
+        again = [
+            self.paces.opens_in(waiting[order].webhook_id, waiting[order].max_per_second or 0, given[order])
+            for order in by_pace
+            if webhooks[waiting[order].webhook_id] + given[order] >= limits[order]
+        ]
+        return Shares(
+            [(waiting[order], count) for order, count in given.items()],
+            urgent,
+            left,
+            min(again, default=None),
+        )
+
+    def _limits(self, waiting: Sequence[Waiting], busy: Mapping[int, int]) -> tuple[list[int], list[int]]:
+        """Return how many each may have under way, and which of them have it less for their pace."""
+        limits: list[int] = []
+        by_pace: list[int] = []
+        for order, webhook in enumerate(waiting):
+            most = PER_SLOW_WEBHOOK if webhook.webhook_id in self.slow_webhooks else PER_WEBHOOK
+            most = min(most, webhook.max_in_flight or most)
+            most = (1 if webhook.is_ordered else most) if webhook.has_due else 0
+            if webhook.max_per_second is not None and most > busy.get(webhook.webhook_id, 0):
+                may_start = self.paces.open_starts(webhook.webhook_id, webhook.max_per_second)
+                if busy.get(webhook.webhook_id, 0) + may_start < most:
+                    most = busy.get(webhook.webhook_id, 0) + may_start
+                    by_pace.append(order)
+            limits.append(most)
+        return limits, by_pace
 
 
 class Slots:
@@ -81,9 +123,10 @@ class Slots:
     So no more than `TOTAL` deliveries are ever between the two, and no crash can repeat more.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, pace: Pace) -> None:
         self._held: dict[int, tuple[int, str]] = {}
         self._slow: set[int] = set()
+        self._pace = pace
 
     def __len__(self) -> int:
         return len(self._held)
@@ -105,4 +148,4 @@ class Slots:
 
     def allowance(self) -> Allowance:
         """Return what is under way now."""
-        return Allowance(dict(self._held), frozenset(self._slow))
+        return Allowance(dict(self._held), frozenset(self._slow), self._pace.now())

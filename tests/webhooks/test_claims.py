@@ -12,32 +12,12 @@ from speakr.domain.clock import now
 from speakr.domain.deliveries import DeliveryStatus
 from speakr.models import Delivery, Webhook
 from speakr.services.deliveries import claiming, sending
-from speakr.services.deliveries.claiming import Dispatch
-from speakr.services.deliveries.sending import Outcome, Verdict
+from speakr.services.deliveries.sending import Verdict
+from tests.webhooks.claims import claim, outcome, settle
 from tests.webhooks.conftest import AddWebhook, Emit
 from tests.webhooks.states import deliveries, webhook
 
 URL = "https://receiver.example/hook"
-
-
-def claim(count: int = 8) -> list[Dispatch]:
-    with unit_of_work():
-        return claiming.claim_due([(waiting, count) for waiting in claiming.webhooks_with_work()])
-
-
-def settle(*outcomes: Outcome) -> set[int]:
-    with unit_of_work():
-        return sending.settle(outcomes)
-
-
-def outcome(dispatch: Dispatch, verdict: Verdict, **more: float) -> Outcome:
-    return Outcome(
-        delivery_id=dispatch.delivery_id,
-        webhook_id=dispatch.webhook_id,
-        claimed_until=dispatch.claimed_until,
-        verdict=verdict,
-        **more,  # type: ignore[arg-type] # seconds, all of them
-    )
 
 
 def test_of_each_webhook_the_oldest_are_claimed_and_only_once(add_webhook: AddWebhook, emit: Emit) -> None:

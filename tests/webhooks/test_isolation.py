@@ -29,7 +29,7 @@ def test_receivers_that_hang_delay_nobody_else(
     started = time.time()
     dispatcher.start()
     quick_ones = receiver.wait_for(10, "/quick")
-    assert quick_ones[-1].at - started < 1.0
+    assert quick_ones[-1].at - started < 2.0  # an attempt at a hole takes as long
     until(lambda: all(row.status is DeliveryStatus.SUCCESS for row in deliveries(quick)), timeout=1)
     time.sleep(0.3)
     for number in range(6):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from speakr.services.deliveries.claiming import Waiting
+from speakr.webhooks.pace import Pace
 from speakr.webhooks.slots import (
     FOR_ALL_SLOW,
     PER_HOST,
@@ -19,22 +20,25 @@ from speakr.webhooks.slots import (
 )
 
 
+def new_slots(clock: Callable[[], float] = lambda: 0.0) -> Slots:
+    return Slots(Pace(clock))
+
+
 def waiting(webhook_id: int, host: str | None = None) -> Waiting:
     url = f"https://{host or f'host{webhook_id}.example'}/hook"
     return Waiting(webhook_id, url, allow_http=False, secrets=("secret",), rotated_at=None)
 
 
 def shares(slots: Slots, *webhooks: Waiting, settled: Sequence[int] = ()) -> dict[int, int]:
-    given_to, _ = slots.allowance().share(webhooks, settled)
-    return {webhook.webhook_id: count for webhook, count in given_to}
+    return {webhook.webhook_id: count for webhook, count in slots.allowance().share(webhooks, settled).given}
 
 
 def test_one_webhook_gets_its_eight() -> None:
-    assert shares(Slots(), waiting(1)) == {1: PER_WEBHOOK}
+    assert shares(new_slots(), waiting(1)) == {1: PER_WEBHOOK}
 
 
 def test_what_is_under_way_counts_until_it_is_settled() -> None:
-    slots = Slots()
+    slots = new_slots()
     for delivery_id in range(5):
         slots.take(delivery_id, 1, waiting(1).url)
     assert shares(slots, waiting(1)) == {1: 3}
@@ -45,24 +49,24 @@ def test_what_is_under_way_counts_until_it_is_settled() -> None:
 
 
 def test_webhooks_of_one_host_share_its_slots_evenly() -> None:
-    got = shares(Slots(), *(waiting(n, "one.example") for n in range(10)))
+    got = shares(new_slots(), *(waiting(n, "one.example") for n in range(10)))
     assert sum(got.values()) == PER_HOST
     assert set(got.values()) == {3, 4}
 
 
 def test_when_all_want_more_than_there_is_everybody_gets_some() -> None:
-    got = shares(Slots(), *(waiting(n) for n in range(200)))
+    got = shares(new_slots(), *(waiting(n) for n in range(200)))
     assert sum(got.values()) == TOTAL
     assert set(got.values()) == {1, 2}
 
 
 def test_those_who_wait_longest_come_first_among_equals() -> None:
-    got = shares(Slots(), *(waiting(n) for n in reversed(range(300))))
+    got = shares(new_slots(), *(waiting(n) for n in reversed(range(300))))
     assert set(got) == set(range(300 - TOTAL, 300))
 
 
 def test_slow_webhooks_get_little_and_all_of_them_together_not_much() -> None:
-    slots = Slots()
+    slots = new_slots()
     for n in range(100):
         slots.took(n, SLOW_SECONDS)
     got = shares(slots, *(waiting(n) for n in range(101)))
@@ -74,7 +78,7 @@ def test_slow_webhooks_get_little_and_all_of_them_together_not_much() -> None:
 
 
 def test_a_leftover_of_an_earlier_shift_frees_nothing() -> None:
-    slots = Slots()
+    slots = new_slots()
     slots.give_back(7)
     assert len(slots) == 0
 
@@ -89,7 +93,7 @@ def test_a_leftover_of_an_earlier_shift_frees_nothing() -> None:
 def test_no_limit_is_ever_passed(
     held: list[tuple[int, int]], wanting: list[tuple[int, int]], slow: set[int]
 ) -> None:
-    slots = Slots()
+    slots = new_slots()
     host = dict(held) | dict(wanting)
     for delivery_id, (webhook_id, _) in enumerate(held):
         slots.take(delivery_id, webhook_id, waiting(webhook_id, f"h{host[webhook_id]}.example").url)

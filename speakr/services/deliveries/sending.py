@@ -15,8 +15,11 @@ from speakr.backends import plugged
 from speakr.db import db
 from speakr.domain.clock import now
 from speakr.domain.deliveries import DUE_STATUSES, DeliveryStatus
+from speakr.domain.notices import NoticeKind
 from speakr.models import Delivery, Webhook
-from speakr.services.deliveries.claiming import IS_OPEN, oldest_due_seconds
+from speakr.services import notices
+from speakr.services.deliveries.claiming import oldest_due_seconds
+from speakr.services.deliveries.states import IS_OPEN
 
 __all__ = ["DUE_STATUSES", "Outcome", "Verdict", "oldest_due_seconds", "settle", "storable"]
 
@@ -46,6 +49,10 @@ class Outcome:
     response_status: int | None = None
     preview: str | None = None
     error: str | None = None
+    duration_ms: int | None = None
+    is_test: bool = False
+    """Its failure is the answer to a question and counts for nothing."""
+
     retry_in_seconds: float | None = None
     silent_seconds: float | None = None
     """The receiver asked to be left alone for so long."""
@@ -56,9 +63,12 @@ class _Tally:
     """What a batch of outcomes does to one webhook."""
 
     webhook_id: int
+    user_id: int
+    name: str
     enabled: bool
     auto_paused: bool
     pause_reason: str | None
+    paused_at: datetime | None
     consecutive_failures: int
     silent_until: datetime | None
 
@@ -69,9 +79,12 @@ _DELIVERIES: Table = Delivery.__table__  # type: ignore[assignment] # as above
 _LOCK_WEBHOOKS = (
     select(
         Webhook.id,
+        Webhook.user_id,
+        Webhook.name,
         Webhook.enabled,
         Webhook.auto_paused,
         Webhook.pause_reason,
+        Webhook.paused_at,
         Webhook.consecutive_failures,
         Webhook.silent_until,
     )
@@ -93,6 +106,7 @@ _SETTLE = (
         status=bindparam("status"),
         next_attempt_at=bindparam("next_attempt_at"),
         delivered_at=bindparam("delivered_at"),
+        duration_ms=bindparam("duration_ms"),
         response_status=bindparam("response_status"),
         response_body_preview=bindparam("response_body_preview"),
         error_message=bindparam("error_message"),
@@ -105,6 +119,7 @@ _NOTE = (
         enabled=bindparam("enabled"),
         auto_paused=bindparam("auto_paused"),
         pause_reason=bindparam("pause_reason"),
+        paused_at=bindparam("paused_at"),
         consecutive_failures=bindparam("consecutive_failures"),
         silent_until=bindparam("silent_until"),
         last_delivery_at=bindparam("last_delivery_at"),
@@ -157,6 +172,7 @@ def _write(changes: Sequence[dict[str, Any]], tallies: Collection[_Tally], momen
                 "enabled": tally.enabled,
                 "auto_paused": tally.auto_paused,
                 "pause_reason": tally.pause_reason,
+                "paused_at": tally.paused_at,
                 "consecutive_failures": tally.consecutive_failures,
                 "silent_until": tally.silent_until,
                 "last_delivery_at": moment,
@@ -187,6 +203,7 @@ def _change(outcome: Outcome, moment: datetime) -> dict[str, Any]:
         "status": status,
         "next_attempt_at": next_attempt_at,
         "delivered_at": moment if status is DeliveryStatus.SUCCESS else None,
+        "duration_ms": outcome.duration_ms,
         "response_status": outcome.response_status,
         "response_body_preview": storable(outcome.preview, _LONGEST_PREVIEW),
         "error_message": storable(outcome.error, _LONGEST_ERROR),
@@ -200,21 +217,20 @@ def _count(tally: _Tally, outcome: Outcome, moment: datetime) -> None:
         tally.silent_until = max(tally.silent_until or asked, asked)
     if outcome.verdict is Verdict.DELIVERED:
         tally.consecutive_failures = 0
-    elif outcome.verdict is not Verdict.RETRY or outcome.retry_in_seconds is None:
-        _count_failure(tally, gone=outcome.verdict is Verdict.GONE)
+    elif outcome.verdict is Verdict.GONE:
+        _pause(tally, "The receiver answered 410 Gone.", moment)
+    elif not outcome.is_test and (outcome.verdict is not Verdict.RETRY or outcome.retry_in_seconds is None):
+        tally.consecutive_failures += 1
+        if tally.consecutive_failures >= plugged().settings.webhook_autopause_failures:
+            _pause(tally, f"{tally.consecutive_failures} deliveries in a row have failed.", moment)
 
 
-def _count_failure(tally: _Tally, *, gone: bool) -> None:
-    tally.consecutive_failures += 1
-    if gone:
-        reason = "The receiver answered 410 Gone."
-    elif tally.consecutive_failures >= plugged().settings.webhook_autopause_failures:
-        reason = f"{tally.consecutive_failures} deliveries in a row have failed."
-    else:
-        return
+def _pause(tally: _Tally, reason: str, moment: datetime) -> None:
     if not tally.enabled:
         return  # paused already, or switched off by its owner, which is not ours to relabel
-    tally.enabled, tally.auto_paused, tally.pause_reason = False, True, reason
+    tally.enabled, tally.auto_paused, tally.pause_reason, tally.paused_at = False, True, reason, moment
+    text = f"Your webhook \u201c{tally.name}\u201d is paused. {reason} What happens from now on is kept for it until you enable it."
+    notices.record(tally.user_id, NoticeKind.WEBHOOK_PAUSED, text, tally.webhook_id)
     logger.warning("webhook_paused", webhook_id=tally.webhook_id, reason=reason)
 
 

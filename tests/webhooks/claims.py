@@ -1,0 +1,50 @@
+"""Claiming and settling by hand, as turns of the dispatcher do it."""
+
+from __future__ import annotations
+
+from speakr.db import unit_of_work
+from speakr.services.deliveries import claiming, sending
+from speakr.services.deliveries.claiming import Dispatch
+from speakr.services.deliveries.sending import Outcome, Verdict
+from speakr.webhooks.pace import Pace
+from speakr.webhooks.slots import Slots
+
+
+def claim(count: int = 8) -> list[Dispatch]:
+    """Claim of each webhook what is due, whatever is under way."""
+    with unit_of_work():
+        waiting = claiming.webhooks_with_work()
+        urgent = [webhook for webhook in waiting if webhook.has_urgent]
+        return claiming.claim_due([(webhook, count) for webhook in waiting if webhook.has_due], urgent)
+
+
+def turn(running: dict[int, int], *, is_first: bool = False) -> list[Dispatch]:
+    """Claim what a dispatcher would that has these deliveries under way (delivery -> webhook); add to them."""
+    slots = Slots(Pace(lambda: 0.0))
+    for delivery_id, webhook_id in running.items():
+        slots.take(delivery_id, webhook_id, "https://receiver.example/hook")
+    with unit_of_work():
+        if is_first:
+            claiming.unclaim_all()
+            return []
+        shares = slots.allowance().share(claiming.webhooks_with_work(), ())
+        claimed = claiming.claim_due(shares.given, shares.urgent)
+    running.update({one.delivery_id: one.webhook_id for one in claimed})
+    return claimed
+
+
+def settle(*outcomes: Outcome) -> set[int]:
+    """Write outcomes."""
+    with unit_of_work():
+        return sending.settle(outcomes)
+
+
+def outcome(dispatch: Dispatch, verdict: Verdict, **more: float) -> Outcome:
+    """Return an outcome for a claim."""
+    return Outcome(
+        delivery_id=dispatch.delivery_id,
+        webhook_id=dispatch.webhook_id,
+        claimed_until=dispatch.claimed_until,
+        verdict=verdict,
+        **more,  # type: ignore[arg-type] # seconds, all of them
+    )

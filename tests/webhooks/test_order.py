@@ -1,0 +1,144 @@
+"""Webhooks that are sent to in order: the next delivery does not start before the one before it has ended."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from speakr.db import unit_of_work
+from speakr.domain.clock import now
+from speakr.domain.deliveries import DeliveryStatus
+from speakr.domain.permissions import Actor
+from speakr.services import webhooks
+from speakr.services.deliveries import waiting
+from speakr.services.deliveries.sending import Verdict
+from tests.webhooks.claims import claim, outcome, settle, turn
+from tests.webhooks.conftest import AddWebhook, Emit
+from tests.webhooks.dispatchers import ThreadedDispatcher, until
+from tests.webhooks.receiver import Receiver, reply
+from tests.webhooks.states import all_settled, deliveries, hurry
+
+URL = "https://receiver.example/hook"
+
+
+def test_only_the_first_open_one_may_start(add_webhook: AddWebhook, emit: Emit) -> None:
+    ordered, other = add_webhook(URL, is_ordered=True), add_webhook(URL)
+    wanted = [emit()[0] for _ in range(3)]
+    first, *others = claim()
+    assert (first.webhook_id, first.event_uuid) == (ordered, wanted[0])
+    assert [one.webhook_id for one in others] == [other] * 3
+    assert claim() == []  # it is under way
+
+    settle(outcome(first, Verdict.RETRY, retry_in_seconds=30.0))
+    assert claim() == []  # it has not ended: it will be tried again
+    hurry(ordered)
+    (again,) = claim()
+    assert (again.event_uuid, again.attempt) == (wanted[0], 2)
+    settle(outcome(again, Verdict.GIVE_UP))
+    (second,) = claim()
+    assert second.event_uuid == wanted[1]
+    settle(outcome(second, Verdict.DELIVERED))
+    (third,) = claim()
+    assert third.event_uuid == wanted[2]
+
+
+def test_one_that_becomes_due_early_waits_its_turn(add_webhook: AddWebhook, emit: Emit) -> None:
+    hook = add_webhook(URL, is_ordered=True)
+    wanted = emit(3)
+    first_id = deliveries(hook)[0].id
+    with unit_of_work():
+        waiting.let_go(hook, now() - timedelta(minutes=1), after_id=first_id)
+    (first,) = claim()
+    assert first.event_uuid == wanted[0]
+
+
+def test_a_cancelled_one_is_over_but_not_while_it_is_under_way(
+    add_webhook: AddWebhook, emit: Emit, owner: Actor
+) -> None:
+    hook = add_webhook(URL, is_ordered=True)
+    wanted = emit(3)
+    first_id = deliveries(hook)[0].id
+    with unit_of_work():
+        waiting.cancel(hook, delivery_id=first_id)
+    running: dict[int, int] = {}
+    (second,) = turn(running)
+    assert second.event_uuid == wanted[1]
+    with unit_of_work():
+        waiting.cancel(hook, delivery_id=second.delivery_id)
+    assert turn(running) == []
+    settle(outcome(second, Verdict.DELIVERED))
+    running.clear()
+    (third,) = turn(running)
+    assert third.event_uuid == wanted[2]
+
+
+def test_a_test_waits_for_nobody_and_holds_nobody_up(
+    add_webhook: AddWebhook, emit: Emit, owner: Actor
+) -> None:
+    hook = add_webhook(URL, is_ordered=True)
+    wanted = emit(2)
+    (first,) = claim()
+    with unit_of_work():
+        asked = webhooks.send_test(owner, hook)
+    (test,) = claim()
+    assert test.delivery_id == asked.id
+    settle(outcome(first, Verdict.DELIVERED))
+    (second,) = claim()
+    assert second.event_uuid == wanted[1]
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.sampled_from(["claim", "deliver", "retry", "fail", "hurry", "cancel", "crash"]), max_size=30)
+)
+def test_whatever_happens_none_starts_before_the_one_before_it_has_ended(
+    add_webhook: AddWebhook, emit: Emit, steps: list[str]
+) -> None:
+    hook = add_webhook(URL, is_ordered=True)
+    emit(6)
+    running: dict[int, int] = {}
+    under_way = []
+    for step in steps:
+        if step == "claim":
+            under_way += (started := [one for one in turn(running) if one.webhook_id == hook])
+            for one in started:
+                before = [row for row in deliveries(hook) if row.id < one.delivery_id]
+                assert {row.status for row in before} <= {
+                    DeliveryStatus.SUCCESS,
+                    DeliveryStatus.PERMANENT_FAILURE,
+                }
+            assert len(under_way) <= 1
+        elif step == "hurry":
+            hurry(hook)
+        elif step == "cancel":
+            with unit_of_work():
+                waiting.cancel(hook, most=1)
+        elif step == "crash":
+            under_way.clear()
+            running.clear()
+            turn(running, is_first=True)
+        elif under_way:
+            one = under_way.pop()
+            verdict = {"deliver": Verdict.DELIVERED, "retry": Verdict.RETRY, "fail": Verdict.GIVE_UP}[step]
+            settle(outcome(one, verdict, **({"retry_in_seconds": 60.0} if step == "retry" else {})))
+            running.pop(one.delivery_id)
+    with unit_of_work():
+        waiting.cancel(hook)
+
+
+@pytest.mark.parametrize("tuned", [{"webhook_max_attempts": 1}], indirect=True)
+def test_what_arrives_is_in_order_though_some_fail(
+    dispatcher: ThreadedDispatcher, receiver: Receiver, add_webhook: AddWebhook, emit: Emit
+) -> None:
+    hook = add_webhook(receiver.url("/hook"), is_ordered=True)
+    busy = add_webhook(receiver.url("/other"))
+    receiver.script("/hook", *[reply(500 if n % 5 == 0 else 200) for n in range(1, 20)], reply(200))
+    wanted = emit(20)
+    dispatcher.start()
+    until(all_settled, timeout=20)
+    assert [one.headers["webhook-id"] for one in receiver.requests("/hook")] == wanted
+    assert sum(row.status is DeliveryStatus.PERMANENT_FAILURE for row in deliveries(hook)) == 3
+    assert len(deliveries(busy)) == len(receiver.requests("/other")) == 20
