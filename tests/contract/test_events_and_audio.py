@@ -8,7 +8,8 @@ import pytest
 from icalendar import Calendar
 
 from speakr.db import unit_of_work
-from speakr.models import CalendarEvent
+from speakr.models import CalendarEvent, Recording
+from speakr.storage.base import new_key
 from tests.conftest import wav
 from tests.contract.house import House, check, check_error
 from tests.contract.shapes import MOMENT
@@ -133,8 +134,6 @@ def test_errors(house: House, path: str, status: int, sentence: str) -> None:
 
 
 def test_audio_that_was_lost(house: House) -> None:
-    from speakr.models import Recording
-
     with unit_of_work() as session:
-        session.get_one(Recording, house.ids["recording"]).storage_key = "audio/00/gone"
+        session.get_one(Recording, house.ids["recording"]).storage_key = new_key("audio")
     check_error(house, "GET", f"{R}/audio", None, 404, "Audio file not found")

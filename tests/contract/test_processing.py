@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -145,13 +146,18 @@ def test_what_the_engine_can_do(house: House) -> None:
     check(house, "GET", "/transcription", None, 200, ENGINE)
 
 
-def test_the_models_that_the_administrator_offers(house: House) -> None:
-    offered = {"transcription_models": [{"value": "m", "label": "The model"}]}
-    answer = house.ask("PATCH", "/admin/settings", offered, as_="root")
-    if answer.status_code != 200:
-        pytest.fail(str(answer.json))
-    body = house.make("GET", "/transcription")
-    assert unlike(ENGINE | {"models": [{"value": "m", "label": "The model"}]}, body) == []
+def test_models_that_may_be_asked_for(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    from speakr.backends import plugged
+    from speakr.services import engines
+
+    settings = {"transcription_connector": "openai", "transcription_api_key": "a key"}
+    backends = replace(plugged(), settings=replace(plugged().settings, **settings))
+    monkeypatch.setattr(engines, "plugged", lambda: backends)
+    models = {"transcription_models": "m:The model", "transcription_model": "m"}
+    house.make("PATCH", "/admin/settings", models, as_="root")
+    offered = {"connector": "a", "models": [{"value": "m", "label": "The model"}], "default_model": "m"}
+    body = check(house, "GET", "/transcription", None, 200, ENGINE | offered)
+    assert (body["models"], body["default_model"]) == (offered["models"], "m")
 
 
 def _away(_: object) -> None:
