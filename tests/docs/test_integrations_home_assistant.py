@@ -62,7 +62,8 @@ def test_the_actions_do_what_they_are_called(alice: Person, upload, work: Callab
         address = render(command["url"], recording_id=recording_id).removeprefix(SERVER)
         # As Home Assistant sends it: without a body and without a type.
         done[name] = getattr(alice, command.get("method", "get").lower())(address)
-        work()
+        if command.get("method") == "POST":
+            work()
     assert {name: answer.status_code for name, answer in done.items()} == dict.fromkeys(done, 200)
     assert done["speakr_recording"].json["id"] == recording_id
     assert done["speakr_transcribe"].json["job_id"]
