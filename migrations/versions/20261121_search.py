@@ -59,7 +59,7 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('recording_id', name=op.f('pk_search_terms'))
     )
     op.create_index('ix_search_terms_stale', 'search_terms', ['recording_id'], unique=False,
-    sqlite_where=sa.text('is_stale'), postgresql_where=sa.text('is_stale'))
+    sqlite_where=sa.text('is_stale = 1'), postgresql_where=sa.text('is_stale'))
     documents = op.create_table('search_documents',
     sa.Column('recording_id', sa.Integer(), autoincrement=False, nullable=False),
     sa.Column('title', sa.Text(), nullable=False),

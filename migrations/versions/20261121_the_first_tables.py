@@ -346,7 +346,9 @@ def upgrade() -> None:
     with op.batch_alter_table('recordings', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_recordings_folder_id'), ['folder_id'], unique=False)
         batch_op.create_index('ix_recordings_user_completed', ['user_id', 'completed_at'], unique=False)
-        batch_op.create_index('ix_recordings_user_created', ['user_id', 'created_at', 'id'], unique=False)
+        # A PostgreSQL index takes no more than 2,704 bytes of a row.
+        long_texts = ['title', 'participants'] if op.get_bind().dialect.name == 'sqlite' else []
+        batch_op.create_index('ix_recordings_user_created', ['user_id', 'created_at', 'id', 'status', 'is_inbox', 'is_highlighted', 'folder_id', *long_texts], unique=False)
         batch_op.create_index('ix_recordings_user_meeting', ['user_id', 'meeting_date', 'id'], unique=False)
         batch_op.create_index('ix_recordings_user_sha256', ['user_id', 'sha256'], unique=False)
         batch_op.create_index('ix_recordings_user_size', ['user_id', 'file_size', 'id'], unique=False)
@@ -405,9 +407,10 @@ def upgrade() -> None:
     sqlite_autoincrement=True
     )
     with op.batch_alter_table('jobs', schema=None) as batch_op:
-        batch_op.create_index('ix_jobs_active_queued', ['state', 'queued_at', 'id'], unique=False, sqlite_where=sa.text("state IN ('queued', 'running')"), postgresql_where=sa.text("state IN ('queued', 'running')"))
+        batch_op.create_index('ix_jobs_state', ['state', 'queued_at', 'id'], unique=False)
+        batch_op.create_index('ix_jobs_user', ['user_id', 'id'], unique=False)
+        batch_op.create_index('ix_jobs_user_state', ['user_id', 'state'], unique=False)
         batch_op.create_index('ix_jobs_recording', ['recording_id', 'id'], unique=False)
-        batch_op.create_index(batch_op.f('ix_jobs_user_id'), ['user_id'], unique=False)
         batch_op.create_index('uq_jobs_active', ['recording_id', 'kind'], unique=True, sqlite_where=sa.text("state IN ('queued', 'running')"), postgresql_where=sa.text("state IN ('queued', 'running')"))
 
     op.create_table('recording_shares',
@@ -486,11 +489,13 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('job_chunks', schema=None) as batch_op:
         batch_op.create_index('ix_job_chunks_job_position', ['job_id', 'position'], unique=True)
+        batch_op.create_index('ix_job_chunks_state', ['state'], unique=False)
 
 
 
 def downgrade() -> None:
     with op.batch_alter_table('job_chunks', schema=None) as batch_op:
+        batch_op.drop_index('ix_job_chunks_state')
         batch_op.drop_index('ix_job_chunks_job_position')
 
     op.drop_table('job_chunks')
@@ -513,9 +518,10 @@ def downgrade() -> None:
     op.drop_table('recording_shares')
     with op.batch_alter_table('jobs', schema=None) as batch_op:
         batch_op.drop_index('uq_jobs_active', sqlite_where=sa.text("state IN ('queued', 'running')"), postgresql_where=sa.text("state IN ('queued', 'running')"))
-        batch_op.drop_index(batch_op.f('ix_jobs_user_id'))
+        batch_op.drop_index('ix_jobs_user_state')
+        batch_op.drop_index('ix_jobs_user')
+        batch_op.drop_index('ix_jobs_state')
         batch_op.drop_index('ix_jobs_recording')
-        batch_op.drop_index('ix_jobs_active_queued', sqlite_where=sa.text("state IN ('queued', 'running')"), postgresql_where=sa.text("state IN ('queued', 'running')"))
 
     op.drop_table('jobs')
     with op.batch_alter_table('calendar_events', schema=None) as batch_op:

@@ -33,20 +33,16 @@ class Job(Base):
             sqlite_where=_ACTIVE,
             postgresql_where=_ACTIVE,
         ),
-        Index(
-            "ix_jobs_active_queued",
-            "state",
-            "queued_at",
-            "id",
-            sqlite_where=_ACTIVE,
-            postgresql_where=_ACTIVE,
-        ),
+        # Of all states: SQLite uses an index of active jobs only where their states are written out in the question.
+        Index("ix_jobs_state", "state", "queued_at", "id"),
+        Index("ix_jobs_user_state", "user_id", "state"),
+        Index("ix_jobs_user", "user_id", "id"),
         Index("ix_jobs_recording", "recording_id", "id"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     recording_id: Mapped[int] = mapped_column(ForeignKey("recordings.id", ondelete="CASCADE"))
-    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     kind: Mapped[JobKind]
     state: Mapped[JobState] = mapped_column(default=JobState.QUEUED)
     options: Mapped[dict[str, Any]] = mapped_column(default=dict)
@@ -84,7 +80,11 @@ class JobChunk(Base):
     """A piece of one job that any worker may take; its result is kept, so nothing is heard twice."""
 
     __tablename__ = "job_chunks"
-    __table_args__ = (Index("ix_job_chunks_job_position", "job_id", "position", unique=True),)
+    __table_args__ = (
+        Index("ix_job_chunks_job_position", "job_id", "position", unique=True),
+        # Whoever mends asks every few seconds which chunks are held.
+        Index("ix_job_chunks_state", "state"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     job_id: Mapped[int] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))

@@ -12,14 +12,20 @@ from speakr.db import Base
 from speakr.domain.clock import now
 from speakr.domain.recordings import RecordingStatus
 
+LISTING_INDEX = "ix_recordings_user_created"
+"""By owner and creation, with whatever lists are filtered by, so that they are counted from it alone: a row is wide.
+
+It is not the same in both databases: only SQLite takes long texts into an index.
+"""
+
 
 class Recording(Base):
     """One recording. The long texts stand last and are loaded only when asked for."""
 
     __tablename__ = "recordings"
     __table_args__ = (
-        # One index per documented sort order, each ending in the tie-breaker.
-        Index("ix_recordings_user_created", "user_id", "created_at", "id"),
+        # One index per documented sort order, each ending in the tie-breaker. That of the usual one, by creation
+        # (LISTING_INDEX), is made by the migration.
         Index("ix_recordings_user_meeting", "user_id", "meeting_date", "id"),
         Index("ix_recordings_user_title", "user_id", "title", "id"),
         Index("ix_recordings_user_size", "user_id", "file_size", "id"),

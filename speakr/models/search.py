@@ -12,6 +12,7 @@ from sqlalchemy import ForeignKey, Index, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from speakr.db import Base
+from speakr.models.recordings import LISTING_INDEX
 
 SQLITE_INDEX = "search_index"
 POSTGRESQL_INDEX = "ix_search_terms_lexemes"
@@ -25,7 +26,7 @@ class SearchTerms(Base):
         Index(
             "ix_search_terms_stale",
             "recording_id",
-            sqlite_where=text("is_stale"),
+            sqlite_where=text("is_stale = 1"),  # as SQLAlchemy asks for it: SQLite compares the words
             postgresql_where=text("is_stale"),
         ),
     )
@@ -58,7 +59,7 @@ class SearchDocument(Base):
 def is_described_here(name: str | None, kind: str, _parents: Any) -> bool:
     """Tell Alembic which of a database's names are ours to compare (its `include_name`)."""
     if kind == "index":
-        return name != POSTGRESQL_INDEX
+        return name not in {POSTGRESQL_INDEX, LISTING_INDEX}
     # FTS5 keeps its index in tables beside its own.
     return (
         kind != "table" or name is None or not (name == SQLITE_INDEX or name.startswith(SQLITE_INDEX + "_"))

@@ -11,10 +11,10 @@ from sqlalchemy import func, select, text
 from speakr.backends import plugged
 from speakr.db import db, release
 from speakr.domain.clock import now
-from speakr.domain.deliveries import DUE_STATUSES
 from speakr.domain.jobs import JobState
 from speakr.models import Delivery, Job, Webhook
 from speakr.services.deliveries import sending
+from speakr.services.deliveries.states import IS_OPEN
 
 logger = structlog.get_logger(__name__)
 
@@ -105,7 +105,7 @@ def deliveries_by_status() -> dict[str, int]:
         row.status.value: row.n
         for row in db.session.execute(
             select(Delivery.status, func.count().label("n"))
-            .where(Delivery.status.in_(DUE_STATUSES))
+            .where(IS_OPEN)
             .group_by(Delivery.status)
         )
     }

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import event
 
 from speakr.db import db, unit_of_work
 from speakr.domain.clock import now
@@ -36,11 +37,30 @@ from speakr.models import (
     User,
     Webhook,
 )
-from speakr.services import search_index, stats, system_settings, tokens
+from speakr.services import mending, search_index, stats, system_settings, tokens
 from speakr.services.sealing import seal
 from tests.conftest import Person
 
 FEW, MANY = 2, 12
+
+GROWING = (
+    "calendar_events",
+    "deliveries",
+    "events",
+    "job_chunks",
+    "jobs",
+    "recording_shares",
+    "recording_speakers",
+    "recording_tags",
+    "recordings",
+    "search_documents",
+    "search_terms",
+    "segments",
+)
+"""The tables that are large in a large library."""
+
+SMALL_INDEXES = ("ix_search_terms_stale", "ix_deliveries_due", "ix_deliveries_open")
+"""Of the few rows that wait for something."""
 
 LISTS = (
     "recordings",
@@ -242,3 +262,58 @@ def test_no_answer_takes_more_statements_for_many_rows_than_for_few(
     assert many == few
     short, long = lengths
     assert [path for path in LISTS if long[path] <= short[path]] == []
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_nothing_that_is_asked_often_reads_through_a_large_table(houses: list[House]) -> None:
+    asked: dict[str, Any] = {}
+
+    def note(
+        _connection: Any, _cursor: Any, statement: str, values: Any, _context: Any, is_many: Any
+    ) -> None:
+        if statement.startswith(("SELECT", "UPDATE", "DELETE", "WITH")):
+            asked.setdefault(statement, values[0] if is_many else values)
+
+    listen = (db.engine, "before_cursor_execute", note)
+    event.listen(*listen)
+    try:
+        for path in LISTS + NO_LISTS:
+            if path != "stats?scope=all":  # everything is what it adds up
+                stats.forget()
+                assert houses[0].person.get(houses[0].path(path)).status_code == 200
+        for path in ("/healthz", "/readyz", "/metrics"):
+            houses[0].person.get(path)
+        mending.mend()
+    finally:
+        event.remove(*listen)
+    with db.engine.connect() as connection:
+        scans = [
+            (step.detail, statement)
+            for statement, values in asked.items()
+            for step in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
+            if step.detail.startswith(tuple(f"SCAN {table}" for table in GROWING))
+            and not step.detail.endswith(SMALL_INDEXES)
+        ]
+    assert len(asked) > len(LISTS)
+    assert scans == []
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("narrowed", ["", "status=completed", "starred=true", "inbox=true", "q=x"])
+def test_lists_are_counted_from_an_index_alone(alice: Person, narrowed: str) -> None:
+    counts: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, values: Any, *_: Any) -> None:
+        if statement.startswith("SELECT count(*)"):
+            counts.append((statement, values))
+
+    listen = (db.engine, "before_cursor_execute", note)
+    event.listen(*listen)
+    try:
+        assert alice.get(f"/api/v1/recordings?{narrowed}").status_code == 200
+    finally:
+        event.remove(*listen)
+    ((statement, values),) = counts
+    with db.engine.connect() as connection:
+        (step,) = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
+    assert "USING COVERING INDEX" in step.detail

@@ -189,12 +189,16 @@ def _plain_conditions(filters: Filters) -> list[ColumnElement[bool]]:
         found.append(Recording.id.in_(filters.ids))
     if filters.text:
         found.append(
-            or_(
-                Recording.title.icontains(filters.text, autoescape=True),
-                Recording.participants.icontains(filters.text, autoescape=True),
-            )
+            or_(_contains(Recording.title, filters.text), _contains(Recording.participants, filters.text))
         )
     return found
+
+
+def _contains(column: Any, text: str) -> ColumnElement[bool]:
+    # SQLite's LIKE takes no account of case by itself, and of the case of the same letters as its lower().
+    if db.engine.dialect.name == "sqlite":
+        return column.contains(text, autoescape=True)  # type: ignore[no-any-return] # of any column
+    return column.icontains(text, autoescape=True)  # type: ignore[no-any-return]
 
 
 def _tag_conditions(actor: Actor, filters: Filters) -> list[ColumnElement[bool]]:
