@@ -116,7 +116,9 @@ def cancel(actor: Actor, webhook_id: int, delivery_id: int) -> Delivery:
     if delivery is None:
         raise NotFound("Delivery not found")
     if not ended:
-        raise Conflict("The delivery has already ended.", code="delivery_ended", status=delivery.status.value)
+        raise Conflict(
+            "The delivery has already ended.", code="delivery_ended", delivery_status=delivery.status.value
+        )
     return delivery
 
 
