@@ -49,7 +49,9 @@ class Transcript(MethodView):
         """
         name = query["format"].lower()
         if name != "json" and name not in _RENDERED:
-            raise Invalid(f"Unknown format: {query['format']}", errors={"format": ["json, text, srt or vtt"]})
+            raise Invalid(
+                f"Unknown format: {query['format'][:20]}", errors={"format": ["json, text, srt or vtt"]}
+            )
         who = actor()
         recording = access.get(who, recording_id, Permission.VIEW)
         if not recording.has_transcription:
