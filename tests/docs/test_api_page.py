@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
 from functools import cache
 
 import pytest
 from flask import Flask
 
 from speakr.api.openapi import document
+from speakr.api.schemas.filing import FilingIn
 from speakr.api.schemas.recordings import RecordingListQuery, UploadForm
+from speakr.api.schemas.webhooks import WebhookOptionsIn
 from speakr.domain.jobs import JobKind, JobState
+from speakr.domain.notices import NoticeKind
 from speakr.domain.permissions import Scope
 from speakr.domain.recordings import RecordingStatus
 from speakr.services import system_settings
@@ -19,7 +23,7 @@ from speakr.settings import Settings
 from speakr.web.identity import access_of
 from speakr.web.rate_limits import limits_of
 from tests.conftest import SECRET
-from tests.docs.pages import ROOT, in_backticks, read, table, tables
+from tests.docs.pages import ROOT, blocks, in_backticks, read, table, tables
 
 METHODS = {"get", "post", "put", "patch", "delete"}
 UNDOCUMENTED_FORM_FIELDS = {"tag_ids[0]", "tag_ids[1]"}
@@ -79,6 +83,47 @@ def test_scopes_and_rate_classes_of_endpoints(app: Flask) -> None:
         assert access.rate is not None
         declared[name] = (access.scope.value, access.rate.value)
     assert endpoints_on_the_page() == declared
+
+
+def test_everything_a_request_may_say_is_on_a_page(app: Flask) -> None:
+    spec = document(app)
+    pages = read("api") + read("webhooks.md")
+    code = [each for line in pages.splitlines() for each in in_backticks(line)]
+    code += [block.text for block in blocks(pages)]
+    told = {word for each in code for word in re.findall(r"\w+(?:\[\d\])?", each)}
+    said = {(name, word) for name, operation in operations(app).items() for word in said_in(operation, spec)}
+    assert len(said) > 200
+    assert {(name, word) for name, word in said if word not in told} == set()
+
+
+def said_in(operation: dict, spec: dict) -> Iterator[str]:
+    """Yield the names of query parameters and of fields of the body."""
+    yield from (each["name"] for each in operation.get("parameters", ()) if each.get("in") == "query")
+    for content in operation.get("requestBody", {}).get("content", {}).values():
+        yield from fields_in(content["schema"], spec)
+
+
+def fields_in(schema: dict, spec: dict) -> Iterator[str]:
+    while "$ref" in schema:
+        schema = spec["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    for inner in (*schema.get("allOf", ()), *([schema["items"]] if "items" in schema else ())):
+        yield from fields_in(inner, spec)
+    for name, inner in schema.get("properties", {}).items():
+        yield name
+        yield from fields_in(inner, spec)
+
+
+def test_options_of_webhooks() -> None:
+    assert set(table(read("webhooks.md"), "option").codes()) == set(WebhookOptionsIn().fields)
+
+
+def test_defaults_of_tags_and_folders(page: str) -> None:
+    assert set(table(page, "default").codes()) == set(FilingIn().fields)
+
+
+def test_kinds_of_notices() -> None:
+    (sentence,) = [line for line in read("api/events.md").splitlines() if line.startswith("`kind` is")]
+    assert set(in_backticks(sentence)) >= {kind.value for kind in NoticeKind}
 
 
 def test_what_needs_no_token_is_on_the_page(app: Flask, page: str) -> None:
