@@ -11,7 +11,7 @@ from typing import Any
 
 from flask import Flask
 
-from speakr.api import openapi_conventions
+from speakr.api import openapi_conventions, openapi_examples
 from speakr.api.blueprint import Api
 from speakr.web.identity import Access, access_of, handler_of
 
@@ -27,12 +27,9 @@ _ALWAYS = {
     "500": "Something went wrong on the server.",
     "503": "Something this needs is away for the moment.",
 }
-_WITH_BODY = {
-    "409": "The state of things forbids it now.",
-    "413": "The body is too large.",
-    "415": "The body has a type this does not take.",
-    "507": "The storage is full.",
-}
+_WRITES = {"409": "The state of things forbids it now.", "413": "The body is too large."}
+_WITH_BODY = {"415": "The body has a type this does not take."}
+_WITH_FILE = {"507": "The storage is full."}
 
 
 @functools.lru_cache(maxsize=4)
@@ -56,6 +53,7 @@ def document(app: Flask) -> dict[str, Any]:
     spec["paths"] = paths
     _require(spec)
     openapi_conventions.add_components(spec)
+    openapi_examples.add(spec)
     return spec
 
 
@@ -118,7 +116,10 @@ def _complete(operation: dict[str, Any], method: str, access: Access | None) -> 
             ).strip()
     responses = operation["responses"]
     responses.pop("default", None)
-    failures = _ALWAYS if method == "get" else _ALWAYS | _WITH_BODY
+    failures = _ALWAYS if method == "get" else _ALWAYS | _WRITES
+    bodies = operation.get("requestBody", {}).get("content", {})
+    failures = failures | (_WITH_BODY if bodies else {})
+    failures = failures | (_WITH_FILE if "multipart/form-data" in bodies else {})
     for status, text in failures.items():
         known = responses.get(status)
         if known is None or "content" not in known:
