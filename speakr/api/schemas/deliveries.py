@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import fields, validate
 
-from speakr.api.schemas.fields import UtcDateTime, Wire, an_id
+from speakr.api.schemas.fields import BIGGEST_ID, UtcDateTime, Wire
 from speakr.domain.deliveries import DeliveryStatus
 from speakr.domain.events import EventType
 from speakr.services.deliveries.recovery import RECOVERABLE
@@ -62,7 +62,10 @@ class DeliveryListQuery(Wire):
     status = fields.Enum(DeliveryStatus, by_value=True)
     event_type = fields.Enum(EventType, by_value=True)
     since = UtcDateTime(metadata={"description": "Only deliveries made at this time or later."})
-    before = an_id(metadata={"description": "The id of the last delivery on the page before."})
+    before = fields.Integer(
+        validate=validate.Range(min=1, max=BIGGEST_ID),
+        metadata={"description": "The id of the last delivery on the page before."},
+    )
 
 
 class RecoverIn(Wire):
