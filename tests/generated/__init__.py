@@ -1,0 +1,1 @@
+"""A client that nobody wrote: generated from the API's description, then used against a server that listens."""
