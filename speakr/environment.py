@@ -6,6 +6,7 @@ import dataclasses
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 
 class SettingsError(ValueError):
@@ -65,3 +66,15 @@ def check_origins(env: str, text: str) -> None:
             raise SettingsError(
                 f"{env}: {origin.strip()!r} is no origin; write it like https://app.example.org, in lower case, without a path"
             )
+
+
+def check_address(env: str, text: str, schemes: set[str]) -> None:
+    """Refuse what is not `scheme://[user:password@]host[:port]`; an empty text is no address and fine."""
+    try:
+        parts = urlsplit(text)
+        is_fine = parts.scheme in schemes and parts.hostname and parts.path in {"", "/"} and parts.port != 0
+    except ValueError:
+        is_fine = False
+    if text and not is_fine:  # the text stays unsaid: it may hold a password
+        known = " or ".join(f"{scheme}://[user:password@]host:port" for scheme in sorted(schemes))
+        raise SettingsError(f"{env} must look like {known}")

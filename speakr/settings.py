@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, get_type_hints
 
-from speakr.environment import SettingsError, check_origins, parse, per_minute, setting
+from speakr.environment import SettingsError, check_address, check_origins, parse, per_minute, setting
 
 __all__ = ["Settings", "SettingsError"]
 
@@ -279,6 +279,21 @@ class Settings:
         section="Webhooks",
         help="Comma list of exact host names and CIDR ranges that webhooks may reach although they are not public.",
     )
+    webhook_proxy_url: str = setting(
+        "", env="WEBHOOK_PROXY_URL", section="Webhooks", help="http:// or socks5:// proxy to send through."
+    )
+    webhook_history_days: int = setting(
+        30, env="WEBHOOK_HISTORY_DAYS", section="Webhooks", help="How long events and deliveries are kept."
+    )
+    webhook_history_rows: int = setting(
+        1_000_000, env="WEBHOOK_HISTORY_ROWS", section="Webhooks", help="How many of each, at most."
+    )
+    smtp_url: str = setting(
+        "", env="SPEAKR_SMTP_URL", section="Mail", help="smtp:// or smtps:// server: mails the notices."
+    )
+    mail_from: str = setting(
+        "", env="SPEAKR_MAIL_FROM", section="Mail", help="The sender's address of such mail."
+    )
 
     # -- limits and logs
     cors_origins: str = setting(
@@ -340,6 +355,12 @@ class Settings:
             raise SettingsError("WEBHOOK_MAX_ATTEMPTS must be between 1 and 12")
         if self.trusted_proxy_count < 0:
             raise SettingsError("SPEAKR_TRUSTED_PROXIES is a number of proxies, 0 or more")
+        if min(self.webhook_history_days, self.webhook_history_rows) < 1:
+            raise SettingsError("WEBHOOK_HISTORY_DAYS and WEBHOOK_HISTORY_ROWS must be at least 1")
+        check_address("WEBHOOK_PROXY_URL", self.webhook_proxy_url, {"http", "socks5"})
+        check_address("SPEAKR_SMTP_URL", self.smtp_url, {"smtp", "smtps"})
+        if self.smtp_url and "@" not in self.mail_from:
+            raise SettingsError("SPEAKR_MAIL_FROM must be an address when SPEAKR_SMTP_URL is set")
         check_origins("SPEAKR_CORS_ORIGINS", self.cors_origins)
         for field in dataclasses.fields(self):
             if field.name.startswith("rate_limit_") and getattr(self, field.name) < 1:

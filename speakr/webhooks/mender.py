@@ -1,20 +1,33 @@
-"""Mending beside the deliveries: somebody always runs the dispatcher, and its mending must not wait for a send."""
+"""Chores beside the deliveries: somebody always runs the dispatcher, and its chores must not wait for a send."""
 
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Callable
 
 import structlog
 from flask import Flask
 
+from speakr.backends import plugged
+from speakr.db import release, unit_of_work
 from speakr.services import mending
+from speakr.services.deliveries.retention import Sweep
+from speakr.webhooks.postman import Postman
 from speakr.webhooks.seldom import Seldom
 
 logger = structlog.get_logger(__name__)
 
+SWEEP_EVERY_SECONDS = 600.0
+STEPS_IN_A_ROUND = 10
+"""Then mending has its turn again."""
+
+PAUSE_SECONDS = 0.1
+"""Between two steps, for those who write meanwhile."""
+
 
 class Mender:
-    """A thread that mends every other second, from `start` to `stop`.
+    """A thread that mends every other second, sends mail and lets go of old deliveries, from `start` to `stop`.
 
     A daemon: a mend that waits for a lost Redis must not hold up the end of the process.
     """
@@ -22,27 +35,55 @@ class Mender:
     def __init__(self, app: Flask) -> None:
         self._app = app
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._mend_for_ever, name="dispatcher-mender", daemon=True)
+        self._thread = threading.Thread(target=self._work_for_ever, name="dispatcher-mender", daemon=True)
         self._seldom = Seldom()
+        settings = plugged().settings
+        self._postman = Postman(settings.smtp_url, settings.mail_from)
+        self._sweep: Sweep | None = None
+        self._next_sweep = time.monotonic()
 
     def start(self) -> None:
         """Begin."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End after the round that is running; does not wait for it."""
+        """End after the chore that is running; does not wait for it."""
         self._ended.set()
 
     def join(self, seconds: float) -> None:
         """Wait for the end, not longer than this. Blocks: not for the event loop."""
         self._thread.join(seconds)
 
-    def _mend_for_ever(self) -> None:
+    def _work_for_ever(self) -> None:
+        chores: dict[str, Callable[[], None]] = {
+            "mail_failed": self._postman.deliver,
+            "mending_failed": mending.mend,
+            "sweeping_failed": self._let_go,
+        }
         while not self._ended.wait(mending.EVERY_SECONDS):
-            with self._app.app_context():
-                try:
-                    mending.mend()
-                except Exception:
-                    # Whatever it was, the next round comes in two seconds, and in every worker too.
-                    if self._seldom.may_say("mending_failed"):
-                        logger.exception("mending_failed")
+            for trouble, chore in chores.items():
+                with self._app.app_context():
+                    try:
+                        chore()
+                    except Exception:
+                        # Whatever it was, the next round comes in two seconds.
+                        if self._seldom.may_say(trouble):
+                            logger.exception(trouble)
+
+    def _let_go(self) -> None:
+        """Go on with a sweep, or begin one when it is time."""
+        if self._sweep is None:
+            if time.monotonic() < self._next_sweep:
+                return
+            sweep = Sweep()
+            sweep.begin()
+            release()
+            self._sweep = sweep
+        for _ in range(STEPS_IN_A_ROUND):
+            with unit_of_work():
+                has_more = self._sweep.step()
+            if not has_more:
+                self._sweep, self._next_sweep = None, time.monotonic() + SWEEP_EVERY_SECONDS
+                return
+            if self._ended.wait(PAUSE_SECONDS):
+                return
