@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 import structlog
-from sqlalchemy import Table, bindparam, select, update
+from sqlalchemy import Table, bindparam, or_, select, update
 
 from speakr.backends import plugged
 from speakr.db import db
@@ -94,12 +94,15 @@ _LOCK_WEBHOOKS = (
     .with_for_update(key_share=True, skip_locked=True)
 )
 _EXISTING_WEBHOOKS = select(Webhook.id).where(Webhook.id.in_(bindparam("ids", expanding=True)))
-_OPEN_CLAIMS = select(Delivery.id, Delivery.claimed_until).where(
-    Delivery.id.in_(bindparam("ids", expanding=True)), IS_OPEN
+_IS_UNSETTLED = or_(IS_OPEN, Delivery.claimed_until.is_not(None))
+"""Also one that its owner has called off while it was under way: it may have arrived all the same."""
+
+_CLAIMS = select(Delivery.id, Delivery.claimed_until, Delivery.status).where(
+    Delivery.id.in_(bindparam("ids", expanding=True)), _IS_UNSETTLED
 )
 _SETTLE = (
     update(_DELIVERIES)
-    .where(_DELIVERIES.c.id == bindparam("settled_id"), IS_OPEN)
+    .where(_DELIVERIES.c.id == bindparam("settled_id"), _IS_UNSETTLED)
     .values(
         claimed_until=None,
         attempt_count=_DELIVERIES.c.attempt_count + 1,
@@ -134,8 +137,8 @@ def settle(outcomes: Sequence[Outcome]) -> set[int]:
     changing just now are left out; they are to be tried again, so that nobody waits for a stranger's lock.
     """
     tallies, busy = _lock_webhooks({outcome.webhook_id for outcome in outcomes})
-    rows = db.session.execute(_OPEN_CLAIMS, {"ids": [outcome.delivery_id for outcome in outcomes]})
-    open_claims = {row.id: row.claimed_until for row in rows}
+    rows = db.session.execute(_CLAIMS, {"ids": [outcome.delivery_id for outcome in outcomes]})
+    claims = {row.id: row.claimed_until if row.status in DUE_STATUSES else None for row in rows}
     moment = now()
     changes: list[dict[str, Any]] = []
     touched: dict[int, _Tally] = {}
@@ -145,13 +148,13 @@ def settle(outcomes: Sequence[Outcome]) -> set[int]:
             continue
         done.add(outcome.delivery_id)
         tally = tallies.get(outcome.webhook_id)
-        if tally is None or outcome.delivery_id not in open_claims:
+        if tally is None or outcome.delivery_id not in claims:
             continue
         # A failure counts only for its own claim, or a dispatcher that lost its place would spend attempts of
-        # its successor. A success is a fact whoever tells it.
-        is_own = open_claims[outcome.delivery_id] == outcome.claimed_until
+        # its successor; and not once its owner has called it off. A success is a fact whoever tells it.
+        is_own = claims[outcome.delivery_id] == outcome.claimed_until
         if is_own or outcome.verdict is Verdict.DELIVERED:
-            del open_claims[outcome.delivery_id]
+            del claims[outcome.delivery_id]
             changes.append(_change(outcome, moment))
             _count(tally, outcome, moment)
             touched[tally.webhook_id] = tally
