@@ -235,7 +235,7 @@ class House:
     def status(self, recording_id: int) -> dict[str, Any]:
         return self.get(f"/recordings/{recording_id}/status")
 
-    def wait_until_done(self, recording_id: int, seconds: float = 40.0, status: str = "COMPLETED") -> None:
+    def wait_until_done(self, recording_id: int, seconds: float = 100.0, status: str = "COMPLETED") -> None:
         def is_done() -> bool:
             return self.status(recording_id)["status"] in FINAL
 

@@ -18,7 +18,7 @@ from speakr.settings import Settings
 from speakr.webhooks.dispatcher import serve
 
 
-def until(condition: Callable[[], object], *, timeout: float = 10.0) -> None:
+def until(condition: Callable[[], object], *, timeout: float = 30.0) -> None:
     """Wait until something is so."""
     deadline = time.monotonic() + timeout
     while not condition():

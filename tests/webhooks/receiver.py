@@ -236,7 +236,7 @@ class Receiver:
         with self._news:
             return [one for one in self.received if path is None or one.path == path]
 
-    def wait_for(self, count: int, path: str | None = None, *, timeout: float = 10.0) -> list[Received]:
+    def wait_for(self, count: int, path: str | None = None, *, timeout: float = 30.0) -> list[Received]:
         """Wait until so many requests have come; fail when they have not."""
         deadline = time.monotonic() + timeout
         with self._news:
