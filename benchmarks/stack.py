@@ -128,13 +128,13 @@ class Server:
                 child.kill()
 
     def _start(self, *command: str) -> subprocess.Popen[bytes]:
-        log = (self.folder / "log").open("ab")
-        child = subprocess.Popen(command, env=self.environment, cwd=ROOT, stdout=log, stderr=log)
+        with (self.folder / "log").open("ab") as log:
+            child = subprocess.Popen(command, env=self.environment, cwd=ROOT, stdout=log, stderr=log)
         self._children.append(child)
         return child
 
     def _wait(self) -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90  # on a machine that is busy with other things
         while True:
             try:
                 urllib.request.urlopen(f"http://127.0.0.1:{self.port}/healthz", timeout=1).close()

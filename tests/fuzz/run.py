@@ -63,8 +63,6 @@ def fuzz(database: str, examples: int, *arguments: str) -> Outcome:
             "all",
             "--max-examples",
             str(examples),
-            "--generation-database",
-            "none",
             *arguments,
         ]
         told = {"ids": house.ids, "own_user_id": house.own_user_id, "own_token_id": house.own_token_id}

@@ -1,0 +1,16 @@
+"""The short form of `make fuzz`: a few examples of every operation, the same ones each time."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.fuzz.run import DATABASES, fuzz
+
+pytestmark = pytest.mark.stack
+
+
+@pytest.mark.parametrize("database", DATABASES)
+def test_a_few_examples_of_every_operation(database: str, capfd: pytest.CaptureFixture[str]) -> None:
+    outcome = fuzz(database, 5, "--phases", "examples,fuzzing", "--generation-deterministic")
+    told = capfd.readouterr()
+    assert outcome.exit_code == 0, told.out + told.err
