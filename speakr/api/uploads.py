@@ -261,7 +261,7 @@ def _prompt_variables(text: str | None) -> Mapping[str, str]:
     """Read the JSON object of variables; whatever is not as documented is dropped."""
     try:
         given = json.loads(text or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):  # the latter: of brackets upon brackets
         return {}
     if not isinstance(given, dict):
         return {}

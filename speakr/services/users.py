@@ -130,6 +130,8 @@ def _require_free(user: User, is_same: Any) -> None:
 
 def find(username: str) -> User | None:
     """Look a person up by name, whatever its case."""
+    if "\x00" in username:  # PostgreSQL would refuse to look for it
+        return None
     return db.session.scalar(select(User).where(func.lower(User.username) == username.strip().lower()))
 
 
