@@ -18,6 +18,7 @@ from speakr.api import openapi
 from speakr.backends import plugged
 from speakr.services import health
 from speakr.services.deliveries import sending
+from speakr.telemetry.deliveries import DeliveryMetrics
 from speakr.web.identity import public
 from speakr.web.json import json_response
 
@@ -86,6 +87,7 @@ def _gauges() -> CollectorRegistry:
         sending.oldest_due_seconds(),
     )
     gauge("speakr_webhooks_paused", "Webhooks paused for failing", health.paused_webhooks())
+    registry.register(DeliveryMetrics(health.delivery_counts()))
     return registry
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
+from redis.exceptions import RedisError
 from sqlalchemy import func, select, text
 
 from speakr.backends import plugged
@@ -13,18 +14,20 @@ from speakr.db import db, release
 from speakr.domain.clock import now
 from speakr.domain.jobs import JobState
 from speakr.models import Delivery, Job, Webhook
-from speakr.services.deliveries import sending
+from speakr.services.deliveries import claiming
 from speakr.services.deliveries.states import IS_OPEN
 
 logger = structlog.get_logger(__name__)
 
 OLDEST_WAIT_SECONDS = 60.0
-"""A delivery that has been due for so long means that nobody sends."""
+"""A delivery that has been due for so long, while its webhook was sent nothing, means that nobody sends."""
 OLDEST_UNCLAIMED_SECONDS = 60.0
 """So does a queued job while no worker is busy."""
 
 DISPATCHER_KEY = "speakr:dispatcher"
 """Set by the dispatcher with a short life."""
+DELIVERY_COUNTS_KEY = "speakr:deliveries:counts"
+"""What the dispatcher has counted since Redis was last emptied (`telemetry.deliveries`)."""
 
 
 def readiness() -> tuple[bool, dict[str, Any]]:
@@ -73,7 +76,7 @@ def _queue() -> str | None:
 def _dispatcher() -> str | None:
     if not plugged().redis.exists(DISPATCHER_KEY):
         return "no dispatcher reports"
-    if sending.oldest_due_seconds() > OLDEST_WAIT_SECONDS:
+    if claiming.neglected_seconds() > OLDEST_WAIT_SECONDS + plugged().settings.webhook_timeout_seconds:
         return "deliveries are overdue"
     return None
 
@@ -104,9 +107,7 @@ def deliveries_by_status() -> dict[str, int]:
     return {
         row.status.value: row.n
         for row in db.session.execute(
-            select(Delivery.status, func.count().label("n"))
-            .where(IS_OPEN)
-            .group_by(Delivery.status)
+            select(Delivery.status, func.count().label("n")).where(IS_OPEN).group_by(Delivery.status)
         )
     }
 
@@ -114,3 +115,12 @@ def deliveries_by_status() -> dict[str, int]:
 def paused_webhooks() -> int:
     """Count webhooks that were paused for failing."""
     return db.session.scalar(select(func.count()).select_from(Webhook).where(Webhook.auto_paused)) or 0
+
+
+def delivery_counts() -> dict[str, int]:
+    """Return what the dispatcher has counted; nothing while Redis is away."""
+    try:
+        counted: Any = plugged().redis.hgetall(DELIVERY_COUNTS_KEY)
+    except RedisError:
+        return {}
+    return {name.decode(): int(value) for name, value in counted.items()}

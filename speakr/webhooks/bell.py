@@ -1,4 +1,4 @@
-"""The dispatcher's side of Redis: being woken, and showing that it lives. Both may fail; deliveries go on.
+"""The dispatcher's side of Redis: being woken, showing that it lives and what it counts. All may fail; deliveries go on.
 
 Without Redis the dispatcher looks for work every second by itself.
 """
@@ -15,7 +15,8 @@ from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
 from speakr.queue import WAKE_CHANNEL
-from speakr.services.health import DISPATCHER_KEY
+from speakr.services.health import DELIVERY_COUNTS_KEY, DISPATCHER_KEY
+from speakr.telemetry.deliveries import DeliveryCounts
 from speakr.webhooks.seldom import Seldom
 
 logger = structlog.get_logger(__name__)
@@ -29,7 +30,8 @@ _AGAIN_SECONDS = 1.0
 class Bell:
     """Listens on the wake-up channel and keeps the heartbeat, each for ever until cancelled."""
 
-    def __init__(self, redis_url: str) -> None:
+    def __init__(self, redis_url: str, counts: DeliveryCounts) -> None:
+        self._counts = counts
         self._redis = redis.asyncio.Redis.from_url(
             redis_url,
             socket_connect_timeout=_PATIENCE_SECONDS,
@@ -58,10 +60,11 @@ class Bell:
                 on_ring()
 
     async def beat(self) -> None:
-        """Show others that there is a dispatcher."""
+        """Show others that there is a dispatcher, and what it has counted."""
         while True:
             try:
                 await self._redis.set(DISPATCHER_KEY, b"1", ex=HEARTBEAT_LIFE_SECONDS)
+                await self._carry_over()
             except Exception as error:  # noqa: BLE001 - as above
                 self._is_away(error)
                 await asyncio.sleep(_AGAIN_SECONDS)
@@ -72,6 +75,20 @@ class Bell:
         """Show others at once that this dispatcher sends no more."""
         with contextlib.suppress(RedisError, OSError, TimeoutError):
             await self._redis.delete(DISPATCHER_KEY)
+            await self._carry_over()
+
+    async def _carry_over(self) -> None:
+        taken = self._counts.take()
+        if not taken:
+            return
+        try:
+            async with self._redis.pipeline(transaction=True) as pipeline:
+                for name, count in taken.items():
+                    pipeline.hincrby(DELIVERY_COUNTS_KEY, name, count)
+                await pipeline.execute()
+        except BaseException:
+            self._counts.put_back(taken)
+            raise
 
     async def close(self) -> None:
         """Hang up."""

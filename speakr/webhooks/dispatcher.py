@@ -21,6 +21,7 @@ from speakr.backends import plugged
 from speakr.db import db
 from speakr.egress import AllowList
 from speakr.egress.client import make_client_session
+from speakr.telemetry.deliveries import DeliveryCounts
 from speakr.webhooks.bell import Bell
 from speakr.webhooks.exclusivity import Exclusivity, make_exclusivity
 from speakr.webhooks.ledger import Ledger
@@ -84,7 +85,8 @@ class Dispatcher:
         self._app = app
         self._ledger = Ledger(app)
         self._outbox = Outbox()
-        self._bell = Bell(self._settings.redis_url)
+        self._counts = DeliveryCounts()
+        self._bell = Bell(self._settings.redis_url, self._counts)
         self._seldom = Seldom()
 
     async def serve(self, stop: asyncio.Event) -> None:
@@ -130,7 +132,7 @@ class Dispatcher:
                 timeout_seconds=self._settings.webhook_timeout_seconds,
                 max_attempts=self._settings.webhook_max_attempts,
             )
-            shift = Shift(self._ledger, sender, self._outbox)
+            shift = Shift(self._ledger, sender, self._outbox, self._counts)
             if not await self._take_over(stop):
                 return
             mender.start()

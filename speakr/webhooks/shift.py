@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from speakr.services.deliveries.claiming import Dispatch
 from speakr.services.deliveries.sending import Outcome
+from speakr.telemetry.deliveries import DeliveryCounts
 from speakr.webhooks.failures import Progress
 from speakr.webhooks.ledger import Ledger, Turn
 from speakr.webhooks.pace import Pace
@@ -54,7 +55,8 @@ class Outbox:
 class Shift:
     """One shift. `run` it once."""
 
-    def __init__(self, ledger: Ledger, sender: Sender, outbox: Outbox) -> None:
+    def __init__(self, ledger: Ledger, sender: Sender, outbox: Outbox, counts: DeliveryCounts) -> None:
+        self._counts = counts
         self._ledger = ledger
         self._sender = sender
         self._outbox = outbox
@@ -152,7 +154,9 @@ class Shift:
             if self._seldom.may_say("attempt_surprised_us"):
                 logger.exception("attempt_surprised_us", webhook_id=dispatch.webhook_id)
             outcome = self._sender.failed(dispatch, error, Progress(is_https=False))
-        self._slots.took(dispatch.webhook_id, loop.time() - started_at)
+        seconds = loop.time() - started_at
+        self._slots.took(dispatch.webhook_id, seconds)
+        self._counts.note(outcome.verdict, took_seconds=seconds, waited_seconds=dispatch.waited_seconds + pause)
         self._write_soon([outcome])
 
     def _write_soon(self, outcomes: Sequence[Outcome]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -307,15 +307,38 @@ def unclaim_all(*, but: Collection[int] = ()) -> None:
     )
 
 
-_OLDEST_DUE = (
-    select(_DUE.with_only_columns(Delivery.next_attempt_at).limit(1).scalar_subquery())
-    .select_from(Webhook)
-    .where(_MAY_BE_SENT_TO)
-)
+_OLDEST_DUE = select(
+    case(
+        (
+            Webhook.is_ordered,
+            _FIRST_OPEN.with_only_columns(
+                case((Delivery.next_attempt_at <= _MOMENT, Delivery.next_attempt_at))
+            ).scalar_subquery(),
+        ),
+        else_=_DUE.with_only_columns(Delivery.next_attempt_at).limit(1).scalar_subquery(),
+    ).label("due_at"),
+    Webhook.last_delivery_at,
+    Webhook.silent_until,
+    Webhook.updated_at,
+).where(_MAY_BE_SENT_TO)
 
 
 def oldest_due_seconds() -> float:
     """Return for how long the oldest sendable delivery has been due; 0 when nothing is."""
+    return _longest(lambda row: row.due_at)
+
+
+def neglected_seconds() -> float:
+    """Return for how long a webhook has had something due while nothing was sent to it; 0 when there is none.
+
+    Whoever has much waiting because they answer slowly, or wish to be sent little, is not neglected.
+    """
+    return _longest(
+        lambda row: max(filter(None, (row.due_at, row.last_delivery_at, row.silent_until, row.updated_at)))
+    )
+
+
+def _longest(since: Callable[[Any], datetime]) -> float:
     moment = now()
-    since = [due for due in db.session.scalars(_OLDEST_DUE, {"moment": moment}) if due is not None]
-    return (moment - min(since)).total_seconds() if since else 0.0
+    rows = db.session.execute(_OLDEST_DUE, {"moment": moment})
+    return max(((moment - since(row)).total_seconds() for row in rows if row.due_at is not None), default=0.0)
