@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 
 import click
+from flask import Flask
+from prometheus_client import CollectorRegistry, generate_latest
 
 from speakr.cli import main
 from speakr.client.commands import COMMANDS
+from speakr.telemetry.deliveries import DeliveryMetrics
 from tests.docs.pages import in_backticks, read, table
 
 NOT_WORTH_TELLING = {"--sample"}
@@ -33,3 +36,14 @@ def test_the_table_names_every_command_and_option_and_none_besides() -> None:
         for command, what in table(read("operations.md"), "command").rows
     }
     assert told == {name: words - NOT_WORTH_TELLING for name, words in options_of_operators().items()}
+
+
+def test_the_table_names_every_metric(app: Flask) -> None:
+    client = app.test_client()
+    client.get("/healthz")  # so that something has been counted
+    of_deliveries = CollectorRegistry()
+    of_deliveries.register(DeliveryMetrics({"outcome:delivered": 1}))
+    shown = client.get("/metrics").text + generate_latest(of_deliveries).decode()
+    real = set(re.findall(r"^# TYPE (speakr_\w+?)(?:_created)? ", shown, re.MULTILINE))
+    told = set(table(read("operations.md"), "metric").codes())
+    assert {name for name in real if f"{name}_total" not in real} == told
