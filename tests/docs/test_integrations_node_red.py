@@ -140,6 +140,13 @@ if NODE is not None:
         assert (event, answer["statusCode"]) == (None, 503)
         assert found["errors"] == ["SPEAKR_WEBHOOK_SECRET is not set"]
 
+    def test_a_body_that_was_parsed_before_is_not_left_without_an_answer() -> None:
+        _, headers = delivery(SUMMARY_READY, SECRET)
+        found = run("Check the signature", {"payload": SUMMARY_READY, "req": {"headers": headers}})
+        ((event, answer),) = found["outcomes"]
+        assert (event, answer["statusCode"]) == (None, 503)
+        assert found["errors"] == ["The body has been parsed; that cannot be checked"]
+
     def test_a_repetition_is_dropped() -> None:
         message = {"payload": SUMMARY_READY}
         other = {"payload": SUMMARY_READY | {"id": "another"}}
