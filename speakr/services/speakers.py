@@ -11,7 +11,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, distinct, func, or_, select, update
+import orjson
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    Integer,
+    Text,
+    and_,
+    cast,
+    column,
+    distinct,
+    func,
+    literal,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
@@ -194,13 +209,7 @@ def _pass_on(speaker_id: int, old: str, target: Speaker) -> None:
         execution_options={"synchronize_session": False},
     )
     touched = [row.id for row in concerned if row.is_named or lists[row.id] != row.participants]
-    if touched:
-        db.session.connection().execute(
-            update(Recording)
-            .where(Recording.id == bindparam("touched"))
-            .values(participants=bindparam("list")),
-            [{"touched": recording_id, "list": lists[recording_id]} for recording_id in touched],
-        )
+    _put_lists([(recording_id, lists[recording_id]) for recording_id in touched])
     events.record_all(
         target.user_id,
         [
@@ -209,6 +218,24 @@ def _pass_on(speaker_id: int, old: str, target: Speaker) -> None:
         ],
     )
     search_index.index(*(row.id for row in changed))
+
+
+def _put_lists(lists: Sequence[tuple[int, str | None]]) -> None:
+    """Write the participants of recordings, all in one statement: for ten thousand, a statement each takes seconds."""
+    written = orjson.dumps([{"id": recording_id, "list": text} for recording_id, text in lists]).decode()
+    if db.engine.dialect.name == "sqlite":
+        each = func.json_each(written).table_valued("value").c.value
+        recording_id: Any = func.json_extract(each, "$.id")
+        participants: Any = func.json_extract(each, "$.list")
+    else:
+        fields = (column("id", Integer), column("list", Text))
+        rows = func.json_to_recordset(cast(literal(written, Text), JSON)).table_valued(*fields)
+        found = rows.render_derived(with_types=True).c
+        recording_id, participants = found.id, found.list
+    db.session.execute(
+        update(Recording).where(Recording.id == recording_id).values(participants=participants),
+        execution_options={"synchronize_session": False},
+    )
 
 
 def _named(owner_id: int, speaker_id: int, name: str) -> ColumnElement[bool]:
