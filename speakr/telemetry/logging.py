@@ -7,6 +7,13 @@ import sys
 
 import structlog
 
+_NOISY = (
+    *("rq", "rq.worker", "botocore", "boto3", "urllib3", "alembic"),
+    # openai asks through httpx2, older ones through httpx: with the provider's address in every line.
+    *("openai", "httpx", "httpcore", "httpx2", "httpcore2"),
+)
+"""These speak of every request and every wake-up; we have our own words for what matters."""
+
 
 def configure(level: str, log_format: str) -> None:
     """Send structlog and the standard library's loggers to stderr in one format (`text` or `json`)."""
@@ -39,6 +46,5 @@ def configure(level: str, log_format: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
-    # These speak of every request and every wake-up; we have our own words for what matters.
-    for noisy in ("rq", "rq.worker", "botocore", "boto3", "urllib3", "httpx", "httpcore", "openai", "alembic"):
+    for noisy in _NOISY:
         logging.getLogger(noisy).setLevel(logging.WARNING)

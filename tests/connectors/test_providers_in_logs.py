@@ -1,0 +1,43 @@
+"""Where a provider lives, and its key, are not for the log: it says that something was asked in our own words."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from speakr.connectors.language.base import Line, SummaryRequest
+from speakr.domain.errors import ConnectorUnavailable
+from speakr.telemetry import logging as telemetry
+from tests.connectors.chat_server import MakeSettings, chat_reply, connector_for
+from tests.connectors.fake_provider import FakeProvider, error_reply
+
+
+@pytest.fixture
+def log_at_info() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    telemetry.configure("INFO", "text")
+    yield
+    root.handlers = handlers
+    root.setLevel(level)
+
+
+def test_the_address_and_the_key_are_not_logged(
+    log_at_info: None, provider: FakeProvider, settings_with: MakeSettings, caplog, capfd
+):
+    connector = connector_for(provider, settings_with)
+    logging.getLogger().addHandler(caplog.handler)
+    request = SummaryRequest(lines=[Line("SPEAKER_00", "Hello.", 0.0)])
+    provider.answers(chat_reply("Fine."))
+    assert connector.summarize(request).markdown == "Fine."
+    provider.answers(error_reply(500))
+    with pytest.raises(ConnectorUnavailable):
+        connector.summarize(request)
+    logging.getLogger("of.this.test").info("to be sure that lines arrive here")
+    logged = caplog.text + "".join(capfd.readouterr())
+    assert "lines arrive" in logged
+    assert "provider_refused" in logged
+    for secret in (provider.url, provider.url.rpartition(":")[2], "sk-secret", "HTTP Request"):
+        assert secret not in logged
