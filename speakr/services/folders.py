@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, select
 from sqlalchemy import update as sql_update
 
 from speakr.db import db
@@ -14,6 +14,7 @@ from speakr.domain.errors import Forbidden, Invalid
 from speakr.domain.permissions import Actor, GroupRole
 from speakr.models import Folder, Group, Recording, Template
 from speakr.services import filing, memberships, system_settings
+from speakr.services.recordings import changes
 
 _TAKEN_IN_GROUP = "A folder with this name already exists for this group"
 
@@ -91,21 +92,23 @@ def update(actor: Actor, folder_id: int, values: Mapping[str, Any]) -> Folder:
 def delete(actor: Actor, folder_id: int) -> None:
     """Delete a folder; what was in it is unfiled."""
     require()
-    db.session.delete(filing.load(Folder, actor, folder_id, for_change=True))
+    folder = filing.load(Folder, actor, folder_id, for_change=True)
+    with changes.told(Recording.folder_id == folder.id, "folder_id"):
+        db.session.delete(folder)
 
 
 def _move(actor: Actor, folder: Folder, group_id: int | None) -> None:
     owner = filing.owner_columns(actor, group_id, "Only group admins can create group folders")
     folder.user_id, folder.group_id = owner["user_id"], owner["group_id"]
     # Nobody's recording may stay in a folder that its owner cannot use.
-    strangers = (
+    strangers = and_(
+        Recording.folder_id == folder.id,
         Recording.user_id != actor.user_id
         if group_id is None
-        else Recording.user_id.not_in(memberships.members(group_id))
+        else Recording.user_id.not_in(memberships.members(group_id)),
     )
-    db.session.execute(
-        sql_update(Recording).where(Recording.folder_id == folder.id, strangers).values(folder_id=None)
-    )
+    with changes.told(strangers, "folder_id"):
+        db.session.execute(sql_update(Recording).where(strangers).values(folder_id=None))
 
 
 def _check_name(values: Mapping[str, Any]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, delete, func, select, update
+from sqlalchemy import ColumnElement, Select, and_, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from speakr.db import db
@@ -14,6 +14,7 @@ from speakr.domain.errors import Conflict, Forbidden, Invalid, NotFound
 from speakr.domain.permissions import Actor, GroupRole
 from speakr.models import Folder, Group, GroupMembership, Recording, RecordingTag, Tag, User
 from speakr.services import accounts, memberships, users
+from speakr.services.recordings import changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,21 @@ def _put(group: Group, changes: Mapping[str, Any]) -> None:
 
 def remove(actor: Actor, group_id: int) -> None:
     """Delete a group with its tags and folders; what was in those folders is unfiled."""
-    db.session.delete(_held(actor, group_id))
+    group = _held(actor, group_id)
+    tagged, filed = _filed_in(group_id)
+    with changes.told(tagged, "tags"), changes.told(filed, "folder_id"):
+        db.session.delete(group)
+
+
+def _filed_in(group_id: int) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """Return the conditions for recordings with a tag of a group, and for those in a folder of it."""
+    tagged = (
+        select(RecordingTag.recording_id)
+        .join(Tag, Tag.id == RecordingTag.tag_id)
+        .where(Tag.group_id == group_id)
+    )
+    folders = select(Folder.id).where(Folder.group_id == group_id)
+    return Recording.id.in_(tagged), Recording.folder_id.in_(folders)
 
 
 def members(actor: Actor, group_id: int) -> Sequence[Any]:
@@ -172,19 +187,16 @@ def remove_member(actor: Actor, group_id: int, user_id: int) -> None:
             GroupMembership.group_id == group_id, GroupMembership.user_id == user_id
         )
     )
-    theirs = select(Recording.id).where(Recording.user_id == user_id)
+    tagged, filed = _filed_in(group_id)
+    is_theirs = Recording.user_id == user_id
+    theirs = select(Recording.id).where(is_theirs)
     tags = select(Tag.id).where(Tag.group_id == group_id)
-    db.session.execute(
-        delete(RecordingTag).where(RecordingTag.recording_id.in_(theirs), RecordingTag.tag_id.in_(tags))
-    )
-    db.session.execute(
-        update(Recording)
-        .where(
-            Recording.user_id == user_id,
-            Recording.folder_id.in_(select(Folder.id).where(Folder.group_id == group_id)),
+    with changes.told(and_(is_theirs, tagged), "tags"):
+        db.session.execute(
+            delete(RecordingTag).where(RecordingTag.recording_id.in_(theirs), RecordingTag.tag_id.in_(tags))
         )
-        .values(folder_id=None)
-    )
+    with changes.told(and_(is_theirs, filed), "folder_id"):
+        db.session.execute(update(Recording).where(is_theirs, filed).values(folder_id=None))
 
 
 def _held(actor: Actor, group_id: int, *, as_admin: bool = True) -> Group:

@@ -10,8 +10,9 @@ from sqlalchemy import func, select
 from speakr.db import db
 from speakr.domain.errors import Invalid
 from speakr.domain.permissions import Actor
-from speakr.models import Tag
+from speakr.models import Recording, RecordingTag, Tag
 from speakr.services import filing, memberships
+from speakr.services.recordings import changes
 
 
 def list_for(actor: Actor) -> Sequence[tuple[Tag, bool]]:
@@ -48,7 +49,10 @@ def update(actor: Actor, tag_id: int, values: Mapping[str, Any]) -> Tag:
 
 def delete(actor: Actor, tag_id: int) -> None:
     """Delete a tag; it comes off all recordings."""
-    db.session.delete(filing.load(Tag, actor, tag_id, for_change=True))
+    tag = filing.load(Tag, actor, tag_id, for_change=True)
+    tagged = select(RecordingTag.recording_id).where(RecordingTag.tag_id == tag.id)
+    with changes.told(Recording.id.in_(tagged), "tags"):
+        db.session.delete(tag)
 
 
 def _put(actor: Actor, tag: Tag, values: Mapping[str, Any]) -> None:

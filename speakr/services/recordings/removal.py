@@ -15,6 +15,7 @@ from speakr.domain.events import RecordingDeleted
 from speakr.domain.permissions import Actor, Permission
 from speakr.models import Job, Recording
 from speakr.services import events, system_settings, unwanted_blobs
+from speakr.services.recordings import changes
 from speakr.services.recordings.access import get
 
 
@@ -51,8 +52,9 @@ def remove(recordings: Sequence[Recording]) -> None:
 def remove_audio(recordings: Sequence[Recording]) -> None:
     """Delete the sound of recordings and keep their texts."""
     unwanted_blobs.add_all([recording.storage_key for recording in recordings if recording.storage_key])
-    for recording in recordings:
-        recording.storage_key = None
+    with changes.told(Recording.id.in_([recording.id for recording in recordings]), "audio_available"):
+        for recording in recordings:
+            recording.storage_key = None
     after_commit(_clear)
 
 

@@ -1,0 +1,34 @@
+"""Telling that recordings have changed with what they were filed under."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import defaultdict
+from collections.abc import Iterator
+
+from sqlalchemy import ColumnElement, select
+
+from speakr.db import db
+from speakr.domain.events import RecordingUpdated
+from speakr.models import Recording
+from speakr.services import events
+
+
+@contextlib.contextmanager
+def told(which: ColumnElement[bool], *fields: str) -> Iterator[None]:
+    """Tell the owners of these recordings that what is done inside has changed these fields.
+
+    Which they are is asked before, and told after: filters of webhooks go by how a recording is filed then.
+    """
+    rows = db.session.execute(
+        select(Recording.id, Recording.user_id, Recording.title).where(which).order_by(Recording.id)
+    ).all()
+    yield
+    db.session.flush()
+    facts: defaultdict[int, list[RecordingUpdated]] = defaultdict(list)
+    for row in rows:
+        facts[row.user_id].append(
+            RecordingUpdated(recording_id=row.id, title=row.title, fields_changed=fields)
+        )
+    for user_id, of_user in facts.items():
+        events.record_all(user_id, of_user)
