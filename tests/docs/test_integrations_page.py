@@ -14,6 +14,8 @@ from flask import Flask
 
 from speakr.api.openapi import document
 from speakr.domain.events import EventType
+from speakr.settings import Settings
+from speakr.web.rate_limits import RateClass, limits_of
 from tests.docs.pages import DOCS, EXAMPLES, ROOT, blocks, links, read
 from tests.docs.tools import (
     FILES,
@@ -157,3 +159,12 @@ def test_the_shell_example_turns_every_page(
         "at 330.0 Hz",
         "at 220.0 Hz",
     ]
+
+
+def test_rates_that_pages_speak_of_are_the_defaults() -> None:
+    limits = limits_of(Settings(secret_key="x" * 32))
+    n8n, homepage = (" ".join(read(f"integrations/{page}.md").split()) for page in ("n8n", "homepage"))
+    assert f"{limits[RateClass.GET]} GETs a minute are allowed" in n8n
+    assert limits[RateClass.PROCESSING] == 10
+    assert "Ten uploads a minute are allowed" in n8n
+    assert f"{limits[RateClass.STATS]} a minute are allowed" in homepage
