@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, event, insert, select
 
 from speakr.db import Base, db, unit_of_work
+from speakr.domain.clock import now
 
 
 @dataclass(frozen=True)
@@ -25,9 +26,11 @@ class Imprint:
 
     def lay_down(self, folder: Path) -> None:
         """Make the database and the files what they were."""
+        for token in self.rows["api_tokens"]:
+            # A use is noted once in a minute, and would look like a change.
+            token["last_used_at"] = token["last_used_at"] and now()
         with unit_of_work() as session:
-            for table in reversed(Base.metadata.sorted_tables):
-                session.execute(table.delete())
+            _empty_tables(session.connection())
             for table in Base.metadata.sorted_tables:
                 if self.rows[table.name]:
                     session.execute(insert(table), self.rows[table.name])
@@ -36,6 +39,14 @@ class Imprint:
             if not path.exists():
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content)
+
+
+def _empty_tables(connection: Connection) -> None:
+    statements = [f"DELETE FROM {table.name}" for table in reversed(Base.metadata.sorted_tables)]  # noqa: S608 - names of our tables
+    if connection.dialect.name == "postgresql":  # takes them all at once
+        statements = ["; ".join(statements)]
+    for statement in statements:
+        connection.exec_driver_sql(statement)
 
 
 def rows() -> dict[str, list[dict[str, Any]]]:

@@ -95,11 +95,14 @@ def _unlike_value(example: Any, answer: Any, path: str) -> list[str]:
 ERROR = {"error": "a sentence", "code": "a_word", "request_id": "an id"}
 
 
+_ID = re.compile(r"(?<!\{)\{(\w+)\}(?!\})")
+
+
 def filled(node: Any, ids: Mapping[str, Any]) -> Any:
-    """Put ids where `"{name}"` stands, in paths and bodies."""
+    """Put ids where `"{name}"` stands, in paths and bodies; `{{name}}` belongs to templates."""
     if isinstance(node, str):
-        alone = node.removeprefix("{").removesuffix("}")
-        return ids[alone] if node == f"{{{alone}}}" else re.sub(r"\{(\w+)\}", lambda m: str(ids[m[1]]), node)
+        alone = _ID.fullmatch(node)
+        return ids[alone[1]] if alone else _ID.sub(lambda found: str(ids[found[1]]), node)
     if isinstance(node, dict):
         return {filled_key(key, ids): filled(value, ids) for key, value in node.items()}
     if isinstance(node, list):

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from flask.testing import FlaskClient
 
 from speakr.app import create_app
 from speakr.backends import Backends
@@ -240,21 +241,26 @@ def test_search_text_is_taken_as_it_is(house: House) -> None:
 # -- how often
 
 
-@pytest.fixture
-def counted(backends: Backends, redis_process: RedisServer, house: House) -> Iterator[Callable[..., Any]]:
-    """Ask an app that counts, as alice."""
-    redis_process.flush()
+@pytest.fixture(scope="module")
+def counting(app: Flask, backends: Backends) -> Iterator[FlaskClient]:
+    """A client of an app that counts."""
     counting = create_app(replace(backends.settings, rate_limits_enabled=True), backends)
-    client = counting.test_client()
+    yield counting.test_client()
+    with counting.app_context():
+        db.engine.dispose()
+
+
+@pytest.fixture
+def counted(counting: FlaskClient, redis_process: RedisServer, house: House) -> Callable[..., Any]:
+    """Ask it as alice, who has not asked before."""
+    redis_process.flush()
     headers = {"Authorization": f"Bearer {house.people['alice'].token}"}
 
     def ask(method: str, path: str, body: Any = None) -> Any:
         sent = {} if body is None else {"json": body}
-        return client.open(f"/api/v1{path}", method=method, headers=headers, buffered=True, **sent)
+        return counting.open(f"/api/v1{path}", method=method, headers=headers, buffered=True, **sent)
 
-    yield ask
-    with counting.app_context():
-        db.engine.dispose()
+    return ask
 
 
 @pytest.mark.parametrize(

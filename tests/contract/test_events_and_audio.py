@@ -45,6 +45,15 @@ def test_the_transcript_in_the_details_is_the_text(house: House) -> None:
     assert house.make("GET", R)["transcription"] == text
 
 
+def test_the_callers_template_shapes_the_text(house: House) -> None:
+    body = "{{index}} {{start_time|srt}} {{speaker|upper}}: {{text}}"
+    template = {"name": "Mine", "kind": "transcript", "body": body, "is_default": True}
+    house.make("POST", "/templates", template)
+    text = house.make("GET", f"{R}/transcript?format=text")["content"]
+    assert text.startswith(f"1 00:00:00,000 SPEAKER_00: {LINE}")
+    assert house.make("GET", R)["transcription"] == text
+
+
 def test_the_transcript_as_data(house: House) -> None:
     body = house.make("GET", f"{R}/transcript")
     first = body["segments"][0]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from speakr.domain.errors import ConnectorUnavailable
+from tests.conftest import wav
 from tests.contract.house import House, check, check_error
 from tests.contract.shapes import Maybe, unlike
 
@@ -88,6 +89,17 @@ def test_a_summary(house: House) -> None:
 
 def test_a_summary_without_a_body(house: House) -> None:
     check_queued(house, f"{R}/summarize", None, "Summarization")
+
+
+def test_prompts_of_tags_are_stacked_in_their_order(house: House) -> None:
+    house.doorbell.rings.clear()
+    house.make("PUT", "/tags/{group_tag}", {"custom_prompt": "  List {{what}}. "})
+    house.make("PUT", "/tags/{tag}", {"custom_prompt": "Name {{who}}."})
+    tags = {"tag_ids[0]": "{group_tag}", "tag_ids[1]": "{tag}", "folder_id": "{folder}"}
+    house.upload(wav(1.0), prompt_variables='{"what": "decisions", "1": "x"}', **tags)
+    house.work()
+    [request] = house.engines.writer.requests
+    assert "List decisions.\n\nName ." in request.instructions
 
 
 def test_a_failed_transcription_says_why(house: House) -> None:

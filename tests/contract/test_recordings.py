@@ -256,6 +256,21 @@ def test_errors(house: House, method: str, path: str, body: Any, status: int, se
     check_error(house, method, path, body, status, sentence)
 
 
+@pytest.mark.parametrize(
+    ("told", "shown"),
+    [
+        ("2024-01-15T09:00:00Z", "2024-01-15T09:00:00Z"),
+        ("2024-01-15T09:00:00.123456", "2024-01-15T09:00:00Z"),
+        ("2024-01-15T10:00:00+01:00", "2024-01-15T09:00:00Z"),
+        ("2024-01-15", "2024-01-15T00:00:00Z"),
+        ("", None),
+    ],
+)
+def test_times_may_be_told_in_many_ways(house: House, told: str, shown: str | None) -> None:
+    assert house.make("PATCH", R, {"meeting_date": told})["recording"]["meeting_date"] == shown
+    assert house.make("GET", R)["meeting_date"] == shown
+
+
 @pytest.mark.parametrize("wrong", ["yesterday", 5, {}, True])
 def test_a_wrong_meeting_date(house: House, wrong: Any) -> None:
     answer = house.ask("PATCH", R, {"meeting_date": wrong})

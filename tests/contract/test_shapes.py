@@ -57,3 +57,4 @@ def test_what_is_alike(example: Any, answer: Any) -> None:
 def test_ids_are_filled_in() -> None:
     ids = {"tag": 7}
     assert filled({"/tags/{tag}": ["{tag}", "tag {tag}", None, 1]}, ids) == {"/tags/7": [7, "tag 7", None, 1]}
+    assert filled(["{{tag}}", "{{tag}} of {tag}"], ids) == ["{{tag}}", "{{tag}} of 7"]

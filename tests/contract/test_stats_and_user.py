@@ -119,6 +119,14 @@ def test_the_user_who_told_nothing(house: House) -> None:
     check(house, "GET", "/users/me", None, 200, untold, as_="lee")
 
 
+@pytest.mark.parametrize("threshold", [0.5, "low", "medium", "high"])
+def test_a_threshold_may_be_told_in_words_and_is_a_number(house: House, threshold: Any) -> None:
+    house.make("PATCH", "/users/me", {"preferences": {"auto_speaker_labelling_threshold": threshold}})
+    shown = house.make("GET", "/users/me")["preferences"]["auto_speaker_labelling_threshold"]
+    assert isinstance(shown, float)
+    assert (shown == threshold) is isinstance(threshold, float)
+
+
 def test_auto_summarization(house: House) -> None:
     path = "/settings/auto-summarization"
     check(house, "PUT", path, {"enabled": False}, 200, {"success": True, "auto_summarization": False})
