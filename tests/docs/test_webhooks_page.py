@@ -18,7 +18,7 @@ from speakr.webhooks.retry_schedule import JITTER, SCHEDULE_SECONDS, Outcome, cl
 from speakr.webhooks.signature import speakr_signature, standard_signature
 from tests.docs.pages import EXAMPLES, blocks, read, table
 
-OF_THE_EXAMPLES = {"SPEAKR_WEBHOOK_SECRET", "SPEAKR_TOKEN", "SPEAKR_URL"}
+OF_THE_EXAMPLES = {"SPEAKR_WEBHOOK_SECRET", "SPEAKR_WEBHOOK_FOLDER", "SPEAKR_TOKEN", "SPEAKR_URL"}
 DEFAULTS = {field.name: field.default for field in dataclasses.fields(Settings)}
 
 
@@ -48,6 +48,8 @@ def test_the_receivers_on_the_page_are_the_files(page: str) -> None:
     code = {block.language: block.text for block in blocks(page)}
     assert code["python"] == (EXAMPLES / "webhook_receiver.py").read_text()
     assert code["js"] == (EXAMPLES / "webhook_receiver.mjs").read_text()
+    assert code["bash"] == (EXAMPLES / "webhook_receiver.sh").read_text()
+    assert code["javascript"] == (EXAMPLES / "webhook_check_n8n.js").read_text()
 
 
 def test_the_delivery_shown_is_signed_with_the_secret_shown(page: str) -> None:
