@@ -44,7 +44,7 @@ def test_requests_take_the_credential(workflow: dict[str, dict[str, Any]]) -> No
 
 def test_the_list_ends_with_the_last_page(alice: Person, upload) -> None:
     """The pages are of one recording here."""
-    sent = [upload(alice, title=title).json["id"] for title in ("one", "two", "three")]
+    sent = [upload(alice, title=title).json["id"] for title in ("one", "two")]
     node = LIST["All pages"]
     assert parameters(node, "queryParameters") == {"per_page": "100"}
     turning = node["parameters"]["options"]["pagination"]["pagination"]
@@ -59,7 +59,7 @@ def test_the_list_ends_with_the_last_page(alice: Person, upload) -> None:
         items += body[LIST["One item each"]["parameters"]["fieldToSplitOut"]]
         page_count += 1
         complete = not body["pagination"]["has_next"]
-    assert page_count == 3
+    assert page_count == 2
     assert sorted(item["id"] for item in items) == sorted(sent)
 
 

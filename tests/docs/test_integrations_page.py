@@ -21,7 +21,6 @@ from tests.docs.tools import (
     FILES,
     PAGES,
     SUMMARY_READY,
-    TOOLS,
     addresses,
     delivery,
     load_yaml,
@@ -42,7 +41,6 @@ def test_the_index_names_every_page_and_every_ready_file() -> None:
     named = {(index.parent / target.partition("#")[0]).resolve() for target in links(index.read_text())}
     assert {*PAGES} - {index} <= named
     assert {*FILES} <= named
-    assert {path.name for path in EXAMPLES.iterdir() if path.is_dir()} == {*TOOLS}
 
 
 @pytest.mark.parametrize("path", FILES, ids=name_of)
@@ -141,7 +139,7 @@ def test_the_shell_example_turns_every_page(
     """Its pages are of one recording here; everything else is as in the file."""
     server = serve()
     person = make_person("carol")
-    for frequency in (220.0, 330.0, 440.0):
+    for frequency in (220.0, 330.0):
         assert upload(person, title=f"at {frequency} Hz").status_code == 202
     text = (EXAMPLES / "curl" / "list_all.sh").read_text()
     assert "per_page=100" in text
@@ -155,7 +153,6 @@ def test_the_shell_example_turns_every_page(
     )
     pages = [json.loads(line) for line in done.stdout.splitlines()]
     assert [one["title"] for page in pages for one in page["recordings"]] == [
-        "at 440.0 Hz",
         "at 330.0 Hz",
         "at 220.0 Hz",
     ]
