@@ -208,6 +208,7 @@ _PEOPLE = {
     f"GET {_V1}/users": [Case(ANYBODY, query="query=ali")],
     f"PUT {_V1}/settings/auto-summarization": [Case(ANYBODY, fixed(enabled=False))],
     f"GET {_V1}/stats": [Case(ANYBODY), Case(SITE_ADMIN, query="scope=all", name="of everybody")],
+    f"GET {_V1}/stats/homepage.yaml": [Case(ANYBODY)],
     f"GET {_V1}/transcription": [Case(ANYBODY)],
     f"GET {_V1}/groups": [
         Case(ANYBODY, shows=("group", "groupabout")),
@@ -226,6 +227,9 @@ _PEOPLE = {
     f"GET {_V1}/admin/users/<id:user_id>": [Case(SITE_ADMIN)],
     f"PATCH {_V1}/admin/users/<id:user_id>": [Case(SITE_ADMIN, fixed(is_active=False))],
     f"DELETE {_V1}/admin/users/<id:user_id>": [Case(SITE_ADMIN)],
+    f"GET {_V1}/retention": [Case(ANYBODY)],
+    f"GET {_V1}/admin/retention": [Case(SITE_ADMIN)],
+    f"POST {_V1}/admin/retention": [Case(SITE_ADMIN), Case(SITE_ADMIN, fixed(dry_run=False), name="now")],
     f"GET {_V1}/admin/settings": [Case(SITE_ADMIN)],
     f"PATCH {_V1}/admin/settings": [Case(SITE_ADMIN, fixed(retention_days=30))],
     f"DELETE {_V1}/admin/settings/<string:name>": [Case(SITE_ADMIN)],
