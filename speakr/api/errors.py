@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -97,7 +97,7 @@ def _on_http_error(error: HTTPException) -> Response:
     status = error.code or 500
     messages = _field_messages(error)
     if messages:
-        sentence = "; ".join(f"{name}: {' '.join(texts)}" for name, texts in list(messages.items())[:5])
+        sentence = "; ".join(_complaint(name, texts) for name, texts in list(messages.items())[:5])
         response = render(400, "invalid", sentence, errors=messages)
     else:
         sentence = _HTTP_SENTENCES.get(status) or error.description or error.name
@@ -106,6 +106,12 @@ def _on_http_error(error: HTTPException) -> Response:
         if name in _KEPT_HEADERS:
             response.headers[name] = value
     return response
+
+
+def _complaint(name: str, texts: Sequence[str]) -> str:
+    """Put the field's name before what is wrong with it, unless the documented sentence begins with it."""
+    told = " ".join(texts)
+    return told if told.startswith(f"{name} ") else f"{name}: {told}"
 
 
 def _field_messages(error: HTTPException) -> dict[str, list[str]]:

@@ -244,8 +244,8 @@ def test_other_writes(house: House, method: str, path: str, body: Any, example: 
         ("PATCH", R, {"folder_id": "{nobody}"}, 404, "Folder {nobody} not found"),
         # Documented as 403; a folder that the caller may not see is not told from one that is not there.
         ("PATCH", R, {"folder_id": "{bobs_folder}"}, 404, "Folder {bobs_folder} not found"),
-        ("PUT", f"{R}/notes", {}, 400, "notes: notes field required"),
-        ("PUT", f"{R}/summary", {}, 400, "summary: summary field required"),
+        ("PUT", f"{R}/notes", {}, 400, "notes field required"),
+        ("PUT", f"{R}/summary", {}, 400, "summary field required"),
         ("PATCH", "/recordings/{shared}", {"title": "x"}, 403, "Permission denied"),
         ("PUT", "/recordings/{shared}/summary", {"summary": "x"}, 403, "Permission denied"),
         ("DELETE", "/recordings/{shared}", None, 403, "Permission denied - only the owner can do this"),

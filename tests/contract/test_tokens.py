@@ -65,6 +65,7 @@ def test_a_revoked_token_stays_in_the_list(house: House, place: str) -> None:
 def test_a_wrong_life(house: House, days: Any) -> None:
     answer = house.ask("POST", "/api/tokens", {"name": "x", "expires_in_days": days})
     assert (answer.status_code, set(answer.json["errors"])) == (400, {"expires_in_days"})
+    assert answer.json["error"] == "expires_in_days must be a non-negative integer"
 
 
 @pytest.mark.parametrize(

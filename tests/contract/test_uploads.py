@@ -87,6 +87,15 @@ def test_what_is_said_about_the_speech_reaches_the_engine(house: House) -> None:
     assert (hints.hotwords, hints.initial_prompt, hints.model) == ("Speakr", "A talk.", None)
 
 
+def test_numbers_that_are_none_count_as_absent(house: House) -> None:
+    house.doorbell.rings.clear()
+    told = house.upload(wav(1.0), min_speakers="two", max_speakers="")
+    assert told.status_code == 202
+    house.work()
+    hints = house.engines.transcriber.hints[-1]
+    assert (hints.min_speakers, hints.max_speakers) == (None, None)
+
+
 def test_the_first_tag_speaks_where_the_form_is_silent(house: House) -> None:
     house.doorbell.rings.clear()
     house.upload(wav(1.0), tag_id="{tag}", max_speakers=3)

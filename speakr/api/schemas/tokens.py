@@ -35,6 +35,9 @@ class TokenListOut(Wire):
     tokens = fields.List(fields.Nested(TokenOut), required=True)
 
 
+_NO_LIFE = "expires_in_days must be a non-negative integer"
+
+
 class TokenCreateIn(Wire):
     """A new token."""
 
@@ -42,8 +45,8 @@ class TokenCreateIn(Wire):
     expires_in_days = fields.Integer(
         strict=True,
         load_default=0,
-        validate=validate.Range(min=0, max=36_500),
-        error_messages={"invalid": "expires_in_days must be a non-negative integer"},
+        validate=[validate.Range(min=0, error=_NO_LIFE), validate.Range(max=36_500)],
+        error_messages={"invalid": _NO_LIFE},
     )
     scopes = fields.List(
         fields.String(validate=validate.OneOf(SCOPES)),
