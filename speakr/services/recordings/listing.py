@@ -122,12 +122,17 @@ def list_page(
         conditions.append(cursors.after(place, column))
         skipped = 0
     order = (column.desc(), Recording.id.desc()) if descending else (column.asc(), Recording.id.asc())
-    query: Select[*tuple[Any, ...]] = (
-        select(*ITEM_COLUMNS)
+    # Found first and read then: rows are wide, and what is skipped, sorted and left out need not be read.
+    found_ids = (
+        select(Recording.id)
         .where(*conditions)
         .order_by(*order)
         .limit(per_page + 1)  # one more, to know whether there is a next page
         .offset(skipped)
+        .subquery()
+    )
+    query: Select[*tuple[Any, ...]] = (
+        select(*ITEM_COLUMNS).join_from(found_ids, Recording, Recording.id == found_ids.c.id).order_by(*order)
     )
     found = db.session.connection().execute(query).all() if total else []
     rows = found[:per_page]
