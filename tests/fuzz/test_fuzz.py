@@ -6,7 +6,7 @@ import pytest
 
 from tests.fuzz.run import DATABASES, fuzz
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 
 
 @pytest.mark.parametrize("database", DATABASES)

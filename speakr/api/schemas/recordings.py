@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from marshmallow import ValidationError, fields, pre_load, validate
 
 from speakr.api.schemas.common import PaginationOut
@@ -291,6 +294,13 @@ class UploadOut(Wire):
     )
 
 
+_NUMBER: Mapping[str, Any] = {
+    "anyOf": [{"type": "integer"}, {"type": "string"}],
+    "description": "A number; anything else counts as absent.",
+    "example": 2,
+}
+
+
 class UploadForm(Wire):
     """The fields of an upload, for the document; `api/uploads.py` reads them from the stream."""
 
@@ -302,11 +312,11 @@ class UploadForm(Wire):
         metadata={"description": "Milliseconds since 1970.", "example": "1705309200000"}
     )
     language = fields.String(metadata={"description": "ISO 639-1; empty for detection.", "example": "en"})
-    min_speakers = fields.Integer()
-    max_speakers = fields.Integer()
-    tag_id = fields.Integer(metadata={"description": "One tag; several as tag_ids[0], tag_ids[1] ..."})
+    min_speakers = fields.Raw(metadata=_NUMBER)
+    max_speakers = fields.Raw(metadata=_NUMBER)
+    tag_id = fields.Raw(metadata={**_NUMBER, "description": "One tag; several as tag_ids[0], tag_ids[1] ..."})
     tags = fields.String(metadata={"description": "A tag by name; may be repeated."})
-    folder_id = fields.Integer()
+    folder_id = fields.Raw(metadata=_NUMBER)
     keep_audio_only = fields.String(metadata={"description": "true: store only the sound of a video."})
     hotwords = fields.String()
     initial_prompt = fields.String()
