@@ -73,6 +73,11 @@ def _fill_in(operation: str, body: dict[str, Any]) -> None:
         body.pop("password", None)
     elif operation == "assignSpeakers" and isinstance(body.get("speaker_map"), dict):
         body["speaker_map"] = dict(zip(LABELS, body["speaker_map"].values(), strict=False))
+    elif operation == "batchDeleteRecordings" and isinstance(body.get("recording_ids"), list):
+        *kept, doomed = IDS["recording_id"]
+        body["recording_ids"] = [
+            doomed if type(one) is int and one in kept else one for one in body["recording_ids"]
+        ]
     elif operation == "updateSettings":
         body.update({name: _kept_open(name, value) for name, value in body.items()})
     elif operation in NAMED:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from marshmallow import fields, validate
+from typing import Any
+
+from marshmallow import fields, post_load, validate
 
 from speakr.api.schemas.fields import BIGGEST_ID, UtcDateTime, Wire
 from speakr.domain.deliveries import DeliveryStatus
@@ -73,12 +75,16 @@ class RecoverIn(Wire):
 
     since = UtcDateTime(required=True, metadata={"example": "2026-01-15T09:00:00Z"})
     status = fields.List(
-        fields.Enum(DeliveryStatus, by_value=True, validate=validate.OneOf(RECOVERABLE)),
-        load_default=list(RECOVERABLE),
+        fields.String(validate=validate.OneOf(_RECOVERABLE)),
+        load_default=_RECOVERABLE,
         validate=validate.Length(min=1),
-        metadata={"items": {"type": "string", "enum": _RECOVERABLE}, "default": _RECOVERABLE},
     )
     event_types = fields.List(fields.Enum(EventType, by_value=True), load_default=list)
+
+    @post_load
+    def as_statuses(self, data: dict[str, Any], **_: object) -> dict[str, Any]:
+        """Turn words into statuses; an `Enum` field would be described with those that are not taken."""
+        return {**data, "status": [DeliveryStatus(word) for word in data["status"]]}
 
 
 class RecoveredOut(Wire):
