@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from speakr.db import unit_of_work
 from speakr.domain.deliveries import DeliveryStatus
 from speakr.domain.permissions import Actor
-from speakr.services.deliveries import recovery
+from speakr.models import Delivery
+from speakr.services.deliveries import recovery, retention
 from speakr.services.deliveries.sending import Verdict
 from tests.webhooks.claims import claim, outcome, settle
 from tests.webhooks.conftest import AddWebhook, Emit
@@ -51,3 +54,18 @@ def test_one_that_was_called_off_before_is_not_sent(owner: Actor, hook: int, emi
     emit(3)
     assert recovery.cancel_all(owner, hook) == 3
     assert claim() == []
+
+
+def test_one_whose_attempt_was_never_heard_of_again_goes_with_the_old(
+    owner: Actor, hook: int, emit: Emit
+) -> None:
+    emit()
+    (taken,) = claim()
+    recovery.cancel_all(owner, hook)
+    with unit_of_work() as session:
+        session.get_one(Delivery, taken.delivery_id).created_at -= timedelta(days=400)
+    sweep = retention.Sweep()
+    sweep.begin()
+    with unit_of_work():
+        assert sweep.step()
+    assert deliveries() == []

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, delete, func, select
+from sqlalchemy import ColumnElement, Select, delete, func, or_, select
 
 from speakr.backends import plugged
 from speakr.db import db
@@ -90,7 +90,8 @@ class Sweep:
         return bool(gone)
 
 
-_IS_FREE = Delivery.claimed_until.is_(None)
+_IS_FREE = or_(Delivery.claimed_until.is_(None), ~IS_OPEN)
+"""One that was called off while under way may keep its claim for ever."""
 
 
 def _first(table: Any, condition: ColumnElement[bool], most: int = AT_ONCE) -> Select[Any]:
