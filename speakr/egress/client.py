@@ -16,6 +16,7 @@ from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from ipaddress import ip_address
+from typing import Any
 
 import aiohttp
 from aiohappyeyeballs import AddrInfoType
@@ -30,7 +31,8 @@ from speakr.egress.guard import (
     name_not_resolved,
     system_lookup,
 )
-from speakr.egress.urls import WebUrl
+from speakr.egress.proxies import SocksConnector, SocksProxy
+from speakr.egress.urls import WebUrl, literal_address
 
 CONNECT_TIMEOUT_SECONDS = 5.0
 KEEP_ALIVE_SECONDS = 30.0
@@ -145,31 +147,44 @@ def make_client_session(
     resolver: AbstractResolver | None = None,
     connection_limit: int = 256,
     connections_per_host: int = 32,
+    proxy_url: str = "",
 ) -> aiohttp.ClientSession:
     """Open the one session of the dispatcher, inside a running loop; the caller closes it.
 
     `total_seconds` bounds each request from the look-up to the last byte read. Requests raise
-    `AddressRefused` and `NameNotResolved` besides aiohttp's own errors.
+    `AddressRefused` and `NameNotResolved` besides aiohttp's own errors, and `ProxyFault` with a SOCKS5 proxy.
     """
+    resolver = resolver or GuardedResolver(allow_list)
 
     def open_socket(info: AddrInfoType) -> socket.socket:
         return _open_guarded_socket(allow_list, info)
 
-    connector = aiohttp.TCPConnector(
-        resolver=resolver or GuardedResolver(allow_list),
-        socket_factory=open_socket,
-        limit=connection_limit,
-        limit_per_host=connections_per_host,
-        keepalive_timeout=KEEP_ALIVE_SECONDS,
-    )
+    limits: dict[str, Any] = {
+        "limit": connection_limit,
+        "limit_per_host": connections_per_host,
+        "keepalive_timeout": KEEP_ALIVE_SECONDS,
+    }
+    middlewares: tuple[aiohttp.ClientMiddlewareType, ...] = (_remember_request,)
+    http_proxy = None
+    if proxy_url.startswith("socks5:"):
+        proxy = SocksProxy.parse(proxy_url)
+        connector: aiohttp.TCPConnector = SocksConnector(proxy, allow_list, resolver=resolver, **limits)
+    elif proxy_url:
+        # The proxy is the operator's word, so only what lies behind it is judged.
+        http_proxy = proxy_url
+        connector = aiohttp.TCPConnector(resolver=aiohttp.ThreadedResolver(), **limits)
+        middlewares = (_judge_with(resolver, allow_list),)
+    else:
+        connector = aiohttp.TCPConnector(resolver=resolver, socket_factory=open_socket, **limits)
     return aiohttp.ClientSession(
         connector=connector,
+        proxy=http_proxy,
         timeout=aiohttp.ClientTimeout(
             total=total_seconds,
             sock_connect=CONNECT_TIMEOUT_SECONDS,
             ceil_threshold=float("inf"),  # or longer timeouts are rounded up to a whole second
         ),
-        middlewares=(_remember_request,),
+        middlewares=middlewares,
         headers={"Accept-Encoding": "identity"},
         auto_decompress=False,
         cookie_jar=aiohttp.DummyCookieJar(),
@@ -187,6 +202,23 @@ def post(
         headers=headers,
         allow_redirects=False,
     )
+
+
+def _judge_with(resolver: AbstractResolver, allow_list: AllowList) -> aiohttp.ClientMiddlewareType:
+    """Return a middleware that judges the host before a proxy is asked for it."""
+
+    async def judge(
+        request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        host = (request.url.raw_host or "").lower().removesuffix(".")
+        literal = literal_address(host)
+        if literal is None:
+            await resolver.resolve(host, request.url.port or 0)
+        else:
+            allow_list.admit(host, literal)
+        return await handler(request)
+
+    return judge
 
 
 async def _remember_request(

@@ -124,6 +124,7 @@ class Dispatcher:
             total_seconds=self._settings.webhook_timeout_seconds + 2 * BODY_SECONDS,
             connection_limit=TOTAL + FOR_URGENT,
             connections_per_host=PER_HOST + FOR_URGENT,
+            proxy_url=self._settings.webhook_proxy_url,
         )
         mender = Mender(self._app)
         async with session:
@@ -131,6 +132,7 @@ class Dispatcher:
                 session,
                 timeout_seconds=self._settings.webhook_timeout_seconds,
                 max_attempts=self._settings.webhook_max_attempts,
+                is_proxied=bool(self._settings.webhook_proxy_url),
             )
             shift = Shift(self._ledger, sender, self._outbox, self._counts)
             if not await self._take_over(stop):

@@ -16,6 +16,7 @@ import aiohttp
 from speakr.domain.errors import Invalid
 from speakr.egress import AddressRefused, NameNotResolved
 from speakr.egress.client import CONNECT_TIMEOUT_SECONDS
+from speakr.egress.proxies import ProxyFault
 
 
 class Phase(StrEnum):
@@ -25,6 +26,10 @@ class Phase(StrEnum):
     CONNECT = "connect"
     TLS = "TLS"
     HTTP = "HTTP"
+
+
+_RECEIVER_OUT_OF_REACH = frozenset({403, 502, 503, 504})
+"""Answers to CONNECT by which a proxy says that it is well, and that it may not or cannot reach the receiver."""
 
 
 @dataclass(slots=True)
@@ -41,6 +46,26 @@ def is_permanent(error: Exception) -> bool:
     return isinstance(error, Invalid) and not isinstance(error, NameNotResolved)
 
 
+def proxy_fault(error: Exception, progress: Progress) -> str | None:
+    """Say what is wrong with the proxy we send through; None when the error is about the receiver."""
+    in_between = progress.phase in {Phase.DNS, Phase.CONNECT}  # there is no way to the receiver yet
+    fault: str | None = None
+    match error:
+        case ProxyFault():
+            fault = str(error)
+        case aiohttp.ClientHttpProxyError() if error.status not in _RECEIVER_OUT_OF_REACH:
+            fault = f"answered {error.status}"
+        case aiohttp.ClientConnectorDNSError() | aiohttp.ClientProxyConnectionError():
+            fault = "could not be reached"
+        case aiohttp.ServerTimeoutError() if in_between and not _was_tunnelled(error):
+            fault = "could not be reached"
+        case aiohttp.ClientConnectorError() | aiohttp.ClientHttpProxyError():
+            pass
+        case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError() | aiohttp.ClientResponseError():
+            fault = "broke off" if in_between else None
+    return fault
+
+
 def explain(error: Exception, progress: Progress, *, timeout_seconds: float) -> str:
     """Say in one sentence what went wrong."""
     match error:
@@ -50,8 +75,8 @@ def explain(error: Exception, progress: Progress, *, timeout_seconds: float) -> 
             return _timeout(error, progress, timeout_seconds)
         case aiohttp.ClientSSLError():
             return f"TLS: {_tls(error)}."
-        case aiohttp.ClientConnectorError():
-            return f"connect: {_reason(error.os_error)}."
+        case aiohttp.ClientConnectorError() | aiohttp.ClientHttpProxyError():
+            return f"connect: {_connect(error)}."
         case OSError():
             return f"{progress.phase}: the connection broke ({_reason(error)})."
         case _:
@@ -105,12 +130,27 @@ def _was_connected(error: BaseException | None) -> bool:
     return False
 
 
+def _was_tunnelled(error: BaseException | None) -> bool:
+    """Tell whether a timeout fell behind the proxy."""
+    while error is not None:
+        if any(frame.name == "_start_tls_connection" for frame in traceback.extract_tb(error.__traceback__)):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
 def _tls(error: aiohttp.ClientSSLError) -> str:
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         why = getattr(error.certificate_error, "verify_message", "") or "verification failed"
         return f"the certificate was not accepted ({why})"
     reason = error.os_error.reason if isinstance(error.os_error, ssl.SSLError) else None
     return f"the handshake failed ({(reason or 'unknown reason').replace('_', ' ').lower()})"
+
+
+def _connect(error: aiohttp.ClientConnectorError | aiohttp.ClientHttpProxyError) -> str:
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return f"the proxy could not reach the receiver ({error.status})"
+    return _reason(error.os_error)
 
 
 def _reason(error: OSError) -> str:

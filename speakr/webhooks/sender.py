@@ -21,17 +21,22 @@ from speakr.domain.events import EventType
 from speakr.domain.headers import problems as header_problems
 from speakr.egress import parse_url
 from speakr.egress.client import post
+from speakr.egress.proxies import ProxyFault
 from speakr.egress.urls import WebUrl
 from speakr.services.deliveries.claiming import Dispatch
 from speakr.services.deliveries.sending import Outcome, Verdict
 from speakr.webhooks import retry_schedule
-from speakr.webhooks.failures import Phase, Progress, explain, is_permanent
+from speakr.webhooks.failures import Phase, Progress, explain, is_permanent, proxy_fault
 from speakr.webhooks.signature import delivery_headers
 
 LONGEST_PREVIEW_BYTES = 2_000
 BODY_SECONDS = 1.0
 """How long the body of an answer may take after its status line. Only a preview of it is kept."""
 
+PROXY_PAUSE_SECONDS = 30.0
+"""A webhook is left alone for so long when our proxy has failed."""
+
+_PROXY_WANTS_CREDENTIALS = 407
 _VERDICTS = {
     retry_schedule.Outcome.SUCCESS: Verdict.DELIVERED,
     retry_schedule.Outcome.RETRY: Verdict.RETRY,
@@ -67,8 +72,16 @@ def watch_progress(session: aiohttp.ClientSession) -> None:
 class Sender:
     """Sends over one guarded session (`speakr.egress.client`), which it does not own."""
 
-    def __init__(self, session: aiohttp.ClientSession, *, timeout_seconds: float, max_attempts: int) -> None:
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        *,
+        timeout_seconds: float,
+        max_attempts: int,
+        is_proxied: bool = False,
+    ) -> None:
         self._session = session
+        self._is_proxied = is_proxied
         self._timeout_seconds = timeout_seconds
         self._max_attempts = max_attempts
         watch_progress(session)
@@ -90,8 +103,13 @@ class Sender:
             async with AsyncExitStack() as exchange:
                 async with asyncio.timeout(self._timeout_seconds):
                     response = await self._ask(exchange, url, dispatch, progress)
+                if self._is_proxied and response.status == _PROXY_WANTS_CREDENTIALS and not progress.is_https:
+                    return self._not_sent(dispatch, f"answered {_PROXY_WANTS_CREDENTIALS}")
                 return await self._judge(dispatch, response)
-        except (aiohttp.ClientError, TimeoutError, OSError, Invalid) as error:
+        except (aiohttp.ClientError, ProxyFault, TimeoutError, OSError, Invalid) as error:
+            fault = proxy_fault(error, progress) if self._is_proxied else None
+            if fault is not None:
+                return self._not_sent(dispatch, fault)
             return self.failed(dispatch, error, progress)
 
     async def _ask(
@@ -131,6 +149,20 @@ class Sender:
             preview=await read_preview(response),
             retry_in_seconds=self._pause(dispatch, asked) if verdict is Verdict.RETRY else None,
             silent_seconds=asked,
+        )
+
+    def _not_sent(self, dispatch: Dispatch, fault: str) -> Outcome:
+        """Return the outcome of an attempt that our own proxy spoiled: nothing is known about the receiver."""
+        pause = PROXY_PAUSE_SECONDS * random.uniform(1.0, 1.2)  # noqa: S311 - spreads, hides nothing
+        return Outcome(
+            delivery_id=dispatch.delivery_id,
+            webhook_id=dispatch.webhook_id,
+            claimed_until=dispatch.claimed_until,
+            is_test=_is_test(dispatch),
+            verdict=Verdict.GIVE_UP if _is_test(dispatch) else Verdict.NOT_SENT,
+            error=f"proxy: The proxy that webhooks are sent through {fault}.",
+            retry_in_seconds=pause,
+            silent_seconds=pause,
         )
 
     def failed(self, dispatch: Dispatch, error: Exception, progress: Progress) -> Outcome:

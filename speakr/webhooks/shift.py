@@ -156,7 +156,9 @@ class Shift:
             outcome = self._sender.failed(dispatch, error, Progress(is_https=False))
         seconds = loop.time() - started_at
         self._slots.took(dispatch.webhook_id, seconds)
-        self._counts.note(outcome.verdict, took_seconds=seconds, waited_seconds=dispatch.waited_seconds + pause)
+        self._counts.note(
+            outcome.verdict, took_seconds=seconds, waited_seconds=dispatch.waited_seconds + pause
+        )
         self._write_soon([outcome])
 
     def _write_soon(self, outcomes: Sequence[Outcome]) -> None:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 import structlog
-from sqlalchemy import Table, bindparam, or_, select, update
+from sqlalchemy import Table, bindparam, func, or_, select, update
 
 from speakr.backends import plugged
 from speakr.db import db
@@ -36,6 +36,8 @@ class Verdict(StrEnum):
     RETRY = "retry"
     GIVE_UP = "give_up"
     GONE = "gone"
+    NOT_SENT = "not_sent"
+    """Our own means failed. It is no attempt, and says nothing about the receiver."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,8 +107,8 @@ _SETTLE = (
     .where(_DELIVERIES.c.id == bindparam("settled_id"), _IS_UNSETTLED)
     .values(
         claimed_until=None,
-        attempt_count=_DELIVERIES.c.attempt_count + 1,
-        status=bindparam("status"),
+        attempt_count=_DELIVERIES.c.attempt_count + bindparam("attempts"),
+        status=func.coalesce(bindparam("status", type_=_DELIVERIES.c.status.type), _DELIVERIES.c.status),
         next_attempt_at=bindparam("next_attempt_at"),
         delivered_at=bindparam("delivered_at"),
         duration_ms=bindparam("duration_ms"),
@@ -196,13 +198,16 @@ def _lock_webhooks(ids: set[int]) -> tuple[dict[int, _Tally], set[int]]:
 
 
 def _change(outcome: Outcome, moment: datetime) -> dict[str, Any]:
-    status, next_attempt_at = DeliveryStatus.PERMANENT_FAILURE, None
+    status: DeliveryStatus | None = DeliveryStatus.PERMANENT_FAILURE
+    next_attempt_at = None
     if outcome.verdict is Verdict.DELIVERED:
         status = DeliveryStatus.SUCCESS
-    elif outcome.verdict is Verdict.RETRY and outcome.retry_in_seconds is not None:
-        status, next_attempt_at = DeliveryStatus.FAILED, moment + timedelta(seconds=outcome.retry_in_seconds)
+    elif outcome.verdict in {Verdict.RETRY, Verdict.NOT_SENT} and outcome.retry_in_seconds is not None:
+        status = DeliveryStatus.FAILED if outcome.verdict is Verdict.RETRY else None
+        next_attempt_at = moment + timedelta(seconds=outcome.retry_in_seconds)
     return {
         "settled_id": outcome.delivery_id,
+        "attempts": 0 if outcome.verdict is Verdict.NOT_SENT else 1,
         "status": status,
         "next_attempt_at": next_attempt_at,
         "delivered_at": moment if status is DeliveryStatus.SUCCESS else None,
@@ -218,6 +223,8 @@ def _count(tally: _Tally, outcome: Outcome, moment: datetime) -> None:
     if outcome.silent_seconds:
         asked = moment + timedelta(seconds=outcome.silent_seconds)
         tally.silent_until = max(tally.silent_until or asked, asked)
+    if outcome.verdict is Verdict.NOT_SENT:
+        return
     if outcome.verdict is Verdict.DELIVERED:
         tally.consecutive_failures = 0
     elif outcome.verdict is Verdict.GONE:
