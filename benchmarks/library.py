@@ -36,6 +36,7 @@ LIST_GOAL_MS, SEARCH_GOAL_MS, STATS_GOAL_MS, MEMORY_GOAL_MB = 25, 150, 15, 250
 DEEP_PAGE = 1_000
 _WARM_UP = 3
 _STATS_REMEMBERED_SECONDS = 2.1
+_IDLE_SECONDS = 10
 
 _COMMON, _RARE = large_library.COMMON, large_library.RARE
 LISTS: dict[str, dict[str, object]] = {
@@ -84,6 +85,7 @@ class Asking:
     times: int
 
     def __post_init__(self) -> None:
+        self.last_sent = 0.0
         self.connection = http.client.HTTPConnection("127.0.0.1", self.server.port)
 
     def get(self, path: str, query: dict[str, object] | None = None) -> Any:
@@ -92,6 +94,9 @@ class Asking:
 
     def send(self, method: str, path: str, body: dict[str, object] | None = None) -> bytes:
         """Send a request and return its answer's body."""
+        if time.monotonic() - self.last_sent > _IDLE_SECONDS:
+            self.connection.close()  # the server has let go of it
+        self.last_sent = time.monotonic()
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
         self.connection.request(method, path, json.dumps(body) if body else None, headers)
         answer = self.connection.getresponse()
@@ -338,6 +343,7 @@ def main() -> None:
         )
         rows = [*measure_owner(owner), *measure_reader(reader)]
         memory = measure_memory(server, owner.token)
+        print_table("Memory", ["what", "MiB", "goal: at most"], memory)
         rows += rename(owner)
         rows.append(
             row_of(
@@ -350,7 +356,6 @@ def main() -> None:
             HEAD,
             rows,
         )
-        print_table("Memory", ["what", "MiB", "goal: at most"], memory)
         print_table("Sizes", ["what", "MB", "kB per recording"], library_index.sizes(url))
 
 

@@ -132,7 +132,7 @@ def _others(
     *,
     newer_than: int,
 ) -> Select[Any]:
-    shared = access.ids_shared_with(actor)
+    shared = access.ids_shown_to(actor)
     hits = _engine().hits(terms, fields, None)
     return (
         _narrowed(hits, terms, fields, listing.narrowing_of_others(filters))

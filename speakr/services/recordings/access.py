@@ -68,17 +68,18 @@ def shared_with(actor: Actor) -> ColumnElement[bool]:
     return _of_others(actor, shares, lead_only=False)
 
 
-def ids_shared_with(actor: Actor) -> Select[int]:
-    """Return a query for the ids of the recordings that `shared_with` holds for.
+def ids_shown_to(actor: Actor) -> Select[int]:
+    """Return a query for the ids of the recordings that are shown to an actor, some of their own among them.
 
-    For when they are to be listed: from this a database goes to those recordings, with the condition it tries them all.
+    For when those of others are to be listed: from this a database goes to these recordings, with the condition
+    `shared_with` it tries them all. Whoever asks leaves the actor's own out, which needs the recordings' rows.
     """
     if not system_settings.get("enable_internal_sharing"):
         return select(Recording.id).where(false())
     shares = select(RecordingShare.recording_id).where(RecordingShare.user_id == actor.user_id)
     tagged, folders = _through_groups(actor, lead_only=False)
-    ways = union(shares, tagged, select(Recording.id).where(Recording.folder_id.in_(folders)))
-    return select(Recording.id).where(Recording.id.in_(ways), Recording.user_id != actor.user_id)
+    ways = union(shares, tagged, select(Recording.id).where(Recording.folder_id.in_(folders))).subquery()
+    return select(ways.c.recording_id)
 
 
 def editable_by(actor: Actor) -> ColumnElement[bool]:

@@ -110,7 +110,11 @@ def list_page(
     shared recordings shows none and finds nothing by them.
     """
     conditions = (
-        [access.shared_with(actor), *narrowing_of_others(filters)]
+        [
+            Recording.id.in_(access.ids_shown_to(actor)),
+            Recording.user_id != actor.user_id,
+            *narrowing_of_others(filters),
+        ]
         if shared
         else [Recording.user_id == actor.user_id, *narrowing(actor, filters)]
     )
