@@ -301,6 +301,7 @@ def test_patch_changes_and_tells(alice: Person, make) -> None:
         "is_inbox": True,
         "is_highlighted": True,
         "folder_id": None,
+        "deletion_exempt": False,
     }
     told = db.session.scalars(select(Event)).one()
     assert told.data["fields_changed"] == ["title", "summary", "meeting_date", "is_highlighted"]
