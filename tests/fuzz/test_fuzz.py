@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from tests.fuzz.run import DATABASES, fuzz
+from tests.fuzz.run import fuzz
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 
 
-@pytest.mark.parametrize("database", DATABASES)
-def test_a_few_examples_of_every_operation(database: str, capfd: pytest.CaptureFixture[str]) -> None:
-    outcome = fuzz(database, 5, "--phases", "examples,fuzzing", "--generation-deterministic")
+@pytest.mark.parametrize(
+    ("database", "methods"),
+    [("sqlite", "--include-method"), ("postgresql", "--exclude-method")],
+    ids=["reading-on-sqlite", "writing-on-postgresql"],
+)
+def test_a_few_examples_of_every_operation(
+    database: str, methods: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    outcome = fuzz(database, 5, "--phases", "fuzzing", "--generation-deterministic", methods, "GET")
     told = capfd.readouterr()
     assert outcome.exit_code == 0, told.out + told.err
