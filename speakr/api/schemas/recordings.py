@@ -307,7 +307,7 @@ class UploadForm(Wire):
     file = fields.Raw(required=True, metadata={"type": "string", "format": "binary"})
     title = fields.String()
     notes = fields.String()
-    meeting_date = fields.String(metadata={"format": "date-time", "example": "2024-01-15T09:00:00Z"})
+    meeting_date = fields.String(metadata={**WHEN, "example": "2024-01-15T09:00:00Z"})
     file_last_modified = fields.String(
         metadata={"description": "Milliseconds since 1970.", "example": "1705309200000"}
     )
