@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
@@ -20,6 +20,9 @@ from speakr.domain.permissions import Actor
 from speakr.domain.webhooks import PayloadStyle
 from speakr.models import Delivery, Event, Webhook
 from speakr.services import subscriptions
+
+SLACK = timedelta(hours=1)
+"""Ids follow time only roughly: of two transactions at once the one that began first may write last."""
 
 _IDS = ("recording_id", "webhook_id")
 """What of `data` is sent to those who want ids only."""
@@ -106,9 +109,8 @@ def list_for(
         query = query.where(Event.type == event_type)
     if since is not None:
         # By id, which is in the index: else a look at the last minute would read years.
-        last_before = (
-            select(Event.id).where(mine, Event.occurred_at < since).order_by(Event.id.desc()).limit(1)
-        )
+        long_before = Event.occurred_at < since - SLACK
+        last_before = select(Event.id).where(mine, long_before).order_by(Event.id.desc()).limit(1)
         query = query.where(Event.id > (db.session.scalar(last_before) or 0), Event.occurred_at >= since)
     if before is not None:
         known = db.session.scalar(select(Event.id).where(mine, Event.uuid == before))

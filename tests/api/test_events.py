@@ -74,6 +74,14 @@ def test_events_by_time_and_type_a_page_at_a_time(alice: Person, happened: list[
     assert listed(alice, f"before={first}") == []
 
 
+def test_time_decides_where_ids_are_not_in_its_order(alice: Person, happened: list[str]) -> None:
+    with unit_of_work() as session:
+        for each in session.scalars(select(Event).where(Event.user_id == alice.id)):
+            each.occurred_at = now() - timedelta(minutes=happened.index(each.uuid))
+    since = isoformat_z(now() - timedelta(seconds=90))
+    assert listed(alice, f"since={since}") == [happened[1], happened[0]]
+
+
 @pytest.mark.parametrize(
     ("query", "field"),
     [

@@ -9,12 +9,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import undefer
 
 from speakr.db import db
-from speakr.domain.deliveries import DeliveryStatus
+from speakr.domain.deliveries import DUE_STATUSES, DeliveryStatus
 from speakr.domain.errors import NotFound
 from speakr.domain.events import EventType
 from speakr.domain.permissions import Actor
 from speakr.models import Delivery, Event
 from speakr.services import events, webhooks
+from speakr.services.deliveries.states import IS_OPEN
 
 
 def list_for(
@@ -32,6 +33,8 @@ def list_for(
     query = select(Delivery).where(Delivery.webhook_id == webhook.id)
     if status is not None:
         query = query.where(Delivery.status == status)
+    if status in DUE_STATUSES:
+        query = query.where(IS_OPEN)  # so that it is found in the small index of what is open
     if event_type is not None:
         query = query.where(Delivery.event_type == event_type)
     if since is not None:
@@ -42,14 +45,14 @@ def list_for(
 
 
 def last_before(webhook_id: int, moment: datetime) -> int:
-    """Return the id of a webhook's last delivery before a moment, 0 if there is none.
+    """Return the id of a webhook's last delivery from well before a moment, 0 if there is none.
 
     Ids are in the index: without this the last hour would be found by reading years.
     """
     return (
         db.session.scalar(
             select(Delivery.id)
-            .where(Delivery.webhook_id == webhook_id, Delivery.created_at < moment)
+            .where(Delivery.webhook_id == webhook_id, Delivery.created_at < moment - events.SLACK)
             .order_by(Delivery.id.desc())
             .limit(1)
         )
