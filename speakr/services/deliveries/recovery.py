@@ -124,10 +124,12 @@ def cancel(actor: Actor, webhook_id: int, delivery_id: int) -> Delivery:
 
 def cancel_all(actor: Actor, webhook_id: int, event_types: Collection[EventType] = ()) -> int:
     """Call off everything that waits; return how many. Opens its own units of work."""
-    cancelled, count = 0, waiting.AT_ONCE
-    while count == waiting.AT_ONCE:
+    cancelled, last = 0, 0
+    while True:
         with unit_of_work():
             webhook = webhooks.hold(actor, webhook_id)
-            count = waiting.cancel(webhook.id, event_types=event_types, most=waiting.AT_ONCE)
-        cancelled += count
-    return cancelled
+            ended = waiting.cancel(webhook.id, event_types=event_types, after_id=last, most=waiting.AT_ONCE)
+        cancelled += len(ended)
+        if len(ended) < waiting.AT_ONCE:
+            return cancelled
+        last = ended[-1]

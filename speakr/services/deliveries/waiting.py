@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import select, update
 
 from speakr.db import db
 from speakr.domain.deliveries import DeliveryStatus
@@ -52,10 +52,11 @@ def cancel(
     *,
     delivery_id: int | None = None,
     event_types: Collection[EventType] = (),
+    after_id: int = 0,
     most: int | None = None,
-) -> int:
-    """End open deliveries; return how many. One that is under way keeps its claim, for it may still arrive."""
-    conditions: list[ColumnElement[bool]] = [Delivery.webhook_id == webhook_id, IS_OPEN]
+) -> list[int]:
+    """End open deliveries; return their ids. One that is under way keeps its claim, for it may still arrive."""
+    conditions = [Delivery.webhook_id == webhook_id, IS_OPEN, Delivery.id > after_id]
     if delivery_id is not None:
         conditions.append(Delivery.id == delivery_id)
     if event_types:
@@ -68,4 +69,4 @@ def cancel(
         .returning(Delivery.id)
         .execution_options(synchronize_session=False)
     )
-    return len(ended.all())
+    return sorted(ended)
