@@ -30,26 +30,26 @@ class Closed:
     opening: Opening
 
 
-_METADATA = Closed("a cloud metadata address", Opening.NEVER)
+METADATA = Closed("a cloud metadata address", Opening.NEVER)
 _LINK_LOCAL = Closed("a link-local address, where cloud metadata services live", Opening.NEVER)
 _UNSPECIFIED = Closed("an unspecified address, which means this machine", Opening.NEVER)
 _MULTICAST = Closed("a multicast address", Opening.NEVER)
 _DISGUISED = Closed("an IPv6 address that carries an IPv4 address", Opening.NEVER)
-_LOOPBACK = Closed("a loopback address", Opening.BY_RANGE)
+LOOPBACK = Closed("a loopback address", Opening.BY_RANGE)
 _DOCUMENTATION = Closed("a documentation address", Opening.BY_RANGE)
 _RESERVED = Closed("a reserved address", Opening.BY_RANGE)
 _PRIVATE = Closed("a private address", Opening.BY_NAME)
 
 # The first match decides: metadata addresses stand before the ranges they lie in.
 _IPV4: tuple[tuple[IPv4Network, Closed], ...] = (
-    (IPv4Network("168.63.129.16/32"), _METADATA),  # Azure; by its number a public address
-    (IPv4Network("192.0.0.192/32"), _METADATA),  # Oracle
-    (IPv4Network("100.100.100.200/32"), _METADATA),  # Alibaba
+    (IPv4Network("168.63.129.16/32"), METADATA),  # Azure; by its number a public address
+    (IPv4Network("192.0.0.192/32"), METADATA),  # Oracle
+    (IPv4Network("100.100.100.200/32"), METADATA),  # Alibaba
     (IPv4Network("169.254.0.0/16"), _LINK_LOCAL),
     (IPv4Network("0.0.0.0/8"), _UNSPECIFIED),
     (IPv4Network("224.0.0.0/4"), _MULTICAST),
     (IPv4Network("255.255.255.255/32"), Closed("the broadcast address", Opening.NEVER)),
-    (IPv4Network("127.0.0.0/8"), _LOOPBACK),
+    (IPv4Network("127.0.0.0/8"), LOOPBACK),
     (IPv4Network("10.0.0.0/8"), _PRIVATE),
     (IPv4Network("172.16.0.0/12"), _PRIVATE),
     (IPv4Network("192.168.0.0/16"), _PRIVATE),
@@ -64,15 +64,15 @@ _IPV4: tuple[tuple[IPv4Network, Closed], ...] = (
 )
 
 _IPV6: tuple[tuple[IPv6Network, Closed], ...] = (
-    (IPv6Network("fd00:ec2::/32"), _METADATA),  # Amazon: metadata, pod identity, time, names
-    (IPv6Network("fd20:ce::/48"), _METADATA),  # Google
-    (IPv6Network("fd00:c1::a9fe:a9fe/128"), _METADATA),  # Oracle
-    (IPv6Network("fd00:42::42/128"), _METADATA),  # Scaleway
-    (IPv6Network("fd00:a9fe:a9fe::1/128"), _METADATA),  # Akamai
+    (IPv6Network("fd00:ec2::/32"), METADATA),  # Amazon: metadata, pod identity, time, names
+    (IPv6Network("fd20:ce::/48"), METADATA),  # Google
+    (IPv6Network("fd00:c1::a9fe:a9fe/128"), METADATA),  # Oracle
+    (IPv6Network("fd00:42::42/128"), METADATA),  # Scaleway
+    (IPv6Network("fd00:a9fe:a9fe::1/128"), METADATA),  # Akamai
     (IPv6Network("fe80::/10"), _LINK_LOCAL),
     (IPv6Network("ff00::/8"), _MULTICAST),
     (IPv6Network("::/128"), _UNSPECIFIED),
-    (IPv6Network("::1/128"), _LOOPBACK),
+    (IPv6Network("::1/128"), LOOPBACK),
     (IPv6Network("::/96"), _DISGUISED),  # IPv4-compatible, RFC 4291 2.5.5.1
     (IPv6Network("::ffff:0:0/96"), _DISGUISED),  # IPv4-mapped, RFC 4291 2.5.5.2
     (IPv6Network("::ffff:0:0:0/96"), _DISGUISED),  # IPv4-translated, RFC 2765

@@ -37,6 +37,8 @@ from speakr.egress.urls import WebUrl, literal_address
 CONNECT_TIMEOUT_SECONDS = 5.0
 KEEP_ALIVE_SECONDS = 30.0
 CONCURRENT_LOOKUPS = 64
+NAMES_ARE_KEPT_SECONDS = 10
+"""For so long the addresses of a name are remembered; each connection is judged all the same."""
 
 
 @dataclass(slots=True)
@@ -163,6 +165,7 @@ def make_client_session(
         "limit": connection_limit,
         "limit_per_host": connections_per_host,
         "keepalive_timeout": KEEP_ALIVE_SECONDS,
+        "ttl_dns_cache": NAMES_ARE_KEPT_SECONDS,
     }
     middlewares: tuple[aiohttp.ClientMiddlewareType, ...] = (_remember_request,)
     http_proxy = None

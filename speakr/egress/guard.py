@@ -15,7 +15,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Self
 
 from speakr.domain.errors import Invalid
-from speakr.egress.addresses import Closed, IpAddress, Opening, closed
+from speakr.egress.addresses import LOOPBACK, METADATA, Closed, IpAddress, Opening, closed
 from speakr.egress.urls import WebUrl, ascii_host, parse_url
 from speakr.settings import SettingsError
 
@@ -24,6 +24,17 @@ LOOKUP_TIMEOUT_SECONDS = 5.0
 
 Lookup = Callable[[str, int], Sequence[str]]
 """Blocking name look-up: (host, port) to addresses as text. Raises `NameNotResolved`."""
+
+_METADATA_NAMES = frozenset(
+    {
+        "instance-data",
+        "instance-data.ec2.internal",
+        "metadata.goog",
+        "metadata.google.internal",
+        "metadata.tencentyun.com",
+    }
+)
+"""Closed by name as well: a proxy looks names up by itself, from where it stands."""
 
 _PATTERN_SIGNS = frozenset("^$*+?()[]{}|\\")
 
@@ -78,7 +89,9 @@ class AllowList:
 
     def closed(self, host: str, address: IpAddress) -> Closed | None:
         """Say why `address`, reached through `host`, may not be called; None when it may."""
-        why = closed(address)
+        why = METADATA if host in _METADATA_NAMES else closed(address)
+        if why is None and _is_local_name(host):
+            why = LOOPBACK  # whatever a name server says of it (RFC 6761 6.3)
         if why is None or why.opening is Opening.NEVER:
             return why
         if any(address in network for network in self.networks):
@@ -173,7 +186,11 @@ def _address_refused(host: str, why: Closed) -> AddressRefused:
 
 def _is_own_loopback(host: str, address: IpAddress) -> bool:
     """`localhost` always means loopback (RFC 6761 6.3), so listing that name lists loopback itself."""
-    return address.is_loopback and (host == "localhost" or host.endswith(".localhost"))
+    return address.is_loopback and _is_local_name(host)
+
+
+def _is_local_name(host: str) -> bool:
+    return host == "localhost" or host.endswith(".localhost")
 
 
 def _network(entry: str) -> IPv4Network | IPv6Network | None:

@@ -21,8 +21,8 @@ from speakr.egress.addresses import IpAddress
 MAX_URL_CHARACTERS = 2048
 
 # Services that never speak HTTP but may act on text sent to them: the "bad ports" of the Fetch standard,
-# then databases, queues and remote desktops it leaves out, then unauthenticated control planes (Docker,
-# etcd, Elasticsearch, kubelet) that do speak HTTP and are never webhook receivers.
+# then databases, queues and remote desktops it leaves out, then tickets, machines, printers and repositories,
+# then unauthenticated control planes (Docker, etcd, Elasticsearch, kubelet) that do speak HTTP and are never webhook receivers.
 # fmt: off
 CLOSED_PORTS = frozenset({
     1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103, 104,
@@ -31,6 +31,7 @@ CLOSED_PORTS = frozenset({
     3659, 4045, 4190, 5060, 5061, 6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080,
     138, 162, 445, 873, 1433, 1521, 1883, 2181, 3306, 3389, 4222, 5432, 5672, 5900, 5901, 6379, 6380, 9042,
     9092, 11211, 27017, 27018, 27019, 61613, 61616,
+    88, 502, 2377, 3690, 4369, 5353, 9100, 9418,
     2375, 2376, 2379, 2380, 9200, 9300, 10250, 10255,
 })
 # fmt: on

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+import random
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -150,3 +151,39 @@ def test_secrets():
     shown = standard_secret(secret)
     assert shown.startswith("whsec_")
     assert base64.b64decode(shown.removeprefix("whsec_")) == secret.encode()
+
+
+def _random_body(dice: random.Random) -> bytes:
+    """Return a JSON body; some are empty, some as long as a body may be."""
+    longest = dice.choice([0, 0, 10, 200, 5_000, 250_000 if dice.random() < 0.02 else 100])
+    alphabets = [
+        "ab ",
+        "\u00e9\u00df",
+        "\u6c49\u8a9e",
+        "\U0001f399\U0001f50a",
+        '\\"\n\t\x7f',
+        "\u2028\ufeff\u202e",
+    ]
+    text = "".join(dice.choices("".join(alphabets), k=dice.randint(0, longest)))
+    return json.dumps({"data": {"title": text} if longest else {}}, ensure_ascii=dice.random() < 0.5).encode()
+
+
+def test_a_thousand_random_bodies_are_verified_by_both_libraries_and_by_hand() -> None:
+    from svix.webhooks import Webhook as SvixWebhook
+
+    dice = random.Random(20260301)  # noqa: S311 - bodies, not secrets
+    for _ in range(1_000):
+        secret, body = new_secret(), _random_body(dice)
+        headers = headers_for(body, [secret])
+        assert Webhook(standard_secret(secret)).verify(body, headers) == json.loads(body)
+        SvixWebhook(standard_secret(secret)).verify(body, headers)
+        assert accepted_by_a_receiver(secret, body, headers)
+
+
+def test_svix_refuses_what_was_changed() -> None:
+    from svix.webhooks import Webhook as SvixWebhook
+    from svix.webhooks import WebhookVerificationError as SvixError
+
+    secret = new_secret()
+    with pytest.raises(SvixError):
+        SvixWebhook(standard_secret(secret)).verify(b'{"a":2}', headers_for(b'{"a":1}', [secret]))
