@@ -71,9 +71,10 @@ def status_of(error: errors.SpeakrError) -> int:
     return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
 
 
-def render(status: int, code: str, sentence: str, **more: Any) -> Response:
-    """Build the one error shape."""
-    body = {"error": sentence, "code": code, "request_id": g.get("request_id", ""), **more}
+def render(status: int, code: str, sentence: str, more: Mapping[str, Any] | None = None) -> Response:
+    """Build the one error shape; `more` adds to it and changes none of it."""
+    shape = {"error": sentence, "code": code, "request_id": g.get("request_id", "")}
+    body = {**shape, **(more or {}), **shape}
     return json_response(body, status)
 
 
@@ -81,7 +82,7 @@ def _on_speakr_error(error: errors.SpeakrError) -> Response:
     more = dict(error.extra)
     if isinstance(error, errors.Invalid) and error.errors:
         more["errors"] = error.errors
-    response = render(status_of(error), error.slug, error.message, **more)
+    response = render(status_of(error), error.slug, error.message, more)
     if isinstance(error, errors.NotAuthenticated):
         response.headers["WWW-Authenticate"] = 'Bearer realm="speakr"'
     retry_after = getattr(error, "retry_after_seconds", None)
@@ -98,7 +99,7 @@ def _on_http_error(error: HTTPException) -> Response:
     messages = _field_messages(error)
     if messages:
         sentence = "; ".join(_complaint(name, texts) for name, texts in list(messages.items())[:5])
-        response = render(400, "invalid", sentence, errors=messages)
+        response = render(400, "invalid", sentence, {"errors": messages})
     else:
         sentence = _HTTP_SENTENCES.get(status) or error.description or error.name
         response = render(status, _HTTP_SLUGS.get(status, "error"), sentence)

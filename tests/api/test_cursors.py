@@ -12,8 +12,9 @@ from sqlalchemy import insert
 from speakr.db import unit_of_work
 from speakr.domain.recordings import RecordingStatus
 from speakr.models import Recording, RecordingShare, RecordingTag, Tag
+from speakr.services import system_settings
 from speakr.services.recordings.listing import SORT_COLUMNS
-from tests.conftest import Person
+from tests.conftest import Person, wav
 
 URL = "/api/v1/recordings"
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -155,3 +156,18 @@ def test_what_others_share_is_listed_apart_and_without_their_marks(
     for probe in ("tag_id=1", "tag=secret", "inbox=true", "starred=true"):
         assert alice.get(f"{URL}?shared=true&{probe}").json["recordings"] == []
     assert make_person("carol").get(f"{URL}?shared=true").json["recordings"] == []
+
+
+@pytest.mark.parametrize(("noun", "field"), [("tags", "tag_id"), ("folders", "folder_id")])
+def test_losing_what_it_was_filed_under_is_a_change(
+    alice: Person, upload: Callable[..., Any], noun: str, field: str
+) -> None:
+    with unit_of_work():
+        system_settings.put("enable_folders", value=True)
+    filed = alice.post(f"/api/v1/{noun}", json={"name": "gone soon"}).json["id"]
+    changed = upload(alice, **{field: filed}).json["id"]
+    upload(alice, wav(frequency=330))
+    before = datetime.now(UTC)
+    assert alice.delete(f"/api/v1/{noun}/{filed}").status_code in {200, 204}
+    later = alice.get(URL, query_string={"updated_since": before.isoformat()}).json["recordings"]
+    assert [item["id"] for item in later] == [changed]

@@ -26,6 +26,12 @@ def test_unrouted_paths(alice: Person) -> None:
         assert_shape(alice.get(path), 404, "not_found")
 
 
+def test_what_an_error_adds_leaves_the_shape_alone(app: Flask) -> None:
+    with app.test_request_context():
+        body = errors.render(409, "taken", "It is taken.", {"status": "x", "code": "y", "most": 3}).json
+    assert body == {"error": "It is taken.", "code": "taken", "request_id": "", "status": "x", "most": 3}
+
+
 def test_wrong_methods_name_the_right_ones(alice: Person) -> None:
     answer = alice.put("/api/v1/recordings")
     assert_shape(answer, 405, "method_not_allowed")

@@ -6,9 +6,10 @@ import contextlib
 from collections import defaultdict
 from collections.abc import Iterator
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, select, update
 
 from speakr.db import db
+from speakr.domain.clock import now
 from speakr.domain.events import RecordingUpdated
 from speakr.models import Recording
 from speakr.services import events
@@ -16,13 +17,24 @@ from speakr.services import events
 
 @contextlib.contextmanager
 def told(which: ColumnElement[bool], *fields: str) -> Iterator[None]:
-    """Tell the owners of these recordings that what is done inside has changed these fields.
+    """Note in these recordings, and tell their owners, that what is done inside has changed these fields.
 
     Which they are is asked before, and told after: filters of webhooks go by how a recording is filed then.
     """
     rows = db.session.execute(
-        select(Recording.id, Recording.user_id, Recording.title).where(which).order_by(Recording.id)
+        select(Recording.id, Recording.user_id, Recording.title)
+        .where(which)
+        .order_by(Recording.id)
+        .with_for_update(key_share=True)
     ).all()
+    if rows:
+        # Said outright: a foreign key that sets null, or a row in another table, moves no time by itself.
+        db.session.execute(
+            update(Recording)
+            .where(which)
+            .values(updated_at=now())
+            .execution_options(synchronize_session=False)
+        )
     yield
     db.session.flush()
     facts: defaultdict[int, list[RecordingUpdated]] = defaultdict(list)
