@@ -19,7 +19,7 @@ class SearchQuery(RecordingListQuery):
     class Meta(RecordingListQuery.Meta):
         """marshmallow's place for options."""
 
-        exclude = ("sort_by", "sort_order", "search")
+        exclude = ("sort_by", "sort_order", "search", "cursor", "shared")
 
     # `q` is missed, and counted, where it is read: an empty one is no question either.
     q = Text(
