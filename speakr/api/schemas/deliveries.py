@@ -6,7 +6,7 @@ from typing import Any
 
 from marshmallow import fields, post_load, validate
 
-from speakr.api.schemas.fields import BIGGEST_ID, UtcDateTime, Wire
+from speakr.api.schemas.fields import BIGGEST_ID, UtcDateTime, Wire, one_of
 from speakr.domain.deliveries import DeliveryStatus
 from speakr.domain.events import EventType
 from speakr.services.deliveries.recovery import RECOVERABLE
@@ -61,8 +61,8 @@ class DeliveryListQuery(Wire):
         load_default="50",
         metadata={"description": "1 to 200; other numbers are clamped, other texts mean 50."},
     )
-    status = fields.Enum(DeliveryStatus, by_value=True)
-    event_type = fields.Enum(EventType, by_value=True)
+    status = one_of(DeliveryStatus)
+    event_type = one_of(EventType)
     since = UtcDateTime(metadata={"description": "Only deliveries made at this time or later."})
     before = fields.Integer(
         validate=validate.Range(min=1, max=BIGGEST_ID),
@@ -79,7 +79,7 @@ class RecoverIn(Wire):
         load_default=_RECOVERABLE,
         validate=validate.Length(min=1),
     )
-    event_types = fields.List(fields.Enum(EventType, by_value=True), load_default=list)
+    event_types = fields.List(one_of(EventType), load_default=list)
 
     @post_load
     def as_statuses(self, data: dict[str, Any], **_: object) -> dict[str, Any]:
@@ -97,9 +97,7 @@ class RecoveredOut(Wire):
 class CancelIn(Wire):
     """What to call off."""
 
-    event_types = fields.List(
-        fields.Enum(EventType, by_value=True), load_default=list, metadata={"description": "None for all."}
-    )
+    event_types = fields.List(one_of(EventType), load_default=list, metadata={"description": "None for all."})
 
 
 class CancelledOut(Wire):

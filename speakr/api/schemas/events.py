@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import fields, validate
 
-from speakr.api.schemas.fields import UtcDateTime, Wire, text
+from speakr.api.schemas.fields import UtcDateTime, Wire, one_of, text
 from speakr.domain.events import EventType
 
 
@@ -30,6 +30,6 @@ class EventListQuery(Wire):
     """Which events."""
 
     since = UtcDateTime(metadata={"description": "Only what happened at this time or later."})
-    type = fields.Enum(EventType, by_value=True)
+    type = one_of(EventType)
     before = text(100, metadata={"description": "The id of the last event on the page before."})
     limit = fields.Integer(load_default=50, validate=validate.Range(min=1, max=200))

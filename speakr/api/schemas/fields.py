@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, ClassVar
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
@@ -112,3 +113,9 @@ class QueryBoolean(fields.Boolean):
 def an_id(**kwargs: Any) -> fields.Integer:
     """Return a field for one of our ids."""
     return fields.Integer(strict=True, validate=validate.Range(min=1, max=BIGGEST_ID), **kwargs)
+
+
+def one_of(words: type[StrEnum], *, description: str | None = None, **kwargs: Any) -> fields.Enum[Any]:
+    """Return a field for one of our words, described as the text that it is on the wire."""
+    metadata = {"type": "string"} if description is None else {"type": "string", "description": description}
+    return fields.Enum(words, by_value=True, metadata=metadata, **kwargs)

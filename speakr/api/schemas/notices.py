@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import fields, validate
 
-from speakr.api.schemas.fields import UtcDateTime, Wire
+from speakr.api.schemas.fields import UtcDateTime, Wire, one_of
 from speakr.domain.notices import NoticeKind
 
 
@@ -12,7 +12,7 @@ class NoticeOut(Wire):
     """A notice; `read_at` is null until it has been read."""
 
     id = fields.Integer(required=True)
-    kind = fields.Enum(NoticeKind, by_value=True, required=True)
+    kind = one_of(NoticeKind, required=True)
     text = fields.String(required=True)
     webhook_id = fields.Integer(required=True, allow_none=True)
     created_at = UtcDateTime(required=True)

@@ -15,6 +15,7 @@ from speakr.api.schemas.fields import (
     UtcDateTime,
     Wire,
     an_id,
+    one_of,
     text,
 )
 from speakr.domain.events import EventType
@@ -29,7 +30,6 @@ _MOST_IN_FLIGHT = 8
 _MOST_PER_SECOND = 100
 _HEADERS = {
     "maxProperties": MOST_HEADERS,
-    "additionalProperties": {"type": "string", "maxLength": LONGEST_VALUE},
     "description": "Sent with every delivery; names must not be those that Speakr sets itself.",
     "example": {"Authorization": "Bearer 0123"},
 }
@@ -72,7 +72,7 @@ class WebhookOut(Wire):
     last_delivery_at = UtcDateTime(required=True, allow_none=True)
     tag_ids = fields.List(fields.Integer(), required=True, allow_none=True)
     folder_ids = fields.List(fields.Integer(), required=True, allow_none=True)
-    payload = fields.Enum(PayloadStyle, by_value=True, required=True)
+    payload = one_of(PayloadStyle, required=True)
     headers = fields.Function(
         masked_headers,
         metadata={
@@ -84,7 +84,7 @@ class WebhookOut(Wire):
     ordered = fields.Boolean(required=True, attribute="is_ordered")
     max_in_flight = fields.Integer(required=True, allow_none=True)
     max_per_second = fields.Integer(required=True, allow_none=True)
-    when_paused = fields.Enum(WhenPaused, by_value=True, required=True)
+    when_paused = one_of(WhenPaused, required=True)
 
 
 class WebhookSecretOut(WebhookOut):
@@ -109,18 +109,17 @@ class WebhookOptionsIn(Wire):
 
     tag_ids = _ids("that have one of these tags")
     folder_ids = _ids("in one of these folders")
-    payload = fields.Enum(
-        PayloadStyle, by_value=True, metadata={"description": "`thin`: ids only, for what must not leave."}
+    payload = one_of(PayloadStyle, description="`thin`: ids only, for what must not leave.")
+    headers = fields.Dict(
+        keys=fields.String(),
+        values=fields.String(metadata={"maxLength": LONGEST_VALUE}),
+        allow_none=True,
+        metadata=_HEADERS,
     )
-    headers = fields.Dict(keys=fields.String(), values=fields.String(), allow_none=True, metadata=_HEADERS)
     ordered = StrictBoolean(metadata={"description": "One at a time, in the order of what happened."})
     max_in_flight = _up_to(_MOST_IN_FLIGHT, "Deliveries under way at once; null for the server's own limit.")
     max_per_second = _up_to(_MOST_PER_SECOND, "Deliveries per second; null for no limit.")
-    when_paused = fields.Enum(
-        WhenPaused,
-        by_value=True,
-        metadata={"description": "What becomes of events during an automatic pause."},
-    )
+    when_paused = one_of(WhenPaused, description="What becomes of events during an automatic pause.")
 
 
 class WebhookCreateIn(WebhookOptionsIn):
@@ -150,8 +149,8 @@ class WebhookUpdateIn(WebhookOptionsIn):
 class SampleQuery(Wire):
     """Which event to show."""
 
-    event = fields.Enum(EventType, by_value=True, load_default=EventType.SUMMARY_COMPLETED)
-    payload = fields.Enum(PayloadStyle, by_value=True, load_default=PayloadStyle.FULL)
+    event = one_of(EventType, load_default=EventType.SUMMARY_COMPLETED)
+    payload = one_of(PayloadStyle, load_default=PayloadStyle.FULL)
 
 
 class SampleOut(Wire):
