@@ -96,32 +96,47 @@ def _ids(
     if all(term.is_excluded for term in terms):
         return ()
     most = limit + offset
-    own = _newest(_own(actor, terms, filters, fields), most)
+    own = _newest(*_own(actor, terms, filters, fields), terms, fields, most)
     # Of the others only those among the newest count: where the own ones end, looking may stop.
     oldest = own[-1] if len(own) == most else 0
     shown = tuple(field for field in fields if field in EVERYBODYS)
     others: Sequence[int] = ()
     if shown and not listing.asks_for_marks(filters):
-        others = _newest(_others(actor, terms, filters, shown, newer_than=oldest), most)
+        found = _others(actor, terms, filters, shown, newer_than=oldest)
+        others = _newest(*found, terms, shown, most)
     return sorted([*own, *others], reverse=True)[offset:most]
 
 
-def _newest(query: Select[Any], most: int) -> Sequence[int]:
+def _newest(
+    hits: _Hits, query: Select[Any], terms: Sequence[Term], fields: Sequence[Field], most: int
+) -> Sequence[int]:
+    """Return the newest of what was found that also have the terms the index cannot tell about."""
+    query = query.order_by(hits.id.desc())
+    unsure = [term for term in terms if not term.is_exact]
+    if unsure:
+        engine = _engine()
+        query, read_id = engine.in_order(hits, query)
+        query = query.join(SearchDocument, SearchDocument.recording_id == read_id)
+        for term in unsure:
+            is_there = or_(
+                *(engine.contains(getattr(SearchDocument, field), term.needle) for field in fields)
+            )
+            query = query.where(not_(is_there) if term.is_excluded else is_there)
     return db.session.connection().execute(query.limit(most)).scalars().all()
 
 
 def _own(
     actor: Actor, terms: Sequence[Term], filters: listing.Filters, fields: Sequence[Field]
-) -> Select[Any]:
+) -> tuple[_Hits, Select[Any]]:
     narrowing = listing.narrowing(actor, filters)
     is_filed = filters.tag_id is not None or filters.tag_name is not None or isinstance(filters.folder, int)
     hits = _engine().hits(terms, fields, actor.user_id)
-    query = _narrowed(hits, terms, fields, () if is_filed else narrowing)
+    query = _narrowed(hits, () if is_filed else narrowing)
     if is_filed:
         # Few recordings, and there is an index that leads to them; without it every match would be looked up.
         filed = select(Recording.id).where(Recording.user_id == actor.user_id, *narrowing)
         query = query.where(hits.unhinted_id.in_(filed))
-    return query.where(hits.user_id == actor.user_id).order_by(hits.id.desc())
+    return hits, query.where(hits.user_id == actor.user_id)
 
 
 def _others(
@@ -131,20 +146,15 @@ def _others(
     fields: Sequence[Field],
     *,
     newer_than: int,
-) -> Select[Any]:
+) -> tuple[_Hits, Select[Any]]:
     shared = access.ids_shown_to(actor)
     hits = _engine().hits(terms, fields, None)
-    return (
-        _narrowed(hits, terms, fields, listing.narrowing_of_others(filters))
-        .where(
-            hits.user_id != actor.user_id,
-            hits.id > newer_than,
-            exists(
-                shared
-            ),  # asked once, before anything is looked for: most people are shown nothing by others
-            hits.unhinted_id.in_(shared),
-        )
-        .order_by(hits.id.desc())
+    query = _narrowed(hits, listing.narrowing_of_others(filters))
+    return hits, query.where(
+        hits.user_id != actor.user_id,
+        hits.id > newer_than,
+        exists(shared),  # asked once, before anything is looked for: most people are shown nothing by others
+        hits.unhinted_id.in_(shared),
     )
 
 
@@ -161,20 +171,16 @@ class _Hits:
     user_id: ColumnElement[int]
 
 
-def _narrowed(
-    hits: _Hits, terms: Sequence[Term], fields: Sequence[Field], narrowing: Sequence[ColumnElement[bool]]
-) -> Select[Any]:
-    """Return the query for those that also fulfil conditions, and have the terms the index cannot tell about."""
-    engine, query = _engine(), hits.query
-    if narrowing:
-        query = query.join(Recording, Recording.id == hits.joined_id).where(*narrowing)
-    unsure = [term for term in terms if not term.is_exact]
-    if unsure:
-        query = query.join(SearchDocument, SearchDocument.recording_id == hits.joined_id)
-    for term in unsure:
-        is_there = or_(*(engine.contains(getattr(SearchDocument, field), term.needle) for field in fields))
-        query = query.where(not_(is_there) if term.is_excluded else is_there)
-    return query
+def _narrowed(hits: _Hits, narrowing: Sequence[ColumnElement[bool]]) -> Select[Any]:
+    """Return the query for those that also fulfil conditions on their recordings."""
+    if not narrowing:
+        return hits.query
+    return hits.query.join(Recording, Recording.id == hits.joined_id).where(*narrowing)
+
+
+def _sorted_first(_hits: _Hits, query: Select[Any]) -> tuple[Select[Any], ColumnElement[int]]:
+    newest = query.subquery()
+    return select(newest.c.recording_id).order_by(newest.c.recording_id.desc()), newest.c.recording_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,6 +189,8 @@ class _Engine:
 
     ask: Callable[[str, bool], _Hits]
     """Asks the index, for recordings of one owner or not."""
+    in_order: Callable[[_Hits, Select[Any]], tuple[Select[Any], ColumnElement[int]]]
+    """Sees to it that texts are read newest first and only until there is enough; with the id to read them by."""
     contains: Callable[[Any, str], ColumnElement[bool]]
     word: str
     beginning: str
@@ -262,6 +270,7 @@ def _ask_postgresql(question: str, is_of_one: bool) -> _Hits:  # noqa: FBT001 - 
 _ENGINES: Mapping[str, _Engine] = {
     "sqlite": _Engine(
         ask=_ask_sqlite,
+        in_order=lambda hits, query: (query, hits.joined_id),
         contains=lambda text, needle: func.instr(text, needle) > 0,
         word='"%s"',
         beginning='"%s"*',
@@ -271,6 +280,7 @@ _ENGINES: Mapping[str, _Engine] = {
     ),
     "postgresql": _Engine(
         ask=_ask_postgresql,
+        in_order=_sorted_first,
         contains=lambda text, needle: func.strpos(text, needle) > 0,
         word="'%s'",
         beginning="'%s':*",
