@@ -370,11 +370,10 @@ def _copy_texts(connection: Connection, first: int, last: int) -> None:
         )
     )
     joined = _PLAN.join(_WRITTEN, written.number == plan.number)
-    is_fresh = literal(value=False).label("is_stale")
     for kind, columns in (
         (
             SearchTerms,
-            {"user_id": plan.user_id, "is_stale": is_fresh, "terms": plan.terms + " " + written.terms},
+            {"user_id": plan.user_id, "terms": plan.terms + " " + written.terms},
         ),
         (
             SearchDocument,

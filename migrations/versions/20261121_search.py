@@ -53,13 +53,15 @@ def upgrade() -> None:
     terms = op.create_table('search_terms',
     sa.Column('recording_id', sa.Integer(), autoincrement=False, nullable=False),
     sa.Column('user_id', sa.Integer(), nullable=False),
-    sa.Column('is_stale', sa.Boolean(), nullable=False),
     sa.Column('terms', sa.Text(), nullable=False),
     sa.ForeignKeyConstraint(['recording_id'], ['recordings.id'], name=op.f('fk_search_terms_recording_id'), ondelete='CASCADE'),
     sa.PrimaryKeyConstraint('recording_id', name=op.f('pk_search_terms'))
     )
-    op.create_index('ix_search_terms_stale', 'search_terms', ['recording_id'], unique=False,
-    sqlite_where=sa.text('is_stale = 1'), postgresql_where=sa.text('is_stale'))
+    op.create_table('search_stale',
+    sa.Column('recording_id', sa.Integer(), autoincrement=False, nullable=False),
+    sa.ForeignKeyConstraint(['recording_id'], ['recordings.id'], name=op.f('fk_search_stale_recording_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('recording_id', name=op.f('pk_search_stale'))
+    )
     documents = op.create_table('search_documents',
     sa.Column('recording_id', sa.Integer(), autoincrement=False, nullable=False),
     sa.Column('title', sa.Text(), nullable=False),
@@ -110,7 +112,7 @@ def fill(connection, terms: sa.Table, documents: sa.Table) -> None:
         owners = {row.id: row.user_id for row in rows}
         connection.execute(
             terms.insert(),
-            [{'recording_id': n, 'user_id': owners[n], 'is_stale': False, 'terms': doc.keys} for n, doc in made.items()],
+            [{'recording_id': n, 'user_id': owners[n], 'terms': doc.keys} for n, doc in made.items()],
         )
         connection.execute(
             documents.insert(),
@@ -124,6 +126,7 @@ def downgrade() -> None:
             op.execute(f'DROP TRIGGER search_terms_{name}')
         op.execute('DROP TABLE search_index')
     op.drop_table('search_documents')
+    op.drop_table('search_stale')
     op.drop_table('search_terms')
     if op.get_bind().dialect.name == 'postgresql':
         op.execute('DROP FUNCTION search_lexemes(text)')

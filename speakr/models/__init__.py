@@ -10,7 +10,7 @@ from speakr.models.jobs import Job, JobChunk
 from speakr.models.notices import Notice
 from speakr.models.recording_shares import RecordingShare
 from speakr.models.recordings import Recording
-from speakr.models.search import SearchDocument, SearchTerms
+from speakr.models.search import SearchDocument, SearchStale, SearchTerms
 from speakr.models.segments import Segment
 from speakr.models.speakers import RecordingSpeaker, Speaker
 from speakr.models.system_settings import SystemSetting
@@ -39,6 +39,7 @@ __all__ = [
     "RecordingSpeaker",
     "RecordingTag",
     "SearchDocument",
+    "SearchStale",
     "SearchTerms",
     "Segment",
     "Speaker",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, Text, text
+from sqlalchemy import ForeignKey, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from speakr.db import Base
@@ -22,23 +22,25 @@ class SearchTerms(Base):
     """The distinct words of a recording, as keys between blanks. A narrow table, for the index leads to its rows."""
 
     __tablename__ = "search_terms"
-    __table_args__ = (
-        Index(
-            "ix_search_terms_stale",
-            "recording_id",
-            sqlite_where=text("is_stale = 1"),  # as SQLAlchemy asks for it: SQLite compares the words
-            postgresql_where=text("is_stale"),
-        ),
-    )
-
     recording_id: Mapped[int] = mapped_column(
         ForeignKey("recordings.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
     )
     user_id: Mapped[int]
     """The recording's owner, once more: nobody else's rows need be looked up."""
-    is_stale: Mapped[bool] = mapped_column(default=False)
-    """Whether the texts changed since, and the index is to be brought in step later."""
     terms: Mapped[str] = mapped_column(Text)
+
+
+class SearchStale(Base):
+    """A recording whose texts changed since, and which is brought in step later.
+
+    Not a mark beside its words: SQLite would write all of them anew.
+    """
+
+    __tablename__ = "search_stale"
+
+    recording_id: Mapped[int] = mapped_column(
+        ForeignKey("recordings.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
 
 
 class SearchDocument(Base):

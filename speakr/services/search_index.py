@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Table, insert, select, update
+from sqlalchemy import Table, delete, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from speakr.db import db, release, unit_of_work
 from speakr.domain.search import Document, Field, document, lines_of
-from speakr.models import Recording, SearchDocument, SearchTerms, Segment
+from speakr.models import Recording, SearchDocument, SearchStale, SearchTerms, Segment
 
 _BATCH = 50
 """Recordings that are indexed in one transaction: on SQLite everybody else's writes wait for it."""
@@ -23,7 +23,6 @@ _IDS_PER_STATEMENT = 5_000
 
 _R = Recording.__table__.c
 _S = Segment.__table__.c
-_T = SearchTerms.__table__.c
 _INSERT = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
@@ -39,22 +38,27 @@ def index(*recording_ids: int) -> None:
         _index(_R.id.in_(at_once), _AT_ONCE)
     for first in range(0, len(later), _IDS_PER_STATEMENT):  # renaming somebody may touch all recordings
         part = later[first : first + _IDS_PER_STATEMENT]
-        db.session.execute(
-            update(SearchTerms).where(SearchTerms.recording_id.in_(part)).values(is_stale=True),
-            execution_options={"synchronize_session": False},
+        marks: Any = _INSERT[db.engine.dialect.name](SearchStale).from_select(
+            ["recording_id"], select(_R.id).where(_R.id.in_(part))
         )
+        db.session.execute(marks.on_conflict_do_nothing())
 
 
 def catch_up() -> None:
     """Bring in step what was left for later."""
-    stale = select(_T.recording_id).where(_T.is_stale).limit(_BATCH)
+    stale = select(SearchStale.recording_id).limit(_BATCH)
     for _ in range(_BATCHES_PER_ROUND):
         release()
         found = db.session.scalars(stale).all()
         if not found:
             return
-        with unit_of_work():
+        with unit_of_work() as session:
+            # Whoever marks a recording has changed it before, and holds it: the marks are of texts read here.
             _index(_R.id.in_(found), _BATCH)
+            session.execute(
+                delete(SearchStale).where(SearchStale.recording_id.in_(found)),
+                execution_options={"synchronize_session": False},
+            )
 
 
 def reindex() -> Iterator[int]:
@@ -98,10 +102,7 @@ def _index(condition: Any, most: int) -> Sequence[int]:
     ]
     _put(
         SearchTerms.__table__,
-        [
-            {"recording_id": row.id, "user_id": row.user_id, "is_stale": False, "terms": found.keys}
-            for row, found in made
-        ],
+        [{"recording_id": row.id, "user_id": row.user_id, "terms": found.keys} for row, found in made],
     )
     _put(SearchDocument.__table__, [{"recording_id": row.id} | _texts(found) for row, found in made])
     return [row.id for row in rows]

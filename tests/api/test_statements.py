@@ -59,7 +59,7 @@ GROWING = (
 )
 """The tables that are large in a large library."""
 
-SMALL_INDEXES = ("ix_search_terms_stale", "ix_deliveries_due", "ix_deliveries_open")
+SMALL_INDEXES = ("ix_deliveries_due", "ix_deliveries_open")
 """Of the few rows that wait for something."""
 
 LISTS = (
