@@ -190,3 +190,9 @@ def test_a_groups_tag_shows_what_it_is_put_on(alice: Person, bob: Person, team: 
     assert bob.get(f"/api/v1/recordings/{shown}").json["tags"] == []
     assert bob.patch(f"/api/v1/recordings/{shown}", json={"title": "x"}).status_code == 403
     assert bob.get(f"/api/v1/recordings/{unseen}").status_code == 404
+
+
+def test_a_colour_is_all_of_the_text(alice: Person) -> None:
+    answer = alice.post("/api/v1/tags", json={"name": "x", "color": "#3B82F6\n"})
+    assert answer.status_code == 400
+    assert answer.json["errors"].keys() == {"color"}

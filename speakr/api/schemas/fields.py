@@ -58,6 +58,21 @@ class UtcDateTime(fields.DateTime):
             raise ValidationError("must be an ISO 8601 time, for example 2024-01-15T09:00:00Z") from None
 
 
+class Pattern(validate.Regexp):
+    """A pattern for all of the text. Python's `$` also stands before a last line feed; JSON Schema's does not."""
+
+    def __call__(self, value: str) -> str:  # type: ignore[override] # of bytes there are none in JSON
+        """Return the text if it fits.
+
+        Raises:
+            ValidationError: it does not.
+
+        """
+        if re.fullmatch(self.regex, value) is None:  # type: ignore[arg-type] # it was made from a str
+            raise ValidationError(self._format_error(value))
+        return value
+
+
 class Text(fields.String):
     """Text from strangers: what databases cannot store is dropped once the length is checked."""
 

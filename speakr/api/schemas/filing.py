@@ -6,7 +6,7 @@ from typing import Any
 
 from marshmallow import fields, post_load, pre_load, validate
 
-from speakr.api.schemas.fields import StrictBoolean, Wire, an_id, text
+from speakr.api.schemas.fields import Pattern, StrictBoolean, Wire, an_id, text
 
 MOST_SPEAKERS = 100
 LONGEST_PROMPT = 20_000
@@ -15,7 +15,7 @@ LONGEST_PROMPT = 20_000
 class FilingIn(Wire):
     """Defaults for whatever the tag or folder is put on, and how long that is kept."""
 
-    color = fields.String(validate=validate.Regexp("^#[0-9A-Fa-f]{6}$"), metadata={"example": "#10B981"})
+    color = fields.String(validate=Pattern("^#[0-9A-Fa-f]{6}$"), metadata={"example": "#10B981"})
     custom_prompt = text(LONGEST_PROMPT, allow_none=True)
     default_language = text(16, allow_none=True)
     default_min_speakers = fields.Integer(

@@ -8,7 +8,17 @@ from typing import Any
 from marshmallow import ValidationError, fields, pre_load, validate
 
 from speakr.api.schemas.common import PaginationOut
-from speakr.api.schemas.fields import WHEN, QueryBoolean, StrictBoolean, Text, UtcDateTime, Wire, an_id, text
+from speakr.api.schemas.fields import (
+    WHEN,
+    Pattern,
+    QueryBoolean,
+    StrictBoolean,
+    Text,
+    UtcDateTime,
+    Wire,
+    an_id,
+    text,
+)
 from speakr.domain.recordings import RecordingStatus
 from speakr.services.recordings.listing import SORT_COLUMNS
 
@@ -167,7 +177,7 @@ class RecordingListQuery(Wire):
     tag_id = fields.Integer(validate=validate.Range(min=1, max=2_147_483_647))
     tag = Text(metadata={"description": "A tag by its name."})
     folder_id = fields.String(
-        validate=validate.Regexp("^([1-9][0-9]{0,8}|[Nn][Oo][Nn][Ee])$"),
+        validate=Pattern("^([1-9][0-9]{0,8}|[Nn][Oo][Nn][Ee])$"),
         metadata={
             "description": "A folder's id, or none for recordings in no folder. Needs the folders feature.",
             "example": "none",
@@ -185,11 +195,11 @@ class RecordingListQuery(Wire):
         }
     )
     ids = fields.String(
-        validate=validate.Regexp("^[1-9][0-9]{0,8}(,[1-9][0-9]{0,8}){0,99}$"),
+        validate=Pattern("^[1-9][0-9]{0,8}(,[1-9][0-9]{0,8}){0,99}$"),
         metadata={"description": "Up to 100 ids, separated by commas.", "example": "1,2,3"},
     )
     cursor = fields.String(
-        validate=validate.Regexp("^[A-Za-z0-9_-]{1,1000}$"),
+        validate=Pattern("^[A-Za-z0-9_-]{1,1000}$"),
         metadata={"description": "The next_cursor of the page before; `page` is then ignored."},
     )
     shared = QueryBoolean(metadata={"description": "true: what others share with the caller."})

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from marshmallow import ValidationError, fields, pre_load, validate
+from marshmallow import ValidationError, fields, pre_load
 
-from speakr.api.schemas.fields import REQUIRED, StrictBoolean, Text, UtcDateTime, Wire, text
+from speakr.api.schemas.fields import REQUIRED, Pattern, StrictBoolean, Text, UtcDateTime, Wire, text
 
 LONGEST_PROMPT = 20_000
 SHORTEST_PASSWORD = 8
@@ -19,7 +19,7 @@ LONG_ENOUGH = {"minLength": SHORTEST_PASSWORD, "pattern": rf"(\x00*[^\x00]){{{SH
 EMAIL = {"pattern": r"^(\s*|\s*[^@\s]+@[^@\s]+\s*)$", "example": "jane@example.com"}
 """Metadata of an address, which may be empty for none."""
 
-_LANGUAGE = validate.Regexp(
+_LANGUAGE = Pattern(
     r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})?$", error="must be a language code such as en or pt-BR"
 )
 _NO_LANGUAGE = {"pattern": r"^([A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})?)?$"}
