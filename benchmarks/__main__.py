@@ -7,7 +7,16 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-NOT_ALONE = {"__init__", "__main__", "large_library", "library_index", "stack", "transcription"}
+NOT_ALONE = {
+    "__init__",
+    "__main__",
+    "large_library",
+    "library_index",
+    "stack",
+    "transcription",
+    "webhook_house",
+    "webhook_parts",
+}
 """transcription needs a corpus named on its command line."""
 
 

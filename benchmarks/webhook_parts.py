@@ -1,0 +1,224 @@
+"""More parts of the webhook benchmark: bounds in time and memory, limits a second, recovery, retention, claims."""
+
+from __future__ import annotations
+
+import gzip
+import socket
+import time
+from datetime import timedelta
+
+from sqlalchemy import select, update
+
+from benchmarks.webhook_house import (
+    House,
+    fill,
+    house,
+    memory_mib,
+    percentile,
+    sending,
+    wait_until_all_is_sent,
+)
+from speakr.db import db, release, unit_of_work
+from speakr.domain.clock import now
+from speakr.domain.deliveries import DeliveryStatus
+from speakr.models import Delivery
+from speakr.services.deliveries import claiming
+from speakr.services.deliveries import recovery as recovering
+from tests.webhooks.dispatchers import until
+from tests.webhooks.receiver import Receiver, drip, flood, hang, reply
+
+Row = list[str]
+
+
+def bounds(database: str, *, full: bool) -> list[Row]:
+    """G11: no attempt takes longer than it may."""
+    limit = 5.0 if full else 2.0
+    with (
+        house(database, webhook_timeout_seconds=limit, webhook_max_attempts=1) as made,
+        Receiver() as receiver,
+    ):
+        silent = socket.create_server(("127.0.0.1", 0), backlog=16)
+        full_up = socket.create_server(("127.0.0.1", 0), backlog=0)
+        knocks = [socket.socket() for _ in range(4)]
+        for knock in knocks:
+            knock.settimeout(0)
+            knock.connect_ex(full_up.getsockname())
+        receiver.script("/hang", hang())
+        receiver.script("/status", drip(b"HTTP/1.1 2"))
+        receiver.script("/head", drip(b"HTTP/1.1 200 OK\r\nX-A: "))
+        names = {
+            "hang": receiver.url("/hang"),
+            "status drip": receiver.url("/status"),
+            "header drip": receiver.url("/head"),
+            "connect hole": f"http://127.0.0.1:{full_up.getsockname()[1]}/",
+            "TLS stall": f"https://127.0.0.1:{silent.getsockname()[1]}/",
+        }
+        hooks = dict(zip(made.add_webhooks(list(names.values())), names, strict=True))
+        with sending(made):
+            made.emit()
+            wait_until_all_is_sent(limit * 3 + 10)
+        release()
+        took = {hooks[row.webhook_id]: row.duration_ms or 0 for row in db.session.scalars(select(Delivery))}
+        for one in (silent, full_up, *knocks):
+            one.close()
+    text = ", ".join(f"{name} {took[name] / 1000:.2f} s" for name in names)
+    return [[f"G11 total time with a limit of {limit:g} s", text, f"<= {limit + 0.25:g} s"]]
+
+
+def memory(database: str, *, full: bool) -> list[Row]:
+    """G12: what greedy answers cost."""
+    size = 200 if full else 50  # MiB
+    bomb = gzip.compress(b"\0" * (size << 20))
+    piece = b"x" * (1 << 20)
+    answers = {
+        "big body": flood(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (size << 20), [piece] * size),
+        "chunked": flood(
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", [b"100000\r\n" + piece + b"\r\n"] * size
+        ),
+        "gzip bomb": flood(
+            b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(bomb), [bomb]
+        ),
+        "big headers": flood(b"HTTP/1.1 200 OK\r\n", [b"X-A: " + b"y" * 8_000 + b"\r\n"] * 10_000),
+        "early hints": flood(b"", [b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" * 100] * 1_000),
+    }
+    with house(database, webhook_max_attempts=1) as made, Receiver() as receiver:
+        hooks = []
+        for number, answer in enumerate(answers.values()):
+            receiver.script(f"/{number}", answer)
+            hooks += made.add_webhooks(
+                [receiver.url(f"/{number}", host=f"127.0.2.{n + 1}") for n in range(13)]
+            )
+        warm = made.add_webhooks([receiver.url(f"/ok{n}", host=f"127.0.3.{n + 1}") for n in range(64)])
+        with sending(made) as pid:
+            fill(warm, 20)
+            wait_until_all_is_sent()
+            before = memory_mib(pid, "VmHWM")
+            fill(hooks, 3)
+            wait_until_all_is_sent()
+            after = memory_mib(pid, "VmHWM")
+    return [
+        [
+            "G12 growth under greedy answers, 64 at once",
+            f"{after - before:.1f} MiB from {before:.0f}",
+            "<= 16 MiB",
+        ]
+    ]
+
+
+def rate(database: str, *, full: bool) -> list[Row]:
+    """G24: attempts in any one second."""
+    rows = []
+    for per_second, count in ((1, 4), (10, 60 if full else 25), (100, 1_000 if full else 250)):
+        with house(database) as made, Receiver() as receiver:
+            receiver.script("/hook", reply(200))
+            made.add_webhooks([receiver.url("/hook")], max_per_second=per_second)
+            made.emit(count)
+            with sending(made):
+                wait_until_all_is_sent()
+            at = [one.at for one in receiver.requests()]
+        most = max(sum(0 <= other - one < 1.0 for other in at) for one in at)
+        text = f"at most {most} in a second, {(len(at) - 1) / (at[-1] - at[0]):.1f}/s on average"
+        rows.append([f"G24 limit of {per_second}/s", text, f"<= {per_second + 1}"])
+    return rows
+
+
+def recovery(database: str, *, full: bool) -> list[Row]:
+    """G22: recover many failures at once."""
+    count = 10_000 if full else 1_000
+    with house(database) as made, Receiver() as receiver:
+        (hook,) = made.add_webhooks([receiver.url("/hook")])
+        for _ in range(count // 500):
+            made.emit(500)
+        with unit_of_work() as session:
+            session.execute(
+                update(Delivery).values(status=DeliveryStatus.PERMANENT_FAILURE, next_attempt_at=None)
+            )
+        since = now() - timedelta(days=1)
+        with sending(made):
+            started = time.monotonic()
+            first = recovering.recover(made.owner, hook, since=since)
+            enqueued = time.monotonic() - started
+            second = recovering.recover(made.owner, hook, since=since)
+            until(lambda: len(receiver.requests()) >= count, timeout=120)
+            seconds = time.monotonic() - started
+            wait_until_all_is_sent()
+        once = (
+            len({one.headers["webhook-id"] for one in receiver.requests()})
+            == len(receiver.requests())
+            == count
+        )
+    text = f"asked in {enqueued:.1f} s, all there after {seconds:.1f} s; asked again: {second.recovered}; each once: {once}"
+    return [[f"G22 {first.recovered:,} replays", text, "<= 10 s, once"]]
+
+
+def _claim_times(count: int) -> list[float]:
+    took = []
+    for _ in range(count):
+        began = time.perf_counter()
+        with unit_of_work():
+            waiting = claiming.webhooks_with_work()
+            claiming.claim_due([(webhook, 8) for webhook in waiting if webhook.has_due])
+        took.append(time.perf_counter() - began)
+        with unit_of_work():
+            claiming.unclaim_all()
+    return took
+
+
+def wait_for_history(database: str, *, full: bool) -> list[Row]:
+    """G9: the claim with much history and much waiting."""
+    history, queued = (1_000_000, 10_000) if full else (50_000, 1_000)
+    with house(database) as made:
+        hooks = made.add_webhooks([f"https://receiver{n}.example/" for n in range(100)])
+        fill(hooks, history // 100, status=DeliveryStatus.SUCCESS)
+        fill(hooks[:10], queued)
+        fill(hooks[10:], 5)
+        took = _claim_times(60)
+    figures = f"p50 {percentile(took, 0.5):.1f} ms, p99 {percentile(took, 0.99):.1f} ms"
+    return [
+        [
+            f"G9 looking and claiming, {history:,} rows of history, 10 x {queued:,} waiting",
+            figures,
+            "p99 <= 20 ms",
+        ]
+    ]
+
+
+def _latencies(made: House, receiver: Receiver, samples: int) -> list[float]:
+    took = []
+    for _ in range(samples):
+        seen = len(receiver.requests())
+        made.emit()
+        committed_at = time.time()
+        took.append(receiver.wait_for(seen + 1)[-1].at - committed_at)
+        time.sleep(0.02)
+    return took
+
+
+def _old_ones_left() -> bool:
+    release()
+    first = select(Delivery.created_at).order_by(Delivery.id).limit(1)
+    found = db.session.scalar(first)
+    release()
+    return found is not None and found < now() - timedelta(days=300)
+
+
+def retention(database: str, *, full: bool) -> list[Row]:
+    """G25: latencies while the dispatcher lets go of old rows."""
+    count = 1_000_000 if full else 30_000
+    with house(database) as made, Receiver() as receiver:
+        old = made.add_webhooks([f"https://old{n}.example/" for n in range(100)], enabled=False)
+        made.add_webhooks([receiver.url("/hook")])
+        fill(old, count // 100, status=DeliveryStatus.SUCCESS, is_old=True)
+        with sending(made, WEBHOOK_HISTORY_DAYS="36500"):
+            before = _latencies(made, receiver, 100)
+        during: list[float] = []
+        with sending(made):
+            began = time.monotonic()
+            while _old_ones_left():
+                during += _latencies(made, receiver, 10)
+            seconds = time.monotonic() - began
+    text = (
+        f"p50 {percentile(during, 0.5):.0f} ms against {percentile(before, 0.5):.0f}, "
+        f"p99 {percentile(during, 0.99):.0f} against {percentile(before, 0.99):.0f}; in {seconds:.0f} s"
+    )
+    return [[f"G25 latency while {count:,} rows are deleted", text, "+-10 %"]]
