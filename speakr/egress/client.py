@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import functools
 import socket
 import threading
 from collections.abc import Mapping, Sequence
@@ -23,6 +24,7 @@ from aiohappyeyeballs import AddrInfoType
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
+from speakr.egress.answers import FrugalHandler
 from speakr.egress.guard import (
     LOOKUP_TIMEOUT_SECONDS,
     AddressRefused,
@@ -179,6 +181,8 @@ def make_client_session(
         middlewares = (_judge_with(resolver, allow_list),)
     else:
         connector = aiohttp.TCPConnector(resolver=resolver, socket_factory=open_socket, **limits)
+    handler: Any = functools.partial(FrugalHandler, loop=asyncio.get_running_loop())
+    connector._factory = handler  # noqa: SLF001 - there is no other way in
     return aiohttp.ClientSession(
         connector=connector,
         proxy=http_proxy,

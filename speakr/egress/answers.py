@@ -1,0 +1,67 @@
+"""How much of an answer may come before its status is known.
+
+aiohttp bounds each header and their number, not what they come to together, and takes any number of interim answers
+(100 to 199). So a receiver could make us hold megabytes for each connection and keep the event loop busy with them.
+Bodies need no such care: they are not read to their end, and reading pauses when nobody reads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.http_exceptions import BadHttpMessage
+
+LONGEST_HEAD_BYTES = 65_536
+MOST_INTERIM = 16
+_AT_ONCE = 4_096
+_FIRST_FINAL_STATUS = 200
+
+
+class FrugalHandler(ResponseHandler):
+    """aiohttp's side of one connection, with an end to its patience."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
+        self._begin()
+
+    def _begin(self) -> None:
+        self._head_bytes = 0
+        self._interim_count = 0
+        self._has_head = False
+
+    def set_response_params(self, **options: Any) -> None:
+        """Get ready for the answer to the next request."""
+        self._begin()
+        super().set_response_params(**options)
+
+    def feed_data(self, data: Any, size: int = 0) -> None:
+        """Take a head that was read, be it an interim one."""
+        if data[0].code >= _FIRST_FINAL_STATUS:
+            self._has_head = True
+        else:
+            self._interim_count += 1
+        super().feed_data(data, size)
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes as they come, a little at a time until the head is complete."""
+        start = 0
+        while start < len(data) and not self._has_head:
+            piece = data[start : start + _AT_ONCE]
+            start += len(piece)
+            self._head_bytes += len(piece)
+            super().data_received(piece)
+            if self._is_too_much():
+                self.set_exception(BadHttpMessage("The head of the answer is too long."))
+                if self.transport is not None:
+                    self.transport.close()
+            if self.exception() is not None:
+                return
+        if start < len(data) or not data:
+            super().data_received(data[start:])
+
+    def _is_too_much(self) -> bool:
+        if self._has_head:
+            return False
+        return self._head_bytes > LONGEST_HEAD_BYTES or self._interim_count > MOST_INTERIM
