@@ -189,6 +189,11 @@ def memory_mib(pid: int, which: str = "VmRSS") -> float:
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(which + ":"))
 
 
+def forget_peak(pid: int) -> None:
+    """Let VmHWM begin anew (proc(5): clear_refs)."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+
 def percentile(took: Sequence[float], share: float) -> float:
     """Return a percentile in milliseconds."""
     ordered = sorted(took)
