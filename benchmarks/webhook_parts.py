@@ -184,15 +184,13 @@ def wait_for_history(database: str, *, full: bool) -> list[Row]:
         fill(hooks, history // 100, status=DeliveryStatus.SUCCESS)
         fill(hooks[:10], queued)
         fill(hooks[10:], 5)
-        took = _claim_times(60)
-    figures = f"p50 {percentile(took, 0.5):.1f} ms, p99 {percentile(took, 0.99):.1f} ms"
-    return [
-        [
-            f"G9 looking and claiming 256, {history:,} rows of history, 10 x {queued:,} waiting",
-            figures,
-            "p99 <= 20 ms",
-        ]
-    ]
+        looked, claimed = _claim_times(60)
+    figures = (
+        f"looking p50 {percentile(looked, 0.5):.1f} ms, p99 {percentile(looked, 0.99):.1f} ms; "
+        f"claiming p50 {percentile(claimed, 0.5):.1f} ms, p99 {percentile(claimed, 0.99):.1f} ms"
+    )
+    name = f"G9 claiming 256, {history:,} rows of history, 10 x {queued:,} waiting"
+    return [[name, figures, "p99 <= 20 ms"]]
 
 
 def _latencies(made: House, receiver: Receiver, samples: int) -> list[float]:
