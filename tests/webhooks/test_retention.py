@@ -86,6 +86,17 @@ def test_what_is_under_way_stays_until_it_has_ended(add_webhook: AddWebhook, emi
     assert [row.id for row in deliveries()] == [first.delivery_id]
 
 
+def test_a_claim_that_a_crash_left_behind_keeps_nothing(add_webhook: AddWebhook, emit: Emit) -> None:
+    add_webhook(URL)
+    emit()
+    (one,) = claim()
+    age(31)
+    with unit_of_work() as session:
+        session.get_one(Delivery, one.delivery_id).claimed_until = now() - timedelta(days=31)
+    sweep()
+    assert deliveries() == []
+
+
 @pytest.mark.parametrize("tuned", [{"webhook_history_rows": 4}], indirect=True)
 def test_the_oldest_beyond_the_cap_go_but_none_that_is_open(add_webhook: AddWebhook, emit: Emit) -> None:
     add_webhook(URL)

@@ -48,7 +48,11 @@ class Sweep:
 
     def _old_deliveries(self) -> bool:
         """Delete deliveries whose time is over, the open ones too: they were held all the while."""
-        return self._delete(Delivery, _first(Delivery, Delivery.created_at < self._before), _IS_FREE)
+        is_under_way = (
+            Delivery.claimed_until >= self._before
+        )  # an older claim is one that a crash left behind
+        is_over = or_(Delivery.claimed_until.is_(None), ~is_under_way)
+        return self._delete(Delivery, _first(Delivery, Delivery.created_at < self._before), is_over)
 
     def _old_events(self) -> bool:
         return self._delete(Event, _first(Event, Event.occurred_at < self._before))
