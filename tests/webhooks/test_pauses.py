@@ -15,6 +15,7 @@ from speakr.domain.clock import now
 from speakr.domain.deliveries import DeliveryStatus
 from speakr.domain.notices import NoticeKind
 from speakr.domain.permissions import Actor
+from speakr.domain.webhooks import WhenPaused
 from speakr.models import Notice, User
 from speakr.services import mailing, mending, webhooks
 from speakr.services.deliveries.sending import Verdict
@@ -95,6 +96,18 @@ def test_failures_pause_and_a_test_counts_for_nothing(
     settle(*[outcome(one, Verdict.GIVE_UP) for one in claim()])
     assert webhook(hook).paused_at is not None
     assert "2 deliveries in a row have failed." in notices()[0].text
+
+
+@pytest.mark.parametrize(
+    ("choice", "said"), [(WhenPaused.HOLD, "is kept for it"), (WhenPaused.DROP, "is told nothing")]
+)
+def test_the_notice_says_what_becomes_of_events(
+    choice: WhenPaused, said: str, add_webhook: AddWebhook, emit: Emit
+) -> None:
+    add_webhook(URL, when_paused=choice)
+    emit()
+    settle(*[outcome(one, Verdict.GONE) for one in claim()])
+    assert said in notices()[0].text
 
 
 def test_a_pause_that_is_not_kept_tells_nobody(

@@ -16,6 +16,7 @@ from speakr.db import db
 from speakr.domain.clock import now
 from speakr.domain.deliveries import DUE_STATUSES, DeliveryStatus
 from speakr.domain.notices import NoticeKind
+from speakr.domain.webhooks import WhenPaused
 from speakr.models import Delivery, Webhook
 from speakr.services import notices
 from speakr.services.deliveries.claiming import oldest_due_seconds
@@ -67,6 +68,7 @@ class _Tally:
     webhook_id: int
     user_id: int
     name: str
+    when_paused: WhenPaused
     enabled: bool
     auto_paused: bool
     pause_reason: str | None
@@ -83,6 +85,7 @@ _LOCK_WEBHOOKS = (
         Webhook.id,
         Webhook.user_id,
         Webhook.name,
+        Webhook.when_paused,
         Webhook.enabled,
         Webhook.auto_paused,
         Webhook.pause_reason,
@@ -190,7 +193,7 @@ def _write(changes: Sequence[dict[str, Any]], tallies: Collection[_Tally], momen
 def _lock_webhooks(ids: set[int]) -> tuple[dict[int, _Tally], set[int]]:
     """Lock these webhooks; return how they stand, and the ids of those that somebody else has locked."""
     rows = db.session.execute(_LOCK_WEBHOOKS, {"ids": sorted(ids)})
-    locked = {row.id: _Tally(*row) for row in rows}
+    locked = {row[0]: _Tally(*list(row)) for row in rows}
     if len(locked) == len(ids):
         return locked, set()
     existing = set(db.session.scalars(_EXISTING_WEBHOOKS, {"ids": sorted(ids)}))
@@ -227,19 +230,25 @@ def _count(tally: _Tally, outcome: Outcome, moment: datetime) -> None:
         return
     if outcome.verdict is Verdict.DELIVERED:
         tally.consecutive_failures = 0
-    elif outcome.verdict is Verdict.GONE:
-        _pause(tally, "The receiver answered 410 Gone.", moment)
-    elif not outcome.is_test and (outcome.verdict is not Verdict.RETRY or outcome.retry_in_seconds is None):
-        tally.consecutive_failures += 1
-        if tally.consecutive_failures >= plugged().settings.webhook_autopause_failures:
+    elif outcome.verdict is not Verdict.RETRY or outcome.retry_in_seconds is None:
+        tally.consecutive_failures += not outcome.is_test
+        if outcome.verdict is Verdict.GONE:
+            _pause(tally, "The receiver answered 410 Gone.", moment)
+        elif tally.consecutive_failures >= plugged().settings.webhook_autopause_failures:
             _pause(tally, f"{tally.consecutive_failures} deliveries in a row have failed.", moment)
+
+
+_MEANWHILE = {
+    WhenPaused.HOLD: "What happens from now on is kept for it and sent once you enable it.",
+    WhenPaused.DROP: "It is told nothing of what happens until you enable it.",
+}
 
 
 def _pause(tally: _Tally, reason: str, moment: datetime) -> None:
     if not tally.enabled:
         return  # paused already, or switched off by its owner, which is not ours to relabel
     tally.enabled, tally.auto_paused, tally.pause_reason, tally.paused_at = False, True, reason, moment
-    text = f"Your webhook \u201c{tally.name}\u201d is paused. {reason} What happens from now on is kept for it until you enable it."
+    text = f"Your webhook \u201c{tally.name}\u201d is paused. {reason} {_MEANWHILE[tally.when_paused]}"
     notices.record(tally.user_id, NoticeKind.WEBHOOK_PAUSED, text, tally.webhook_id)
     logger.warning("webhook_paused", webhook_id=tally.webhook_id, reason=reason)
 
