@@ -256,3 +256,32 @@ def test_the_answer_of_a_receiver_behind_the_proxy_counts(
     receiver.script("/hook", reply(500))
     emit()
     assert (settled(hook).status, settled(hook).response_status) == (DeliveryStatus.FAILED, 500)
+
+
+class TestPlainHttp:
+    """Without a tunnel the proxy answers in the receiver's place."""
+
+    @pytest.fixture
+    def proxy(self) -> Iterator[Proxy]:
+        with HttpProxy() as made:
+            yield made
+
+    def test_a_proxy_that_wants_credentials_spends_no_attempt(
+        self, dispatcher: ThreadedDispatcher, proxy: Proxy, add_webhook: AddWebhook, emit: Emit
+    ) -> None:
+        proxy.answer = "407 Authenticate"
+        hook = add_webhook("http://public.example/hook")
+        emit()
+        attempted(hook)
+        (row,) = deliveries(hook)
+        assert (row.status, row.attempt_count) == (DeliveryStatus.PENDING, 0)
+        assert row.error_message == "proxy: The proxy that webhooks are sent through answered 407."
+
+    def test_a_proxy_that_cannot_reach_the_receiver_answers_for_it(
+        self, dispatcher: ThreadedDispatcher, proxy: Proxy, add_webhook: AddWebhook, emit: Emit
+    ) -> None:
+        proxy.answer = "502 Bad Gateway"
+        hook = add_webhook("http://public.example/hook")
+        emit()
+        row = settled(hook)
+        assert (row.status, row.attempt_count, row.response_status) == (DeliveryStatus.FAILED, 1, 502)
