@@ -48,10 +48,8 @@ class Sweep:
 
     def _old_deliveries(self) -> bool:
         """Delete deliveries whose time is over, the open ones too: they were held all the while."""
-        is_under_way = (
-            Delivery.claimed_until >= self._before
-        )  # an older claim is one that a crash left behind
-        is_over = or_(Delivery.claimed_until.is_(None), ~is_under_way)
+        # A claim may be one that a crash left behind, or of one that was called off while it was under way.
+        is_over = or_(Delivery.claimed_until.is_(None), Delivery.claimed_until < self._before, ~IS_OPEN)
         return self._delete(Delivery, _first(Delivery, Delivery.created_at < self._before), is_over)
 
     def _old_events(self) -> bool:
