@@ -274,8 +274,10 @@ def main() -> None:
     for database in databases:
         rows: list[Row] = []
         for name in wanted:
-            rows += PARTS[name](database, full=asked.full)
-            print(f"[{database}] {name}: {rows[-1]}", flush=True)
+            found = PARTS[name](database, full=asked.full)
+            rows += found
+            for what, measured, _ in found:  # what comes later may fail
+                print(f"{database}: {what}: {measured}", flush=True)
         print_table(f"{machine()}; {database}", ["what", "measured", "goal"], rows)
 
 
