@@ -26,7 +26,9 @@ from speakr.domain.permissions import DEFAULT_SCOPES, Scope
 from speakr.domain.transcript import Span
 from speakr.schema import upgrade
 from speakr.services import stats, tokens, users
+from speakr.services.recordings import intake
 from speakr.settings import Settings
+from tests import remembered
 from tests.fakes import FakeTranscriber, FakeWriter, MemoryDoorbell, MemoryLiveFeed
 from tests.servers import RedisServer, postgres_server, redis_server
 
@@ -106,13 +108,19 @@ def backends(
 
 @pytest.fixture
 def app(
-    settings: Settings, backends: Backends, redis_process: RedisServer, monkeypatch: pytest.MonkeyPatch
+    settings: Settings,
+    backends: Backends,
+    built_apps: BuiltApps,
+    redis_process: RedisServer,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Flask]:
     """An app on a clean database, in its context."""
     from speakr.jobs import runner, transcribe
 
     monkeypatch.setattr(transcribe, "_engine", None)
-    made = create_app(settings, backends)
+    monkeypatch.setattr(transcribe, "decode", remembered.decode)
+    monkeypatch.setattr(intake, "probe", remembered.probe)
+    made = built_apps.of(settings, backends)
     runner.move_in(made)
     with made.app_context():
         try:
@@ -125,6 +133,29 @@ def app(
             db.engine.dispose()
             backends.redis.close()
             redis_process.flush()
+
+
+class BuiltApps:
+    """Apps that were built for these settings, by the settings without the data folder, which is each test's own.
+
+    With an app stays its engine, which knows the statements it has compiled.
+    """
+
+    def __init__(self) -> None:
+        self._built: dict[Settings, Flask] = {}
+
+    def of(self, settings: Settings, backends: Backends) -> Flask:
+        """Return an app, plugged into these backends."""
+        key = replace(settings, data_dir=Path("/"))
+        if key not in self._built:
+            self._built[key] = create_app(settings, backends)
+        plumbing.plug_in(backends)
+        return self._built[key]
+
+
+@pytest.fixture(scope="session")
+def built_apps() -> BuiltApps:
+    return BuiltApps()
 
 
 def _empty_tables() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -16,11 +15,10 @@ from speakr.backends import Backends
 from speakr.db import db
 from speakr.domain.transcript import Span
 from speakr.jobs import runner, transcribe
-from speakr.media.base import MediaInfo, MediaLimits
-from speakr.media.probe import probe
 from speakr.services import language_model, stats
 from speakr.services.recordings import intake
 from speakr.settings import Settings
+from tests import remembered
 from tests.conftest import SECRET, Person, _empty_tables
 from tests.contract import imprint
 from tests.contract.house import Engines, House, add_person, furnish
@@ -162,19 +160,9 @@ def _speech() -> Iterator[None]:
         patch.setattr(transcribe, "find_speech", lambda _pcm: spans)
         patch.setattr(transcribe, "_engine", None)
         patch.setattr(language_model, "_made", None)
-        patch.setattr(intake, "probe", _look)
+        patch.setattr(intake, "probe", remembered.probe)
+        patch.setattr(transcribe, "decode", remembered.decode)
         yield
-
-
-def _look(path: Path, limits: MediaLimits) -> MediaInfo:
-    """Look at the same bytes once: each look is a process of its own."""
-    content = path.read_bytes()
-    if content not in _seen:
-        _seen[content] = probe(path, limits)
-    return _seen[content]
-
-
-_seen: dict[bytes, MediaInfo] = {}
 
 
 def _work(doorbell: MemoryDoorbell) -> None:

@@ -17,6 +17,6 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 def test_a_few_examples_of_every_operation(
     database: str, methods: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    outcome = fuzz(database, 5, "--phases", "fuzzing", "--generation-deterministic", methods, "GET")
+    outcome = fuzz(database, 2, "--phases", "fuzzing", "--generation-deterministic", methods, "GET")
     told = capfd.readouterr()
     assert outcome.exit_code == 0, told.out + told.err
