@@ -112,7 +112,7 @@ def test_it_holds_the_file_and_nothing_else(jail: Jail) -> None:
     try:
         report = jail.run(
             "held = []\n"
-            "for number in range(32):\n"
+            "for number in range(1024):\n"
             "    if errno_of(lambda: fcntl.fcntl(number, fcntl.F_GETFD)) == 'it worked': held.append(number)\n"
             "report(held=held, source=order['source_fd'], text=os.pread(order['source_fd'], 99, 0).decode())"
         )
