@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from typing import Any
 
@@ -72,14 +73,13 @@ class Api(flask_smorest.Api):  # type: ignore[misc] # flask-smorest has no types
         self._undescribed.append(blp)
 
     def describe(self) -> dict[str, Any]:
-        """Return the OpenAPI document as flask-smorest gathers it."""
+        """Return the OpenAPI document as flask-smorest gathers it, for the caller to go on with."""
         with self._describing:
             while self._undescribed:
                 blp = self._undescribed.pop(0)
                 blp.register_views_in_doc(self, self._app, self.spec, name=blp.name, parameters=None)
                 self.spec.tag({"name": blp.name, "description": blp.description})
-            described: dict[str, Any] = self.spec.to_dict()
-        return described
+            return copy.deepcopy(self.spec.to_dict())
 
     def _register_error_handlers(self) -> None:
         """Leave failures to the app's own handlers."""

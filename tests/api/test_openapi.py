@@ -102,3 +102,9 @@ def test_every_success_says_what_comes(spec: dict[str, Any]) -> None:
         assert (success == "204") == (not content), operation["operationId"]
         for medium in content.values():
             assert medium["schema"]
+
+
+def test_it_is_the_same_however_often_it_is_made(app: Flask) -> None:
+    first = document(app)
+    document.cache_clear()
+    assert document(app) == first
