@@ -19,6 +19,7 @@ from speakr.domain.clock import now
 from speakr.domain.errors import Invalid
 from speakr.domain.events import EventType
 from speakr.domain.headers import problems as header_problems
+from speakr.domain.signatures import delivery_headers
 from speakr.egress import parse_url
 from speakr.egress.client import post
 from speakr.egress.proxies import ProxyFault
@@ -27,7 +28,6 @@ from speakr.services.deliveries.claiming import Dispatch
 from speakr.services.deliveries.sending import Outcome, Verdict
 from speakr.webhooks import retry_schedule
 from speakr.webhooks.failures import Phase, Progress, explain, is_permanent, proxy_fault
-from speakr.webhooks.signature import delivery_headers
 
 LONGEST_PREVIEW_BYTES = 2_000
 BODY_SECONDS = 1.0

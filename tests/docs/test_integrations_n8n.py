@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from speakr.webhooks.signature import new_secret
+from speakr.domain.signatures import new_secret
 from tests.conftest import Person, multipart, wav
 from tests.docs.pages import EXAMPLES
 from tests.docs.tools import NODE, SERVER, SUMMARY_READY, delivery, nodes, run_javascript

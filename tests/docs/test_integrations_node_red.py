@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from speakr.domain.clock import now
-from speakr.webhooks.signature import new_secret
+from speakr.domain.signatures import new_secret
 from tests.conftest import Person
 from tests.docs.pages import EXAMPLES
 from tests.docs.tools import NODE, SERVER, SUMMARY_READY, at, delivery, nodes, run_javascript

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from speakr.webhooks.signature import new_secret
+from speakr.domain.signatures import new_secret
 from tests.conftest import Person, wav
 from tests.docs.conftest import Server
 from tests.docs.pages import EXAMPLES, read

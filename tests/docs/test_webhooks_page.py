@@ -13,9 +13,9 @@ import pytest
 
 from speakr.domain.deliveries import DeliveryStatus
 from speakr.domain.events import EVENTS
+from speakr.domain.signatures import speakr_signature, standard_signature
 from speakr.settings import Settings
 from speakr.webhooks.retry_schedule import JITTER, SCHEDULE_SECONDS, Outcome, classify
-from speakr.webhooks.signature import speakr_signature, standard_signature
 from tests.docs.pages import EXAMPLES, blocks, read, table
 
 OF_THE_EXAMPLES = {"SPEAKR_WEBHOOK_SECRET", "SPEAKR_WEBHOOK_FOLDER", "SPEAKR_TOKEN", "SPEAKR_URL"}

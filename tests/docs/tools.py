@@ -16,7 +16,7 @@ import yaml
 
 from speakr.domain.clock import now
 from speakr.domain.events import EventType
-from speakr.webhooks.signature import delivery_headers
+from speakr.domain.signatures import delivery_headers
 from tests.docs.pages import DOCS, EXAMPLES
 
 NODE = shutil.which("node")

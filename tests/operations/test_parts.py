@@ -18,12 +18,12 @@ from pathlib import Path
 import pytest
 import requests
 
+from speakr.domain.signatures import delivery_headers
 from speakr.operations import children, environment, listening, logs, redis_server
 from speakr.operations.children import Child
 from speakr.operations.data_folder import DataFolder
 from speakr.operations.errors import OperatorError
 from speakr.operations.receiver import Receiver
-from speakr.webhooks.signature import delivery_headers
 from tests.operations.conftest import wait_for
 
 # -- the data folder

@@ -14,7 +14,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from speakr.domain.clock import now
 from speakr.domain.events import EventType
-from speakr.webhooks.signature import (
+from speakr.domain.signatures import (
     delivery_headers,
     new_secret,
     speakr_signature,
