@@ -13,7 +13,6 @@ from speakr.cli import main
 from speakr.client import Speakr
 from tests.client.stub import Stub
 from tests.intake.door import ALICE, HOUSE, Door
-from tests.servers import RedisServer
 
 SAMPLE = HOUSE / "speakr" / "sample" / "sense_and_sensibility.flac"
 
@@ -79,11 +78,9 @@ def _impatient() -> dict[str, object]:
 
 
 @pytest.fixture(scope="session")
-def real_server(tmp_path_factory: pytest.TempPathFactory, redis_process: RedisServer) -> Iterator[Door]:
+def real_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
     """Gunicorn, a worker with the real recogniser, SQLite."""
-    with Door(
-        tmp_path_factory.mktemp("server"), redis_process, WEBHOOK_INTRANET_HOST_ALLOWLIST="127.0.0.1/32"
-    ) as made:
+    with Door(tmp_path_factory.mktemp("server"), WEBHOOK_INTRANET_HOST_ALLOWLIST="127.0.0.1/32") as made:
         made.start_worker()
         yield made
 

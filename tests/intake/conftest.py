@@ -7,12 +7,11 @@ from collections.abc import Iterator
 import pytest
 
 from tests.intake.door import Door
-from tests.servers import RedisServer
 
 
 @pytest.fixture(scope="session")
-def open_door(tmp_path_factory: pytest.TempPathFactory, redis_process: RedisServer) -> Iterator[Door]:
-    with Door(tmp_path_factory.mktemp("door"), redis_process) as made:
+def open_door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
+    with Door(tmp_path_factory.mktemp("door")) as made:
         yield made
 
 

@@ -19,7 +19,7 @@ from typing import Any, Self
 import requests
 
 from tests.conftest import SECRET, multipart
-from tests.servers import RedisServer
+from tests.servers import redis_server
 
 HOUSE = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 90.0
@@ -54,13 +54,17 @@ class Kept:
 
 
 class Door:
-    """Redis is given; web runs here, and workers if a test calls them."""
+    """Web, a Redis of its own, and workers if a test calls them.
 
-    def __init__(self, folder: Path, redis: RedisServer, **settings: str) -> None:
+    A worker answers whoever rings, so that no test may share its Redis with others.
+    """
+
+    def __init__(self, folder: Path, **settings: str) -> None:
         self.folder = folder
         self._data, self._scratch = folder / "data", folder / "scratch"
         self._log = folder / "log"
         self._children: list[subprocess.Popen[bytes]] = []
+        self._servers = contextlib.ExitStack()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
         self.port: int = self._listener.getsockname()[1]
         self._environment = {
@@ -75,7 +79,6 @@ class Door:
             "SPEAKR_MIN_FREE_DISK_MB": "1",
             "SPEAKR_MAX_FILE_SIZE_MB": str(LIMIT_MB),
             "SPEAKR_MAX_AUDIO_ONLY_VIDEO_SIZE_MB": str(LIMIT_MB),
-            "REDIS_URL": redis.url,
             "OMP_NUM_THREADS": "1",
             "OPENBLAS_NUM_THREADS": "1",
             **settings,
@@ -85,6 +88,7 @@ class Door:
     def __enter__(self) -> Self:
         for folder in (self._data, self._scratch):
             folder.mkdir(exist_ok=True)
+        self._environment["REDIS_URL"] = self._servers.enter_context(redis_server()).url
         configuration = str(Path(__file__).with_name("gunicorn_of_tests.py"))
         self._start("-m", "gunicorn", "-c", configuration, "wsgi:app")
         people = self._start("-m", "tests.intake.people", f"alice={ALICE}", f"bob={BOB}")
@@ -97,6 +101,7 @@ class Door:
             child.terminate()
         for child in self._children:
             child.wait(timeout=20)
+        self._servers.close()
         self._listener.close()
 
     def start_worker(self) -> None:

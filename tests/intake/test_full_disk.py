@@ -14,7 +14,6 @@ import pytest
 from tests.conftest import wav
 from tests.intake import recordings
 from tests.intake.door import MEGABYTE, Door, assert_refused
-from tests.servers import RedisServer
 
 pytestmark = pytest.mark.stack
 
@@ -52,8 +51,8 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
 
 
 @pytest.fixture
-def full_door(tmp_path: Path, disk: Disk, redis_process: RedisServer) -> Iterator[Door]:
-    with Door(tmp_path, redis_process, **disk.settings) as made:
+def full_door(tmp_path: Path, disk: Disk) -> Iterator[Door]:
+    with Door(tmp_path, **disk.settings) as made:
         yield made
         assert "Traceback" not in made.log
 

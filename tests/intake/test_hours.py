@@ -8,15 +8,14 @@ import pytest
 
 from tests.intake import recordings
 from tests.intake.door import Door, wait_for
-from tests.servers import RedisServer
 
 pytestmark = pytest.mark.stack
 
 
-def test_months_that_do_not_tell_their_length_fail_typed(tmp_path: Path, redis_process: RedisServer) -> None:
+def test_months_that_do_not_tell_their_length_fail_typed(tmp_path: Path) -> None:
     data = recordings.flac_of_silence(25_000_000, tells_length=False)
     limits = {"SPEAKR_MAX_FILE_SIZE_MB": "30", "SPEAKR_MAX_DURATION_HOURS": "0.5"}
-    with Door(tmp_path, redis_process, **limits) as door:
+    with Door(tmp_path, **limits) as door:
         answer = door.upload(data, "night.flac")
         assert answer.status_code == 202, answer.text
         path = f"/api/v1/recordings/{answer.json()['id']}"
