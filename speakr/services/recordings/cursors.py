@@ -19,7 +19,6 @@ from sqlalchemy import ColumnElement, and_, literal, or_, tuple_
 from speakr.db import UTCDateTime, db
 from speakr.domain.clock import parse_iso
 from speakr.domain.errors import Invalid
-from speakr.models import Recording
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +64,16 @@ def read(text: str, column: Any, *, sort_by: str, descending: bool) -> Cursor:
     return Cursor(sort_by, descending, value, recording_id)
 
 
-def after(cursor: Cursor, column: Any) -> ColumnElement[bool]:
-    """Return the condition for all rows behind the cursor's."""
+def after(cursor: Cursor, column: Any, tie: Any) -> ColumnElement[bool]:
+    """Return the condition for all rows behind the cursor's, by the column sorted by and that of the ids."""
     here = literal(cursor.recording_id)
     if not column.property.columns[0].nullable:
-        place = tuple_(column, Recording.id)
+        place = tuple_(column, tie)
         last = tuple_(literal(cursor.value, column.type), here)
         return place < last if cursor.descending else place > last
     # Databases differ in where nulls stand: at the small end in SQLite, at the large end in PostgreSQL.
     nulls_come_first = (db.engine.dialect.name == "sqlite") is not cursor.descending
-    behind_id = Recording.id < here if cursor.descending else Recording.id > here
+    behind_id = tie < here if cursor.descending else tie > here
     if cursor.value is None:
         rest = and_(column.is_(None), behind_id)
         return or_(rest, column.is_not(None)) if nulls_come_first else rest

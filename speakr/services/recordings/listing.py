@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, false, func, or_, select
+from sqlalchemy.orm import aliased
 
 from speakr.db import db
 from speakr.domain.permissions import Actor
@@ -109,36 +110,12 @@ def list_page(
     With a cursor, `page` is of no account. Tags, folders and marks of others are their own business: a page of
     shared recordings shows none and finds nothing by them.
     """
-    conditions = (
-        [
-            Recording.id.in_(access.ids_shown_to(actor)),
-            Recording.user_id != actor.user_id,
-            *narrowing_of_others(filters),
-        ]
-        if shared
-        else [Recording.user_id == actor.user_id, *narrowing(actor, filters)]
-    )
-    total = db.session.scalar(select(func.count()).select_from(Recording).where(*conditions)) or 0
-    column = SORT_COLUMNS[sort_by]
-    skipped = (page - 1) * per_page
+    place = None
     if cursor is not None:
-        place = cursors.read(cursor, column, sort_by=sort_by, descending=descending)
-        conditions.append(cursors.after(place, column))
-        skipped = 0
-    order = (column.desc(), Recording.id.desc()) if descending else (column.asc(), Recording.id.asc())
-    # Found first and read then: rows are wide, and what is skipped, sorted and left out need not be read.
-    found_ids = (
-        select(Recording.id)
-        .where(*conditions)
-        .order_by(*order)
-        .limit(per_page + 1)  # one more, to know whether there is a next page
-        .offset(skipped)
-        .subquery()
-    )
-    query: Select[*tuple[Any, ...]] = (
-        select(*ITEM_COLUMNS).join_from(found_ids, Recording, Recording.id == found_ids.c.id).order_by(*order)
-    )
-    found = db.session.connection().execute(query).all() if total else []
+        place = cursors.read(cursor, SORT_COLUMNS[sort_by], sort_by=sort_by, descending=descending)
+    skipped = (page - 1) * per_page if place is None else 0
+    window = _Window(sort_by, descending, place, skipped, per_page)
+    found, total = (_read_of_others if shared else _read_own)(actor, filters, window)
     rows = found[:per_page]
     following = None
     if len(found) > per_page:
@@ -147,6 +124,67 @@ def list_page(
     if shared:
         return Page(rows, {}, {}, total, following)
     return Page(rows, tags_of([row.id for row in rows]), folder_names(rows), total, following)
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """The part of a list that makes a page: its order, behind which row, how many left out, how many shown."""
+
+    sort_by: str
+    descending: bool
+    behind: cursors.Cursor | None
+    skipped: int
+    per_page: int
+
+    def ids(self, recording: Any) -> Select[int]:
+        """Return a query for the ids of the page and one more, which tells whether there is a next page.
+
+        `recording` is the model or an alias of it. Rows are found first and read then: they are wide, and what is
+        skipped, sorted and left out need not be read.
+        """
+        column = getattr(recording, self.sort_by)
+        query = select(recording.id).order_by(*self.order(recording))
+        if self.behind is not None:
+            query = query.where(cursors.after(self.behind, column, recording.id))
+        return query.limit(self.per_page + 1).offset(self.skipped)
+
+    def order(self, recording: Any) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
+        """Return the order of the list, which ends in a tie-breaker."""
+        column, tie = getattr(recording, self.sort_by), recording.id
+        return (column.desc(), tie.desc()) if self.descending else (column.asc(), tie.asc())
+
+
+def _read_own(actor: Actor, filters: Filters, window: _Window) -> tuple[Sequence[AnyRow], int]:
+    conditions = [Recording.user_id == actor.user_id, *narrowing(actor, filters)]
+    total = db.session.scalar(select(func.count()).select_from(Recording).where(*conditions)) or 0
+    if not total:
+        return [], 0
+    found = window.ids(Recording).where(*conditions).subquery()
+    query = select(*ITEM_COLUMNS).join_from(found, Recording, Recording.id == found.c.id)
+    return db.session.connection().execute(query.order_by(*window.order(Recording))).all(), total
+
+
+def _read_of_others(actor: Actor, filters: Filters, window: _Window) -> tuple[Sequence[AnyRow], int]:
+    """No index leads to what others show, so that all of it is gone through: once, for the number and the page."""
+    shown = (
+        select(Recording.id, getattr(Recording, window.sort_by))
+        .where(
+            Recording.id.in_(access.ids_shown_to(actor)),
+            Recording.user_id != actor.user_id,
+            *narrowing_of_others(filters),
+        )
+        .cte("shown")
+    )
+    number = select(func.count()).select_from(shown)
+    found = window.ids(aliased(Recording, shown)).subquery()
+    query = select(*ITEM_COLUMNS, number.scalar_subquery().label("total")).join_from(
+        found, Recording, Recording.id == found.c.id
+    )
+    rows = db.session.connection().execute(query.order_by(*window.order(Recording))).all()
+    if rows:
+        return rows, rows[0].total
+    is_first = window.behind is None and not window.skipped
+    return [], 0 if is_first else db.session.scalar(number) or 0
 
 
 def items(recording_ids: Sequence[int]) -> Sequence[AnyRow]:
