@@ -72,6 +72,7 @@ def settings(database_url: str, redis_process: RedisServer, tmp_path: Path) -> S
         rate_limits_enabled=False,
         log_level="ERROR",
         min_free_disk_mb=1,
+        diarization=False,  # costs every test that transcribes; those of voices turn it on
     )
 
 

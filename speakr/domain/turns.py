@@ -97,7 +97,11 @@ def _places(segment: Segment) -> list[int] | None:
 
 def _confidence(words: Sequence[Word], otherwise: float | None) -> float | None:
     """Average the probabilities of words, weighted by duration."""
-    known = [(word.probability, max(word.end - word.start, 0.001)) for word in words if word.probability is not None]
+    known = [
+        (word.probability, max(word.end - word.start, 0.001))
+        for word in words
+        if word.probability is not None
+    ]
     if not known:
         return otherwise
     return sum(probability * seconds for probability, seconds in known) / sum(seconds for _, seconds in known)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import fields
+from marshmallow import fields, validate
 
 from speakr.api.schemas.common import SuccessOut
 from speakr.api.schemas.fields import REQUIRED, StrictBoolean, Text, UtcDateTime, Wire, an_id
+
+MOST_SPLIT = 1000
+"""Recordings named in one request."""
 
 
 class SpeakerRefOut(Wire):
@@ -66,6 +69,15 @@ class MergeIn(Wire):
     """Whom a speaker turns out to be."""
 
     into_id = an_id(required=True)
+
+
+class SplitIn(Wire):
+    """Who it was instead, and where."""
+
+    name = Text(required=True, metadata={"example": "John Smith", "description": "As for a new speaker."})
+    recording_ids = fields.List(
+        an_id(), required=True, validate=validate.Length(1, MOST_SPLIT), metadata={"example": [1]}
+    )
 
 
 class HeardOut(Wire):

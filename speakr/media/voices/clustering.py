@@ -39,7 +39,6 @@ def cluster(
     *,
     least: int | None = None,
     most: int | None = None,
-    distance: float = SAME_VOICE_DISTANCE,
 ) -> Labels:
     """Return the number of the voice of each vector, shape (n,), from 0 without gaps.
 
@@ -50,7 +49,7 @@ def cluster(
         return np.zeros(0, np.intp)
     chosen = _spread(len(vectors), MOST_CLUSTERED)
     share = seconds[chosen] * (seconds.sum() / max(seconds[chosen].sum(), 1e-9))
-    labels = _counted(vectors[chosen], share, merges(vectors[chosen]), least, most, distance)
+    labels = _counted(vectors[chosen], share, merges(vectors[chosen]), least=least, most=most)
     if len(chosen) == len(vectors):
         return labels
     nearest: Labels = (vectors @ centroids(vectors[chosen], labels).T).argmax(axis=1)
@@ -103,12 +102,12 @@ def _counted(
     vectors: Floats,
     seconds: npt.NDArray[np.float64],
     tree: Sequence[Merge],
+    *,
     least: int | None,
     most: int | None,
-    distance: float,
 ) -> Labels:
     """Cut the tree where voices are far enough apart, then go up or down it until their number is right."""
-    done = sum(merge.distance <= distance for merge in tree)
+    done = sum(merge.distance <= SAME_VOICE_DISTANCE for merge in tree)
     labels = _without_scraps(vectors, seconds, _cut(tree, done))
     while most is not None and _count(labels) > most and done < len(tree):
         done += 1

@@ -15,8 +15,9 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from speakr.media.voices.checkpoint import Tensors, read_checkpoint
 from speakr.media.voices.mel import FRAMES_PER_SECOND
-from speakr.media.voices.weights import Tensors, load_weights
+from speakr.media.voices.weights import locate_model, read_model
 
 WINDOW_FRAMES: Final = 160
 WINDOW_SECONDS: Final = WINDOW_FRAMES / FRAMES_PER_SECOND
@@ -47,7 +48,7 @@ class VoiceEncoder:
         Raises:
             VoiceModelMissing: they are not there, or are others.
         """
-        tensors = load_weights() if tensors is None else tensors
+        tensors = read_checkpoint(read_model(locate_model())) if tensors is None else tensors
         self._layers = [
             _Layer(
                 np.ascontiguousarray(tensors[f"lstm.weight_ih_l{at}"].T),
@@ -102,7 +103,8 @@ def _run(layer: _Layer, sequence: Floats) -> Floats:
 
 def _sigmoid(values: Floats) -> Floats:
     # By way of tanh, which overflows for no argument.
-    return np.tanh(values * np.float32(0.5)) * np.float32(0.5) + np.float32(0.5)
+    sigmoids: Floats = np.tanh(values * np.float32(0.5)) * np.float32(0.5) + np.float32(0.5)
+    return sigmoids
 
 
 def normalised(vectors: Floats) -> Floats:

@@ -1,10 +1,7 @@
-"""The weights of the voice encoder, read out of a package that is never imported.
+"""Where the voice encoder's weights are, and whether they are the right ones. Nothing heavy is loaded to tell.
 
-The file is a PyTorch checkpoint of the old kind: a row of pickles, then the raw numbers. Pickles can run
-anything, so the file's hash is checked first and the unpickler knows nothing but the few names a checkpoint
-of tensors consists of.
-
-Source: Resemble AI, "Resemblyzer" 0.1.4 (Apache License 2.0), file `pretrained.pt`.
+Source: Resemble AI, "Resemblyzer" 0.1.4 (Apache License 2.0); the package is used for its model file and never
+imported.
 """
 
 from __future__ import annotations
@@ -12,29 +9,15 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.util
-import io
-import pickle
-import struct
-from collections import OrderedDict
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import numpy as np
-import numpy.typing as npt
 
 MODEL_FILE = "pretrained.pt"
 MODEL_SHA256 = "39373b86598fa3da9fcddee6142382efe09777e8d37dc9c0561f41f0070f134e"
 MODEL_VERSION = "resemblyzer-0.1.4"
 """Kept beside every voice vector: vectors of different models cannot be compared."""
 
-NOT_INSTALLED = "The model that tells voices apart is not installed; requirements-models.txt brings it."
-ANOTHER = "The model that tells voices apart is not the one this version was made for; requirements-models.txt brings it."
-
-_LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
-_DTYPES = {"FloatStorage": np.dtype("<f4"), "DoubleStorage": np.dtype("<f8"), "LongStorage": np.dtype("<i8")}
-
-Tensors = Mapping[str, npt.NDArray[np.float32]]
+_NOT_INSTALLED = "The model that tells voices apart is not installed; requirements-models.txt brings it."
+_ANOTHER = "The model that tells voices apart is not the one this version was made for; requirements-models.txt brings it."
 
 
 class VoiceModelMissing(Exception):
@@ -49,7 +32,7 @@ def locate_model() -> Path:
     """
     package = importlib.util.find_spec("resemblyzer")
     if package is None or not package.submodule_search_locations:
-        raise VoiceModelMissing(NOT_INSTALLED)
+        raise VoiceModelMissing(_NOT_INSTALLED)
     return Path(package.submodule_search_locations[0]) / MODEL_FILE
 
 
@@ -57,103 +40,22 @@ def locate_model() -> Path:
 def complaint() -> str | None:
     """Return why voices cannot be told apart on this server; None when they can."""
     try:
-        _checked(locate_model())
+        read_model(locate_model())
     except VoiceModelMissing as missing:
         return str(missing)
     return None
 
 
-def load_weights(path: Path | None = None) -> Tensors:
-    """Return the encoder's tensors by name.
+def read_model(path: Path) -> bytes:
+    """Return the file, after a look at its hash.
 
     Raises:
-        VoiceModelMissing: the file is not there, or is another.
+        VoiceModelMissing: it is not there, or is another.
     """
-    return read_checkpoint(_checked(path or locate_model()))
-
-
-def _checked(path: Path) -> bytes:
     try:
         raw = path.read_bytes()
     except OSError:
-        raise VoiceModelMissing(NOT_INSTALLED) from None
+        raise VoiceModelMissing(_NOT_INSTALLED) from None
     if hashlib.sha256(raw).hexdigest() != MODEL_SHA256:
-        raise VoiceModelMissing(ANOTHER)
+        raise VoiceModelMissing(_ANOTHER)
     return raw
-
-
-class _Tensor(NamedTuple):
-    """A view of a storage; sizes and strides in numbers, not bytes."""
-
-    storage: str
-    offset: int
-    shape: tuple[int, ...]
-    strides: tuple[int, ...]
-
-
-def _tensor(storage: str, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *_: object) -> _Tensor:
-    return _Tensor(storage, offset, shape, strides)
-
-
-def _parameter(tensor: _Tensor, *_: object) -> _Tensor:
-    return tensor
-
-
-_KNOWN: Mapping[tuple[str, str], Any] = {
-    ("collections", "OrderedDict"): OrderedDict,
-    ("torch._utils", "_rebuild_tensor_v2"): _tensor,
-    ("torch._utils", "_rebuild_parameter"): _parameter,
-    **{("torch", name): dtype for name, dtype in _DTYPES.items()},
-}
-
-
-class _TensorUnpickler(pickle.Unpickler):
-    """Reads tensors and nothing else."""
-
-    def __init__(self, file: io.BytesIO) -> None:
-        super().__init__(file)
-        self.dtypes: dict[str, np.dtype[Any]] = {}
-
-    def find_class(self, module: str, name: str) -> Any:
-        """Refuse every name that is not part of a tensor."""
-        try:
-            return _KNOWN[module, name]
-        except KeyError:
-            raise pickle.UnpicklingError(f"{module}.{name} has no place in a checkpoint") from None
-
-    def persistent_load(self, reference: Any) -> str:
-        """Note the kind of numbers a storage holds; the numbers come after the pickles."""
-        _, dtype, key, *_ = reference
-        self.dtypes[key] = dtype
-        return str(key)
-
-
-def read_checkpoint(raw: bytes) -> Tensors:
-    """Return the tensors under `model_state` of a checkpoint in PyTorch's legacy format, as float32.
-
-    Raises:
-        pickle.UnpicklingError: it is something else, or names what a checkpoint does not need.
-    """
-    file = io.BytesIO(raw)
-    if _TensorUnpickler(file).load() != _LEGACY_MAGIC:
-        raise pickle.UnpicklingError("This is no checkpoint in the legacy format.")
-    for _protocol_and_system in range(2):
-        _TensorUnpickler(file).load()
-    unpickler = _TensorUnpickler(file)
-    state = unpickler.load()["model_state"]
-    storages: dict[str, npt.NDArray[Any]] = {}
-    for key in _TensorUnpickler(file).load():
-        (count,) = struct.unpack("<q", file.read(8))
-        dtype = unpickler.dtypes[key]
-        storages[key] = np.frombuffer(file.read(count * dtype.itemsize), dtype)
-    return {
-        name: _view(storages[tensor.storage], tensor)
-        for name, tensor in state.items()
-        if isinstance(tensor, _Tensor)
-    }
-
-
-def _view(numbers: npt.NDArray[Any], tensor: _Tensor) -> npt.NDArray[np.float32]:
-    strides = [stride * numbers.itemsize for stride in tensor.strides]
-    view = np.lib.stride_tricks.as_strided(numbers[tensor.offset :], tensor.shape, strides, writeable=False)
-    return view.astype(np.float32)

@@ -56,7 +56,8 @@ class Windows:
         if not len(self):
             return np.zeros(0)
         to_next = np.append(np.diff(self.starts), np.inf)
-        return np.minimum(self.ends - self.starts, to_next)
+        seconds: npt.NDArray[np.float64] = np.minimum(self.ends - self.starts, to_next)
+        return seconds
 
     @property
     def middles(self) -> npt.NDArray[np.float64]:
@@ -119,7 +120,9 @@ def _filled(window: Floats) -> Floats:
 
 def _levelled(cut: Samples) -> Floats:
     signal = cut / _FULL_SCALE
-    level = 20 * np.log10(np.sqrt(np.mean(np.square(signal, dtype=np.float64))) + _SILENCE) if len(cut) else 0.0
+    level = (
+        20 * np.log10(np.sqrt(np.mean(np.square(signal, dtype=np.float64))) + _SILENCE) if len(cut) else 0.0
+    )
     gain = 10 ** (max(0.0, LEVEL_DBFS - level) / 20)
     return (signal * np.float32(gain)).astype(np.float32)
 
@@ -129,7 +132,9 @@ def to_json(windows: Windows) -> dict[str, Any]:
     return {
         "starts": [round(float(start), 3) for start in windows.starts],
         "ends": [round(float(end), 3) for end in windows.ends],
-        "spans": [[span.start, span.end, count] for span, count in zip(windows.spans, windows.counts, strict=True)],
+        "spans": [
+            [span.start, span.end, count] for span, count in zip(windows.spans, windows.counts, strict=True)
+        ],
         "vectors": base64.b64encode(windows.vectors.astype("<f2").tobytes()).decode("ascii"),
     }
 
