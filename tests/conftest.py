@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
 import wave
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -29,9 +28,6 @@ from speakr.services import stats, tokens, users
 from speakr.settings import Settings
 from tests.fakes import FakeTranscriber, FakeWriter, MemoryDoorbell, MemoryLiveFeed
 from tests.servers import RedisServer, postgres_server, redis_server
-
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 SECRET = "a secret key for tests, long enough to pass"
 

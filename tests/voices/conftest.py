@@ -58,6 +58,7 @@ def dialogue() -> Talk:
         ("machine", "flite_slt_01.flac"),
         ("reader", "librivox_0870.flac"),
         ("machine", "flite_slt_01.flac"),
+        ("reader", "librivox_0880.flac"),
     )
 
 
