@@ -13,6 +13,9 @@ MOST_SPLIT = 1000
 """Recordings named in one request."""
 
 
+_A_NAME = r"^[^,]*[!-+\--~\u00a1-\u00ac\u00ae-\u05ff][^,]*$"
+
+
 class SpeakerRefOut(Wire):
     """A speaker and in how many recordings they are named."""
 
@@ -46,7 +49,7 @@ class SpeakerIn(Wire):
         metadata={
             **REQUIRED,
             "example": "Jane Smith",
-            "pattern": r"^[^,]*[!-+\--~\u00a1-\u00ac\u00ae-\u05ff][^,]*$",
+            "pattern": _A_NAME,
             "description": "At most 120 characters on one line, without commas: they separate participants.",
         },
     )
@@ -74,7 +77,10 @@ class MergeIn(Wire):
 class SplitIn(Wire):
     """Who it was instead, and where."""
 
-    name = Text(required=True, metadata={"example": "John Smith", "description": "As for a new speaker."})
+    name = Text(
+        required=True,
+        metadata={"example": "John Smith", "pattern": _A_NAME, "description": "As for a new speaker."},
+    )
     recording_ids = fields.List(
         an_id(), required=True, validate=validate.Length(1, MOST_SPLIT), metadata={"example": [1]}
     )
