@@ -99,14 +99,16 @@ def delete_all(actor: Actor) -> int:
 
 def forget(user_id: int) -> int:
     """Delete all that is kept of voices in somebody's recordings; return of how many."""
-    owned = select(Recording.id).where(Recording.user_id == user_id)
-    gone = db.session.execute(
-        delete(RecordingVoice)
-        .where(RecordingVoice.recording_id.in_(owned))
-        .returning(RecordingVoice.recording_id),
-        execution_options={"synchronize_session": False},
-    )
-    return len(gone.all())
+    theirs = RecordingVoice.recording_id.in_(select(Recording.id).where(Recording.user_id == user_id))
+    # Held in the order in which whoever removes many recordings takes them, so that neither waits for the other.
+    held = db.session.execute(
+        select(RecordingVoice.recording_id)
+        .where(theirs)
+        .order_by(RecordingVoice.recording_id)
+        .with_for_update()
+    ).all()
+    db.session.execute(delete(RecordingVoice).where(theirs), execution_options={"synchronize_session": False})
+    return len(held)
 
 
 def learned(recording_id: int, labels: Collection[str]) -> int:
