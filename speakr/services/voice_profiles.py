@@ -207,12 +207,13 @@ def _profiles(owner_id: int) -> list[_Profile]:
     place = func.row_number().over(
         partition_by=RecordingSpeaker.speaker_id, order_by=RecordingSpeaker.recording_id.desc()
     )
+    # Vectors are fetched for the latest only: to sort all of them would mean to read all of them.
     observed = (
         select(
             Speaker.id.label("speaker_id"),
             Speaker.name,
-            RecordingVoice.vector,
-            RecordingVoice.seconds,
+            RecordingVoice.recording_id,
+            RecordingVoice.label,
             place.label("place"),
         )
         .select_from(Speaker)
@@ -221,13 +222,24 @@ def _profiles(owner_id: int) -> list[_Profile]:
         .where(Speaker.user_id == owner_id, RecordingSpeaker.confirmed)
         .subquery()
     )
+    rows = db.session.execute(
+        select(observed.c.speaker_id, observed.c.name, RecordingVoice.vector, RecordingVoice.seconds)
+        .join(
+            observed,
+            and_(
+                RecordingVoice.recording_id == observed.c.recording_id,
+                RecordingVoice.label == observed.c.label,
+            ),
+        )
+        .where(observed.c.place <= MOST_OBSERVED)
+    )
     heard: dict[int, list[Any]] = {}
-    for row in db.session.execute(select(observed).where(observed.c.place <= MOST_OBSERVED)):
+    for row in rows:
         heard.setdefault(row.speaker_id, []).append(row)
     return [
-        _Profile(speaker_id, rows[0].name, _mean(rows), seconds)
-        for speaker_id, rows in heard.items()
-        if (seconds := sum(row.seconds for row in rows)) >= PROFILE_SECONDS
+        _Profile(speaker_id, theirs[0].name, _mean(theirs), seconds)
+        for speaker_id, theirs in heard.items()
+        if (seconds := sum(row.seconds for row in theirs)) >= PROFILE_SECONDS
     ]
 
 
