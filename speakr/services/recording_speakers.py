@@ -31,7 +31,7 @@ class Heard:
     identified_name: str | None
     speaker_id: int | None
     segment_count: int
-    is_confirmed: bool = False
+    confirmed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ def _heard(recording_id: int, *, with_ids: bool) -> list[Heard]:
             RecordingSpeaker.name,
             RecordingSpeaker.speaker_id,
             func.count().label("segment_count"),
-            func.coalesce(RecordingSpeaker.confirmed, False).label("is_confirmed"),
+            func.coalesce(RecordingSpeaker.confirmed, False).label("confirmed"),
         )
         .outerjoin(
             RecordingSpeaker,
@@ -141,8 +141,8 @@ def _heard(recording_id: int, *, with_ids: bool) -> list[Heard]:
         .order_by(func.min(Segment.position))
     )
     return [
-        Heard(label, name, speaker_id if with_ids else None, count, is_confirmed)
-        for label, name, speaker_id, count, is_confirmed in rows
+        Heard(label, name, speaker_id if with_ids else None, count, confirmed)
+        for label, name, speaker_id, count, confirmed in rows
     ]
 
 
@@ -208,7 +208,7 @@ def _by_label(heard: Sequence[Heard], wanted: Mapping[str, str]) -> dict[str, st
 def _put(recording: Recording, heard: Sequence[Heard], found: Mapping[str, str | None]) -> int:
     """Write who is who; return how many voice profiles learn from it."""
     ids = speakers.use(recording.user_id, {name for name in found.values() if name})
-    before = {each.label: (each.identified_name, each.speaker_id, each.is_confirmed) for each in heard}
+    before = {each.label: (each.identified_name, each.speaker_id, each.confirmed) for each in heard}
     after = {label: (name, ids[name], True) if name else (None, None, False) for label, name in found.items()}
     changed = {label: now_is for label, now_is in after.items() if now_is != before[label]}
     if changed:

@@ -45,6 +45,11 @@ def suggestions(person: Person, recording_id: int) -> dict[str, list[tuple[str, 
     return {label: [(each["name"], each["similarity"]) for each in likely] for label, likely in found.items()}
 
 
+def confirmed(person: Person, recording_id: int) -> list[bool]:
+    shown = person.get(f"/api/v1/recordings/{recording_id}/speakers").json["speakers"]
+    return [each["confirmed"] for each in shown]
+
+
 def profile(person: Person, name: str) -> float | None:
     (score,) = [
         each["confidence_score"] for each in person.get(SPEAKERS).json["speakers"] if each["name"] == name
@@ -69,6 +74,9 @@ def test_likeness_decides_between_naming_suggesting_and_silence(alice: Person, a
     recognise(made)
     assert heard(alice, made) == {"SPEAKER_00": "Ann", "SPEAKER_01": None, "SPEAKER_02": None}
     assert participants(alice, made) == "Ann"
+    assert confirmed(alice, made) == [False, False, False]
+    assign(alice, made, {"SPEAKER_00": "Ann"})
+    assert confirmed(alice, made) == [True, False, False]
 
 
 def test_a_stricter_threshold_is_heeded_and_a_laxer_one_is_not(alice: Person, ann: int) -> None:

@@ -95,6 +95,10 @@ class HeardOut(Wire):
         required=True, allow_none=True, metadata={"description": "For the recording's owner only."}
     )
     segment_count = fields.Integer(required=True)
+    confirmed = fields.Boolean(
+        required=True,
+        metadata={"description": "A person gave the name; else it was given by voice, or there is none."},
+    )
 
 
 class SuggestionOut(Wire):
