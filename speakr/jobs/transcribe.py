@@ -24,6 +24,7 @@ from speakr.domain.transcript import Hypothesis, Segment, Span
 from speakr.jobs import scratch, voices
 from speakr.media.chunks import plan_chunks
 from speakr.media.decode import decode
+from speakr.media.voices import weights
 from speakr.services import engines, hints, transcripts, users
 from speakr.services.jobs import chunks, claims
 from speakr.services.recordings import sources
@@ -105,6 +106,8 @@ def _prepare(held: claims.Claim) -> Mapping[str, Any]:
 
 
 def _are_speakers_wanted(held: claims.Claim) -> bool:
+    if plugged().settings.diarization and (reason := weights.complaint()):
+        logger.warning("speakers_not_told_apart", reason=reason)
     wanted = engines.tells_voices_apart() and users.preferences(users.get(held.user_id))["diarize"]
     release()
     return bool(wanted)

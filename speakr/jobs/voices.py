@@ -49,7 +49,7 @@ def embed(
     try:
         return windows.to_json(windows.embed_spans(samples, start, spans, step_seconds))
     except weights.VoiceModelMissing as missing:  # on this worker; another one may have it
-        logger.warning("voices_not_told_apart", reason=str(missing))
+        logger.warning("speakers_not_told_apart", reason=str(missing))
         return None
 
 

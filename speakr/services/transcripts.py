@@ -112,9 +112,10 @@ def store(
 
     Segments are as `to_json` gives them. Raises `ClaimLost` when somebody else owns the job.
     """
-    if voices:
-        speakers.hold_owner(held.user_id)  # first of all, as whoever changes speakers does
     job = claims.succeed(held)
+    if voices:
+        # Before the recording, as whoever changes speakers does, and after the job, as whoever removes accounts does.
+        speakers.hold_owner(held.user_id)
     # Held before the names below, as whoever renames a speaker does: else the two could wait for each other.
     recording = db.session.get_one(Recording, held.recording_id, with_for_update={"key_share": True})
     db.session.execute(delete(Segment).where(Segment.recording_id == recording.id))

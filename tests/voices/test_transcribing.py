@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 from flask import Flask
 from sqlalchemy import func, select
+from structlog.testing import capture_logs
 
 from speakr.connectors.transcription.base import AudioChunk
 from speakr.db import db, unit_of_work
@@ -149,7 +150,10 @@ def test_without_the_model_everything_else_works(
     monkeypatch.setattr(weights, "complaint", lambda: "It is not installed.")
     capabilities = alice.get(f"{V1}/transcription").json["capabilities"]
     assert (capabilities["diarization"], capabilities["speaker_count_control"]) == (False, False)
-    assert set(labels(alice, transcribe(alice, dialogue))) == {"SPEAKER_00"}
+    with capture_logs() as told:
+        made = transcribe(alice, dialogue)
+    assert set(labels(alice, made)) == {"SPEAKER_00"}
+    assert "It is not installed." in [each.get("reason") for each in told]
 
 
 def test_a_worker_without_the_model_does_not_fail(
