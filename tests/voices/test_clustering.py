@@ -62,6 +62,11 @@ def test_hints_about_the_number_are_heeded() -> None:
     assert len(set(cluster(vectors[:3], seconds[:3], least=9))) == 3, "there is no more to tell apart"
 
 
+def test_a_hint_that_cannot_be_true_does_not_take_long() -> None:
+    vectors, who = crowd(2, 300)
+    assert len(set(cluster(vectors, np.full(len(who), 0.4), least=200))) == 200
+
+
 def test_who_hardly_speaks_is_taken_for_somebody_else() -> None:
     vectors, who = crowd(2, 20)
     seconds = np.where(who == 1, 0.05, 0.4)

@@ -21,6 +21,9 @@ MIN_VOICE_SECONDS: Final = 2.0
 MOST_CLUSTERED: Final = 1500
 """Vectors that are clustered; with more, every so-manieth is, and the others go to the nearest voice."""
 
+MOST_SCRAPS: Final = 30
+"""So many clusters too small for a voice are looked at on the way to more voices."""
+
 Floats = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.intp]
 
@@ -114,7 +117,7 @@ def _counted(
         labels = _without_scraps(vectors, seconds, _cut(tree, done))
     if least is None or _count(labels) >= least:
         return labels
-    for fewer in range(done - 1, -1, -1):
+    for fewer in range(done - 1, max(-1, len(tree) - least - MOST_SCRAPS), -1):
         split = _without_scraps(vectors, seconds, _cut(tree, fewer))
         if _count(split) >= least:
             return split
@@ -147,12 +150,21 @@ def _renumbered(labels: Labels) -> Labels:
 
 def _without_scraps(vectors: Floats, seconds: npt.NDArray[np.float64], labels: Labels) -> Labels:
     """Dissolve voices that say too little, the smallest first: each vector goes to the nearest voice left."""
-    while labels.max() > 0:
-        spoken = np.bincount(labels, weights=seconds)
+    labels = labels.copy()
+    spoken = np.bincount(labels, weights=seconds)
+    sums = np.zeros((len(spoken), vectors.shape[1]), np.float32)
+    np.add.at(sums, labels, vectors)
+    means = normalised(sums)
+    for _ in range(len(spoken) - 1):
         smallest = int(spoken.argmin())
         if spoken[smallest] >= MIN_VOICE_SECONDS:
             break
-        likeness = vectors @ centroids(vectors, labels).T
-        likeness[:, smallest] = -np.inf
-        labels = _renumbered(np.where(labels == smallest, likeness.argmax(axis=1), labels))
-    return labels
+        members = np.flatnonzero(labels == smallest)
+        spoken[smallest] = np.inf  # is gone
+        likeness = vectors[members] @ means.T
+        likeness[:, np.isinf(spoken)] = -np.inf
+        labels[members] = likeness.argmax(axis=1)
+        np.add.at(sums, labels[members], vectors[members])
+        np.add.at(spoken, labels[members], seconds[members])
+        means[labels[members]] = normalised(sums[labels[members]])
+    return _renumbered(labels)
