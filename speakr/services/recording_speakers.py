@@ -86,13 +86,20 @@ def assign(actor: Actor, recording_id: int, speaker_map: Any, *, with_summary: b
     return Assigned(recording, message, is_queued, learned)
 
 
-def recognise(recording: Recording, least: float) -> None:
+def recognise(recording: Recording, least: float, earlier: Sequence[voice_profiles.Confirmed] = ()) -> None:
     """Name those of a new transcript whose voices are known, alike by at least `least`.
 
-    Nothing is learned from such names until a person confirms them. The caller holds the owner, then the recording.
+    Nothing is learned from such names until a person confirms them; who was confirmed when this recording was heard
+    `earlier` stays so. The caller holds the owner, then the recording.
     """
     labels = [each.label for each in _heard(recording.id, with_ids=True)]
-    found = voice_profiles.recognised(recording, labels, least)
+    again = voice_profiles.heard_again(recording.id, earlier)
+    there = {known.speaker_id for known in again.values()}
+    new = voice_profiles.recognised(recording, [label for label in labels if label not in again], least)
+    found: dict[str, voice_profiles.Confirmed | voice_profiles.Suggestion] = {
+        **again,
+        **{label: who for label, who in new.items() if who.speaker_id not in there},
+    }
     if not found:
         return
     db.session.execute(
@@ -103,7 +110,7 @@ def recognise(recording: Recording, least: float) -> None:
                 "label": label,
                 "name": who.name,
                 "speaker_id": who.speaker_id,
-                "confirmed": False,
+                "confirmed": label in again,
             }
             for label, who in found.items()
         ],

@@ -119,7 +119,8 @@ def store(
     # Held before the names below, as whoever renames a speaker does: else the two could wait for each other.
     recording = db.session.get_one(Recording, held.recording_id, with_for_update={"key_share": True})
     db.session.execute(delete(Segment).where(Segment.recording_id == recording.id))
-    # Labels are given anew by each hearing: who SPEAKER_01 was says nothing about who it is now.
+    # Labels are given anew by each hearing: who SPEAKER_01 was says nothing about who it is now, but voices do.
+    earlier = voice_profiles.confirmed_in(recording.id) if voices else ()
     db.session.execute(delete(RecordingSpeaker).where(RecordingSpeaker.recording_id == recording.id))
     if segments:
         db.session.execute(
@@ -150,7 +151,7 @@ def store(
     preferences = users.preferences(db.session.get_one(User, recording.user_id))
     voice_profiles.keep(recording.id, voices if preferences["learn_voices"] else ())
     if voices and preferences["learn_voices"] and preferences["auto_speaker_labelling"]:
-        recording_speakers.recognise(recording, preferences["auto_speaker_labelling_threshold"])
+        recording_speakers.recognise(recording, preferences["auto_speaker_labelling_threshold"], earlier)
     if segments and preferences["auto_summarization"] and system_settings.get("enable_auto_summarization"):
         requests.submit(recording, JobKind.SUMMARIZE)
     pipeline.settle(recording)

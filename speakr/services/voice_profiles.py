@@ -26,6 +26,8 @@ ACCEPTED = 0.80
 ACCEPTED_MARGIN = 0.05
 """The next likely person must be further away by this."""
 SUGGESTED = 0.72
+SAME_SPEECH = 0.95
+"""The same people in the same recording, heard a second time, are more alike than anybody in two recordings."""
 MOST_SUGGESTED = 3
 
 PROFILE_SECONDS = 5.0
@@ -60,6 +62,15 @@ class Suggestion:
 
 
 @dataclass(frozen=True, slots=True)
+class Confirmed:
+    """A voice of a recording that a person gave a name."""
+
+    speaker_id: int
+    name: str
+    vector: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class _Profile:
     speaker_id: int
     name: str
@@ -90,6 +101,33 @@ def keep(recording_id: int, voices: Sequence[Voice]) -> None:
                 for voice in voices
             ],
         )
+
+
+def confirmed_in(recording_id: int) -> list[Confirmed]:
+    """Return the voices of a recording whose names people gave, before it is heard anew."""
+    rows = db.session.execute(
+        select(RecordingSpeaker.speaker_id, RecordingSpeaker.name, RecordingVoice.vector)
+        .join(RecordingVoice, _IS_VOICE_OF)
+        .where(RecordingSpeaker.recording_id == recording_id, RecordingSpeaker.confirmed)
+    )
+    return [Confirmed(row.speaker_id, row.name, row.vector) for row in rows if row.speaker_id is not None]
+
+
+def heard_again(recording_id: int, earlier: Sequence[Confirmed]) -> dict[str, Confirmed]:
+    """Return which labels of a recording that was heard anew are the voices it had before."""
+    voices = db.session.execute(
+        select(RecordingVoice.label, RecordingVoice.vector).where(RecordingVoice.recording_id == recording_id)
+    ).all()
+    pairs = [
+        (_cosine(_HALF_FLOATS.unpack(vector), _HALF_FLOATS.unpack(known.vector)), label, known)
+        for label, vector in (voices if earlier else ())
+        for known in earlier
+    ]
+    found: dict[str, Confirmed] = {}
+    for cosine, label, known in sorted(pairs, key=lambda pair: -pair[0]):
+        if cosine >= SAME_SPEECH and label not in found and known not in found.values():
+            found[label] = known
+    return found
 
 
 def delete_all(actor: Actor) -> int:

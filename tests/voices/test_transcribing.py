@@ -117,6 +117,19 @@ def test_a_voice_is_learned_recognised_and_forgotten(
     assert alice.get(f"{V1}/recordings/{second}/speakers").json["suggestions"] == {}
 
 
+def test_names_outlive_a_second_hearing(
+    alice: Person, transcribe, work, dialogue: Talk, transcriber: FakeTranscriber
+) -> None:
+    made = transcribe(alice, dialogue)
+    assign(alice, made, SPEAKER_00="Ann", SPEAKER_01="Tin")
+    before = labels(alice, made)
+    assert alice.post(f"{V1}/recordings/{made}/transcribe", json={}).status_code in {200, 202}
+    work()
+    assert labels(alice, made) == before
+    shown = alice.get(f"{V1}/recordings/{made}/speakers").json["speakers"]
+    assert [(each["identified_name"], each["confirmed"]) for each in shown] == [("Ann", True), ("Tin", True)]
+
+
 def test_who_wants_no_names_by_voice_gets_none(app: Flask, alice: Person, transcribe, dialogue: Talk) -> None:
     assign(alice, transcribe(alice, dialogue), SPEAKER_00="Ann")
     alice.patch(f"{V1}/users/me", json={"preferences": {"auto_speaker_labelling": False}})
