@@ -160,6 +160,12 @@ class Settings:
         section="Transcription",
         help="How long one chunk may take at a remote transcription API.",
     )
+    diarization: bool = setting(
+        default=True, env="SPEAKR_DIARIZATION", section="Transcription", help="Tell speakers apart."
+    )
+    voice_profiles: bool = setting(
+        default=True, env="SPEAKR_VOICE_PROFILES", section="Transcription", help="Learn and recognise voices."
+    )
 
     # -- language
     llm_base_url: str = setting(
@@ -335,10 +341,7 @@ class Settings:
         "INFO", env="SPEAKR_LOG_LEVEL", section="Limits and logs", help="DEBUG to CRITICAL."
     )
     log_format: str = setting(
-        default="text",
-        env="SPEAKR_LOG_FORMAT",
-        section="Limits and logs",
-        help="text for people, json for machines.",
+        "text", env="SPEAKR_LOG_FORMAT", section="Limits and logs", help="text for people, json for machines."
     )
 
     def __post_init__(self) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
 import wave
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -31,9 +30,6 @@ from speakr.settings import Settings
 from tests import remembered
 from tests.fakes import FakeTranscriber, FakeWriter, MemoryDoorbell, MemoryLiveFeed
 from tests.servers import RedisServer, postgres_server, redis_server
-
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 SECRET = "a secret key for tests, long enough to pass"
 
@@ -74,6 +70,7 @@ def settings(database_url: str, redis_process: RedisServer, tmp_path: Path) -> S
         rate_limits_enabled=False,
         log_level="ERROR",
         min_free_disk_mb=1,
+        diarization=False,  # costs every test that transcribes; those of voices turn it on
     )
 
 

@@ -433,6 +433,7 @@ def upgrade() -> None:
     sa.Column('label', sa.String(length=120), nullable=False),
     sa.Column('name', sa.String(length=120), nullable=False),
     sa.Column('speaker_id', sa.Integer(), nullable=True),
+    sa.Column('confirmed', sa.Boolean(), nullable=False),
     sa.ForeignKeyConstraint(['recording_id'], ['recordings.id'], name=op.f('fk_recording_speakers_recording_id'), ondelete='CASCADE'),
     sa.ForeignKeyConstraint(['speaker_id'], ['speakers.id'], name=op.f('fk_recording_speakers_speaker_id'), ondelete='SET NULL'),
     sa.PrimaryKeyConstraint('recording_id', 'label', name=op.f('pk_recording_speakers'))
@@ -440,6 +441,15 @@ def upgrade() -> None:
     with op.batch_alter_table('recording_speakers', schema=None) as batch_op:
         batch_op.create_index('ix_recording_speakers_speaker', ['speaker_id'], unique=False)
 
+    op.create_table('recording_voices',
+    sa.Column('recording_id', sa.Integer(), nullable=False),
+    sa.Column('label', sa.String(length=120), nullable=False),
+    sa.Column('vector', sa.LargeBinary(), nullable=False),
+    sa.Column('seconds', sa.Float(), nullable=False),
+    sa.Column('model', sa.String(length=40), nullable=False),
+    sa.ForeignKeyConstraint(['recording_id'], ['recordings.id'], name=op.f('fk_recording_voices_recording_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('recording_id', 'label', name=op.f('pk_recording_voices'))
+    )
     op.create_table('recording_tags',
     sa.Column('recording_id', sa.Integer(), nullable=False),
     sa.Column('tag_id', sa.Integer(), nullable=False),
@@ -513,6 +523,7 @@ def downgrade() -> None:
         batch_op.drop_index('ix_recording_tags_tag')
 
     op.drop_table('recording_tags')
+    op.drop_table('recording_voices')
     with op.batch_alter_table('recording_speakers', schema=None) as batch_op:
         batch_op.drop_index('ix_recording_speakers_speaker')
 

@@ -18,6 +18,7 @@ from speakr.api.schemas.speakers import (
     SpeakerCreatedOut,
     SpeakerIn,
     SpeakerListOut,
+    SplitIn,
 )
 from speakr.db import unit_of_work
 from speakr.domain.permissions import Scope
@@ -94,6 +95,21 @@ class MergeSpeaker(MethodView):
             return _changed(speakers.merge(actor(), speaker_id, form["into_id"]))
 
 
+@blp.route("/speakers/<id:speaker_id>/split")
+class SplitSpeaker(MethodView):
+    """One who is two."""
+
+    @needs(Scope.WRITE, RateClass.WRITE)
+    @idempotent
+    @blp.doc(operationId="splitSpeaker")
+    @blp.arguments(SplitIn)
+    @blp.response(201, SpeakerChangedOut)
+    def post(self, form: dict[str, Any], speaker_id: int) -> Any:
+        """Make a new speaker of one in some recordings: it was somebody else there."""
+        with unit_of_work():
+            return _changed(speakers.split(actor(), speaker_id, form["name"], set(form["recording_ids"])))
+
+
 @blp.route("/recordings/<id:recording_id>/speakers")
 class RecordingSpeakers(MethodView):
     """Who speaks in a recording."""
@@ -126,6 +142,6 @@ class AssignSpeakers(MethodView):
             "message": done.message,
             "recording": done.recording,
             "summary_queued": done.is_summary_queued,
-            "embeddings_updated": 0,
+            "embeddings_updated": done.profiles_learned,
             "snippets_created": 0,
         }

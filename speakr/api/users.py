@@ -17,11 +17,12 @@ from speakr.api.schemas.users import (
     UserQuery,
     UsersFoundOut,
     UserUpdateIn,
+    VoicesDeletedOut,
 )
 from speakr.db import unit_of_work
 from speakr.domain.errors import Invalid
 from speakr.domain.permissions import Scope
-from speakr.services import stats, users
+from speakr.services import stats, users, voice_profiles
 from speakr.web.identity import actor, needs
 from speakr.web.json import json_response
 from speakr.web.rate_limits import RateClass, count
@@ -70,6 +71,19 @@ class Me(MethodView):
             password = users.new_password(actor(), current=current or "", new=new)
         with unit_of_work():
             return _shown(users.update(actor(), changes, password))
+
+
+@blp.route("/users/me/voices")
+class MyVoices(MethodView):
+    """What is kept of how people sound."""
+
+    @needs(Scope.WRITE, RateClass.WRITE)
+    @blp.doc(operationId="deleteVoices")
+    @blp.response(200, VoicesDeletedOut)
+    def delete(self) -> Any:
+        """Delete all voice data of the caller's recordings, and with it every voice profile. Names stay."""
+        with unit_of_work():
+            return {"success": True, "deleted": voice_profiles.delete_all(actor())}
 
 
 @blp.route("/users")

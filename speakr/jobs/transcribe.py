@@ -21,10 +21,11 @@ from speakr.connectors.transcription.base import SAMPLE_RATE, AudioChunk, Transc
 from speakr.db import release, unit_of_work
 from speakr.domain.errors import ClaimLost, JobError, PermanentJobError, TransientJobError
 from speakr.domain.transcript import Hypothesis, Segment, Span
-from speakr.jobs import scratch
+from speakr.jobs import scratch, voices
 from speakr.media.chunks import plan_chunks
 from speakr.media.decode import decode
-from speakr.services import hints, transcripts
+from speakr.media.voices import weights
+from speakr.services import engines, hints, transcripts, users
 from speakr.services.jobs import chunks, claims
 from speakr.services.recordings import sources
 from speakr.storage.base import CHUNK_BYTES, BlobMissing, StorageFull, new_key
@@ -93,6 +94,8 @@ def _prepare(held: claims.Claim) -> Mapping[str, Any]:
                 claims.drop_if_unwanted(held, plan["pcm_key"])
             raise
         spans = find_speech(pcm)
+    if _are_speakers_wanted(held):
+        plan["voice_step_seconds"] = voices.step_for(plan["duration_seconds"])
     engine = _transcriber().capabilities
     pieces = plan_chunks(spans, engine.target_chunk_seconds, engine.max_chunk_seconds)
     plan |= {"is_cut": True, "chunk_count": len(pieces)}
@@ -100,6 +103,14 @@ def _prepare(held: claims.Claim) -> Mapping[str, Any]:
         claims.cut(held, plan, pieces)
     logger.info("recording_cut", chunks=len(pieces), seconds=round(plan["duration_seconds"], 1))
     return plan
+
+
+def _are_speakers_wanted(held: claims.Claim) -> bool:
+    if plugged().settings.diarization and (reason := weights.complaint()):
+        logger.warning("speakers_not_told_apart", reason=reason)
+    wanted = engines.tells_voices_apart() and users.preferences(users.get(held.user_id))["diarize"]
+    release()
+    return bool(wanted)
 
 
 def _decode(recording_id: int, pcm: Path) -> float:
@@ -173,26 +184,29 @@ def _hear_or_give_back(chunk: chunks.ChunkClaim) -> None:
 def hear(chunk: chunks.ChunkClaim) -> None:
     """Turn one chunk into text and keep it; segments are told live as they come."""
     try:
-        heard = _listen(chunk)
+        heard, vectors = _listen(chunk)
     except BlobMissing:  # deleted with its recording, most of the time
         raise PermanentJobError("The audio of this recording is gone.", code="audio_missing") from None
     result = {
         "segments": [transcripts.to_json(segment) for segment in heard.segments],
         "language": heard.language,
         "times_estimated": heard.times_estimated,
+        "voices": vectors,
     }
     with unit_of_work():
         progress = chunks.finish(chunk, result)
     plugged().live.publish(chunk.recording_id, "progress", {"progress": progress, "message": "Listening"})
 
 
-def _listen(chunk: chunks.ChunkClaim) -> Hypothesis:
+def _listen(chunk: chunks.ChunkClaim) -> tuple[Hypothesis, dict[str, Any] | None]:
     listener = _Listener(chunk)
     with plugged().storage.local_path(chunk.plan["pcm_key"]) as path:
         pcm = read_pcm(path)
         start, end = chunk.spans[0].start, chunk.spans[-1].end
         audio = AudioChunk(pcm[round(start * SAMPLE_RATE) : round(end * SAMPLE_RATE)], start, chunk.spans)
-        return _transcriber().transcribe(audio, hints.from_json(chunk.options), listener.on_segment)
+        heard = _transcriber().transcribe(audio, hints.from_json(chunk.options), listener.on_segment)
+        step = chunk.plan.get("voice_step_seconds")
+        return heard, voices.embed(audio.samples, start, chunk.spans, step) if step else None
 
 
 class _Listener:
@@ -226,17 +240,26 @@ def _keep(held: claims.Claim, plan: Mapping[str, Any]) -> None:
     with unit_of_work():
         claims.report(held, "Putting the transcript together", 97)
         results = chunks.results(held.job_id)
-    segments = _in_order([segment for result in results for segment in result.get("segments", ())])
     language = next((result["language"] for result in results if result.get("language")), None)
     engine = _transcriber()
+    told = voices.tell_apart(
+        [
+            [transcripts.from_json(segment) for segment in _in_order(result.get("segments", ()))]
+            for result in results
+        ],
+        [result.get("voices") for result in results],
+        hints.from_json(held.options),
+        is_diarized=engine.capabilities.diarization,
+    )
     model = held.options.get("model") or engine.default_model
     with unit_of_work():
         transcripts.store(
             held,
-            segments,
+            [transcripts.to_json(segment) for segment in told.segments],
             language=language,
             engine=f"{engine.name}:{model}" if model else engine.name,
             duration_seconds=plan["duration_seconds"],
+            voices=told.voices,
         )
 
 

@@ -12,7 +12,7 @@ from speakr.models.recording_shares import RecordingShare
 from speakr.models.recordings import Recording
 from speakr.models.search import SearchDocument, SearchStale, SearchTerms
 from speakr.models.segments import Segment
-from speakr.models.speakers import RecordingSpeaker, Speaker
+from speakr.models.speakers import RecordingSpeaker, RecordingVoice, Speaker
 from speakr.models.system_settings import SystemSetting
 from speakr.models.tags import RecordingTag, Tag
 from speakr.models.templates import Template
@@ -38,6 +38,7 @@ __all__ = [
     "RecordingShare",
     "RecordingSpeaker",
     "RecordingTag",
+    "RecordingVoice",
     "SearchDocument",
     "SearchStale",
     "SearchTerms",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy import Float, ForeignKey, Index, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from speakr.db import Base
@@ -40,3 +40,26 @@ class RecordingSpeaker(Base):
     label: Mapped[str] = mapped_column(String(120), primary_key=True)
     name: Mapped[str] = mapped_column(String(120))
     speaker_id: Mapped[int | None] = mapped_column(ForeignKey("speakers.id", ondelete="SET NULL"))
+    confirmed: Mapped[bool] = mapped_column(default=True)
+    """A person said so; else a likeness of voices did, and nothing is learned from it."""
+
+
+class RecordingVoice(Base):
+    """How the voice behind one label of one recording sounds. Biometric data: its owner may delete all of it.
+
+    A speaker's voice profile is no row: it is the mean of the voices that people confirmed to be theirs. So
+    whatever takes a name away, merges people or deletes recordings is un-learned by itself.
+    """
+
+    __tablename__ = "recording_voices"
+
+    recording_id: Mapped[int] = mapped_column(
+        ForeignKey("recordings.id", ondelete="CASCADE"), primary_key=True
+    )
+    label: Mapped[str] = mapped_column(String(120), primary_key=True)
+    vector: Mapped[bytes] = mapped_column(LargeBinary)
+    """256 half floats, little-endian, of length 1."""
+    seconds: Mapped[float] = mapped_column(Float)
+    """Of speech it was taken from."""
+    model: Mapped[str] = mapped_column(String(40))
+    """Vectors of different models cannot be compared."""

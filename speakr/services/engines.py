@@ -6,18 +6,28 @@ from dataclasses import replace
 
 from speakr.backends import plugged
 from speakr.connectors.transcription import Description, describe
+from speakr.media.voices import weights
 from speakr.services import system_settings
 
 
 def transcription() -> Description:
-    """Describe the engine in use, with the models offered now."""
-    return describe(
+    """Describe the engine in use, with the models offered now. One that hears no speakers apart has us do it."""
+    engine = describe(
         replace(
             plugged().settings,
             transcription_models=system_settings.get("transcription_models"),
             transcription_model=system_settings.get("transcription_model"),
         )
     )
+    if engine.capabilities.diarization or not tells_voices_apart():
+        return engine
+    able = replace(engine.capabilities, diarization=True, speaker_count_control=True)
+    return replace(engine, capabilities=able)
+
+
+def tells_voices_apart() -> bool:
+    """Tell whether this server knows one voice from another: it is meant to, and the model is there."""
+    return plugged().settings.diarization and weights.complaint() is None
 
 
 def offered_models() -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import and_, delete, func, insert, select
+from sqlalchemy import and_, delete, func, insert, select, update
 
 from speakr.db import db
 from speakr.domain import speakers as names
@@ -15,7 +15,7 @@ from speakr.domain.errors import Forbidden, Invalid, NotFound
 from speakr.domain.events import RecordingUpdated
 from speakr.domain.jobs import JobState
 from speakr.domain.permissions import Actor, Permission, Scope
-from speakr.models import Recording, RecordingSpeaker, Segment
+from speakr.models import Recording, RecordingSpeaker, Segment, Speaker
 from speakr.services import events, processing, search_index, speakers, users, voice_profiles
 from speakr.services.recordings import access
 
@@ -31,6 +31,7 @@ class Heard:
     identified_name: str | None
     speaker_id: int | None
     segment_count: int
+    confirmed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class Assigned:
     recording: Recording
     message: str
     is_summary_queued: bool
+    profiles_learned: int
 
 
 def look_at(
@@ -71,7 +73,7 @@ def assign(actor: Actor, recording_id: int, speaker_map: Any, *, with_summary: b
     if not recording.has_transcription:
         raise Invalid("No transcription available - transcribe first", code="no_transcription")
     heard = _heard(recording.id, with_ids=True)
-    _put(recording, heard, _by_label(heard, wanted))
+    learned = _put(recording, heard, _by_label(heard, wanted))
     message, is_queued = "Speakers assigned", False
     if with_summary:
         job, _ = processing.summarize(actor, recording.id, None)
@@ -81,7 +83,46 @@ def assign(actor: Actor, recording_id: int, speaker_map: Any, *, with_summary: b
             if is_queued
             else "Speakers assigned; a summary is being written just now and may not know them yet"
         )
-    return Assigned(recording, message, is_queued)
+    return Assigned(recording, message, is_queued, learned)
+
+
+def recognise(recording: Recording, least: float, earlier: Sequence[voice_profiles.Confirmed] = ()) -> None:
+    """Name those of a new transcript whose voices are known, alike by at least `least`.
+
+    Nothing is learned from such names until a person confirms them; who was confirmed when this recording was heard
+    `earlier` stays so. The caller holds the owner, then the recording.
+    """
+    labels = [each.label for each in _heard(recording.id, with_ids=True)]
+    again = voice_profiles.heard_again(recording.id, earlier)
+    there = {known.speaker_id for known in again.values()}
+    new = voice_profiles.recognised(recording, [label for label in labels if label not in again], least)
+    found: dict[str, voice_profiles.Confirmed | voice_profiles.Suggestion] = {
+        **again,
+        **{label: who for label, who in new.items() if who.speaker_id not in there},
+    }
+    if not found:
+        return
+    db.session.execute(
+        insert(RecordingSpeaker),
+        [
+            {
+                "recording_id": recording.id,
+                "label": label,
+                "name": who.name,
+                "speaker_id": who.speaker_id,
+                "confirmed": label in again,
+            }
+            for label, who in found.items()
+        ],
+    )
+    db.session.execute(
+        update(Speaker)
+        .where(Speaker.id.in_([who.speaker_id for who in found.values()]))
+        .values(last_used_at=now()),
+        execution_options={"synchronize_session": False},
+    )
+    listed = [name.strip() for name in (recording.participants or "").split(",")]
+    _list_participants(recording, {*filter(None, listed), *(who.name for who in found.values())})
 
 
 def _heard(recording_id: int, *, with_ids: bool) -> list[Heard]:
@@ -91,6 +132,7 @@ def _heard(recording_id: int, *, with_ids: bool) -> list[Heard]:
             RecordingSpeaker.name,
             RecordingSpeaker.speaker_id,
             func.count().label("segment_count"),
+            func.coalesce(RecordingSpeaker.confirmed, False).label("confirmed"),
         )
         .outerjoin(
             RecordingSpeaker,
@@ -100,11 +142,14 @@ def _heard(recording_id: int, *, with_ids: bool) -> list[Heard]:
             ),
         )
         .where(Segment.recording_id == recording_id)
-        .group_by(Segment.speaker, RecordingSpeaker.name, RecordingSpeaker.speaker_id)
+        .group_by(
+            Segment.speaker, RecordingSpeaker.name, RecordingSpeaker.speaker_id, RecordingSpeaker.confirmed
+        )
         .order_by(func.min(Segment.position))
     )
     return [
-        Heard(label, name, speaker_id if with_ids else None, count) for label, name, speaker_id, count in rows
+        Heard(label, name, speaker_id if with_ids else None, count, confirmed)
+        for label, name, speaker_id, count, confirmed in rows
     ]
 
 
@@ -167,10 +212,11 @@ def _by_label(heard: Sequence[Heard], wanted: Mapping[str, str]) -> dict[str, st
     return found
 
 
-def _put(recording: Recording, heard: Sequence[Heard], found: Mapping[str, str | None]) -> None:
+def _put(recording: Recording, heard: Sequence[Heard], found: Mapping[str, str | None]) -> int:
+    """Write who is who; return how many voice profiles learn from it."""
     ids = speakers.use(recording.user_id, {name for name in found.values() if name})
-    before = {each.label: (each.identified_name, each.speaker_id) for each in heard}
-    after = {label: (name, ids[name]) if name else (None, None) for label, name in found.items()}
+    before = {each.label: (each.identified_name, each.speaker_id, each.confirmed) for each in heard}
+    after = {label: (name, ids[name], True) if name else (None, None, False) for label, name in found.items()}
     changed = {label: now_is for label, now_is in after.items() if now_is != before[label]}
     if changed:
         db.session.execute(
@@ -181,13 +227,20 @@ def _put(recording: Recording, heard: Sequence[Heard], found: Mapping[str, str |
         )
         recording.updated_at = now()
     rows = [
-        {"recording_id": recording.id, "label": label, "name": name, "speaker_id": speaker_id}
-        for label, (name, speaker_id) in changed.items()
+        {
+            "recording_id": recording.id,
+            "label": label,
+            "name": name,
+            "speaker_id": speaker_id,
+            "confirmed": True,
+        }
+        for label, (name, speaker_id, _) in changed.items()
         if name is not None
     ]
     if rows:
         db.session.execute(insert(RecordingSpeaker), rows)
     _list_participants(recording, ((before | after)[label][0] or label for label in before))
+    return voice_profiles.learned(recording.id, [label for label, (name, _, _) in changed.items() if name])
 
 
 def _list_participants(recording: Recording, shown: Iterable[str]) -> None:

@@ -25,6 +25,7 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    true,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -121,6 +122,27 @@ def merge(actor: Actor, speaker_id: int, into_id: int) -> Speaker:
     return target
 
 
+def split(actor: Actor, speaker_id: int, name: str, recording_ids: Collection[int]) -> Speaker:
+    """Make two of one who were taken for the same: in these recordings it was somebody else, of this name."""
+    hold_owner(actor.user_id)
+    speaker = _get(actor, speaker_id)
+    theirs = set(
+        db.session.scalars(
+            select(RecordingSpeaker.recording_id).where(
+                RecordingSpeaker.speaker_id == speaker.id, RecordingSpeaker.recording_id.in_(recording_ids)
+            )
+        )
+    )
+    strange = sorted(set(recording_ids) - theirs)
+    if strange or not theirs:
+        complaint = f"{speaker.name} is not named in: {', '.join(map(str, strange)) or 'no recording'}"
+        raise Invalid(complaint, errors={"recording_ids": [complaint]})
+    other = create(actor, name)
+    other.last_used_at = now()
+    _pass_on(speaker.id, speaker.name, other, within=theirs)
+    return other
+
+
 def delete(actor: Actor, speaker_id: int) -> None:
     """Forget a speaker; recordings keep the name."""
     hold_owner(actor.user_id)
@@ -181,9 +203,16 @@ def _put_name(speaker: Speaker, name: str) -> None:
         ) from None
 
 
-def _pass_on(speaker_id: int, old: str, target: Speaker) -> None:
-    """Name the target where the speaker was named, in as many statements for a thousand recordings as for one."""
+def _pass_on(speaker_id: int, old: str, target: Speaker, within: Collection[int] | None = None) -> None:
+    """Name the target where the speaker was named, in as many statements for a thousand recordings as for one.
+
+    within: recordings where the speaker is named; all of the owner's, else.
+    """
     named = _named(target.user_id, speaker_id, old)
+    somewhere: ColumnElement[bool] = true()
+    if within is not None:
+        named = and_(RecordingSpeaker.speaker_id == speaker_id, RecordingSpeaker.recording_id.in_(within))
+        somewhere = Recording.id.in_(within)
     concerned = db.session.execute(
         select(
             Recording.id,
@@ -193,6 +222,7 @@ def _pass_on(speaker_id: int, old: str, target: Speaker) -> None:
         )
         .where(
             Recording.user_id == target.user_id,
+            somewhere,
             or_(
                 Recording.id.in_(select(RecordingSpeaker.recording_id).where(named)),
                 Recording.participants.contains(old, autoescape=True),

@@ -13,7 +13,17 @@ from speakr.domain.jobs import JobKind
 from speakr.domain.transcript import Segment as SpokenSegment
 from speakr.domain.transcript import Word
 from speakr.models import Recording, RecordingSpeaker, Segment, User
-from speakr.services import events, pipeline, search_index, system_settings, usage, users
+from speakr.services import (
+    events,
+    pipeline,
+    recording_speakers,
+    search_index,
+    speakers,
+    system_settings,
+    usage,
+    users,
+    voice_profiles,
+)
 from speakr.services.jobs import claims, requests
 
 _S = Segment.__table__.c
@@ -84,6 +94,11 @@ def to_json(segment: SpokenSegment) -> dict[str, Any]:
     }
 
 
+def from_json(kept: Mapping[str, Any]) -> SpokenSegment:
+    """Return a segment as it was before `to_json`."""
+    return SpokenSegment(**{**kept, "words": tuple(Word(*word) for word in kept["words"])})
+
+
 def store(
     held: claims.Claim,
     segments: Sequence[Mapping[str, Any]],
@@ -91,16 +106,21 @@ def store(
     language: str | None,
     engine: str,
     duration_seconds: float,
+    voices: Sequence[voice_profiles.Voice] = (),
 ) -> None:
     """Replace a recording's transcript, end the job and say what follows: one transaction, or nothing.
 
     Segments are as `to_json` gives them. Raises `ClaimLost` when somebody else owns the job.
     """
     job = claims.succeed(held)
+    if voices:
+        # Before the recording, as whoever changes speakers does, and after the job, as whoever removes accounts does.
+        speakers.hold_owner(held.user_id)
     # Held before the names below, as whoever renames a speaker does: else the two could wait for each other.
     recording = db.session.get_one(Recording, held.recording_id, with_for_update={"key_share": True})
     db.session.execute(delete(Segment).where(Segment.recording_id == recording.id))
-    # Labels are given anew by each hearing: who SPEAKER_01 was says nothing about who it is now.
+    # Labels are given anew by each hearing: who SPEAKER_01 was says nothing about who it is now, but voices do.
+    earlier = voice_profiles.confirmed_in(recording.id) if voices else ()
     db.session.execute(delete(RecordingSpeaker).where(RecordingSpeaker.recording_id == recording.id))
     if segments:
         db.session.execute(
@@ -129,6 +149,9 @@ def store(
         recording_id=recording.id,
     )
     preferences = users.preferences(db.session.get_one(User, recording.user_id))
+    voice_profiles.keep(recording.id, voices if preferences["learn_voices"] else ())
+    if voices and preferences["learn_voices"] and preferences["auto_speaker_labelling"]:
+        recording_speakers.recognise(recording, preferences["auto_speaker_labelling_threshold"], earlier)
     if segments and preferences["auto_summarization"] and system_settings.get("enable_auto_summarization"):
         requests.submit(recording, JobKind.SUMMARIZE)
     pipeline.settle(recording)

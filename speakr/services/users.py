@@ -16,6 +16,7 @@ from speakr.db import db
 from speakr.domain.errors import Conflict, Invalid, NotAuthenticated, NotFound
 from speakr.domain.permissions import Actor, Scope
 from speakr.models import Group, GroupMembership, User
+from speakr.services import voice_profiles
 
 DEFAULT_PREFERENCES: dict[str, Any] = {
     "ui_language": "en",
@@ -28,6 +29,7 @@ DEFAULT_PREFERENCES: dict[str, Any] = {
     "show_timestamps_simple_view": False,
     "editor_autosave": True,
     "diarize": True,
+    "learn_voices": True,
     "summary_prompt": None,
 }
 
@@ -230,6 +232,8 @@ def update(actor: Actor, changes: Mapping[str, Any], password: NewPassword | Non
         set_email(user, changes["email"])
     if "preferences" in changes:
         user.preferences = _differing({**user.preferences, **changes["preferences"]})
+        if not preferences(user)["learn_voices"]:
+            voice_profiles.forget(user.id)
     if password is not None:
         if user.password_hash != password.old_hash:
             raise Conflict("The password has been changed meanwhile.")

@@ -32,7 +32,13 @@ def test_labels_come_in_order_of_first_appearance(alice: Person) -> None:
     made = meeting(alice, "SPEAKER_02", "SPEAKER_00", "SPEAKER_02", "SPEAKER_01")
     assert alice.get(f"/api/v1/recordings/{made}/speakers").json == {
         "speakers": [
-            {"label": label, "identified_name": None, "speaker_id": None, "segment_count": count}
+            {
+                "label": label,
+                "identified_name": None,
+                "speaker_id": None,
+                "segment_count": count,
+                "confirmed": False,
+            }
             for label, count in (("SPEAKER_02", 2), ("SPEAKER_00", 1), ("SPEAKER_01", 1))
         ],
         "suggestions": {},

@@ -178,6 +178,7 @@ def test_a_new_name_shows_everywhere_at_once(alice: Person) -> None:
         "identified_name": "Jane <Doe>",
         "speaker_id": jane,
         "segment_count": 2,
+        "confirmed": True,
     }
     assert [item["id"] for item in alice.get("/api/v1/recordings?q=<Doe>").json["recordings"]] == [made]
 

@@ -94,7 +94,11 @@ def test_speakers_of_a_recording(house: House, monkeypatch: pytest.MonkeyPatch) 
     house.make("PUT", f"{R}/assign", {"speaker_map": {"SPEAKER_00": "Ann"}})
     known = HEARD | {"identified_name": "Ann", "speaker_id": 1}
     body = check(house, "GET", R, None, 200, {"speakers": [known], "suggestions": {}})
-    assert body["speakers"][0] == known | {"speaker_id": house.ids["speaker"], "segment_count": 3}
+    assert body["speakers"][0] == known | {
+        "speaker_id": house.ids["speaker"],
+        "segment_count": 3,
+        "confirmed": True,
+    }
     assert body["suggestions"] == {}
 
 

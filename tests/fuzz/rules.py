@@ -49,6 +49,8 @@ FIELDS_COMPARED: Mapping[tuple[str, str], str] = {
     ("renameSpeaker", "name"): "is counted without blanks and unseen characters",
     ("search", "q"): "how many words a question has",
     ("shareRecording", "user_id"): "user_id or username is needed",
+    ("splitSpeaker", "name"): "is counted without blanks and unseen characters",
+    ("splitSpeaker", "recording_ids"): "must be recordings in which the speaker is named",
     ("updateAccount", "storage_quota_mb"): "must not contradict storage_quota_bytes",
     ("updateAccount", "transcription_budget_minutes"): "must not contradict transcription_budget_seconds",
     ("updateWebhook", "folder_ids"): "must be folders that are there",

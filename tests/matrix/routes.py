@@ -162,6 +162,9 @@ _FILING = {
     f"POST {_V1}/speakers": [Case(ANYBODY, fixed(name="New"))],
     f"PUT {_V1}/speakers/<id:speaker_id>": [Case(MINE, fixed(name="New"))],
     f"DELETE {_V1}/speakers/<id:speaker_id>": [Case(MINE)],
+    f"POST {_V1}/speakers/<id:speaker_id>/split": [
+        Case(MINE, lambda ids: {"name": "New", "recording_ids": [ids["recording_id"]]})
+    ],
     f"POST {_V1}/speakers/<id:speaker_id>/merge": [
         Case(MINE, lambda ids: {"into_id": ids["other_speaker_id"]}, shows=("acquaintance",))
     ],
@@ -205,6 +208,7 @@ _WEBHOOKS = {
 _PEOPLE = {
     f"GET {_V1}/users/me": [Case(ANYBODY, shows=("email", "company", "prompt"))],
     f"PATCH {_V1}/users/me": [Case(ANYBODY, fixed(job_title="New"), shows=("email",))],
+    f"DELETE {_V1}/users/me/voices": [Case(ANYBODY)],
     f"GET {_V1}/users": [Case(ANYBODY, query="query=ali")],
     f"PUT {_V1}/settings/auto-summarization": [Case(ANYBODY, fixed(enabled=False))],
     f"GET {_V1}/stats": [Case(ANYBODY), Case(SITE_ADMIN, query="scope=all", name="of everybody")],

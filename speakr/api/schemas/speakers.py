@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import fields
+from marshmallow import fields, validate
 
 from speakr.api.schemas.common import SuccessOut
 from speakr.api.schemas.fields import REQUIRED, StrictBoolean, Text, UtcDateTime, Wire, an_id
+
+MOST_SPLIT = 1000
+"""Recordings named in one request."""
+
+
+_A_NAME = r"^[^,]*[!-+\--~\u00a1-\u00ac\u00ae-\u05ff][^,]*$"
 
 
 class SpeakerRefOut(Wire):
@@ -43,7 +49,7 @@ class SpeakerIn(Wire):
         metadata={
             **REQUIRED,
             "example": "Jane Smith",
-            "pattern": r"^[^,]*[!-+\--~\u00a1-\u00ac\u00ae-\u05ff][^,]*$",
+            "pattern": _A_NAME,
             "description": "At most 120 characters on one line, without commas: they separate participants.",
         },
     )
@@ -68,6 +74,18 @@ class MergeIn(Wire):
     into_id = an_id(required=True)
 
 
+class SplitIn(Wire):
+    """Who it was instead, and where."""
+
+    name = Text(
+        required=True,
+        metadata={"example": "John Smith", "pattern": _A_NAME, "description": "As for a new speaker."},
+    )
+    recording_ids = fields.List(
+        an_id(), required=True, validate=validate.Length(1, MOST_SPLIT), metadata={"example": [1]}
+    )
+
+
 class HeardOut(Wire):
     """Somebody who speaks in a recording."""
 
@@ -77,6 +95,10 @@ class HeardOut(Wire):
         required=True, allow_none=True, metadata={"description": "For the recording's owner only."}
     )
     segment_count = fields.Integer(required=True)
+    confirmed = fields.Boolean(
+        required=True,
+        metadata={"description": "A person gave the name; else it was given by voice, or there is none."},
+    )
 
 
 class SuggestionOut(Wire):

@@ -39,6 +39,7 @@ class PreferencesOut(Wire):
     show_timestamps_simple_view = fields.Boolean(required=True)
     editor_autosave = fields.Boolean(required=True)
     diarize = fields.Boolean(required=True)
+    learn_voices = fields.Boolean(required=True)
     summary_prompt = fields.String(required=True, allow_none=True)
 
 
@@ -80,6 +81,9 @@ class PreferencesIn(Wire):
     show_timestamps_simple_view = StrictBoolean()
     editor_autosave = StrictBoolean()
     diarize = StrictBoolean()
+    learn_voices = StrictBoolean(
+        metadata={"description": "Off: nothing is kept of how people sound, and what was kept is deleted."}
+    )
     summary_prompt = text(LONGEST_PROMPT, allow_none=True)
 
     @pre_load
@@ -104,6 +108,15 @@ class UserUpdateIn(Wire):
         metadata={"description": "A new one; needs current_password.", **LONG_ENOUGH},
     )
     current_password = text(LONGEST_PASSWORD)
+
+
+class VoicesDeletedOut(Wire):
+    """Voice data is gone."""
+
+    success = StrictBoolean(required=True)
+    deleted = fields.Integer(
+        required=True, metadata={"description": "Voices, one for each speaker of a recording."}
+    )
 
 
 class UserQuery(Wire):

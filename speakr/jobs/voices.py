@@ -1,0 +1,99 @@
+"""Telling speakers apart, as part of a transcription: windows chunk by chunk, then one clustering at the end.
+
+Engines that hear speakers apart do so inside one chunk; then only their labels are joined across chunks, by voice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from speakr.domain.transcript import Hints, Segment, Span
+from speakr.domain.turns import give_speakers
+from speakr.media.voices import weights
+from speakr.services.voice_profiles import Voice
+
+if TYPE_CHECKING:
+    from speakr.media.speech import Samples
+    from speakr.media.voices.diarization import Voice as HeardVoice
+
+logger = structlog.get_logger(__name__)
+
+# As with hearing, numpy is loaded in the work horse only.
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Segments with their speakers, and how these sound."""
+
+    segments: Sequence[Segment]
+    voices: Sequence[Voice]
+
+
+def step_for(duration_seconds: float) -> float:
+    """Return how far apart the windows of a recording start, in seconds."""
+    from speakr.media.voices import windows  # noqa: PLC0415
+
+    return windows.step_for(duration_seconds)
+
+
+def embed(
+    samples: Samples, start: float, spans: Sequence[Span], step_seconds: float
+) -> dict[str, Any] | None:
+    """Return the voice vectors of a chunk as they are kept in its result; None when there is no model here."""
+    from speakr.media.voices import windows  # noqa: PLC0415
+
+    try:
+        return windows.to_json(windows.embed_spans(samples, start, spans, step_seconds))
+    except weights.VoiceModelMissing as missing:  # on this worker; another one may have it
+        logger.warning("speakers_not_told_apart", reason=str(missing))
+        return None
+
+
+def tell_apart(
+    chunks: Sequence[Sequence[Segment]],
+    kept: Sequence[Mapping[str, Any] | None],
+    hints: Hints,
+    *,
+    is_diarized: bool,
+) -> Told:
+    """Give the segments of a recording their speakers.
+
+    chunks: the segments of each chunk; kept: what `embed` gave for it; is_diarized: the engine says it tells
+    speakers apart. Some do with some of their models only, which their labels show.
+    """
+    from speakr.media.voices import diarization, joining, windows  # noqa: PLC0415
+
+    segments = [segment for chunk in chunks for segment in chunk]
+    if not any(kept):
+        return Told(segments, ())
+    if is_diarized or any(len({segment.speaker for segment in chunk}) > 1 for chunk in chunks):
+        parts = [windows.from_json([part] if part else []) for part in kept]
+        segments, voices = joining.join(chunks, parts)
+        return Told(segments, _as_kept(voices))
+    heard = windows.from_json([part for part in kept if part])
+    found = diarization.diarize(heard, least=hints.min_speakers, most=hints.max_speakers)
+    spoken = give_speakers(segments, found.turns)
+    return Told(*_in_order(spoken, found.voices))
+
+
+def _in_order(
+    segments: Sequence[Segment], voices: Mapping[str, HeardVoice]
+) -> tuple[Sequence[Segment], Sequence[Voice]]:
+    """Count speakers in the order of their words; a voice without words is left out."""
+    from speakr.media.voices.diarization import label_of  # noqa: PLC0415
+
+    labels: dict[str, str] = {}
+    for segment in segments:
+        labels.setdefault(segment.speaker, label_of(len(labels)))
+    named = [replace(segment, speaker=labels[segment.speaker]) for segment in segments]
+    return named, _as_kept({labels[old]: voice for old, voice in voices.items() if old in labels})
+
+
+def _as_kept(voices: Mapping[str, HeardVoice]) -> list[Voice]:
+    return [
+        Voice(label, voice.vector.astype("<f2").tobytes(), voice.seconds) for label, voice in voices.items()
+    ]

@@ -1,0 +1,117 @@
+"""Who speaks when: from voice vectors along a recording to turns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from speakr.domain.transcript import Span
+from speakr.domain.turns import Turn
+from speakr.media.voices.clustering import Labels, centroids, cluster
+from speakr.media.voices.windows import Windows
+
+FRAME_SECONDS: Final = 0.1
+SWITCH_COST: Final = 0.32
+"""What a change of speakers must win, in sums of cosines over 0.1 s frames: about a third of a second of being sure."""
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """How somebody sounds in one recording: the mean of their vectors, and how much of their speech was heard."""
+
+    vector: Floats
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Diarization:
+    """Who speaks when, and how they sound, by label."""
+
+    turns: Sequence[Turn]
+    voices: Mapping[str, Voice]
+
+
+def label_of(position: int) -> str:
+    """Return what the speaker who comes at this place is called (`SPEAKER_00` is first)."""
+    return f"SPEAKER_{position:02d}"
+
+
+def diarize(windows: Windows, *, least: int | None = None, most: int | None = None) -> Diarization:
+    """Tell voices apart and say who speaks when. Labels are given by order of appearance.
+
+    least, most: how many people speak, where somebody knows.
+    """
+    if len(windows) == 0:
+        return Diarization((), {})
+    seconds = windows.seconds
+    groups = cluster(windows.vectors, seconds, least=least, most=most)
+    spoken = list(_turns(windows, centroids(windows.vectors, groups)))
+    order: dict[int, str] = {}
+    for _, _, voice in spoken:
+        order.setdefault(voice, label_of(len(order)))
+    turns = [Turn(start, end, order[voice]) for start, end, voice in spoken]
+    return Diarization(turns, _voices(windows, groups, seconds, order))
+
+
+def _voices(
+    windows: Windows, groups: Labels, seconds: npt.NDArray[np.float64], order: Mapping[int, str]
+) -> dict[str, Voice]:
+    means = centroids(windows.vectors, groups, seconds)
+    spoken = np.bincount(groups, weights=seconds)
+    return {label: Voice(means[voice], round(float(spoken[voice]), 3)) for voice, label in order.items()}
+
+
+def _turns(windows: Windows, means: Floats) -> Iterator[tuple[float, float, int]]:
+    """Yield who speaks when inside each stretch of speech; neighbours differ."""
+    likeness = windows.vectors @ means.T
+    middles = windows.middles
+    first = 0
+    for span, count in zip(windows.spans, windows.counts, strict=True):
+        last = first + count
+        if count:
+            yield from _turns_within(span, middles[first:last], likeness[first:last])
+        first = last
+
+
+def _turns_within(
+    span: Span, middles: npt.NDArray[np.float64], likeness: Floats
+) -> Iterator[tuple[float, float, int]]:
+    """middles: of the windows, shape (n,); likeness: of each to each voice, shape (n, voices)."""
+    if len(middles) == 1 or likeness.shape[1] == 1:
+        yield span.start, span.end, int(likeness.sum(axis=0).argmax())
+        return
+    frames = max(1, round(span.duration / FRAME_SECONDS))
+    times = span.start + (np.arange(frames) + 0.5) * FRAME_SECONDS
+    scores = np.stack([np.interp(times, middles, column) for column in likeness.T], axis=1)
+    path = best_path(scores, SWITCH_COST)
+    changes = [0, *(np.flatnonzero(np.diff(path)) + 1).tolist()]
+    starts = [span.start + change * FRAME_SECONDS for change in changes]
+    for start, end, change in zip(starts, [*starts[1:], span.end], changes, strict=True):
+        yield start, end, int(path[change])
+
+
+def best_path(scores: npt.NDArray[np.float64], switch_cost: float) -> Labels:
+    """Return the voice of each frame, so that the sum of scores less the cost of all changes is largest.
+
+    scores: shape (frames, voices). Source: A. Viterbi, IEEE Trans. Inf. Theory 13 (1967).
+    """
+    frames, voices = scores.shape
+    stay = np.arange(voices)
+    before = np.empty((frames, voices), np.intp)
+    best = scores[0].astype(np.float64)
+    for frame in range(1, frames):
+        leader = int(best.argmax())
+        switched = best[leader] - switch_cost
+        before[frame] = np.where(best >= switched, stay, leader)
+        best = np.maximum(best, switched) + scores[frame]
+    path = np.empty(frames, np.intp)
+    path[-1] = best.argmax()
+    for frame in range(frames - 1, 0, -1):
+        path[frame - 1] = before[frame, path[frame]]
+    return path

@@ -1,0 +1,73 @@
+"""Joining the speakers of chunks: an engine that hears each chunk alone numbers people anew in each.
+
+Whoever sounds alike in two chunks is one person; two speakers of one chunk never are, for the engine heard them apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from speakr.domain.transcript import Segment
+from speakr.media.voices.clustering import SAME_VOICE_DISTANCE
+from speakr.media.voices.diarization import Voice, label_of
+from speakr.media.voices.encoder import normalised
+from speakr.media.voices.windows import Windows
+
+
+def join(
+    chunks: Sequence[Sequence[Segment]], windows: Sequence[Windows]
+) -> tuple[list[Segment], Mapping[str, Voice]]:
+    """Return all segments with labels that hold in the whole recording, and how these speakers sound."""
+    segments: list[Segment] = []
+    voices: dict[str, Voice] = {}
+    count = 0
+    for chunk, heard in zip(chunks, windows, strict=True):
+        found = {label: _voice(chunk, label, heard) for label in dict.fromkeys(s.speaker for s in chunk)}
+        labels = _same(found, voices)
+        for label, voice in found.items():
+            if label not in labels:
+                labels[label] = label_of(count)
+                count += 1
+            if voice is not None:
+                voices[labels[label]] = _together(voices.get(labels[label]), voice)
+        segments += [replace(segment, speaker=labels[segment.speaker]) for segment in chunk]
+    return segments, voices
+
+
+def _voice(chunk: Sequence[Segment], label: str, heard: Windows) -> Voice | None:
+    """Return how a speaker of one chunk sounds, by the windows whose middles are theirs."""
+    middles = heard.middles
+    theirs = np.zeros(len(heard), bool)
+    for segment in chunk:
+        if segment.speaker == label:
+            theirs |= (segment.start <= middles) & (middles < segment.end)
+    if not theirs.any():
+        return None
+    seconds = heard.seconds[theirs]
+    mean = normalised((heard.vectors[theirs] * seconds[:, None]).sum(axis=0))
+    return Voice(mean, round(float(seconds.sum()), 3))
+
+
+def _same(found: Mapping[str, Voice | None], known: Mapping[str, Voice]) -> dict[str, str]:
+    """Pair the speakers of a chunk with those of earlier ones, the most alike first, nobody twice."""
+    pairs = [
+        (float(voice.vector @ other.vector), label, name)
+        for label, voice in found.items()
+        if voice is not None
+        for name, other in known.items()
+    ]
+    labels: dict[str, str] = {}
+    for likeness, label, name in sorted(pairs, key=lambda pair: -pair[0]):
+        if likeness >= 1 - SAME_VOICE_DISTANCE and label not in labels and name not in labels.values():
+            labels[label] = name
+    return labels
+
+
+def _together(one: Voice | None, other: Voice) -> Voice:
+    if one is None:
+        return other
+    mean = normalised(one.vector * np.float32(one.seconds) + other.vector * np.float32(other.seconds))
+    return Voice(mean, round(one.seconds + other.seconds, 3))

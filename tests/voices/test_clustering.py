@@ -1,0 +1,78 @@
+"""Vectors become voices."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from speakr.media.voices import clustering
+from speakr.media.voices.clustering import cluster, merges
+from speakr.media.voices.encoder import normalised
+
+
+def crowd(people: int, each: int, *, noise: float = 0.02, seed: int = 5) -> tuple[np.ndarray, np.ndarray]:
+    """Return vectors of people who do not sound alike, mixed, and who each of them is."""
+    random = np.random.default_rng(seed)
+    who = random.permutation(np.repeat(np.arange(people), each))
+    means = np.eye(people, 256)
+    vectors = np.abs(means[who] + random.normal(0, noise, (len(who), 256)))
+    return normalised(vectors.astype(np.float32)), who
+
+
+def is_same_partition(labels: np.ndarray, who: np.ndarray) -> bool:
+    return len(set(zip(labels.tolist(), who.tolist(), strict=True))) == len(set(who)) == len(set(labels))
+
+
+def test_the_tree_is_that_of_always_merging_the_closest_pair() -> None:
+    random = np.random.default_rng(2)
+    vectors = normalised(random.random((40, 256)).astype(np.float32))
+    groups = [[at] for at in range(len(vectors))]
+    distances = 1 - vectors @ vectors.T
+    heights = []
+    while len(groups) > 1:
+        height, one, other = min(
+            (distances[np.ix_(a, b)].mean(), i, j)
+            for i, a in enumerate(groups)
+            for j, b in enumerate(groups)
+            if i < j
+        )
+        heights.append(height)
+        groups[one] += groups.pop(other)
+    assert [merge.distance for merge in merges(vectors)] == pytest.approx(heights, abs=1e-5)
+
+
+@pytest.mark.parametrize("people", [1, 2, 5])
+def test_people_are_found_without_being_counted(people: int) -> None:
+    vectors, who = crowd(people, 20)
+    assert is_same_partition(cluster(vectors, np.full(len(who), 0.4)), who)
+
+
+def test_so_many_vectors_that_only_some_are_clustered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clustering, "MOST_CLUSTERED", 60)
+    vectors, who = crowd(3, 100)
+    assert is_same_partition(cluster(vectors, np.full(len(who), 0.4)), who)
+
+
+def test_hints_about_the_number_are_heeded() -> None:
+    vectors, who = crowd(4, 20)
+    seconds = np.full(len(who), 0.4)
+    assert len(set(cluster(vectors, seconds, most=2))) == 2
+    assert len(set(cluster(vectors, seconds, least=6))) >= 6
+    assert is_same_partition(cluster(vectors, seconds, least=2, most=5), who)
+    assert len(set(cluster(vectors[:3], seconds[:3], least=9))) == 3, "there is no more to tell apart"
+
+
+def test_a_hint_that_cannot_be_true_does_not_take_long() -> None:
+    vectors, who = crowd(2, 300)
+    assert len(set(cluster(vectors, np.full(len(who), 0.4), least=200))) == 200
+
+
+def test_who_hardly_speaks_is_taken_for_somebody_else() -> None:
+    vectors, who = crowd(2, 20)
+    seconds = np.where(who == 1, 0.05, 0.4)
+    assert set(cluster(vectors, seconds)) == {0}
+
+
+def test_nobody_and_one() -> None:
+    assert len(cluster(np.zeros((0, 256), np.float32), np.zeros(0))) == 0
+    assert cluster(crowd(1, 1)[0], np.array([0.3])).tolist() == [0]
