@@ -23,7 +23,7 @@ from speakr.db import unit_of_work
 from speakr.domain.errors import Invalid, NotFound
 from speakr.domain.permissions import Permission, Scope
 from speakr.exports import EXPORTERS
-from speakr.services import templates, transcripts
+from speakr.services import summaries, templates, transcripts
 from speakr.services.recordings import access, editing, holding
 from speakr.web.identity import actor, needs
 from speakr.web.json import json_response
@@ -105,7 +105,8 @@ class Summary(MethodView):
     def get(self, recording_id: int) -> Any:
         """Read the summary."""
         recording = access.get(actor(), recording_id, Permission.VIEW, texts=("summary",))
-        return {"summary": recording.summary, "has_summary": recording.has_summary}
+        evidence = summaries.evidence_of(recording)
+        return {"summary": recording.summary, "has_summary": recording.has_summary, **evidence}
 
     @needs(Scope.WRITE, RateClass.WRITE)
     @if_match(holding.hold)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import select
@@ -12,8 +13,8 @@ from speakr.connectors.language.base import Summary, Usage
 from speakr.db import db
 from speakr.domain.events import SummaryCompleted
 from speakr.domain.recordings import is_placeholder
-from speakr.models import Folder, Recording, RecordingTag, Tag, User
-from speakr.services import documents, events, pipeline, search_index, system_settings, usage
+from speakr.models import Folder, Recording, RecordingTag, SummaryEvidence, Tag, User
+from speakr.services import documents, events, pipeline, quoting, search_index, system_settings, usage
 from speakr.services.jobs import claims
 
 _VARIABLE = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
@@ -48,12 +49,13 @@ def _stacked_tag_prompts(recording_id: int) -> str:
     return "\n\n".join(prompt.strip() for prompt in prompts if prompt and prompt.strip())
 
 
-def store(held: claims.Claim, summary: Summary, title: str, spent: Usage) -> None:
+def store(held: claims.Claim, summary: Summary, title: str, spent: Usage, segment_ids: Sequence[int]) -> None:
     """Keep a summary (and a title for a recording that has none), end the job and tell: one transaction."""
     job = claims.succeed(held)
     recording = db.session.get_one(Recording, held.recording_id)
     recording.summary, recording.has_summary = summary.markdown, bool(summary.markdown)
     recording.summary_engine = summary.engine
+    _keep_evidence(recording.id, summary, segment_ids)
     if is_placeholder(recording.title):
         recording.title = documents.title_for(recording, title)[:200] or recording.title
     started, finished = job.started_at or job.created_at, job.finished_at or job.created_at
@@ -73,4 +75,33 @@ def store(held: claims.Claim, summary: Summary, title: str, spent: Usage) -> Non
         recording_id=recording.id,
     )
     pipeline.settle(recording)
+    pipeline.extract_if_due(recording)
     search_index.index(recording.id)
+
+
+def _keep_evidence(recording_id: int, summary: Summary, segment_ids: Sequence[int]) -> None:
+    row = db.session.get(SummaryEvidence, recording_id) or SummaryEvidence(recording_id=recording_id)
+    row.summary_sha256 = _fingerprint(summary.markdown)
+    row.coverage = round(summary.lines_read / len(segment_ids), 4)
+    row.lines = [
+        {"line": line, **quoting.keep_claim(claim, segment_ids)} for line, claim in summary.evidence.items()
+    ]
+    db.session.add(row)
+
+
+def evidence_of(recording: Recording) -> dict[str, Any]:
+    """Return what the lines of a summary rest on and how much was read for it; nothing once somebody edited it."""
+    row = db.session.get(SummaryEvidence, recording.id)
+    if row is None or row.summary_sha256 != _fingerprint(recording.summary or ""):
+        return {"sources": [], "coverage": None}
+    transcript = quoting.Transcript(recording.id)
+    return {
+        "sources": [
+            {"line": kept["line"], "text": kept["text"], **transcript.show_claim(kept)} for kept in row.lines
+        ],
+        "coverage": row.coverage,
+    }
+
+
+def _fingerprint(markdown: str) -> str:
+    return hashlib.sha256(markdown.encode()).hexdigest()

@@ -131,5 +131,7 @@ def store(
     preferences = users.preferences(db.session.get_one(User, recording.user_id))
     if segments and preferences["auto_summarization"] and system_settings.get("enable_auto_summarization"):
         requests.submit(recording, JobKind.SUMMARIZE)
+    else:
+        pipeline.extract_if_due(recording)
     pipeline.settle(recording)
     search_index.index(recording.id)

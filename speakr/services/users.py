@@ -29,6 +29,7 @@ DEFAULT_PREFERENCES: dict[str, Any] = {
     "editor_autosave": True,
     "diarize": True,
     "summary_prompt": None,
+    "time_zone": None,
 }
 
 MOST_FOUND = 20

@@ -53,7 +53,10 @@ PLANTED = [
     ("We start five weeks from next Tuesday.", "2026-04-21"),
     ("Let us do it on May 5 at 3.", "2026-05-05 15:00"),
     ("on march thirtieth at eleven a m we go live", "2026-03-30 11:00"),
-    ("the kick off is on the twentieth of october two thousand and twenty six at one thirty", "2026-10-20 13:30"),
+    (
+        "the kick off is on the twentieth of october two thousand and twenty six at one thirty",
+        "2026-10-20 13:30",
+    ),
 ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import fields
 
-from speakr.api.schemas.fields import Wire, text
+from speakr.api.schemas.fields import ClaimOut, Wire, text
 from speakr.api.schemas.recordings import LONG_TEXT
 
 
@@ -48,11 +48,22 @@ class TranscriptQuery(Wire):
     )
 
 
+class SummaryLineOut(ClaimOut):
+    """One line of a summary and what it rests on."""
+
+    line = fields.Integer(required=True, metadata={"description": "Of the Markdown, counted from 0."})
+    text = fields.String(required=True)
+
+
 class SummaryOut(Wire):
-    """A summary, if there is one."""
+    """A summary, if there is one; `sources` are empty once somebody has edited it."""
 
     summary = fields.String(required=True, allow_none=True)
     has_summary = fields.Boolean(required=True)
+    sources = fields.List(fields.Nested(SummaryLineOut), required=True)
+    coverage = fields.Float(
+        required=True, allow_none=True, metadata={"description": "Share of segments read for it, 0 to 1."}
+    )
 
 
 class NotesOut(Wire):

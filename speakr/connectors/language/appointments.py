@@ -29,7 +29,9 @@ _PLACE = re.compile(
     r"\b(?:in|at) (?:the )?((?:(?:big|small|main|large) )?(?:conference|meeting|board|class)[ -]?room(?: [A-Z0-9]\w*)?|"
     r"room (?:\d+|[A-Z]\w*|one|two|three|four|five|six|seven|eight|nine|ten)|[A-Z]\w+(?: [A-Z]\w+)* (?:office|building|hall|room))",
 )
-_FILLER = re.compile(r"^(?:(?:okay|ok|so|well|and|but|yes|yeah|right|um|uh|alright|then|great|good)\b[,.]?\s+)+", re.IGNORECASE)
+_FILLER = re.compile(
+    r"^(?:(?:okay|ok|so|well|and|but|yes|yeah|right|um|uh|alright|then|great|good)\b[,.]?\s+)+", re.IGNORECASE
+)
 
 
 def speaks_english(request: ExtractRequest) -> bool:

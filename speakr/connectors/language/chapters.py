@@ -78,7 +78,9 @@ def find_chapters(lines: Sequence[Line]) -> list[Chapter]:
     ]
 
 
-def _boundaries(sentences: Sequence[Sentence], terms: Sequence[Sequence[str]], lines: Sequence[Line]) -> list[int]:
+def _boundaries(
+    sentences: Sequence[Sentence], terms: Sequence[Sequence[str]], lines: Sequence[Line]
+) -> list[int]:
     """Return the positions of the sentences that begin a new chapter, except the first."""
     times = np.array([sentence.start for sentence in sentences])
     if len(sentences) < 2 * FEWEST_WINDOW_SENTENCES or times[-1] - times[0] < 2 * SHORTEST_CHAPTER_SECONDS:
@@ -95,9 +97,10 @@ def _boundaries(sentences: Sequence[Sentence], terms: Sequence[Sequence[str]], l
         if worth[at] <= 0:
             break
         gap = int(at) + 1
-        is_apart = all(
-            abs(times[gap] - times[other]) >= SHORTEST_CHAPTER_SECONDS for other in chosen
-        ) and min(times[gap] - times[0], times[-1] - times[gap]) >= SHORTEST_CHAPTER_SECONDS / 2
+        is_apart = (
+            all(abs(times[gap] - times[other]) >= SHORTEST_CHAPTER_SECONDS for other in chosen)
+            and min(times[gap] - times[0], times[-1] - times[gap]) >= SHORTEST_CHAPTER_SECONDS / 2
+        )
         if is_apart:
             chosen.append(gap)
     return _moved_to_their_places(_worth_keeping(sorted(chosen), sums), sums, bonus, width)
@@ -171,7 +174,9 @@ def _worth_keeping(chosen: Sequence[int], sums: npt.NDArray[np.float32]) -> list
     """Drop boundaries, the weakest first, whose sides resemble each other nearly as much as themselves."""
     kept = list(chosen)
     while kept:
-        gains = [_gain(sums, ([0, *kept][at], kept[at], [*kept, len(sums) - 1][at + 1])) for at in range(len(kept))]
+        gains = [
+            _gain(sums, ([0, *kept][at], kept[at], [*kept, len(sums) - 1][at + 1])) for at in range(len(kept))
+        ]
         weakest = int(np.argmin(gains))
         if gains[weakest] >= LEAST_GAIN:
             break

@@ -84,7 +84,9 @@ class EmbeddedLanguageConnector:
     def chat(self, request: ChatRequest) -> ChatAnswer:
         """Quote what was said about the words of the question, or say that nothing was."""
         text, sources = answer_from_lines(request)
-        return ChatAnswer(text=text, sources=sources, engine=f"{self.name}/bm25", lines_read=len(request.lines))
+        return ChatAnswer(
+            text=text, sources=sources, engine=f"{self.name}/bm25", lines_read=len(request.lines)
+        )
 
     def identify_speakers(self, request: IdentifyRequest) -> Identification:
         """Take names from introductions and from how people address each other, where they are clear."""

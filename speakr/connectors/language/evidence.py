@@ -52,7 +52,9 @@ _CAPITALS_MEAN_NOTHING = frozenset({"de", "lb"})
 class Evidence:
     """The lines of one transcript, ready to be asked. `translated`: statements are in another language than lines."""
 
-    def __init__(self, lines: Sequence[Line], *, language: str | None = None, translated: bool = False) -> None:
+    def __init__(
+        self, lines: Sequence[Line], *, language: str | None = None, translated: bool = False
+    ) -> None:
         self._lines = lines
         self._language = language
         self._translated = translated
@@ -89,7 +91,9 @@ class Evidence:
     def is_named(self, name: str, sources: Sequence[Source]) -> bool:
         """Tell whether somebody is named near these sources, or speaks there."""
         around = self._around(source.line for source in sources)
-        near = {word for at in around for word in find_words(f"{self._lines[at].speaker} {self._lines[at].text}")}
+        near = {
+            word for at in around for word in find_words(f"{self._lines[at].speaker} {self._lines[at].text}")
+        }
         return set(find_words(name)) <= near or name in {self._lines[at].speaker for at in around}
 
     def _source(self, at: int, text: str) -> Source:
@@ -122,13 +126,17 @@ class Evidence:
         spoken = " ".join(self._lines[at].text for at in around)
         if not numbers_in(_ONE.sub("", text)) <= numbers_in(spoken):
             return False
-        near = {word for at in around for word in find_words(f"{self._lines[at].speaker} {self._lines[at].text}")}
+        near = {
+            word for at in around for word in find_words(f"{self._lines[at].speaker} {self._lines[at].text}")
+        }
         if any(name not in near for name in self._names(text)):
             return False
         if self._translated:
             return True
         own = _content(text)
-        if own and len(own & frozenset().union(*(self._content(at) for at in around))) < least_overlap * len(own):
+        if own and len(own & frozenset().union(*(self._content(at) for at in around))) < least_overlap * len(
+            own
+        ):
             return False
         return not self._turns_around(text, own, places)
 
@@ -152,7 +160,9 @@ class Evidence:
             words = find_words(match[0].removesuffix("'s").removesuffix("’s"))  # noqa: RUF001 - typeset text
             if not words or words[0] in ENGLISH_FUNCTION_WORDS:
                 continue
-            if not _SENTENCE_START.search(text[: match.start()]) or self._begins_as_a_name(words[0], text[match.end() :]):
+            if not _SENTENCE_START.search(text[: match.start()]) or self._begins_as_a_name(
+                words[0], text[match.end() :]
+            ):
                 names.add(words[0])
         return names
 

@@ -30,7 +30,10 @@ MOST_TOPIC_SOURCES = 5
 FEWEST_TASK_WORDS = 4
 
 _VERB = r"(?!be\b|have\b|see\b|say\b|know\b|think\b|never\b|not\b|probably\b|always\b)[a-z]{2,}"
-_MINE = re.compile(rf"\b(?:I'll|I will|I am going to|I'm going to|I can|I have to|I need to|I must|let me) (?:also |then )?({_VERB})", re.IGNORECASE)
+_MINE = re.compile(
+    rf"\b(?:I'll|I will|I am going to|I'm going to|I can|I have to|I need to|I must|let me) (?:also |then )?({_VERB})",
+    re.IGNORECASE,
+)
 _YOURS = re.compile(
     rf"\b(?:(?:can|could|would|will) you(?: please)?|please|you (?:should|need to|have to|must)|make sure(?: that)?|don't forget to) ({_VERB})",
     re.IGNORECASE,
@@ -39,10 +42,32 @@ _OURS = re.compile(
     rf"\b(?:we (?:need to|have to|must|should)|somebody (?:should|has to|needs to)|someone (?:should|has to|needs to)) ({_VERB})",
     re.IGNORECASE,
 )
-_THEIRS = re.compile(rf"\b([A-Z][a-z]+),? (?:will|is going to|should|has to|needs to|must|can you|could you|please) ({_VERB})")
+_THEIRS = re.compile(
+    rf"\b([A-Z][a-z]+),? (?:will|is going to|should|has to|needs to|must|can you|could you|please) ({_VERB})"
+)
 _NAMED = re.compile(r"\b(?:action item|to[- ]do|task)\b[: ]", re.IGNORECASE)
-_NO_NAMES = frozenset({"we", "you", "they", "he", "she", "it", "this", "that", "there", "who", "what", "nobody", "everybody", "i"})
-_QUESTION_OF_OPINION = re.compile(r"\b(?:can|could) you (?:hear|see|say|tell|imagine|explain|believe)\b|\bplease (?:no|note)\b", re.IGNORECASE)
+_NO_NAMES = frozenset(
+    {
+        "we",
+        "you",
+        "they",
+        "he",
+        "she",
+        "it",
+        "this",
+        "that",
+        "there",
+        "who",
+        "what",
+        "nobody",
+        "everybody",
+        "i",
+    }
+)
+_QUESTION_OF_OPINION = re.compile(
+    r"\b(?:can|could) you (?:hear|see|say|tell|imagine|explain|believe)\b|\bplease (?:no|note)\b",
+    re.IGNORECASE,
+)
 
 
 def find_insights(request: ExtractRequest, engine: str) -> Insights:

@@ -12,7 +12,8 @@ from speakr.connectors.language.spoken_dates import SpokenDate
 _HAS_DAY = re.compile(r"\d|[^\W\d_]{5,}")
 """A digit, or a word long enough to be a weekday, a month or «morgen»: short words are taken for days far too often."""
 _TIME = re.compile(
-    r"\b([01]?\d|2[0-3])(?:[:h.]([0-5]\d)(?!\d|\.\d)(?:\s*uhr)?|\s*(?:uhr|h\b|heures?|horas?\b)\s*([0-5]\d)?)", re.IGNORECASE
+    r"\b([01]?\d|2[0-3])(?:[:h.]([0-5]\d)(?!\d|\.\d)(?:\s*uhr)?|\s*(?:uhr|h\b|heures?|horas?\b)\s*([0-5]\d)?)",
+    re.IGNORECASE,
 )
 _TIME_REACH = 25
 """Characters behind a date in which its time may stand: dateparser often leaves it out."""
@@ -60,9 +61,7 @@ def find_foreign_dates(text: str, moment: datetime, language: str) -> list[Spoke
         at = first + len(said)
         if not _NUMERIC.search(said) and not any(first < other.last and other.first < at for other in found):
             found.append(_dated(text, when, first, at, moment))
-    return sorted(
-        (date for date in found if date.start.date() >= base.date()), key=lambda date: date.first
-    )
+    return sorted((date for date in found if date.start.date() >= base.date()), key=lambda date: date.first)
 
 
 def _numeric_day(match: re.Match[str], base: datetime) -> datetime | None:

@@ -64,7 +64,8 @@ class FoundInsights:
         if len(claims) <= MOST_POINTS:
             return claims
         words = [
-            [word for word in find_words(claim.text) if word not in ENGLISH_FUNCTION_WORDS] for claim in claims
+            [word for word in find_words(claim.text) if word not in ENGLISH_FUNCTION_WORDS]
+            for claim in claims
         ]
         return [claims[at] for at in pick_sentences(words, MOST_POINTS)]
 
@@ -75,7 +76,10 @@ class FoundInsights:
             claim = self._claim(item, "text")
             if not claim.text or any(_are_same(claim.text, other.claim.text) for other in items):
                 continue
-            owner, due = _text(item.get("owner"), LONGEST_NAME) or None, _text(item.get("due"), LONGEST_NAME) or None
+            owner, due = (
+                _text(item.get("owner"), LONGEST_NAME) or None,
+                _text(item.get("due"), LONGEST_NAME) or None,
+            )
             dates = dates_in(due, self._request) if due and self._is_spoken(due, claim) else []
             items.append(
                 ActionItem(
@@ -173,7 +177,9 @@ class FoundInsights:
         return Claim(claim.text, claim.sources, is_verified=False)
 
     def _is_spoken(self, words: str, claim: Claim) -> bool:
-        spoken = {word for source in claim.sources for word in find_words(self._request.lines[source.line].text)}
+        spoken = {
+            word for source in claim.sources for word in find_words(self._request.lines[source.line].text)
+        }
         return set(find_words(words)) <= spoken
 
     def _items(self, name: str) -> Iterable[Mapping[str, Any]]:

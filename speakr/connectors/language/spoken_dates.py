@@ -113,7 +113,9 @@ def _weekday(match: re.Match[str], today: date) -> tuple[date, bool]:
 
 
 def _weekday_of_week(match: re.Match[str], today: date) -> tuple[date, bool]:
-    weeks = 2 if match["later"] else 1 if match["week"].startswith(("next", "the following", "the week")) else 0
+    weeks = (
+        2 if match["later"] else 1 if match["week"].startswith(("next", "the following", "the week")) else 0
+    )
     return in_week(today + timedelta(days=7 * weeks), WEEKDAYS.index(match["weekday"])), True
 
 
@@ -171,39 +173,62 @@ _DAYS: tuple[tuple[re.Pattern[str], Resolve], ...] = tuple(
     (re.compile(rf"\b(?:{pattern})\b" if not pattern.endswith(_END) else rf"\b{pattern}"), resolve)
     for pattern, resolve in (
         (r"\d{4}-\d{2}-\d{2}", _iso),
-        (rf"(?:the )?{_NTH} (?:to|until|till|through) (?:the )?\d{{1,2}}(?:st|nd|rd|th) (?:of )?{_MONTH}(?: ,? ?(?P<year>20\d\d))?", _of_month),
+        (
+            rf"(?:the )?{_NTH} (?:to|until|till|through) (?:the )?\d{{1,2}}(?:st|nd|rd|th) (?:of )?{_MONTH}(?: ,? ?(?P<year>20\d\d))?",
+            _of_month,
+        ),
         (rf"(?:(?:the )?{_NTH} (?:of )?{_MONTH})(?:(?: ,)? (?P<year>20\d\d))?", _of_month),
         (rf"(?:(?:the )?(?P<nth>\d{{1,2}}) (?:of )?{_MONTH})(?:(?: ,)? (?P<year>20\d\d))?", _of_month),
         (rf"{_MONTH} (?:the )?{_NTH}(?:(?: ,)? (?P<year>20\d\d))?", _of_month),
         (rf"{_MONTH} (?P<nth>\d{{1,2}})(?! ?[ap]m)(?! ?%)(?:(?: ,)? (?P<year>20\d\d))?", _of_month),
-        (rf"(?:the )?(?P<which>1st|2nd|3rd|4th|last) {_WEEKDAY} (?:of|in) (?:(?P<next>next month)|(?:this|the) month|{_MONTH})", _nth_weekday),
+        (
+            rf"(?:the )?(?P<which>1st|2nd|3rd|4th|last) {_WEEKDAY} (?:of|in) (?:(?P<next>next month)|(?:this|the) month|{_MONTH})",
+            _nth_weekday,
+        ),
         (rf"(?:the )?{_NTH} of (?P<of>next|this|the) month", _nth),
         (rf"{_WEEKDAY} (?:of |in )?{_OF_WEEK}", _weekday_of_week),
         (rf"{_OF_WEEK} (?:on |, )?{_WEEKDAY}", _weekday_of_week),
         (rf"{_WEEKDAY} after next", _weekday_after_next),
-        (rf"{_COUNT} {_UNIT} from (?:(?P<anchor>today|tomorrow|now)|(?:this |(?P<next>next ))?{_WEEKDAY})", _later),
+        (
+            rf"{_COUNT} {_UNIT} from (?:(?P<anchor>today|tomorrow|now)|(?:this |(?P<next>next ))?{_WEEKDAY})",
+            _later,
+        ),
         (rf"{_WEEKDAY} in {_COUNT} {_UNIT}", _later),
         (rf"in {_COUNT} {_UNIT}(?: '?s? ?time)?(?: on (?P<on>{'|'.join(WEEKDAYS)}))?", _later),
-        (r"(?P<after>(?:the )?day after )?(?P<near>tomorrow|today|tonight|this (?:morning|afternoon|evening))", _near),
+        (
+            r"(?P<after>(?:the )?day after )?(?P<near>tomorrow|today|tonight|this (?:morning|afternoon|evening))",
+            _near,
+        ),
         (rf"(?:{_WEEKDAY} ,? ?)?(?:on|by|until|till|before|for) the {_NTH}{_END}", _nth),
         (rf"(?:{_WEEKDAY} ,? ?)the {_NTH}{_END}", _nth),
         (rf"(?P<which>next|this coming|this|coming|the following|the coming)? ?{_WEEKDAY}(?! s\b)", _weekday),
-        (rf"(?:the )?(?P<edge>end|beginning|start|middle) of (?:(?P<next>next )?(?:the |this )?(?P<unit>week|month|year)|{_MONTH})", _limit),
+        (
+            rf"(?:the )?(?P<edge>end|beginning|start|middle) of (?:(?P<next>next )?(?:the |this )?(?P<unit>week|month|year)|{_MONTH})",
+            _limit,
+        ),
         (r"(?P<next>next) (?P<unit>week|month|year)", _limit),
     )
 )
 
-_PAST = re.compile(r"\b(?:last|past|previous|since) (?:\w+ )?$|^ (?:ago|before last|last (?:week|month|year))\b")
+_PAST = re.compile(
+    r"\b(?:last|past|previous|since) (?:\w+ )?$|^ (?:ago|before last|last (?:week|month|year))\b"
+)
 _PART = re.compile(r"\b(?:morning|afternoon|evening|night|tonight|noon|midnight|lunch|lunchtime|dinner)\b")
-_TIME_TEXT = r"(?:(?P<{0}h>\d{{1,2}})(?::(?P<{0}m>\d\d))? ?(?P<{0}ap>[ap]m)?|(?P<{0}named>noon|midday|midnight))"
+_TIME_TEXT = (
+    r"(?:(?P<{0}h>\d{{1,2}})(?::(?P<{0}m>\d\d))? ?(?P<{0}ap>[ap]m)?|(?P<{0}named>noon|midday|midnight))"
+)
 _RANGE = re.compile(
     rf"\b(?:from |between |at )?{_TIME_TEXT.format('a')} (?:to|and|until|till|-|–) {_TIME_TEXT.format('b')}\b"  # noqa: RUF001 - a dash
 )
 _AT = re.compile(
     rf"\b(?P<lead>at|by|from|around|about|before|after|until|till|@) (?:about |around )?{_TIME_TEXT.format('a')}(?!\d|:\d|%| ?(?:percent|people|euros?|dollars?|items?|minutes|hours|days|weeks))\b"
 )
-_BARE = re.compile(r"\b(?:(?P<ah>\d{1,2})(?::(?P<am>\d\d)) ?(?P<aap>[ap]m)?|(?P<ah2>\d{1,2}) ?(?P<aap2>[ap]m)|(?P<anamed>noon|midday|midnight))\b")
-_FOR = re.compile(r"\bfor (?:(?P<half>half an hour)|(?P<count>\d{1,3}|an?) (?P<unit>minute|hour)s?(?P<and> and a half)?)\b")
+_BARE = re.compile(
+    r"\b(?:(?P<ah>\d{1,2})(?::(?P<am>\d\d)) ?(?P<aap>[ap]m)?|(?P<ah2>\d{1,2}) ?(?P<aap2>[ap]m)|(?P<anamed>noon|midday|midnight))\b"
+)
+_FOR = re.compile(
+    r"\bfor (?:(?P<half>half an hour)|(?P<count>\d{1,3}|an?) (?P<unit>minute|hour)s?(?P<and> and a half)?)\b"
+)
 _NEAR = 60
 """Characters between a date and a time that belong together."""
 
@@ -248,8 +273,15 @@ def _is_verb(match: re.Match[str]) -> bool:
     """Tell whether «may» or «march» is perhaps no month: «you may 2 of them»."""
     groups = match.groupdict()
     is_bare = match[0].split()[0] in {"may", "march"} and not re.search(r"\d(st|nd|rd|th)\b", match[0])
-    is_said_of_a_day = re.search(r"\b(?:on|by|until|till|before|after|of|in|for) $|, $", match.string[: match.start()])
-    return groups.get("month") in {"may", "march"} and is_bare and not groups.get("year") and not is_said_of_a_day
+    is_said_of_a_day = re.search(
+        r"\b(?:on|by|until|till|before|after|of|in|for) $|, $", match.string[: match.start()]
+    )
+    return (
+        groups.get("month") in {"may", "march"}
+        and is_bare
+        and not groups.get("year")
+        and not is_said_of_a_day
+    )
 
 
 def _joined(days: Sequence[_Day], plain: str) -> list[_Day]:
@@ -367,4 +399,3 @@ def _end_of(plain: str, day: _Day, start: datetime, end: clock | None, high: int
     count = int(match["count"]) if match["count"].isdigit() else 1
     minutes = count * (60 if match["unit"] == "hour" else 1) + (30 if match["and"] else 0)
     return start + timedelta(minutes=minutes)
-

@@ -35,7 +35,9 @@ def _only_introduces(written: str, plain: str) -> bool:
 def _check(written: str, plain: str, evidence: Evidence) -> Claim:
     """Check each statement of a line against what is cited behind it; the line is as good as the worst."""
     checked = [
-        evidence.check_or_find(text, cited) for text, cited in _statements(written) if len(find_words(text)) > 1
+        evidence.check_or_find(text, cited)
+        for text, cited in _statements(written)
+        if len(find_words(text)) > 1
     ]
     sources: dict[Source, None] = {source: None for claim in checked for source in claim.sources}
     return Claim(
