@@ -206,7 +206,7 @@ class Settings:
         default="UTC",
         env="SPEAKR_TIME_ZONE",
         section="Language model",
-        help="Where «tomorrow» is, for who does not say.",
+        help="IANA time zone in which «tomorrow at three» is understood, for users who have not set theirs.",
     )
 
     # -- first start
