@@ -384,7 +384,7 @@ def upgrade() -> None:
     sa.Column('content', sa.JSON(none_as_null=True), nullable=False),
     sa.Column('engine', sa.String(length=120), nullable=False),
     sa.Column('is_extractive', sa.Boolean(), nullable=False),
-    sa.Column('coverage', sa.Float(), nullable=False),
+    sa.Column('coverage', sa.Double(), nullable=False),
     sa.Column('last_segment_id', sa.BigInteger(), nullable=False),
     sa.Column('created_at', speakr.db.UTCDateTime(), nullable=False),
     sa.ForeignKeyConstraint(['recording_id'], ['recordings.id'], name=op.f('fk_insights_recording_id'), ondelete='CASCADE'),
@@ -395,7 +395,7 @@ def upgrade() -> None:
     sa.Column('recording_id', sa.Integer(), nullable=False),
     sa.Column('summary_sha256', sa.String(length=64), nullable=False),
     sa.Column('lines', sa.JSON(none_as_null=True), nullable=False),
-    sa.Column('coverage', sa.Float(), nullable=False),
+    sa.Column('coverage', sa.Double(), nullable=False),
     sa.ForeignKeyConstraint(['recording_id'], ['recordings.id'], name=op.f('fk_summary_evidence_recording_id'), ondelete='CASCADE'),
     sa.PrimaryKeyConstraint('recording_id', name=op.f('pk_summary_evidence')),
     sqlite_autoincrement=True

@@ -43,7 +43,7 @@ class Fact:
 
 def long_talk(hours: float, seed: int = 1) -> tuple[list[Line], list[Fact]]:
     """Return lines of six seconds each, every one a fact of its own."""
-    rng = random.Random(seed)
+    rng = random.Random(seed)  # noqa: S311 - a talk, no secret
     lines, facts = [], []
     for at in range(int(hours * 600)):
         fact = Fact(at, *(rng.choice(of) for of in (PEOPLE, DEEDS, THINGS, PLACES, NUMBERS)))
@@ -78,7 +78,7 @@ LIES = (
 def lie(kind: str, fact: Fact, lines: list[Line]) -> dict[str, object]:
     """Return a false claim that looks like a true one."""
     claim = true_claim(fact)
-    around = " ".join(f"{l.speaker} {l.text}" for l in lines[max(fact.line - 2, 0) : fact.line + 3])
+    around = " ".join(f"{line.speaker} {line.text}" for line in lines[max(fact.line - 2, 0) : fact.line + 3])
     place = next(p for p in (*PLACES, "Quito") if p not in around)
     person = next(p for p in (*PEOPLE, "Zoltan") if p not in around)
     changed: dict[str, dict[str, object]] = {

@@ -40,7 +40,7 @@ def heard_again(segments: list[Segment], ear: SecondEar, on_segment: OnSegment =
 
 
 def test_a_loop_is_heard_again_without_the_prompt() -> None:
-    ear = SecondEar(lambda chunk: [Segment(107, 112, "It is due on Friday.", confidence=0.8)])
+    ear = SecondEar(lambda _: [Segment(107, 112, "It is due on Friday.", confidence=0.8)])
     assert heard_again([GOOD, LOOP], ear) == [GOOD.text, "It is due on Friday."]
     (chunk,), (hints,) = ear.chunks, ear.hints
     assert (chunk.start, chunk.spans) == (106.8, (Span(107, 112),))

@@ -108,7 +108,7 @@ def _boundaries(
 
 def _window(times: Vector) -> int:
     """Return how many sentences one side of a comparison has."""
-    seconds_each = max((times[-1] - times[0]) / len(times), 0.1)
+    seconds_each = max(float(times[-1] - times[0]) / len(times), 0.1)
     return min(max(round(WINDOW_SECONDS / seconds_each), FEWEST_WINDOW_SENTENCES), MOST_WINDOW_SENTENCES)
 
 

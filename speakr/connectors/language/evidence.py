@@ -124,7 +124,9 @@ class Evidence:
     def _bears_out(self, text: str, places: Sequence[int], least_overlap: float = LEAST_OVERLAP) -> bool:
         around = self._around(places)
         spoken = " ".join(self._lines[at].text for at in around)
-        if not numbers_in(_ONE.sub("", text)) <= numbers_in(spoken):
+        # A line with a number in it is the one that tells the number; else it may have been said beside it.
+        told = numbers_in(" ".join(self._lines[at].text for at in places)) or numbers_in(spoken)
+        if not numbers_in(_ONE.sub("", text)) <= told:
             return False
         near = {
             word for at in around for word in find_words(f"{self._lines[at].speaker} {self._lines[at].text}")

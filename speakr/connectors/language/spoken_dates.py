@@ -29,6 +29,7 @@ from speakr.connectors.language.calendar_days import (
     nth_weekday,
 )
 from speakr.connectors.language.spoken_numbers import Token, to_digits
+from speakr.connectors.language.spoken_times import end_of, find_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,25 +211,8 @@ _DAYS: tuple[tuple[re.Pattern[str], Resolve], ...] = tuple(
     )
 )
 
-_PAST = re.compile(
-    r"\b(?:last|past|previous|since) (?:\w+ )?$|^ (?:ago|before last|last (?:week|month|year))\b"
-)
-_PART = re.compile(r"\b(?:morning|afternoon|evening|night|tonight|noon|midnight|lunch|lunchtime|dinner)\b")
-_TIME_TEXT = (
-    r"(?:(?P<{0}h>\d{{1,2}})(?::(?P<{0}m>\d\d))? ?(?P<{0}ap>[ap]m)?|(?P<{0}named>noon|midday|midnight))"
-)
-_RANGE = re.compile(
-    rf"\b(?:from |between |at )?{_TIME_TEXT.format('a')} (?:to|and|until|till|-|–) {_TIME_TEXT.format('b')}\b"  # noqa: RUF001 - a dash
-)
-_AT = re.compile(
-    rf"\b(?P<lead>at|by|from|around|about|before|after|until|till|@) (?:about |around )?{_TIME_TEXT.format('a')}(?!\d|:\d|%| ?(?:percent|people|euros?|dollars?|items?|minutes|hours|days|weeks))\b"
-)
-_BARE = re.compile(
-    r"\b(?:(?P<ah>\d{1,2})(?::(?P<am>\d\d)) ?(?P<aap>[ap]m)?|(?P<ah2>\d{1,2}) ?(?P<aap2>[ap]m)|(?P<anamed>noon|midday|midnight))\b"
-)
-_FOR = re.compile(
-    r"\bfor (?:(?P<half>half an hour)|(?P<count>\d{1,3}|an?) (?P<unit>minute|hour)s?(?P<and> and a half)?)\b"
-)
+_PAST_BEFORE = re.compile(r"\b(?:last|past|previous|since) (?:\w+ )?$")
+_PAST_AFTER = re.compile(r"^ (?:ago|before last|last (?:week|month|year))\b")
 _NEAR = 60
 """Characters between a date and a time that belong together."""
 
@@ -261,7 +245,7 @@ def _days(plain: str, today: date) -> list[_Day]:
             first, last = match.start() + len(match[0]) - len(match[0].lstrip()), match.end()
             if any(first < other.last and other.first < last for other in taken):
                 continue
-            if _PAST.search(plain[:first]) or _PAST.search(plain[last:]) or _is_verb(match):
+            if _PAST_BEFORE.search(plain[:first]) or _PAST_AFTER.search(plain[last:]) or _is_verb(match):
                 continue
             resolved = resolve(match, today)
             if resolved is not None:
@@ -302,100 +286,24 @@ def _with_time(
     plain: str, places: Sequence[tuple[int, int]], day: _Day, bounds: tuple[int, int], moment: datetime
 ) -> SpokenDate:
     begin, end = max(bounds[0], day.first - _NEAR), min(bounds[1], day.last + _NEAR)
-    before, after = (begin, day.first), (day.last, end)
-    first, last = day.first, day.last
-    around = plain[begin:end]
-    start_clock = end_clock = None
-    # What is said after a date belongs to it rather than what is said before.
-    for low, high in (after, before):
-        match = _first_time(plain, low, high)
-        if match is None:
-            continue
-        part = _part_of_day(around)
-        names = match.re.groupindex
-        start_clock = _clock(match, "a", part)
-        if start_clock is None:
-            continue
-        if "bh" in names:
-            end_clock = _clock(match, "b", part)
-            start_clock = _same_half(match, start_clock, end_clock)
-        first, last = min(first, match.start()), max(last, match.end())
-        break
-    zone = moment.tzinfo
-    start = datetime.combine(day.day, start_clock or clock(), zone)
-    finish = None
-    if start_clock is not None:
-        finish = _end_of(plain, day, start, end_clock, end)
-    if start_clock == clock(0) and "midnight" in around:
-        start += timedelta(days=1)
+    time = find_time(plain, (begin, day.first), (day.last, end))
+    if time is None:
+        start, finish, first, last = (
+            datetime.combine(day.day, clock(), moment.tzinfo),
+            None,
+            day.first,
+            day.last,
+        )
+    else:
+        # Midnight is where a day ends for who speaks of it.
+        start = datetime.combine(day.day + timedelta(days=time.is_midnight), time.start, moment.tzinfo)
+        finish = end_of(plain, start, time.end, day.first, end)
+        first, last = min(day.first, time.first), max(day.last, time.last)
     return SpokenDate(
         start=start,
         end=finish,
-        has_time=start_clock is not None,
+        has_time=time is not None,
         is_day=day.is_day,
         first=places[first][0],
         last=places[last - 1][1],
     )
-
-
-def _first_time(plain: str, low: int, high: int) -> re.Match[str] | None:
-    matches = [
-        match for pattern in (_RANGE, _AT, _BARE) if (match := pattern.search(plain, low, high)) is not None
-    ]
-    good = [match for match in matches if match.re is not _RANGE or _is_range(match)]
-    return min(good, key=lambda match: (match.start(), -match.end()), default=None)
-
-
-def _is_range(match: re.Match[str]) -> bool:
-    """«9 to 11» alone may count anything; with a word before, minutes or half of the day it is a time."""
-    has_mark = any(match[name] for name in ("am", "bm", "aap", "bap", "anamed", "bnamed"))
-    return has_mark or match[0].startswith(("from", "between", "at"))
-
-
-def _part_of_day(around: str) -> str:
-    match = _PART.search(around)
-    return match[0] if match else ""
-
-
-def _clock(match: re.Match[str], which: str, part: str) -> clock | None:
-    groups = match.groupdict()
-    named = groups.get(f"{which}named")
-    if named:
-        return clock(0) if named == "midnight" else clock(12)
-    hour_text = groups.get(f"{which}h") or groups.get(f"{which}h2")
-    if hour_text is None:
-        return None
-    hour, minute = int(hour_text), int(groups.get(f"{which}m") or 0)
-    half = groups.get(f"{which}ap") or groups.get(f"{which}ap2")
-    if hour > 23 or minute > 59:  # noqa: PLR2004 - clocks
-        return None
-    if half and hour <= 12:  # noqa: PLR2004 - half a day
-        return clock(hour % 12 + (12 if half == "pm" else 0), minute)
-    is_late = part in {"afternoon", "evening", "night", "tonight", "dinner"}
-    if hour < 12 and (is_late or (part != "morning" and 1 <= hour <= 6)):  # noqa: PLR2004 - half a day, six o'clock
-        hour += 12
-    return clock(hour, minute)
-
-
-def _same_half(match: re.Match[str], start: clock, end: clock | None) -> clock:
-    """Read «from 2 to 4 pm» as an afternoon's, and «from 11 to 1 pm» as it must be."""
-    groups = match.groupdict()
-    if end is None or groups["aap"] or groups["anamed"] or not groups["bap"]:
-        return start
-    hour = int(groups["ah"]) % 12 + (12 if groups["bap"] == "pm" else 0)
-    later = start.replace(hour=hour)
-    return later if later < end else start.replace(hour=int(groups["ah"]) % 12)
-
-
-def _end_of(plain: str, day: _Day, start: datetime, end: clock | None, high: int) -> datetime | None:
-    if end is not None:
-        finish = datetime.combine(start.date(), end, start.tzinfo)
-        return finish if finish > start else finish + timedelta(hours=12 if end.hour < 12 else 24)  # noqa: PLR2004 - half a day
-    match = _FOR.search(plain, day.first, high)
-    if match is None:
-        return None
-    if match["half"]:
-        return start + timedelta(minutes=30)
-    count = int(match["count"]) if match["count"].isdigit() else 1
-    minutes = count * (60 if match["unit"] == "hour" else 1) + (30 if match["and"] else 0)
-    return start + timedelta(minutes=minutes)

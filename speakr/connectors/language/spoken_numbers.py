@@ -73,10 +73,12 @@ _ORDINALS = {
 _TENS_ORDINALS = {"twentieth": 20, "thirtieth": 30}
 _SCALES = {"hundred": 100, "thousand": 1000, "million": 1_000_000}
 _CARDINALS: Mapping[str, int] = _UNITS | _TENS
+_VALUES: Mapping[str, int] = {**_CARDINALS, **_ORDINALS, **_TENS_ORDINALS}
+_LONGEST_NUMBER = 12
 _NUMBER_WORDS = frozenset({*_CARDINALS, *_ORDINALS, *_TENS_ORDINALS, *_SCALES})
 
 _TOKEN = re.compile(
-    r"\d+(?:st|nd|rd|th)\b|\d{4}-\d{2}-\d{2}|\d+(?::\d{2})?(?=[ap]m\b)|\d+(?:[:.,]\d+)*|[ap]\.\s?m\b\.?|o['’]clock|[^\W\d_]+(?:['’][^\W\d_]+)?|[^\w\s]",
+    r"\d+(?:st|nd|rd|th)\b|\d{4}-\d{2}-\d{2}|\d+(?::\d{2})?(?=[ap]m\b)|\d+(?:[:.,]\d+)*|[ap]\.\s?m\b\.?|o['’]clock|[^\W\d_]+(?:['’][^\W\d_]+)?|[^\w\s]",  # noqa: RUF001 - typeset text
     re.IGNORECASE,
 )
 _LARGEST_MINUTE = 59
@@ -145,37 +147,30 @@ def _numbers(tokens: Sequence[Token]) -> list[Token]:
 
 def _read_number(tokens: Sequence[Token], at: int) -> tuple[int, str, int]:
     """Return value, ordinal suffix and tokens used of the number that begins here; none used if none does."""
-    words = [token.text for token in tokens[at : at + 12]]
+    words = [token.text for token in tokens[at : at + _LONGEST_NUMBER]]
     year = _read_year(words)
     if year is not None:
         return year[0], "", year[1]
     total = current = used = 0
-    last_scale = 0
     for position, word in enumerate(words):
-        if word in _ORDINALS or word in _TENS_ORDINALS:
-            value = _ORDINALS.get(word) or _TENS_ORDINALS[word]
-            if used and not _may_follow(current, value):
-                break
-            number = total + current + value
-            return number, _suffix(number), position + 1
-        if word in _CARDINALS:
-            value = _CARDINALS[word]
+        value = _VALUES.get(word)
+        if value is not None:
             if used and not _may_follow(current, value):
                 break
             current += value
             used = position + 1
+            if word not in _CARDINALS:
+                return total + current, _suffix(total + current), used
         elif word in _SCALES and used:
-            scale = _SCALES[word]
-            if scale == 100:  # noqa: PLR2004 - a hundred
-                current *= scale
+            if word == "hundred":
+                current *= 100
             else:
-                total, current, last_scale = total + current * scale, 0, scale
+                total, current = total + current * _SCALES[word], 0
             used = position + 1
-        elif word == "and" and used and (current >= 100 or last_scale) and words[position + 1 : position + 2]:  # noqa: PLR2004 - «two hundred and five»
-            following = words[position + 1]
-            if following not in _CARDINALS and following not in _ORDINALS and following not in _TENS_ORDINALS:
-                break
-        else:
+        elif (
+            not (word == "and" and (current >= 100 or total) and words[position + 1 : position + 2])
+            or words[position + 1] not in _VALUES
+        ):  # noqa: PLR2004 - «two hundred and five»
             break
     return total + current, "", used
 
@@ -241,37 +236,50 @@ def _clock_times(tokens: Sequence[Token]) -> list[Token]:
 def _read_time(tokens: Sequence[Token], at: int) -> tuple[Token, int]:
     """Return the token that stands here, or the time that begins here, and how many tokens it took."""
     words = [token.text for token in tokens[at : at + 5]]
+    is_range = at > 0 and tokens[at - 1].text in {"from", "between"}
+    read = _before_or_after_the_hour(words, is_range=is_range) or _hour_first(words)
+    if read is None:
+        return tokens[at], 1
+    hour, minute, used = read
+    return tokens[at].joined(tokens[at + used - 1], f"{hour}:{minute:02d}"), used
 
-    def time(hour: int, minute: int, used: int) -> tuple[Token, int]:
-        return tokens[at].joined(tokens[at + used - 1], f"{hour}:{minute:02d}"), used
 
-    begin = 1 if words[0] in {"a", "exactly"} and len(words) > 1 and words[1] == "quarter" else 0
-    minutes = {"half": 30, "quarter": 15}.get(words[begin]) or (
-        int(words[0]) if words[0].isdigit() and 0 < int(words[0]) < 30 else None  # noqa: PLR2004 - «twenty past»
-    )
+def _before_or_after_the_hour(words: Sequence[str], *, is_range: bool) -> tuple[int, int, int] | None:
+    """Read «half past nine», «a quarter to ten», «ten minutes past two»: hour, minute, tokens used."""
+    begin = 1 if words[0] in {"a", "exactly"} and words[1:2] == ["quarter"] else 0
+    minutes = {"half": 30, "quarter": 15}.get(words[begin]) or _minutes_before_past(words[0])
     rest = words[begin + 1 :]
     if minutes and rest and rest[0] in {"minutes", "minute"}:
         begin, rest = begin + 1, rest[1:]
-    if minutes and len(rest) > 1 and rest[0] in {"past", "after", "to"}:
-        hour = _hour(rest[1]) if words[0] != "half" or rest[0] != "to" else None
-        is_range = at > 0 and tokens[at - 1].text in {"from", "between"}
-        is_span = rest[0] in {"to", "after"} and (is_range or not _counts_minutes(words, begin))
-        if hour is not None and not is_span:
-            if rest[0] == "to":
-                return time((hour - 2) % 12 + 1 if hour <= 12 else hour - 1, 60 - minutes, begin + 3)  # noqa: PLR2004 - on the clock's face
-            return time(hour, minutes, begin + 3)
+    if not minutes or len(rest) < 2 or rest[0] not in {"past", "after", "to"}:  # noqa: PLR2004 - «past nine»
+        return None
+    hour = _hour(rest[1])
+    if hour is None or (words[0] == "half" and rest[0] == "to"):
+        return None
+    if rest[0] in {"to", "after"} and (is_range or not _counts_minutes(words, begin)):
+        return None
+    if rest[0] == "to":
+        return (hour - 2) % 12 + 1 if hour <= 12 else hour - 1, 60 - minutes, begin + 3  # noqa: PLR2004 - on the clock's face
+    return hour, minutes, begin + 3
+
+
+def _minutes_before_past(word: str) -> int | None:
+    return int(word) if word.isdigit() and 0 < int(word) < 30 else None  # noqa: PLR2004 - «twenty past»
+
+
+def _hour_first(words: Sequence[str]) -> tuple[int, int, int] | None:
+    """Read «nine o'clock», «nine oh five», «nine thirty»: hour, minute, tokens used."""
     hour = _hour(words[0])
-    if hour is not None and len(words) > 1:
-        if words[1] == "o'clock":
-            return time(hour, 0, 2)
-        if words[1] == "o" and words[2:4] == ["'", "clock"]:
-            return time(hour, 0, 4)
-        if words[1] in {"oh", "o"} and len(words) > 2 and words[2].isdigit() and int(words[2]) < 10:  # noqa: PLR2004 - «nine oh five»
-            return time(hour, int(words[2]), 3)
-        is_minute = words[1].isdigit() and len(words[1]) == 2 and 10 <= int(words[1]) <= _LARGEST_MINUTE  # noqa: PLR2004 - two digits
-        if is_minute:
-            return time(hour, int(words[1]), 2)
-    return tokens[at], 1
+    if hour is None or len(words) == 1:
+        return None
+    second = words[1]
+    if second == "o'clock":
+        return hour, 0, 2
+    if second in {"oh", "o"} and words[2:3] and words[2].isdigit() and int(words[2]) < 10:  # noqa: PLR2004 - «nine oh five»
+        return hour, int(words[2]), 3
+    if second.isdigit() and len(second) == 2 and 10 <= int(second) <= _LARGEST_MINUTE:  # noqa: PLR2004 - two digits
+        return hour, int(second), 2
+    return None
 
 
 def _counts_minutes(words: Sequence[str], begin: int) -> bool:

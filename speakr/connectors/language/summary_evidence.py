@@ -17,7 +17,8 @@ _BEFORE_STOP = re.compile(r"[ \t]+(?=[.,;:!?](?:\s|$))")
 
 def separate(markdown: str, evidence: Evidence) -> tuple[str, dict[int, Claim]]:
     """Return the summary as people read it, and what each of its lines rests on, by its position (from 0)."""
-    lines, claims = [], {}
+    lines: list[str] = []
+    claims: dict[int, Claim] = {}
     for written in markdown.splitlines():
         plain = _BEFORE_STOP.sub("", CITATION.sub("", written)).rstrip()
         if not plain and written.strip():
