@@ -25,6 +25,7 @@ class SegmentOut(Wire):
     start_time = fields.Float(required=True)
     end_time = fields.Float(required=True)
     confidence = fields.Float(allow_none=True)
+    words_per_minute = fields.Float(allow_none=True)
     words = fields.List(fields.Nested(WordOut), metadata={"description": "With words=true only."})
 
 
@@ -45,6 +46,10 @@ class TranscriptQuery(Wire):
     )
     words = fields.String(
         load_default="false", metadata={"description": "true adds words with their times (json)."}
+    )
+    paragraphs = fields.String(
+        load_default="false",
+        metadata={"description": "true joins what one speaker says to paragraphs, a blank line between (text)."},
     )
 
 
