@@ -7,14 +7,23 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from speakr.connectors.language.base import Summary, Usage
 from speakr.db import db
 from speakr.domain.events import SummaryCompleted
 from speakr.domain.recordings import is_placeholder
 from speakr.models import Folder, Recording, RecordingTag, SummaryEvidence, Tag, User
-from speakr.services import documents, events, pipeline, quoting, search_index, system_settings, usage
+from speakr.services import (
+    documents,
+    events,
+    memberships,
+    pipeline,
+    quoting,
+    search_index,
+    system_settings,
+    usage,
+)
 from speakr.services.jobs import claims
 
 _VARIABLE = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
@@ -26,7 +35,7 @@ def instructions_for(recording: Recording, options: Mapping[str, Any]) -> str | 
     First match: the request's prompt; all tags' prompts in their order; the folder's; the user's; the server's.
     `{{name}}` is then replaced by the upload's prompt variables, or by nothing.
     """
-    found = (options.get("custom_prompt") or "").strip() or _stacked_tag_prompts(recording.id)
+    found = (options.get("custom_prompt") or "").strip() or _stacked_tag_prompts(recording)
     if not found and recording.folder_id is not None:
         folder = db.session.get(Folder, recording.folder_id)
         found = (folder.custom_prompt or "").strip() if folder else ""
@@ -39,11 +48,15 @@ def instructions_for(recording: Recording, options: Mapping[str, Any]) -> str | 
     return _VARIABLE.sub(lambda match: str(variables.get(match[1], "")), found) or None
 
 
-def _stacked_tag_prompts(recording_id: int) -> str:
+def _stacked_tag_prompts(recording: Recording) -> str:
+    """Return the prompts of the tags its owner can see, those of groups they have left not among them."""
     prompts = db.session.scalars(
         select(Tag.custom_prompt)
         .join(RecordingTag, RecordingTag.tag_id == Tag.id)
-        .where(RecordingTag.recording_id == recording_id)
+        .where(
+            RecordingTag.recording_id == recording.id,
+            or_(Tag.user_id == recording.user_id, Tag.group_id.in_(memberships.group_ids(recording.user_id))),
+        )
         .order_by(RecordingTag.position, Tag.id)
     )
     return "\n\n".join(prompt.strip() for prompt in prompts if prompt and prompt.strip())

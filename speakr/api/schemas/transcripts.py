@@ -49,7 +49,9 @@ class TranscriptQuery(Wire):
     )
     paragraphs = fields.String(
         load_default="false",
-        metadata={"description": "true joins what one speaker says to paragraphs, a blank line between (text)."},
+        metadata={
+            "description": "true joins what one speaker says to paragraphs, a blank line between (text)."
+        },
     )
 
 

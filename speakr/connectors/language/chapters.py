@@ -30,11 +30,13 @@ DEPTH_DEVIATIONS = 1.0
 LEAST_DEPTH = 0.12
 PAUSE_SECONDS = 1.5
 PAUSE_BONUS, SPEAKER_BONUS, MARKER_BONUS = 0.10, 0.05, 0.10
-PLACE_WEIGHT = 0.5
+PLACE_WEIGHT = 0.25
 """How much a pause or another speaker counts against the words of one sentence."""
-LEAST_GAIN = 1.35
+FARTHEST_MOVE_SENTENCES = 40
+MOST_MOVES = 3
+LEAST_GAIN = 2.0
 """A boundary is kept if the sides resemble themselves so many times more than each other."""
-MOST_TERMS = 3000
+MOST_TERMS = 1500
 TITLE_PHRASES = 2
 LONGEST_TITLE = 80
 
@@ -97,13 +99,22 @@ def _boundaries(
         if worth[at] <= 0:
             break
         gap = int(at) + 1
-        is_apart = (
-            all(abs(times[gap] - times[other]) >= SHORTEST_CHAPTER_SECONDS for other in chosen)
-            and min(times[gap] - times[0], times[-1] - times[gap]) >= SHORTEST_CHAPTER_SECONDS / 2
-        )
-        if is_apart:
+        if _is_apart(times, gap, chosen):
             chosen.append(gap)
-    return _moved_to_their_places(_worth_keeping(sorted(chosen), sums), sums, bonus, width)
+    placed = _moved_to_their_places(sorted(chosen), sums, bonus)
+    placed = _moved_to_their_places(_worth_keeping(placed, sums), sums, bonus)
+    kept: list[int] = []
+    for gap in placed:
+        if _is_apart(times, gap, kept):
+            kept.append(gap)
+    return kept
+
+
+def _is_apart(times: Vector, gap: int, others: Sequence[int]) -> bool:
+    """Tell whether a chapter that begins here is long enough, and so is the one before it."""
+    return all(abs(times[gap] - times[other]) >= SHORTEST_CHAPTER_SECONDS for other in (0, *others)) and bool(
+        times[-1] - times[gap] >= SHORTEST_CHAPTER_SECONDS / 2
+    )
 
 
 def _window(times: Vector) -> int:
@@ -195,24 +206,32 @@ def _gain(sums: npt.NDArray[np.float32], edges: tuple[int, int, int]) -> float:
     return (sum(inside) / 2) / (_cosine(sums[gap] - sums[first], sums[end] - sums[gap]) + 1e-3)
 
 
-def _moved_to_their_places(
-    gaps: Sequence[int], sums: npt.NDArray[np.float32], bonus: Vector, width: int
-) -> list[int]:
-    """Move each boundary by a few sentences to where the words of one side end and those of the other begin."""
-    moved: list[int] = []
-    edges = [0, *gaps, len(sums) - 1]
-    for at, gap in enumerate(gaps, start=1):
-        reach = min(width, (gap - edges[at - 1]) // 2, (edges[at + 1] - gap) // 2)
-        low, high = gap - reach, gap + reach
-        before, after = sums[low] - sums[edges[at - 1]], sums[edges[at + 1]] - sums[high]
-        # How much more each sentence near the boundary belongs before it than after it.
-        rows = sums[low + 1 : high + 1] - sums[low:high]
-        belongs = np.array([_cosine(row, before) - _cosine(row, after) for row in rows])
-        fits = np.concatenate([[0.0], np.cumsum(belongs)])
-        fits += PLACE_WEIGHT * bonus[low - 1 : high]
-        # Of equals the last: an answer belongs to what it answers.
-        moved.append(low + len(fits) - 1 - int(np.argmax(fits[::-1])))
+def _moved_to_their_places(gaps: Sequence[int], sums: npt.NDArray[np.float32], bonus: Vector) -> list[int]:
+    """Move each boundary to where the words of one side end and those of the other begin."""
+    moved = list(gaps)
+    for _ in range(MOST_MOVES):
+        edges = [0, *moved, len(sums) - 1]
+        places = {
+            _best_place(sums, bonus, (edges[at], edges[at + 1], edges[at + 2])) for at in range(len(moved))
+        }
+        moved = sorted(places - {0, len(sums) - 1})
+        if moved == edges[1:-1]:
+            break
     return moved
+
+
+def _best_place(sums: npt.NDArray[np.float32], bonus: Vector, edges: tuple[int, int, int]) -> int:
+    """Return the best gap near the middle one of three edges."""
+    first, gap, end = edges
+    reach = min(FARTHEST_MOVE_SENTENCES, (gap - first) // 2, (end - gap) // 2)
+    low, high = gap - reach, gap + reach
+    before, after = sums[low] - sums[first], sums[end] - sums[high]
+    # How much more each sentence near the boundary belongs before it than after it.
+    rows = sums[low + 1 : high + 1] - sums[low:high]
+    belongs = np.array([_cosine(row, before) - _cosine(row, after) for row in rows])
+    fits = np.concatenate([[0.0], np.cumsum(belongs)]) + PLACE_WEIGHT * bonus[low - 1 : high]
+    # Of equals the last: an answer belongs to what it answers.
+    return low + len(fits) - 1 - int(np.argmax(fits[::-1]))
 
 
 def _title(sentences: Sequence[Sentence], stop: frozenset[str]) -> str:

@@ -168,9 +168,13 @@ def _read_number(tokens: Sequence[Token], at: int) -> tuple[int, str, int]:
                 total, current = total + current * _SCALES[word], 0
             used = position + 1
         elif (
-            not (word == "and" and (current >= 100 or total) and words[position + 1 : position + 2])
+            not (
+                word == "and"
+                and (current >= _SCALES["hundred"] or total)
+                and words[position + 1 : position + 2]
+            )
             or words[position + 1] not in _VALUES
-        ):  # noqa: PLR2004 - «two hundred and five»
+        ):
             break
     return total + current, "", used
 
