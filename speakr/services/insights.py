@@ -129,7 +129,7 @@ def _chapters(kept: Sequence[Mapping[str, Any]], transcript: quoting.Transcript)
             "title": title,
             "start_time": transcript.rows[at].start,
             "end_time": end,
-            "sources": transcript.show([(transcript.rows[at].id, transcript.rows[at].text)]),
+            "sources": transcript.show([(transcript.rows[at].id, quoting.opening(transcript.rows[at].text))]),
         }
         for (title, at), end in zip(places, ends[: len(places)], strict=True)
     ]

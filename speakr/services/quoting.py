@@ -14,6 +14,7 @@ from speakr.services import transcripts
 
 Stored = Sequence[tuple[int, str]]
 """[segment id, quote] each."""
+_LONGEST_OPENING = 200
 
 
 def keep(sources: Iterable[Source], segment_ids: Sequence[int]) -> list[list[Any]]:
@@ -66,6 +67,12 @@ class Transcript:
     def place_of(self, segment_id: int) -> int | None:
         """Return the position of a segment, if it is still there."""
         return self._places.get(segment_id)
+
+
+def opening(text: str) -> str:
+    """Return the first words of a segment as a quote."""
+    plain = _plain(text)
+    return plain if len(plain) <= _LONGEST_OPENING else plain[:_LONGEST_OPENING].rpartition(" ")[0]
 
 
 def _plain(text: str) -> str:

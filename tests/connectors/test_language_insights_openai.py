@@ -21,7 +21,7 @@ from speakr.connectors.language.base import (
     Usage,
 )
 from speakr.connectors.language.lines import one_line
-from speakr.domain.errors import ConnectorUnavailable
+from speakr.domain.errors import ConnectorRejected
 from tests.connectors.chat_server import MakeSettings, chat_reply, connector_for, material_of, system_of
 from tests.connectors.fake_provider import FakeProvider, Reply, Request
 from tests.connectors.scripted_talk import LIES, answer_with, lie, long_talk, numbers_shown, true_claim
@@ -225,7 +225,7 @@ def test_a_model_that_never_answers_in_json_is_told_so(
     rubbish: str, make_connector: Callable[..., LanguageConnector], provider: FakeProvider
 ) -> None:
     provider.answers(chat_reply(rubbish))
-    with pytest.raises(ConnectorUnavailable) as failed:
+    with pytest.raises(ConnectorRejected) as failed:
         extract(make_connector(), TALK)
     assert failed.value.tokens_spent == 214
 

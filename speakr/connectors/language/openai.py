@@ -40,7 +40,7 @@ from speakr.connectors.language.speaker_prompts import read_names, speaker_messa
 from speakr.connectors.language.summary_evidence import separate, unproven
 from speakr.connectors.language.titles import clean_title, shorten, take_excerpt
 from speakr.connectors.openai_access import OpenAIAccess
-from speakr.domain.errors import ConnectorRejected, ConnectorUnavailable, Invalid
+from speakr.domain.errors import ConnectorRejected, Invalid
 from speakr.settings import Settings
 
 TRIES_PER_PART = 2
@@ -147,7 +147,10 @@ class OpenAILanguageConnector:
         with _enough_room():
             read_in_parts(texts, find, max(self._room(messages(legend)), LEAST_ROOM_TOKENS))
         if not parts:
-            raise ConnectorUnavailable(f"{SERVICE} gave an answer that cannot be understood.")
+            # Not ConnectorUnavailable: it has been asked again already, and each time costs as much.
+            raise ConnectorRejected(
+                f"{SERVICE} did not answer in JSON. Choose a model that can, to find key points and events."
+            )
 
     def write_title(self, request: SummaryRequest) -> Title:
         """Write a title from the whole transcript, or from its beginning, middle and end if it is long."""

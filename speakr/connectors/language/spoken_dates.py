@@ -80,6 +80,15 @@ def _iso(match: re.Match[str], today: date) -> tuple[date, bool] | None:  # noqa
         return None
 
 
+def _with_slashes(match: re.Match[str], today: date) -> tuple[date, bool] | None:
+    """Resolve «6/19/2026»: month first as in America, unless it cannot be one."""
+    month, day = int(match["one"]), int(match["two"])
+    if month > 12:  # noqa: PLR2004 - months
+        month, day = day, month
+    found = coming_day(today, month, day, int(match["year"])) if 1 <= month <= 12 else None  # noqa: PLR2004 - as above
+    return None if found is None else (found, True)
+
+
 def _near(match: re.Match[str], today: date) -> tuple[date, bool]:
     days = {"tomorrow": 1, "today": 0, "tonight": 0, "this": 0}[match["near"].split()[0]]
     return today + timedelta(days=days + (1 if match["after"] else 0)), True
@@ -103,6 +112,11 @@ def _later(match: re.Match[str], today: date) -> tuple[date, bool] | None:
     if groups.get("on"):
         return in_week(day, WEEKDAYS.index(match["on"])), True
     return day, True
+
+
+def _week_later(match: re.Match[str], today: date) -> tuple[date, bool]:
+    """Resolve «Tuesday week», the Tuesday after the coming one."""
+    return coming_weekday(today, WEEKDAYS.index(match["weekday"])) + timedelta(days=7), True
 
 
 def _weekday(match: re.Match[str], today: date) -> tuple[date, bool]:
@@ -174,6 +188,7 @@ _DAYS: tuple[tuple[re.Pattern[str], Resolve], ...] = tuple(
     (re.compile(rf"\b(?:{pattern})\b" if not pattern.endswith(_END) else rf"\b{pattern}"), resolve)
     for pattern, resolve in (
         (r"\d{4}-\d{2}-\d{2}", _iso),
+        (r"(?P<one>\d{1,2}) / (?P<two>\d{1,2}) / (?P<year>20\d\d)", _with_slashes),
         (
             rf"(?:the )?{_NTH} (?:to|until|till|through) (?:the )?\d{{1,2}}(?:st|nd|rd|th) (?:of )?{_MONTH}(?: ,? ?(?P<year>20\d\d))?",
             _of_month,
@@ -191,9 +206,10 @@ _DAYS: tuple[tuple[re.Pattern[str], Resolve], ...] = tuple(
         (rf"{_OF_WEEK} (?:on |, )?{_WEEKDAY}", _weekday_of_week),
         (rf"{_WEEKDAY} after next", _weekday_after_next),
         (
-            rf"{_COUNT} {_UNIT} from (?:(?P<anchor>today|tomorrow|now)|(?:this |(?P<next>next ))?{_WEEKDAY})",
+            rf"{_COUNT} {_UNIT} (?:from|on) (?:(?P<anchor>today|tomorrow|now)|(?:this |(?P<next>next ))?{_WEEKDAY})",
             _later,
         ),
+        (rf"{_WEEKDAY} week(?= at|$| [.,])", _week_later),
         (rf"{_WEEKDAY} in {_COUNT} {_UNIT}", _later),
         (rf"in {_COUNT} {_UNIT}(?: '?s? ?time)?(?: on (?P<on>{'|'.join(WEEKDAYS)}))?", _later),
         (
@@ -213,13 +229,14 @@ _DAYS: tuple[tuple[re.Pattern[str], Resolve], ...] = tuple(
 
 _PAST_BEFORE = re.compile(r"\b(?:last|past|previous|since) (?:\w+ )?$")
 _PAST_AFTER = re.compile(r"^ (?:ago|before last|last (?:week|month|year))\b")
+_ABBREVIATED = {"sept": "september", **{month[:3]: month for month in MONTHS}}
 _NEAR = 60
 """Characters between a date and a time that belong together."""
 
 
 def find_dates(text: str, moment: datetime) -> list[SpokenDate]:
     """Return the dates that lie ahead of a moment, in the order they are spoken of; times are in its time zone."""
-    tokens = to_digits(text)
+    tokens = _in_full(to_digits(text))
     plain, places = _plain(tokens)
     days = _days(plain, moment.date())
     found = []
@@ -236,6 +253,18 @@ def _plain(tokens: Sequence[Token]) -> tuple[str, list[tuple[int, int]]]:
     for token in tokens:
         places += [(token.first, token.last)] * (len(token.text) + 1)
     return " ".join(token.text for token in tokens), places
+
+
+def _in_full(tokens: Sequence[Token]) -> list[Token]:
+    """Write out months that are abbreviated beside a number: «Sept. 3», «3 Sept»."""
+    written: list[Token] = []
+    for at, token in enumerate(tokens):
+        beside = [*tokens[max(at - 1, 0) : at], *[t for t in tokens[at + 1 : at + 3] if t.text != "."][:1]]
+        if token.text in _ABBREVIATED and any(other.text[0].isdigit() for other in beside):
+            written.append(Token(_ABBREVIATED[token.text], token.first, token.last))
+        elif not (token.text == "." and at and tokens[at - 1].text in _ABBREVIATED):
+            written.append(token)
+    return written
 
 
 def _days(plain: str, today: date) -> list[_Day]:

@@ -75,6 +75,7 @@ _SCALES = {"hundred": 100, "thousand": 1000, "million": 1_000_000}
 _CARDINALS: Mapping[str, int] = _UNITS | _TENS
 _VALUES: Mapping[str, int] = {**_CARDINALS, **_ORDINALS, **_TENS_ORDINALS}
 _LONGEST_NUMBER = 12
+_BEFORE_A_TIME = frozenset({"at", "around", "till", "until"})
 _NUMBER_WORDS = frozenset({*_CARDINALS, *_ORDINALS, *_TENS_ORDINALS, *_SCALES})
 
 _TOKEN = re.compile(
@@ -148,7 +149,9 @@ def _numbers(tokens: Sequence[Token]) -> list[Token]:
 def _read_number(tokens: Sequence[Token], at: int) -> tuple[int, str, int]:
     """Return value, ordinal suffix and tokens used of the number that begins here; none used if none does."""
     words = [token.text for token in tokens[at : at + _LONGEST_NUMBER]]
-    year = _read_year(words)
+    # «At eighteen thirty» is a time, «in eighteen thirty» a year.
+    is_time = at > 0 and tokens[at - 1].text in _BEFORE_A_TIME
+    year = None if is_time else _read_year(words)
     if year is not None:
         return year[0], "", year[1]
     total = current = used = 0
