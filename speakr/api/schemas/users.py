@@ -25,7 +25,11 @@ _LANGUAGE = Pattern(
 )
 _NO_LANGUAGE = {"pattern": r"^([A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})?)?$"}
 """Metadata where an empty text is taken for none."""
-_TIME_ZONES = sorted(available_timezones())
+_TIME_ZONES = [
+    "UTC",
+    *sorted(name for name in available_timezones() if "/" in name and not name.startswith("Etc/")),
+]
+"""By place. Those of Etc are left out: they differ by a sign only, which readers and generated clients trip over."""
 
 
 class PreferencesOut(Wire):
