@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from zoneinfo import available_timezones
 
 
 class SettingsError(ValueError):
@@ -57,6 +58,12 @@ def parse(env: str, kind: type, raw: str) -> Any:
 
 
 _ORIGIN = re.compile(r"^[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:\d{1,5})?$")
+
+
+def check_time_zone(env: str, name: str) -> None:
+    """Refuse what is no time zone."""
+    if name not in available_timezones():
+        raise SettingsError(f"{env} must be an IANA time zone, for example Europe/Berlin")
 
 
 def check_origins(env: str, text: str) -> None:

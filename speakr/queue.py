@@ -26,6 +26,7 @@ QUEUES = (LANGUAGE, SPEECH, HELP)
 ROUTES: dict[JobKind, tuple[str, str]] = {
     JobKind.TRANSCRIBE: (SPEECH, "speakr.jobs.runner.run"),
     JobKind.SUMMARIZE: (LANGUAGE, "speakr.jobs.runner.run"),
+    JobKind.EXTRACT: (LANGUAGE, "speakr.jobs.runner.run"),
 }
 HELPER_PATH = "speakr.jobs.runner.help_with"
 

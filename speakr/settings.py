@@ -13,7 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, get_type_hints
 
-from speakr.environment import SettingsError, check_address, check_origins, parse, per_minute, setting
+from speakr.environment import (
+    SettingsError,
+    check_address,
+    check_origins,
+    check_time_zone,
+    parse,
+    per_minute,
+    setting,
+)
 
 __all__ = ["Settings", "SettingsError"]
 
@@ -200,6 +208,13 @@ class Settings:
         help="How long one request may take.",
     )
 
+    time_zone: str = setting(
+        default="UTC",
+        env="SPEAKR_TIME_ZONE",
+        section="Language model",
+        help="IANA time zone in which «tomorrow at three» is understood, for users who have not set theirs.",
+    )
+
     # -- first start
     admin_password: str = setting(
         default="",
@@ -356,6 +371,7 @@ class Settings:
             raise SettingsError("TRANSCRIPTION_CONNECTOR must be auto, embedded or openai")
         if not 1 <= self.webhook_max_attempts <= 12:  # noqa: PLR2004 - the schedule has twelve steps
             raise SettingsError("WEBHOOK_MAX_ATTEMPTS must be between 1 and 12")
+        check_time_zone("SPEAKR_TIME_ZONE", self.time_zone)
         if self.trusted_proxy_count < 0:
             raise SettingsError("SPEAKR_TRUSTED_PROXIES is a number of proxies, 0 or more")
         if min(self.webhook_history_days, self.webhook_history_rows) < 1:

@@ -9,8 +9,10 @@ from typing import Any
 from speakr.connectors.language.base import (
     ChatAnswer,
     ChatRequest,
+    ExtractRequest,
     Identification,
     IdentifyRequest,
+    Insights,
     Source,
     Summary,
     SummaryRequest,
@@ -106,6 +108,9 @@ class FakeWriter:
         self.identifications: list[IdentifyRequest] = []
         self.before_title: Callable[[SummaryRequest], None] | None = None
         self.title, self.title_usage = "A written title", Usage()
+        self.extractions: list[ExtractRequest] = []
+        self.before_extract: Callable[[ExtractRequest], None] | None = None
+        self.found: Callable[[ExtractRequest], dict[str, Any]] = lambda _: {}
         self.names: dict[str, str | None] = {}
 
     def summarize(self, request: SummaryRequest) -> Summary:
@@ -118,6 +123,14 @@ class FakeWriter:
             is_extractive=False,
             lines_read=len(request.lines),
             usage=Usage(10, 5),
+        )
+
+    def extract(self, request: ExtractRequest) -> Insights:
+        self.extractions.append(request)
+        if self.before_extract is not None:
+            self.before_extract(request)
+        return Insights(
+            engine="fake", is_extractive=False, lines_read=len(request.lines), **self.found(request)
         )
 
     def write_title(self, request: SummaryRequest) -> Title:
@@ -135,6 +148,7 @@ class FakeWriter:
             sources=[Source(last, request.lines[last].text)],
             engine="fake",
             usage=Usage(20, 3),
+            lines_read=len(request.lines),
         )
 
     def identify_speakers(self, request: IdentifyRequest) -> Identification:

@@ -367,6 +367,10 @@ def upgrade() -> None:
     sa.Column('location', sa.String(length=200), nullable=True),
     sa.Column('attendees', sa.JSON(none_as_null=True), nullable=False),
     sa.Column('reminder_minutes', sa.Integer(), nullable=True),
+    sa.Column('has_time', sa.Boolean(), nullable=False),
+    sa.Column('is_extracted', sa.Boolean(), nullable=False),
+    sa.Column('is_verified', sa.Boolean(), nullable=False),
+    sa.Column('sources', sa.JSON(none_as_null=True), nullable=False),
     sa.Column('created_at', speakr.db.UTCDateTime(), nullable=False),
     sa.ForeignKeyConstraint(['recording_id'], ['recordings.id'], name=op.f('fk_calendar_events_recording_id'), ondelete='CASCADE'),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_calendar_events')),
@@ -375,11 +379,32 @@ def upgrade() -> None:
     with op.batch_alter_table('calendar_events', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_calendar_events_recording_id'), ['recording_id'], unique=False)
 
+    op.create_table('insights',
+    sa.Column('recording_id', sa.Integer(), nullable=False),
+    sa.Column('content', sa.JSON(none_as_null=True), nullable=False),
+    sa.Column('engine', sa.String(length=120), nullable=False),
+    sa.Column('is_extractive', sa.Boolean(), nullable=False),
+    sa.Column('coverage', sa.Double(), nullable=False),
+    sa.Column('last_segment_id', sa.BigInteger(), nullable=False),
+    sa.Column('created_at', speakr.db.UTCDateTime(), nullable=False),
+    sa.ForeignKeyConstraint(['recording_id'], ['recordings.id'], name=op.f('fk_insights_recording_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('recording_id', name=op.f('pk_insights')),
+    sqlite_autoincrement=True
+    )
+    op.create_table('summary_evidence',
+    sa.Column('recording_id', sa.Integer(), nullable=False),
+    sa.Column('summary_sha256', sa.String(length=64), nullable=False),
+    sa.Column('lines', sa.JSON(none_as_null=True), nullable=False),
+    sa.Column('coverage', sa.Double(), nullable=False),
+    sa.ForeignKeyConstraint(['recording_id'], ['recordings.id'], name=op.f('fk_summary_evidence_recording_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('recording_id', name=op.f('pk_summary_evidence')),
+    sqlite_autoincrement=True
+    )
     op.create_table('jobs',
     sa.Column('id', sa.Integer(), nullable=False),
     sa.Column('recording_id', sa.Integer(), nullable=False),
     sa.Column('user_id', sa.Integer(), nullable=False),
-    sa.Column('kind', sa.Enum('transcribe', 'summarize', name='jobkind', native_enum=False, length=40), nullable=False),
+    sa.Column('kind', sa.Enum('transcribe', 'summarize', 'extract', name='jobkind', native_enum=False, length=40), nullable=False),
     sa.Column('state', sa.Enum('queued', 'running', 'succeeded', 'failed', 'cancelled', name='jobstate', native_enum=False, length=40), nullable=False),
     sa.Column('options', sa.JSON(none_as_null=True), nullable=False),
     sa.Column('plan', sa.JSON(none_as_null=True), nullable=True),
@@ -541,6 +566,8 @@ def downgrade() -> None:
         batch_op.drop_index('ix_jobs_recording')
 
     op.drop_table('jobs')
+    op.drop_table('summary_evidence')
+    op.drop_table('insights')
     with op.batch_alter_table('calendar_events', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_calendar_events_recording_id'))
 

@@ -35,7 +35,9 @@ class RecordingEvents(MethodView):
         """List the dated events that were found in a recording, by time."""
         recording = access.get(actor(), recording_id, Permission.VIEW)
         found = calendar_events.of_recording(recording.id)
-        return json_response({"events": [presenters.calendar_event(event) for event in found]})
+        sources = calendar_events.sources_of(found)
+        events = [presenters.calendar_event(event) | more for event, more in zip(found, sources, strict=True)]
+        return json_response({"events": events})
 
 
 @blp.route("/recordings/<id:recording_id>/events/ics")

@@ -21,7 +21,8 @@ from speakr.web.rate_limits import RateClass
 blp = noun("jobs", "Background work on recordings")
 
 
-def _queued(job: Any, is_new: bool, what: str) -> dict[str, Any]:  # noqa: FBT001 - two callers beside it
+def queued(job: Any, is_new: bool, what: str) -> dict[str, Any]:  # noqa: FBT001 - every caller has just got it
+    """Return what is answered when work was queued (`QueuedOut`)."""
     message = f"{what} queued" if is_new else f"{what} was already queued"
     return {"success": True, "job_id": str(job.id), "status": "QUEUED", "message": message}
 
@@ -39,7 +40,7 @@ class Transcribe(MethodView):
         """Queue a transcription; the text that is there stays until the new one is complete."""
         with unit_of_work():
             job, is_new = processing.transcribe(actor(), recording_id, asked)
-            return _queued(job, is_new, "Transcription")
+            return queued(job, is_new, "Transcription")
 
 
 @blp.route("/recordings/<id:recording_id>/summarize")
@@ -55,7 +56,7 @@ class Summarize(MethodView):
         """Queue a summary; the one that is there stays until the new one is complete."""
         with unit_of_work():
             job, is_new = processing.summarize(actor(), recording_id, asked.get("custom_prompt"))
-            return _queued(job, is_new, "Summarization")
+            return queued(job, is_new, "Summarization")
 
 
 @blp.route("/jobs")

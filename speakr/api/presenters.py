@@ -139,5 +139,6 @@ def calendar_event(event: Any) -> dict[str, Any]:
         "location": event.location,
         "attendees": event.attendees,
         "reminder_minutes": event.reminder_minutes,
+        "has_time": event.has_time,
         "created_at": moment(event.created_at),
     }

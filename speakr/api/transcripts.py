@@ -22,8 +22,10 @@ from speakr.api.schemas.transcripts import (
 from speakr.db import unit_of_work
 from speakr.domain.errors import Invalid, NotFound
 from speakr.domain.permissions import Permission, Scope
+from speakr.domain.quality import words_per_minute
 from speakr.exports import EXPORTERS
-from speakr.services import templates, transcripts
+from speakr.exports.paragraphs import to_paragraphs
+from speakr.services import summaries, templates, transcripts
 from speakr.services.recordings import access, editing, holding
 from speakr.web.identity import actor, needs
 from speakr.web.json import json_response
@@ -62,8 +64,12 @@ class Transcript(MethodView):
                 _as_json(recording.id, segments, with_words=query["words"].lower() == "true")
             )
         exporter = EXPORTERS[name]
-        render = templates.transcript_template(who).render if name == "text" else exporter.render
-        content = render(segments)
+        if name != "text":
+            content = exporter.render(segments)
+        elif query["paragraphs"].lower() == "true":
+            content = templates.transcript_template(who).render(to_paragraphs(segments), "\n\n")
+        else:
+            content = templates.transcript_template(who).render(segments)
         if _prefers_text():
             return Response(content, mimetype=exporter.media_type)
         return json_response({"format": name, "content": content})
@@ -77,6 +83,7 @@ def _as_json(recording_id: int, segments: list[Any], *, with_words: bool) -> dic
             "start_time": segment.start,
             "end_time": segment.end,
             "confidence": segment.confidence,
+            "words_per_minute": words_per_minute(segment),
         }
         for segment in segments
     ]
@@ -105,7 +112,8 @@ class Summary(MethodView):
     def get(self, recording_id: int) -> Any:
         """Read the summary."""
         recording = access.get(actor(), recording_id, Permission.VIEW, texts=("summary",))
-        return {"summary": recording.summary, "has_summary": recording.has_summary}
+        evidence = summaries.evidence_of(recording)
+        return {"summary": recording.summary, "has_summary": recording.has_summary, **evidence}
 
     @needs(Scope.WRITE, RateClass.WRITE)
     @if_match(holding.hold)

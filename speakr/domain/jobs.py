@@ -10,6 +10,7 @@ class JobKind(StrEnum):
 
     TRANSCRIBE = "transcribe"
     SUMMARIZE = "summarize"
+    EXTRACT = "extract"
 
 
 class JobState(StrEnum):
@@ -29,6 +30,9 @@ class ChunkState(StrEnum):
     RUNNING = "running"
     DONE = "done"
 
+
+IN_THE_BACKGROUND = (JobKind.EXTRACT,)
+"""Kinds of work that do not show in a recording's status: it is complete, and gains more."""
 
 ACTIVE = (JobState.QUEUED, JobState.RUNNING)
 

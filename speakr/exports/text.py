@@ -29,10 +29,10 @@ class Template:
         self._fields: list[Field] = []
         self._format = "".join(self._compile(source))
 
-    def render(self, segments: Sequence[Segment]) -> str:
-        """Apply the template to each segment and join the results by one newline."""
+    def render(self, segments: Sequence[Segment], separator: str = "\n") -> str:
+        """Apply the template to each segment and join the results."""
         layout, fields = self._format, self._fields
-        return "\n".join(
+        return separator.join(
             [
                 layout % tuple([field(index, segment) for field in fields])
                 for index, segment in enumerate(segments, start=1)

@@ -13,7 +13,7 @@ from speakr.backends import plugged
 from speakr.db import release, unit_of_work
 from speakr.domain.errors import ClaimLost, JobError, TransientJobError
 from speakr.domain.jobs import JobKind
-from speakr.jobs import summarize, transcribe
+from speakr.jobs import extract, summarize, transcribe
 from speakr.services.jobs import chunks, claims
 
 logger = structlog.get_logger(__name__)
@@ -21,6 +21,7 @@ logger = structlog.get_logger(__name__)
 HANDLERS: Mapping[JobKind, Callable[[claims.Claim], None]] = {
     JobKind.TRANSCRIBE: transcribe.run,
     JobKind.SUMMARIZE: summarize.run,
+    JobKind.EXTRACT: extract.run,
 }
 
 _house: Flask | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from speakr.backends import plugged
-from speakr.connectors.language.base import Line, SummaryRequest, Title, Usage
+from speakr.connectors.language.base import SummaryRequest, Title, Usage
 from speakr.db import release, unit_of_work
 from speakr.domain.errors import JobError
 from speakr.services import language_model, summaries
@@ -16,9 +16,10 @@ def run(held: claims.Claim) -> None:
     material = sources.summary_material(held)
     release()
     request = SummaryRequest(
-        lines=[Line(segment.speaker, segment.text, segment.start) for segment in material.segments],
+        lines=language_model.to_lines(material.segments),
         instructions=material.instructions,
         language=material.language,
+        spoken_language=material.spoken_language,
     )
     with unit_of_work():
         claims.report(held, "Summarising", 10)
@@ -32,7 +33,7 @@ def run(held: claims.Claim) -> None:
         title = writer.write_title(request) if material.wants_title else Title(text="")
         spent += title.usage
         with unit_of_work():
-            summaries.store(held, summary, title.text, spent)
+            summaries.store(held, summary, title.text, spent, material.segment_ids)
     except JobError as error:
         language_model.count_lost(material.owner_id, spent.total + error.tokens_spent)
         raise

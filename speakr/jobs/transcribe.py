@@ -21,7 +21,7 @@ from speakr.connectors.transcription.base import SAMPLE_RATE, AudioChunk, Transc
 from speakr.db import release, unit_of_work
 from speakr.domain.errors import ClaimLost, JobError, PermanentJobError, TransientJobError
 from speakr.domain.transcript import Hypothesis, Segment, Span
-from speakr.jobs import scratch, voices
+from speakr.jobs import scratch, second_hearing, voices
 from speakr.media.chunks import plan_chunks
 from speakr.media.decode import decode
 from speakr.media.voices import weights
@@ -204,7 +204,9 @@ def _listen(chunk: chunks.ChunkClaim) -> tuple[Hypothesis, dict[str, Any] | None
         pcm = read_pcm(path)
         start, end = chunk.spans[0].start, chunk.spans[-1].end
         audio = AudioChunk(pcm[round(start * SAMPLE_RATE) : round(end * SAMPLE_RATE)], start, chunk.spans)
-        heard = _transcriber().transcribe(audio, hints.from_json(chunk.options), listener.on_segment)
+        engine, wanted = _transcriber(), hints.from_json(chunk.options)
+        heard = engine.transcribe(audio, wanted, listener.on_segment)
+        heard = second_hearing.improve(heard, audio, engine, wanted, listener.on_second_hearing)
         step = chunk.plan.get("voice_step_seconds")
         return heard, voices.embed(audio.samples, start, chunk.spans, step) if step else None
 
@@ -225,6 +227,10 @@ class _Listener:
         message["id"] = f"{self._chunk.position}.{self._count}"
         self._count += 1
         plugged().live.publish(self._chunk.recording_id, "segment", message)
+
+    def on_second_hearing(self, _segment: Segment) -> None:
+        """Tell nobody: whether it is kept is not known yet."""
+        self._ask()
 
     def _ask(self) -> None:
         if time.monotonic() - self._asked_at < _ASK_WHETHER_WANTED_SECONDS:

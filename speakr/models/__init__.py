@@ -6,6 +6,7 @@ from speakr.models.events import Event
 from speakr.models.folders import Folder
 from speakr.models.groups import Group, GroupMembership
 from speakr.models.idempotency_keys import IdempotencyKey
+from speakr.models.insights import Insight, SummaryEvidence
 from speakr.models.jobs import Job, JobChunk
 from speakr.models.notices import Notice
 from speakr.models.recording_shares import RecordingShare
@@ -31,6 +32,7 @@ __all__ = [
     "Group",
     "GroupMembership",
     "IdempotencyKey",
+    "Insight",
     "Job",
     "JobChunk",
     "Notice",
@@ -44,6 +46,7 @@ __all__ = [
     "SearchTerms",
     "Segment",
     "Speaker",
+    "SummaryEvidence",
     "SystemSetting",
     "Tag",
     "Template",

@@ -26,4 +26,11 @@ class CalendarEvent(Base):
     location: Mapped[str | None] = mapped_column(String(200))
     attendees: Mapped[list[Any]] = mapped_column(default=list)
     reminder_minutes: Mapped[int | None]
+    has_time: Mapped[bool] = mapped_column(default=True)
+    """False if only the day is known; it then begins at midnight in its owner's time zone."""
+    is_extracted: Mapped[bool] = mapped_column(default=False)
+    """Found by a job, which may replace it by what it finds the next time; what people add stays."""
+    is_verified: Mapped[bool] = mapped_column(default=True)
+    sources: Mapped[list[Any]] = mapped_column(default=list)
+    """[segment id, quote] each."""
     created_at: Mapped[datetime] = mapped_column(default=now)

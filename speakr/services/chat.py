@@ -11,6 +11,7 @@ from speakr.domain.clock import isoformat_z
 from speakr.domain.conversation import Turn
 from speakr.domain.errors import Invalid
 from speakr.domain.permissions import Actor, Permission
+from speakr.domain.transcript import Segment
 from speakr.models import Recording
 from speakr.services import budgets, language_model, transcripts, usage, users
 from speakr.services.recordings import access
@@ -24,7 +25,8 @@ def ask(actor: Actor, recording_id: int, message: str, history: Sequence[Turn]) 
     recording = access.get(actor, recording_id, Permission.VIEW, texts=("notes",))
     if not message.strip():
         raise Invalid("message is required", errors={"message": ["is required"]})
-    segments = transcripts.segments_of(recording.id)
+    rows = transcripts.rows_of(recording.id)
+    segments = [Segment(*row[:5]) for row in rows]
     if not segments:
         raise Invalid("No transcription available", code="no_transcription")
     request = ChatRequest(
@@ -46,6 +48,7 @@ def ask(actor: Actor, recording_id: int, message: str, history: Sequence[Turn]) 
         "response": answer.text,
         "sources": [
             {
+                "segment_id": rows[source.line].id,
                 "segment_index": source.line,
                 "start_time": segments[source.line].start,
                 "end_time": segments[source.line].end,
@@ -54,6 +57,8 @@ def ask(actor: Actor, recording_id: int, message: str, history: Sequence[Turn]) 
             }
             for source in answer.sources
         ],
+        "unverified": list(answer.unverified),
+        "coverage": round(answer.lines_read / len(segments), 4),
     }
 
 

@@ -64,7 +64,7 @@ def count_lost(user_id: int, tokens: int) -> None:
 
 def to_lines(segments: Sequence[Segment]) -> list[Line]:
     """Return segments as engines read them, in the same order."""
-    return [Line(segment.speaker, segment.text, segment.start) for segment in segments]
+    return [Line(segment.speaker, segment.text, segment.start, segment.end) for segment in segments]
 
 
 def _engine() -> LanguageConnector:

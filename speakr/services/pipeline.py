@@ -1,28 +1,34 @@
 """What follows what. Each function runs in the transaction of the step it follows.
 
 upload -> TRANSCRIBE -> transcript, `transcription.completed` -> SUMMARIZE -> summary, `summary.completed`
+       -> EXTRACT -> insights, `events.extracted`
+
+A recording is complete before EXTRACT, which its status does not show. It follows a summary that failed, too.
 
 A job that did not succeed never touches the text that was there before it.
 """
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from speakr.backends import plugged
 from speakr.db import after_commit, db
 from speakr.domain.clock import now
 from speakr.domain.events import SummaryFailed, TranscriptionFailed, TranscriptionStarted
-from speakr.domain.jobs import ACTIVE, JobKind
+from speakr.domain.jobs import ACTIVE, IN_THE_BACKGROUND, JobKind
 from speakr.domain.recordings import RecordingStatus
-from speakr.models import Job, Recording
-from speakr.services import events
+from speakr.models import Insight, Job, Recording, Segment, User
+from speakr.services import events, system_settings, users
+from speakr.services.jobs import queueing
 
 _LONGEST_ERROR = 500
 
 
 def on_queued(recording: Recording, kind: JobKind) -> None:
     """Show a recording as waiting."""
+    if kind in IN_THE_BACKGROUND:
+        return
     if kind is JobKind.TRANSCRIBE:
         recording.status, recording.completed_at = RecordingStatus.PENDING, None
         recording.error_code = recording.error_message = None
@@ -37,6 +43,8 @@ def on_queued(recording: Recording, kind: JobKind) -> None:
 
 def on_started(job: Job) -> None:
     """Show a recording as being worked on."""
+    if job.kind in IN_THE_BACKGROUND:
+        return
     recording = db.session.get_one(Recording, job.recording_id)
     if job.kind is JobKind.TRANSCRIBE:
         recording.status = RecordingStatus.PROCESSING
@@ -52,6 +60,8 @@ def on_started(job: Job) -> None:
 
 def on_postponed(job: Job) -> None:
     """Show a recording as waiting again after a passing failure."""
+    if job.kind in IN_THE_BACKGROUND:
+        return
     recording = db.session.get_one(Recording, job.recording_id)
     if job.kind is JobKind.TRANSCRIBE:
         recording.status = RecordingStatus.PENDING
@@ -60,6 +70,8 @@ def on_postponed(job: Job) -> None:
 
 def on_failed(job: Job) -> None:
     """Tell that a job failed for good. Without a transcript the recording failed; without a summary it is complete."""
+    if job.kind in IN_THE_BACKGROUND:
+        return
     recording = db.session.get_one(Recording, job.recording_id)
     message = (job.error_message or "Processing failed.")[:_LONGEST_ERROR]
     if job.kind is JobKind.TRANSCRIBE:
@@ -77,11 +89,14 @@ def on_failed(job: Job) -> None:
             SummaryFailed(recording_id=recording.id, title=recording.title, error=message),
             recording_id=recording.id,
         )
+        extract_if_due(recording)
     _tell(recording)
 
 
 def on_cancelled(job: Job) -> None:
     """Put a recording back to what it has: a text, or nothing."""
+    if job.kind in IN_THE_BACKGROUND:
+        return
     recording = db.session.get_one(Recording, job.recording_id)
     if recording.has_transcription:
         _complete(recording)
@@ -102,7 +117,7 @@ def settle(recording: Recording) -> None:
     """Set the status after a job ended well: complete unless another one is still to come."""
     still = db.session.scalar(
         select(Job.kind)
-        .where(Job.recording_id == recording.id, Job.state.in_(ACTIVE))
+        .where(Job.recording_id == recording.id, Job.state.in_(ACTIVE), Job.kind.not_in(IN_THE_BACKGROUND))
         .order_by(Job.id)
         .limit(1)
     )
@@ -111,6 +126,18 @@ def settle(recording: Recording) -> None:
     elif still is None:
         _complete(recording)
     _tell(recording)
+
+
+def extract_if_due(recording: Recording) -> None:
+    """Queue the search for what a transcript holds, if its owner wants it and it has not been made from this text."""
+    preferences = users.preferences(db.session.get_one(User, recording.user_id))
+    wants_all = preferences["auto_summarization"] and system_settings.get("enable_auto_summarization")
+    if not wants_all and not preferences["extract_events"]:
+        return
+    last = db.session.scalar(select(func.max(Segment.id)).where(Segment.recording_id == recording.id))
+    made_from = db.session.scalar(select(Insight.last_segment_id).where(Insight.recording_id == recording.id))
+    if last is not None and last != made_from:
+        queueing.add(recording, JobKind.EXTRACT)
 
 
 def _complete(recording: Recording) -> None:

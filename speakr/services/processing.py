@@ -13,6 +13,7 @@ from speakr.domain.jobs import JobKind
 from speakr.domain.permissions import Actor, Permission
 from speakr.models import Folder, Job, Recording, RecordingTag, Tag, User
 from speakr.services import budgets, engines, hints, language_model
+from speakr.services.jobs import queueing
 from speakr.services.jobs import requests as jobs
 from speakr.services.recordings import access
 
@@ -23,7 +24,9 @@ def transcribe(actor: Actor, recording_id: int, asked: Mapping[str, Any]) -> tup
     if recording.storage_key is None:
         raise Invalid("Audio has been deleted", code="audio_deleted")
     check_speaker_counts(asked.get("min_speakers"), asked.get("max_speakers"))
-    if jobs.active(recording.id, JobKind.TRANSCRIBE) is None:  # one that is queued already has been admitted
+    if (
+        queueing.active(recording.id, JobKind.TRANSCRIBE) is None
+    ):  # one that is queued already has been admitted
         budgets.admit_transcription(recording.user_id, seconds=recording.audio_duration)
     wanted = hints.resolve(
         {**asked, "model": asked.get("transcription_model")},
@@ -45,6 +48,16 @@ def summarize(actor: Actor, recording_id: int, custom_prompt: str | None) -> tup
     return jobs.submit(
         recording, JobKind.SUMMARIZE, {"custom_prompt": custom_prompt} if custom_prompt else {}
     )
+
+
+def extract(actor: Actor, recording_id: int) -> tuple[Job, bool]:
+    """Queue the search for key points, action items, chapters, topics and events."""
+    recording = access.get(actor, recording_id, Permission.EDIT)
+    if not recording.has_transcription:
+        raise Invalid("No transcription available - transcribe first", code="no_transcription")
+    if language_model.spends_tokens():
+        budgets.admit_question(recording.user_id)
+    return jobs.submit(recording, JobKind.EXTRACT)
 
 
 def check_speaker_counts(least: int | None, most: int | None, *, prefix: str = "") -> None:

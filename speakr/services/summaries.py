@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from speakr.connectors.language.base import Summary, Usage
 from speakr.db import db
 from speakr.domain.events import SummaryCompleted
 from speakr.domain.recordings import is_placeholder
-from speakr.models import Folder, Recording, RecordingTag, Tag, User
-from speakr.services import documents, events, pipeline, search_index, system_settings, usage
+from speakr.models import Folder, Recording, RecordingTag, SummaryEvidence, Tag, User
+from speakr.services import (
+    documents,
+    events,
+    memberships,
+    pipeline,
+    quoting,
+    search_index,
+    system_settings,
+    usage,
+)
 from speakr.services.jobs import claims
 
 _VARIABLE = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
@@ -25,7 +35,7 @@ def instructions_for(recording: Recording, options: Mapping[str, Any]) -> str | 
     First match: the request's prompt; all tags' prompts in their order; the folder's; the user's; the server's.
     `{{name}}` is then replaced by the upload's prompt variables, or by nothing.
     """
-    found = (options.get("custom_prompt") or "").strip() or _stacked_tag_prompts(recording.id)
+    found = (options.get("custom_prompt") or "").strip() or _stacked_tag_prompts(recording)
     if not found and recording.folder_id is not None:
         folder = db.session.get(Folder, recording.folder_id)
         found = (folder.custom_prompt or "").strip() if folder else ""
@@ -38,22 +48,27 @@ def instructions_for(recording: Recording, options: Mapping[str, Any]) -> str | 
     return _VARIABLE.sub(lambda match: str(variables.get(match[1], "")), found) or None
 
 
-def _stacked_tag_prompts(recording_id: int) -> str:
+def _stacked_tag_prompts(recording: Recording) -> str:
+    """Return the prompts of the tags its owner can see, those of groups they have left not among them."""
     prompts = db.session.scalars(
         select(Tag.custom_prompt)
         .join(RecordingTag, RecordingTag.tag_id == Tag.id)
-        .where(RecordingTag.recording_id == recording_id)
+        .where(
+            RecordingTag.recording_id == recording.id,
+            or_(Tag.user_id == recording.user_id, Tag.group_id.in_(memberships.group_ids(recording.user_id))),
+        )
         .order_by(RecordingTag.position, Tag.id)
     )
     return "\n\n".join(prompt.strip() for prompt in prompts if prompt and prompt.strip())
 
 
-def store(held: claims.Claim, summary: Summary, title: str, spent: Usage) -> None:
+def store(held: claims.Claim, summary: Summary, title: str, spent: Usage, segment_ids: Sequence[int]) -> None:
     """Keep a summary (and a title for a recording that has none), end the job and tell: one transaction."""
     job = claims.succeed(held)
     recording = db.session.get_one(Recording, held.recording_id)
     recording.summary, recording.has_summary = summary.markdown, bool(summary.markdown)
     recording.summary_engine = summary.engine
+    _keep_evidence(recording.id, summary, segment_ids)
     if is_placeholder(recording.title):
         recording.title = documents.title_for(recording, title)[:200] or recording.title
     started, finished = job.started_at or job.created_at, job.finished_at or job.created_at
@@ -73,4 +88,33 @@ def store(held: claims.Claim, summary: Summary, title: str, spent: Usage) -> Non
         recording_id=recording.id,
     )
     pipeline.settle(recording)
+    pipeline.extract_if_due(recording)
     search_index.index(recording.id)
+
+
+def _keep_evidence(recording_id: int, summary: Summary, segment_ids: Sequence[int]) -> None:
+    row = db.session.get(SummaryEvidence, recording_id) or SummaryEvidence(recording_id=recording_id)
+    row.summary_sha256 = _fingerprint(summary.markdown)
+    row.coverage = round(summary.lines_read / len(segment_ids), 4)
+    row.lines = [
+        {"line": line, **quoting.keep_claim(claim, segment_ids)} for line, claim in summary.evidence.items()
+    ]
+    db.session.add(row)
+
+
+def evidence_of(recording: Recording) -> dict[str, Any]:
+    """Return what the lines of a summary rest on and how much was read for it; nothing once somebody edited it."""
+    row = db.session.get(SummaryEvidence, recording.id)
+    if row is None or row.summary_sha256 != _fingerprint(recording.summary or ""):
+        return {"sources": [], "coverage": None}
+    transcript = quoting.Transcript(recording.id)
+    return {
+        "sources": [
+            {"line": kept["line"], "text": kept["text"], **transcript.show_claim(kept)} for kept in row.lines
+        ],
+        "coverage": row.coverage,
+    }
+
+
+def _fingerprint(markdown: str) -> str:
+    return hashlib.sha256(markdown.encode()).hexdigest()

@@ -154,5 +154,7 @@ def store(
         recording_speakers.recognise(recording, preferences["auto_speaker_labelling_threshold"], earlier)
     if segments and preferences["auto_summarization"] and system_settings.get("enable_auto_summarization"):
         requests.submit(recording, JobKind.SUMMARIZE)
+    else:
+        pipeline.extract_if_due(recording)
     pipeline.settle(recording)
     search_index.index(recording.id)

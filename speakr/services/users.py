@@ -31,6 +31,7 @@ DEFAULT_PREFERENCES: dict[str, Any] = {
     "diarize": True,
     "learn_voices": True,
     "summary_prompt": None,
+    "time_zone": None,
 }
 
 MOST_FOUND = 20

@@ -26,6 +26,7 @@ def test_an_answer_comes_with_its_sources(alice: Person, talk: int, writer: Fake
         "response": "4 lines [1]",
         "sources": [
             {
+                "segment_id": answer.json["sources"][0]["segment_id"],
                 "segment_index": 3,
                 "start_time": 15.0,
                 "end_time": 19.5,
@@ -33,6 +34,8 @@ def test_an_answer_comes_with_its_sources(alice: Person, talk: int, writer: Fake
                 "quote": "In March.",
             }
         ],
+        "unverified": [],
+        "coverage": 1.0,
     }
     (question,) = writer.questions
     assert question.question == "When does it arrive?"

@@ -17,6 +17,7 @@ MAKES_OR_QUEUES = {
     "uploadRecording",
     "transcribeRecording",
     "summarizeRecording",
+    "extractInsights",
     "retryJob",
     "createWebhook",
     "rotateWebhookSecret",

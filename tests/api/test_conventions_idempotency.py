@@ -82,7 +82,7 @@ FRESH = {
     "token": Doing("/api/v1/tokens", {"name": "n8n"}, 201, ApiToken),
     "token outside": Doing("/api/tokens", {"name": "n8n"}, 201, ApiToken),
 }
-ON_A_RECORDING = ("transcribe", "summarize", "retry")
+ON_A_RECORDING = ("transcribe", "summarize", "extract", "retry")
 ON_A_WEBHOOK = ("rotate-secret", "test", "replay")
 
 

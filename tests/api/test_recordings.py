@@ -305,9 +305,19 @@ def test_patch_changes_and_tells(alice: Person, make) -> None:
     }
     told = db.session.scalars(select(Event)).one()
     assert told.data["fields_changed"] == ["title", "summary", "meeting_date", "is_highlighted"]
-    assert alice.get(f"/api/v1/recordings/{made}/summary").json == {"summary": "S", "has_summary": True}
+    assert alice.get(f"/api/v1/recordings/{made}/summary").json == {
+        "summary": "S",
+        "has_summary": True,
+        "sources": [],
+        "coverage": None,
+    }
     alice.patch(f"/api/v1/recordings/{made}", json={"summary": None, "meeting_date": "", "note": "via alias"})
-    assert alice.get(f"/api/v1/recordings/{made}/summary").json == {"summary": None, "has_summary": False}
+    assert alice.get(f"/api/v1/recordings/{made}/summary").json == {
+        "summary": None,
+        "has_summary": False,
+        "sources": [],
+        "coverage": None,
+    }
     assert alice.get(f"/api/v1/recordings/{made}/notes").json == {"notes": "via alias", "has_notes": True}
 
 

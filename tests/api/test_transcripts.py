@@ -29,6 +29,7 @@ def test_json_is_the_default_and_words_come_on_demand(alice: Person, done: int) 
         "start_time": 1.5,
         "end_time": 4.8,
         "confidence": 0.9,
+        "words_per_minute": 36.4,
     }
     words = alice.get(f"/api/v1/recordings/{done}/transcript?words=true").json["segments"][0]["words"]
     assert words == [{"word": "heard", "start": 0.0, "end": 1.25, "probability": 0.9}]
@@ -41,6 +42,8 @@ def test_text_srt_and_vtt_come_in_json(alice: Person, done: int) -> None:
         return body["content"]
 
     assert content("TEXT") == "[SPEAKER_00]: heard 0.0-1.2\n[SPEAKER_00]: heard 1.5-4.8"
+    body = alice.get(f"/api/v1/recordings/{done}/transcript?format=text&paragraphs=true").json
+    assert body["content"] == "[SPEAKER_00]: heard 0.0-1.2 heard 1.5-4.8"
     assert "00:00:01,500 --> 00:00:04,800\nheard 1.5-4.8" in content("srt")
     assert content("vtt").startswith("WEBVTT\n\n")
     assert "<v SPEAKER_00>heard 1.5-4.8" in content("vtt")
@@ -70,7 +73,12 @@ def test_before_there_is_one(alice: Person, upload) -> None:
     made = upload(alice).json["id"]
     answer = alice.get(f"/api/v1/recordings/{made}/transcript")
     assert (answer.status_code, answer.json["error"]) == (404, "No transcription available")
-    assert alice.get(f"/api/v1/recordings/{made}/summary").json == {"summary": None, "has_summary": False}
+    assert alice.get(f"/api/v1/recordings/{made}/summary").json == {
+        "summary": None,
+        "has_summary": False,
+        "sources": [],
+        "coverage": None,
+    }
     answer = alice.post(f"/api/v1/recordings/{made}/summarize")
     assert (answer.status_code, answer.json["error"]) == (
         400,

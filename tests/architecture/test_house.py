@@ -24,7 +24,7 @@ PACKAGE = ROOT / "speakr"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 MOST_LINES = 400
-OVER_BUDGET: dict[str, str] = {}
+OVER_BUDGET: dict[str, str] = {"speakr/settings.py": "every setting stands in one place"}
 """File -> why it may be longer."""
 
 

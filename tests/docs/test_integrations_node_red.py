@@ -165,7 +165,12 @@ if NODE is not None:
         asked, nothing = found["outcomes"]
         assert nothing is None
         assert asked["headers"] == {"Authorization": "Bearer a-token"}
-        assert alice.get(asked["url"].removeprefix(SERVER)).json == {"summary": None, "has_summary": False}
+        assert alice.get(asked["url"].removeprefix(SERVER)).json == {
+            "summary": None,
+            "has_summary": False,
+            "sources": [],
+            "coverage": None,
+        }
 
     def test_all_pages_are_asked_for(alice: Person, upload) -> None:
         """The pages are of one recording here."""

@@ -68,6 +68,8 @@ _RECORDINGS = {
     f"PUT {_ONE}/notes": [Case(OWN, fixed(notes="New"))],
     f"POST {_ONE}/transcribe": [Case(EDIT, fixed(language="en"))],
     f"POST {_ONE}/summarize": [Case(EDIT, fixed(custom_prompt="Short."))],
+    f"POST {_ONE}/extract": [Case(EDIT)],
+    f"GET {_ONE}/insights": [Case(VIEW)],
     f"POST {_ONE}/chat": [Case(VIEW, fixed(message="What of the quarterly numbers?"))],
     f"POST {_ONE}/regenerate_title": [Case(EDIT)],
     f"GET {_ONE}/events": [Case(VIEW, shows=("event",))],

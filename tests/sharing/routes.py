@@ -19,6 +19,7 @@ def every_route(person: Person, recording: int, job: int) -> dict[str, int]:
         "audio": person.get(f"{address}/audio"),
         "live": person.get(f"{address}/live"),
         "job": person.get(f"/api/v1/jobs/{job}"),
+        "insights": person.get(f"{address}/insights"),
         "events": person.get(f"{address}/events"),
         "ics": person.get(f"{address}/events/ics"),
         "export": person.get(f"{address}/export"),
@@ -44,6 +45,7 @@ def every_route(person: Person, recording: int, job: int) -> dict[str, int]:
         "cancel": person.post(f"/api/v1/jobs/{job}/cancel"),
         "retry": person.post(f"/api/v1/jobs/{job}/retry"),
         "summarize": person.post(f"{address}/summarize"),
+        "extract": person.post(f"{address}/extract"),
         "transcribe": person.post(f"{address}/transcribe"),
         "delete": person.delete(address),
     }
@@ -65,6 +67,7 @@ LOOKING = {
     "export": 200,
     "speakers": 200,
     "chat": 200,
+    "insights": 200,
 }
 
 
@@ -77,6 +80,7 @@ CHANGING = [
     "assign",
     "retry",
     "summarize",
+    "extract",
     "transcribe",
 ]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from marshmallow import fields, pre_load, validate
 
-from speakr.api.schemas.fields import NOT_BLANK, Wire, text
+from speakr.api.schemas.fields import NOT_BLANK, SegmentSourceOut, Wire, text
 from speakr.api.schemas.recordings import STATUSES
 from speakr.domain.conversation import Role
 
@@ -51,21 +51,17 @@ class ChatIn(Wire):
         return data
 
 
-class SourceOut(Wire):
-    """Words of the recording that an answer rests on; times in seconds."""
-
-    segment_index = fields.Integer(required=True, metadata={"description": "Counted from 0."})
-    start_time = fields.Float(required=True)
-    end_time = fields.Float(required=True)
-    speaker = fields.String(required=True)
-    quote = fields.String(required=True)
-
-
 class ChatOut(Wire):
     """An answer in Markdown; `[1]` in it is the first of the sources."""
 
     response = fields.String(required=True)
-    sources = fields.List(fields.Nested(SourceOut), required=True)
+    sources = fields.List(fields.Nested(SegmentSourceOut), required=True)
+    unverified = fields.List(
+        fields.String(),
+        required=True,
+        metadata={"description": "Statements of the answer that its sources do not bear out."},
+    )
+    coverage = fields.Float(required=True, metadata={"description": "Share of segments read, 0 to 1."})
 
 
 class TitledRecordingOut(Wire):

@@ -39,6 +39,26 @@ class Wire(Schema):
         unknown = EXCLUDE
 
 
+class SegmentSourceOut(Wire):
+    """Words of a recording that a statement rests on; times in seconds."""
+
+    segment_id = fields.Integer(required=True)
+    segment_index = fields.Integer(required=True, metadata={"description": "Counted from 0."})
+    start_time = fields.Float(required=True)
+    end_time = fields.Float(required=True)
+    speaker = fields.String(required=True)
+    quote = fields.String(required=True)
+
+
+class ClaimOut(Wire):
+    """A statement that was checked against the transcript."""
+
+    sources = fields.List(fields.Nested(SegmentSourceOut), required=True)
+    unverified = fields.Boolean(
+        required=True, metadata={"description": "True if the transcript was not found to say so."}
+    )
+
+
 class UtcDateTime(fields.DateTime):
     """A time: printed in UTC with a final Z; read from any ISO 8601 form, without an offset as UTC."""
 

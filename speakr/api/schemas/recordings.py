@@ -10,6 +10,7 @@ from marshmallow import ValidationError, fields, pre_load, validate
 from speakr.api.schemas.common import PaginationOut
 from speakr.api.schemas.fields import (
     WHEN,
+    ClaimOut,
     Pattern,
     QueryBoolean,
     StrictBoolean,
@@ -120,13 +121,21 @@ class CalendarEventOut(Wire):
     location = fields.String(required=True, allow_none=True)
     attendees = fields.List(fields.String(), required=True)
     reminder_minutes = fields.Integer(required=True, allow_none=True)
+    has_time = fields.Boolean(
+        required=True,
+        metadata={"description": "False if it begins at midnight because only the day is known."},
+    )
     created_at = UtcDateTime(required=True)
+
+
+class SourcedEventOut(CalendarEventOut, ClaimOut):
+    """A dated event and what it rests on."""
 
 
 class CalendarEventListOut(Wire):
     """The dated events of a recording."""
 
-    events = fields.List(fields.Nested(CalendarEventOut), required=True)
+    events = fields.List(fields.Nested(SourcedEventOut), required=True)
 
 
 class RecordingDetailOut(RecordingBaseOut):

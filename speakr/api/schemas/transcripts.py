@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import fields
 
-from speakr.api.schemas.fields import Wire, text
+from speakr.api.schemas.fields import ClaimOut, Wire, text
 from speakr.api.schemas.recordings import LONG_TEXT
 
 
@@ -25,6 +25,7 @@ class SegmentOut(Wire):
     start_time = fields.Float(required=True)
     end_time = fields.Float(required=True)
     confidence = fields.Float(allow_none=True)
+    words_per_minute = fields.Float(allow_none=True)
     words = fields.List(fields.Nested(WordOut), metadata={"description": "With words=true only."})
 
 
@@ -46,13 +47,30 @@ class TranscriptQuery(Wire):
     words = fields.String(
         load_default="false", metadata={"description": "true adds words with their times (json)."}
     )
+    paragraphs = fields.String(
+        load_default="false",
+        metadata={
+            "description": "true joins what one speaker says to paragraphs, a blank line between (text)."
+        },
+    )
+
+
+class SummaryLineOut(ClaimOut):
+    """One line of a summary and what it rests on."""
+
+    line = fields.Integer(required=True, metadata={"description": "Of the Markdown, counted from 0."})
+    text = fields.String(required=True)
 
 
 class SummaryOut(Wire):
-    """A summary, if there is one."""
+    """A summary, if there is one; `sources` are empty once somebody has edited it."""
 
     summary = fields.String(required=True, allow_none=True)
     has_summary = fields.Boolean(required=True)
+    sources = fields.List(fields.Nested(SummaryLineOut), required=True)
+    coverage = fields.Float(
+        required=True, allow_none=True, metadata={"description": "Share of segments read for it, 0 to 1."}
+    )
 
 
 class NotesOut(Wire):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
+from zoneinfo import available_timezones
 
-from marshmallow import ValidationError, fields, pre_load
+from marshmallow import ValidationError, fields, pre_load, validate
 
 from speakr.api.schemas.fields import REQUIRED, Pattern, StrictBoolean, Text, UtcDateTime, Wire, text
 
@@ -24,6 +25,11 @@ _LANGUAGE = Pattern(
 )
 _NO_LANGUAGE = {"pattern": r"^([A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})?)?$"}
 """Metadata where an empty text is taken for none."""
+_TIME_ZONES = [
+    "UTC",
+    *sorted(name for name in available_timezones() if "/" in name and not name.startswith("Etc/")),
+]
+"""By place. Those of Etc are left out: they differ by a sign only, which readers and generated clients trip over."""
 
 
 class PreferencesOut(Wire):
@@ -41,6 +47,7 @@ class PreferencesOut(Wire):
     diarize = fields.Boolean(required=True)
     learn_voices = fields.Boolean(required=True)
     summary_prompt = fields.String(required=True, allow_none=True)
+    time_zone = fields.String(required=True, allow_none=True)
 
 
 class Threshold(fields.Raw):
@@ -85,12 +92,20 @@ class PreferencesIn(Wire):
         metadata={"description": "Off: nothing is kept of how people sound, and what was kept is deleted."}
     )
     summary_prompt = text(LONGEST_PROMPT, allow_none=True)
+    time_zone = Text(
+        allow_none=True,
+        validate=validate.OneOf(_TIME_ZONES, error="must be an IANA time zone such as Europe/Berlin"),
+        metadata={
+            "description": "In which «tomorrow» is understood; null is the server's.",
+            "example": "UTC",
+        },
+    )
 
     @pre_load
     def empty_is_none(self, data: object, **_: object) -> object:
         """Take an empty text for no language and no prompt."""
         if isinstance(data, dict):
-            optional = ("transcription_language", "output_language", "summary_prompt")
+            optional = ("transcription_language", "output_language", "summary_prompt", "time_zone")
             data = {**data, **{name: None for name in optional if data.get(name) == ""}}
         return data
 

@@ -1,9 +1,10 @@
-"""What a language engine must offer: summaries, titles, answers to questions, the names of speakers."""
+"""What a language engine must offer: summaries, titles, insights, answers to questions, the names of speakers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
 from speakr.domain.conversation import Turn
@@ -11,11 +12,12 @@ from speakr.domain.conversation import Turn
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One segment as a language engine reads it; `start` in seconds."""
+    """One segment as a language engine reads it; `start` and `end` in seconds."""
 
     speaker: str
     text: str
     start: float
+    end: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +38,34 @@ class Usage:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a statement comes from: the position of a line in the request, and words of that line as they stand there."""
+
+    line: int
+    quote: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A statement, the lines it rests on, and whether these were found to say so."""
+
+    text: str
+    sources: Sequence[Source] = ()
+    is_verified: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SummaryRequest:
-    """A whole transcript and how to summarise it. `language` is the ISO 639-1 code to write in, if asked for."""
+    """A whole transcript and how to summarise it.
+
+    `language` is the ISO 639-1 code to write in, if asked for; `spoken_language` the one that is spoken, if known.
+    """
 
     lines: Sequence[Line]
     instructions: str | None = None
     language: str | None = None
+    spoken_language: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +78,8 @@ class Summary:
     lines_read: int
     """How many of the request's lines the engine has really seen; equal to their number, or it says so."""
     usage: Usage = field(default_factory=Usage)
+    evidence: Mapping[int, Claim] = field(default_factory=dict)
+    """For each line of the Markdown (from 0) that states something: what it rests on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,14 +105,6 @@ class ChatRequest:
     notes: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where an answer comes from: the position of a line in the request, and words of that line as they stand there."""
-
-    line: int
-    quote: str
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatAnswer:
     """Markdown, in which `[1]` stands for the first of the sources and so on."""
@@ -95,6 +112,77 @@ class ChatAnswer:
     text: str
     sources: Sequence[Source]
     engine: str
+    usage: Usage = field(default_factory=Usage)
+    lines_read: int = 0
+    unverified: Sequence[str] = ()
+    """Statements of the answer that its sources were not found to bear out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtractRequest:
+    """A whole transcript to take apart.
+
+    `moment` is when it was recorded, in the time zone of those who speak: «tomorrow» is counted from it. `language`
+    is the ISO 639-1 code to write in, if asked for; `spoken_language` the one that is spoken, if known.
+    """
+
+    lines: Sequence[Line]
+    moment: datetime
+    language: str | None = None
+    spoken_language: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionItem:
+    """Something somebody is to do. `due` is what was said of when, `due_at` the time that means, if it is clear."""
+
+    claim: Claim
+    owner: str | None = None
+    due: str | None = None
+    due_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """A stretch of the recording about one thing; `line` is the position of its first line."""
+
+    title: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """What is spoken about, and where."""
+
+    name: str
+    sources: Sequence[Source]
+    is_verified: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatedEvent:
+    """An appointment somebody spoke of. Without a time of day it begins at midnight and `has_time` is False."""
+
+    claim: Claim
+    start: datetime
+    end: datetime | None = None
+    has_time: bool = True
+    location: str | None = None
+    attendees: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Insights:
+    """What a transcript holds besides its text; `lines_read` as with summaries."""
+
+    engine: str
+    is_extractive: bool
+    lines_read: int
+    key_points: Sequence[Claim] = ()
+    action_items: Sequence[ActionItem] = ()
+    chapters: Sequence[Chapter] = ()
+    topics: Sequence[Topic] = ()
+    events: Sequence[DatedEvent] = ()
     usage: Usage = field(default_factory=Usage)
 
 
@@ -131,6 +219,10 @@ class LanguageConnector(Protocol):
 
     def write_title(self, request: SummaryRequest) -> Title:
         """Write a title."""
+        ...
+
+    def extract(self, request: ExtractRequest) -> Insights:
+        """Find key points, action items, chapters, topics and dated events in the whole transcript."""
         ...
 
     def chat(self, request: ChatRequest) -> ChatAnswer:

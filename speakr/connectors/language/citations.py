@@ -19,7 +19,7 @@ LONGEST_RANGE = 10
 LONGEST_NUMBERED_TEXT = 2000
 """In characters. A longer line is shown in pieces, each with the line's number, so that no cut loses it."""
 
-_CITATION = re.compile(
+CITATION = re.compile(
     r"""
     ([ \t]*) [\[【] (?:lines?[ ]|L)?                                    # [12], 【12】, [line 12], [L12]
     (\d{1,7} (?:\s*[–-]\s*\d{1,7})? (?:\s*[,;]\s* \d{1,7} (?:\s*[–-]\s*\d{1,7})? )*)
@@ -35,11 +35,12 @@ def number_lines(lines: Sequence[Line]) -> list[str]:
     return [
         f"[{number}] {clock_time(line.start)} {one_line(line.speaker)}: {piece}"
         for number, line in enumerate(lines, start=1)
-        for piece in _pieces(one_line(line.text))
+        for piece in pieces(one_line(line.text))
     ]
 
 
-def _pieces(text: str) -> Iterator[str]:
+def pieces(text: str) -> Iterator[str]:
+    """Yield a line's text, or what it is cut into if it is long; nothing if it is empty."""
     while len(text) > LONGEST_NUMBERED_TEXT:
         cut = text.rfind(" ", LONGEST_NUMBERED_TEXT // 2, LONGEST_NUMBERED_TEXT)
         cut = cut if cut > 0 else LONGEST_NUMBERED_TEXT
@@ -68,12 +69,17 @@ def resolve_citations(answer: str, lines: Sequence[Line]) -> tuple[str, list[Sou
             places.append(f"[{list(sources).index(at) + 1}]")
         return citation[1] + "".join(dict.fromkeys(places)) if places else ""
 
-    return _CITATION.sub(renumber, answer).strip(), list(sources.values())
+    return CITATION.sub(renumber, answer).strip(), list(sources.values())
+
+
+def cited_lines(citation: re.Match[str]) -> list[int]:
+    """Return the positions (from 0) of the lines that a match of `CITATION` names, whether they exist or not."""
+    return [number - 1 for number in _numbers(citation[2])]
 
 
 def strip_citations(text: str) -> str:
     """Return an earlier answer without its citations: the numbers meant its sources, and now would mean lines."""
-    return _CITATION.sub("", text)
+    return CITATION.sub("", text)
 
 
 def _numbers(cited: str) -> Iterator[int]:

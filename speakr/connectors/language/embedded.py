@@ -8,13 +8,17 @@ from typing import Self
 from speakr.connectors.language.base import (
     ChatAnswer,
     ChatRequest,
+    Claim,
+    ExtractRequest,
     Identification,
     IdentifyRequest,
+    Insights,
     Summary,
     SummaryRequest,
     Title,
 )
 from speakr.connectors.language.extractive_answers import answer_from_lines
+from speakr.connectors.language.extractive_insights import find_insights
 from speakr.connectors.language.function_words import function_words
 from speakr.connectors.language.introductions import find_names
 from speakr.connectors.language.keyphrases import find_key_phrases
@@ -50,8 +54,10 @@ class EmbeddedLanguageConnector:
 
     def summarize(self, request: SummaryRequest) -> Summary:
         """Pick the central sentences and the key phrases; a transcript without a word gives an empty summary."""
+        markdown, evidence = _write_summary(request)
         return Summary(
-            markdown=_write_summary(request),
+            markdown=markdown,
+            evidence=evidence,
             engine=f"{self.name}/lexrank",
             is_extractive=True,
             lines_read=len(request.lines),
@@ -71,20 +77,26 @@ class EmbeddedLanguageConnector:
                 return Title(text=shorten(_capitalize(sentence.text.rstrip(".。")), LONGEST_TITLE))
         return Title(text="")
 
+    def extract(self, request: ExtractRequest) -> Insights:
+        """Pick sentences, tasks and dates by rules."""
+        return find_insights(request, f"{self.name}/rules")
+
     def chat(self, request: ChatRequest) -> ChatAnswer:
         """Quote what was said about the words of the question, or say that nothing was."""
         text, sources = answer_from_lines(request)
-        return ChatAnswer(text=text, sources=sources, engine=f"{self.name}/bm25")
+        return ChatAnswer(
+            text=text, sources=sources, engine=f"{self.name}/bm25", lines_read=len(request.lines)
+        )
 
     def identify_speakers(self, request: IdentifyRequest) -> Identification:
         """Take names from introductions and from how people address each other, where they are clear."""
         return Identification(names=find_names(request))
 
 
-def _write_summary(request: SummaryRequest) -> str:
+def _write_summary(request: SummaryRequest) -> tuple[str, dict[int, Claim]]:
     sentences = split_sentences(request.lines)
     if not sentences:
-        return ""
+        return "", {}
     words = [find_words(sentence.text) for sentence in sentences]
     stop = function_words(words)
     content = [[word for word in each if word not in stop] for each in words]
@@ -96,7 +108,12 @@ def _write_summary(request: SummaryRequest) -> str:
     phrases = find_key_phrases((sentence.text for sentence in sentences), stop, MOST_KEY_PHRASES)
     if phrases:
         paragraphs.append("**Keywords:** " + ", ".join(phrase.text for phrase in phrases))
-    return "\n\n".join(paragraphs) + "\n"
+    first = len(NOTICE.splitlines()) + 1
+    evidence = {
+        first + row: Claim(sentences[at].text, sentences[at].sources(), is_verified=True)
+        for row, at in enumerate(chosen)
+    }
+    return "\n\n".join(paragraphs) + "\n", evidence
 
 
 def _capitalize(text: str) -> str:

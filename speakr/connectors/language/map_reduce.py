@@ -59,6 +59,12 @@ def write_in_parts(texts: Sequence[str], ask: Ask, room_tokens: int) -> str:
     return _merge(notes, ask, room_tokens)
 
 
+def read_in_parts(texts: Sequence[str], read: Callable[[str], str], room_tokens: int) -> list[str]:
+    """Return what `read` makes of each part of the texts; what an OutOfRoom means is said above."""
+    parts = pack(texts, room_tokens)
+    return [made for part in parts for made in _take_notes(part, lambda _, text: read(text))]
+
+
 def pack(texts: Sequence[str], room_tokens: int) -> list[list[str]]:
     """Group texts, in order, into parts that fit the room; a text that does not fit alone is split at words."""
     parts: list[list[str]] = []

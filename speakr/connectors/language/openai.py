@@ -10,8 +10,10 @@ from typing import Self
 from speakr.connectors.language.base import (
     ChatAnswer,
     ChatRequest,
+    ExtractRequest,
     Identification,
     IdentifyRequest,
+    Insights,
     Line,
     Summary,
     SummaryRequest,
@@ -19,17 +21,30 @@ from speakr.connectors.language.base import (
 )
 from speakr.connectors.language.chat import SERVICE, ChatModel, Conversation
 from speakr.connectors.language.citations import number_lines, resolve_citations
+from speakr.connectors.language.compact import numbers_of, write_compactly
+from speakr.connectors.language.evidence import Evidence, count_read
+from speakr.connectors.language.insight_answers import Found, FoundInsights, read_answer
+from speakr.connectors.language.insight_prompts import insight_messages
 from speakr.connectors.language.lines import one_line, write_line
-from speakr.connectors.language.map_reduce import OutOfRoom, Stage, estimate_tokens, write_in_parts
+from speakr.connectors.language.map_reduce import (
+    OutOfRoom,
+    Stage,
+    estimate_tokens,
+    read_in_parts,
+    write_in_parts,
+)
 from speakr.connectors.language.prompts import Messages, summary_messages, title_messages
 from speakr.connectors.language.question_prompts import NOTHING_FOUND, newest_that_fit, question_messages
 from speakr.connectors.language.speaker_names import SpokenNames
 from speakr.connectors.language.speaker_prompts import read_names, speaker_messages
+from speakr.connectors.language.summary_evidence import separate, unproven
 from speakr.connectors.language.titles import clean_title, shorten, take_excerpt
 from speakr.connectors.openai_access import OpenAIAccess
 from speakr.domain.errors import ConnectorRejected, Invalid
 from speakr.settings import Settings
 
+TRIES_PER_PART = 2
+"""How often a model is asked about a part before the part counts as unread, if it does not answer in JSON."""
 MOST_ANSWER_TOKENS = 2000
 LEAST_ROOM_TOKENS = 200
 TITLE_TOKENS = 3000
@@ -62,17 +77,20 @@ class OpenAILanguageConnector:
 
     def summarize(self, request: SummaryRequest) -> Summary:
         """Summarise all lines; a transcript without a word gives an empty summary and asks nobody."""
+        read: set[int] = set()
         with Conversation(self._chat) as conversation:
-            markdown = self._write_summary(request, conversation) if _has_words(request.lines) else ""
+            written = self._write_summary(request, conversation, read) if _has_words(request.lines) else ""
+        markdown, evidence = separate(written, _evidence_for(request))
         return Summary(
             markdown=markdown,
+            evidence=evidence,
             engine=f"{self.name}/{self._model}",
             is_extractive=False,
-            lines_read=len(request.lines),
+            lines_read=count_read(read, request.lines),
             usage=conversation.usage,
         )
 
-    def _write_summary(self, request: SummaryRequest, conversation: Conversation) -> str:
+    def _write_summary(self, request: SummaryRequest, conversation: Conversation, read: set[int]) -> str:
         messages = partial(summary_messages, instructions=request.instructions, language=request.language)
         room_tokens = self._room(*(messages(stage, "") for stage in Stage))
         if room_tokens < LEAST_ROOM_TOKENS:
@@ -80,10 +98,58 @@ class OpenAILanguageConnector:
                 "The summary instructions leave no room for the transcript. "
                 "Shorten them, or raise TEXT_MODEL_CONTEXT_TOKENS."
             )
-        texts = [write_line(line) for line in request.lines]
+
+        def write(stage: Stage, text: str) -> str:
+            written = conversation.ask(messages(stage, text))
+            if stage in {Stage.WHOLE, Stage.PART}:
+                read.update(numbers_of(text))
+            return written
+
         with _enough_room():
-            return write_in_parts(
-                texts, lambda stage, text: conversation.ask(messages(stage, text)), room_tokens
+            return write_in_parts(number_lines(request.lines), write, room_tokens)
+
+    def extract(self, request: ExtractRequest) -> Insights:
+        """Ask about each part of the transcript, then check what is said to be in it and put it together."""
+        read: set[int] = set()
+        parts: list[Found] = []
+        with Conversation(self._chat) as conversation:
+            if _has_words(request.lines):
+                self._read_parts(request, conversation, read, parts)
+        found = FoundInsights(request, parts)
+        return Insights(
+            key_points=found.key_points(),
+            action_items=found.action_items(),
+            chapters=found.chapters(),
+            topics=found.topics(),
+            events=found.events(),
+            engine=f"{self.name}/{self._model}",
+            is_extractive=False,
+            lines_read=count_read(read, request.lines),
+            usage=conversation.usage,
+        )
+
+    def _read_parts(
+        self, request: ExtractRequest, conversation: Conversation, read: set[int], parts: list[Found]
+    ) -> None:
+        """Collect what the model finds, and the positions of the lines it has answered for."""
+        legend, texts = write_compactly(request.lines)
+        messages = partial(insight_messages, moment=request.moment, language=request.language)
+
+        def find(text: str) -> str:
+            for _ in range(TRIES_PER_PART):
+                found = read_answer(conversation.ask(messages(f"{legend}\n{text}")))
+                if found is not None:
+                    read.update(numbers_of(text))
+                    parts.append(found)
+                    break
+            return ""
+
+        with _enough_room():
+            read_in_parts(texts, find, max(self._room(messages(legend)), LEAST_ROOM_TOKENS))
+        if not parts:
+            # Not ConnectorUnavailable: it has been asked again already, and each time costs as much.
+            raise ConnectorRejected(
+                f"{SERVICE} did not answer in JSON. Choose a model that can, to find key points and events."
             )
 
     def write_title(self, request: SummaryRequest) -> Title:
@@ -115,6 +181,7 @@ class OpenAILanguageConnector:
         if request.notes:
             texts.insert(0, f"About the recording: {shorten(one_line(request.notes), LONGEST_NOTES)}")
 
+        read: set[int] = set()
         with (
             Conversation(self._chat, most_seconds=self._timeout_seconds) as conversation,
             _enough_room(),
@@ -122,12 +189,19 @@ class OpenAILanguageConnector:
 
             def write(stage: Stage, text: str) -> str:
                 written = conversation.ask(ask(stage, text, history=history))
+                if stage in {Stage.WHOLE, Stage.PART}:
+                    read.update(numbers_of(text))
                 return "" if written in NOTHING_FOUND else written
 
             answer = write_in_parts(texts, write, room_tokens)
         text, sources = resolve_citations(answer, request.lines)
         return ChatAnswer(
-            text=text, sources=sources, engine=f"{self.name}/{self._model}", usage=conversation.usage
+            text=text,
+            sources=sources,
+            engine=f"{self.name}/{self._model}",
+            usage=conversation.usage,
+            lines_read=count_read(read, request.lines),
+            unverified=unproven(answer, Evidence(request.lines, language=request.language)),
         )
 
     def identify_speakers(self, request: IdentifyRequest) -> Identification:
@@ -158,6 +232,15 @@ class OpenAILanguageConnector:
         )
         answer_tokens = min(MOST_ANSWER_TOKENS, self._context_tokens // 4)
         return self._context_tokens - answer_tokens - prompt_tokens
+
+
+def _evidence_for(request: SummaryRequest) -> Evidence:
+    spoken, wanted = request.spoken_language, request.language
+    return Evidence(
+        request.lines,
+        language=wanted or spoken,
+        translated=bool(wanted and spoken and wanted.partition("-")[0] != spoken.partition("-")[0]),
+    )
 
 
 @contextmanager

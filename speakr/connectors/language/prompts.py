@@ -20,20 +20,28 @@ Use only what the material says; do not add facts, names, dates or numbers. Wher
 Speech recognition makes mistakes: prefer the sense to the letter.
 Times in brackets count from the start of the recording."""
 
+_CITE = (
+    "Each line of a transcript begins with its number in square brackets. Behind each statement, cite the lines it "
+    "rests on by their numbers in square brackets, like [12] or [12][15]; they are taken out and checked before "
+    "anybody reads the summary."
+)
+_KEEP_CITATIONS = "Behind each note, keep the numbers of the lines it rests on in square brackets, like [12]."
+
 _TASKS: Mapping[Stage, str] = {
-    Stage.WHOLE: "Write a summary of the transcript in Markdown.",
+    Stage.WHOLE: f"Write a summary of the transcript in Markdown. {_CITE}",
     Stage.PART: (
         "This is one part of a longer transcript. Take compact notes on it as Markdown bullets, in order: topics, "
         "statements, decisions, tasks with who and when, open questions, names, numbers and dates. "
-        "The notes must be much shorter than the part; a summary will be written from them."
+        f"The notes must be much shorter than the part; a summary will be written from them. {_KEEP_CITATIONS}"
     ),
     Stage.CONDENSE: (
         "These are notes on consecutive parts of a transcript. Merge them into shorter notes of the same kind, in "
-        "order, dropping repetitions and side issues but no decision, task, open question or date."
+        f"order, dropping repetitions and side issues but no decision, task, open question or date. {_KEEP_CITATIONS}"
     ),
     Stage.MERGE: (
         "These are notes on all parts of one transcript, in order. Write a summary of the whole recording in "
-        "Markdown, as if you had read the transcript itself; do not mention notes or parts."
+        "Markdown, as if you had read the transcript itself; do not mention notes or parts. The numbers in square "
+        f"brackets are those of the transcript's lines. {_CITE}"
     ),
 }
 _DEFAULT_FORM = (

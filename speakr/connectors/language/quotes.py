@@ -7,7 +7,6 @@ from collections.abc import Collection
 from speakr.connectors.language.base import Line
 from speakr.connectors.language.lines import one_line
 from speakr.connectors.language.sentences import find_words, split_sentences
-from speakr.connectors.language.titles import shorten
 
 LONGEST_QUOTE = 300
 
@@ -19,4 +18,12 @@ def quote_from(line: Line, wanted: Collection[str]) -> str:
         return text
     sentences = [sentence.text for sentence in split_sentences([line])]
     best = max(sentences, key=lambda sentence: len(set(wanted).intersection(find_words(sentence))))
-    return shorten(best, LONGEST_QUOTE)
+    return _cut(best)
+
+
+def _cut(text: str) -> str:
+    """Cut a text between words and add nothing: a quote must stand in its line."""
+    if len(text) <= LONGEST_QUOTE:
+        return text
+    head = text[:LONGEST_QUOTE]
+    return head if text[LONGEST_QUOTE] == " " or " " not in head else head.rsplit(" ", maxsplit=1)[0]

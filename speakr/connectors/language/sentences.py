@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from speakr.connectors.language.base import Line
+from speakr.connectors.language.base import Line, Source
 from speakr.connectors.language.lines import one_line
 
 LONGEST_SENTENCE_WORDS = 60
@@ -20,24 +20,35 @@ _WITHOUT_BLANKS = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]{2,}")
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """One sentence and when its line began, in seconds."""
+    """One sentence, when its first line began (in seconds), and which words of which lines it is made of."""
 
     text: str
     start: float
+    parts: tuple[tuple[int, str], ...] = ()
+
+    @property
+    def line(self) -> int:
+        """Return the position of the line it begins in."""
+        return self.parts[0][0]
+
+    def sources(self) -> tuple[Source, ...]:
+        """Return where it was said, in its own words."""
+        return tuple(Source(line, words) for line, words in self.parts)
 
 
 def split_sentences(lines: Iterable[Line]) -> list[Sentence]:
     """Cut lines into sentences; a sentence begun in one line goes on in the same speaker's next one."""
     sentences: list[Sentence] = []
     speaker: str | None = None
-    for line in lines:
+    for at, line in enumerate(lines):
         for text in _AFTER_SENTENCE.split(one_line(line.text)):
             if not text:
                 continue
             if sentences and speaker == line.speaker and _goes_on(sentences[-1].text, text):
-                sentences[-1] = Sentence(f"{sentences[-1].text} {text}", sentences[-1].start)
+                begun = sentences[-1]
+                sentences[-1] = Sentence(f"{begun.text} {text}", begun.start, (*begun.parts, (at, text)))
             else:
-                sentences.extend(Sentence(piece, line.start) for piece in _pieces(text))
+                sentences.extend(Sentence(piece, line.start, ((at, piece),)) for piece in _pieces(text))
             speaker = line.speaker
     return sentences
 

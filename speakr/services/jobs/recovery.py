@@ -25,7 +25,7 @@ from speakr.domain.jobs import (
 )
 from speakr.models import Job, JobChunk
 from speakr.services.jobs.claims import end, lease_end
-from speakr.services.jobs.requests import ring_later
+from speakr.services.jobs.queueing import ring_later
 
 logger = structlog.get_logger(__name__)
 

@@ -6,70 +6,27 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import func, or_, select, update
-from sqlalchemy.exc import IntegrityError
 
-from speakr.backends import plugged
-from speakr.db import Promise, after_commit, db
+from speakr.db import db
 from speakr.domain.clock import now
 from speakr.domain.errors import Conflict, NotFound
-from speakr.domain.jobs import ACTIVE, JobKind, JobState
+from speakr.domain.jobs import ACTIVE, IN_THE_BACKGROUND, JobKind, JobState
 from speakr.domain.permissions import Actor, Permission
 from speakr.models import Job, Recording
 from speakr.services import pipeline
-from speakr.services.jobs import claims
+from speakr.services.jobs import claims, queueing
 from speakr.services.recordings import access
 
 
-def _ring(kind: JobKind, job_id: int, ring_count: int) -> Promise:
-    def ring() -> None:
-        plugged().doorbell.ring(kind, job_id, ring_count)
-
-    return ring
-
-
-def ring_later(job: Job) -> None:
-    """Ring for a job once the current transaction is committed."""
-    after_commit(_ring(job.kind, job.id, job.ring_count))
-
-
-def active(recording_id: int, kind: JobKind) -> Job | None:
-    """Return the queued or running job of this kind on a recording; the table allows one."""
-    return db.session.scalar(
-        select(Job).where(Job.recording_id == recording_id, Job.kind == kind, Job.state.in_(ACTIVE))
-    )
-
-
 def submit(recording: Recording, kind: JobKind, options: Mapping[str, Any] | None = None) -> tuple[Job, bool]:
-    """Queue work on a recording; return the job and whether it is new.
+    """Queue work on a recording and show it as waiting; return the job and whether it is new.
 
     While the same kind is queued or running on the recording, that job is returned instead.
     """
-    existing = active(recording.id, kind)
-    if existing is not None:
-        return existing, False
-    moment = now()
-    job = Job(
-        recording_id=recording.id,
-        user_id=recording.user_id,
-        kind=kind,
-        options=dict(options or {}),
-        queued_at=moment,
-        rung_at=moment,
-        ring_count=1,
-        message="Waiting for a worker",
-    )
-    try:
-        with db.session.begin_nested():
-            db.session.add(job)
-    except IntegrityError:
-        # Somebody queued the same in this very moment.
-        existing = active(recording.id, kind)
-        if existing is None:
-            raise
-        return existing, False
-    pipeline.on_queued(recording, kind)
-    ring_later(job)
-    return job, True
+    job, is_new = queueing.add(recording, kind, options)
+    if is_new:
+        pipeline.on_queued(recording, kind)
+    return job, is_new
 
 
 def get(actor: Actor, job_id: int, permission: Permission = Permission.VIEW) -> Job:
@@ -99,9 +56,12 @@ def list_for(actor: Actor, *, recording_id: int | None, state: JobState | None, 
 
 
 def newest(recording_id: int) -> Job | None:
-    """Return the youngest job of a recording."""
+    """Return the youngest job of a recording that its status is about."""
     return db.session.scalar(
-        select(Job).where(Job.recording_id == recording_id).order_by(Job.id.desc()).limit(1)
+        select(Job)
+        .where(Job.recording_id == recording_id, Job.kind.not_in(IN_THE_BACKGROUND))
+        .order_by(Job.id.desc())
+        .limit(1)
     )
 
 
@@ -109,7 +69,11 @@ def queue_position(recording_id: int) -> int | None:
     """Return the 1-based rank of this recording's queued job among everybody's, or None if none is queued."""
     mine = db.session.execute(
         select(Job.queued_at, Job.id)
-        .where(Job.recording_id == recording_id, Job.state == JobState.QUEUED)
+        .where(
+            Job.recording_id == recording_id,
+            Job.state == JobState.QUEUED,
+            Job.kind.not_in(IN_THE_BACKGROUND),
+        )
         .order_by(Job.queued_at, Job.id)
         .limit(1)
     ).first()

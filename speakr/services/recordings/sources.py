@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 from speakr.db import db
 from speakr.domain.errors import ClaimLost, PermanentJobError
 from speakr.domain.recordings import is_placeholder
 from speakr.domain.transcript import Segment
 from speakr.models import Recording, User
-from speakr.services import budgets, language_model, summaries, transcripts, users
+from speakr.services import budgets, language_model, moments, summaries, transcripts, users
 from speakr.services.jobs.claims import Claim
 
 
@@ -35,6 +38,8 @@ class SummaryMaterial:
     segments: list[Segment]
     instructions: str | None
     language: str | None
+    spoken_language: str | None
+    segment_ids: Sequence[int]
     wants_title: bool
     owner_id: int
 
@@ -42,16 +47,51 @@ class SummaryMaterial:
 def summary_material(held: Claim) -> SummaryMaterial:
     """Return a recording's transcript and how its owner wants it summarised."""
     recording = _recording(held.recording_id)
-    segments = transcripts.segments_of(recording.id)
-    if not segments:
-        raise PermanentJobError("No transcription available - transcribe first", code="no_transcription")
-    if language_model.spends_tokens():
-        budgets.admit_language_job(recording.user_id)
+    rows = _rows_to_read(recording)
     owner = db.session.get_one(User, recording.user_id)
     return SummaryMaterial(
-        segments=segments,
+        segments=[Segment(*row[:5]) for row in rows],
+        segment_ids=[row.id for row in rows],
+        spoken_language=recording.language,
         instructions=summaries.instructions_for(recording, held.options),
         language=users.preferences(owner)["output_language"],
         wants_title=is_placeholder(recording.title),
         owner_id=recording.user_id,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class InsightMaterial:
+    """All that is needed to take a recording's transcript apart. `moment` is aware, in its owner's time zone."""
+
+    segments: list[Segment]
+    segment_ids: Sequence[int]
+    moment: datetime
+    language: str | None
+    spoken_language: str | None
+    owner_id: int
+
+
+def insight_material(held: Claim) -> InsightMaterial:
+    """Return a recording's transcript, and what one must know to understand it."""
+    recording = _recording(held.recording_id)
+    rows = _rows_to_read(recording)
+    owner = db.session.get_one(User, recording.user_id)
+    return InsightMaterial(
+        segments=[Segment(*row[:5]) for row in rows],
+        segment_ids=[row.id for row in rows],
+        moment=moments.spoken_at(recording, owner),
+        language=users.preferences(owner)["output_language"],
+        spoken_language=recording.language,
+        owner_id=recording.user_id,
+    )
+
+
+def _rows_to_read(recording: Recording) -> Sequence[Any]:
+    """Return the segments for an engine, if there are any and its owner may still spend tokens."""
+    rows = transcripts.rows_of(recording.id)
+    if not rows:
+        raise PermanentJobError("No transcription available - transcribe first", code="no_transcription")
+    if language_model.spends_tokens():
+        budgets.admit_language_job(recording.user_id)
+    return rows

@@ -1,0 +1,34 @@
+"""EXTRACT: read the whole transcript and keep its key points, action items, chapters, topics and dated events."""
+
+from __future__ import annotations
+
+from speakr.backends import plugged
+from speakr.connectors.language.base import ExtractRequest, Usage
+from speakr.db import release, unit_of_work
+from speakr.domain.errors import JobError
+from speakr.services import insights, language_model
+from speakr.services.jobs import claims
+from speakr.services.recordings import sources
+
+
+def run(held: claims.Claim) -> None:
+    """Take a recording's transcript apart. What was found before stays until all of it is complete."""
+    material = sources.insight_material(held)
+    release()
+    request = ExtractRequest(
+        lines=language_model.to_lines(material.segments),
+        moment=material.moment,
+        language=material.language,
+        spoken_language=material.spoken_language,
+    )
+    with unit_of_work():
+        claims.report(held, "Looking for what matters", 10)
+    spent = Usage()
+    try:
+        found = plugged().make_writer().extract(request)
+        spent += found.usage
+        with unit_of_work():
+            insights.store(held, found, material.segment_ids)
+    except JobError as error:
+        language_model.count_lost(material.owner_id, spent.total + error.tokens_spent)
+        raise

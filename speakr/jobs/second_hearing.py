@@ -1,0 +1,106 @@
+"""Hear once more what cannot have been said, and keep what is better."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from operator import attrgetter
+
+import structlog
+
+from speakr.connectors.transcription.base import SAMPLE_RATE, AudioChunk, OnSegment, TranscriptionConnector
+from speakr.domain.errors import ConnectorRejected, TransientJobError
+from speakr.domain.quality import Doubt, find_doubts
+from speakr.domain.transcript import Hints, Hypothesis, Segment, Span
+
+logger = structlog.get_logger(__name__)
+
+MOST_SPANS = 6
+"""Of one chunk: an engine that is wrong everywhere is wrong the second time too."""
+PAD_SECONDS = 0.2
+
+
+def improve(
+    heard: Hypothesis,
+    chunk: AudioChunk,
+    engine: TranscriptionConnector,
+    hints: Hints,
+    on_segment: OnSegment,
+) -> Hypothesis:
+    """Return the hypothesis with its doubtful stretches as the second hearing has them, where that is better.
+
+    `on_segment` may raise to stop the work; the segments it is told are not final.
+    """
+    doubts = find_doubts(heard.segments, chunk.spans, times_estimated=heard.times_estimated)
+    if not doubts:
+        return heard
+    segments = list(heard.segments)
+    for span in _spans_of(doubts, chunk)[:MOST_SPANS]:
+        inside = [segment for segment in segments if _lies_in(segment, span)]
+        try:
+            again = _hear(span, chunk, engine, hints, on_segment)
+        except (ConnectorRejected, TransientJobError) as error:
+            logger.info("second_hearing_failed", code=error.slug)
+            break
+        others = [segment for segment in segments if segment not in inside]
+        better = _is_better(again.segments, inside, others, chunk.spans)
+        logger.info("heard_again", start=round(span.start, 1), end=round(span.end, 1), kept=better)
+        if better:
+            segments = sorted([*others, *again.segments], key=attrgetter("start", "end"))
+    return replace(heard, segments=tuple(segments))
+
+
+def _spans_of(doubts: Sequence[Doubt], chunk: AudioChunk) -> list[Span]:
+    """Return the stretches to hear: whole spans of speech where there are any, joined where they touch."""
+    end = chunk.start + len(chunk.samples) / SAMPLE_RATE
+    wide = []
+    for doubt in doubts:
+        touched = [
+            span for span in chunk.spans if span.start < doubt.span.end and doubt.span.start < span.end
+        ]
+        first = min([doubt.span.start - PAD_SECONDS, *(span.start for span in touched)])
+        last = max([doubt.span.end + PAD_SECONDS, *(span.end for span in touched)])
+        wide.append(Span(max(first, chunk.start), min(last, end)))
+    joined: list[Span] = []
+    for span in sorted(wide, key=attrgetter("start")):
+        if joined and span.start <= joined[-1].end:
+            joined[-1] = Span(joined[-1].start, max(joined[-1].end, span.end))
+        elif span.duration > 0:
+            joined.append(span)
+    return joined
+
+
+def _hear(
+    span: Span, chunk: AudioChunk, engine: TranscriptionConnector, hints: Hints, on_segment: OnSegment
+) -> Hypothesis:
+    speech = [
+        Span(max(each.start, span.start), min(each.end, span.end))
+        for each in chunk.spans
+        if each.start < span.end and span.start < each.end
+    ]
+    piece = AudioChunk(chunk.cut(span), max(span.start, chunk.start), tuple(speech or [span]))
+    # A prompt is what engines repeat when they hear nothing.
+    return engine.transcribe(piece, replace(hints, initial_prompt=None), on_segment)
+
+
+def _lies_in(segment: Segment, span: Span) -> bool:
+    middle = (segment.start + segment.end) / 2
+    return span.start <= middle <= span.end
+
+
+def _is_better(
+    again: Sequence[Segment], before: Sequence[Segment], others: Sequence[Segment], speech: Sequence[Span]
+) -> bool:
+    """Tell whether the second hearing has fewer faults; of equals, whether the engine is surer of it."""
+    faults = [
+        len(find_doubts(sorted([*others, *segments], key=attrgetter("start")), speech))
+        for segments in (again, before)
+    ]
+    if faults[0] != faults[1]:
+        return faults[0] < faults[1]
+    return bool(again) and _confidence(again) > _confidence(before)
+
+
+def _confidence(segments: Sequence[Segment]) -> float:
+    known = [segment.confidence for segment in segments if segment.confidence is not None]
+    return sum(known) / len(known) if known else 0.0

@@ -1,0 +1,46 @@
+"""What was found in a transcript, and what a summary rests on. One row per recording: it is replaced as a whole."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, ForeignKey, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from speakr.db import Base
+from speakr.domain.clock import now
+
+
+class Insight(Base):
+    """Key points, action items, chapters and topics of a recording."""
+
+    __tablename__ = "insights"
+
+    recording_id: Mapped[int] = mapped_column(
+        ForeignKey("recordings.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    content: Mapped[dict[str, Any]]
+    """`key_points`, `action_items`, `chapters`, `topics`; sources in them are [segment id, quote]."""
+    engine: Mapped[str] = mapped_column(String(120))
+    is_extractive: Mapped[bool]
+    coverage: Mapped[float]
+    """The share of segments that were read, 0 to 1."""
+    last_segment_id: Mapped[int] = mapped_column(BigInteger)
+    """Of the transcript that was read: ids are never used twice, so another transcript has another one."""
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class SummaryEvidence(Base):
+    """What each line of a recording's summary rests on."""
+
+    __tablename__ = "summary_evidence"
+
+    recording_id: Mapped[int] = mapped_column(
+        ForeignKey("recordings.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    summary_sha256: Mapped[str] = mapped_column(String(64))
+    """Of the summary it belongs to: once somebody has edited that, it says nothing any more."""
+    lines: Mapped[list[Any]]
+    """{line, text, verified, sources} each."""
+    coverage: Mapped[float]

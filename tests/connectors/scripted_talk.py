@@ -1,0 +1,97 @@
+"""Long conversations made to order, and models that report on them honestly or not."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from dataclasses import dataclass
+
+from speakr.connectors.language.base import Line
+
+PEOPLE = ("Alice", "Bob", "Carla", "Dmitri")
+THINGS = (
+    "budget",
+    "backup",
+    "contract",
+    "website",
+    "warehouse",
+    "survey",
+    "newsletter",
+    "server",
+    "garden",
+    "invoice",
+)
+DEEDS = ("approved", "reviewed", "moved", "checked", "translated", "printed", "repaired", "ordered")
+PLACES = ("Lisbon", "Oslo", "Vienna", "Denver", "Kyoto", "Nairobi")
+NUMBERS = ("twelve", "forty five", "three hundred", "17", "2500", "sixty")
+
+
+@dataclass(frozen=True)
+class Fact:
+    line: int
+    person: str
+    deed: str
+    thing: str
+    place: str
+    number: str
+
+    @property
+    def spoken(self) -> str:
+        return f"We {self.deed} the {self.thing} in {self.place} for {self.number} euros."
+
+
+def long_talk(hours: float, seed: int = 1) -> tuple[list[Line], list[Fact]]:
+    """Return lines of six seconds each, every one a fact of its own."""
+    rng = random.Random(seed)  # noqa: S311 - a talk, no secret
+    lines, facts = [], []
+    for at in range(int(hours * 600)):
+        fact = Fact(at, *(rng.choice(of) for of in (PEOPLE, DEEDS, THINGS, PLACES, NUMBERS)))
+        facts.append(fact)
+        lines.append(Line(fact.person, fact.spoken, at * 6.0, at * 6.0 + 5.0))
+    return lines, facts
+
+
+def numbers_shown(material: str) -> list[int]:
+    return [int(number) for number in re.findall(r"^\[(\d+)\]", material, re.MULTILINE)]
+
+
+def true_claim(fact: Fact) -> dict[str, object]:
+    return {
+        "text": f"{fact.person} says the {fact.thing} in {fact.place} was {fact.deed} for {fact.number} euros.",
+        "lines": [fact.line + 1],
+        "quote": f"{fact.deed} the {fact.thing} in {fact.place}",
+    }
+
+
+LIES = (
+    "no such line",
+    "invented quote",
+    "another number",
+    "another place",
+    "another person",
+    "denied",
+    "unrelated",
+)
+
+
+def lie(kind: str, fact: Fact, lines: list[Line]) -> dict[str, object]:
+    """Return a false claim that looks like a true one."""
+    claim = true_claim(fact)
+    around = " ".join(f"{line.speaker} {line.text}" for line in lines[max(fact.line - 2, 0) : fact.line + 3])
+    place = next(p for p in (*PLACES, "Quito") if p not in around)
+    person = next(p for p in (*PEOPLE, "Zoltan") if p not in around)
+    changed: dict[str, dict[str, object]] = {
+        "no such line": {"lines": [len(lines) + 50], "quote": "we agreed on all of it today"},
+        "invented quote": {"quote": "everybody agreed to close the office"},
+        "another number": {"text": str(claim["text"]).replace(f"for {fact.number} euros", "for 98765 euros")},
+        "another place": {"text": str(claim["text"]).replace(fact.place, place)},
+        "another person": {"text": str(claim["text"]).replace(fact.person, person)},
+        "denied": {"text": str(claim["text"]).replace("was", "was not")},
+        "unrelated": {"text": "The hiring of two more designers was stopped because of poor interviews."},
+    }
+    return claim | changed[kind]
+
+
+def answer_with(**found: object) -> str:
+    return f"Here it is:\n```json\n{json.dumps(found)}\n```"

@@ -1,0 +1,82 @@
+"""What cannot have been said is heard once more, and the better of both is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from speakr.connectors.transcription.base import AudioChunk, OnSegment
+from speakr.domain.errors import ClaimLost, ConnectorUnavailable
+from speakr.domain.transcript import Hints, Hypothesis, Segment, Span
+from speakr.jobs.second_hearing import improve
+from tests.fakes import FakeTranscriber
+
+CHUNK = AudioChunk(
+    np.zeros(30 * 16_000, dtype=np.int16), 100.0, (Span(100, 105), Span(107, 112), Span(120, 129))
+)
+GOOD = Segment(100, 105, "We begin with the budget.", confidence=0.9)
+LOOP = Segment(107, 112, "thank you " * 6, confidence=0.9)
+HINTS = Hints(initial_prompt="thank you", language="en")
+
+
+class SecondEar(FakeTranscriber):
+    def __init__(self, answer: Callable[[AudioChunk], list[Segment]]) -> None:
+        super().__init__()
+        self.answer = answer
+
+    def transcribe(self, chunk: AudioChunk, hints: Hints, on_segment: OnSegment) -> Hypothesis:
+        self.chunks.append(chunk)
+        self.hints.append(hints)
+        segments = self.answer(chunk)
+        for segment in segments:
+            on_segment(segment)
+        return Hypothesis(segments, language="en")
+
+
+def heard_again(segments: list[Segment], ear: SecondEar, on_segment: OnSegment = lambda _: None) -> list[str]:
+    return [s.text for s in improve(Hypothesis(segments), CHUNK, ear, HINTS, on_segment).segments]
+
+
+def test_a_loop_is_heard_again_without_the_prompt() -> None:
+    ear = SecondEar(lambda _: [Segment(107, 112, "It is due on Friday.", confidence=0.8)])
+    assert heard_again([GOOD, LOOP], ear) == [GOOD.text, "It is due on Friday."]
+    (chunk,), (hints,) = ear.chunks, ear.hints
+    assert (chunk.start, chunk.spans) == (106.8, (Span(107, 112),))
+    assert len(chunk.samples) == round(5.4 * 16_000)
+    assert (hints.initial_prompt, hints.language) == (None, "en")
+
+
+def test_what_is_right_is_heard_once() -> None:
+    ear = SecondEar(lambda _: [])
+    assert heard_again([GOOD], ear) == [GOOD.text]
+    assert ear.chunks == []
+
+
+def test_the_first_hearing_stays_if_the_second_is_no_better() -> None:
+    ear = SecondEar(lambda _: [Segment(107, 112, "so " * 9, confidence=0.3)])
+    assert heard_again([GOOD, LOOP], ear) == [GOOD.text, LOOP.text]
+
+
+def test_text_over_silence_goes_if_nothing_is_heard_there() -> None:
+    made_up = Segment(115, 118, "Thanks for watching.")
+    ear = SecondEar(lambda _: [])
+    assert heard_again([GOOD, made_up], ear) == [GOOD.text]
+    assert ear.chunks[0].spans == (Span(114.8, 118.2),)
+
+
+def test_a_failing_second_hearing_costs_nothing() -> None:
+    def fail(_: AudioChunk) -> list[Segment]:
+        raise ConnectorUnavailable("The engine is away.")
+
+    assert heard_again([GOOD, LOOP], SecondEar(fail)) == [GOOD.text, LOOP.text]
+
+
+def test_work_that_is_not_wanted_any_more_stops() -> None:
+    def stop(_: Segment) -> None:
+        raise ClaimLost("gone")
+
+    ear = SecondEar(lambda _: [Segment(107, 112, "It is due.")])
+    with pytest.raises(ClaimLost):
+        heard_again([GOOD, LOOP], ear, stop)
