@@ -36,6 +36,8 @@ class ModelOut(Wire):
 
     value = fields.String(required=True)
     label = fields.String(required=True)
+    size_bytes = fields.Integer(required=True, allow_none=True)
+    is_downloaded = fields.Boolean(required=True, allow_none=True)
 
 
 class EngineOut(Wire):
@@ -65,7 +67,7 @@ class Transcription(MethodView):
                     for name, value in asdict(engine.capabilities).items()
                     if name in CapabilitiesOut().fields
                 },
-                "models": [{"value": model.value, "label": model.label} for model in engine.models],
+                "models": [asdict(model) for model in engine.models],
                 "default_model": engine.default_model,
             }
         )

@@ -58,6 +58,10 @@ class EmbeddedConnector:
         """Make the connector; nothing of it can be configured."""
         return cls()
 
+    def capabilities_with(self, model: str | None) -> Capabilities:  # noqa: ARG002 - there is one model
+        """Return what the engine honours."""
+        return self.capabilities
+
     def transcribe(self, chunk: AudioChunk, hints: Hints, on_segment: OnSegment) -> Hypothesis:  # noqa: ARG002 - it honours no hint
         """Hear each span by itself; a span without words gives no segment."""
         segments = []

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from speakr.connectors.transcription.base import Capabilities
+from speakr.settings import Settings
 
 TARGET_CHUNK_SECONDS = 600.0
 MAX_CHUNK_SECONDS = 780.0
@@ -43,6 +44,7 @@ class ModelFamily:
             language_detection=True,
             target_chunk_seconds=self.target_chunk_seconds,
             max_chunk_seconds=self.max_chunk_seconds,
+            overlap_seconds=2.0,
         )
 
 
@@ -74,6 +76,9 @@ class ModelChoice:
 
     value: str
     label: str
+    size_bytes: int | None = None
+    """Of a model that is kept here."""
+    is_downloaded: bool | None = None
 
 
 def read_choices(listed: str, default: str) -> tuple[ModelChoice, ...]:
@@ -86,3 +91,17 @@ def read_choices(listed: str, default: str) -> tuple[ModelChoice, ...]:
     if default not in choices:
         return (ModelChoice(default, default), *choices.values())
     return tuple(choices.values())
+
+
+OPENAI_DEFAULT_MODEL = "whisper-1"
+"""The default of the setting; to engines that are not OpenAI's it means that the operator said nothing."""
+
+
+def own_models(settings: Settings, default: str | None) -> tuple[str, ...]:
+    """Return the models offered of an engine with a default of its own, the default first."""
+    chosen = settings.transcription_model
+    own = default if chosen == OPENAI_DEFAULT_MODEL else chosen
+    listed = [
+        choice.value for choice in read_choices(settings.transcription_models, own or "") if choice.value
+    ]
+    return tuple(listed)
