@@ -9,7 +9,7 @@ import redis
 
 from speakr.connectors.language import make_language_connector
 from speakr.connectors.language.base import LanguageConnector
-from speakr.connectors.transcription import make_connector
+from speakr.connectors.transcription import make_connector, make_fallback
 from speakr.connectors.transcription.base import TranscriptionConnector
 from speakr.live import LiveFeed, RedisLiveFeed
 from speakr.queue import Doorbell, RedisDoorbell
@@ -29,6 +29,8 @@ class Backends:
     live: LiveFeed
     make_transcriber: Callable[[], TranscriptionConnector]
     make_writer: Callable[[], LanguageConnector]
+    make_fallback: Callable[[], TranscriptionConnector | None] = lambda: None
+    """The engine for what the first cannot hear, if there is one."""
 
 
 def connect(settings: Settings) -> Backends:
@@ -45,6 +47,7 @@ def connect(settings: Settings) -> Backends:
         live=RedisLiveFeed(connection),
         make_transcriber=lambda: make_connector(settings),
         make_writer=lambda: make_language_connector(settings),
+        make_fallback=lambda: make_fallback(settings),
     )
 
 

@@ -101,6 +101,7 @@ def backends(
         live=MemoryLiveFeed(),
         make_transcriber=lambda: transcriber,
         make_writer=lambda: writer,
+        make_fallback=lambda: None,
     )
 
 
@@ -111,7 +112,7 @@ def app(
     """An app on a clean database, in its context."""
     from speakr.jobs import runner, transcribe
 
-    monkeypatch.setattr(transcribe, "_engine", None)
+    monkeypatch.setattr(transcribe, "_engines", None)
     made = create_app(settings, backends)
     runner.move_in(made)
     with made.app_context():

@@ -17,12 +17,13 @@ import redis
 import structlog
 
 from speakr.backends import plugged
-from speakr.connectors.transcription.base import SAMPLE_RATE, AudioChunk, TranscriptionConnector
+from speakr.connectors.transcription.base import SAMPLE_RATE, AudioChunk
 from speakr.db import release, unit_of_work
 from speakr.domain.errors import ClaimLost, JobError, PermanentJobError, TransientJobError
-from speakr.domain.transcript import Hypothesis, Segment, Span
-from speakr.jobs import scratch
-from speakr.media.chunks import plan_chunks
+from speakr.domain.seams import Heard, join
+from speakr.domain.transcript import Segment, Span
+from speakr.jobs import hearing, scratch
+from speakr.media.chunks import plan_chunks, seams
 from speakr.media.decode import decode
 from speakr.services import hints, transcripts
 from speakr.services.jobs import chunks, claims
@@ -37,15 +38,15 @@ logger = structlog.get_logger(__name__)
 _LOOK_AT_HELPERS_SECONDS = 0.1
 _ASK_WHETHER_WANTED_SECONDS = 1.0
 
-_engine: TranscriptionConnector | None = None
+_engines: Sequence[hearing.Engine] | None = None
 
 
-def _transcriber() -> TranscriptionConnector:
-    """Return this work horse's engine; its model is loaded once."""
-    global _engine  # noqa: PLW0603 - a model is too big to load per chunk
-    if _engine is None:
-        _engine = plugged().make_transcriber()
-    return _engine
+def _transcribers() -> Sequence[hearing.Engine]:
+    """Return this work horse's engines; a model is loaded once."""
+    global _engines  # noqa: PLW0603 - a model is too big to load per chunk
+    if _engines is None:
+        _engines = hearing.make_engines()
+    return _engines
 
 
 # The libraries that hear are loaded in the work horse and not in its parent, which would hold 30 MB for nothing
@@ -93,9 +94,10 @@ def _prepare(held: claims.Claim) -> Mapping[str, Any]:
                 claims.drop_if_unwanted(held, plan["pcm_key"])
             raise
         spans = find_speech(pcm)
-    engine = _transcriber().capabilities
+    engine = _transcribers()[0].connector.capabilities
     pieces = plan_chunks(spans, engine.target_chunk_seconds, engine.max_chunk_seconds)
     plan |= {"is_cut": True, "chunk_count": len(pieces)}
+    plan |= {"seams": seams(pieces), "overlap": engine.overlap_seconds}
     with unit_of_work():
         claims.cut(held, plan, pieces)
     logger.info("recording_cut", chunks=len(pieces), seconds=round(plan["duration_seconds"], 1))
@@ -173,10 +175,15 @@ def _hear_or_give_back(chunk: chunks.ChunkClaim) -> None:
 def hear(chunk: chunks.ChunkClaim) -> None:
     """Turn one chunk into text and keep it; segments are told live as they come."""
     try:
-        heard = _listen(chunk)
+        outcome = _listen(chunk)
     except BlobMissing:  # deleted with its recording, most of the time
         raise PermanentJobError("The audio of this recording is gone.", code="audio_missing") from None
+    heard = outcome.hypothesis
     result = {
+        "engine": outcome.engine,
+        "ignored": list(outcome.ignored),
+        "start": chunk.spans[0].start,
+        "end": chunk.spans[-1].end,
         "segments": [transcripts.to_json(segment) for segment in heard.segments],
         "language": heard.language,
         "times_estimated": heard.times_estimated,
@@ -186,13 +193,33 @@ def hear(chunk: chunks.ChunkClaim) -> None:
     plugged().live.publish(chunk.recording_id, "progress", {"progress": progress, "message": "Listening"})
 
 
-def _listen(chunk: chunks.ChunkClaim) -> Hypothesis:
+def _listen(chunk: chunks.ChunkClaim) -> hearing.Outcome:
     listener = _Listener(chunk)
+
+    def keep_note(note: Mapping[str, Any]) -> None:
+        with unit_of_work():
+            chunks.keep_note(chunk, note)
+
     with plugged().storage.local_path(chunk.plan["pcm_key"]) as path:
-        pcm = read_pcm(path)
-        start, end = chunk.spans[0].start, chunk.spans[-1].end
-        audio = AudioChunk(pcm[round(start * SAMPLE_RATE) : round(end * SAMPLE_RATE)], start, chunk.spans)
-        return _transcriber().transcribe(audio, hints.from_json(chunk.options), listener.on_segment)
+        return hearing.hear(
+            _transcribers(),
+            _cut_out(chunk, read_pcm(path)),
+            hints.from_json(chunk.options),
+            listener,
+            hearing.Notes(dict(chunk.note), keep_note),
+        )
+
+
+def _cut_out(chunk: chunks.ChunkClaim, pcm: Samples) -> AudioChunk:
+    """Return a chunk's audio, and a little of its neighbours' where it was cut inside speech."""
+    seam_positions, overlap = chunk.plan.get("seams", ()), chunk.plan.get("overlap", 0.0)
+    first, last = chunk.spans[0], chunk.spans[-1]
+    start = max(0.0, first.start - (overlap if chunk.position in seam_positions else 0.0))
+    end = min(pcm.size / SAMPLE_RATE, last.end + (overlap if chunk.position + 1 in seam_positions else 0.0))
+    spans = list(chunk.spans)
+    spans[0] = Span(start, spans[0].end)
+    spans[-1] = Span(spans[-1].start, max(end, last.end))
+    return AudioChunk(pcm[round(start * SAMPLE_RATE) : round(end * SAMPLE_RATE)], start, tuple(spans))
 
 
 class _Listener:
@@ -203,8 +230,13 @@ class _Listener:
         self._count = 0
         self._asked_at = time.monotonic()
 
+    def begin(self) -> None:
+        """Count from the start: another engine's segments of this chunk are told anew, under the same ids."""
+        self._count = 0
+
     def on_segment(self, segment: Segment) -> None:
-        self._ask()
+        """Tell a segment to whoever watches."""
+        self.breathe()
         message = transcripts.to_json(segment)
         del message["words"]
         # A chunk that is heard again after a crash tells its segments again, under the same ids.
@@ -212,7 +244,8 @@ class _Listener:
         self._count += 1
         plugged().live.publish(self._chunk.recording_id, "segment", message)
 
-    def _ask(self) -> None:
+    def breathe(self) -> None:
+        """Ask now and then; raise `ClaimLost` when nobody waits for this any more."""
         if time.monotonic() - self._asked_at < _ASK_WHETHER_WANTED_SECONDS:
             return
         self._asked_at = time.monotonic()
@@ -226,18 +259,35 @@ def _keep(held: claims.Claim, plan: Mapping[str, Any]) -> None:
     with unit_of_work():
         claims.report(held, "Putting the transcript together", 97)
         results = chunks.results(held.job_id)
-    segments = _in_order([segment for result in results for segment in result.get("segments", ())])
     language = next((result["language"] for result in results if result.get("language")), None)
-    engine = _transcriber()
-    model = held.options.get("model") or engine.default_model
+    heard_by = list(dict.fromkeys(result["engine"] for result in results if "engine" in result))
+    ignored = {name for result in results for name in result.get("ignored", ())}
     with unit_of_work():
+        claims.keep_plan(held, {**plan, "ignored_options": sorted(ignored)})
         transcripts.store(
             held,
-            segments,
+            _in_order(_joined(results, plan)),
             language=language,
-            engine=f"{engine.name}:{model}" if model else engine.name,
+            engine=", ".join(heard_by)[:120] or _transcribers()[0].named(held.options.get("model")),
             duration_seconds=plan["duration_seconds"],
         )
+
+
+def _joined(results: Sequence[Mapping[str, Any]], plan: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the segments of all chunks; where one was cut from the next inside speech, the seam is repaired."""
+    if not plan.get("seams") or not plan.get("overlap"):
+        return [segment for result in results for segment in result.get("segments", ())]
+    heard = [
+        Heard(
+            result["start"],
+            result["end"],
+            [transcripts.from_json(segment) for segment in result["segments"]],
+            result["times_estimated"],
+        )
+        for result in results
+    ]
+    overlaps = [plan["overlap"] if at in plan["seams"] else 0.0 for at in range(1, len(heard))]
+    return [transcripts.to_json(segment) for segment in join(heard, overlaps)]
 
 
 def _in_order(segments: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -84,6 +84,18 @@ def to_json(segment: SpokenSegment) -> dict[str, Any]:
     }
 
 
+def from_json(kept: Mapping[str, Any]) -> SpokenSegment:
+    """Read what `to_json` wrote."""
+    return SpokenSegment(
+        kept["start"],
+        kept["end"],
+        kept["text"],
+        kept["speaker"],
+        kept["confidence"],
+        tuple(Word(*word) for word in kept["words"]),
+    )
+
+
 def store(
     held: claims.Claim,
     segments: Sequence[Mapping[str, Any]],

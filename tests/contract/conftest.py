@@ -160,7 +160,7 @@ def _speech() -> Iterator[None]:
     spans = [Span(float(second), second + 0.9) for second in range(0, 5, 2)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(transcribe, "find_speech", lambda _pcm: spans)
-        patch.setattr(transcribe, "_engine", None)
+        patch.setattr(transcribe, "_engines", None)
         patch.setattr(language_model, "_made", None)
         patch.setattr(intake, "probe", _look)
         yield
