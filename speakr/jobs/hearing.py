@@ -11,7 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
+import redis
 import structlog
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from speakr.backends import plugged
 from speakr.connectors.transcription.base import (
@@ -109,12 +112,16 @@ class _Errand(Errand):
 def make_engines() -> list[Engine]:
     """Return the engine the operator chose and, if there is one, the second. Models load when they first hear."""
     settings = plugged().settings
+    # Not the house's connection, which is patient: what is asked here is not worth waiting for.
+    memory = redis.Redis.from_url(
+        settings.redis_url, socket_connect_timeout=1.0, socket_timeout=2.0, retry=Retry(NoBackoff(), 0)
+    )
     made = [("first", plugged().make_transcriber(), settings.transcription_slots)]
     second = plugged().make_fallback()
     if second is not None:
         made.append(("second", second, settings.transcription_fallback_slots))
     return [
-        Engine(connector, Slots(plugged().redis, place, slots), Health(plugged().redis, place))
+        Engine(connector, Slots(memory, place, slots), Health(memory, place))
         for place, connector, slots in made
     ]
 
