@@ -56,6 +56,18 @@ class SpeechSettings:
         section="Speech engines",
         help="How many chunks it is given at once. 0: as many as there are workers.",
     )
+    embedded_mask_profanity: bool = setting(
+        default=True,
+        env="SPEAKR_EMBEDDED_MASK_PROFANITY",
+        section="Speech engines",
+        help="Whether the embedded engine writes swear words with asterisks: it now and then hears one that nobody said.",
+    )
+    embedded_denoise: bool = setting(
+        default=True,
+        env="SPEAKR_EMBEDDED_DENOISE",
+        section="Speech engines",
+        help="Whether noise is taken out of noisy recordings before the embedded engine hears them.",
+    )
     whisper_models_dir: str = setting(
         default="",
         env="SPEAKR_WHISPER_MODELS",

@@ -12,6 +12,7 @@ import pytest
 from speakr.connectors import transcription
 from speakr.connectors.transcription import CONNECTORS, make_connector
 from speakr.connectors.transcription.base import SAMPLE_RATE, AudioChunk, TranscriptionConnector
+from speakr.connectors.transcription.embedded import EmbeddedConnector
 from speakr.connectors.transcription.options import ignored_options
 from speakr.connectors.transcription.whisper import WhisperConnector
 from speakr.domain.errors import JobCancelled
@@ -223,12 +224,16 @@ def test_what_it_claims_to_heed_it_passes_on_and_the_rest_it_names(
             lambda samples, **given: passed_on.append(str(given)) or real(samples, **given),
         )
     connector.transcribe(chunk, WISHES[wish], lambda _: None)
+    if isinstance(connector, EmbeddedConnector):
+        passed_on.append(str(connector._boosted))
     for request in provider.requests:
         fields = request.path if "multipart" in request.headers.get("content-type", "") else ""
         if fields:
             fields = unquote_plus(fields) + str({k: v for k, v in request.form.items() if len(v[0]) < 1000})
         passed_on.append(fields or (request.body.decode() if request.body.startswith(b"{") else ""))
-    reached = any(re.search(rf"(?<![\w]){re.escape(TRACES[wish])}(?![\w])", sent) for sent in passed_on)
+    reached = any(
+        re.search(rf"(?<![\w]){re.escape(TRACES[wish])}(?![\w])", sent, re.IGNORECASE) for sent in passed_on
+    )
     assert reached == (wish not in ignored_options(connector, WISHES[wish]))
 
 
