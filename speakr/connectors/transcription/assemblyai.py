@@ -7,9 +7,8 @@ not order, and pay for, a second one.
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Self
 from urllib.parse import quote
 
@@ -17,6 +16,7 @@ from speakr.connectors.transcription.base import AudioChunk, Capabilities, Erran
 from speakr.connectors.transcription.http import Service
 from speakr.connectors.transcription.openai_answers import read_answer
 from speakr.connectors.transcription.openai_models import own_models
+from speakr.connectors.transcription.phrases import phrases
 from speakr.connectors.transcription.wav import wav_file
 from speakr.domain.errors import ConnectorRejected, ConnectorUnavailable
 from speakr.domain.transcript import Hints, Hypothesis
@@ -32,8 +32,6 @@ LONGEST_QUEUE_SECONDS: Final = 6 * 3600.0
 """A transcript that is always about to come is as good as none."""
 
 _POLL_TIMEOUT_SECONDS: Final = 60.0
-_MOST_HOTWORDS: Final = 1000
-_LONGEST_HOTWORD_WORDS: Final = 6
 
 
 class AssemblyAIConnector:
@@ -178,19 +176,12 @@ def _order_form(audio_url: str, hints: Hints, model: str) -> dict[str, Any]:
     }
     if counts:
         form["speaker_options"] = counts
-    hotwords = list(_phrases(hints.hotwords or ""))[:_MOST_HOTWORDS]
+    hotwords = phrases(hints.hotwords or "")
     if hotwords:
         form["keyterms_prompt"] = hotwords
     if hints.initial_prompt and "-3" in model:
         form["prompt"] = hints.initial_prompt
     return form
-
-
-def _phrases(hotwords: str) -> Iterator[str]:
-    for phrase in re.split(r"[,;\n]", hotwords):
-        words = phrase.split()
-        if words:
-            yield " ".join(words[:_LONGEST_HOTWORD_WORDS])
 
 
 def _in_seconds(transcript: Mapping[str, Any]) -> dict[str, Any]:

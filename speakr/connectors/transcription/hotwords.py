@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
-from speakr.connectors.transcription.pronunciation import Pronouncer, PronunciationsMissing
+if TYPE_CHECKING:
+    from speakr.connectors.transcription.pronunciation import Pronouncer
 
 logger = structlog.get_logger(__name__)
 
@@ -50,6 +51,11 @@ _pronouncer: Pronouncer | None = None
 
 def _teach(decoder: Any, word: str) -> bool:
     global _pronouncer  # noqa: PLW0603 - read once per process
+    from speakr.connectors.transcription.pronunciation import (  # noqa: PLC0415 - loads numpy
+        Pronouncer,
+        PronunciationsMissing,
+    )
+
     try:
         _pronouncer = _pronouncer or Pronouncer()
     except PronunciationsMissing:

@@ -11,6 +11,7 @@ from speakr.connectors.transcription.base import AudioChunk, Capabilities, OnSeg
 from speakr.connectors.transcription.openai_answers import read_answer
 from speakr.connectors.transcription.openai_models import family_of, read_choices
 from speakr.connectors.transcription.patience import Received, read_bounded, wait_for
+from speakr.connectors.transcription.phrases import phrases
 from speakr.connectors.transcription.wav import wav_file
 from speakr.domain.transcript import Hints, Hypothesis
 from speakr.settings import Settings
@@ -110,7 +111,12 @@ def _request(chunk: AudioChunk, hints: Hints, model: str) -> dict[str, Any]:
         fields["chunking_strategy"] = "auto"  # demanded of diarizing models above 30 seconds
     if hints.language:
         fields["language"] = hints.language.split("-")[0].lower()
-    prompt = "\n".join(part for part in (hints.initial_prompt, hints.hotwords) if part)
+    prompts = [hints.initial_prompt, hints.hotwords]
+    if family.takes_keywords:
+        prompts.pop()
+        if hints.hotwords:
+            fields["keywords"] = phrases(hints.hotwords)
+    prompt = "\n".join(part for part in prompts if part)
     if prompt and family.takes_prompt:
         fields["prompt"] = prompt
     return fields

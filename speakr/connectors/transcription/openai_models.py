@@ -6,7 +6,7 @@ Whisper model, since that is what self-hosted servers run.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from speakr.connectors.transcription.base import Capabilities
@@ -28,6 +28,8 @@ class ModelFamily:
 
     response_format: Literal["verbose_json", "json", "diarized_json"]
     takes_prompt: bool
+    takes_keywords: bool = False
+    """Hotwords have a field of their own; else they stand in the prompt."""
     has_times: bool
     has_speakers: bool
     target_chunk_seconds: float = TARGET_CHUNK_SECONDS
@@ -38,7 +40,7 @@ class ModelFamily:
         """What the family honours, as users are told."""
         return Capabilities(
             diarization=self.has_speakers,
-            hotwords=self.takes_prompt,
+            hotwords=self.takes_prompt or self.takes_keywords,
             initial_prompt=self.takes_prompt,
             timestamps=self.has_times,
             language_detection=True,
@@ -57,6 +59,7 @@ GPT_TRANSCRIBE = ModelFamily(
     target_chunk_seconds=SHORT_TARGET_CHUNK_SECONDS,
     max_chunk_seconds=SHORT_MAX_CHUNK_SECONDS,
 )
+GPT_TRANSCRIBE_WITH_KEYWORDS = replace(GPT_TRANSCRIBE, takes_keywords=True)
 GPT_DIARIZE = ModelFamily(
     response_format="diarized_json", takes_prompt=False, has_times=True, has_speakers=True
 )
@@ -65,6 +68,8 @@ GPT_DIARIZE = ModelFamily(
 def family_of(model: str) -> ModelFamily:
     """Return the family of a model; a folder before its name ("openai/whisper-1") does not matter."""
     name = model.rsplit("/", maxsplit=1)[-1].lower()
+    if name == "gpt-transcribe" or name.startswith("gpt-transcribe-"):
+        return GPT_TRANSCRIBE_WITH_KEYWORDS
     if name.startswith("gpt-") and "transcribe" in name:
         return GPT_DIARIZE if "diarize" in name else GPT_TRANSCRIBE
     return WHISPER
