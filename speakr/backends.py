@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from speakr.connectors.language import make_language_connector
 from speakr.connectors.language.base import LanguageConnector
@@ -23,6 +25,8 @@ class Backends:
     """The plugs. Engines are made on demand: only work horses pay for their models."""
 
     settings: Settings
+    memory: redis.Redis
+    """Redis, for what is not worth waiting for: it gives up at once."""
     redis: redis.Redis
     storage: Storage
     doorbell: Doorbell
@@ -39,9 +43,13 @@ def connect(settings: Settings) -> Backends:
     connection = redis.Redis.from_url(
         settings.redis_url, socket_connect_timeout=2.0, socket_timeout=40.0, health_check_interval=30
     )
+    impatient = redis.Redis.from_url(
+        settings.redis_url, socket_connect_timeout=1.0, socket_timeout=2.0, retry=Retry(NoBackoff(), 0)
+    )
     return Backends(
         settings=settings,
         redis=connection,
+        memory=impatient,
         storage=make_storage(settings),
         doorbell=RedisDoorbell(connection),
         live=RedisLiveFeed(connection),

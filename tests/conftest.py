@@ -125,6 +125,7 @@ def app(
             db.session.remove()
             db.engine.dispose()
             backends.redis.close()
+            backends.memory.close()
             redis_process.flush()
 
 

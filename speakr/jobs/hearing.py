@@ -11,10 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
-import redis
 import structlog
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from speakr.backends import plugged
 from speakr.connectors.transcription.base import (
@@ -112,16 +109,12 @@ class _Errand(Errand):
 def make_engines() -> list[Engine]:
     """Return the engine the operator chose and, if there is one, the second. Models load when they first hear."""
     settings = plugged().settings
-    # Not the house's connection, which is patient: what is asked here is not worth waiting for.
-    memory = redis.Redis.from_url(
-        settings.redis_url, socket_connect_timeout=1.0, socket_timeout=2.0, retry=Retry(NoBackoff(), 0)
-    )
     made = [("first", plugged().make_transcriber(), settings.transcription_slots)]
     second = plugged().make_fallback()
     if second is not None:
         made.append(("second", second, settings.transcription_fallback_slots))
     return [
-        Engine(connector, Slots(memory, place, slots), Health(memory, place))
+        Engine(connector, Slots(plugged().memory, place, slots), Health(plugged().memory, place))
         for place, connector, slots in made
     ]
 
@@ -224,7 +217,8 @@ def _hear_in_two(
     """Hear the halves of a chunk and put them together."""
     end = audio.start + audio.samples.size / SAMPLE_RATE
     cut, is_in_speech = _cutting_point(audio.spans, audio.start, end)
-    overlap = engine.connector.capabilities.overlap_seconds if is_in_speech else 0.0
+    wanted = engine.connector.capabilities.overlap_seconds if is_in_speech else 0.0
+    overlap = min(wanted, (end - audio.start) / 8)  # so that a half is always shorter than the whole
     halves = (_part(audio, audio.start, cut + overlap), _part(audio, cut - overlap, end))
     heard = [
         _hear_with(engine, half, hints, listener, notes, path=f"{path}{at}") for at, half in enumerate(halves)

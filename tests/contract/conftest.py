@@ -88,6 +88,7 @@ def app(settings: Settings, backends: Backends, redis_process: RedisServer) -> I
             db.session.remove()
             db.engine.dispose()
             backends.redis.close()
+            backends.memory.close()
             redis_process.flush()
 
 
