@@ -7,6 +7,7 @@ every half second whether the answer is still wanted. A thread that is given up 
 
 from __future__ import annotations
 
+import contextvars
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -47,7 +48,9 @@ def wait_for(
         except BaseException as error:  # noqa: BLE001 - raised again where somebody waits for it
             failures.append(error)
 
-    thread = threading.Thread(target=run, daemon=True, name="asking-an-engine")
+    # The thread logs as its caller does, with the numbers of the job and the recording.
+    context = contextvars.copy_context()
+    thread = threading.Thread(target=context.run, args=(run,), daemon=True, name="asking-an-engine")
     thread.start()
     deadline = time.monotonic() + seconds
     while thread.is_alive():
