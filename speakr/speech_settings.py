@@ -25,6 +25,12 @@ class SpeechSettings:
         section="Speech engines",
         help="How long a recording waits for an engine that is well and asks us to wait, before it fails.",
     )
+    transcription_silence_seconds: float = setting(
+        default=900.0,
+        env="SPEAKR_TRANSCRIPTION_SILENCE_SECONDS",
+        section="Speech engines",
+        help="How long an engine on this machine may hear without a sign of life; then its process is ended and the chunk tried again. 0: for ever.",
+    )
     transcription_fallback: str = setting(
         default="",
         env="SPEAKR_TRANSCRIPTION_FALLBACK",

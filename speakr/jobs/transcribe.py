@@ -22,7 +22,7 @@ from speakr.db import release, unit_of_work
 from speakr.domain.errors import ClaimLost, JobError, PermanentJobError, TransientJobError
 from speakr.domain.seams import Heard, join
 from speakr.domain.transcript import Segment, Span
-from speakr.jobs import hearing, scratch
+from speakr.jobs import dead_man, hearing, scratch
 from speakr.media.chunks import plan_chunks, seams
 from speakr.media.decode import decode
 from speakr.services import hints, transcripts
@@ -175,7 +175,8 @@ def _hear_or_give_back(chunk: chunks.ChunkClaim) -> None:
 def hear(chunk: chunks.ChunkClaim) -> None:
     """Turn one chunk into text and keep it; segments are told live as they come."""
     try:
-        outcome = _listen(chunk)
+        with dead_man.watching(plugged().settings.transcription_silence_seconds):
+            outcome = _listen(chunk)
     except BlobMissing:  # deleted with its recording, most of the time
         raise PermanentJobError("The audio of this recording is gone.", code="audio_missing") from None
     heard = outcome.hypothesis
@@ -246,6 +247,7 @@ class _Listener:
 
     def breathe(self) -> None:
         """Ask now and then; raise `ClaimLost` when nobody waits for this any more."""
+        dead_man.put_off(plugged().settings.transcription_silence_seconds)
         if time.monotonic() - self._asked_at < _ASK_WHETHER_WANTED_SECONDS:
             return
         self._asked_at = time.monotonic()

@@ -76,6 +76,7 @@ class EmbeddedConnector:
         segments = []
         for span in chunk.spans:
             words = self._hear(chunk, span, tuple(hotwords))
+            chunk.errand.breathe()
             if self._masks_profanity:
                 words = tuple(mask(word) for word in words)
             if words:
