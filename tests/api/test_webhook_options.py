@@ -40,12 +40,7 @@ def make(person: Person, **options: Any) -> dict[str, Any]:
 def a_recording(person: Person) -> int:
     with unit_of_work() as session:
         recording = Recording(
-            user_id=person.id,
-            title="Stand-up",
-            original_filename="a.wav",
-            mime_type="audio/wav",
-            file_size=1,
-            sha256="0" * 64,
+            user_id=person.id, title="Stand-up", original_filename="a.wav", mime_type="audio/wav", file_size=1, sha256="0" * 64
         )
         session.add(recording)
         session.flush()  # to know recording.id
