@@ -6,10 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from speakr.connectors.language import make_language_connector
 from speakr.connectors.language.base import LanguageConnector
-from speakr.connectors.transcription import make_connector
+from speakr.connectors.transcription import make_connector, make_fallback
 from speakr.connectors.transcription.base import TranscriptionConnector
 from speakr.live import LiveFeed, RedisLiveFeed
 from speakr.queue import Doorbell, RedisDoorbell
@@ -23,12 +25,16 @@ class Backends:
     """The plugs. Engines are made on demand: only work horses pay for their models."""
 
     settings: Settings
+    memory: redis.Redis
+    """Redis, for what is not worth waiting for: it gives up at once."""
     redis: redis.Redis
     storage: Storage
     doorbell: Doorbell
     live: LiveFeed
     make_transcriber: Callable[[], TranscriptionConnector]
     make_writer: Callable[[], LanguageConnector]
+    make_fallback: Callable[[], TranscriptionConnector | None] = lambda: None
+    """The engine for what the first cannot hear, if there is one."""
 
 
 def connect(settings: Settings) -> Backends:
@@ -37,14 +43,19 @@ def connect(settings: Settings) -> Backends:
     connection = redis.Redis.from_url(
         settings.redis_url, socket_connect_timeout=2.0, socket_timeout=40.0, health_check_interval=30
     )
+    impatient = redis.Redis.from_url(
+        settings.redis_url, socket_connect_timeout=1.0, socket_timeout=2.0, retry=Retry(NoBackoff(), 0)
+    )
     return Backends(
         settings=settings,
         redis=connection,
+        memory=impatient,
         storage=make_storage(settings),
         doorbell=RedisDoorbell(connection),
         live=RedisLiveFeed(connection),
         make_transcriber=lambda: make_connector(settings),
         make_writer=lambda: make_language_connector(settings),
+        make_fallback=lambda: make_fallback(settings),
     )
 
 

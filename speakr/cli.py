@@ -86,6 +86,7 @@ def _at_home(settings: Settings | None = None) -> Iterator[None]:
             db.session.remove()
             db.engine.dispose()
             plugged().redis.close()
+            plugged().memory.close()
 
 
 # -- processes

@@ -22,12 +22,13 @@ from speakr.environment import (
     per_minute,
     setting,
 )
+from speakr.speech_settings import SpeechSettings
 
 __all__ = ["Settings", "SettingsError"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class Settings(SpeechSettings):
     """What the operator decided. Built by `from_env`; tests build it by keyword."""
 
     # -- where things live
@@ -135,13 +136,13 @@ class Settings:
         default="auto",
         env="TRANSCRIPTION_CONNECTOR",
         section="Transcription",
-        help="auto, embedded or openai. auto takes openai when a base URL or key is set, else the embedded English engine.",
+        help="auto, embedded, whisper, openai, asr (a service with POST /asr) or assemblyai. auto takes openai when a base URL or key is set, else the embedded English engine.",
     )
     transcription_base_url: str = setting(
         default="",
         env="TRANSCRIPTION_BASE_URL",
         section="Transcription",
-        help="Base URL of an OpenAI-compatible transcription API, for example http://whisper:8000/v1.",
+        help="Base URL of the engine, for example http://whisper:8000/v1 for an OpenAI-compatible one.",
     )
     transcription_api_key: str = setting(
         default="",
@@ -154,7 +155,7 @@ class Settings:
         default="whisper-1",
         env="TRANSCRIPTION_MODEL",
         section="Transcription",
-        help="Default model for that API.",
+        help="Default model for that API (whisper and assemblyai have another one of their own).",
     )
     transcription_models: str = setting(
         default="",
@@ -367,8 +368,7 @@ class Settings:
                 "python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"
             )
             raise SettingsError(msg)
-        if self.transcription_connector not in {"auto", "embedded", "openai"}:
-            raise SettingsError("TRANSCRIPTION_CONNECTOR must be auto, embedded or openai")
+        self.check_engines(self.transcription_connector)
         if not 1 <= self.webhook_max_attempts <= 12:  # noqa: PLR2004 - the schedule has twelve steps
             raise SettingsError("WEBHOOK_MAX_ATTEMPTS must be between 1 and 12")
         check_time_zone("SPEAKR_TIME_ZONE", self.time_zone)

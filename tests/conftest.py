@@ -100,6 +100,7 @@ def backends(
         live=MemoryLiveFeed(),
         make_transcriber=lambda: transcriber,
         make_writer=lambda: writer,
+        make_fallback=lambda: None,
     )
 
 
@@ -114,7 +115,7 @@ def app(
     """An app on a clean database, in its context."""
     from speakr.jobs import runner, transcribe
 
-    monkeypatch.setattr(transcribe, "_engine", None)
+    monkeypatch.setattr(transcribe, "_engines", None)
     monkeypatch.setattr(transcribe, "decode", remembered.decode)
     monkeypatch.setattr(intake, "probe", remembered.probe)
     made = built_apps.of(settings, backends)
@@ -129,6 +130,7 @@ def app(
             db.session.remove()
             db.engine.dispose()
             backends.redis.close()
+            backends.memory.close()
             redis_process.flush()
 
 

@@ -79,6 +79,9 @@ class FakeTranscriber:
         self.chunks: list[AudioChunk] = []
         self.hints: list[Hints] = []
 
+    def capabilities_with(self, model: str | None) -> Capabilities:
+        return self.capabilities
+
     def transcribe(self, chunk: AudioChunk, hints: Hints, on_segment: OnSegment) -> Hypothesis:
         if self.before is not None:
             self.before(chunk)

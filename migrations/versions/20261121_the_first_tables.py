@@ -511,6 +511,7 @@ def upgrade() -> None:
     sa.Column('spans', sa.JSON(none_as_null=True), nullable=False),
     sa.Column('state', sa.Enum('pending', 'running', 'done', name='chunkstate', native_enum=False, length=40), nullable=False),
     sa.Column('result', sa.JSON(none_as_null=True), nullable=True),
+    sa.Column('note', sa.JSON(none_as_null=True), nullable=True),
     sa.Column('fence', sa.Integer(), nullable=False),
     sa.Column('worker', sa.String(length=80), nullable=True),
     sa.Column('lease_expires_at', speakr.db.UTCDateTime(), nullable=True),

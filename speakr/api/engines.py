@@ -36,6 +36,10 @@ class ModelOut(Wire):
 
     value = fields.String(required=True)
     label = fields.String(required=True)
+    size_bytes = fields.Integer(metadata={"description": "Of a model that is kept here."})
+    is_downloaded = fields.Boolean(
+        metadata={"description": "Whether a model that is kept here is here already."}
+    )
 
 
 class EngineOut(Wire):
@@ -65,7 +69,10 @@ class Transcription(MethodView):
                     for name, value in asdict(engine.capabilities).items()
                     if name in CapabilitiesOut().fields
                 },
-                "models": [{"value": model.value, "label": model.label} for model in engine.models],
+                "models": [
+                    {name: value for name, value in asdict(model).items() if value is not None}
+                    for model in engine.models
+                ],
                 "default_model": engine.default_model,
             }
         )

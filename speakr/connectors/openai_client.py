@@ -7,39 +7,19 @@ first request and not before.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Mapping
-from datetime import datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+import httpx2  # what the client below is made of; while a body is read, its errors come as they are
 import openai
-import structlog
 
 from speakr.connectors.openai_access import OpenAIAccess
-from speakr.domain.clock import now
+from speakr.connectors.refusals import translate_status
 from speakr.domain.errors import ConnectorRejected, ConnectorUnavailable
-
-logger = structlog.get_logger(__name__)
 
 PUBLIC_BASE_URL = "https://api.openai.com/v1"
 CONNECT_TIMEOUT_SECONDS = 10.0
-
-_WORTH_ASKING_AGAIN = frozenset({408, 409, 425, 429})
-_REFUSALS: Mapping[int, str] = {
-    400: "could not use the request; check the model name and its options",
-    401: "does not accept the configured key",
-    403: "does not allow this with the configured key",
-    404: "does not know the model or the address",
-    413: "says the request is too large",
-    415: "cannot read this kind of audio",
-    422: "could not use the request; check the model name and its options",
-}
-_PASSING_TROUBLES: Mapping[int, str] = {
-    408: "took too long to read the request",
-    429: "is limiting how much we may ask",
-}
 
 
 class RawAnswer(Protocol):
@@ -94,10 +74,18 @@ def ask_for_json(service: str, request: Callable[[], RawAnswer]) -> Mapping[str,
         body = request().content
     except openai.APITimeoutError as error:
         raise ConnectorUnavailable(f"{service} did not answer in time.") from error
-    except openai.APIConnectionError as error:
+    except httpx2.TimeoutException as error:
+        raise ConnectorUnavailable(f"{service} did not answer in time.") from error
+    except (openai.APIConnectionError, httpx2.HTTPError) as error:
         raise ConnectorUnavailable(f"{service} cannot be reached.") from error
     except openai.APIStatusError as error:
-        raise _translate(service, error) from error
+        raise translate_status(
+            service,
+            error.status_code,
+            retry_after=error.response.headers.get("retry-after"),
+            request_id=error.request_id,
+            is_out_of_money=error.code == "insufficient_quota",
+        ) from error
     try:
         answer = json.loads(body)
     except ValueError as error:  # not JSON, or not even text
@@ -110,29 +98,3 @@ def ask_for_json(service: str, request: Callable[[], RawAnswer]) -> Mapping[str,
 def malformed(service: str) -> ConnectorUnavailable:
     """Return the error for JSON of another shape than documented: often a proxy having a bad moment."""
     return ConnectorUnavailable(f"{service} gave an answer that cannot be understood.")
-
-
-def _translate(service: str, error: openai.APIStatusError) -> ConnectorRejected | ConnectorUnavailable:
-    status = error.status_code
-    logger.warning("provider_refused", service=service, status=status, request_id=error.request_id)
-    if status in _WORTH_ASKING_AGAIN or status >= 500:  # noqa: PLR2004 - the server error class of RFC 9110
-        trouble = _PASSING_TROUBLES.get(status, "is not able to answer right now")
-        return ConnectorUnavailable(
-            f"{service} {trouble} (HTTP {status}).",
-            retry_after_seconds=retry_after_seconds(error.response.headers.get("retry-after"), now()),
-        )
-    return ConnectorRejected(f"{service} {_REFUSALS.get(status, 'refused the request')} (HTTP {status}).")
-
-
-def retry_after_seconds(header: str | None, moment: datetime) -> float | None:
-    """Read a Retry-After header (RFC 9110, section 10.2.3): seconds, or a date; None when it is neither."""
-    if header is None:
-        return None
-    try:
-        seconds = float(header)
-    except ValueError:
-        try:
-            seconds = (parsedate_to_datetime(header) - moment).total_seconds()
-        except (ValueError, TypeError):  # not a date; or one without a zone, which cannot be compared
-            return None
-    return max(0.0, seconds) if math.isfinite(seconds) else None

@@ -149,10 +149,22 @@ class ConnectorRejected(PermanentJobError):
     code = "provider_rejected"
 
 
+class ConnectorTooLarge(ConnectorRejected):
+    """A provider takes no request of this size; a smaller one may do."""
+
+    code = "provider_too_large"
+
+
 class ConnectorUnavailable(TransientJobError):
     """A provider is down, slow or limiting us."""
 
     code = "provider_unavailable"
+
+
+class ConnectorBusy(ConnectorUnavailable):
+    """A provider is well and wants us to wait: this does not count as a failed try."""
+
+    code = "provider_busy"
 
 
 class JobCancelled(JobError):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from operator import attrgetter
 
 import structlog
 
-from speakr.connectors.transcription.base import SAMPLE_RATE, AudioChunk, OnSegment, TranscriptionConnector
+from speakr.connectors.transcription.base import SAMPLE_RATE, AudioChunk, Errand, TranscriptionConnector
 from speakr.domain.errors import ConnectorRejected, TransientJobError
 from speakr.domain.quality import Doubt, find_doubts
 from speakr.domain.transcript import Hints, Hypothesis, Segment, Span
@@ -25,11 +25,11 @@ def improve(
     chunk: AudioChunk,
     engine: TranscriptionConnector,
     hints: Hints,
-    on_segment: OnSegment,
+    breathe: Callable[[], None],
 ) -> Hypothesis:
     """Return the hypothesis with its doubtful stretches as the second hearing has them, where that is better.
 
-    `on_segment` may raise to stop the work; the segments it is told are not final.
+    `breathe` is called while the engine works, and may raise to stop it.
     """
     doubts = find_doubts(heard.segments, chunk.spans, times_estimated=heard.times_estimated)
     if not doubts:
@@ -38,7 +38,7 @@ def improve(
     for span in _spans_of(doubts, chunk)[:MOST_SPANS]:
         inside = [segment for segment in segments if _lies_in(segment, span)]
         try:
-            again = _hear(span, chunk, engine, hints, on_segment)
+            again = _hear(span, chunk, engine, hints, breathe)
         except (ConnectorRejected, TransientJobError) as error:
             logger.info("second_hearing_failed", code=error.slug)
             break
@@ -71,16 +71,28 @@ def _spans_of(doubts: Sequence[Doubt], chunk: AudioChunk) -> list[Span]:
 
 
 def _hear(
-    span: Span, chunk: AudioChunk, engine: TranscriptionConnector, hints: Hints, on_segment: OnSegment
+    span: Span, chunk: AudioChunk, engine: TranscriptionConnector, hints: Hints, breathe: Callable[[], None]
 ) -> Hypothesis:
     speech = [
         Span(max(each.start, span.start), min(each.end, span.end))
         for each in chunk.spans
         if each.start < span.end and span.start < each.end
     ]
-    piece = AudioChunk(chunk.cut(span), max(span.start, chunk.start), tuple(speech or [span]))
-    # A prompt is what engines repeat when they hear nothing.
-    return engine.transcribe(piece, replace(hints, initial_prompt=None), on_segment)
+    piece = AudioChunk(
+        chunk.cut(span), max(span.start, chunk.start), tuple(speech or [span]), _SecondErrand(breathe)
+    )
+    # A prompt is what engines repeat when they hear nothing. Segments are told to nobody: they may not be kept.
+    return engine.transcribe(piece, replace(hints, initial_prompt=None), lambda _segment: breathe())
+
+
+class _SecondErrand(Errand):
+    """Keeps nothing: a second hearing that is interrupted is begun anew."""
+
+    def __init__(self, breathe: Callable[[], None]) -> None:
+        self._breathe = breathe
+
+    def breathe(self) -> None:
+        self._breathe()
 
 
 def _lies_in(segment: Segment, span: Span) -> bool:

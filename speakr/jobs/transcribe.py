@@ -17,12 +17,12 @@ import redis
 import structlog
 
 from speakr.backends import plugged
-from speakr.connectors.transcription.base import SAMPLE_RATE, AudioChunk, TranscriptionConnector
+from speakr.connectors.transcription.base import SAMPLE_RATE, AudioChunk
 from speakr.db import release, unit_of_work
 from speakr.domain.errors import ClaimLost, JobError, PermanentJobError, TransientJobError
-from speakr.domain.transcript import Hypothesis, Segment, Span
-from speakr.jobs import scratch, second_hearing, voices
-from speakr.media.chunks import plan_chunks
+from speakr.domain.transcript import Segment, Span
+from speakr.jobs import assembling, dead_man, hearing, scratch, voices
+from speakr.media.chunks import plan_chunks, seams
 from speakr.media.decode import decode
 from speakr.media.voices import weights
 from speakr.services import engines, hints, transcripts, users
@@ -38,15 +38,15 @@ logger = structlog.get_logger(__name__)
 _LOOK_AT_HELPERS_SECONDS = 0.1
 _ASK_WHETHER_WANTED_SECONDS = 1.0
 
-_engine: TranscriptionConnector | None = None
+_engines: Sequence[hearing.Engine] | None = None
 
 
-def _transcriber() -> TranscriptionConnector:
-    """Return this work horse's engine; its model is loaded once."""
-    global _engine  # noqa: PLW0603 - a model is too big to load per chunk
-    if _engine is None:
-        _engine = plugged().make_transcriber()
-    return _engine
+def _transcribers() -> Sequence[hearing.Engine]:
+    """Return this work horse's engines; a model is loaded once."""
+    global _engines  # noqa: PLW0603 - a model is too big to load per chunk
+    if _engines is None:
+        _engines = hearing.make_engines()
+    return _engines
 
 
 # The libraries that hear are loaded in the work horse and not in its parent, which would hold 30 MB for nothing
@@ -96,9 +96,10 @@ def _prepare(held: claims.Claim) -> Mapping[str, Any]:
         spans = find_speech(pcm)
     if _are_speakers_wanted(held):
         plan["voice_step_seconds"] = voices.step_for(plan["duration_seconds"])
-    engine = _transcriber().capabilities
+    engine = _transcribers()[0].connector.capabilities
     pieces = plan_chunks(spans, engine.target_chunk_seconds, engine.max_chunk_seconds)
     plan |= {"is_cut": True, "chunk_count": len(pieces)}
+    plan |= {"seams": seams(pieces), "overlap": engine.overlap_seconds}
     with unit_of_work():
         claims.cut(held, plan, pieces)
     logger.info("recording_cut", chunks=len(pieces), seconds=round(plan["duration_seconds"], 1))
@@ -184,10 +185,17 @@ def _hear_or_give_back(chunk: chunks.ChunkClaim) -> None:
 def hear(chunk: chunks.ChunkClaim) -> None:
     """Turn one chunk into text and keep it; segments are told live as they come."""
     try:
-        heard, vectors = _listen(chunk)
+        with dead_man.watching(plugged().settings.transcription_silence_seconds):
+            outcome, vectors = _listen(chunk)
     except BlobMissing:  # deleted with its recording, most of the time
         raise PermanentJobError("The audio of this recording is gone.", code="audio_missing") from None
+    heard = outcome.hypothesis
     result = {
+        "engine": outcome.engine,
+        "ignored": list(outcome.ignored),
+        "is_diarized": outcome.is_diarized,
+        "start": chunk.spans[0].start,
+        "end": chunk.spans[-1].end,
         "segments": [transcripts.to_json(segment) for segment in heard.segments],
         "language": heard.language,
         "times_estimated": heard.times_estimated,
@@ -198,17 +206,36 @@ def hear(chunk: chunks.ChunkClaim) -> None:
     plugged().live.publish(chunk.recording_id, "progress", {"progress": progress, "message": "Listening"})
 
 
-def _listen(chunk: chunks.ChunkClaim) -> tuple[Hypothesis, dict[str, Any] | None]:
+def _listen(chunk: chunks.ChunkClaim) -> tuple[hearing.Outcome, dict[str, Any] | None]:
     listener = _Listener(chunk)
+
+    def keep_note(note: Mapping[str, Any]) -> None:
+        with unit_of_work():
+            chunks.keep_note(chunk, note)
+
     with plugged().storage.local_path(chunk.plan["pcm_key"]) as path:
-        pcm = read_pcm(path)
-        start, end = chunk.spans[0].start, chunk.spans[-1].end
-        audio = AudioChunk(pcm[round(start * SAMPLE_RATE) : round(end * SAMPLE_RATE)], start, chunk.spans)
-        engine, wanted = _transcriber(), hints.from_json(chunk.options)
-        heard = engine.transcribe(audio, wanted, listener.on_segment)
-        heard = second_hearing.improve(heard, audio, engine, wanted, listener.on_second_hearing)
+        audio = _cut_out(chunk, read_pcm(path))
+        outcome = hearing.hear(
+            _transcribers(),
+            audio,
+            hints.from_json(chunk.options),
+            listener,
+            hearing.Notes(dict(chunk.note), keep_note),
+        )
         step = chunk.plan.get("voice_step_seconds")
-        return heard, voices.embed(audio.samples, start, chunk.spans, step) if step else None
+        return outcome, voices.embed(audio.samples, audio.start, chunk.spans, step) if step else None
+
+
+def _cut_out(chunk: chunks.ChunkClaim, pcm: Samples) -> AudioChunk:
+    """Return a chunk's audio, and a little of its neighbours' where it was cut inside speech."""
+    seam_positions, overlap = chunk.plan.get("seams", ()), chunk.plan.get("overlap", 0.0)
+    first, last = chunk.spans[0], chunk.spans[-1]
+    start = max(0.0, first.start - (overlap if chunk.position in seam_positions else 0.0))
+    end = min(pcm.size / SAMPLE_RATE, last.end + (overlap if chunk.position + 1 in seam_positions else 0.0))
+    spans = list(chunk.spans)
+    spans[0] = Span(start, spans[0].end)
+    spans[-1] = Span(spans[-1].start, max(end, last.end))
+    return AudioChunk(pcm[round(start * SAMPLE_RATE) : round(end * SAMPLE_RATE)], start, tuple(spans))
 
 
 class _Listener:
@@ -219,8 +246,13 @@ class _Listener:
         self._count = 0
         self._asked_at = time.monotonic()
 
+    def begin(self) -> None:
+        """Count from the start: another engine's segments of this chunk are told anew, under the same ids."""
+        self._count = 0
+
     def on_segment(self, segment: Segment) -> None:
-        self._ask()
+        """Tell a segment to whoever watches."""
+        self.breathe()
         message = transcripts.to_json(segment)
         del message["words"]
         # A chunk that is heard again after a crash tells its segments again, under the same ids.
@@ -228,11 +260,9 @@ class _Listener:
         self._count += 1
         plugged().live.publish(self._chunk.recording_id, "segment", message)
 
-    def on_second_hearing(self, _segment: Segment) -> None:
-        """Tell nobody: whether it is kept is not known yet."""
-        self._ask()
-
-    def _ask(self) -> None:
+    def breathe(self) -> None:
+        """Ask now and then; raise `ClaimLost` when nobody waits for this any more."""
+        dead_man.put_off(plugged().settings.transcription_silence_seconds)
         if time.monotonic() - self._asked_at < _ASK_WHETHER_WANTED_SECONDS:
             return
         self._asked_at = time.monotonic()
@@ -246,28 +276,15 @@ def _keep(held: claims.Claim, plan: Mapping[str, Any]) -> None:
     with unit_of_work():
         claims.report(held, "Putting the transcript together", 97)
         results = chunks.results(held.job_id)
-    language = next((result["language"] for result in results if result.get("language")), None)
-    engine = _transcriber()
-    told = voices.tell_apart(
-        [
-            [transcripts.from_json(segment) for segment in _in_order(result.get("segments", ()))]
-            for result in results
-        ],
-        [result.get("voices") for result in results],
-        hints.from_json(held.options),
-        is_diarized=engine.capabilities.diarization,
-    )
-    model = held.options.get("model") or engine.default_model
+    whole = assembling.assemble(results, plan, hints.from_json(held.options))
+    engine = ", ".join(whole.engines)[:120] or _transcribers()[0].named(held.options.get("model"))
     with unit_of_work():
+        claims.keep_plan(held, {**plan, "ignored_options": list(whole.ignored_options)})
         transcripts.store(
             held,
-            [transcripts.to_json(segment) for segment in told.segments],
-            language=language,
-            engine=f"{engine.name}:{model}" if model else engine.name,
+            [transcripts.to_json(segment) for segment in whole.segments],
+            language=whole.language,
+            engine=engine,
             duration_seconds=plan["duration_seconds"],
-            voices=told.voices,
+            voices=whole.voices,
         )
-
-
-def _in_order(segments: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    return sorted(segments, key=lambda segment: (segment["start"], segment["end"]))

@@ -62,15 +62,15 @@ def tell_apart(
 ) -> Told:
     """Give the segments of a recording their speakers.
 
-    chunks: the segments of each chunk; kept: what `embed` gave for it; is_diarized: the engine says it tells
-    speakers apart. Some do with some of their models only, which their labels show.
+    chunks: the segments of each chunk; kept: what `embed` gave for it; is_diarized: the engine has told speakers
+    apart in each.
     """
     from speakr.media.voices import diarization, joining, windows  # noqa: PLC0415
 
     segments = [segment for chunk in chunks for segment in chunk]
     if not any(kept):
         return Told(segments, ())
-    if is_diarized or any(len({segment.speaker for segment in chunk}) > 1 for chunk in chunks):
+    if is_diarized:
         parts = [windows.from_json([part] if part else []) for part in kept]
         segments, voices = joining.join(chunks, parts)
         return Told(segments, _as_kept(voices))

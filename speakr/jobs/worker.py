@@ -27,7 +27,7 @@ from rq.worker import WorkerStatus
 
 from speakr.backends import plugged
 from speakr.db import db
-from speakr.jobs import lifelines, runner, scratch
+from speakr.jobs import dead_man, lifelines, runner, scratch
 from speakr.queue import QUEUES
 from speakr.services import mending
 from speakr.services.jobs import recovery
@@ -232,6 +232,7 @@ class HouseWorker(rq.Worker):
         """Run one job in the forked child."""
         runner.claim_as(runner.claimant(self.name, os.getpid()))
         _die_with_parent(os.getppid())
+        dead_man.serve_a_horse()
         super().main_work_horse(job, queue)
 
 

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 
 from speakr.domain.transcript import Span
 
+SHORTEST_PAUSE_SECONDS = 0.01
+
 
 def plan_chunks(spans: Sequence[Span], target_seconds: float, max_seconds: float) -> list[list[Span]]:
     """Pack spans of speech into chunks, in order.
@@ -34,3 +36,12 @@ def _within(span: Span, max_seconds: float) -> Iterator[Span]:
     edges = [span.start + span.duration * at / count for at in range(count)] + [span.end]
     for start, end in itertools.pairwise(edges):
         yield Span(start, end)
+
+
+def seams(chunks: Sequence[Sequence[Span]]) -> list[int]:
+    """Return the positions of chunks that begin inside speech, where the one before them ends."""
+    return [
+        at
+        for at in range(1, len(chunks))
+        if chunks[at][0].start - chunks[at - 1][-1].end < SHORTEST_PAUSE_SECONDS
+    ]

@@ -75,6 +75,11 @@ class Job(Base):
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
 
+    @property
+    def ignored_options(self) -> list[str]:
+        """What was asked for and the engine does not heed; empty until that is known."""
+        return list((self.plan or {}).get("ignored_options", ()))
+
 
 class JobChunk(Base):
     """A piece of one job that any worker may take; its result is kept, so nothing is heard twice."""
@@ -93,6 +98,8 @@ class JobChunk(Base):
     """[start, end] each, in seconds of the recording."""
     state: Mapped[ChunkState] = mapped_column(default=ChunkState.PENDING)
     result: Mapped[dict[str, Any] | None]
+    note: Mapped[dict[str, Any] | None]
+    """By engine: what goes on elsewhere, so that whoever takes over does not order it a second time."""
     fence: Mapped[int] = mapped_column(default=0)
     worker: Mapped[str | None] = mapped_column(String(80))
     lease_expires_at: Mapped[datetime | None]

@@ -26,7 +26,12 @@ what a server sees, secrets masked.
 
 
 def _sections() -> Iterator[tuple[str, list[dataclasses.Field[Any]]]]:
-    for section, fields in groupby(dataclasses.fields(Settings), lambda field: field.metadata["section"]):
+    def section_of(field: dataclasses.Field[Any]) -> str:
+        return str(field.metadata["section"])
+
+    own = [field for field in dataclasses.fields(Settings) if field.name in Settings.__annotations__]
+    inherited = [field for field in dataclasses.fields(Settings) if field not in own]
+    for section, fields in groupby([*own, *inherited], section_of):
         yield section, list(fields)
 
 

@@ -96,7 +96,14 @@ def to_json(segment: SpokenSegment) -> dict[str, Any]:
 
 def from_json(kept: Mapping[str, Any]) -> SpokenSegment:
     """Return a segment as it was before `to_json`."""
-    return SpokenSegment(**{**kept, "words": tuple(Word(*word) for word in kept["words"])})
+    return SpokenSegment(
+        kept["start"],
+        kept["end"],
+        kept["text"],
+        kept["speaker"],
+        kept["confidence"],
+        tuple(Word(*word) for word in kept["words"]),
+    )
 
 
 def store(

@@ -59,6 +59,15 @@ def embedded() -> EmbeddedConnector:
     return EmbeddedConnector()
 
 
+@pytest.fixture(scope="session")
+def whisper_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with one real Whisper model, `parrot`."""
+    pytest.importorskip("faster_whisper", reason="the extra speakr[whisper] is not installed")
+    from tests.connectors.tiny_whisper import build
+
+    return build(tmp_path_factory.mktemp("whisper") / "parrot").parent
+
+
 @pytest.fixture
 def provider() -> Iterator[FakeProvider]:
     fake = FakeProvider()

@@ -23,6 +23,9 @@ class Reply:
     hang: bool = False
     reset: bool = False
     cut_short: bool = False
+    drip_seconds: float = 0.0
+    """One byte, then a pause of so long, and so on."""
+    endless: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,10 +83,13 @@ class FakeProvider:
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"]))
+                body = self.rfile.read(int(self.headers.get("content-length") or 0))
                 request = Request(self.path, {k.lower(): v for k, v in self.headers.items()}, body)
                 provider.requests.append(request)
                 provider._send(self, provider.answer(request))
+
+            def do_GET(self) -> None:
+                self.do_POST()
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -115,9 +121,21 @@ class FakeProvider:
             handler.connection.shutdown(socket.SHUT_RD)
             handler.connection.close()
             return
+        if reply.endless or reply.drip_seconds:
+            self._send_slowly(handler, reply)
+            return
         handler.send_response(reply.status)
         for name, value in reply.headers.items():
             handler.send_header(name, value)
         handler.send_header("Content-Length", str(len(reply.body) + (100 if reply.cut_short else 0)))
         handler.end_headers()
         handler.wfile.write(reply.body)
+
+    def _send_slowly(self, handler: BaseHTTPRequestHandler, reply: Reply) -> None:
+        handler.send_response(reply.status)
+        handler.end_headers()
+        try:
+            while not self.released.wait(reply.drip_seconds):
+                handler.wfile.write(b" " * (1_000_000 if reply.endless else 1))
+        except OSError:
+            pass  # the other side has had enough

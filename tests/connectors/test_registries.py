@@ -11,7 +11,7 @@ import pytest
 
 from speakr.connectors import language, transcription
 from speakr.connectors.transcription.openai_models import ModelChoice, read_choices
-from speakr.settings import Settings
+from speakr.settings import Settings, SettingsError
 
 MakeSettings = Callable[..., Settings]
 
@@ -105,12 +105,71 @@ def test_describing_loads_no_heavy_library():
 import sys
 from speakr.connectors import language, transcription
 from speakr.settings import Settings
-for fields in ({}, {"transcription_api_key": "sk-1", "llm_api_key": "sk-2"}):
+connectors = [{"transcription_connector": name} for name in transcription.CONNECTORS]
+for fields in (*connectors, {"transcription_api_key": "sk-1", "llm_api_key": "sk-2"}):
     settings = Settings(secret_key="x" * 32, **fields)
     transcription.describe(settings)
     language.choose(settings)
-heavy = {"numpy", "openai", "pocketsphinx", "av", "httpx2"} & set(sys.modules)
+heavy = {"numpy", "ctranslate2", "faster_whisper", "openai", "pocketsphinx", "av", "httpx2"} & set(sys.modules)
 sys.exit(f"loaded: {heavy}" if heavy else 0)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_second_engine_has_an_address_a_key_and_a_model_of_its_own(settings_with: MakeSettings):
+    first = {**KEY, **URL, "transcription_model": "large-v3", "transcription_models": "large-v3,tiny"}
+    assert transcription.make_fallback(settings_with(**first)) is None
+    second = transcription.make_fallback(
+        settings_with(
+            **first,
+            transcription_fallback="assemblyai",
+            transcription_fallback_api_key="k-2",
+            transcription_fallback_model="universal-3-pro",
+        )
+    )
+    assert (second.name, second.models) == ("assemblyai", ("universal-3-pro",))
+    assert second._service._headers == {"Authorization": "k-2"}
+    assert "127.0.0.1" not in second._service._base_url
+    assert (
+        transcription.make_fallback(settings_with(**first, transcription_fallback="embedded")).name
+        == "embedded"
+    )
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"transcription_connector": "azure"},
+        {"transcription_fallback": "auto"},
+        {"transcription_slots": -1},
+        {"transcription_fallback_slots": -1},
+    ],
+)
+def test_settings_that_lead_nowhere_are_refused_at_the_start(
+    settings_with: MakeSettings, fields: dict[str, Any]
+):
+    with pytest.raises(SettingsError, match="TRANSCRIPTION"):
+        settings_with(**fields)
+
+
+@pytest.mark.parametrize(
+    ("model", "heeded"),
+    [
+        ("whisper-1", {"prompt", "hotwords", "times"}),
+        ("openai/whisper-large-v3", {"prompt", "hotwords", "times"}),
+        ("gpt-4o-transcribe", {"prompt", "hotwords"}),
+        ("gpt-4o-mini-transcribe-2025-12-15", {"prompt", "hotwords"}),
+        ("gpt-transcribe", {"prompt", "hotwords"}),
+        ("gpt-4o-transcribe-diarize", {"times", "speakers"}),
+    ],
+)
+def test_each_model_is_known_for_what_it_heeds(settings_with: MakeSettings, model: str, heeded: set[str]):
+    capable = transcription.make_connector(settings_with(**KEY)).capabilities_with(model)
+    told = {
+        "prompt": capable.initial_prompt,
+        "hotwords": capable.hotwords,
+        "times": capable.timestamps,
+        "speakers": capable.diarization,
+    }
+    assert {name for name, is_so in told.items() if is_so} == heeded

@@ -86,6 +86,19 @@ def test_each_family_is_asked_in_its_own_way(connector: TranscriptionConnector, 
     assert "timestamp_granularities[]" not in diarized_form
 
 
+def test_hotwords_have_a_field_of_their_own_where_there_is_one(
+    connector: TranscriptionConnector, provider: FakeProvider
+):
+    provider.answers(json_reply({"text": "Hi."}))
+    hear(connector, Hints(model="gpt-transcribe", hotwords="Zaphod, Trillian", initial_prompt="A talk."))
+    hear(connector, Hints(model="gpt-transcribe"))
+    told, untold = (request.form for request in provider.requests)
+    assert told["keywords[]"] == [b"Zaphod", b"Trillian"]
+    assert told["prompt"] == [b"A talk."]
+    assert told["response_format"] == [b"json"]
+    assert not {"keywords[]", "prompt"} & set(untold)
+
+
 def test_a_server_without_a_key_gets_no_key_of_ours(
     provider: FakeProvider, settings_with: MakeSettings, monkeypatch: pytest.MonkeyPatch
 ):

@@ -86,6 +86,7 @@ def app(settings: Settings, backends: Backends, redis_process: RedisServer) -> I
             db.session.remove()
             db.engine.dispose()
             backends.redis.close()
+            backends.memory.close()
             redis_process.flush()
 
 
@@ -160,7 +161,7 @@ def _speech() -> Iterator[None]:
     spans = [Span(float(second), second + 0.9) for second in range(0, 5, 2)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(transcribe, "find_speech", lambda _pcm: spans)
-        patch.setattr(transcribe, "_engine", None)
+        patch.setattr(transcribe, "_engines", None)
         patch.setattr(language_model, "_made", None)
         patch.setattr(intake, "probe", remembered.probe)
         patch.setattr(transcribe, "decode", remembered.decode)

@@ -131,3 +131,4 @@ def _app(settings: Settings, doorbell: MemoryDoorbell) -> Iterator[Flask]:
             db.session.remove()
             db.engine.dispose()
             plugged.redis.close()
+            plugged.memory.close()

@@ -35,8 +35,10 @@ class SecondEar(FakeTranscriber):
         return Hypothesis(segments, language="en")
 
 
-def heard_again(segments: list[Segment], ear: SecondEar, on_segment: OnSegment = lambda _: None) -> list[str]:
-    return [s.text for s in improve(Hypothesis(segments), CHUNK, ear, HINTS, on_segment).segments]
+def heard_again(
+    segments: list[Segment], ear: SecondEar, breathe: Callable[[], None] = lambda: None
+) -> list[str]:
+    return [s.text for s in improve(Hypothesis(segments), CHUNK, ear, HINTS, breathe).segments]
 
 
 def test_a_loop_is_heard_again_without_the_prompt() -> None:
@@ -74,7 +76,7 @@ def test_a_failing_second_hearing_costs_nothing() -> None:
 
 
 def test_work_that_is_not_wanted_any_more_stops() -> None:
-    def stop(_: Segment) -> None:
+    def stop() -> None:
         raise ClaimLost("gone")
 
     ear = SecondEar(lambda _: [Segment(107, 112, "It is due.")])

@@ -57,6 +57,11 @@ class JobOut(Wire):
     started_at = UtcDateTime(required=True, allow_none=True)
     finished_at = UtcDateTime(required=True, allow_none=True)
     not_before = UtcDateTime(required=True, allow_none=True)
+    ignored_options = fields.List(
+        fields.String(),
+        required=True,
+        metadata={"description": "What was asked for and the engine does not heed; known when it has heard."},
+    )
 
 
 class JobListOut(Wire):

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pkgutil import resolve_name
 
-from speakr.connectors.transcription.base import Capabilities, TranscriptionConnector
-from speakr.connectors.transcription.openai_models import ModelChoice, read_choices
+from speakr.connectors.transcription.base import Capabilities, KeepsModels, TranscriptionConnector
+from speakr.connectors.transcription.openai_models import OPENAI_DEFAULT_MODEL, ModelChoice, read_choices
 from speakr.settings import Settings
 
 CONNECTORS: Mapping[str, str] = {
     "embedded": "speakr.connectors.transcription.embedded:EmbeddedConnector.from_settings",
+    "whisper": "speakr.connectors.transcription.whisper:WhisperConnector.from_settings",
     "openai": "speakr.connectors.transcription.openai:OpenAIConnector.from_settings",
+    "asr": "speakr.connectors.transcription.asr:AsrServiceConnector.from_settings",
+    "assemblyai": "speakr.connectors.transcription.assemblyai:AssemblyAIConnector.from_settings",
 }
 """Name to factory. As text, so that a process loads the engine it uses and no other."""
 
@@ -48,6 +51,28 @@ def describe(settings: Settings) -> Description:
     return Description(
         name=connector.name,
         capabilities=connector.capabilities,
-        models=tuple(ModelChoice(model, labels.get(model, model)) for model in connector.models),
+        models=tuple(_choice(connector, model, labels.get(model, model)) for model in connector.models),
         default_model=connector.default_model,
     )
+
+
+def make_fallback(settings: Settings) -> TranscriptionConnector | None:
+    """Make the engine that hears what the first cannot; None when the operator wants none."""
+    if not settings.transcription_fallback:
+        return None
+    return make_connector(
+        replace(
+            settings,
+            transcription_connector=settings.transcription_fallback,
+            transcription_base_url=settings.transcription_fallback_base_url,
+            transcription_api_key=settings.transcription_fallback_api_key,
+            transcription_model=settings.transcription_fallback_model or OPENAI_DEFAULT_MODEL,
+            transcription_models="",
+        )
+    )
+
+
+def _choice(connector: TranscriptionConnector, model: str, label: str) -> ModelChoice:
+    if not isinstance(connector, KeepsModels):
+        return ModelChoice(model, label)
+    return ModelChoice(model, label, connector.model_size_bytes(model), connector.is_downloaded(model))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from speakr.domain.transcript import Hints, Hypothesis, Segment, Span
 
@@ -35,6 +35,22 @@ class Capabilities:
     """The longest audio one request may hold."""
     languages: frozenset[str] | None = None
     """ISO 639-1 codes it can hear; None is any."""
+    overlap_seconds: float = 0.0
+    """How much of its neighbour a chunk is given where the cut is inside speech; the seam is repaired later."""
+
+
+class Errand:
+    """What an engine may ask of whoever sent it; this one keeps nothing and never calls back."""
+
+    note: Mapping[str, Any] | None = None
+    """What was kept when this very chunk was last worked on, perhaps by a worker that is dead now."""
+
+    def keep(self, note: Mapping[str, Any] | None) -> None:
+        """Keep a note where the next try finds it: the id of work that goes on elsewhere."""
+        self.note = note
+
+    def breathe(self) -> None:
+        """Say that all is well, and hear whether to go on: raises `JobCancelled` or `ClaimLost` if not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +58,13 @@ class AudioChunk:
     """A piece of one recording, cut at pauses.
 
     samples: int16, shape (n,), 16 kHz mono; start: its place in the recording, in seconds;
-    spans: where there is speech inside it, in the recording's time.
+    spans: where there is speech inside it, in the recording's time; errand: for engines that make one wait.
     """
 
     samples: npt.NDArray[np.int16]
     start: float
     spans: Sequence[Span]
+    errand: Errand = field(default_factory=Errand, compare=False, repr=False)
 
     def cut(self, span: Span) -> npt.NDArray[np.int16]:
         """Return the samples of one of the spans."""
@@ -70,6 +87,10 @@ class TranscriptionConnector(Protocol):
     default_model: str | None
     models: Sequence[str]
 
+    def capabilities_with(self, model: str | None) -> Capabilities:
+        """Tell what is honoured when this model hears; chunk lengths suit every model."""
+        ...
+
     def transcribe(self, chunk: AudioChunk, hints: Hints, on_segment: OnSegment) -> Hypothesis:
         """Turn one chunk into segments, telling each as soon as it is known.
 
@@ -78,5 +99,20 @@ class TranscriptionConnector(Protocol):
         Raises:
             ConnectorRejected: asking again cannot help.
             ConnectorUnavailable: asking again later may help.
+            ConnectorBusy: the engine is well and wants us to wait.
+            ConnectorTooLarge: a shorter chunk may be taken.
         """
+        ...
+
+
+@runtime_checkable
+class KeepsModels(Protocol):
+    """An engine whose models are files here."""
+
+    def model_size_bytes(self, model: str) -> int | None:
+        """Return how big a model is, here or where it would come from; None when nobody knows."""
+        ...
+
+    def is_downloaded(self, model: str) -> bool:
+        """Tell whether a model is here."""
         ...

@@ -12,10 +12,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Self
 
 from speakr.connectors.transcription.base import SAMPLE_RATE, AudioChunk, Capabilities, OnSegment
+from speakr.connectors.transcription.hotwords import boost, read_hotwords
 from speakr.connectors.transcription.plain_text import write_text
+from speakr.connectors.transcription.profanity import mask
 from speakr.connectors.transcription.words import mean_probability
 from speakr.domain.errors import ConnectorRejected, ConnectorUnavailable
 from speakr.domain.transcript import Hints, Hypothesis, Segment, Span, Word
@@ -36,12 +39,13 @@ class EmbeddedConnector:
 
     Utterances are never joined across a pause: cepstral means are taken over one utterance, and mixing
     voices in it costs more words than any other setting does.
-    Hints are not for it: a wanted language other than English is no error, it is heard as English and
+    Hotwords are added to its dictionary and made likelier in its language model; other hints are not for it. A wanted language other than English is no error, it is heard as English and
     reported as such; `capabilities.languages` says so beforehand.
     """
 
     name = "embedded"
     capabilities = Capabilities(
+        hotwords=True,
         timestamps=True,
         target_chunk_seconds=30.0,
         max_chunk_seconds=120.0,
@@ -50,24 +54,36 @@ class EmbeddedConnector:
     default_model: str | None = None
     models: Sequence[str] = ()
 
-    def __init__(self) -> None:
+    def __init__(self, *, masks_profanity: bool = True, denoises: bool = True) -> None:
         self._decoder: Any = None
+        self._boosted: tuple[str, ...] = ()
+        self._masks_profanity = masks_profanity
+        self._denoises = denoises
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> Self:  # noqa: ARG003 - the signature all factories share
-        """Make the connector; nothing of it can be configured."""
-        return cls()
+    def from_settings(cls, settings: Settings) -> Self:
+        """Make the connector; nothing is loaded."""
+        return cls(masks_profanity=settings.embedded_mask_profanity, denoises=settings.embedded_denoise)
 
-    def transcribe(self, chunk: AudioChunk, hints: Hints, on_segment: OnSegment) -> Hypothesis:  # noqa: ARG002 - it honours no hint
+    def capabilities_with(self, model: str | None) -> Capabilities:  # noqa: ARG002 - there is one model
+        """Return what the engine honours."""
+        return self.capabilities
+
+    def transcribe(self, chunk: AudioChunk, hints: Hints, on_segment: OnSegment) -> Hypothesis:
         """Hear each span by itself; a span without words gives no segment."""
+        hotwords = read_hotwords(hints.hotwords or "")
+        chunk = self._quieter(chunk)
         segments = []
         for span in chunk.spans:
-            words = self._hear(chunk, span)
+            words = self._hear(chunk, span, tuple(hotwords))
+            chunk.errand.breathe()
+            if self._masks_profanity:
+                words = tuple(mask(word) for word in words)
             if words:
                 segment = Segment(
                     start=words[0].start,
                     end=words[-1].end,
-                    text=write_text(words),
+                    text=write_text(words, hotwords),
                     confidence=mean_probability(words),
                     words=words,
                 )
@@ -75,11 +91,21 @@ class EmbeddedConnector:
                 segments.append(segment)
         return Hypothesis(segments=tuple(segments), language="en")
 
-    def _hear(self, chunk: AudioChunk, span: Span) -> tuple[Word, ...]:
+    def _quieter(self, chunk: AudioChunk) -> AudioChunk:
+        """Return a noisy chunk without its noise, any other as it is."""
+        from speakr.connectors.transcription import noise  # noqa: PLC0415 - the web process only reads our capabilities
+
+        if self._denoises and (
+            noise.signal_to_noise_db(chunk.samples, chunk.spans, chunk.start) < noise.NOISY_BELOW_DB
+        ):
+            return replace(chunk, samples=noise.denoise(chunk.samples))
+        return chunk
+
+    def _hear(self, chunk: AudioChunk, span: Span, hotwords: tuple[str, ...]) -> tuple[Word, ...]:
         samples = chunk.cut(span)
         if samples.size == 0 or samples.min() == samples.max():
             return ()  # out of pure silence the decoder would make up a word
-        decoder = self._load()
+        decoder = self._load(hotwords)
         try:
             # Without this the noise estimate of the last utterance colours this one, and a chunk
             # heard again after a crash would read differently.
@@ -96,13 +122,16 @@ class EmbeddedConnector:
         start = max(span.start, chunk.start)
         return tuple(_words(spoken, start, start + samples.size / SAMPLE_RATE))
 
-    def _load(self) -> Any:
-        """Return the decoder, made on first use: it takes half a second and 115 MB."""
-        if self._decoder is None:
+    def _load(self, hotwords: tuple[str, ...]) -> Any:
+        """Return the decoder, made on first use and for other hotwords: it takes half a second and 115 MB."""
+        if self._decoder is None or self._boosted != hotwords:
             try:
                 from pocketsphinx import Decoder  # noqa: PLC0415 - the web process only reads our capabilities
 
                 self._decoder = Decoder(**DECODER_OPTIONS)
+                if hotwords:
+                    boost(self._decoder, hotwords)
+                self._boosted = hotwords
             except (ImportError, RuntimeError) as error:
                 raise ConnectorRejected("The embedded recogniser is not installed completely.") from error
         return self._decoder

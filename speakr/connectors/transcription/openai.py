@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import io
-import wave
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 from speakr.connectors.openai_access import OpenAIAccess
-from speakr.connectors.transcription.base import SAMPLE_RATE, AudioChunk, Capabilities, OnSegment
+from speakr.connectors.transcription.base import AudioChunk, Capabilities, OnSegment
 from speakr.connectors.transcription.openai_answers import read_answer
 from speakr.connectors.transcription.openai_models import family_of, read_choices
+from speakr.connectors.transcription.patience import Received, read_bounded, wait_for
+from speakr.connectors.transcription.phrases import phrases
+from speakr.connectors.transcription.wav import wav_file
 from speakr.domain.transcript import Hints, Hypothesis
 from speakr.settings import Settings
 
@@ -51,6 +52,14 @@ class OpenAIConnector:
             default_model=settings.transcription_model,
         )
 
+    def capabilities_with(self, model: str | None) -> Capabilities:
+        """Return what this model honours; a chunk suits all models, as it is cut before one is picked."""
+        return replace(
+            family_of(model or self._model).capabilities,
+            target_chunk_seconds=self.capabilities.target_chunk_seconds,
+            max_chunk_seconds=self.capabilities.max_chunk_seconds,
+        )
+
     def transcribe(self, chunk: AudioChunk, hints: Hints, on_segment: OnSegment) -> Hypothesis:
         """Transcribe one chunk; a chunk without speech is not sent, since models make up words for silence."""
         if not chunk.spans or not chunk.samples.size:
@@ -59,9 +68,18 @@ class OpenAIConnector:
 
         if self._client is None:
             self._client = open_client(self._access)
-        create = self._client.audio.transcriptions.with_raw_response.create
+        create = self._client.audio.transcriptions.with_streaming_response.create
         request = _request(chunk, hints, hints.model or self._model)
-        hypothesis = read_answer(ask_for_json(SERVICE, lambda: create(**request)), chunk, hints.language)
+
+        def ask() -> Mapping[str, Any]:
+            def send() -> Received:
+                with create(**request) as answer:
+                    return Received(read_bounded(SERVICE, answer.iter_bytes()))
+
+            return ask_for_json(SERVICE, send)
+
+        answer = wait_for(SERVICE, ask, self._access.timeout_seconds, chunk.errand.breathe)
+        hypothesis = read_answer(answer, chunk, hints.language)
         if hypothesis is None:
             raise malformed(SERVICE)
         for segment in hypothesis.segments:
@@ -83,7 +101,7 @@ def _request(chunk: AudioChunk, hints: Hints, model: str) -> dict[str, Any]:
     """Return the form fields, only those that this kind of model accepts."""
     family = family_of(model)
     fields: dict[str, Any] = {
-        "file": ("audio.wav", _wav(chunk), "audio/wav"),
+        "file": ("audio.wav", wav_file(chunk), "audio/wav"),
         "model": model,
         "response_format": family.response_format,
     }
@@ -93,18 +111,12 @@ def _request(chunk: AudioChunk, hints: Hints, model: str) -> dict[str, Any]:
         fields["chunking_strategy"] = "auto"  # demanded of diarizing models above 30 seconds
     if hints.language:
         fields["language"] = hints.language.split("-")[0].lower()
-    prompt = "\n".join(part for part in (hints.initial_prompt, hints.hotwords) if part)
+    prompts = [hints.initial_prompt, hints.hotwords]
+    if family.takes_keywords:
+        prompts.pop()
+        if hints.hotwords:
+            fields["keywords"] = phrases(hints.hotwords)
+    prompt = "\n".join(part for part in prompts if part)
     if prompt and family.takes_prompt:
         fields["prompt"] = prompt
     return fields
-
-
-def _wav(chunk: AudioChunk) -> bytes:
-    """Wrap the samples as a 16 bit mono WAV file."""
-    file = io.BytesIO()
-    with wave.open(file, "wb") as writer:
-        writer.setnchannels(1)
-        writer.setsampwidth(2)
-        writer.setframerate(SAMPLE_RATE)
-        writer.writeframes(chunk.samples.astype("<i2", copy=False).tobytes())
-    return file.getvalue()

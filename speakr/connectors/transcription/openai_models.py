@@ -6,10 +6,11 @@ Whisper model, since that is what self-hosted servers run.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from speakr.connectors.transcription.base import Capabilities
+from speakr.settings import Settings
 
 TARGET_CHUNK_SECONDS = 600.0
 MAX_CHUNK_SECONDS = 780.0
@@ -27,6 +28,8 @@ class ModelFamily:
 
     response_format: Literal["verbose_json", "json", "diarized_json"]
     takes_prompt: bool
+    takes_keywords: bool = False
+    """Hotwords have a field of their own; else they stand in the prompt."""
     has_times: bool
     has_speakers: bool
     target_chunk_seconds: float = TARGET_CHUNK_SECONDS
@@ -37,12 +40,13 @@ class ModelFamily:
         """What the family honours, as users are told."""
         return Capabilities(
             diarization=self.has_speakers,
-            hotwords=self.takes_prompt,
+            hotwords=self.takes_prompt or self.takes_keywords,
             initial_prompt=self.takes_prompt,
             timestamps=self.has_times,
             language_detection=True,
             target_chunk_seconds=self.target_chunk_seconds,
             max_chunk_seconds=self.max_chunk_seconds,
+            overlap_seconds=2.0,
         )
 
 
@@ -55,6 +59,7 @@ GPT_TRANSCRIBE = ModelFamily(
     target_chunk_seconds=SHORT_TARGET_CHUNK_SECONDS,
     max_chunk_seconds=SHORT_MAX_CHUNK_SECONDS,
 )
+GPT_TRANSCRIBE_WITH_KEYWORDS = replace(GPT_TRANSCRIBE, takes_keywords=True)
 GPT_DIARIZE = ModelFamily(
     response_format="diarized_json", takes_prompt=False, has_times=True, has_speakers=True
 )
@@ -63,6 +68,8 @@ GPT_DIARIZE = ModelFamily(
 def family_of(model: str) -> ModelFamily:
     """Return the family of a model; a folder before its name ("openai/whisper-1") does not matter."""
     name = model.rsplit("/", maxsplit=1)[-1].lower()
+    if name == "gpt-transcribe" or name.startswith("gpt-transcribe-"):
+        return GPT_TRANSCRIBE_WITH_KEYWORDS
     if name.startswith("gpt-") and "transcribe" in name:
         return GPT_DIARIZE if "diarize" in name else GPT_TRANSCRIBE
     return WHISPER
@@ -74,6 +81,9 @@ class ModelChoice:
 
     value: str
     label: str
+    size_bytes: int | None = None
+    """Of a model that is kept here."""
+    is_downloaded: bool | None = None
 
 
 def read_choices(listed: str, default: str) -> tuple[ModelChoice, ...]:
@@ -86,3 +96,17 @@ def read_choices(listed: str, default: str) -> tuple[ModelChoice, ...]:
     if default not in choices:
         return (ModelChoice(default, default), *choices.values())
     return tuple(choices.values())
+
+
+OPENAI_DEFAULT_MODEL = "whisper-1"
+"""The default of the setting; to engines that are not OpenAI's it means that the operator said nothing."""
+
+
+def own_models(settings: Settings, default: str | None) -> tuple[str, ...]:
+    """Return the models offered of an engine with a default of its own, the default first."""
+    chosen = settings.transcription_model
+    own = default if chosen == OPENAI_DEFAULT_MODEL else chosen
+    listed = [
+        choice.value for choice in read_choices(settings.transcription_models, own or "") if choice.value
+    ]
+    return tuple(listed)

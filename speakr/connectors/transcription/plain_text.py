@@ -6,7 +6,7 @@ speech nearly every sentence end has an audible gap, and words inside a sentence
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from speakr.domain.transcript import Word
 
@@ -34,12 +34,15 @@ _SOMETIMES_MONTHS = frozenset({"march", "may"})
 _BEFORE_A_MONTH = frozenset({"in", "of", "since", "until", "till", "last", "next", "early", "late", "mid"})
 
 
-def write_text(words: Sequence[Word]) -> str:
-    """Return the words as sentences; the last one always ends."""
+def write_text(words: Sequence[Word], spelling: Mapping[str, str] | None = None) -> str:
+    """Return the words as sentences; the last one always ends.
+
+    spelling: how words in lower case are written, for names that somebody has told us.
+    """
     sentences: list[str] = []
     sentence: list[str] = []
     for position, word in enumerate(words):
-        sentence.append(_capitalize(words, position))
+        sentence.append((spelling or {}).get(word.text) or _capitalize(words, position))
         is_last = position == len(words) - 1
         pause = 0.0 if is_last else words[position + 1].start - word.end
         if is_last or pause >= SENTENCE_PAUSE_SECONDS:

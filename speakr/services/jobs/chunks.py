@@ -29,6 +29,7 @@ class ChunkClaim:
     fence: int
     options: Mapping[str, Any]
     plan: Mapping[str, Any]
+    note: Mapping[str, Any]
 
 
 def claim_next(job_id: int, worker: str) -> ChunkClaim | None:
@@ -68,6 +69,7 @@ def claim_next(job_id: int, worker: str) -> ChunkClaim | None:
                 fence=chunk.fence,
                 options=job.options,
                 plan=job.plan,
+                note=chunk.note or {},
             )
 
 
@@ -86,6 +88,7 @@ def finish(held: ChunkClaim, result: Mapping[str, Any]) -> int:
         .values(
             state=ChunkState.DONE,
             result=dict(result),
+            note=None,
             lease_expires_at=None,
             finished_at=now(),
             crashes=0,
@@ -99,9 +102,28 @@ def finish(held: ChunkClaim, result: Mapping[str, Any]) -> int:
     db.session.execute(
         update(Job)
         .where(Job.id == held.job_id, Job.state.in_(ACTIVE))
-        .values(progress=progress, crashes=0, losses=0)
+        .values(progress=progress, crashes=0, losses=0, attempts=0)
     )
     return progress
+
+
+def keep_note(held: ChunkClaim, note: Mapping[str, Any]) -> None:
+    """Write down what an engine works on elsewhere.
+
+    Raises:
+        ClaimLost: the chunk is somebody else's now.
+
+    """
+    kept = db.session.scalar(
+        update(JobChunk)
+        .where(
+            JobChunk.id == held.chunk_id, JobChunk.fence == held.fence, JobChunk.state == ChunkState.RUNNING
+        )
+        .values(note=dict(note) or None)
+        .returning(JobChunk.id)
+    )
+    if kept is None:
+        raise ClaimLost("This chunk belongs to another worker now.")
 
 
 def give_back(held: ChunkClaim) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import or_, select, update
 from speakr.backends import plugged
 from speakr.db import db
 from speakr.domain.clock import now
-from speakr.domain.errors import ClaimLost, JobCancelled, JobError, TransientJobError
+from speakr.domain.errors import ClaimLost, ConnectorBusy, JobCancelled, JobError, TransientJobError
 from speakr.domain.jobs import ACTIVE, JobKind, JobState, retry_delay_seconds
 from speakr.domain.recordings import RecordingStatus
 from speakr.domain.transcript import Span
@@ -20,6 +20,8 @@ from speakr.models import Job, JobChunk, Recording
 from speakr.services import pipeline, unwanted_blobs
 
 _LONGEST_MESSAGE = 500
+_PAUSE_SECONDS = 10.0
+"""For an engine that asks us to wait and does not say how long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +155,9 @@ def succeed(held: Claim) -> Job:
 def fail(held: Claim, error: JobError) -> None:
     """End this try: again later if that may help and was not tried too often, else for good."""
     job = _own(held, {"lease_expires_at": None})
+    if isinstance(error, ConnectorBusy) and not job.cancel_requested and _may_wait(job):
+        _wait(job, error)
+        return
     attempts = job.attempts + 1
     limit = plugged().settings.job_max_attempts
     if isinstance(error, JobCancelled):
@@ -169,6 +174,21 @@ def fail(held: Claim, error: JobError) -> None:
     else:
         job.attempts = attempts
         end(job, JobState.FAILED, error)
+
+
+def _may_wait(job: Job) -> bool:
+    patience = timedelta(hours=plugged().settings.transcription_patience_hours)
+    return now() - (job.started_at or job.queued_at) < patience
+
+
+def _wait(job: Job, error: ConnectorBusy) -> None:
+    """Put a job off because its engine asked for it: nothing failed, so no try is counted."""
+    pause = retry_delay_seconds(1, error.retry_after_seconds or _PAUSE_SECONDS)
+    job.state, job.not_before = JobState.QUEUED, now() + timedelta(seconds=pause)
+    job.rung_at = job.not_before
+    job.error_code, job.error_message = error.slug, error.message[:_LONGEST_MESSAGE]
+    job.message = f"The engine asks to wait; goes on in {pause:.0f} s"
+    pipeline.on_postponed(job)
 
 
 def end(job: Job, state: JobState, error: JobError) -> None:

@@ -1,0 +1,198 @@
+"""Whisper on this machine: faster-whisper, which runs on CTranslate2. An extra: `pip install speakr[whisper]`.
+
+Source: Radford et al., "Robust Speech Recognition via Large-Scale Weak Supervision", 2022; the decoder's
+settings are faster-whisper's, but for what makes a chunk depend on chance or on the chunk before it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Self
+
+import structlog
+
+from speakr.connectors.transcription.base import AudioChunk, Capabilities, OnSegment
+from speakr.connectors.transcription.openai_answers import read_answer
+from speakr.connectors.transcription.openai_models import own_models
+from speakr.connectors.transcription.whisper_download import Hub, fetch
+from speakr.connectors.transcription.whisper_languages import language_code
+from speakr.connectors.transcription.whisper_models import (
+    DEFAULT_MODEL,
+    folder_of,
+    is_downloaded,
+    missing_files,
+    size_bytes,
+)
+from speakr.domain.errors import ConnectorRejected, ConnectorUnavailable
+from speakr.domain.transcript import Hints, Hypothesis, Segment
+from speakr.settings import Settings
+
+logger = structlog.get_logger(__name__)
+
+BEAM_SIZE = 5
+NOT_INSTALLED = "The local Whisper engine is not installed; its extra is named speakr[whisper]."
+
+
+class WhisperConnector:
+    """Hear a chunk whole: Whisper wants the words around a word, and finds pauses itself.
+
+    Temperature 0 and no text of earlier windows: a chunk heard again after a crash reads the same.
+    """
+
+    name = "whisper"
+    capabilities = Capabilities(
+        hotwords=True,
+        initial_prompt=True,
+        timestamps=True,
+        language_detection=True,
+        target_chunk_seconds=120.0,
+        max_chunk_seconds=300.0,
+        overlap_seconds=2.0,
+    )
+
+    def __init__(
+        self,
+        models_dir: Path,
+        *,
+        models: Sequence[str] = (DEFAULT_MODEL,),
+        hub: Hub | None = None,
+        device: str = "auto",
+        compute_type: str = "auto",
+        threads: int = 0,
+        beam_size: int = BEAM_SIZE,
+    ) -> None:
+        self.models: Sequence[str] = models
+        self.default_model: str | None = models[0]
+        self._models_dir = models_dir
+        self._hub = hub
+        self._device, self._compute_type, self._threads = device, compute_type, threads
+        self._beam_size = beam_size
+        self._loaded: tuple[str, Any] | None = None
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        """Make the connector; nothing is loaded or fetched."""
+        folder = settings.whisper_models_dir
+        return cls(
+            Path(folder) if folder else settings.data_dir / "models" / "whisper",
+            models=own_models(settings, DEFAULT_MODEL),
+            hub=Hub(settings.whisper_hub_url, settings.whisper_download_seconds)
+            if settings.whisper_download
+            else None,
+            device=settings.whisper_device,
+            compute_type=settings.whisper_compute_type,
+            threads=max(1, (os.cpu_count() or 1) // max(1, settings.worker_count)),
+        )
+
+    def capabilities_with(self, model: str | None) -> Capabilities:
+        """Return what a model honours; the English ones hear nothing else."""
+        if (model or self.models[0]).endswith(".en"):
+            return replace(self.capabilities, languages=frozenset({"en"}), language_detection=False)
+        return self.capabilities
+
+    def model_size_bytes(self, model: str) -> int | None:
+        """Return how big a model is, on disk or on the hub."""
+        return size_bytes(self._models_dir, model)
+
+    def is_downloaded(self, model: str) -> bool:
+        """Tell whether a model is here."""
+        return is_downloaded(self._models_dir, model)
+
+    def transcribe(self, chunk: AudioChunk, hints: Hints, on_segment: OnSegment) -> Hypothesis:
+        """Transcribe one chunk, telling each segment as it is decoded."""
+        if not chunk.spans or not chunk.samples.size:
+            return Hypothesis(segments=(), language=hints.language)
+        model = self._load(hints.model or self.models[0], chunk)
+        heard: list[Segment] = []
+        estimated = False
+        try:
+            spoken, info = model.transcribe(
+                chunk.samples.astype("float32") / 32768.0,
+                language=language_code(hints.language),
+                initial_prompt=hints.initial_prompt,
+                hotwords=hints.hotwords,
+                word_timestamps=True,
+                temperature=0.0,
+                beam_size=self._beam_size,
+                condition_on_previous_text=False,
+            )
+            language = language_code(info.language)
+            for segment in spoken:
+                read = read_answer({"segments": [_as_answer(segment)]}, chunk, None)
+                for part in read.segments if read else ():
+                    heard.append(part)
+                    on_segment(part)
+                estimated = estimated or bool(read and read.times_estimated)
+                chunk.errand.breathe()
+        except (RuntimeError, ValueError) as error:
+            self._loaded = None
+            logger.exception("whisper_failed")
+            raise ConnectorUnavailable("The local Whisper engine failed on this recording.") from error
+        heard.sort(key=lambda segment: (segment.start, segment.end))
+        return Hypothesis(segments=tuple(heard), language=language, times_estimated=estimated)
+
+    def _load(self, name: str, chunk: AudioChunk) -> Any:
+        """Return a model, one of them in memory at a time; fetch it first if need be."""
+        if self._loaded is not None and self._loaded[0] == name:
+            return self._loaded[1]
+        try:
+            import faster_whisper  # noqa: PLC0415 - an extra, and 300 MB in memory
+        except ImportError as error:
+            raise ConnectorRejected(NOT_INSTALLED) from error
+        folder = folder_of(self._models_dir, name)
+        missing = missing_files(folder)
+        if missing and (self._hub is None or (folder.is_absolute() and folder == Path(name))):
+            raise ConnectorRejected(f"The Whisper model {Path(name).name[:60]} lacks {', '.join(missing)}.")
+        if missing and self._hub is not None:
+            fetch(self._hub, name, folder, chunk.errand.breathe)
+        self._loaded = None  # before the next one: two may be too big
+        device, compute_type = self._choose_device()
+        try:
+            model = faster_whisper.WhisperModel(
+                str(folder),
+                device=device,
+                compute_type=compute_type,
+                cpu_threads=self._threads,
+                local_files_only=True,
+            )
+        except (RuntimeError, ValueError, OSError) as error:
+            logger.exception("whisper_model_not_loaded", model=name)
+            raise ConnectorRejected(
+                f"The Whisper model {Path(name).name[:60]} cannot be loaded on {device} as {compute_type}."
+            ) from error
+        self._loaded = (name, model)
+        return model
+
+    def _choose_device(self) -> tuple[str, str]:
+        import ctranslate2  # noqa: PLC0415 - comes with faster-whisper
+
+        device = self._device
+        if device == "auto":
+            device = "cuda" if ctranslate2.get_cuda_device_count() else "cpu"
+        if self._compute_type != "auto":
+            return device, self._compute_type
+        wanted = "float16" if device == "cuda" else "int8"
+        known = ctranslate2.get_supported_compute_types(device)
+        return device, wanted if wanted in known else "default"
+
+
+def _as_answer(segment: Any) -> dict[str, Any]:
+    """Return a segment of faster-whisper in the shape in which servers tell it."""
+    return {
+        "start": float(segment.start),
+        "end": float(segment.end),
+        "text": segment.text,
+        "avg_logprob": float(segment.avg_logprob),
+        "words": [
+            {
+                "word": word.word,
+                "start": float(word.start),
+                "end": float(word.end),
+                "probability": float(word.probability),
+            }
+            for word in segment.words or ()
+        ],
+    }

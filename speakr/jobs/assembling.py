@@ -1,0 +1,73 @@
+"""Putting a transcript together from what was heard of each chunk: seams repaired, speakers told apart, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any
+
+from speakr.domain import seams
+from speakr.domain.transcript import Hints, Segment
+from speakr.jobs import voices
+from speakr.services import transcripts
+from speakr.services.voice_profiles import Voice
+
+_COUNTS = {"min_speakers", "max_speakers"}
+_in_order = attrgetter("start", "end")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Whole:
+    """A transcript, who speaks in it, who heard it, and which wishes nobody heeded."""
+
+    segments: Sequence[Segment]
+    voices: Sequence[Voice]
+    language: str | None
+    engines: Sequence[str]
+    ignored_options: Sequence[str]
+
+
+def assemble(results: Sequence[Mapping[str, Any]], plan: Mapping[str, Any], hints: Hints) -> Whole:
+    """Make one transcript of the results of all chunks, which are in the order of their places."""
+    # Where a second engine that tells nobody apart has helped out, labels of the first one say little of the whole.
+    is_diarized = bool(results) and all(_is_diarized(result) for result in results)
+    told = voices.tell_apart(
+        _chunks(results, plan),
+        [result.get("voices") for result in results],
+        hints,
+        is_diarized=is_diarized,
+    )
+    ignored = {name for result in results for name in result.get("ignored", ())}
+    if told.voices and not is_diarized:
+        ignored -= _COUNTS  # they were ours to heed
+    return Whole(
+        segments=sorted(told.segments, key=_in_order),
+        voices=told.voices,
+        language=next((result["language"] for result in results if result.get("language")), None),
+        engines=list(dict.fromkeys(result["engine"] for result in results if "engine" in result)),
+        ignored_options=sorted(ignored),
+    )
+
+
+def _is_diarized(result: Mapping[str, Any]) -> bool:
+    """Tell whether an engine told speakers apart. Some do that without announcing it; their labels show it."""
+    return (
+        bool(result.get("is_diarized")) or len({kept["speaker"] for kept in result.get("segments", ())}) > 1
+    )
+
+
+def _chunks(results: Sequence[Mapping[str, Any]], plan: Mapping[str, Any]) -> list[list[Segment]]:
+    """Return the segments of each chunk; where one was cut from the next inside speech, the seam is repaired."""
+    chunks = [
+        sorted((transcripts.from_json(kept) for kept in result.get("segments", ())), key=_in_order)
+        for result in results
+    ]
+    if not plan.get("seams") or not plan.get("overlap"):
+        return chunks
+    heard = [
+        seams.Heard(result["start"], result["end"], segments, result["times_estimated"])
+        for result, segments in zip(results, chunks, strict=True)
+    ]
+    overlaps = [plan["overlap"] if at in plan["seams"] else 0.0 for at in range(1, len(heard))]
+    return seams.repair(heard, overlaps)

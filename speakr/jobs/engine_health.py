@@ -1,0 +1,85 @@
+"""A circuit breaker per engine, shared by all workers: an engine that fails again and again is left alone.
+
+After three failures in a row it rests; then one worker tries it while the others go on leaving it alone, and
+each further failure doubles the rest. An engine that asks us to wait rests for as long as it said. What is
+known lives in Redis and is forgotten soon; without Redis every engine is taken for well.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import Final, cast
+
+import redis
+import structlog
+
+logger = structlog.get_logger(__name__)
+
+FAILURES_IN_A_ROW: Final = 3
+FIRST_REST_SECONDS: Final = 15.0
+LONGEST_REST_SECONDS: Final = 300.0
+_MEMORY_SECONDS: Final = 900
+_TRIAL_SECONDS: Final = 30
+"""How long others wait for the news of the one who tries an engine that has rested."""
+
+
+_WISH: Final = b"wish"
+_FAILED: Final = b"failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """How long an engine is to be left alone; `is_wish`: it asked for that itself, and nothing failed."""
+
+    seconds: float
+    is_wish: bool
+
+
+class Health:
+    """What is known of one engine's health."""
+
+    def __init__(self, connection: redis.Redis, engine: str) -> None:
+        self._redis = connection
+        self._engine = engine
+        self._failures = f"speakr:engine:{engine}:failures"
+        self._rest = f"speakr:engine:{engine}:rest"
+        self._trial = f"speakr:engine:{engine}:trial"
+
+    def rest(self) -> Rest | None:
+        """Return for how long and why the engine is to be left alone; None when it may be asked now."""
+        try:
+            left = self._redis.pttl(self._rest)
+            if left > 0:
+                return Rest(left / 1000, is_wish=self._redis.get(self._rest) == _WISH)
+            if int(cast("bytes | None", self._redis.get(self._failures)) or 0) < FAILURES_IN_A_ROW:
+                return None
+            may_try = self._redis.set(self._trial, 1, nx=True, ex=_TRIAL_SECONDS)
+        except redis.RedisError:
+            return None
+        return None if may_try else Rest(1.0, is_wish=False)
+
+    def succeeded(self) -> None:
+        """Note that it answered: all is forgiven."""
+        with contextlib.suppress(redis.RedisError):
+            self._redis.delete(self._failures, self._rest, self._trial)
+
+    def failed(self) -> None:
+        """Note that it failed, in a way that has nothing to do with what it was asked."""
+        with contextlib.suppress(redis.RedisError):
+            count = self._redis.incr(self._failures)
+            self._redis.expire(self._failures, _MEMORY_SECONDS)
+            self._redis.delete(self._trial)
+            if count >= FAILURES_IN_A_ROW:
+                rest = FIRST_REST_SECONDS * 2.0 ** (count - FAILURES_IN_A_ROW)
+                self._lay_down(min(rest, LONGEST_REST_SECONDS), _FAILED)
+
+    def asked_to_wait(self, seconds: float) -> None:
+        """Note that it is well and wants to be left alone for so long."""
+        with contextlib.suppress(redis.RedisError):
+            self._redis.delete(self._trial)
+            self._lay_down(min(max(seconds, 0.001), LONGEST_REST_SECONDS), _WISH)
+
+    def _lay_down(self, seconds: float, why: bytes) -> None:
+        self._redis.set(self._rest, why, px=round(seconds * 1000))
+        logger.warning("engine_rests", engine=self._engine, seconds=round(seconds, 1))

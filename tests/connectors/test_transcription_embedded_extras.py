@@ -1,0 +1,150 @@
+"""What the embedded recogniser is told and spared: hotwords, swear words, noise."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+
+from speakr.connectors.transcription import hotwords, noise, pronunciation
+from speakr.connectors.transcription.base import SAMPLE_RATE, AudioChunk
+from speakr.connectors.transcription.embedded import EmbeddedConnector
+from speakr.connectors.transcription.plain_text import write_text
+from speakr.connectors.transcription.profanity import mask
+from speakr.domain.transcript import Hints, Span, Word
+from tests.connectors.conftest import MakeChunk, read_clip
+
+
+def test_a_name_is_heard_once_it_is_told_and_spelled_as_it_was(make_chunk: MakeChunk):
+    connector = EmbeddedConnector()
+    chunk = make_chunk("librivox_0870")
+    (told,) = connector.transcribe(chunk, Hints(hotwords="DashWood, Kubernetes"), lambda _: None).segments
+    assert "DashWood" in told.text
+    assert "dashwood" in [word.text for word in told.words]
+    (untold,) = connector.transcribe(chunk, Hints(), lambda _: None).segments
+    assert "dashwood" not in untold.text.lower()
+
+
+def test_words_are_read_out_of_any_list():
+    read = hotwords.read_hotwords("Zaphod Beeblebrox, O'Neill;\n x 42 zaphod <b>naïve")
+    assert read["zaphod"] == "Zaphod"
+    assert "o'neill" in read
+    assert "x" not in read
+    assert (
+        len(hotwords.read_hotwords(" ".join(f"w{'a' * (at % 30)}b{'c' * (at // 30)}" for at in range(900))))
+        == 200
+    )
+    assert hotwords.read_hotwords("a" * 500) == {}
+
+
+@pytest.mark.parametrize(
+    ("word", "phones"),
+    [
+        ("zaphod", "Z AE F AH D"),
+        ("quilter", "K W IH L T ER"),
+        ("hello", "HH EH L OW"),
+        ("1234", ""),
+        ("", ""),
+    ],
+)
+def test_pronunciations(word: str, phones: str):
+    assert pronunciation.Pronouncer().pronounce(word) == phones
+
+
+def test_without_the_weights_hotwords_are_as_good_as_the_dictionary(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(pronunciation, "WEIGHTS_SHA256", "another")
+    monkeypatch.setattr(hotwords, "_pronouncer", None)
+
+    taught: list[str] = []
+
+    class Decoder:
+        def lookup_word(self, _: str) -> None:
+            return None
+
+        def add_word(self, word: str, *_: object, **__: object) -> None:
+            taught.append(word)
+
+    hotwords.boost(Decoder(), ["zaphod"])
+    assert taught == []
+
+
+def test_spelling_wins_over_rules():
+    words = [Word("ibm", 0, 1), Word("and", 1, 2), Word("mcdonald", 2, 3)]
+    assert write_text(words, {"ibm": "IBM", "mcdonald": "McDonald"}) == "IBM and McDonald."
+
+
+@pytest.mark.parametrize(
+    ("heard", "written"),
+    [("shit", "s**t"), ("fucking", "f*****g"), ("shift", "shift"), ("scunthorpe", "scunthorpe")],
+)
+def test_swear_words_are_masked_and_their_neighbours_are_not(heard: str, written: str):
+    assert mask(Word(heard, 1.0, 2.0, 0.4)) == Word(written, 1.0, 2.0, 0.4)
+
+
+# -- noise
+
+
+def pink(count: int, seed: int = 5) -> np.ndarray:
+    spectrum = np.fft.rfft(np.random.default_rng(seed).standard_normal(count))
+    spectrum /= np.sqrt(np.maximum(np.arange(spectrum.size), 1))
+    shaped = np.fft.irfft(spectrum, count)
+    return shaped / shaped.std()
+
+
+def noisy(name: str, decibel: float) -> tuple[np.ndarray, np.ndarray, tuple[Span, ...]]:
+    clip = np.concatenate([np.zeros(SAMPLE_RATE), read_clip(name).astype(float), np.zeros(SAMPLE_RATE)])
+    level = np.sqrt(np.mean(clip[SAMPLE_RATE:-SAMPLE_RATE] ** 2)) / 10 ** (decibel / 20)
+    mixed = clip + pink(clip.size) * level
+    span = Span(1.0, clip.size / SAMPLE_RATE - 1.0)
+    return clip, np.clip(mixed, -32768, 32767).astype(np.int16), (span,)
+
+
+def test_noisy_recordings_are_told_from_plain_ones():
+    for name in ("goforward", "cards_001", "librivox_0880"):
+        _, mixed, spans = noisy(name, 8.0)
+        assert noise.signal_to_noise_db(mixed, spans, 0.0) < noise.NOISY_BELOW_DB
+        plain = read_clip(name)
+        whole = (Span(0.0, plain.size / SAMPLE_RATE),)
+        assert noise.signal_to_noise_db(plain, whole, 0.0) > noise.NOISY_BELOW_DB
+    assert noise.signal_to_noise_db(plain, (), 0.0) == float("inf")
+    assert noise.signal_to_noise_db(plain[:10], (Span(0, 1),), 0.0) == float("inf")
+
+
+def test_noise_goes_and_speech_stays_where_it_was():
+    if noise._library() is None:
+        pytest.skip("there is no RNNoise library for this platform")
+    clip, mixed, _ = noisy("librivox_0880", 10.0)
+    clean = noise.denoise(mixed)
+    assert clean.size == mixed.size
+    pause = slice(SAMPLE_RATE // 2, SAMPLE_RATE)
+    gained = 20 * np.log10(mixed[pause].astype(float).std() / max(clean[pause].astype(float).std(), 1e-3))
+    assert gained > 15
+    lags = range(-40, 41)
+    middle = clip[SAMPLE_RATE : 3 * SAMPLE_RATE]
+    match = [
+        float(np.dot(middle, clean[SAMPLE_RATE + lag : 3 * SAMPLE_RATE + lag].astype(float))) for lag in lags
+    ]
+    assert abs(lags[int(np.argmax(match))]) <= 1
+    assert np.array_equal(clean, noise.denoise(mixed))  # a chunk heard again reads the same
+
+
+def test_only_noisy_chunks_are_changed(monkeypatch: pytest.MonkeyPatch, make_chunk: MakeChunk):
+    asked: list[int] = []
+    monkeypatch.setattr(noise, "denoise", lambda samples: asked.append(samples.size) or samples)
+    _, mixed, spans = noisy("goforward", 5.0)
+    connector = EmbeddedConnector()
+    connector._quieter(AudioChunk(mixed, 0.0, spans))
+    assert asked == [mixed.size]
+    connector._quieter(make_chunk("goforward"))
+    EmbeddedConnector(denoises=False)._quieter(AudioChunk(mixed, 0.0, spans))
+    assert len(asked) == 1
+
+
+def test_without_the_library_noise_is_left_in(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(noise, "_LIBRARIES", ())
+    noise._library.cache_clear()
+    _, mixed, _ = noisy("goforward", 5.0)
+    assert noise.denoise(mixed) is mixed
+    noise._library.cache_clear()
+    assert "pyrnnoise" not in sys.modules

@@ -1,0 +1,118 @@
+"""Two hundred cuts inside speech: no word is lost there, none is doubled."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Sequence
+
+import pytest
+
+from speakr.domain.seams import Heard, join
+from speakr.domain.transcript import Segment, Word
+
+VOCABULARY = "the a we you and of plan budget Tuesday report number no no, very good? is it that".split()  # noqa: SIM905 - reads as a sentence
+OVERLAP = 2.0
+
+
+def speak(chance: random.Random, seconds: float) -> list[Word]:
+    """Return words without a pause between them; some follow themselves."""
+    words: list[Word] = []
+    time = 0.0
+    while time < seconds:
+        text = words[-1].text if words and chance.random() < 0.1 else chance.choice(VOCABULARY)
+        length = chance.uniform(0.12, 0.5)
+        words.append(Word(text, time, time + length))
+        time += length
+    return words
+
+
+def hear(chance: random.Random, spoken: Sequence[Word], start: float, end: float) -> list[Segment]:
+    """Hear a window: times a little off, a word at the edge torn or missed."""
+    heard: list[Word] = []
+    for word in spoken:
+        inside = min(word.end, end) - max(word.start, start)
+        if inside <= 0:
+            continue
+        if inside < word.end - word.start:
+            if chance.random() < 0.5:
+                continue
+            word = Word(word.text[: max(1, len(word.text) // 2)] + "~", word.start, word.end)  # noqa: PLW2901
+        off = chance.uniform(-0.06, 0.06)
+        heard.append(Word(word.text, max(start, word.start + off), min(end, word.end + off)))
+    size = chance.randint(4, 30)
+    groups = [heard[at : at + size] for at in range(0, len(heard), size)]
+    return [
+        Segment(group[0].start, group[-1].end, " ".join(word.text for word in group), words=group)
+        for group in groups
+    ]
+
+
+def texts(segments: Sequence[Segment]) -> list[str]:
+    for segment in segments:
+        assert segment.text.split() == [word.text for word in segment.words]
+    return [word.text for segment in segments for word in segment.words]
+
+
+def test_two_hundred_planted_seams_lose_and_double_nothing():
+    chance = random.Random(20261121)  # noqa: S311 - the same each time
+    lost_or_doubled = 0
+    for _ in range(50):
+        cuts = [0.0]
+        for _ in range(4):
+            cuts.append(cuts[-1] + chance.uniform(8.0, 15.0))
+        cuts.append(cuts[-1] + 10.0)
+        spoken = speak(chance, cuts[-1])
+        chunks = []
+        for at, (start, end) in enumerate(itertools.pairwise(cuts)):
+            before, after = OVERLAP if at else 0.0, OVERLAP if at < 4 else 0.0
+            window = hear(chance, spoken, start - before, spoken[-1].end if at == 4 else end + after)
+            chunks.append(Heard(start, end, window))
+        lost_or_doubled += texts(join(chunks, [OVERLAP] * 4)) != [word.text for word in spoken]
+    assert lost_or_doubled == 0
+
+
+def segment(*words: tuple[str, float, float], text: str = "") -> Segment:
+    made = [Word(*word) for word in words]
+    return Segment(made[0].start, made[-1].end, text or " ".join(word.text for word in made), words=made)
+
+
+def test_hearings_that_have_nothing_in_common_are_cut_by_time():
+    left = segment(("aa", 8.0, 8.5), ("bb", 9.0, 9.5), ("cc", 10.5, 11.0))
+    right = segment(("xx", 8.5, 9.0), ("yy", 10.1, 10.6), ("zz", 11.0, 11.5))
+    joined = join([Heard(0, 10, [left]), Heard(10, 20, [right])], [2.0])
+    assert texts(joined) == ["aa", "bb", "yy", "zz"]
+
+
+def test_a_cut_at_a_pause_is_left_alone():
+    left, right = segment(("yes", 9.0, 9.9)), segment(("yes", 10.0, 10.4))
+    assert join([Heard(0, 10, [left]), Heard(10, 20, [right])], [0.0]) == [left, right]
+
+
+def test_the_text_keeps_its_punctuation_and_the_segment_its_times():
+    left = segment(("good", 8.0, 8.4), ("morning", 9.0, 9.5), ("all", 10.2, 10.6), text="Good morning, all.")
+    right = segment(("morning", 9.02, 9.5), ("all", 10.2, 10.6), ("of", 11, 11.2), text="Morning, all of")
+    first, second = join([Heard(0, 10, [left]), Heard(10, 20, [right])], [2.0])
+    assert (first.text, second.text) in {("Good morning,", "all of"), ("Good morning, all.", "of")}
+    assert first.end <= second.start
+
+
+def test_a_segment_that_loses_all_its_words_goes():
+    left = [segment(("one", 7.0, 7.4), ("two", 9.6, 10.0)), segment(("three", 10.6, 11.0))]
+    right = [segment(("two", 9.6, 10.0)), segment(("three", 10.6, 11.0), ("four", 12.0, 12.5))]
+    joined = join([Heard(0, 10, left), Heard(10, 20, right)], [2.0])
+    assert texts(joined) == ["one", "two", "three", "four"]
+
+
+@pytest.mark.parametrize("silent", [0, 1])
+def test_one_side_that_heard_nothing_takes_nothing_from_the_other(silent: int):
+    words = [segment(("one", 8.5, 9.0), ("two", 10.5, 11.0))]
+    chunks = [Heard(0, 10, [] if silent == 0 else words), Heard(10, 20, [] if silent == 1 else words)]
+    assert texts(join(chunks, [2.0])) == ["one", "two"]
+
+
+def test_guessed_times_are_trusted_less_than_words():
+    left = [segment(("so", 7.0, 7.5), ("we", 8.0, 8.4), ("agree", 8.4, 9.0), ("then", 9.0, 9.6))]
+    right = [segment(("agree", 9.9, 10.4), ("then", 10.4, 10.8), ("goodbye", 10.8, 11.4))]
+    chunks = [Heard(0, 10, left, times_estimated=True), Heard(10, 20, right, times_estimated=True)]
+    assert texts(join(chunks, [2.0])) == ["so", "we", "agree", "then", "goodbye"]
