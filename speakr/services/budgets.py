@@ -77,7 +77,10 @@ def admit_transcription(user_id: int, *, seconds: float | None) -> None:
 
 def _held(user_id: int) -> User:
     """Load a user and keep others from spending at the same moment."""
-    return db.session.execute(select(User).where(User.id == user_id).with_for_update()).scalar_one()
+    # Rows that only refer to the user may still come: a job that ends meanwhile holds its recording, which we may
+    # want next, and counts what it used.
+    query = select(User).where(User.id == user_id).with_for_update(key_share=True)
+    return db.session.execute(query).scalar_one()
 
 
 def _admit_seconds(user_id: int, limits: Limits, seconds: float) -> None:
