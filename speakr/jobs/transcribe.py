@@ -214,7 +214,7 @@ def _listen(chunk: chunks.ChunkClaim) -> tuple[hearing.Outcome, dict[str, Any] |
             chunks.keep_note(chunk, note)
 
     with plugged().storage.local_path(chunk.plan["pcm_key"]) as path:
-        audio = _cut_out(chunk, read_pcm(path))
+        audio = cut_out(read_pcm(path), chunk.spans, chunk.position, chunk.plan)
         outcome = hearing.hear(
             _transcribers(),
             audio,
@@ -226,13 +226,16 @@ def _listen(chunk: chunks.ChunkClaim) -> tuple[hearing.Outcome, dict[str, Any] |
         return outcome, voices.embed(audio.samples, audio.start, chunk.spans, step) if step else None
 
 
-def _cut_out(chunk: chunks.ChunkClaim, pcm: Samples) -> AudioChunk:
-    """Return a chunk's audio, and a little of its neighbours' where it was cut inside speech."""
-    seam_positions, overlap = chunk.plan.get("seams", ()), chunk.plan.get("overlap", 0.0)
-    first, last = chunk.spans[0], chunk.spans[-1]
-    start = max(0.0, first.start - (overlap if chunk.position in seam_positions else 0.0))
-    end = min(pcm.size / SAMPLE_RATE, last.end + (overlap if chunk.position + 1 in seam_positions else 0.0))
-    spans = list(chunk.spans)
+def cut_out(pcm: Samples, pieces: Sequence[Span], position: int, plan: Mapping[str, Any]) -> AudioChunk:
+    """Return a chunk's audio, and a little of its neighbours' where it was cut inside speech.
+
+    pieces: the stretches of speech in it; position: its place among the chunks of the plan.
+    """
+    seam_positions, overlap = plan.get("seams", ()), plan.get("overlap", 0.0)
+    first, last = pieces[0], pieces[-1]
+    start = max(0.0, first.start - (overlap if position in seam_positions else 0.0))
+    end = min(pcm.size / SAMPLE_RATE, last.end + (overlap if position + 1 in seam_positions else 0.0))
+    spans = list(pieces)
     spans[0] = Span(start, spans[0].end)
     spans[-1] = Span(spans[-1].start, max(end, last.end))
     return AudioChunk(pcm[round(start * SAMPLE_RATE) : round(end * SAMPLE_RATE)], start, tuple(spans))
@@ -254,7 +257,7 @@ class _Listener:
         """Tell a segment to whoever watches."""
         self.breathe()
         message = transcripts.to_json(segment)
-        del message["words"]
+        del message["words"], message["overlap"]  # what others say at the time is known at the end
         # A chunk that is heard again after a crash tells its segments again, under the same ids.
         message["id"] = f"{self._chunk.position}.{self._count}"
         self._count += 1
