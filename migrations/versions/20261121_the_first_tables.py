@@ -475,6 +475,23 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['recording_id'], ['recordings.id'], name=op.f('fk_recording_voices_recording_id'), ondelete='CASCADE'),
     sa.PrimaryKeyConstraint('recording_id', 'label', name=op.f('pk_recording_voices'))
     )
+    op.create_table('recording_passages',
+    sa.Column('recording_id', sa.Integer(), autoincrement=False, nullable=False),
+    sa.Column('position', sa.Integer(), autoincrement=False, nullable=False),
+    sa.Column('first_segment_id', sa.BigInteger(), nullable=False),
+    sa.Column('last_segment_id', sa.BigInteger(), nullable=False),
+    sa.Column('start', sa.Float(), nullable=False),
+    sa.Column('end', sa.Float(), nullable=False),
+    sa.Column('sha256', sa.String(length=64), nullable=False),
+    sa.Column('model', sa.String(length=120), nullable=False),
+    sa.Column('vector', sa.LargeBinary(), nullable=False),
+    sa.Column('is_current', sa.Boolean(), nullable=False),
+    sa.ForeignKeyConstraint(['recording_id'], ['recordings.id'], name=op.f('fk_recording_passages_recording_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('recording_id', 'position', name=op.f('pk_recording_passages'))
+    )
+    if op.get_bind().dialect.name == 'postgresql':
+        # Beside their rows as long as they fit into a page: all of somebody's are read for each question.
+        op.execute('ALTER TABLE recording_passages ALTER COLUMN vector SET STORAGE MAIN')
     op.create_table('recording_tags',
     sa.Column('recording_id', sa.Integer(), nullable=False),
     sa.Column('tag_id', sa.Integer(), nullable=False),
@@ -496,6 +513,7 @@ def upgrade() -> None:
     sa.Column('confidence', sa.Double(), nullable=True),
     sa.Column('text', sa.Text(), nullable=False),
     sa.Column('raw_text', sa.Text(), nullable=True),
+    sa.Column('overlap', sa.Boolean(), nullable=False),
     sa.Column('words', sa.JSON(none_as_null=True), nullable=False),
     sa.ForeignKeyConstraint(['recording_id'], ['recordings.id'], name=op.f('fk_segments_recording_id'), ondelete='CASCADE'),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_segments')),
@@ -549,6 +567,7 @@ def downgrade() -> None:
         batch_op.drop_index('ix_recording_tags_tag')
 
     op.drop_table('recording_tags')
+    op.drop_table('recording_passages')
     op.drop_table('recording_voices')
     with op.batch_alter_table('recording_speakers', schema=None) as batch_op:
         batch_op.drop_index('ix_recording_speakers_speaker')

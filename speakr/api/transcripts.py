@@ -84,6 +84,7 @@ def _as_json(recording_id: int, segments: list[Any], *, with_words: bool) -> dic
             "end_time": segment.end,
             "confidence": segment.confidence,
             "words_per_minute": words_per_minute(segment),
+            "overlap": segment.overlap,
         }
         for segment in segments
     ]

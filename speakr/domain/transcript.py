@@ -28,6 +28,8 @@ class Segment:
     speaker: str = DEFAULT_SPEAKER_LABEL
     confidence: float | None = None
     words: Sequence[Word] = field(default=())
+    overlap: bool = False
+    """Somebody else speaks at the same time."""
 
 
 @dataclass(frozen=True, slots=True)

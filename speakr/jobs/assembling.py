@@ -8,6 +8,7 @@ from operator import attrgetter
 from typing import Any
 
 from speakr.domain import seams
+from speakr.domain.overlaps import mark_overlaps
 from speakr.domain.transcript import Hints, Segment
 from speakr.jobs import voices
 from speakr.services import transcripts
@@ -39,10 +40,10 @@ def assemble(results: Sequence[Mapping[str, Any]], plan: Mapping[str, Any], hint
         is_diarized=is_diarized,
     )
     ignored = {name for result in results for name in result.get("ignored", ())}
-    if told.voices and not is_diarized:
+    if not is_diarized and any(result.get("voices") for result in results):
         ignored -= _COUNTS  # they were ours to heed
     return Whole(
-        segments=sorted(told.segments, key=_in_order),
+        segments=mark_overlaps(sorted(told.segments, key=_in_order)),
         voices=told.voices,
         language=next((result["language"] for result in results if result.get("language")), None),
         engines=list(dict.fromkeys(result["engine"] for result in results if "engine" in result)),

@@ -41,6 +41,7 @@ _SHOWN = (
         func.coalesce(_NAMED.name, _S.speaker).label("speaker"),
         _S.confidence,
         _S.id,
+        _S.overlap,
     )
     .select_from(
         Segment.__table__.outerjoin(
@@ -63,7 +64,10 @@ def rows_of(recording_id: int) -> Sequence[Any]:
 
 def segments_of(recording_id: int) -> list[SpokenSegment]:
     """Return a recording's segments without their words, speakers by name. The caller has checked the permission."""
-    return [SpokenSegment(*row[:5]) for row in rows_of(recording_id)]
+    return [
+        SpokenSegment(start, end, text, speaker, confidence, overlap=overlap)
+        for start, end, text, speaker, confidence, _, overlap in rows_of(recording_id)
+    ]
 
 
 def labelled_segments_of(recording_id: int) -> list[SpokenSegment]:
@@ -91,6 +95,7 @@ def to_json(segment: SpokenSegment) -> dict[str, Any]:
         "words": [
             [word.text, round(word.start, 3), round(word.end, 3), word.probability] for word in segment.words
         ],
+        "overlap": segment.overlap,
     }
 
 
@@ -103,6 +108,7 @@ def from_json(kept: Mapping[str, Any]) -> SpokenSegment:
         kept["speaker"],
         kept["confidence"],
         tuple(Word(*word) for word in kept["words"]),
+        kept["overlap"],
     )
 
 

@@ -30,6 +30,7 @@ def test_json_is_the_default_and_words_come_on_demand(alice: Person, done: int) 
         "end_time": 4.8,
         "confidence": 0.9,
         "words_per_minute": 36.4,
+        "overlap": False,
     }
     words = alice.get(f"/api/v1/recordings/{done}/transcript?words=true").json["segments"][0]["words"]
     assert words == [{"word": "heard", "start": 0.0, "end": 1.25, "probability": 0.9}]

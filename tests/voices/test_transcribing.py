@@ -12,12 +12,14 @@ from flask import Flask
 from sqlalchemy import func, select
 from structlog.testing import capture_logs
 
+from speakr.backends import Backends
 from speakr.connectors.transcription.base import AudioChunk
 from speakr.db import db, unit_of_work
+from speakr.domain.errors import ConnectorUnavailable
 from speakr.domain.transcript import Hypothesis, Segment
 from speakr.jobs import runner
 from speakr.media.voices import weights
-from speakr.models import JobChunk, RecordingSpeaker, RecordingVoice
+from speakr.models import JobChunk, Recording, RecordingSpeaker, RecordingVoice
 from speakr.services import users
 from speakr.settings import Settings
 from tests.conftest import Person
@@ -63,6 +65,12 @@ def transcribe(work, upload) -> Callable[..., int]:
 def labels(person: Person, recording_id: int) -> list[str]:
     segments = person.get(f"{V1}/recordings/{recording_id}/transcript").json["segments"]
     return [segment["speaker"] for segment in segments]
+
+
+def ignored_options(person: Person, recording_id: int) -> list[str]:
+    jobs = person.get(f"{V1}/jobs?recording_id={recording_id}").json["jobs"]
+    (found,) = [job["ignored_options"] for job in jobs if job["kind"] == "transcribe"]
+    return found
 
 
 def voices_kept() -> int:
@@ -149,12 +157,16 @@ def test_who_wants_nobody_told_apart_gets_one_speaker(
 ) -> None:
     with unit_of_work():
         users.get(alice.id).preferences = {"diarize": False}
-    assert set(labels(alice, transcribe(alice, dialogue))) == {"SPEAKER_00"}
+    made = transcribe(alice, dialogue, min_speakers="2", max_speakers="2")
+    assert set(labels(alice, made)) == {"SPEAKER_00"}
     assert voices_kept() == 0
+    assert ignored_options(alice, made) == ["max_speakers", "min_speakers"]
 
 
 def test_the_number_of_speakers_is_heeded(alice: Person, transcribe, dialogue: Talk) -> None:
-    assert set(labels(alice, transcribe(alice, dialogue, max_speakers="1"))) == {"SPEAKER_00"}
+    made = transcribe(alice, dialogue, max_speakers="1", hotwords="Zaphod")
+    assert set(labels(alice, made)) == {"SPEAKER_00"}
+    assert ignored_options(alice, made) == ["hotwords"], "the engine cannot count, but we can"
 
 
 def test_without_the_model_everything_else_works(
@@ -192,10 +204,27 @@ class DiarizingTranscriber(FakeTranscriber):
     capabilities = replace(FakeTranscriber.capabilities, diarization=True)
 
     def transcribe(self, chunk: AudioChunk, hints: object, on_segment: object) -> Hypothesis:
+        if self.before is not None:
+            self.before(chunk)
+        self.chunks.append(chunk)
         return Hypothesis(
             [Segment(span.start, span.end, "words", "SPEAKER_00") for span in chunk.spans[:1]]
             + [Segment(span.start, span.end, "more", "SPEAKER_01") for span in chunk.spans[1:]]
         )
+
+
+def who_is_called_what(person: Person, recording_id: int, talk: Talk) -> dict[str, set[str]]:
+    """Return the labels that were given to each person of a talk."""
+    segments = person.get(f"{V1}/recordings/{recording_id}/transcript").json["segments"]
+    return {
+        name: {
+            segment["speaker"]
+            for segment in segments
+            for start, end, who in talk.turns
+            if who == name and start <= (segment["start_time"] + segment["end_time"]) / 2 < end
+        }
+        for name in ("reader", "machine")
+    }
 
 
 class TestWithADiarizingEngine:
@@ -205,18 +234,51 @@ class TestWithADiarizingEngine:
 
     def test_its_labels_hold_in_the_whole_recording(self, alice: Person, transcribe, dialogue: Talk) -> None:
         made = transcribe(alice, dialogue)
-        segments = alice.get(f"{V1}/recordings/{made}/transcript").json["segments"]
-        said_by = {
-            name: {
-                segment["speaker"]
-                for segment in segments
-                for start, end, who in dialogue.turns
-                if who == name and start <= (segment["start_time"] + segment["end_time"]) / 2 < end
-            }
-            for name in ("reader", "machine")
-        }
+        said_by = who_is_called_what(alice, made, dialogue)
         assert said_by["reader"] & said_by["machine"] == set()
         assert voices_kept() >= 2
+
+    def test_who_speaks_into_whom_is_shown(
+        self, alice: Person, transcribe, dialogue: Talk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def at_once(_: object, chunk: AudioChunk, *__: object) -> Hypothesis:
+            first = chunk.spans[0]
+            middle = (first.start + first.end) / 2
+            return Hypothesis(
+                [
+                    Segment(first.start, first.end, "as I was saying", "SPEAKER_00"),
+                    Segment(middle, first.end, "no, wait", "SPEAKER_01"),
+                    Segment(first.end, chunk.spans[-1].end + 0.5, "thank you", "SPEAKER_01"),
+                ]
+            )
+
+        monkeypatch.setattr(DiarizingTranscriber, "transcribe", at_once)
+        made = transcribe(alice, dialogue)
+        segments = alice.get(f"{V1}/recordings/{made}/transcript").json["segments"]
+        marks = {segment["sentence"]: segment["overlap"] for segment in segments}
+        assert marks == {"as I was saying": True, "no, wait": True, "thank you": False}
+
+    class TestThatGivesUpHalfWay:
+        @pytest.fixture
+        def backends(self, backends: Backends) -> Backends:
+            second = FakeTranscriber()
+            second.name = "second"
+            return replace(backends, make_fallback=lambda: second)
+
+        def test_everybody_keeps_one_label_by_our_own_ear(
+            self, alice: Person, transcribe, dialogue: Talk, transcriber: FakeTranscriber
+        ) -> None:
+            def give_up(_: AudioChunk) -> None:
+                if transcriber.chunks:
+                    raise ConnectorUnavailable("It was killed.")
+
+            transcriber.before = give_up
+            made = transcribe(alice, dialogue, min_speakers="2", max_speakers="2")
+            assert len(transcriber.chunks) == 1
+            assert db.session.get_one(Recording, made).transcription_engine == "fake, second"
+            said_by = who_is_called_what(alice, made, dialogue)
+            assert said_by == {"reader": {"SPEAKER_00"}, "machine": {"SPEAKER_01"}}
+            assert ignored_options(alice, made) == []
 
 
 def test_nothing_of_the_vectors_stays_with_the_job(

@@ -26,6 +26,9 @@ class SegmentOut(Wire):
     end_time = fields.Float(required=True)
     confidence = fields.Float(allow_none=True)
     words_per_minute = fields.Float(allow_none=True)
+    overlap = fields.Boolean(
+        required=True, metadata={"description": "A segment of another speaker goes on at the same time."}
+    )
     words = fields.List(fields.Nested(WordOut), metadata={"description": "With words=true only."})
 
 

@@ -1,0 +1,43 @@
+"""Which segments were spoken while somebody else was speaking too."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from speakr.domain.transcript import Segment
+
+SHORTEST_OVERLAP_SECONDS: Final = 0.25
+"""What two segments must share: about the beginning and the end of words even people differ by less."""
+
+
+def mark_overlaps(segments: Sequence[Segment]) -> list[Segment]:
+    """Return the segments with `overlap` set where one of another speaker goes on at the same time.
+
+    segments: in the order of their starts.
+    """
+    overlapping: set[int] = set()
+    open_by_speaker: dict[str, list[int]] = {}
+    """Those not known to overlap. Each leaves when it is, or when it is over, so all of this takes one pass."""
+    reaches: dict[str, float] = {}
+    """How far the two speakers reach who go on longest."""
+    for at, segment in enumerate(segments):
+        if segment.end - segment.start < SHORTEST_OVERLAP_SECONDS:
+            continue
+        earliest_end = segment.start + SHORTEST_OVERLAP_SECONDS
+        for speaker in [speaker for speaker in open_by_speaker if speaker != segment.speaker]:
+            overlapping.update(
+                other for other in open_by_speaker.pop(speaker) if segments[other].end >= earliest_end
+            )
+        if any(speaker != segment.speaker and end >= earliest_end for speaker, end in reaches.items()):
+            overlapping.add(at)
+        else:
+            open_by_speaker.setdefault(segment.speaker, []).append(at)
+        reaches[segment.speaker] = max(segment.end, reaches.get(segment.speaker, segment.end))
+        if len(reaches) > 2:  # noqa: PLR2004 - one of the two is somebody else
+            del reaches[min(reaches, key=lambda speaker: reaches[speaker])]
+    return [
+        replace(segment, overlap=at in overlapping) if segment.overlap != (at in overlapping) else segment
+        for at, segment in enumerate(segments)
+    ]

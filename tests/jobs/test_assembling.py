@@ -1,0 +1,103 @@
+"""One transcript of many chunks: whose labels count, which wishes went unheeded, who spoke into whom."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from speakr.domain.transcript import Hints, Segment, Span
+from speakr.jobs import assembling
+from speakr.media.voices.windows import Windows, to_json
+from speakr.services import transcripts
+
+ANN, BEN = np.eye(2, 256, dtype=np.float32)
+COUNTS = ["max_speakers", "min_speakers"]
+TWO = Hints(min_speakers=2, max_speakers=2)
+
+
+def said(start: float, *labels: str) -> list[Segment]:
+    """Everybody speaks for three seconds."""
+    return [Segment(start + 3 * at, start + 3 * at + 3, "words", label) for at, label in enumerate(labels)]
+
+
+def voices(start: float, *heard: np.ndarray) -> dict[str, Any]:
+    """The voice vectors of as many people, one a second."""
+    starts = start + np.arange(3.0 * len(heard))
+    vectors = np.repeat(np.stack(heard), 3, axis=0)
+    spans = [Span(start + 3.0 * at, start + 3.0 * at + 3.0) for at in range(len(heard))]
+    return to_json(Windows(starts, starts + 1.0, vectors, spans, [3] * len(heard)))
+
+
+def chunk(
+    segments: list[Segment], kept: dict[str, Any] | None, *, ignored: list[str], **more: Any
+) -> dict[str, Any]:
+    return {
+        "engine": "first",
+        "ignored": ignored,
+        "is_diarized": False,
+        "start": segments[0].start,
+        "end": segments[-1].end,
+        "segments": [transcripts.to_json(segment) for segment in segments],
+        "language": "en",
+        "times_estimated": False,
+        "voices": kept,
+        **more,
+    }
+
+
+def assemble(*results: dict[str, Any], hints: Hints = TWO) -> assembling.Whole:
+    return assembling.assemble(results, {}, hints)
+
+
+def labels(whole: assembling.Whole) -> list[str]:
+    return [segment.speaker for segment in whole.segments]
+
+
+def test_counts_that_only_the_engine_cannot_heed_are_heeded() -> None:
+    whole = assemble(
+        chunk(said(0, "SPEAKER_00", "SPEAKER_00"), voices(0, ANN, BEN), ignored=[*COUNTS, "hotwords"])
+    )
+    assert whole.ignored_options == ["hotwords"]
+    assert labels(whole) == ["SPEAKER_00", "SPEAKER_01"]
+
+
+def test_they_are_heeded_also_where_nobody_said_a_word() -> None:
+    silent = chunk(said(0, "SPEAKER_00"), voices(0, ANN), ignored=COUNTS) | {"segments": []}
+    assert assemble(silent).ignored_options == []
+
+
+def test_counts_are_told_where_nobody_tells_speakers_apart() -> None:
+    whole = assemble(chunk(said(0, "SPEAKER_00", "SPEAKER_00"), None, ignored=COUNTS))
+    assert whole.ignored_options == COUNTS
+    assert whole.voices == ()
+
+
+def test_counts_are_told_where_an_engine_tells_apart_as_many_as_it_likes() -> None:
+    told_apart = said(0, "SPEAKER_00", "SPEAKER_01", "SPEAKER_02")
+    whole = assemble(chunk(told_apart, voices(0, ANN, BEN, ANN), ignored=COUNTS, is_diarized=True))
+    assert whole.ignored_options == COUNTS
+    assert labels(whole) == ["SPEAKER_00", "SPEAKER_01", "SPEAKER_02"]
+
+
+def test_where_only_one_of_two_engines_tells_apart_our_own_voices_count() -> None:
+    """The first begins each chunk with SPEAKER_00, whoever that is; the second hears one speaker only."""
+    whole = assemble(
+        chunk(said(0, "SPEAKER_00", "SPEAKER_01"), voices(0, ANN, BEN), ignored=[], is_diarized=True),
+        chunk(said(10, "SPEAKER_00", "SPEAKER_01"), voices(10, BEN, ANN), ignored=[], is_diarized=True),
+        chunk(said(20, "SPEAKER_00", "SPEAKER_00"), voices(20, ANN, BEN), ignored=COUNTS, engine="second"),
+    )
+    assert labels(whole) == [f"SPEAKER_0{at}" for at in (0, 1, 1, 0, 0, 1)]
+    assert [voice.label for voice in whole.voices] == ["SPEAKER_00", "SPEAKER_01"]
+    assert whole.ignored_options == []
+    assert whole.engines == ["first", "second"]
+
+
+def test_an_engine_that_hears_two_at_once_marks_both() -> None:
+    both = [
+        Segment(0.0, 3.0, "as I was saying", "SPEAKER_00"),
+        Segment(2.0, 5.0, "no, wait", "SPEAKER_01"),
+        Segment(5.0, 6.0, "please", "SPEAKER_01"),
+    ]
+    found = assemble(chunk(both, voices(0, ANN, BEN), ignored=[], is_diarized=True)).segments
+    assert [(segment.start, segment.overlap) for segment in found] == [(0.0, True), (2.0, True), (5.0, False)]
