@@ -56,6 +56,20 @@ def test_tasks_have_owners_and_dates() -> None:
     assert items[0].due_at == datetime(2026, 3, 13, tzinfo=MOMENT.tzinfo)
 
 
+@pytest.mark.parametrize(
+    ("said", "is_task"),
+    [
+        ("There might be little in his power to do for them.", False),
+        ("That is an easy thing to do this way.", False),
+        ("Action item update the road map for spring.", True),
+        ("To do: update the road map for spring.", True),
+        ("I noted a to-do for the next sprint.", True),
+    ],
+)
+def test_to_do_something_is_no_task_by_itself(said: str, *, is_task: bool) -> None:
+    assert bool(extract([Line("Alice", said, 0, 5)]).action_items) is is_task
+
+
 def test_every_word_of_it_stands_in_the_transcript() -> None:
     lines, _ = long_talk(0.5)
     for talk in (TALK, lines, talk_about(list(SUBJECTS), 30, 1, pause=1.0)[0]):

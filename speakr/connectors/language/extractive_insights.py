@@ -45,7 +45,7 @@ _OURS = re.compile(
 _THEIRS = re.compile(
     rf"\b([A-Z][a-z]+),? (?:will|is going to|should|has to|needs to|must|can you|could you|please) ({_VERB})"
 )
-_NAMED = re.compile(r"\b(?:action item|to[- ]do|task)\b[: ]", re.IGNORECASE)
+_NAMED = re.compile(r"\b(?:action item|to-do|todo|task)\b[: ]|\bto do:", re.IGNORECASE)
 _NO_NAMES = frozenset(
     {
         "we",
