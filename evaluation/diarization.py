@@ -5,26 +5,23 @@
 Of each recording with known turns (`evaluation/recordings.py`) speech is found, cut into chunks and embedded as a
 worker does, then clustered. Errors are counted with a collar of 0.25 s, overlapping speech included. Far-field
 meetings (kind "diarization") are told apart from close microphones, for which the goals are. Recordings of one `speaker`
-are to stay one. Time is CPU time on one thread. `--long` plays the conversations over and over for an hour.
+are to stay one. Each conversation is judged once more with the number of people given. Time is CPU time on one thread. `--long` plays the conversations over and over for an hour.
 """
 
 from __future__ import annotations
-
-import os
-
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy is imported
-os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import argparse
 import resource
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from evaluation.diarization_errors import Errors, diarization_errors
-from evaluation.recordings import Samples, entries, read_audio, turns_of
+from evaluation.recordings import Samples, entries, samples_of, turns_of
+from evaluation.report import Figure, Table, at_most
 from speakr.media.base import SAMPLE_RATE
 from speakr.media.chunks import plan_chunks
 from speakr.media.speech import find_speech, read_pcm
@@ -62,8 +59,8 @@ class Cost:
         )
 
 
-def tell_apart(samples: Samples, cost: Cost) -> Diarization:
-    """Do what a worker does, chunk by chunk."""
+def tell_apart(samples: Samples, cost: Cost, people: int | None = None) -> tuple[Diarization, Diarization]:
+    """Do what a worker does, chunk by chunk; without being told how many people speak, and told."""
     duration = len(samples) / SAMPLE_RATE
     began = time.process_time()
     spans = find_speech(samples)
@@ -79,50 +76,127 @@ def tell_apart(samples: Samples, cost: Cost) -> Diarization:
     cost.vectors += embedded - found
     cost.clustering += time.process_time() - embedded
     cost.audio += duration
-    return told
+    return told, diarize(from_json(kept), least=people, most=people) if people else told
 
 
-def measure(corpus: Path) -> bool:
-    """Print the figures of a corpus; tell whether the goals are met."""
-    sums = {"near": Errors(), "far": Errors()}
-    cost, wrong_counts, one_split, one_total = Cost(), 0, 0, 0
+@dataclass(frozen=True)
+class Judged:
+    """One recording: how many people speak and were told apart, and what went wrong, also when told how many."""
+
+    name: str
+    is_near: bool
+    people: int
+    found: int
+    errors: Errors
+    errors_when_told: Errors
+
+
+@dataclass
+class Judgement:
+    """A corpus: its conversations, and how many recordings of one speaker were split."""
+
+    conversations: list[Judged] = field(default_factory=list)
+    split: int = 0
+    of_one: int = 0
+    cost: Cost = field(default_factory=Cost)
+
+    def errors(self, *, is_near: bool, are_told: bool = False) -> Errors:
+        """Add up what went wrong near the microphone, or far from it."""
+        chosen = [each for each in self.conversations if each.is_near is is_near]
+        return sum((each.errors_when_told if are_told else each.errors for each in chosen), Errors())
+
+    def wrong_counts(self, *, is_near: bool) -> int:
+        """Return in how many conversations another number of people was found."""
+        return sum(each.found != each.people for each in self.conversations if each.is_near is is_near)
+
+
+def judge(corpus: Path) -> Judgement:
+    """Tell the speakers of a corpus apart."""
+    judged = Judgement()
     for entry in entries(corpus):
         turns = turns_of(corpus, entry)
         if not turns and "speaker" not in entry:
             continue
-        samples = read_audio(corpus / entry["file"])
-        told = tell_apart(samples, cost)
-        if not turns:
-            one_total += 1
-            one_split += len(told.voices) > 1
-            continue
+        samples = samples_of(corpus, entry)
         people = len({who for _, _, who in turns})
-        found = [(turn.start, turn.end, turn.speaker) for turn in told.turns]
-        errors = diarization_errors(turns, found, len(samples) / SAMPLE_RATE)
-        distance = "far" if entry["kind"] == "diarization" else "near"
-        sums[distance] += errors
-        wrong_counts += distance == "near" and people != len(told.voices)
-        print(
-            f"{entry['id']:20} {distance:4} speakers {len(told.voices)} of {people}  DER {errors.rate:5.1f} %  "
-            f"missed {errors.missed:.1f}  false {errors.false_alarm:.1f}  confused {errors.confused:.1f} s"
+        untold, told = tell_apart(samples, judged.cost, people or None)
+        if not turns:
+            judged.of_one += 1
+            judged.split += len(untold.voices) > 1
+            continue
+        errors, errors_when_told = (
+            diarization_errors(
+                turns,
+                [(turn.start, turn.end, turn.speaker) for turn in found.turns],
+                len(samples) / SAMPLE_RATE,
+            )
+            for found in (untold, told)
         )
-    print(
-        f"near: DER {sums['near'].rate:.1f} % (goal {GOAL_ERROR_RATE}), wrong speaker counts {wrong_counts}"
+        is_near = entry["kind"] != "diarization"
+        judged.conversations.append(
+            Judged(entry["id"], is_near, people, len(untold.voices), errors, errors_when_told)
+        )
+    return judged
+
+
+def tables(corpus: Path) -> list[Table]:
+    """Return the figures of a corpus."""
+    judged = judge(corpus)
+    return [Table("Speakers, told apart here", [*_figures(judged), *map(_figure_of, judged.conversations)])]
+
+
+def _figures(judged: Judgement) -> Iterator[Figure]:
+    for is_near, goal in ((True, at_most(GOAL_ERROR_RATE)), (False, None)):
+        where = "near microphones" if is_near else "far microphones"
+        count = sum(each.is_near is is_near for each in judged.conversations)
+        if not count:
+            continue
+        untold, told = (judged.errors(is_near=is_near, are_told=known).rate for known in (False, True))
+        yield Figure(f"DER, {where}", untold, " %", goal, note=f"{count} conversations")
+        yield Figure(
+            f"DER, {where}, told how many",
+            told,
+            " %",
+            at_most(round(untold, 1)),
+            note="is to be no worse than not told",
+        )
+        wrong = judged.wrong_counts(is_near=is_near)
+        yield Figure(
+            f"wrong numbers of people, {where}",
+            wrong,
+            "",
+            at_most(0) if is_near else None,
+            0,
+            f"{count} conversations",
+        )
+    if judged.of_one:
+        yield Figure(
+            "recordings of one, split", judged.split, "", at_most(0), 0, f"{judged.of_one} recordings"
+        )
+    if judged.cost.audio:
+        yield Figure(
+            "CPU seconds a second",
+            judged.cost.real_time_factor,
+            "",
+            at_most(GOAL_REAL_TIME_FACTOR),
+            4,
+            "speech found, voices told apart",
+        )
+
+
+def _figure_of(judged: Judged) -> Figure:
+    errors = judged.errors
+    note = (
+        f"{judged.found} of {judged.people} people; missed {errors.missed:.1f} s, false {errors.false_alarm:.1f} s, "
+        f"confused {errors.confused:.1f} s; told how many: {judged.errors_when_told.rate:.1f} %"
     )
-    print(f"far:  DER {sums['far'].rate:.1f} %")
-    print(f"one speaker: split {one_split} of {one_total}")
-    print(f"{cost}  (goal {GOAL_REAL_TIME_FACTOR})")
-    return (
-        sums["near"].rate <= GOAL_ERROR_RATE
-        and wrong_counts == one_split == 0
-        and cost.real_time_factor <= GOAL_REAL_TIME_FACTOR
-    )
+    return Figure(judged.name, errors.rate, " %", note=note)
 
 
 def measure_an_hour(corpus: Path) -> bool:
     """Print what an hour costs; tell whether the goals are met."""
     talks = [
-        read_audio(corpus / entry["file"])
+        samples_of(corpus, entry)
         for entry in entries(corpus)
         if turns_of(corpus, entry) and entry["kind"] != "diarization"
     ]
@@ -135,7 +209,7 @@ def measure_an_hour(corpus: Path) -> bool:
         file.flush()
         del talks
         cost = Cost()
-        told = tell_apart(read_pcm(Path(f"/proc/self/fd/{file.fileno()}")), cost)
+        told, _ = tell_apart(read_pcm(Path(f"/proc/self/fd/{file.fileno()}")), cost)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(
         f"an hour: {len(told.voices)} speakers, {len(told.turns)} turns, {cost}, peak {peak:.0f} MB (goal {GOAL_PEAK_MB})"
@@ -149,7 +223,12 @@ def main() -> int:
     arguments.add_argument("--corpus", type=Path, required=True)
     arguments.add_argument("--long", action="store_true")
     asked = arguments.parse_args()
-    return 0 if (measure_an_hour if asked.long else measure)(asked.corpus) else 1
+    if asked.long:
+        return 0 if measure_an_hour(asked.corpus) else 1
+    found = tables(asked.corpus)
+    for table in found:
+        table.show()
+    return 1 if any(table.missed for table in found) else 0
 
 
 if __name__ == "__main__":

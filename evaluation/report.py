@@ -1,0 +1,77 @@
+"""What is printed: figures in tables, the goal beside each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from operator import ge, le
+
+from benchmarks.stack import print_table
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A bound a figure is to keep."""
+
+    limit: float
+    keeps: Callable[[float, float], bool] = le
+
+    @property
+    def sign(self) -> str:
+        """How the bound is written."""
+        return "≤" if self.keeps is le else "≥"
+
+
+def at_most(limit: float) -> Goal:
+    """Return the goal of being this or less."""
+    return Goal(limit)
+
+
+def at_least(limit: float) -> Goal:
+    """Return the goal of being this or more."""
+    return Goal(limit, ge)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number; `note` says what it rests on."""
+
+    name: str
+    value: float
+    unit: str = ""
+    goal: Goal | None = None
+    digits: int = 1
+    note: str = ""
+
+    @property
+    def is_missed(self) -> bool:
+        """Tell whether there is a goal that is not kept, as the number is printed."""
+        return self.goal is not None and not self.goal.keeps(round(self.value, self.digits), self.goal.limit)
+
+    def row(self) -> list[str]:
+        """Return the cells of its row."""
+        goal = f"{self.goal.sign} {self.goal.limit:g}{self.unit}" if self.goal else ""
+        verdict = "" if self.goal is None else "missed" if self.is_missed else "met"
+        return [self.name, goal, f"{self.value:.{self.digits}f}{self.unit}", verdict, self.note]
+
+
+@dataclass(frozen=True)
+class Table:
+    """The figures of one subject, or the reason why there are none."""
+
+    title: str
+    figures: Sequence[Figure] = field(default=())
+    absent: str = ""
+
+    def show(self) -> None:
+        """Print it as Markdown."""
+        if not self.figures:
+            print(f"\n{self.title}\n\n{self.absent or 'The corpus holds nothing to measure this on.'}")
+            return
+        rows = [figure.row() for figure in self.figures]
+        print_table(self.title, ["figure", "goal", "measured", "", "over"], rows)
+
+    @property
+    def missed(self) -> list[str]:
+        """The figures whose goals are missed."""
+        return [f"{self.title}: {figure.name}" for figure in self.figures if figure.is_missed]

@@ -1,0 +1,145 @@
+"""Hearing a recording as workers do: speech is found, cut into chunks, each is heard, and all put together.
+
+What is left out is what keeps work safe: the database, claims, and a second engine.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+from evaluation.recordings import Samples
+from speakr.connectors.transcription import CONNECTORS, make_connector
+from speakr.connectors.transcription.base import TranscriptionConnector
+from speakr.connectors.transcription.embedded import EmbeddedConnector
+from speakr.domain.transcript import Hints, Segment, Span, Word
+from speakr.jobs import assembling, second_hearing, transcribe, voices
+from speakr.media.base import SAMPLE_RATE
+from speakr.media.chunks import plan_chunks, seams
+from speakr.media.speech import find_speech
+from speakr.services import transcripts
+from speakr.settings import Settings
+
+
+@dataclass
+class Cost:
+    """CPU seconds of this process by step, elapsed seconds of the engine, and seconds of audio; they add up."""
+
+    speech: float = 0.0
+    words: float = 0.0
+    voices: float = 0.0
+    waited: float = 0.0
+    audio: float = 0.0
+
+    @property
+    def real_time_factor(self) -> float:
+        """CPU seconds that a second of audio takes."""
+        return (self.speech + self.words + self.voices) / self.audio if self.audio else 0.0
+
+    @property
+    def words_factor(self) -> float:
+        """CPU seconds the engine takes for a second of audio."""
+        return self.words / self.audio if self.audio else 0.0
+
+    def __iadd__(self, other: Cost) -> Self:
+        self.speech += other.speech
+        self.words += other.words
+        self.voices += other.voices
+        self.waited += other.waited
+        self.audio += other.audio
+        return self
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """What was heard of one recording, and what that took."""
+
+    segments: Sequence[Segment]
+    cost: Cost = field(default_factory=Cost)
+
+    @property
+    def text(self) -> str:
+        """All words."""
+        return " ".join(segment.text for segment in self.segments)
+
+    @property
+    def words(self) -> list[Word]:
+        """All words with their times."""
+        return [word for segment in self.segments for word in segment.words]
+
+
+def make_engine(name: str) -> TranscriptionConnector:
+    """Make an engine. The embedded one needs no settings; the others are as the server's settings have them."""
+    if name == "embedded":
+        # Swear words are scored as they were said.
+        return EmbeddedConnector(masks_profanity=False)
+    return make_connector(replace(Settings.from_env(), transcription_connector=name))
+
+
+ENGINES = tuple(CONNECTORS)
+
+
+def hear(
+    engine: TranscriptionConnector,
+    samples: Samples,
+    hints: Hints | None = None,
+    *,
+    tells_voices_apart: bool = False,
+) -> Transcript:
+    """Hear a recording. samples: shape (n,), 16 kHz mono; a memory map is read piece by piece."""
+    began = time.process_time()
+    spans = find_speech(samples)
+    capable = engine.capabilities
+    pieces = plan_chunks(spans, capable.target_chunk_seconds, capable.max_chunk_seconds)
+    plan = {"seams": seams(pieces), "overlap": capable.overlap_seconds}
+    cost = Cost(speech=time.process_time() - began, audio=len(samples) / SAMPLE_RATE)
+    return hear_pieces(
+        engine,
+        samples,
+        pieces,
+        plan,
+        hints=hints or Hints(),
+        cost=cost,
+        tells_voices_apart=tells_voices_apart,
+    )
+
+
+def hear_pieces(
+    engine: TranscriptionConnector,
+    samples: Samples,
+    pieces: Sequence[Sequence[Span]],
+    plan: Mapping[str, Any],
+    *,
+    hints: Hints,
+    cost: Cost,
+    tells_voices_apart: bool = False,
+) -> Transcript:
+    """Hear a recording that has been cut; plan: as jobs keep it."""
+    step = voices.step_for(cost.audio) if tells_voices_apart else None
+    results = []
+    for position, spans in enumerate(pieces):
+        chunk = transcribe.cut_out(samples, spans, position, plan)
+        began, began_waiting = time.process_time(), time.monotonic()
+        heard = engine.transcribe(chunk, hints, lambda _: None)
+        heard = second_hearing.improve(heard, chunk, engine, hints, lambda: None)
+        cost.words += time.process_time() - began
+        cost.waited += time.monotonic() - began_waiting
+        began = time.process_time()
+        vectors = voices.embed(chunk.samples, chunk.start, spans, step) if step else None
+        cost.voices += time.process_time() - began
+        results.append(
+            {
+                "start": spans[0].start,
+                "end": spans[-1].end,
+                "segments": [transcripts.to_json(segment) for segment in heard.segments],
+                "times_estimated": heard.times_estimated,
+                "is_diarized": engine.capabilities_with(hints.model).diarization,
+                "voices": vectors,
+            }
+        )
+    began = time.process_time()
+    whole = assembling.assemble(results, plan, hints)
+    cost.voices += time.process_time() - began
+    return Transcript(whole.segments, cost)

@@ -1,0 +1,88 @@
+"""Words that were heard against words that were said: the word error rate, and which words it is made of.
+
+Scored are letters and apostrophes in lower case; "mr" is the same as "mister".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Self
+
+_OTHER_THAN_LETTERS = re.compile(r"[^a-z' ]")
+_SAME = {"mr": "mister"}
+
+
+def normalise(text: str) -> list[str]:
+    """Return the words of a text as they are scored."""
+    return [_SAME.get(word, word) for word in _OTHER_THAN_LETTERS.sub(" ", text.lower()).split()]
+
+
+@dataclass
+class WordErrors:
+    """Counts, which add up over recordings."""
+
+    words: int = 0
+    substituted: int = 0
+    deleted: int = 0
+    inserted: int = 0
+
+    @property
+    def rate(self) -> float:
+        """The word error rate, in percent."""
+        return 100 * (self.substituted + self.deleted + self.inserted) / self.words if self.words else 0.0
+
+    def __iadd__(self, other: WordErrors) -> Self:
+        self.words += other.words
+        self.substituted += other.substituted
+        self.deleted += other.deleted
+        self.inserted += other.inserted
+        return self
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """Which words of two lists stand for each other: for each pair, places in the reference and in what was heard.
+
+    A word that only one of them has stands beside None.
+    """
+
+    pairs: Sequence[tuple[int | None, int | None]]
+    errors: WordErrors = field(default_factory=WordErrors)
+
+
+def align(reference: Sequence[str], heard: Sequence[str]) -> Alignment:
+    """Align two lists of words with as few changes as possible (Levenshtein)."""
+    rows, columns = len(reference), len(heard)
+    cost = [[0] * (columns + 1) for _ in range(rows + 1)]
+    for i in range(rows, -1, -1):
+        for j in range(columns, -1, -1):
+            if i == rows or j == columns:
+                cost[i][j] = rows - i + columns - j
+            else:
+                cost[i][j] = min(
+                    cost[i + 1][j + 1] + (reference[i] != heard[j]), cost[i + 1][j] + 1, cost[i][j + 1] + 1
+                )
+    pairs: list[tuple[int | None, int | None]] = []
+    errors = WordErrors(words=rows)
+    i = j = 0
+    while i < rows or j < columns:
+        if i < rows and j < columns and cost[i][j] == cost[i + 1][j + 1] + (reference[i] != heard[j]):
+            errors.substituted += reference[i] != heard[j]
+            pairs.append((i, j))
+            i, j = i + 1, j + 1
+        elif i < rows and cost[i][j] == cost[i + 1][j] + 1:
+            errors.deleted += 1
+            pairs.append((i, None))
+            i += 1
+        else:
+            errors.inserted += 1
+            pairs.append((None, j))
+            j += 1
+    return Alignment(pairs, errors)
+
+
+def word_errors(said: str, heard: str) -> WordErrors:
+    """Count the errors in what was heard of a text."""
+    return align(normalise(said), normalise(heard)).errors

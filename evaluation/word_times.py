@@ -1,0 +1,115 @@
+"""When words are heard to be said: how far their beginnings and ends are from where they really are.
+
+A manifest may give `words` with `start` and `end` (a forced alignment, or a person's marks). Without them the text of a clip
+is aligned to its sound with PocketSphinx. That is a reference of its own kind only: it knows the words, but it shares its
+acoustic model with the embedded engine, so it tells how far *finding* the words costs precision, not the model.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from evaluation.recordings import Entry, Samples, entries, samples_of, text_of
+from evaluation.report import Figure, Table, at_most
+from evaluation.transcribing import hear
+from evaluation.word_errors import align, normalise
+from speakr.connectors.transcription.base import TranscriptionConnector
+from speakr.connectors.transcription.embedded import DECODER_OPTIONS, FRAMES_PER_SECOND
+from speakr.domain.transcript import Word
+
+GOAL_SECONDS = 0.030
+_SPELLED = {"mister": "mr"}
+"""What the dictionary of the recogniser knows only in another spelling is none of the reference's concern."""
+
+
+@dataclass
+class Differences:
+    """Seconds between where words are and where they were heard."""
+
+    starts: list[float] = field(default_factory=list)
+    ends: list[float] = field(default_factory=list)
+
+    def add(self, reference: Sequence[Word], heard: Sequence[Word]) -> None:
+        """Compare the words that were heard rightly."""
+        said, found = ([_bare(word) for word in words] for words in (reference, heard))
+        for mine, theirs in align(said, found).pairs:
+            if mine is not None and theirs is not None and said[mine] == found[theirs]:
+                self.starts.append(abs(reference[mine].start - heard[theirs].start))
+                self.ends.append(abs(reference[mine].end - heard[theirs].end))
+
+
+def _bare(word: Word) -> str:
+    return "".join(normalise(word.text))
+
+
+def measure(corpus: Path, engine: TranscriptionConnector) -> list[Table]:
+    """Compare the times of words with the manifest's, or else with an alignment."""
+    aligner = Aligner()
+    found = {"the manifest's": Differences(), "PocketSphinx's alignment": Differences()}
+    for entry in entries(corpus):
+        if entry["kind"] != "asr" or not (text := text_of(entry)):
+            continue
+        samples = samples_of(corpus, entry)
+        if "words" in entry:
+            name, reference = "the manifest's", list(_written(entry))
+        else:
+            name, reference = "PocketSphinx's alignment", aligner.align(samples, text)
+        if reference:
+            found[name].add(reference, hear(engine, samples).words)
+    figures = [figure for name, differences in found.items() for figure in _figures(name, differences)]
+    return [Table(f"Word times of {engine.name}", figures)]
+
+
+def _written(entry: Entry) -> Iterator[Word]:
+    for word in entry["words"]:
+        yield Word(word["text"], word["start"], word["end"])
+
+
+def _figures(name: str, found: Differences) -> Iterator[Figure]:
+    if not found.starts:
+        return
+    note = f"{len(found.starts)} words heard rightly, against {name}"
+    for what, seconds in (("beginnings", found.starts), ("ends", found.ends)):
+        goal = at_most(1000 * GOAL_SECONDS) if what == "beginnings" else None
+        yield Figure(f"{what}, median error", 1000 * statistics.median(seconds), " ms", goal, 0, note)
+        late = sorted(seconds)[int(0.95 * (len(seconds) - 1))]
+        yield Figure(f"{what}, 95th percentile", 1000 * late, " ms", None, 0, note)
+
+
+class Aligner:
+    """Finds where the words of a known text are said."""
+
+    def __init__(self) -> None:
+        self._decoder: Any = None
+
+    def align(self, samples: Samples, text: str) -> list[Word]:
+        """Return the words with their times; none where a word has no known pronunciation or nothing fits."""
+        # Loaded as late as the engine does it: other engines go without.
+        from pocketsphinx import Decoder  # noqa: PLC0415
+
+        self._decoder = self._decoder or Decoder(**DECODER_OPTIONS)
+        words = [_SPELLED.get(word, word) for word in normalise(text)]
+        if any(self._decoder.lookup_word(word) is None for word in words):
+            return []
+        try:
+            self._decoder.set_align_text(" ".join(words))
+            self._decoder.reinit_feat()
+            self._decoder.start_utt()
+            self._decoder.process_raw(samples.tobytes(), full_utt=True)
+            self._decoder.end_utt()
+            spoken = list(self._decoder.seg()) if self._decoder.hyp() else []
+        except RuntimeError:
+            return []
+        return [
+            Word(
+                token.word.partition("(")[0],
+                token.start_frame / FRAMES_PER_SECOND,
+                (token.end_frame + 1) / FRAMES_PER_SECOND,
+            )
+            for token in spoken
+            if not token.word.startswith(("<", "[", "("))
+        ]
