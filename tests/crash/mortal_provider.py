@@ -65,10 +65,15 @@ class MortalProvider:
         return line.rstrip()
 
 
+def _tell(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
 def main() -> None:
     with Provider() as provider:
         provider.hold_after(0)
-        print(provider.url, flush=True)
+        _tell(provider.url)
         for line in sys.stdin:
             if line.strip() == "asked":
                 asked = list(provider.asked)
@@ -76,7 +81,7 @@ def main() -> None:
                     "answered": [one.digest for one in asked if one.ended],
                     "open": [one.digest for one in asked if not one.ended],
                 }
-                print(json.dumps(told), flush=True)
+                _tell(json.dumps(told))
             else:
                 provider.hold_after(int(line))
 
