@@ -9,6 +9,8 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from speakr.connectors.embedding import make_embedding_connector
+from speakr.connectors.embedding.base import EmbeddingConnector
 from speakr.connectors.language import make_language_connector
 from speakr.connectors.language.base import LanguageConnector
 from speakr.connectors.transcription import make_connector, make_fallback
@@ -35,6 +37,8 @@ class Backends:
     make_writer: Callable[[], LanguageConnector]
     make_fallback: Callable[[], TranscriptionConnector | None] = lambda: None
     """The engine for what the first cannot hear, if there is one."""
+    make_embedder: Callable[[], EmbeddingConnector | None] = lambda: None
+    """The engine that knows meanings, if there is one."""
 
 
 def connect(settings: Settings) -> Backends:
@@ -56,6 +60,7 @@ def connect(settings: Settings) -> Backends:
         make_transcriber=lambda: make_connector(settings),
         make_writer=lambda: make_language_connector(settings),
         make_fallback=lambda: make_fallback(settings),
+        make_embedder=lambda: make_embedding_connector(settings),
     )
 
 

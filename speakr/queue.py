@@ -19,14 +19,16 @@ from speakr.domain.jobs import JobKind
 SPEECH = "speakr-speech"
 LANGUAGE = "speakr-language"
 HELP = "speakr-help"
+MEANING = "speakr-meaning"
 
-QUEUES = (LANGUAGE, SPEECH, HELP)
-"""In the order workers look: short work first, joining somebody else's recording last."""
+QUEUES = (LANGUAGE, SPEECH, HELP, MEANING)
+"""In the order workers look: short work first, what nobody waits for last."""
 
 ROUTES: dict[JobKind, tuple[str, str]] = {
     JobKind.TRANSCRIBE: (SPEECH, "speakr.jobs.runner.run"),
     JobKind.SUMMARIZE: (LANGUAGE, "speakr.jobs.runner.run"),
     JobKind.EXTRACT: (LANGUAGE, "speakr.jobs.runner.run"),
+    JobKind.EMBED: (MEANING, "speakr.jobs.runner.run"),
 }
 HELPER_PATH = "speakr.jobs.runner.help_with"
 

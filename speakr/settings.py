@@ -209,6 +209,32 @@ class Settings(SpeechSettings):
         help="How long one request may take.",
     )
 
+    embedding_base_url: str = setting(
+        default="",
+        env="EMBEDDING_MODEL_BASE_URL",
+        section="Language model",
+        help="Base URL of an OpenAI-compatible embeddings API. Empty: that of the text model.",
+    )
+    embedding_api_key: str = setting(
+        default="",
+        env="EMBEDDING_MODEL_API_KEY",
+        secret=True,
+        section="Language model",
+        help="Key for that API. Empty: that of the text model, unless the base URL is another one.",
+    )
+    embedding_model: str = setting(
+        default="",
+        env="EMBEDDING_MODEL_NAME",
+        section="Language model",
+        help="Model that makes passages of transcripts searchable by meaning; it is sent all of them. Empty: off.",
+    )
+    embedding_timeout_seconds: float = setting(
+        default=20.0,
+        env="EMBEDDING_MODEL_TIMEOUT_SECONDS",
+        section="Language model",
+        help="How long one request for passages may take; a question waits at most 5 seconds.",
+    )
+
     time_zone: str = setting(
         default="UTC",
         env="SPEAKR_TIME_ZONE",
@@ -371,6 +397,8 @@ class Settings(SpeechSettings):
         self.check_engines(self.transcription_connector)
         if not 1 <= self.webhook_max_attempts <= 12:  # noqa: PLR2004 - the schedule has twelve steps
             raise SettingsError("WEBHOOK_MAX_ATTEMPTS must be between 1 and 12")
+        if len(self.embedding_model) > 120:  # noqa: PLR2004 - its name stands beside every vector
+            raise SettingsError("EMBEDDING_MODEL_NAME has more than 120 characters")
         check_time_zone("SPEAKR_TIME_ZONE", self.time_zone)
         if self.trusted_proxy_count < 0:
             raise SettingsError("SPEAKR_TRUSTED_PROXIES is a number of proxies, 0 or more")

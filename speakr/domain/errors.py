@@ -100,6 +100,16 @@ class LanguageModelUnavailable(Unavailable):
         self.retry_after_seconds = retry_after_seconds
 
 
+class EmbeddingModelUnavailable(Unavailable):
+    """Somebody waits for a search by meaning, and the model that knows meanings is away, or refuses us."""
+
+    code = "embedding_model_unavailable"
+
+    def __init__(self, message: str, *, retry_after_seconds: float) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
 # -- met while working on a job
 
 

@@ -11,6 +11,7 @@ class JobKind(StrEnum):
     TRANSCRIBE = "transcribe"
     SUMMARIZE = "summarize"
     EXTRACT = "extract"
+    EMBED = "embed"
 
 
 class JobState(StrEnum):
@@ -31,7 +32,7 @@ class ChunkState(StrEnum):
     DONE = "done"
 
 
-IN_THE_BACKGROUND = (JobKind.EXTRACT,)
+IN_THE_BACKGROUND = (JobKind.EXTRACT, JobKind.EMBED)
 """Kinds of work that do not show in a recording's status: it is complete, and gains more."""
 
 ACTIVE = (JobState.QUEUED, JobState.RUNNING)

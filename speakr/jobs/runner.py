@@ -13,7 +13,7 @@ from speakr.backends import plugged
 from speakr.db import release, unit_of_work
 from speakr.domain.errors import ClaimLost, JobError, TransientJobError
 from speakr.domain.jobs import JobKind
-from speakr.jobs import extract, summarize, transcribe
+from speakr.jobs import embed, extract, summarize, transcribe
 from speakr.services.jobs import chunks, claims
 
 logger = structlog.get_logger(__name__)
@@ -22,6 +22,7 @@ HANDLERS: Mapping[JobKind, Callable[[claims.Claim], None]] = {
     JobKind.TRANSCRIBE: transcribe.run,
     JobKind.SUMMARIZE: summarize.run,
     JobKind.EXTRACT: extract.run,
+    JobKind.EMBED: embed.run,
 }
 
 _house: Flask | None = None

@@ -9,6 +9,7 @@ from speakr.models.idempotency_keys import IdempotencyKey
 from speakr.models.insights import Insight, SummaryEvidence
 from speakr.models.jobs import Job, JobChunk
 from speakr.models.notices import Notice
+from speakr.models.recording_passages import RecordingPassage
 from speakr.models.recording_shares import RecordingShare
 from speakr.models.recordings import Recording
 from speakr.models.search import SearchDocument, SearchStale, SearchTerms
@@ -37,6 +38,7 @@ __all__ = [
     "JobChunk",
     "Notice",
     "Recording",
+    "RecordingPassage",
     "RecordingShare",
     "RecordingSpeaker",
     "RecordingTag",

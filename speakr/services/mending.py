@@ -9,7 +9,7 @@ import redis
 import structlog
 
 from speakr.db import release, unit_of_work
-from speakr.services import idempotency, retention, search_index, unwanted_blobs
+from speakr.services import idempotency, passages, retention, search_index, unwanted_blobs
 from speakr.services.jobs import recovery
 
 logger = structlog.get_logger(__name__)
@@ -17,7 +17,10 @@ logger = structlog.get_logger(__name__)
 EVERY_SECONDS = 2.0
 _SELDOM_SECONDS = 600.0
 
+_PASSAGES_SECONDS = 10.0
+
 _last_seldom = -_SELDOM_SECONDS
+_next_passages = 0.0
 _one_at_a_time = threading.Lock()
 
 
@@ -29,6 +32,7 @@ def mend() -> None:
         rescue()
         unwanted_blobs.clear()
         search_index.catch_up()
+        _queue_passages()
         _clean_seldom()
     finally:
         release()
@@ -46,6 +50,16 @@ def rescue() -> None:
             logger.warning("bells_out_of_reach")
     finally:
         release()
+
+
+def _queue_passages() -> None:
+    """Queue recordings that have none; often while there are some, seldom once all have theirs."""
+    global _next_passages  # noqa: PLW0603 - when this process looks again
+    if not passages.is_wanted() or time.monotonic() < _next_passages:
+        return
+    release()
+    found = passages.queue_missing()
+    _next_passages = time.monotonic() + (_PASSAGES_SECONDS if found else _SELDOM_SECONDS)
 
 
 def _clean_seldom() -> None:

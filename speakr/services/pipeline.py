@@ -2,8 +2,10 @@
 
 upload -> TRANSCRIBE -> transcript, `transcription.completed` -> SUMMARIZE -> summary, `summary.completed`
        -> EXTRACT -> insights, `events.extracted`
+       -> EMBED -> passages, if there is an embedding model; it follows the transcript and nothing follows it
 
-A recording is complete before EXTRACT, which its status does not show. It follows a summary that failed, too.
+A recording is complete before EXTRACT and EMBED, which its status does not show. EXTRACT follows a summary that
+failed, too.
 
 A job that did not succeed never touches the text that was there before it.
 """

@@ -15,6 +15,7 @@ from speakr.domain.transcript import Word
 from speakr.models import Recording, RecordingSpeaker, Segment, User
 from speakr.services import (
     events,
+    passages,
     pipeline,
     recording_speakers,
     search_index,
@@ -24,7 +25,7 @@ from speakr.services import (
     users,
     voice_profiles,
 )
-from speakr.services.jobs import claims, requests
+from speakr.services.jobs import claims, queueing, requests
 
 _S = Segment.__table__.c
 _NAMED = RecordingSpeaker.__table__.c
@@ -132,6 +133,7 @@ def store(
     # Held before the names below, as whoever renames a speaker does: else the two could wait for each other.
     recording = db.session.get_one(Recording, held.recording_id, with_for_update={"key_share": True})
     db.session.execute(delete(Segment).where(Segment.recording_id == recording.id))
+    passages.put_out_of_date(recording.id)
     # Labels are given anew by each hearing: who SPEAKER_01 was says nothing about who it is now, but voices do.
     earlier = voice_profiles.confirmed_in(recording.id) if voices else ()
     db.session.execute(delete(RecordingSpeaker).where(RecordingSpeaker.recording_id == recording.id))
@@ -169,5 +171,7 @@ def store(
         requests.submit(recording, JobKind.SUMMARIZE)
     else:
         pipeline.extract_if_due(recording)
+    if segments and passages.is_wanted():
+        queueing.add(recording, JobKind.EMBED)
     pipeline.settle(recording)
     search_index.index(recording.id)

@@ -84,6 +84,7 @@ def queue_position(recording_id: int) -> int | None:
         .select_from(Job)
         .where(
             Job.state == JobState.QUEUED,
+            Job.kind != JobKind.EMBED,  # everybody else goes first
             or_(Job.queued_at < mine.queued_at, (Job.queued_at == mine.queued_at) & (Job.id <= mine.id)),
         )
     )

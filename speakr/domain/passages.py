@@ -1,0 +1,62 @@
+"""Passages: a transcript cut into stretches of a length at which they mean one thing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+WORDS = 120
+LONGEST = 900
+"""In characters: not every script has blanks between words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """Segments in a row, by the positions of the first and the last, and what is said in them."""
+
+    first: int
+    last: int
+    text: str
+
+
+def cut(texts: Iterable[str]) -> list[Passage]:
+    """Cut the texts of a transcript's segments into passages at segments' borders.
+
+    A segment longer than a passage becomes several. Segments without a word are in none.
+    """
+    found: list[Passage] = []
+    held: list[tuple[int, str]] = []
+    for at, text in enumerate(texts):
+        for piece in _pieces(text.split()):
+            if held and not _fits(held, piece):
+                found.append(_joined(held))
+                held = []
+            held.append((at, piece))
+    if held:
+        found.append(_joined(held))
+    return found
+
+
+def _fits(held: Sequence[tuple[int, str]], piece: str) -> bool:
+    together = [*(text for _, text in held), piece]
+    return len(" ".join(together)) <= LONGEST and sum(len(text.split()) for text in together) <= WORDS
+
+
+def _joined(held: Sequence[tuple[int, str]]) -> Passage:
+    return Passage(held[0][0], held[-1][0], " ".join(text for _, text in held))
+
+
+def _pieces(words: Sequence[str]) -> Iterator[str]:
+    """Yield words in pieces that are no longer than a passage; what has no blanks is cut anywhere."""
+    held: list[str] = []
+    length = 0
+    for word in words:
+        for first in range(0, len(word), LONGEST):
+            part = word[first : first + LONGEST]
+            if held and (len(held) == WORDS or length + 1 + len(part) > LONGEST):
+                yield " ".join(held)
+                held, length = [], 0
+            length += len(part) + bool(held)
+            held.append(part)
+    if held:
+        yield " ".join(held)

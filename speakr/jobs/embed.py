@@ -1,0 +1,34 @@
+"""EMBED: ask what each passage of a transcript means, so that it is found by meaning."""
+
+from __future__ import annotations
+
+from speakr.backends import plugged
+from speakr.connectors.embedding.base import EmbeddingConnector
+from speakr.db import release, unit_of_work
+from speakr.domain.errors import PermanentJobError
+from speakr.services import passages
+from speakr.services.jobs import claims
+
+
+def run(held: claims.Claim) -> None:
+    """Embed what is not known yet. What was there before stays until all of it is complete."""
+    found = passages.material(held)
+    release()
+    embedder = plugged().make_embedder()
+    if embedder is None:
+        raise PermanentJobError("There is no embedding model any more.", code="no_embedding_model")
+    with unit_of_work():
+        claims.report(held, "Looking for what is meant", 10)
+    vectors = _vectors(found, embedder)
+    with unit_of_work():
+        passages.store(held, found, vectors, embedder.model)
+
+
+def _vectors(found: passages.Material, embedder: EmbeddingConnector) -> list[bytes]:
+    texts = [passage.text for passage in found.passages]
+    missing = [text for text in dict.fromkeys(texts) if passages.fingerprint(text) not in found.known]
+    asked = dict(zip(missing, embedder.embed(missing) if missing else (), strict=True))
+    vectors = [asked.get(text) or found.known[passages.fingerprint(text)] for text in texts]
+    if len(set(map(len, vectors))) > 1:  # the model has other dimensions now
+        return embedder.embed(texts)
+    return vectors
