@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from evaluation.recordings import OWN, entries
 from speakr.connectors.transcription.base import SAMPLE_RATE, AudioChunk
 from speakr.connectors.transcription.embedded import EmbeddedConnector
 from speakr.domain.transcript import Span
@@ -32,7 +32,7 @@ def read_clip(name: str) -> Samples:
 
 @pytest.fixture(scope="session")
 def references() -> dict[str, str]:
-    return json.loads((DATA / "references.json").read_text())
+    return {entry["id"]: entry["text"] for entry in entries(OWN) if "text" in entry}
 
 
 @pytest.fixture(scope="session")

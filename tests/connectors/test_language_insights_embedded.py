@@ -8,6 +8,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from evaluation.scripted_chapters import SUBJECTS, talk_about
+from evaluation.scripted_talk import long_talk
 from speakr.connectors.language.base import ExtractRequest, Insights, Line, SummaryRequest
 from speakr.connectors.language.chapters import find_chapters
 from speakr.connectors.language.compact import numbers_of, write_compactly
@@ -15,8 +17,6 @@ from speakr.connectors.language.embedded import EmbeddedLanguageConnector
 from speakr.connectors.language.evidence import Evidence
 from speakr.connectors.language.foreign_dates import find_foreign_dates
 from speakr.connectors.language.lines import one_line
-from tests.connectors.scripted_chapters import SUBJECTS, talk_about
-from tests.connectors.scripted_talk import long_talk
 
 MOMENT = datetime(2026, 3, 11, 15, 20, tzinfo=ZoneInfo("Europe/Berlin"))
 """A Wednesday."""

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from evaluation.scripted_talk import LIES, answer_with, lie, long_talk, numbers_shown, true_claim
 from speakr.connectors.language.base import (
     ChatRequest,
     ExtractRequest,
@@ -24,7 +25,6 @@ from speakr.connectors.language.lines import one_line
 from speakr.domain.errors import ConnectorRejected
 from tests.connectors.chat_server import MakeSettings, chat_reply, connector_for, material_of, system_of
 from tests.connectors.fake_provider import FakeProvider, Reply, Request
-from tests.connectors.scripted_talk import LIES, answer_with, lie, long_talk, numbers_shown, true_claim
 
 MOMENT = datetime(2026, 3, 11, 15, 20, tzinfo=ZoneInfo("Europe/Berlin"))
 """A Wednesday."""

@@ -46,6 +46,9 @@ SMALL_TALK = (
 )
 
 
+SMALL_TALK_SHARE = 0.25
+
+
 def talk_about(
     subjects: list[str], sentences: int, seed: int, *, pause: float
 ) -> tuple[list[Line], list[int]]:
@@ -66,7 +69,7 @@ def talk_about(
             rng.shuffle(pool)
             said += pool
         for at in range(sentences):
-            text = rng.choice(SMALL_TALK) if at and rng.random() < 0.25 else said[at]
+            text = rng.choice(SMALL_TALK) if at and rng.random() < SMALL_TALK_SHARE else said[at]
             seconds = 2.5 + 5 * rng.random()
             lines.append(Line(rng.choice(("Alice", "Bob")), text, time, time + seconds))
             time += seconds + 0.8 * rng.random()

@@ -29,6 +29,8 @@ NUMBERS = ("twelve", "forty five", "three hundred", "17", "2500", "sixty")
 
 @dataclass(frozen=True)
 class Fact:
+    """What one line says: who did what, where, and for how much."""
+
     line: int
     person: str
     deed: str
@@ -38,6 +40,7 @@ class Fact:
 
     @property
     def spoken(self) -> str:
+        """The fact as it is said."""
         return f"We {self.deed} the {self.thing} in {self.place} for {self.number} euros."
 
 
@@ -53,10 +56,12 @@ def long_talk(hours: float, seed: int = 1) -> tuple[list[Line], list[Fact]]:
 
 
 def numbers_shown(material: str) -> list[int]:
+    """Return the numbers, from 1, of the lines a model was shown."""
     return [int(number) for number in re.findall(r"^\[(\d+)\]", material, re.MULTILINE)]
 
 
 def true_claim(fact: Fact) -> dict[str, object]:
+    """Return what an honest model says of a fact."""
     return {
         "text": f"{fact.person} says the {fact.thing} in {fact.place} was {fact.deed} for {fact.number} euros.",
         "lines": [fact.line + 1],
@@ -94,4 +99,5 @@ def lie(kind: str, fact: Fact, lines: list[Line]) -> dict[str, object]:
 
 
 def answer_with(**found: object) -> str:
+    """Write an answer the way chat models do."""
     return f"Here it is:\n```json\n{json.dumps(found)}\n```"

@@ -1,0 +1,52 @@
+"""A chat model that says what it is told to, behind a real server on this machine: connectors cannot tell it from another."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from speakr.connectors.language.openai import OpenAILanguageConnector
+from speakr.connectors.openai_access import OpenAIAccess
+
+Answer = Callable[[str], str]
+"""From the lines a model is shown to what it writes."""
+
+_FENCED = re.compile(r"^<(material-[0-9a-f]+)>\n(.*)\n</\1>$", re.DOTALL)
+
+
+@contextmanager
+def standing_in(answer: Answer, *, context_tokens: int) -> Iterator[OpenAILanguageConnector]:
+    """Give a connector whose model is the function, with so much room in its context."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            first = next(each["content"] for each in asked["messages"] if each["role"] == "user")
+            fenced = _FENCED.match(first)
+            message = {"role": "assistant", "content": answer(fenced[2] if fenced else first)}
+            body = json.dumps({"choices": [{"message": message, "finish_reason": "stop"}]}).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        access = OpenAIAccess(
+            base_url=f"http://127.0.0.1:{server.server_port}/v1", api_key="none", timeout_seconds=60.0
+        )
+        yield OpenAILanguageConnector(access, model="stand-in", context_tokens=context_tokens)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
