@@ -242,6 +242,15 @@ class Speakr:
         found: str | None = self._get(f"/recordings/{recording_id}/notes")["notes"]
         return found
 
+    def insights(self, recording_id: int) -> Json:
+        """Return key points, action items, chapters and topics, each with the words it rests on."""
+        return self._get(f"/recordings/{recording_id}/insights")
+
+    def events(self, recording_id: int) -> list[Json]:
+        """Return the dated events, by time."""
+        found: list[Json] = self._get(f"/recordings/{recording_id}/events")["events"]
+        return found
+
     def search(self, words: str, *, per_page: int = 25) -> Iterator[Json]:
         """Go through what was found, newest first: a `recording` and where in it (`matches`, as HTML)."""
         return self._pages("/search", "results", per_page, q=words)
@@ -256,6 +265,10 @@ class Speakr:
         """Have a recording summarised again."""
         told = {} if custom_prompt is None else {"custom_prompt": custom_prompt}
         return self._transport.ask("POST", f"/recordings/{recording_id}/summarize", json=told)
+
+    def extract(self, recording_id: int) -> Json:
+        """Have insights and dated events looked for again."""
+        return self._transport.ask("POST", f"/recordings/{recording_id}/extract")
 
     # -- webhooks
 

@@ -49,11 +49,19 @@ def test_from_file_to_transcript(at_real_server: Door, alice: Speakr, run: Run, 
     assert "<mark>" not in found
     assert run("search", "dashwood -selfish").stdout == ""
     assert "Extractive summary" in run("summary", number).stdout
+    told = run("insights", number).stdout
+    assert told.startswith("Key points\n")
+    assert "selfish" in told
+    found_before = alice.insights(number)
+    assert {source["segment_id"] for each in found_before["key_points"] for source in each["sources"]}
+    assert alice.events(number) == []
     assert "0:17" in run("show", number).stdout
     assert alice.segments(number, words=True)[0]["words"]
     assert alice.notes(number) is None
     assert alice.stats()["recordings"]["completed"] >= 1
     assert alice.transcribe(number, language="en")["status"] == "QUEUED"
+    alice.wait(number, timeout=120)
+    assert alice.extract(number)["status"] == "QUEUED"
     alice.wait(number, timeout=120)
     assert alice.summarize(number)["status"] == "QUEUED"
     assert alice.wait(number, timeout=120)["status"] == "COMPLETED"

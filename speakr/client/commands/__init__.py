@@ -14,6 +14,7 @@ COMMANDS: Mapping[str, str] = {
     "show": "speakr.client.commands.recordings:show",
     "transcript": "speakr.client.commands.texts:transcript",
     "summary": "speakr.client.commands.texts:summary",
+    "insights": "speakr.client.commands.insights:insights",
     "search": "speakr.client.commands.search:search",
     "webhooks": "speakr.client.commands.webhooks:webhooks",
 }
