@@ -31,6 +31,7 @@ from tests.webhooks.dispatchers import DispatcherProcess
 
 SOME_EVENT = RecordingUpdated(recording_id=1, title="A title", fields_changed=("title",))
 _TICKS = os.sysconf("SC_CLK_TCK")
+_SEED, _AT_ONCE = 10_000, 100_000
 
 
 @dataclass
@@ -77,13 +78,13 @@ class House:
 
 
 @contextmanager
-def house(database: str, **settings: object) -> Iterator[House]:
-    """Open an empty server."""
+def house(database: str, *, place: str = "", **settings: object) -> Iterator[House]:
+    """Open an empty server; `place`: the folder of its SQLite file, or the URL of a PostgreSQL that is there."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="spk-b-")))
-        url = f"sqlite:///{folder / 'speakr.db'}"
+        url = f"sqlite:///{Path(place or folder) / 'speakr.db'}"
         if database == "postgresql":
-            url = stack.enter_context(postgres_server())
+            url = place or stack.enter_context(postgres_server())
         upgrade(url)
         redis = stack.enter_context(redis_server())
         chosen = Settings(
@@ -116,9 +117,13 @@ def sending(made: House, **more: str) -> Iterator[int]:
 
 
 @contextmanager
-def receiver_process(delay: float = 0.0) -> Iterator[int]:
-    """Run a receiver that only counts, in a process of its own; yield its port."""
+def receiver_process(delay: float = 0.0, *, certificate: Path | None = None) -> Iterator[int]:
+    """Run a receiver that only counts, in a process of its own; yield its port.
+
+    With a certificate it speaks TLS and hangs up after each answer.
+    """
     command = [sys.executable, "-m", "tests.webhooks.receiver", str(delay)]
+    command += [str(certificate)] if certificate else []
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:
@@ -155,6 +160,22 @@ def fill(
         with unit_of_work() as session:
             session.execute(insert(Delivery), rows)
     return len(numbers)
+
+
+def fill_history(hook_ids: Sequence[int], count: int, *, is_old: bool = False) -> float:
+    """Write deliveries that have ended; return how many seconds that took. The database copies them itself."""
+    began = time.monotonic()
+    release()
+    last = db.session.scalar(select(func.max(Delivery.id))) or 0
+    written = fill(hook_ids, _SEED // len(hook_ids), status=DeliveryStatus.SUCCESS, is_old=is_old)
+    columns = [column for column in Delivery.__table__.columns if column.name != "id"]
+    while written < count:
+        more = min(written, count - written, _AT_ONCE)
+        first = select(*columns).where(Delivery.id > last).order_by(Delivery.id).limit(more)
+        with unit_of_work() as session:
+            session.execute(insert(Delivery).from_select([column.name for column in columns], first))
+        written += more
+    return time.monotonic() - began
 
 
 def wait_until_all_is_sent(seconds: float = 600.0) -> None:

@@ -21,6 +21,7 @@ from contextlib import suppress
 from sqlalchemy import func, select
 
 from benchmarks.stack import machine, print_table
+from benchmarks.webhook_faults import disk, outages, signatures, tls
 from benchmarks.webhook_house import (
     SOME_EVENT,
     House,
@@ -33,6 +34,7 @@ from benchmarks.webhook_house import (
     sending,
     wait_until_all_is_sent,
 )
+from benchmarks.webhook_kills import kills
 from benchmarks.webhook_parts import bounds, memory, rate, recovery, retention, wait_for_history
 from speakr.db import db, unit_of_work
 from speakr.models import Delivery, Event
@@ -254,6 +256,7 @@ PARTS: dict[str, Callable[..., list[Row]]] = {
     "throughput": throughput, "latency": latency, "isolation": isolation, "history": wait_for_history,
     "crash": crash, "outbox": outbox, "redis": redis, "two": two, "bounds": bounds, "memory": memory,
     "jitter": jitter, "recovery": recovery, "order": order, "rate": rate, "retention": retention,
+    "kills": kills, "outages": outages, "disk": disk, "tls": tls, "signatures": signatures,
 }  # fmt: skip
 
 

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from flask import Flask
 
 from speakr import backends as plumbing
 from speakr.backends import Backends
 from speakr.db import unit_of_work
-from speakr.domain.clock import now
 from speakr.domain.events import EventType, RecordingUpdated
 from speakr.domain.permissions import DEFAULT_SCOPES, Actor
 from speakr.models import Webhook
@@ -27,6 +20,7 @@ from speakr.services import events, users
 from speakr.services.sealing import seal
 from speakr.settings import Settings
 from tests.fakes import MemoryLiveFeed
+from tests.webhooks.certificates import certificate_for
 from tests.webhooks.dispatchers import DispatcherProcess, ThreadedDispatcher
 from tests.webhooks.receiver import Receiver
 
@@ -133,27 +127,6 @@ def make_process(app: Flask, settings: Settings, tmp_path: Path) -> Iterator[Mak
 @pytest.fixture(scope="session")
 def self_signed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A certificate for 127.0.0.1 that nobody vouches for, with its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "receiver")])
-    today = now()
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(today - timedelta(days=1))
-        .not_valid_after(today + timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
-        )
-        .sign(key, hashes.SHA256())
-    )
     path = tmp_path_factory.mktemp("tls") / "both.pem"
-    path.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        + certificate.public_bytes(serialization.Encoding.PEM)
-    )
+    path.write_bytes(certificate_for(["127.0.0.1"]))
     return path

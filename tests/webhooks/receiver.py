@@ -65,6 +65,16 @@ def raw(data: bytes, *, close: bool = True) -> Answer:
     return answer
 
 
+def then_hang_up(answer: Answer) -> Answer:
+    """Answer so, and close the connection."""
+
+    async def answer_and_close(connection: Connection) -> None:
+        await answer(connection)
+        connection.close()
+
+    return answer_and_close
+
+
 def hang(seconds: float = 3600.0) -> Answer:
     """Take the request and say nothing."""
 
@@ -236,6 +246,11 @@ class Receiver:
         with self._news:
             return [one for one in self.received if path is None or one.path == path]
 
+    def forget(self) -> None:
+        """Forget the requests so far."""
+        with self._news:
+            self.received.clear()
+
     def wait_for(self, count: int, path: str | None = None, *, timeout: float = 30.0) -> list[Received]:
         """Wait until so many requests have come; fail when they have not."""
         deadline = time.monotonic() + timeout
@@ -307,10 +322,19 @@ def say(number: int) -> None:
 
 
 def main() -> None:
-    """Serve alone; print the port, then for each line read how many requests have come."""
+    """Serve alone; print the port, then for each line read how many requests have come.
+
+    Arguments: seconds before each answer; a certificate with its key, for TLS and a connection for each request.
+    """
     delay = float(sys.argv[1]) if len(sys.argv) > 1 else 0.0
-    with Receiver(keeps=False) as receiver:
-        if delay:
+    tls = None
+    if len(sys.argv) > 2:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(sys.argv[2])
+    with Receiver(keeps=False, tls=tls) as receiver:
+        if tls:
+            receiver.script_all(then_hang_up(reply(200, b"ok", {"Connection": "close"}, after=delay)))
+        elif delay:
             receiver.script_all(reply(200, b"ok", after=delay))
         say(receiver.port)
         for _ in sys.stdin:
