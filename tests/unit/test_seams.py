@@ -2,50 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
-import random
 from collections.abc import Sequence
 
 import pytest
 
+from evaluation.scripted_speech import OVERLAP, SEAMS_EACH, talks
 from speakr.domain.seams import Heard, join
 from speakr.domain.transcript import Segment, Word
-
-VOCABULARY = "the a we you and of plan budget Tuesday report number no no, very good? is it that".split()  # noqa: SIM905 - reads as a sentence
-OVERLAP = 2.0
-
-
-def speak(chance: random.Random, seconds: float) -> list[Word]:
-    """Return words without a pause between them; some follow themselves."""
-    words: list[Word] = []
-    time = 0.0
-    while time < seconds:
-        text = words[-1].text if words and chance.random() < 0.1 else chance.choice(VOCABULARY)
-        length = chance.uniform(0.12, 0.5)
-        words.append(Word(text, time, time + length))
-        time += length
-    return words
-
-
-def hear(chance: random.Random, spoken: Sequence[Word], start: float, end: float) -> list[Segment]:
-    """Hear a window: times a little off, a word at the edge torn or missed."""
-    heard: list[Word] = []
-    for word in spoken:
-        inside = min(word.end, end) - max(word.start, start)
-        if inside <= 0:
-            continue
-        if inside < word.end - word.start:
-            if chance.random() < 0.5:
-                continue
-            word = Word(word.text[: max(1, len(word.text) // 2)] + "~", word.start, word.end)  # noqa: PLW2901
-        off = chance.uniform(-0.06, 0.06)
-        heard.append(Word(word.text, max(start, word.start + off), min(end, word.end + off)))
-    size = chance.randint(4, 30)
-    groups = [heard[at : at + size] for at in range(0, len(heard), size)]
-    return [
-        Segment(group[0].start, group[-1].end, " ".join(word.text for word in group), words=group)
-        for group in groups
-    ]
 
 
 def texts(segments: Sequence[Segment]) -> list[str]:
@@ -55,21 +18,11 @@ def texts(segments: Sequence[Segment]) -> list[str]:
 
 
 def test_two_hundred_planted_seams_lose_and_double_nothing():
-    chance = random.Random(20261121)  # noqa: S311 - the same each time
-    lost_or_doubled = 0
-    for _ in range(50):
-        cuts = [0.0]
-        for _ in range(4):
-            cuts.append(cuts[-1] + chance.uniform(8.0, 15.0))
-        cuts.append(cuts[-1] + 10.0)
-        spoken = speak(chance, cuts[-1])
-        chunks = []
-        for at, (start, end) in enumerate(itertools.pairwise(cuts)):
-            before, after = OVERLAP if at else 0.0, OVERLAP if at < 4 else 0.0
-            window = hear(chance, spoken, start - before, spoken[-1].end if at == 4 else end + after)
-            chunks.append(Heard(start, end, window))
-        lost_or_doubled += texts(join(chunks, [OVERLAP] * 4)) != [word.text for word in spoken]
-    assert lost_or_doubled == 0
+    count = 0
+    for spoken, chunks in talks(200, 20261121):
+        assert texts(join(chunks, [OVERLAP] * SEAMS_EACH)) == [word.text for word in spoken]
+        count += SEAMS_EACH
+    assert count == 200
 
 
 def segment(*words: tuple[str, float, float], text: str = "") -> Segment:

@@ -1,0 +1,67 @@
+"""People who talk without a pause, and an engine that hears windows of what they say: times a little off, edges torn."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Iterator, Sequence
+
+from speakr.domain.seams import Heard
+from speakr.domain.transcript import Segment, Word
+
+VOCABULARY = "the a we you and of plan budget Tuesday report number no no, very good? is it that".split()  # noqa: SIM905 - reads as a sentence
+OVERLAP = 2.0
+"""Seconds that neighbours are heard into each other."""
+SEAMS_EACH = 4
+REPEATED, MISSED = 0.1, 0.5
+"""Shares of words that follow themselves, and of those at an edge that are not heard at all."""
+
+
+def speak(chance: random.Random, seconds: float) -> list[Word]:
+    """Return words without a pause between them; some follow themselves."""
+    words: list[Word] = []
+    time = 0.0
+    while time < seconds:
+        text = words[-1].text if words and chance.random() < REPEATED else chance.choice(VOCABULARY)
+        length = chance.uniform(0.12, 0.5)
+        words.append(Word(text, time, time + length))
+        time += length
+    return words
+
+
+def hear(chance: random.Random, spoken: Sequence[Word], start: float, end: float) -> list[Segment]:
+    """Hear a window: times a little off, a word at the edge torn or missed."""
+    heard: list[Word] = []
+    for word in spoken:
+        inside = min(word.end, end) - max(word.start, start)
+        if inside <= 0:
+            continue
+        if inside < word.end - word.start:
+            if chance.random() < MISSED:
+                continue
+            word = Word(word.text[: max(1, len(word.text) // 2)] + "~", word.start, word.end)  # noqa: PLW2901
+        off = chance.uniform(-0.06, 0.06)
+        heard.append(Word(word.text, max(start, word.start + off), min(end, word.end + off)))
+    size = chance.randint(4, 30)
+    groups = [heard[at : at + size] for at in range(0, len(heard), size)]
+    return [
+        Segment(group[0].start, group[-1].end, " ".join(word.text for word in group), words=group)
+        for group in groups
+    ]
+
+
+def talks(seams: int, seed: int) -> Iterator[tuple[list[Word], list[Heard]]]:
+    """Yield talks with four seams each, so many altogether: what was said, and what was heard of each chunk."""
+    chance = random.Random(seed)  # noqa: S311 - the same each time
+    for _ in range(seams // SEAMS_EACH):
+        cuts = [0.0]
+        for _ in range(SEAMS_EACH):
+            cuts.append(cuts[-1] + chance.uniform(8.0, 15.0))
+        cuts.append(cuts[-1] + 10.0)
+        spoken = speak(chance, cuts[-1])
+        chunks = []
+        for at, (start, end) in enumerate(itertools.pairwise(cuts)):
+            first = start - (OVERLAP if at else 0.0)
+            last = spoken[-1].end if at == SEAMS_EACH else end + OVERLAP
+            chunks.append(Heard(start, end, hear(chance, spoken, first, last)))
+        yield spoken, chunks

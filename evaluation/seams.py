@@ -1,0 +1,214 @@
+"""What becomes of words where speech had to be cut: at planted seams, how many are lost, doubled or torn.
+
+Two ways. In scripted speech an engine that hears everything, but tears words at the edges of what it is given, tells what the
+repair of seams does. In the speech of the corpus, clips of one speaker are played without a pause, cut at random places, mostly
+inside words, and heard by the real engine: each seam is held against the same speech heard uncut.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from evaluation.recordings import Entry, Samples, entries, samples_of
+from evaluation.report import Figure, Table, at_most
+from evaluation.scripted_speech import OVERLAP, SEAMS_EACH, talks
+from evaluation.transcribing import Cost, hear_pieces
+from evaluation.word_errors import align, normalise
+from evaluation.word_times import Aligner
+from speakr.connectors.transcription.base import TranscriptionConnector
+from speakr.connectors.transcription.words import spread_words
+from speakr.domain.seams import join
+from speakr.domain.transcript import Hints, Span, Word
+from speakr.media.base import SAMPLE_RATE
+from speakr.media.spans import MARGIN_SECONDS
+from speakr.media.speech import find_speech
+
+PLANTED = 200
+SEED = 20261121
+PIECE_SECONDS = (3.0, 5.0)
+"""Between one seam and the next."""
+TALK_SECONDS = 20.0
+"""About so long somebody speaks on; longer stretches are cut by the server, too."""
+NEAR_SECONDS = 1.0
+"""Differences further than this from a seam, and from what was heard twice, are not the seam's."""
+
+
+@dataclass
+class Damage:
+    """What happened at seams."""
+
+    seams: int = 0
+    lost: int = 0
+    doubled: int = 0
+    torn: int = 0
+
+    def __iadd__(self, other: Damage) -> Self:
+        self.seams += other.seams
+        self.lost += other.lost
+        self.doubled += other.doubled
+        self.torn += other.torn
+        return self
+
+
+@dataclass(frozen=True)
+class Talk:
+    """Speech without a pause, and its words."""
+
+    samples: Samples
+    words: Sequence[Word]
+
+
+def measure(corpus: Path, engine: TranscriptionConnector, planted: int = PLANTED) -> list[Table]:
+    """Plant seams in scripted speech and in that of the corpus."""
+    figures = [_scripted(planted)]
+    if found := in_speech(corpus, engine, planted):
+        note = f"{found.seams} seams, overlap {engine.capabilities.overlap_seconds:g} s; other than when heard uncut"
+        figures += [
+            Figure(f"words lost, heard by {engine.name}", found.lost, "", at_most(0), 0, note),
+            Figure(f"words doubled, heard by {engine.name}", found.doubled, "", at_most(0), 0, note),
+            Figure(f"words heard otherwise by {engine.name}", found.torn, "", None, 0, note),
+        ]
+    return [Table("Seams", figures)]
+
+
+def _scripted(planted: int) -> Figure:
+    wrong = seams = 0
+    for spoken, chunks in talks(planted, SEED):
+        said = [word.text for word in spoken]
+        heard = [word.text for segment in join(chunks, [OVERLAP] * SEAMS_EACH) for word in segment.words]
+        errors = align(said, heard).errors
+        wrong += errors.deleted + errors.inserted + errors.substituted
+        seams += SEAMS_EACH
+    return Figure("words lost or doubled, scripted", wrong, "", at_most(0), 0, f"{seams} seams")
+
+
+def in_speech(corpus: Path, engine: TranscriptionConnector, planted: int) -> Damage | None:
+    """Plant seams in what people say in a corpus; None when nobody says anything there."""
+    speech = list(_talks(corpus))
+    if not speech:
+        return None
+    chance = random.Random(SEED)  # noqa: S311 - the same each time
+    uncut: dict[int, list[str]] = {}
+    damage = Damage()
+    for at in itertools.cycle(range(len(speech))):
+        talk = speech[at]
+        cuts = list(_cuts(chance, len(talk.samples) / SAMPLE_RATE))[: planted - damage.seams]
+        if at not in uncut:
+            uncut[at] = _hear(engine, talk, [])
+        reach = NEAR_SECONDS + engine.capabilities.overlap_seconds
+        damage += compare(talk, cuts, uncut[at], _hear(engine, talk, cuts), reach)
+        if damage.seams >= planted or not any(len(each.samples) > 2 * PIECE_SECONDS[1] for each in speech):
+            return damage
+    return damage
+
+
+def _cuts(chance: random.Random, seconds: float) -> Iterator[float]:
+    at = chance.uniform(*PIECE_SECONDS)
+    while at < seconds - PIECE_SECONDS[0] / 2:
+        yield at
+        at += chance.uniform(*PIECE_SECONDS)
+
+
+def _hear(engine: TranscriptionConnector, talk: Talk, cuts: Sequence[float]) -> list[str]:
+    """Hear a talk that is cut at these times, as the server hears what it has to cut."""
+    seconds = len(talk.samples) / SAMPLE_RATE
+    pieces = [[Span(start, end)] for start, end in itertools.pairwise([0.0, *cuts, seconds])]
+    plan = {"seams": list(range(1, len(pieces))), "overlap": engine.capabilities.overlap_seconds}
+    heard = hear_pieces(engine, talk.samples, pieces, plan, hints=Hints(), cost=Cost(audio=seconds))
+    return [word for each in heard.words for word in normalise(each.text)]
+
+
+def compare(
+    talk: Talk, cuts: Sequence[float], uncut: Sequence[str], cut: Sequence[str], reach: float
+) -> Damage:
+    """Count what is wrong within `reach` seconds of the cuts and not wrong without them."""
+    said = [word.text for word in talk.words]
+    before, after = (_verdicts(said, heard) for heard in (uncut, cut))
+    damage = Damage(seams=len(cuts))
+    for at, word in enumerate(talk.words):
+        if not any(word.start - reach <= time <= word.end + reach for time in cuts):
+            continue
+        damage.lost += after.heard[at] is None and before.heard[at] is not None
+        damage.torn += after.heard[at] not in {None, said[at]} and before.heard[at] == said[at]
+        damage.doubled += max(0, after.doubled[at] - before.doubled[at])
+    return damage
+
+
+@dataclass(frozen=True)
+class _Verdicts:
+    """For each word that was said: what was heard for it, and how often it, or that, was heard once more beside it."""
+
+    heard: Sequence[str | None]
+    doubled: Sequence[int]
+
+
+def _verdicts(said: Sequence[str], heard: Sequence[str]) -> _Verdicts:
+    found: list[str | None] = [None] * len(said)
+    doubled = [0] * len(said)
+    last = 0
+    for mine, theirs in align(said, heard).pairs:
+        if mine is not None:
+            last = mine
+            found[mine] = None if theirs is None else heard[theirs]
+        elif theirs is not None and said:
+            beside = {*heard[max(0, theirs - 1) : theirs], *heard[theirs + 1 : theirs + 2]}
+            doubled[last] += heard[theirs] in beside
+    return _Verdicts(found, doubled)
+
+
+def _talks(corpus: Path) -> Iterator[Talk]:
+    """Yield what each speaker says, one clip after the other without a pause, about twenty seconds at a time."""
+    aligner = Aligner()
+    clips: dict[str, list[tuple[Samples, str]]] = defaultdict(list)
+    for entry in entries(corpus):
+        for who, clip, text in _clips(corpus, entry):
+            clips[who].append((clip, text))
+    for theirs in clips.values():
+        sound: list[Samples] = []
+        words: list[Word] = []
+        at = 0.0
+        for clip, text in theirs:
+            bare = _without_silence(clip)
+            words += [Word(w.text, at + w.start, at + w.end) for w in _placed(aligner, bare, text)]
+            sound.append(bare)
+            at += len(bare) / SAMPLE_RATE
+            if at >= TALK_SECONDS:
+                yield Talk(np.concatenate(sound), words)
+                sound, words, at = [], [], 0.0
+        if at >= PIECE_SECONDS[1]:
+            yield Talk(np.concatenate(sound), words)
+
+
+def _clips(corpus: Path, entry: Entry) -> Iterator[tuple[str, Samples, str]]:
+    if entry["kind"] == "asr" and "speaker" in entry:
+        yield entry["speaker"], samples_of(corpus, entry), entry["text"]
+    elif entry["kind"] == "diarization+asr" and "turns" in entry:
+        samples = samples_of(corpus, entry)
+        for turn in entry["turns"]:
+            cut = samples[round(turn["start"] * SAMPLE_RATE) : round(turn["end"] * SAMPLE_RATE)]
+            yield turn["speaker"], cut, turn["text"]
+
+
+def _without_silence(clip: Samples) -> Samples:
+    spans = find_speech(clip)
+    if not spans:
+        return clip
+    first, last = spans[0].start + MARGIN_SECONDS / 2, spans[-1].end - MARGIN_SECONDS / 2
+    return clip[round(first * SAMPLE_RATE) : round(last * SAMPLE_RATE)]
+
+
+def _placed(aligner: Aligner, clip: Samples, text: str) -> list[Word]:
+    """Return the words of a clip with their times, estimated where they cannot be aligned."""
+    said = normalise(text)
+    aligned = aligner.align(clip, text)
+    if len(aligned) != len(said):
+        aligned = spread_words(said, [Span(0.0, len(clip) / SAMPLE_RATE)])
+    return [Word(word, place.start, place.end) for word, place in zip(said, aligned, strict=True)]
