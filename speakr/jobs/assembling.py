@@ -31,17 +31,18 @@ class Whole:
 
 def assemble(results: Sequence[Mapping[str, Any]], plan: Mapping[str, Any], hints: Hints) -> Whole:
     """Make one transcript of the results of all chunks, which are in the order of their places."""
-    # Where a second engine that tells nobody apart has helped out, labels of the first one say little of the whole.
-    is_diarized = bool(results) and all(_is_diarized(result) for result in results)
-    told = voices.tell_apart(
-        _chunks(results, plan),
-        [result.get("voices") for result in results],
-        hints,
-        is_diarized=is_diarized,
-    )
+    kept = [result.get("voices") for result in results]
+    # Where a second engine that tells nobody apart has helped out, labels of the first one say little of the whole:
+    # then our own ear decides, if it has listened.
+    enough = all if any(kept) else any
+    is_diarized = bool(results) and enough(_is_diarized(result) for result in results)
+    told = voices.tell_apart(_chunks(results, plan), kept, hints, is_diarized=is_diarized)
     ignored = {name for result in results for name in result.get("ignored", ())}
-    if not is_diarized and any(result.get("voices") for result in results):
+    if not is_diarized and any(kept):
         ignored -= _COUNTS  # they were ours to heed
+    if not plan.get("are_speakers_wanted", True):
+        told = voices.one_speaker(told.segments)
+        ignored |= {name for name in _COUNTS if getattr(hints, name)}
     return Whole(
         segments=mark_overlaps(sorted(told.segments, key=_in_order)),
         voices=told.voices,

@@ -94,7 +94,8 @@ def _prepare(held: claims.Claim) -> Mapping[str, Any]:
                 claims.drop_if_unwanted(held, plan["pcm_key"])
             raise
         spans = find_speech(pcm)
-    if _are_speakers_wanted(held):
+    plan["are_speakers_wanted"] = _are_speakers_wanted(held)
+    if plan["are_speakers_wanted"] and _can_tell_voices_apart():
         plan["voice_step_seconds"] = voices.step_for(plan["duration_seconds"])
     engine = _transcribers()[0].connector.capabilities
     pieces = plan_chunks(spans, engine.target_chunk_seconds, engine.max_chunk_seconds)
@@ -107,11 +108,15 @@ def _prepare(held: claims.Claim) -> Mapping[str, Any]:
 
 
 def _are_speakers_wanted(held: claims.Claim) -> bool:
-    if plugged().settings.diarization and (reason := weights.complaint()):
-        logger.warning("speakers_not_told_apart", reason=reason)
-    wanted = engines.tells_voices_apart() and users.preferences(users.get(held.user_id))["diarize"]
+    wanted = users.preferences(users.get(held.user_id))["diarize"]
     release()
     return bool(wanted)
+
+
+def _can_tell_voices_apart() -> bool:
+    if plugged().settings.diarization and (reason := weights.complaint()):
+        logger.warning("speakers_not_told_apart", reason=reason)
+    return engines.tells_voices_apart()
 
 
 def _decode(recording_id: int, pcm: Path) -> float:

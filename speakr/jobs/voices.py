@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from speakr.domain.transcript import Hints, Segment, Span
+from speakr.domain.transcript import DEFAULT_SPEAKER_LABEL, Hints, Segment, Span
 from speakr.domain.turns import give_speakers
 from speakr.media.voices import weights
 from speakr.services.voice_profiles import Voice
@@ -67,17 +67,22 @@ def tell_apart(
     """
     from speakr.media.voices import diarization, joining, windows  # noqa: PLC0415
 
-    segments = [segment for chunk in chunks for segment in chunk]
-    if not any(kept):
-        return Told(segments, ())
-    if is_diarized:
+    if is_diarized:  # without any voices too: then nobody is known again, and no two people get one label
         parts = [windows.from_json([part] if part else []) for part in kept]
         segments, voices = joining.join(chunks, parts)
         return Told(segments, _as_kept(voices))
+    segments = [segment for chunk in chunks for segment in chunk]
+    if not any(kept):
+        return Told(segments, ())
     heard = windows.from_json([part for part in kept if part])
     found = diarization.diarize(heard, least=hints.min_speakers, most=hints.max_speakers)
     spoken = give_speakers(segments, found.turns)
     return Told(*_in_order(spoken, found.voices))
+
+
+def one_speaker(segments: Sequence[Segment]) -> Told:
+    """Leave all speech to one speaker."""
+    return Told([replace(segment, speaker=DEFAULT_SPEAKER_LABEL) for segment in segments], ())
 
 
 def _in_order(

@@ -93,6 +93,24 @@ def test_where_only_one_of_two_engines_tells_apart_our_own_voices_count() -> Non
     assert whole.engines == ["first", "second"]
 
 
+def test_without_any_voices_no_two_people_get_one_label() -> None:
+    """The engine begins each chunk with SPEAKER_00, and nobody can tell who that is."""
+    chunks = [
+        chunk(said(start, "SPEAKER_00", "SPEAKER_01"), None, ignored=[], is_diarized=True)
+        for start in (0, 10)
+    ]
+    assert labels(assemble(*chunks)) == ["SPEAKER_00", "SPEAKER_01", "SPEAKER_02", "SPEAKER_03"]
+    helped = chunk(said(20, "SPEAKER_00", "SPEAKER_00"), None, ignored=[], engine="second")
+    assert labels(assemble(*chunks, helped))[-2:] == ["SPEAKER_04", "SPEAKER_04"]
+
+
+def test_who_wants_nobody_told_apart_gets_one_speaker_from_any_engine() -> None:
+    apart = chunk(said(0, "SPEAKER_00", "SPEAKER_01"), None, ignored=[], is_diarized=True)
+    whole = assembling.assemble([apart], {"are_speakers_wanted": False}, TWO)
+    assert labels(whole) == ["SPEAKER_00", "SPEAKER_00"]
+    assert whole.ignored_options == COUNTS
+
+
 def test_an_engine_that_hears_two_at_once_marks_both() -> None:
     both = [
         Segment(0.0, 3.0, "as I was saying", "SPEAKER_00"),
