@@ -28,7 +28,7 @@ from speakr.services import stats, tokens, users
 from speakr.services.recordings import intake
 from speakr.settings import Settings
 from tests import remembered
-from tests.fakes import FakeTranscriber, FakeWriter, MemoryDoorbell, MemoryLiveFeed
+from tests.fakes import FakeEmbedder, FakeTranscriber, FakeWriter, MemoryDoorbell, MemoryLiveFeed
 from tests.servers import RedisServer, postgres_server, redis_server
 
 SECRET = "a secret key for tests, long enough to pass"
@@ -90,8 +90,17 @@ def writer() -> FakeWriter:
 
 
 @pytest.fixture
+def embedder() -> FakeEmbedder:
+    return FakeEmbedder()
+
+
+@pytest.fixture
 def backends(
-    settings: Settings, doorbell: MemoryDoorbell, transcriber: FakeTranscriber, writer: FakeWriter
+    settings: Settings,
+    doorbell: MemoryDoorbell,
+    transcriber: FakeTranscriber,
+    writer: FakeWriter,
+    embedder: FakeEmbedder,
 ) -> Backends:
     """Real storage, database and Redis; a doorbell that remembers and engines that are quick."""
     return replace(
@@ -101,6 +110,7 @@ def backends(
         make_transcriber=lambda: transcriber,
         make_writer=lambda: writer,
         make_fallback=lambda: None,
+        make_embedder=lambda: embedder if settings.embedding_model else None,
     )
 
 

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from speakr.connectors.embedding.base import pack
 from speakr.connectors.language.base import (
     ChatAnswer,
     ChatRequest,
@@ -94,6 +95,34 @@ class FakeTranscriber:
             segments.append(Segment(span.start, span.end, text, confidence=0.9, words=words))
             on_segment(segments[-1])
         return Hypothesis(segments, language="en")
+
+
+class FakeEmbedder:
+    """Knows a few meanings: words of one line are one direction. `before` may raise or act on each request."""
+
+    name = "fake"
+    model = "fake-1"
+    MEANINGS = (
+        {"dog", "hound", "puppy", "poodle"},
+        {"cat", "kitten", "feline"},
+        {"money", "budget", "euros", "costs"},
+        {"walrus", "seal", "quarterly"},
+    )
+
+    def __init__(self) -> None:
+        self.before: Callable[[Sequence[str]], None] = lambda _: None
+        self.asked: list[list[str]] = []
+        self.dimensions = 8
+
+    def embed(self, texts: Sequence[str], *, most_seconds: float | None = None) -> list[bytes]:
+        self.before(texts)
+        self.asked.append(list(texts))
+        return [self._vector(text.lower()) for text in texts]
+
+    def _vector(self, text: str) -> bytes:
+        words = [word.strip(".,:;?!") for word in text.split()]
+        values = [float(sum(word in meaning for word in words)) for meaning in self.MEANINGS]
+        return pack([*values, *[0.01] * (self.dimensions - len(values))])
 
 
 class FakeWriter:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,9 +14,9 @@ from speakr.api import presenters
 from speakr.api.blueprint import noun
 from speakr.api.recordings import filters_of
 from speakr.api.schemas.search import BIGGEST_PAGE, SearchOut, SearchQuery
-from speakr.domain import search as questions
 from speakr.domain.permissions import Scope
-from speakr.services import search
+from speakr.domain.search import Mode, parse
+from speakr.services import search, search_by_meaning
 from speakr.services.search_matches import Match
 from speakr.web.identity import actor, needs
 from speakr.web.json import json_response
@@ -33,17 +34,14 @@ class Search(MethodView):
     @blp.arguments(SearchQuery, location="query")
     @blp.response(200, SearchOut)
     def get(self, query: dict[str, Any]) -> Response:
-        """Find recordings by words of their transcript, summary, notes, title or participants, newest first."""
-        terms = questions.parse(query["q"])
+        """Find recordings by words of their transcript, summary, notes, title or participants, or by what was meant."""
         who, number, per_page = actor(), query["page"], query["per_page"]
-        page = search.search(
-            who,
-            terms,
-            replace(filters_of(query), text=None),  # here q is the question
-            field=query.get("field"),
-            page=number,
-            per_page=per_page,
-        )
+        filters = replace(filters_of(query), text=None)  # here q is the question
+        place: Mapping[str, Any] = {"field": query.get("field"), "page": number, "per_page": per_page}
+        if query["mode"] is Mode.WORDS:
+            page, used = search.search(who, parse(query["q"]), filters, **place), Mode.WORDS
+        else:
+            page, used = search_by_meaning.find(who, query["q"], filters, mode=query["mode"], **place)
         results = [
             {
                 "recording": presenters.recording_item(
@@ -62,7 +60,7 @@ class Search(MethodView):
             "has_next": page.has_next and number < BIGGEST_PAGE,
             "has_prev": number > 1,
         }
-        return json_response({"results": results, "pagination": pagination})
+        return json_response({"results": results, "pagination": pagination, "mode_used": used.value})
 
 
 def _match(match: Match) -> dict[str, Any]:

@@ -37,6 +37,14 @@ class Field(StrEnum):
     NOTES = "notes"
 
 
+class Mode(StrEnum):
+    """How to look: for words, for what is meant, or both."""
+
+    WORDS = "words"
+    MEANING = "meaning"
+    HYBRID = "hybrid"
+
+
 EVERYBODYS = tuple(field for field in Field if field is not Field.NOTES)
 """What is searched for those a recording was shared with: the notes are their owner's."""
 
@@ -152,10 +160,7 @@ def parse(question: str) -> tuple[Term, ...]:
         Invalid: it is empty or too long.
 
     """
-    if not question.strip():
-        raise Invalid("q is required", errors={"q": ["is required"]})
-    if len(question) > LONGEST_QUESTION:
-        raise _too_much(f"is longer than {LONGEST_QUESTION} characters")
+    require(question)
     found: dict[Term, None] = {}
     for piece in _PIECE.finditer(question.translate(_QUOTES)):
         words = tuple(words_of(piece["phrase"] or piece["word"] or ""))
@@ -164,6 +169,14 @@ def parse(question: str) -> tuple[Term, ...]:
     if len(found) > MOST_TERMS:
         raise _too_much(f"has more than {MOST_TERMS} words and phrases")
     return tuple(found)
+
+
+def require(question: str) -> None:
+    """Refuse a question that is empty or too long."""
+    if not question.strip():
+        raise Invalid("q is required", errors={"q": ["is required"]})
+    if len(question) > LONGEST_QUESTION:
+        raise _too_much(f"is longer than {LONGEST_QUESTION} characters")
 
 
 def _is_prefix(written: str, last_word: str) -> bool:

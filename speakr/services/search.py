@@ -64,18 +64,17 @@ def search(
     """Return a page of the recordings that an actor may see and that have all the terms, newest first."""
     fields = tuple(Field) if field is None else (field,)
     offset = (page - 1) * per_page
-    first = _ids(actor, terms, filters, fields, limit=COUNTED + 1, offset=0)
+    first = newest(actor, terms, filters, fields, limit=COUNTED + 1)
     total, is_exact = min(len(first), COUNTED), len(first) <= COUNTED
     if is_exact or offset + per_page <= COUNTED:
         found = first[offset : offset + per_page + 1]
     else:
-        found = _ids(actor, terms, filters, fields, limit=per_page + 1, offset=offset)
+        found = newest(actor, terms, filters, fields, limit=per_page + 1, offset=offset)
     rows = listing.items(found[:per_page])
     own = [row.id for row in rows if row.user_id == actor.user_id]
     return Page(
         rows=rows,
-        tags=listing.tags_of(own),
-        folders=listing.folder_names(rows),
+        **marks_of(actor, rows),
         matches=search_matches.of(rows, own, terms, fields),
         total=total,
         is_total_exact=is_exact,
@@ -83,14 +82,20 @@ def search(
     )
 
 
-def _ids(
+def marks_of(actor: Actor, rows: Sequence[Any]) -> dict[str, Any]:
+    """Return the tags and folders of a page; those of others are their own business."""
+    own = [row.id for row in rows if row.user_id == actor.user_id]
+    return {"tags": listing.tags_of(own), "folders": listing.folder_names(rows)}
+
+
+def newest(
     actor: Actor,
     terms: Sequence[Term],
     filters: listing.Filters,
     fields: Sequence[Field],
     *,
     limit: int,
-    offset: int,
+    offset: int = 0,
 ) -> Sequence[int]:
     """Return the newest recordings found, of the actor's own and of those shared with them."""
     if all(term.is_excluded for term in terms):

@@ -6,7 +6,7 @@ from marshmallow import fields, validate
 
 from speakr.api.schemas.fields import NOT_BLANK, REQUIRED, Text, Wire
 from speakr.api.schemas.recordings import MOST_PER_PAGE, RecordingItemOut, RecordingListQuery
-from speakr.domain.search import LONGEST_QUESTION, MOST_TERMS, Field
+from speakr.domain.search import LONGEST_QUESTION, MOST_TERMS, Field, Mode
 from speakr.services.search import COUNTED
 from speakr.services.search_matches import MOST_MATCHES
 
@@ -37,6 +37,17 @@ class SearchQuery(RecordingListQuery):
     )
     field = fields.Enum(
         Field, by_value=fields.String, metadata={"description": "Where to look; everywhere unless given."}
+    )
+    mode = fields.Enum(
+        Mode,
+        by_value=fields.String,
+        load_default=Mode.WORDS,
+        metadata={
+            "description": (
+                "words, newest first; meaning: the nearest passages of transcripts, best first; hybrid: both together. "
+                "All but words need an embedding model on the server."
+            )
+        },
     )
     page = fields.Integer(load_default=1, validate=validate.Range(min=1, max=BIGGEST_PAGE))
     per_page = fields.Integer(load_default=20, validate=validate.Range(min=1, max=MOST_PER_PAGE))
@@ -84,7 +95,12 @@ class SearchPaginationOut(Wire):
 
 
 class SearchOut(Wire):
-    """A page of results, newest recordings first."""
+    """A page of results, newest recordings first; in other modes the best first."""
 
     results = fields.List(fields.Nested(SearchResultOut), required=True)
+    mode_used = fields.String(
+        required=True,
+        validate=validate.OneOf([mode.value for mode in Mode]),
+        metadata={"description": "words although hybrid was asked for: the embedding model is away."},
+    )
     pagination = fields.Nested(SearchPaginationOut, required=True)

@@ -1,0 +1,57 @@
+"""Recordings in which things were said, for the tests of what is asked of all of them."""
+
+from __future__ import annotations
+
+from speakr.db import unit_of_work
+from speakr.jobs import runner
+from speakr.models import Recording, RecordingShare, Segment
+from speakr.services import passages, search_index
+from tests.conftest import Person
+from tests.fakes import MemoryDoorbell
+
+
+def write(person: Person, *said: str, **values: object) -> int:
+    """Write a recording with a segment per line."""
+    known = {
+        "title": "A title",
+        "original_filename": "a.wav",
+        "mime_type": "audio/wav",
+        "file_size": 10,
+        "sha256": "0" * 64,
+        "has_transcription": True,
+    }
+    with unit_of_work() as session:
+        row = Recording(user_id=person.id, **{**known, **values})
+        session.add(row)
+        session.flush()
+        say(session, row.id, *said)
+        search_index.index(row.id)
+        return row.id
+
+
+def say(session: object, recording_id: int, *said: str) -> None:
+    session.add_all(
+        Segment(
+            recording_id=recording_id,
+            position=position,
+            start=position * 10.0,
+            end=position * 10.0 + 9,
+            speaker="SPEAKER_00",
+            text=text,
+            words=[],
+        )
+        for position, text in enumerate(said)
+    )
+    session.flush()
+
+
+def embed_all(doorbell: MemoryDoorbell) -> None:
+    """Embed whatever is not embedded yet."""
+    while passages.queue_missing():
+        while doorbell.rings:
+            runner.run(doorbell.rings.pop(0)[1])
+
+
+def share(recording_id: int, person: Person) -> None:
+    with unit_of_work() as session:
+        session.add(RecordingShare(recording_id=recording_id, user_id=person.id))

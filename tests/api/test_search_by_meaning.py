@@ -1,0 +1,329 @@
+"""Search by meaning: what is near is found, by whom it may be, and words are there when the model is not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from speakr.db import db, unit_of_work
+from speakr.domain.errors import ConnectorBusy, ConnectorRejected, ConnectorUnavailable
+from speakr.domain.permissions import Actor, GroupRole
+from speakr.models import (
+    Folder,
+    Group,
+    GroupMembership,
+    Recording,
+    RecordingPassage,
+    RecordingShare,
+    RecordingTag,
+    Segment,
+    Tag,
+)
+from speakr.services import meaning, search_by_meaning, system_settings
+from speakr.services.recordings.listing import Filters
+from speakr.settings import Settings
+from tests.api.library import embed_all, share, write
+from tests.conftest import Person
+from tests.fakes import FakeEmbedder, MemoryDoorbell
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    return replace(settings, embedding_model="fake-1")
+
+
+def ask(person: Person, q: str, mode: str = "meaning", **params: object) -> Any:
+    return person.get("/api/v1/search", query_string={"q": q, "mode": mode, **params})
+
+
+def found(person: Person, q: str, mode: str = "meaning", **params: object) -> list[int]:
+    answer = ask(person, q, mode, **params)
+    assert answer.status_code == 200, answer.json
+    return [result["recording"]["id"] for result in answer.json["results"]]
+
+
+# -- what is found
+
+
+def test_what_is_meant_is_found_in_other_words(alice: Person, doorbell: MemoryDoorbell) -> None:
+    cats, dogs = write(alice, "A kitten slept", "on the <sofa>"), write(alice, "The hound barked")
+    embed_all(doorbell)
+    answer = ask(alice, "puppy")
+    assert [result["recording"]["id"] for result in answer.json["results"]] == [dogs, cats], "nearest first"
+    assert answer.json["mode_used"] == "meaning"
+    assert answer.json["pagination"] | {"page": 1} == {
+        "page": 1,
+        "per_page": 20,
+        "total": 2,
+        "total_is_exact": True,
+        "total_pages": 1,
+        "has_next": False,
+        "has_prev": False,
+    }
+    (match,) = answer.json["results"][1]["matches"]
+    first = db.session.scalar(select(func.min(Segment.id)).where(Segment.recording_id == cats))
+    assert match == {
+        "field": "transcript",
+        "snippet": "A kitten slept on the &lt;sofa&gt;",
+        "segment_id": first,
+        "start_time": 0.0,
+        "end_time": 19.0,
+        "speaker": "SPEAKER_00",
+    }
+    assert found(alice, "puppy", "words") == []
+
+
+def test_both_ways_together_rank_what_both_find_first(alice: Person, doorbell: MemoryDoorbell) -> None:
+    written = write(alice, "Nothing to see", summary="dog")
+    said_twice = write(alice, "The dog and the hound")
+    meant = write(alice, "A puppy")
+    embed_all(doorbell)
+    answer = ask(alice, "dog", "hybrid")
+    assert answer.json["mode_used"] == "hybrid"
+    assert [result["recording"]["id"] for result in answer.json["results"]] == [said_twice, written, meant]
+    matches = {
+        result["recording"]["id"]: [match["snippet"] for match in result["matches"]]
+        for result in answer.json["results"]
+    }
+    assert matches == {
+        said_twice: ["The <mark>dog</mark> and the hound"],
+        meant: ["A puppy"],
+        written: ["<mark>dog</mark>", "Nothing to see"],
+    }
+    assert found(alice, "dog", "hybrid", field="transcript")[0] == said_twice
+
+
+def test_pages_follow_one_another(alice: Person, doorbell: MemoryDoorbell) -> None:
+    made = [write(alice, f"A dog {'cat ' * n}") for n in range(5)]
+    embed_all(doorbell)
+    for mode in ("meaning", "hybrid"):
+        whole = found(alice, "dog", mode)
+        assert sorted(whole) == made
+        pages = [ask(alice, "dog", mode, page=page, per_page=2).json for page in (1, 2, 3, 4)]
+        assert [r["recording"]["id"] for page in pages for r in page["results"]] == whole
+        assert [page["pagination"]["has_next"] for page in pages] == [True, True, False, False]
+
+
+def test_more_passages_than_are_compared_at_once_are_compared(
+    alice: Person, doorbell: MemoryDoorbell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(meaning, "PASSAGES_AT_ONCE", 2)
+    monkeypatch.setattr(search_by_meaning, "NEAREST", 3)
+    best = write(alice, "hound")
+    for _ in range(3):
+        write(alice, "the cat")
+    next_best = [write(alice, "a dog and a cat and a cat") for _ in range(2)]
+    write(alice, "the budget")
+    embed_all(doorbell)
+    assert found(alice, "puppy") == [best, *reversed(next_best)]
+
+
+def test_nothing_is_found_where_nothing_is(alice: Person, doorbell: MemoryDoorbell) -> None:
+    assert found(alice, "dog") == found(alice, "dog", "hybrid") == []
+    write(alice, " ", "")
+    embed_all(doorbell)
+    assert found(alice, "dog") == []
+
+
+# -- who may see it
+
+
+def test_nobody_finds_what_is_not_theirs(alice: Person, bob: Person, doorbell: MemoryDoorbell) -> None:
+    hers, his = write(alice, "The dog"), write(bob, "The cat")
+    embed_all(doorbell)
+    for mode in ("meaning", "hybrid"):
+        assert found(alice, "dog", mode) == [hers]
+        assert found(bob, "dog", mode) == [his]
+
+
+def test_a_share_is_found_until_it_is_taken_back(
+    alice: Person, bob: Person, doorbell: MemoryDoorbell
+) -> None:
+    shared = write(alice, "The dog", notes="puppy", is_highlighted=True)
+    write(alice, "The hound")
+    embed_all(doorbell)
+    share(shared, bob)
+    for mode in ("meaning", "hybrid"):
+        answer = ask(bob, "puppy", mode).json
+        assert [result["recording"]["id"] for result in answer["results"]] == [shared]
+        assert [match["field"] for match in answer["results"][0]["matches"]] == ["transcript"]
+        assert answer["results"][0]["recording"]["is_highlighted"] is False
+        assert found(bob, "puppy", mode, starred="true") == []
+    with unit_of_work() as session:
+        session.query(RecordingShare).delete()
+    for mode in ("meaning", "hybrid"):
+        assert found(bob, "puppy", mode) == []
+    share(shared, bob)
+    with unit_of_work():
+        system_settings.put("enable_internal_sharing", value=False)
+    assert found(bob, "puppy") == []
+
+
+def test_who_leaves_a_group_finds_its_recordings_no_more(
+    alice: Person, bob: Person, doorbell: MemoryDoorbell
+) -> None:
+    tagged, filed, _ = (write(alice, "The dog") for _ in range(3))
+    with unit_of_work() as session:
+        group = Group(name="g")
+        session.add(group)
+        session.flush()
+        session.add(GroupMembership(group_id=group.id, user_id=bob.id, role=GroupRole.MEMBER))
+        tag, folder = Tag(group_id=group.id, name="ours"), Folder(group_id=group.id, name="ours")
+        session.add_all([tag, folder])
+        session.flush()
+        session.add(RecordingTag(recording_id=tagged, tag_id=tag.id, position=1))
+        session.get_one(Recording, filed).folder_id = folder.id
+    embed_all(doorbell)
+    assert found(bob, "puppy") == [filed, tagged]
+    with unit_of_work() as session:
+        session.query(GroupMembership).delete()
+    assert found(bob, "puppy") == []
+
+
+def test_filters_are_those_of_the_list(alice: Person, doorbell: MemoryDoorbell) -> None:
+    marked, plain = write(alice, "The dog", is_highlighted=True), write(alice, "The hound")
+    with unit_of_work() as session:
+        tag = Tag(user_id=alice.id, name="zoo")
+        session.add(tag)
+        session.flush()
+        session.add(RecordingTag(recording_id=marked, tag_id=tag.id, position=1))
+    embed_all(doorbell)
+    for mode in ("meaning", "hybrid"):
+        assert found(alice, "dog", mode, starred="true") == [marked]
+        assert found(alice, "dog", mode, tag="zoo") == [marked]
+        assert found(alice, "dog", mode, ids=str(plain)) == [plain]
+        assert found(alice, "dog", mode, date_from="2999-01-01") == []
+
+
+# -- what goes wrong
+
+
+FAILURES = [
+    (ConnectorUnavailable("host 10.0.0.7 is down"), "30"),
+    (ConnectorBusy("wait", retry_after_seconds=12), "12"),
+    (ConnectorBusy("wait", retry_after_seconds=1e9), "3600"),
+    (ConnectorRejected("bad key sk-secret"), "30"),
+]
+
+
+@pytest.mark.parametrize(("error", "retry_after"), FAILURES)
+def test_without_the_model_words_are_searched_for_and_it_is_said(
+    alice: Person, doorbell: MemoryDoorbell, embedder: FakeEmbedder, error: Exception, retry_after: str
+) -> None:
+    recording, _ = write(alice, "The dog"), write(alice, "The hound")
+    embed_all(doorbell)
+
+    def fail(_: object) -> None:
+        raise error
+
+    embedder.before = fail
+    answer = ask(alice, "dog", "hybrid")
+    assert (answer.status_code, answer.json["mode_used"]) == (200, "words")
+    assert [result["recording"]["id"] for result in answer.json["results"]] == [recording]
+    refused = ask(alice, "dog")
+    assert (refused.status_code, refused.json["code"]) == (503, "embedding_model_unavailable")
+    assert refused.json["error"] == "Search by meaning is not available"
+    assert refused.headers["Retry-After"] == retry_after
+
+
+def test_a_model_that_failed_is_left_alone_for_a_while(
+    alice: Person, embedder: FakeEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def fail(texts: object) -> None:
+        asked.append(texts)
+        raise ConnectorUnavailable("down")
+
+    embedder.before = fail
+    for _ in range(3):
+        assert ask(alice, "dog", "hybrid").json["mode_used"] == "words"
+    assert len(asked) == 1
+    embedder.before = lambda _: None
+    monkeypatch.setattr(meaning._asker, "away_until", 0.0)
+    assert ask(alice, "dog", "hybrid").json["mode_used"] == "hybrid"
+
+
+def test_no_transaction_is_open_while_the_model_thinks(alice: Person, embedder: FakeEmbedder) -> None:
+    seen = []
+    embedder.before = lambda _: seen.append(db.session().in_transaction())
+    ask(alice, "dog")
+    assert seen == [False]
+
+
+def test_vectors_of_another_length_or_model_are_not_compared(
+    alice: Person, doorbell: MemoryDoorbell, embedder: FakeEmbedder
+) -> None:
+    write(alice, "The dog")
+    embed_all(doorbell)
+    embedder.dimensions = 9
+    assert found(alice, "dog") == []
+    embedder.dimensions = 8
+    assert len(found(alice, "dog")) == 1
+    with unit_of_work() as session:
+        session.query(RecordingPassage).update({"model": "another"})
+    assert found(alice, "dog") == []
+
+
+@pytest.mark.parametrize("mode", ["meaning", "hybrid"])
+@pytest.mark.parametrize(
+    ("params", "field"),
+    [({"q": " "}, "q"), ({"q": "x" * 501}, "q"), ({"field": "notes"}, "field"), ({"mode": "magic"}, "mode")],
+)
+def test_bad_questions_are_told_by_field(
+    alice: Person, embedder: FakeEmbedder, mode: str, params: dict[str, str], field: str
+) -> None:
+    answer = ask(alice, **{"q": "dog", "mode": mode, **params})
+    assert (answer.status_code, answer.json["code"]) == (400, "invalid")
+    assert field in answer.json["errors"]
+    assert embedder.asked == []
+
+
+def test_a_long_sentence_may_be_asked_by_meaning_alone(alice: Person) -> None:
+    sentence = " ".join(f"word{n}" for n in range(30))
+    assert found(alice, sentence) == []
+    assert ask(alice, sentence, "hybrid").status_code == 400
+
+
+# -- costs
+
+
+def test_a_large_library_takes_as_many_statements_as_a_small_one(
+    alice: Person, bob: Person, doorbell: MemoryDoorbell, count_statements: Any
+) -> None:
+    counts: dict[str, list[int]] = {"meaning": [], "hybrid": []}
+    for more in (1, 9):
+        for _ in range(more):
+            write(alice, "The dog", "and a hound")
+            share(write(bob, "The dog"), alice)
+        embed_all(doorbell)
+        for mode, numbers in counts.items():
+            ask(alice, "dog", mode)
+            with count_statements() as counted:
+                assert len(found(alice, "dog", mode)) == 2 * (1 if more == 1 else 10)
+            numbers.append(counted.number)
+    assert counts["meaning"][0] == counts["meaning"][1] <= 10
+    assert counts["hybrid"][0] == counts["hybrid"][1] <= 16
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_only_ones_own_passages_are_read(alice: Person) -> None:
+    query = meaning._visible(Actor(alice.id, "alice", is_admin=False, scopes=frozenset()), Filters(), 16)
+    steps = db.session.connection().exec_driver_sql(
+        f"EXPLAIN QUERY PLAN {query.compile(db.engine, compile_kwargs={'literal_binds': True})}"
+    )
+    details = [step.detail for step in steps]
+    assert not [detail for detail in details if detail.startswith("SCAN recording")], details
+
+
+def test_deleting_a_recording_deletes_its_passages(alice: Person, doorbell: MemoryDoorbell) -> None:
+    recording = write(alice, "The dog")
+    embed_all(doorbell)
+    count = select(func.count()).select_from(RecordingPassage)
+    assert db.session.scalar(count) == 1
+    assert alice.delete(f"/api/v1/recordings/{recording}").status_code == 200
+    db.session.rollback()
+    assert db.session.scalar(count) == 0
