@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip -qq --disable-pip-version-check install --no-input
 TESTS_IN_PARALLEL ?= auto
 
-.PHONY: run test check bench fuzz lock clean
+.PHONY: run test check bench eval fuzz lock clean
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -15,6 +15,7 @@ help:
 	@echo "make test   run all tests           [ARGS='tests/api -k upload']"
 	@echo "make check  lint, format, types, import contracts"
 	@echo "make bench  measure                 [ARGS='...']"
+	@echo "make eval   measure how well is heard and read   [CORPUS=folder] [ENGINE=embedded] [ARGS='--only words']"
 	@echo "make fuzz   try every operation with requests nobody thinks of   [EXAMPLES=300] [DATABASE=postgresql]"
 	@echo "make lock   write the requirements files anew from pyproject.toml"
 	@echo "make clean  remove the environment and caches (never the data folder)"
@@ -35,6 +36,9 @@ check: $(VENV)/installed-to-test
 
 bench: $(VENV)/installed-to-test
 	@exec $(BIN)/python -m benchmarks $(ARGS)
+
+eval: $(VENV)/installed-to-test
+	@exec $(BIN)/python -m evaluation $(if $(CORPUS),--corpus '$(CORPUS)') $(if $(ENGINE),--engine '$(ENGINE)') $(ARGS)
 
 fuzz: $(VENV)/installed-to-test
 	@exec $(BIN)/python -m tests.fuzz $(if $(EXAMPLES),--examples '$(EXAMPLES)') $(if $(DATABASE),--database '$(DATABASE)')

@@ -1,0 +1,70 @@
+"""Names no language model knows: how many are heard once they are told, and whether they are heard where nobody says them.
+
+Spoken are the recordings of kind "names", the project's own and those of the corpus; each holds `names`. Ordinary speech is the
+kind "asr": there, none of the names is to be heard.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from evaluation.recordings import OWN, Entry, entries, samples_of, text_of
+from evaluation.report import Figure, Table, at_least, at_most
+from evaluation.transcribing import hear
+from evaluation.word_errors import normalise
+from speakr.connectors.transcription.base import TranscriptionConnector
+from speakr.domain.transcript import Hints
+
+GOAL_FOUND = 50.0
+"""Percent."""
+
+
+def measure(corpus: Path, engine: TranscriptionConnector) -> list[Table]:
+    """Hear names, told and untold, and ordinary speech with the names told."""
+    title = f"Hotwords of {engine.name}"
+    if not engine.capabilities.hotwords:
+        return [Table(title, absent="This engine heeds none.")]
+    spoken = list(_of_kind("names", {OWN.resolve(), corpus.resolve()}))
+    names = sorted({name for _, entry in spoken for name in entry["names"]})
+    told = Hints(hotwords=", ".join(names))
+    before = found = total = false = words = 0
+    for home, entry in spoken:
+        samples = samples_of(home, entry)
+        total += len(entry["names"])
+        before += count_found(entry["names"], hear(engine, samples).text)
+        found += count_found(entry["names"], hear(engine, samples, told).text)
+    for home, entry in _of_kind("asr", [corpus]):
+        said = normalise(text_of(entry) or "")
+        heard = hear(engine, samples_of(home, entry), told).text
+        words += len(said)
+        false += sum(word in names and word not in said for word in normalise(heard))
+    note = f"{total} spoken, {len(names)} different"
+    return [
+        Table(
+            title,
+            [
+                Figure("names found", 100 * found / total, " %", at_least(GOAL_FOUND), note=note),
+                Figure("names found that nobody told", 100 * before / total, " %", note=note),
+                Figure("heard in ordinary speech", false, "", at_most(0), 0, f"{words} words"),
+            ],
+        )
+    ]
+
+
+def count_found(names: Iterable[str], heard: str) -> int:
+    """Return how many of the names were heard, each as often as it was said at most."""
+    left = normalise(heard)
+    count = 0
+    for name in names:
+        if name in left:
+            left.remove(name)
+            count += 1
+    return count
+
+
+def _of_kind(kind: str, homes: Iterable[Path]) -> Iterator[tuple[Path, Entry]]:
+    for home in homes:
+        for entry in entries(home):
+            if entry["kind"] == kind:
+                yield home, entry
