@@ -1,0 +1,314 @@
+"""Passages follow a transcript, never hold it up, and are made anew when it or the model changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from speakr import backends as plumbing
+from speakr.backends import plugged
+from speakr.db import db, release, unit_of_work
+from speakr.domain.clock import now
+from speakr.domain.errors import ConnectorRejected, ConnectorUnavailable
+from speakr.domain.jobs import JobKind, JobState
+from speakr.jobs import runner
+from speakr.models import Job, RecordingPassage, Segment
+from speakr.queue import LANGUAGE, MEANING, QUEUES, ROUTES, SPEECH
+from speakr.services import mending, passages
+from speakr.settings import Settings
+from tests.api.library import embed_all, say, write
+from tests.conftest import Person
+from tests.fakes import FakeEmbedder, MemoryDoorbell
+from tests.jobs.looking import job_of
+
+Work = Callable[[], int]
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    return replace(settings, embedding_model="fake-1")
+
+
+def passages_of(recording_id: int) -> list[RecordingPassage]:
+    release()
+    return list(
+        db.session.scalars(
+            select(RecordingPassage)
+            .where(RecordingPassage.recording_id == recording_id)
+            .order_by(RecordingPassage.position)
+        )
+    )
+
+
+def state_of(person: Person, recording_id: int) -> str:
+    return person.get(f"/api/v1/recordings/{recording_id}/status").json["status"]
+
+
+def fail(error: Exception) -> Callable[[object], None]:
+    def raise_it(_: object) -> None:
+        raise error
+
+    return raise_it
+
+
+# -- after a transcript
+
+
+def test_a_transcript_is_followed_by_its_passages(
+    alice: Person, recorded: int, work: Work, embedder: FakeEmbedder
+) -> None:
+    work()
+    (passage,) = passages_of(recorded)
+    segments = db.session.scalars(select(Segment).where(Segment.recording_id == recorded)).all()
+    assert (passage.first_segment_id, passage.last_segment_id) == (
+        min(segment.id for segment in segments),
+        max(segment.id for segment in segments),
+    )
+    assert (passage.start, passage.end) == (segments[0].start, segments[-1].end)
+    assert (passage.model, passage.is_current, len(passage.vector)) == ("fake-1", True, 16)
+    assert embedder.asked == [[" ".join(segment.text for segment in segments)]]
+    job = job_of(recorded, JobKind.EMBED)
+    assert (job.state, job.progress) == (JobState.SUCCEEDED, 100)
+    told = alice.get(f"/api/v1/jobs/{job.id}").json
+    assert (told["kind"], told["state"]) == ("embed", "succeeded")
+
+
+def test_it_is_the_last_that_workers_look_for() -> None:
+    assert ROUTES[JobKind.EMBED][0] == MEANING == QUEUES[-1]
+    assert {ROUTES[kind][0] for kind in JobKind if kind is not JobKind.EMBED} == {LANGUAGE, SPEECH}
+
+
+def test_nobody_waits_in_line_behind_it(alice: Person, upload: Callable, doorbell: MemoryDoorbell) -> None:
+    write(alice, "The dog")
+    assert passages.queue_missing() == 1
+    recording = upload(alice).json["id"]
+    assert alice.get(f"/api/v1/recordings/{recording}/status").json["queue_position"] == 1
+
+
+@pytest.mark.parametrize("error", [ConnectorUnavailable("down"), ConnectorRejected("bad key")])
+def test_a_model_that_fails_holds_nothing_up(
+    alice: Person, recorded: int, work: Work, embedder: FakeEmbedder, error: Exception
+) -> None:
+    embedder.before = fail(error)
+    work()
+    assert state_of(alice, recorded) == "COMPLETED"
+    job = job_of(recorded, JobKind.EMBED)
+    assert job.state is (JobState.FAILED if isinstance(error, ConnectorRejected) else JobState.QUEUED)
+    assert state_of(alice, recorded) == "COMPLETED"
+    embedder.before = lambda _: None
+    with unit_of_work() as session:
+        session.get_one(Job, job.id).not_before = None
+    if job.state is JobState.FAILED:
+        assert alice.post(f"/api/v1/jobs/{job.id}/retry").status_code == 202
+        work()
+    else:
+        runner.run(job.id)
+    assert len(passages_of(recorded)) == 1
+
+
+def test_without_a_model_nothing_is_queued(
+    alice: Person, recorded: int, work: Work, monkeypatch: pytest.MonkeyPatch, count_statements: Callable
+) -> None:
+    off = replace(plugged(), settings=replace(plugged().settings, embedding_model=""))
+    plumbing.plug_in(off)
+    work()
+    release()
+    kinds = db.session.scalars(select(Job.kind).where(Job.recording_id == recorded)).all()
+    assert JobKind.TRANSCRIBE in kinds
+    assert JobKind.EMBED not in kinds
+    with count_statements() as counted:
+        assert passages.queue_missing() == 0
+    assert counted.number == 0
+    for mode in ("meaning", "hybrid"):
+        answer = alice.get(f"/api/v1/search?q=heard&mode={mode}")
+        assert (answer.status_code, answer.json["code"]) == (400, "no_embedding_model")
+        assert "EMBEDDING_MODEL_NAME" in answer.json["error"]
+        assert "mode" in answer.json["errors"]
+    assert alice.get("/api/v1/search?q=heard").json["mode_used"] == "words"
+
+
+def test_a_job_that_outlives_the_model_fails(alice: Person, doorbell: MemoryDoorbell) -> None:
+    recording = write(alice, "The dog")
+    passages.queue_missing()
+    plumbing.plug_in(replace(plugged(), make_embedder=lambda: None))
+    runner.run(doorbell.rings.pop()[1])
+    job = job_of(recording, JobKind.EMBED)
+    assert (job.state, job.error_code) == (JobState.FAILED, "no_embedding_model")
+
+
+# -- changes
+
+
+def replace_transcript(recording_id: int, *said: str) -> None:
+    with unit_of_work() as session:
+        session.query(Segment).filter_by(recording_id=recording_id).delete()
+        passages.put_out_of_date(recording_id)
+        say(session, recording_id, *said)
+
+
+def test_a_new_transcript_is_embedded_anew_and_the_old_one_not_found(
+    alice: Person, recorded: int, work: Work, doorbell: MemoryDoorbell, embedder: FakeEmbedder
+) -> None:
+    work()
+    last_before = passages_of(recorded)[0].last_segment_id
+    assert alice.post(f"/api/v1/recordings/{recorded}/transcribe", json={}).status_code == 200
+    found = []
+    while doorbell.rings:
+        kind, job_id, _ = doorbell.rings.pop(0)
+        if kind is JobKind.EMBED:
+            found.append(alice.get("/api/v1/search?q=heard&mode=meaning").json["results"])
+        runner.run(job_id)
+    assert found == [[]], "between the two"
+    (after,) = passages_of(recorded)
+    assert after.is_current
+    assert after.first_segment_id > last_before
+    assert embedder.asked == [embedder.asked[0], ["heard"]], "the same words are not asked about again"
+    assert len(alice.get("/api/v1/search?q=heard&mode=meaning").json["results"]) == 1
+
+
+def test_only_what_is_new_is_asked_about(
+    alice: Person, doorbell: MemoryDoorbell, embedder: FakeEmbedder
+) -> None:
+    long = [f"{animal} " * 100 for animal in ("dog", "cat", "walrus")]
+    recording = write(alice, *long)
+    embed_all(doorbell)
+    assert [len(texts) for texts in embedder.asked] == [3]
+    vectors = [passage.vector for passage in passages_of(recording)]
+    replace_transcript(recording, long[0], "budget " * 100, long[2], long[0])
+    with unit_of_work() as session:
+        session.query(Job).delete()
+    embed_all(doorbell)
+    assert embedder.asked[1:] == [["budget " * 99 + "budget"]]
+    again = [passage.vector for passage in passages_of(recording)]
+    assert (again[0], again[2], again[3]) == (vectors[0], vectors[2], vectors[0])
+
+
+def test_a_model_with_other_dimensions_is_asked_about_all(
+    alice: Person, doorbell: MemoryDoorbell, embedder: FakeEmbedder
+) -> None:
+    recording = write(alice, "dog " * 100, "cat " * 100)
+    embed_all(doorbell)
+    replace_transcript(recording, "dog " * 100, "budget " * 100)
+    with unit_of_work() as session:
+        session.query(Job).delete()
+    embedder.dimensions = 9
+    embed_all(doorbell)
+    assert [len(passage.vector) for passage in passages_of(recording)] == [18, 18]
+
+
+def test_a_transcript_replaced_meanwhile_is_not_given_the_old_ones_passages(
+    alice: Person, doorbell: MemoryDoorbell, embedder: FakeEmbedder
+) -> None:
+    recording = write(alice, "The dog")
+    passages.queue_missing()
+    embedder.before = lambda _: replace_transcript(recording, "The cat")
+    runner.run(doorbell.rings.pop()[1])
+    job = job_of(recording, JobKind.EMBED)
+    assert (job.state, job.error_code) == (JobState.QUEUED, "transcript_replaced")
+    assert passages_of(recording) == []
+
+
+def test_a_recording_deleted_meanwhile_leaves_nothing(
+    alice: Person, doorbell: MemoryDoorbell, embedder: FakeEmbedder
+) -> None:
+    recording = write(alice, "The dog")
+    passages.queue_missing()
+    embedder.before = lambda _: alice.delete(f"/api/v1/recordings/{recording}")
+    runner.run(doorbell.rings.pop()[1])
+    assert passages_of(recording) == []
+
+
+def test_a_job_run_twice_stores_once(alice: Person, doorbell: MemoryDoorbell, embedder: FakeEmbedder) -> None:
+    recording = write(alice, "The dog")
+    passages.queue_missing()
+    _, job_id, _ = doorbell.rings.pop()
+    embedder.before = lambda _: runner.run(job_id)
+    runner.run(job_id)
+    assert len(embedder.asked) == 1
+    assert len(passages_of(recording)) == 1
+
+
+# -- recordings from before there was a model
+
+
+@pytest.fixture
+def mend(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    def now_and_not_later() -> None:
+        monkeypatch.setattr(mending, "_next_passages", 0.0)
+        mending.mend()
+
+    return now_and_not_later
+
+
+def test_old_recordings_are_queued_a_few_at_a_time_the_newest_first(
+    alice: Person, bob: Person, doorbell: MemoryDoorbell, mend: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(passages, "MOST_WAITING", 2)
+    made = [write(person, "The dog") for person in (alice, bob, alice)]
+    write(alice, has_transcription=False)
+    mend()
+    assert len(doorbell.rings) == 2
+    mend()
+    assert len(doorbell.rings) == 2, "what waits is enough"
+    embed_all(doorbell)
+    for _ in range(2):
+        while doorbell.rings:
+            runner.run(doorbell.rings.pop(0)[1])
+        mend()
+    assert doorbell.rings == []
+    assert [len(passages_of(recording)) for recording in made] == [1, 1, 1]
+    jobs = db.session.scalars(select(Job.recording_id).order_by(Job.id)).all()
+    assert sorted(jobs) == made
+    assert jobs[:2] in ([made[2], made[1]], [made[1], made[2]])
+
+
+def test_a_transcript_without_a_word_is_looked_at_once(
+    alice: Person, doorbell: MemoryDoorbell, embedder: FakeEmbedder
+) -> None:
+    recording = write(alice, " ", "")
+    embed_all(doorbell)
+    with unit_of_work() as session:
+        session.query(Job).delete()
+    assert passages.queue_missing() == 0
+    assert embedder.asked == []
+    assert [passage.vector for passage in passages_of(recording)] == [b""]
+
+
+def test_after_a_failure_old_recordings_wait_and_are_tried_again(
+    alice: Person, doorbell: MemoryDoorbell, embedder: FakeEmbedder
+) -> None:
+    first, second = write(alice, "The dog"), write(alice, "The cat")
+    passages.queue_missing()
+    embedder.before = fail(ConnectorRejected("bad key"))
+    while doorbell.rings:
+        runner.run(doorbell.rings.pop(0)[1])
+    write(alice, "The walrus")
+    assert passages.queue_missing() == 0
+    with unit_of_work() as session:
+        session.query(Job).update({"finished_at": now() - timedelta(minutes=11)})
+    assert passages.queue_missing() == 1, "others, but not yet the same"
+    with unit_of_work() as session:
+        session.query(Job).update({"queued_at": now() - timedelta(minutes=61)})
+    embedder.before = lambda _: None
+    embed_all(doorbell)
+    assert len(passages_of(first)) == len(passages_of(second)) == 1
+    of_first = db.session.scalars(select(Job.state).where(Job.recording_id == first)).all()
+    assert of_first == [JobState.SUCCEEDED], "of tries that failed only the last is kept"
+
+
+def test_another_model_embeds_everything_anew(
+    alice: Person, doorbell: MemoryDoorbell, embedder: FakeEmbedder
+) -> None:
+    recording = write(alice, "The dog")
+    embed_all(doorbell)
+    with unit_of_work() as session:
+        session.query(Job).delete()
+    plumbing.plug_in(replace(plugged(), settings=replace(plugged().settings, embedding_model="fake-2")))
+    embedder.model = "fake-2"
+    embed_all(doorbell)
+    assert [passage.model for passage in passages_of(recording)] == ["fake-2"]
+    assert len(embedder.asked) == 2
