@@ -51,9 +51,9 @@ def hear(chance: random.Random, spoken: Sequence[Word], start: float, end: float
 
 
 def talks(seams: int, seed: int) -> Iterator[tuple[list[Word], list[Heard]]]:
-    """Yield talks with four seams each, so many altogether: what was said, and what was heard of each chunk."""
+    """Yield talks with four seams each, so many altogether or a few more: what was said, and what was heard of each chunk."""
     chance = random.Random(seed)  # noqa: S311 - the same each time
-    for _ in range(seams // SEAMS_EACH):
+    for _ in range(-(-seams // SEAMS_EACH)):
         cuts = [0.0]
         for _ in range(SEAMS_EACH):
             cuts.append(cuts[-1] + chance.uniform(8.0, 15.0))
