@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from speakr.connectors.transcription.base import SAMPLE_RATE, AudioChunk
 from speakr.connectors.transcription.embedded import EmbeddedConnector
 from speakr.domain.errors import ConnectorRejected, ConnectorUnavailable
 from speakr.domain.transcript import Hints, Segment, Span
+from speakr.media.speech import find_speech
 from tests.connectors.conftest import MakeChunk, read_clip
 
 CLIPS = ("librivox_0880", "cards_001", "cards_003", "cards_005", "goforward", "flite_slt_01")
@@ -101,6 +103,23 @@ def test_two_spans_of_one_chunk_read_like_two_chunks(embedded: EmbeddedConnector
     assert [segment.confidence for segment in together] == pytest.approx(
         [segment.confidence for segment in alone], abs=1e-3
     )
+
+
+@pytest.mark.parametrize("cut", [2.7, 3.5])
+def test_a_cut_inside_a_word_costs_none(embedded: EmbeddedConnector, cut: float):
+    (speech,) = find_speech(read_clip("librivox_0870"))
+    samples = read_clip("librivox_0870")[int(speech.start * SAMPLE_RATE) : int(speech.end * SAMPLE_RATE)]
+    whole = AudioChunk(samples, 0.0, (Span(0.0, speech.duration),))
+    told: list[Segment] = []
+    halves = replace(whole, spans=(Span(0.0, cut), Span(cut, speech.duration)))
+    heard = embedded.transcribe(halves, Hints(), told.append).segments
+    assert told == list(heard)
+    assert len(heard) == 2
+    around = [
+        [word.text for each in segments for word in each.words if abs(word.start - cut) < 2.0]
+        for segments in (heard, hear(embedded, whole))
+    ]
+    assert around[0] == around[1]
 
 
 @pytest.mark.parametrize("level", [0, 7])

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any, Self
 
 from speakr.connectors.transcription.base import SAMPLE_RATE, AudioChunk, Capabilities, OnSegment
@@ -21,6 +22,7 @@ from speakr.connectors.transcription.plain_text import write_text
 from speakr.connectors.transcription.profanity import mask
 from speakr.connectors.transcription.words import mean_probability
 from speakr.domain.errors import ConnectorRejected, ConnectorUnavailable
+from speakr.domain.seams import Heard, repair
 from speakr.domain.transcript import Hints, Hypothesis, Segment, Span, Word
 from speakr.settings import Settings
 
@@ -29,6 +31,10 @@ FRAMES_PER_SECOND = 100
 DECODER_OPTIONS = {"lw": 5.5, "fwdflat": False, "loglevel": "FATAL"}
 """Language weight 5.5 and no second (flat lexicon) pass: as right as any other setting, at 0.7 of the time.
 The best-path pass stays on, since the word probabilities come from its lattice."""
+
+OVERLAP_SECONDS = 2.0
+"""How far neighbours are heard into each other where speech goes on too long to be one utterance."""
+_TOUCHING_SECONDS = 0.01
 
 _NOT_A_WORD = re.compile(r"^(<.*>|\[.*\]|\+\+.*\+\+)$")
 _PRONUNCIATION_MARK = re.compile(r"\(\d+\)$")
@@ -50,6 +56,7 @@ class EmbeddedConnector:
         target_chunk_seconds=30.0,
         max_chunk_seconds=120.0,
         languages=frozenset({"en"}),
+        overlap_seconds=OVERLAP_SECONDS,
     )
     default_model: str | None = None
     models: Sequence[str] = ()
@@ -70,13 +77,15 @@ class EmbeddedConnector:
         return self.capabilities
 
     def transcribe(self, chunk: AudioChunk, hints: Hints, on_segment: OnSegment) -> Hypothesis:
-        """Hear each span by itself; a span without words gives no segment."""
+        """Hear each span by itself, and a little of its neighbours' where it was cut from them inside speech.
+
+        A span without words gives no segment.
+        """
         hotwords = read_hotwords(hints.hotwords or "")
         chunk = self._quieter(chunk)
-        segments = []
-        for span in chunk.spans:
-            words = self._hear(chunk, span, tuple(hotwords))
-            chunk.errand.breathe()
+        segments: list[Segment] = []
+
+        def keep(words: Sequence[Word]) -> None:
             if self._masks_profanity:
                 words = tuple(mask(word) for word in words)
             if words:
@@ -85,10 +94,26 @@ class EmbeddedConnector:
                     end=words[-1].end,
                     text=write_text(words, hotwords),
                     confidence=mean_probability(words),
-                    words=words,
+                    words=tuple(words),
                 )
                 on_segment(segment)
                 segments.append(segment)
+
+        before: Heard | None = None
+        overlaps = _overlaps(chunk.spans)
+        for at, span in enumerate(chunk.spans):
+            wide = Span(span.start - overlaps[at], span.end + overlaps[at + 1])
+            words = self._hear(chunk, wide, tuple(hotwords))
+            chunk.errand.breathe()
+            heard = Heard(span.start, span.end, _as_segments(words))
+            if before is not None and overlaps[at]:
+                left, right = repair([before, heard], [OVERLAP_SECONDS])
+                before, heard = replace(before, segments=left), replace(heard, segments=right)
+            if before is not None:
+                keep(_words_of(before))
+            before = heard
+        if before is not None:
+            keep(_words_of(before))
         return Hypothesis(segments=tuple(segments), language="en")
 
     def _quieter(self, chunk: AudioChunk) -> AudioChunk:
@@ -135,6 +160,24 @@ class EmbeddedConnector:
             except (ImportError, RuntimeError) as error:
                 raise ConnectorRejected("The embedded recogniser is not installed completely.") from error
         return self._decoder
+
+
+def _overlaps(spans: Sequence[Span]) -> list[float]:
+    """Return how far to hear beyond each edge: before the first span, between each two, after the last.
+
+    Spans that touch were cut from each other inside speech. What chunks share with their neighbours is in them already.
+    """
+    touching = [later.start - earlier.end < _TOUCHING_SECONDS for earlier, later in pairwise(spans)]
+    return [0.0, *(OVERLAP_SECONDS if touches else 0.0 for touches in touching), 0.0]
+
+
+def _as_segments(words: Sequence[Word]) -> Sequence[Segment]:
+    text = " ".join(word.text for word in words)
+    return (Segment(words[0].start, words[-1].end, text, words=words),) if words else ()
+
+
+def _words_of(heard: Heard) -> list[Word]:
+    return [word for segment in heard.segments for word in segment.words]
 
 
 def _words(spoken: Sequence[Any], start: float, end: float) -> list[Word]:
