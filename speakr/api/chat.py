@@ -8,14 +8,22 @@ from flask.views import MethodView
 
 from speakr.api.blueprint import noun
 from speakr.api.idempotent import idempotent_and_slow
-from speakr.api.schemas.chat import ChatIn, ChatOut, SuggestedNamesOut, TitleOut
+from speakr.api.recordings import filters_of
+from speakr.api.schemas.chat import (
+    ChatIn,
+    ChatOut,
+    LibraryChatIn,
+    LibraryChatOut,
+    SuggestedNamesOut,
+    TitleOut,
+)
 from speakr.domain.conversation import Role, Turn
 from speakr.domain.permissions import Scope
-from speakr.services import chat, identification, titles
+from speakr.services import chat, identification, library_chat, titles
 from speakr.web.identity import actor, needs
 from speakr.web.rate_limits import RateClass
 
-blp = noun("chat", "Questions about a recording, its title, and who speaks in it")
+blp = noun("chat", "Questions about recordings, their titles, and who speaks in them")
 
 
 @blp.route("/recordings/<id:recording_id>/chat")
@@ -31,6 +39,21 @@ class Chat(MethodView):
         """Ask about a recording; the answer cites the segments it rests on."""
         history = [Turn(Role(turn["role"]), turn["content"]) for turn in asked["conversation_history"] or ()]
         return chat.ask(actor(), recording_id, asked["message"], history)
+
+
+@blp.route("/chat")
+class LibraryChat(MethodView):
+    """A conversation about all recordings."""
+
+    @needs(Scope.PROCESS, RateClass.PROCESSING)
+    @idempotent_and_slow
+    @blp.doc(operationId="chatWithLibrary")
+    @blp.arguments(LibraryChatIn)
+    @blp.response(200, LibraryChatOut)
+    def post(self, asked: dict[str, Any]) -> Any:
+        """Ask about all recordings one may see; the answer cites the segments it rests on."""
+        history = [Turn(Role(turn["role"]), turn["content"]) for turn in asked["conversation_history"] or ()]
+        return library_chat.ask(actor(), asked["message"], history, filters_of(asked))
 
 
 @blp.route("/recordings/<id:recording_id>/regenerate_title")

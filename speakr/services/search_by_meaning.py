@@ -2,8 +2,7 @@
 
 Nearness has no end: everything is near to some degree. So the nearest passages are taken, a fixed number, and their
 recordings are ranked by the best of them. Both ways together are fused by rank alone, for their scores cannot be
-compared (Cormack, Clarke & Büttcher 2009, "Reciprocal rank fusion outperforms Condorcet and individual rank learning
-methods").
+compared.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from typing import Any
 
 from speakr.domain import search as questions
 from speakr.domain.errors import EmbeddingModelUnavailable, Invalid
+from speakr.domain.fusion import fuse
 from speakr.domain.permissions import Actor
 from speakr.domain.quotes import quote
 from speakr.domain.search import Field, Mode, Term
@@ -23,8 +23,6 @@ from speakr.services.search_matches import MOST_MATCHES, Match
 
 NEAREST = 300
 """Passages that are taken for near."""
-RANK_CONSTANT = 60
-"""From the paper: how little the first ranks count for more than the next."""
 
 
 def find(
@@ -80,15 +78,6 @@ def find(
         ),
         mode,
     )
-
-
-def fuse(*rankings: Sequence[int]) -> list[int]:
-    """Return what stands in any of the rankings, best first; of equals the greater id."""
-    scores: dict[int, float] = defaultdict(float)
-    for ranking in rankings:
-        for rank, each in enumerate(ranking, start=1):
-            scores[each] += 1.0 / (RANK_CONSTANT + rank)
-    return sorted(scores, key=lambda each: (-scores[each], -each))
 
 
 def _matches(

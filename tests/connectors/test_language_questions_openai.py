@@ -288,3 +288,28 @@ def test_of_a_long_line_the_sentence_that_fits_is_quoted():
     text = "We had lunch. " * 30 + "The server arrives in March. " + "Then we left. " * 30
     _, (source,) = resolve_citations("The server arrives in March [1].", [Line("A", text, 0.0)])
     assert source.quote == "The server arrives in March."
+
+
+# -- out of several recordings
+
+
+def of_many(*texts: str) -> list[Line]:
+    return [
+        Line("Ann", text, 61.0, origin=f"“Talk {at}” of 2024-01-{15 + at}") if text else Line("", "", 0.0)
+        for at, text in enumerate(texts)
+    ]
+
+
+def test_lines_of_several_recordings_tell_which(connector: LanguageConnector, provider: FakeProvider):
+    provider.answers(chat_reply("In “Talk 2” of 2024-01-17 Ann said it costs 900 [3]. It flies [1]."))
+    lines = of_many("It costs 800.", "", "It costs 900.")
+    answer = connector.chat(ChatRequest(lines=lines, question="What does it cost?"))
+    (request,) = provider.requests
+    assert material_of(request) == (
+        "[1] 01:01 Ann in “Talk 0” of 2024-01-15: It costs 800.\n"
+        "[3] 01:01 Ann in “Talk 2” of 2024-01-17: It costs 900."
+    )
+    assert "several recordings" in system_of(request)
+    assert "one recording" not in system_of(request)
+    assert [source.quote for source in answer.sources] == ["It costs 900.", "It costs 800."]
+    assert answer.unverified == ["It flies"], "titles and dates of recordings are known, flying is not"

@@ -14,9 +14,10 @@ from speakr.db import db
 from speakr.domain.permissions import Scope
 from speakr.web.identity import Access, access_of
 from tests.conftest import _empty_tables, multipart, wav
+from tests.matrix.meanings import build_with_meanings
 from tests.matrix.policies import Case
 from tests.matrix.routes import ROUTES
-from tests.matrix.world import World, build, leaks
+from tests.matrix.world import World, leaks
 
 _PARAMETER = re.compile(r"<(?:[a-z]+:)?([a-z_]+)>")
 
@@ -53,12 +54,14 @@ CALLS = [Call(key, case) for key, cases in ROUTES.items() for case in cases]
 
 @pytest.fixture
 def settings(settings: Any) -> Any:
-    return replace(settings, enable_folders=True, webhook_allowed_hosts="127.0.0.1/32")
+    return replace(
+        settings, enable_folders=True, webhook_allowed_hosts="127.0.0.1/32", embedding_model="fake-1"
+    )
 
 
 @pytest.fixture
 def world(app: Flask) -> World:
-    return build()
+    return build_with_meanings()
 
 
 @pytest.fixture
@@ -68,7 +71,7 @@ def rebuild(app: Flask) -> Callable[[], World]:
     def again() -> World:
         db.session.remove()
         _empty_tables()
-        return build()
+        return build_with_meanings()
 
     return again
 

@@ -79,8 +79,16 @@ _RECORDINGS = {
         # Somebody else's template is not there, also for who may see the recording.
         Case(MINE, query="template_id={template_id}", shows=("templatebody",), name="through a template"),
     ],
+    f"POST {_V1}/chat": [
+        Case(ANYBODY, fixed(message="What of the quarterly numbers?")),
+        Case(ANYBODY, lambda ids: {"message": "Quarterly?", "tag_id": ids["tag_id"]}, name="tag"),
+    ],
     f"GET {_V1}/search": [
         Case(ANYBODY, query="q=quarterly", shows=("title", "summary", "said", "notes", "tag", "othersaid")),
+        *(
+            Case(ANYBODY, query=f"q=quarterly&mode={mode}", shows=("said", "tag", "othersaid"), name=mode)
+            for mode in ("meaning", "hybrid")
+        ),
         Case(ANYBODY, query="q=quarterly&field=notes", shows=("notes",), name="notes"),
         Case(ANYBODY, query="q=quarterly&tag_id={tag_id}", shows=("title",), name="tag"),
         Case(ANYBODY, query="q=quarterly&folder_id={folder_id}", shows=("title",), name="folder"),

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from marshmallow import fields, pre_load, validate
 
 from speakr.api.schemas.fields import NOT_BLANK, SegmentSourceOut, Wire, text
-from speakr.api.schemas.recordings import STATUSES
+from speakr.api.schemas.recordings import STATUSES, RecordingListQuery
 from speakr.domain.conversation import Role
+from speakr.domain.search import Mode
 
 LONGEST_MESSAGE = 20_000
 LONGEST_TURN = 100_000
@@ -62,6 +63,41 @@ class ChatOut(Wire):
         metadata={"description": "Statements of the answer that its sources do not bear out."},
     )
     coverage = fields.Float(required=True, metadata={"description": "Share of segments read, 0 to 1."})
+
+
+class LibraryChatIn(ChatIn, RecordingListQuery):
+    """A question about all recordings one may see, or those that the filters of the list leave."""
+
+    class Meta(RecordingListQuery.Meta):
+        """marshmallow's place for options."""
+
+        exclude = ("page", "per_page", "sort_by", "sort_order", "q", "search", "cursor", "shared")
+
+
+class LibrarySourceOut(SegmentSourceOut):
+    """Words of one of the recordings."""
+
+    recording_id = fields.Integer(required=True)
+    recording_title = fields.String(required=True)
+
+
+class LibraryChatOut(Wire):
+    """An answer in Markdown; `[1]` in it is the first of the sources."""
+
+    response = fields.String(required=True)
+    sources = fields.List(fields.Nested(LibrarySourceOut), required=True)
+    unverified = fields.List(
+        fields.String(),
+        required=True,
+        metadata={"description": "Statements of the answer that its sources do not bear out."},
+    )
+    mode_used = fields.String(
+        required=True,
+        validate=validate.OneOf([Mode.WORDS.value, Mode.HYBRID.value]),
+        metadata={
+            "description": "How passages were looked for: hybrid with an embedding model, words without."
+        },
+    )
 
 
 class TitledRecordingOut(Wire):

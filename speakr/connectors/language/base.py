@@ -18,6 +18,8 @@ class Line:
     text: str
     start: float
     end: float | None = None
+    origin: str = ""
+    """The recording it is out of, where there are lines of several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,8 @@ class Title:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatRequest:
     """A whole transcript, a question about it, and what was asked and answered before, oldest first.
+
+    Or passages of several transcripts: then every line that says something tells its `origin`.
 
     `language` is the ISO 639-1 code to answer in, if asked for. `notes` is what is known of the recording
     besides: its title, its date, its owner's notes.

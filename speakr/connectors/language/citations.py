@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from speakr.connectors.language.base import Line, Source
-from speakr.connectors.language.lines import clock_time, one_line
+from speakr.connectors.language.lines import clock_time, one_line, who
 from speakr.connectors.language.quotes import quote_from
 from speakr.connectors.language.sentences import find_words
 
@@ -33,7 +33,7 @@ _RANGE = re.compile(r"(\d+)(?:\s*[–-]\s*(\d+))?")  # noqa: RUF001 - as above
 def number_lines(lines: Sequence[Line]) -> list[str]:
     """Write lines for a model, numbered from 1; lines without a word are left out and keep their numbers."""
     return [
-        f"[{number}] {clock_time(line.start)} {one_line(line.speaker)}: {piece}"
+        f"[{number}] {clock_time(line.start)} {who(line)}: {piece}"
         for number, line in enumerate(lines, start=1)
         for piece in pieces(one_line(line.text))
     ]

@@ -91,9 +91,7 @@ class Evidence:
     def is_named(self, name: str, sources: Sequence[Source]) -> bool:
         """Tell whether somebody is named near these sources, or speaks there."""
         around = self._around(source.line for source in sources)
-        near = {
-            word for at in around for word in find_words(f"{self._lines[at].speaker} {self._lines[at].text}")
-        }
+        near = {word for at in around for word in find_words(_heard(self._lines[at]))}
         return set(find_words(name)) <= near or name in {self._lines[at].speaker for at in around}
 
     def _source(self, at: int, text: str) -> Source:
@@ -126,11 +124,10 @@ class Evidence:
         spoken = " ".join(self._lines[at].text for at in around)
         # A line with a number in it is the one that tells the number; else it may have been said beside it.
         told = numbers_in(" ".join(self._lines[at].text for at in places)) or numbers_in(spoken)
+        told |= numbers_in(" ".join(self._lines[at].origin for at in places))
         if not numbers_in(_ONE.sub("", text)) <= told:
             return False
-        near = {
-            word for at in around for word in find_words(f"{self._lines[at].speaker} {self._lines[at].text}")
-        }
+        near = {word for at in around for word in find_words(_heard(self._lines[at]))}
         if any(name not in near for name in self._names(text)):
             return False
         if self._translated:
@@ -186,7 +183,7 @@ class Evidence:
 
     def _content(self, at: int) -> frozenset[str]:
         if at not in self._keys:
-            self._keys[at] = _content(f"{self._lines[at].speaker} {self._lines[at].text}")
+            self._keys[at] = _content(_heard(self._lines[at]))
         return self._keys[at]
 
     @cached_property
@@ -204,6 +201,11 @@ class Evidence:
     @cached_property
     def _speakers(self) -> frozenset[str]:
         return frozenset(part for line in self._lines for part in find_words(line.speaker))
+
+
+def _heard(line: Line) -> str:
+    """Return what a line says, and by whom and where."""
+    return f"{line.speaker} {line.origin} {line.text}"
 
 
 def _content(text: str) -> frozenset[str]:

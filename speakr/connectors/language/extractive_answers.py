@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from speakr.connectors.language.base import ChatRequest, Line, Source
 from speakr.connectors.language.function_words import ENGLISH_FUNCTION_WORDS, function_words
 from speakr.connectors.language.lexrank import pick_sentences
-from speakr.connectors.language.lines import full_clock_time, one_line
+from speakr.connectors.language.lines import full_clock_time, one_line, who
 from speakr.connectors.language.passages import rank_lines, stem
 from speakr.connectors.language.quotes import quote_from
 from speakr.connectors.language.sentences import find_words
@@ -16,6 +16,7 @@ from speakr.domain.conversation import Role
 
 NOTICE = "*Extractive answer: passages picked from the transcript on this server, without a language model.*"
 NO_MATCH = "Nothing in this recording matches the question: none of its words is spoken here."
+NO_MATCH_IN_MANY = "Nothing in the recordings matches the question: none of its words is spoken there."
 NO_WORDS = "Nobody says a word in this recording."
 OVERVIEW = (
     "The question names nothing to look for, so these are the passages that are most like all the others:"
@@ -49,6 +50,7 @@ def answer_from_lines(request: ChatRequest) -> tuple[str, list[Source]]:
     words = [find_words(line.text) for line in request.lines]
     if not any(words):
         return f"{NOTICE}\n\n{NO_WORDS}", []
+    is_of_many = any(line.origin for line in request.lines)
     stop = function_words(words)
     question = _understand(request, stop)
     by_named = {at for at, line in enumerate(request.lines) if line.speaker in question.speakers}
@@ -61,14 +63,14 @@ def answer_from_lines(request: ChatRequest) -> tuple[str, list[Source]]:
     stems = [[stem(word) for word in each] for each in words]
     ranked = rank_lines(stems, question.words, by_named)
     if not ranked:
-        return f"{NOTICE}\n\n{NO_MATCH}", []
+        return f"{NOTICE}\n\n{NO_MATCH_IN_MANY if is_of_many else NO_MATCH}", []
     best = ranked[0][1]
     matches = [at for at, score in ranked[:MOST_MATCHES] if score >= LEAST_RELATIVE_SCORE * best]
     chosen = _with_context(matches, words, request.lines)
     text, sources = _quote(request.lines, chosen, question.words.values())
     spoken = {word for each in stems for word in each}
     missing = [word for stemmed, word in question.words.items() if stemmed not in spoken]
-    if missing:
+    if missing and not is_of_many:  # of many recordings only some passages are at hand
         text += "\n\nNot spoken in this recording: " + ", ".join(f"“{word}”" for word in missing) + "."
     return f"{NOTICE}\n\n{text}", sources
 
@@ -111,7 +113,7 @@ def _with_context(matches: Iterable[int], words: Sequence[Sequence[str]], lines:
 def _quote(lines: Sequence[Line], chosen: Iterable[int], wanted: Collection[str]) -> tuple[str, list[Source]]:
     sources = [Source(at, quote_from(lines[at], wanted)) for at in chosen if one_line(lines[at].text)]
     bullets = [
-        f"- {one_line(lines[source.line].speaker)} at {full_clock_time(lines[source.line].start)}: "
+        f"- {who(lines[source.line])} at {full_clock_time(lines[source.line].start)}: "
         f"“{source.quote}” [{number}]"
         for number, source in enumerate(sources, start=1)
     ]

@@ -22,6 +22,12 @@ def _clock(seconds: float) -> tuple[int, int, int]:
     return minutes // 60, minutes % 60, rest
 
 
+def who(line: Line) -> str:
+    """Write who speaks, and in which recording if there are several."""
+    speaker = one_line(line.speaker)
+    return f"{speaker} in {one_line(line.origin)}" if line.origin else speaker
+
+
 def one_line(text: str) -> str:
     """Return the text with every run of white space made one blank."""
     return " ".join(text.split())

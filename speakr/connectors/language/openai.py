@@ -167,7 +167,12 @@ class OpenAILanguageConnector:
 
     def chat(self, request: ChatRequest) -> ChatAnswer:
         """Answer out of the whole transcript: at once if it fits, else out of notes on its parts."""
-        ask = partial(question_messages, question=request.question, language=request.language)
+        ask = partial(
+            question_messages,
+            question=request.question,
+            language=request.language,
+            is_of_many=any(line.origin for line in request.lines),
+        )
         history = newest_that_fit(request.history, self._context_tokens // 4)
         if self._room(*(ask(stage, "", history=history) for stage in Stage)) < LEAST_ROOM_TOKENS:
             history = []

@@ -17,6 +17,7 @@ NOTHING_FOUND = frozenset({"-", "–", "—", "-."})  # noqa: RUF001 - some mode
 """How a model says that a part holds nothing about the question."""
 
 _ROLE = "You answer questions about one recording for people who rely on the answers."
+_ROLE_OF_MANY = "You answer questions about somebody's recordings for people who rely on the answers."
 _READ = "I have read the material."
 """Some models insist that the sides take turns, so somebody must speak between the material and the question."""
 
@@ -47,15 +48,33 @@ _TASKS: Mapping[Stage, str] = {
         f"in square brackets are those of the transcript's lines. {_ANSWER_RULES} Do not mention the notes."
     ),
 }
+_TASKS_OF_MANY: Mapping[Stage, str] = {
+    **_TASKS,
+    Stage.WHOLE: (
+        "The material are passages out of the transcripts of several recordings, not whole ones; behind each "
+        f"speaker stand the recording's title and date. Say which recording a statement is from. {_ANSWER_RULES}"
+    ),
+    Stage.MERGE: (
+        "The material are notes on passages out of several recordings, taken to answer the user's last message; the "
+        f"numbers in square brackets are those of the passages' lines. {_ANSWER_RULES} Do not mention the notes."
+    ),
+}
 
 
 def question_messages(
-    stage: Stage, text: str, *, question: str, history: Sequence[Turn], language: str | None
+    stage: Stage,
+    text: str,
+    *,
+    question: str,
+    history: Sequence[Turn],
+    language: str | None,
+    is_of_many: bool = False,
 ) -> Messages:
-    """Return the messages for one step towards an answer."""
+    """Return the messages for one step towards an answer, out of one recording or of many."""
     writes_answer = stage in {Stage.WHOLE, Stage.MERGE}
-    task = [_TASKS[stage], *([_language_rule(language)] if writes_answer else [])]
-    messages = [*fenced_messages(_ROLE, task, text), {"role": Role.ASSISTANT.value, "content": _READ}]
+    tasks, role = (_TASKS_OF_MANY, _ROLE_OF_MANY) if is_of_many else (_TASKS, _ROLE)
+    task = [tasks[stage], *([_language_rule(language)] if writes_answer else [])]
+    messages = [*fenced_messages(role, task, text), {"role": Role.ASSISTANT.value, "content": _READ}]
     if not writes_answer:
         return [*messages, {"role": Role.USER.value, "content": _ask_for_notes(question, history)}]
     for turn in (*history, Turn(Role.USER, question)):
