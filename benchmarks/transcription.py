@@ -16,7 +16,6 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import argparse
 import json
-import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -24,15 +23,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
-import numpy.typing as npt
 
+from evaluation.recordings import Samples, read_audio
+from evaluation.word_errors import align, normalise
 from speakr.connectors.transcription.base import SAMPLE_RATE, AudioChunk
 from speakr.connectors.transcription.embedded import EmbeddedConnector
 from speakr.domain.transcript import Hints, Span
 
-Samples = npt.NDArray[np.int16]
 FindSpeech = Callable[[Samples], Sequence[Span]]
 
 GOAL_REAL_TIME_FACTOR = 0.25
@@ -55,18 +53,6 @@ class Score:
         )
 
 
-def read_audio(path: Path) -> Samples:
-    """Decode a file to int16, shape (n,), 16 kHz mono."""
-    resampler = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
-    with av.open(str(path)) as container:
-        frames = [
-            out.to_ndarray().reshape(-1)
-            for frame in container.decode(audio=0)
-            for out in resampler.resample(frame)
-        ]
-    return np.concatenate(frames)
-
-
 def whole_clip(samples: Samples) -> Sequence[Span]:
     """Take the whole clip for one stretch of speech."""
     return [Span(0.0, samples.size / SAMPLE_RATE)]
@@ -79,22 +65,6 @@ def speech_finder() -> tuple[str, FindSpeech]:
     except ImportError:
         return "whole clips", whole_clip
     return "speakr.media.speech", find_speech
-
-
-def normalize(text: str) -> list[str]:
-    words = re.sub(r"[^a-z' ]", " ", text.lower()).split()
-    return ["mister" if word == "mr" else word for word in words]
-
-
-def count_errors(reference: Sequence[str], heard: Sequence[str]) -> int:
-    """Return the Levenshtein distance in words."""
-    row = list(range(len(heard) + 1))
-    for at, expected in enumerate(reference, start=1):
-        diagonal, row[0] = row[0], at
-        for column, word in enumerate(heard, start=1):
-            cost = min(row[column] + 1, row[column - 1] + 1, diagonal + (expected != word))
-            diagonal, row[column] = row[column], cost
-    return row[-1]
 
 
 def clips(corpus: Path) -> Iterator[dict[str, Any]]:
@@ -127,13 +97,13 @@ def main() -> int:
         started = time.process_time()
         hypothesis = connector.transcribe(AudioChunk(samples, 0.0, spans), Hints(), lambda _: None)
         seconds = time.process_time() - started
-        heard = normalize(" ".join(word.text for segment in hypothesis.segments for word in segment.words))
-        reference = normalize(clip["text"])
+        heard = normalise(" ".join(word.text for segment in hypothesis.segments for word in segment.words))
+        reference = normalise(clip["text"])
         for name in (group_of(clip), "all"):
             score = scores.setdefault(name, Score())
             score.clips += 1
             score.words += len(reference)
-            score.errors += count_errors(reference, heard)
+            score.errors += align(reference, heard).errors.total
             score.audio_seconds += samples.size / SAMPLE_RATE
             score.cpu_seconds += seconds
         if options.verbose:

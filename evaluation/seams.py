@@ -84,8 +84,7 @@ def _scripted(planted: int) -> Figure:
     for spoken, chunks in talks(planted, SEED):
         said = [word.text for word in spoken]
         heard = [word.text for segment in join(chunks, [OVERLAP] * SEAMS_EACH) for word in segment.words]
-        errors = align(said, heard).errors
-        wrong += errors.deleted + errors.inserted + errors.substituted
+        wrong += align(said, heard).errors.total
         seams += SEAMS_EACH
     return Figure("words lost or doubled, scripted", wrong, "", at_most(0), 0, f"{seams} seams")
 

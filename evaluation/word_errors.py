@@ -29,9 +29,14 @@ class WordErrors:
     inserted: int = 0
 
     @property
+    def total(self) -> int:
+        """All errors."""
+        return self.substituted + self.deleted + self.inserted
+
+    @property
     def rate(self) -> float:
         """The word error rate, in percent."""
-        return 100 * (self.substituted + self.deleted + self.inserted) / self.words if self.words else 0.0
+        return 100 * self.total / self.words if self.words else 0.0
 
     def __iadd__(self, other: WordErrors) -> Self:
         self.words += other.words
