@@ -118,7 +118,7 @@ def test_chapters_begin_where_the_subject_changes() -> None:
         right = {at for at in found if any(abs(at - change) <= 1 for change in true)}
         changes, hits, false = changes + len(true), hits + len(right), false + len(found) - len(right)
         seconds += lines[-1].start
-    assert hits / changes >= 0.9, (hits, changes)
+    assert hits / changes >= 0.97, (hits, changes)
     assert false / (seconds / 600) <= 1.0, false
 
 

@@ -30,8 +30,10 @@ DEPTH_DEVIATIONS = 1.0
 LEAST_DEPTH = 0.12
 PAUSE_SECONDS = 1.5
 PAUSE_BONUS, SPEAKER_BONUS, MARKER_BONUS = 0.10, 0.05, 0.10
-PLACE_WEIGHT = 0.25
-"""How much a pause or another speaker counts against the words of one sentence."""
+PLACE_WEIGHT = 8.0
+"""How much a pause or another speaker counts against the words of the sentences near a boundary."""
+UNHEARD_WEIGHT = 0.3
+"""What a word counts that one side has not used yet: it may still."""
 FARTHEST_MOVE_SENTENCES = 40
 MOST_MOVES = 3
 LEAST_GAIN = 2.0
@@ -226,12 +228,19 @@ def _best_place(sums: npt.NDArray[np.float32], bonus: Vector, edges: tuple[int, 
     reach = min(FARTHEST_MOVE_SENTENCES, (gap - first) // 2, (end - gap) // 2)
     low, high = gap - reach, gap + reach
     before, after = sums[low] - sums[first], sums[end] - sums[high]
-    # How much more each sentence near the boundary belongs before it than after it.
+    # How much likelier each sentence near the boundary is among those before it than among those after it.
     rows = sums[low + 1 : high + 1] - sums[low:high]
-    belongs = np.array([_cosine(row, before) - _cosine(row, after) for row in rows])
+    belongs = rows @ (_log_shares(before) - _log_shares(after))
     fits = np.concatenate([[0.0], np.cumsum(belongs)]) + PLACE_WEIGHT * bonus[low - 1 : high]
     # Of equals the last: an answer belongs to what it answers.
     return low + len(fits) - 1 - int(np.argmax(fits[::-1]))
+
+
+def _log_shares(terms: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return the logarithms of how likely each term is where these were spoken, shape (v,)."""
+    weights = terms + np.float32(UNHEARD_WEIGHT)
+    shares: npt.NDArray[np.float32] = np.log(weights / weights.sum())
+    return shares
 
 
 def _title(sentences: Sequence[Sentence], stop: frozenset[str]) -> str:
