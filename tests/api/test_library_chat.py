@@ -105,6 +105,7 @@ def test_the_embedded_engine_quotes_out_of_several_recordings(
         assert source["quote"] in db.session.get_one(Segment, source["segment_id"]).text
 
 
+@pytest.mark.parametrize("mode", ["words"], indirect=True)
 def test_where_nothing_matches_no_model_is_asked(
     alice: Person, make: Callable[..., int], writer: FakeWriter, embedder: FakeEmbedder
 ) -> None:
@@ -139,6 +140,7 @@ def test_what_speaks_most_of_it_is_read_and_not_everything(
     assert len(blanks) == 2, "two passages, with nothing said between them"
 
 
+@pytest.mark.parametrize("mode", ["words"], indirect=True)
 def test_statements_that_nothing_bears_out_are_marked(
     alice: Person, make: Callable[..., int], writer: FakeWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -152,6 +154,7 @@ def test_statements_that_nothing_bears_out_are_marked(
     assert ask(alice, "The walrus?").json["unverified"] == ["It flies."]
 
 
+@pytest.mark.parametrize("mode", ["words"], indirect=True)
 def test_what_was_said_in_another_language_is_found_by_its_words(
     alice: Person, make: Callable[..., int], writer: FakeWriter
 ) -> None:
@@ -218,6 +221,7 @@ def test_filters_are_those_of_the_list(
 # -- what goes wrong
 
 
+@pytest.mark.parametrize("mode", ["words"], indirect=True)
 @pytest.mark.parametrize(
     ("body", "field"),
     [
@@ -244,11 +248,13 @@ def test_bad_bodies_are_told_by_field(
     assert writer.questions == embedder.asked == []
 
 
+@pytest.mark.parametrize("mode", ["words"], indirect=True)
 def test_the_token_needs_the_scope(make_person: Callable[..., Person]) -> None:
     reader = make_person("reader", scopes=frozenset({Scope.READ, Scope.WRITE}))
     assert ask(reader, "walrus?").json["code"] == "scope_missing"
 
 
+@pytest.mark.parametrize("mode", ["words"], indirect=True)
 def test_a_language_model_that_is_away_is_told(
     alice: Person, make: Callable[..., int], writer: FakeWriter
 ) -> None:
@@ -263,6 +269,7 @@ def test_a_language_model_that_is_away_is_told(
     assert "10.0.0.7" not in answer.text
 
 
+@pytest.mark.parametrize("mode", ["hybrid"], indirect=True)
 def test_without_the_embedding_model_words_are_enough(
     alice: Person, make: Callable[..., int], embedder: FakeEmbedder, writer: FakeWriter
 ) -> None:
@@ -276,6 +283,7 @@ def test_without_the_embedding_model_words_are_enough(
     assert shown(writer) == ["The walrus"]
 
 
+@pytest.mark.parametrize("mode", ["words"], indirect=True)
 def test_who_has_spent_all_tokens_may_not_ask(
     alice: Person, make: Callable[..., int], writer: FakeWriter
 ) -> None:
@@ -298,6 +306,7 @@ def test_no_transaction_is_open_while_the_model_thinks(
     assert seen == [False]
 
 
+@pytest.mark.parametrize("mode", ["words"], indirect=True)
 def test_a_question_sent_twice_with_a_key_is_asked_once(
     alice: Person, make: Callable[..., int], writer: FakeWriter
 ) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from marshmallow import fields, pre_load, validate
 
-from speakr.api.schemas.fields import NOT_BLANK, SegmentSourceOut, Wire, text
+from speakr.api.schemas.fields import NOT_BLANK, SegmentSourceOut, StrictBoolean, Wire, an_id, text
 from speakr.api.schemas.recordings import STATUSES, RecordingListQuery
 from speakr.domain.conversation import Role
 from speakr.domain.search import Mode
@@ -72,6 +72,11 @@ class LibraryChatIn(ChatIn, RecordingListQuery):
         """marshmallow's place for options."""
 
         exclude = ("page", "per_page", "sort_by", "sort_order", "q", "search", "cursor", "shared")
+
+    # JSON has types, which a query has not.
+    tag_id = an_id()
+    inbox = StrictBoolean()
+    starred = StrictBoolean()
 
 
 class LibrarySourceOut(SegmentSourceOut):
