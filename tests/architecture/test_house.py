@@ -11,7 +11,7 @@ import pytest
 from importlinter.cli import lint_imports
 
 from speakr import connectors
-from speakr.connectors import language, transcription
+from speakr.connectors import embedding, language, transcription
 from speakr.domain.events import EVENTS, EventType
 from speakr.domain.jobs import JobKind
 from speakr.jobs.runner import HANDLERS
@@ -65,7 +65,7 @@ def test_every_registered_name_leads_somewhere() -> None:
     for _, path in ROUTES.values():
         assert callable(resolve_name(":".join(path.rsplit(".", 1))))
     assert callable(resolve_name(":".join(HELPER_PATH.rsplit(".", 1))))
-    for registry in (transcription.CONNECTORS, language.CONNECTORS):
+    for registry in (transcription.CONNECTORS, language.CONNECTORS, embedding.CONNECTORS):
         for factory in registry.values():
             assert callable(resolve_name(factory))
     assert set(STORAGES) == {"file", "s3", "memory"}
