@@ -7,12 +7,15 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from evaluation.recordings import Entry, entries, samples_of, text_of
 from evaluation.report import Figure, Goal, Table, at_least, at_most
 from evaluation.transcribing import Cost, hear
 from evaluation.word_errors import WordErrors, normalise, word_errors
-from speakr.connectors.transcription.base import TranscriptionConnector
+from speakr.connectors.transcription.base import SAMPLE_RATE, AudioChunk, TranscriptionConnector
 from speakr.connectors.transcription.embedded import EmbeddedConnector
+from speakr.domain.transcript import Hints, Span
 
 HUMAN = "people reading"
 MEETINGS = "scripted meetings"
@@ -58,6 +61,7 @@ def measure(corpus: Path, engine: TranscriptionConnector) -> list[Table]:
     untreated = (
         EmbeddedConnector(masks_profanity=False, denoises=False) if engine.name == "embedded" else None
     )
+    _load(engine)
     for entry in entries(corpus):
         text, kind = text_of(entry), kind_of(entry)
         if entry["kind"] == "no-speech":
@@ -78,6 +82,12 @@ def measure(corpus: Path, engine: TranscriptionConnector) -> list[Table]:
             Figure("words heard where nobody speaks", invented, "", at_most(0), 0, f"{silent} recordings")
         )
     return [Table(f"Words: error rates of {engine.name}", figures)]
+
+
+def _load(engine: TranscriptionConnector) -> None:
+    """Have an engine load its model, which takes the same for a minute and for ten hours and is not counted."""
+    ramp = np.arange(SAMPLE_RATE, dtype=np.int16)
+    engine.transcribe(AudioChunk(ramp, 0.0, (Span(0.0, 1.0),)), Hints(), lambda _: None)
 
 
 def _add(found: Sum, engine: TranscriptionConnector, corpus: Path, entry: Entry, text: str) -> None:
