@@ -101,11 +101,12 @@ class _Story:
         return [name, figures, "0 lost, alive, <= 2 lines/s"]
 
 
-def _live_through(made: House, trouble: Callable[[], None]) -> _Story:
+def _live_through(made: House, trouble: Callable[[], None], *, backlog: int) -> _Story:
     """Tell four webhooks of event after event while there is trouble, and until all is sent."""
     with Receiver() as receiver, tempfile.TemporaryDirectory(prefix="spk-b-") as folder:
-        receiver.script_all(reply(200, after=0.02))
+        receiver.script_all(reply(200, after=0.25))
         made.add_webhooks([receiver.url(f"/{n}", host=f"127.0.0.{n + 1}") for n in range(WEBHOOKS)])
+        confirmed, refused = made.emit(backlog), 0  # something to send and to write all the while
         dispatcher = DispatcherProcess(
             made.settings, Path(folder) / "log"
         )  # not on the disk that will be full
@@ -114,7 +115,6 @@ def _live_through(made: House, trouble: Callable[[], None]) -> _Story:
         said, spent, began = dispatcher.said(), processor_seconds(dispatcher.process.pid), time.monotonic()
         troubled = threading.Thread(target=trouble)
         troubled.start()
-        confirmed, refused = [], 0
         while troubled.is_alive():
             try:
                 confirmed += made.emit()
@@ -151,7 +151,7 @@ def outages(database: str, *, full: bool) -> list[Row]:
         with house(database) as made:
             lasting = [*[5.0 if full else 2.0] * (TIMES - 1), _LOCKED_LONGEST_SECONDS]
             path = str(db.engine.url.database)
-            story = _live_through(made, lambda: _lock_again_and_again(path, lasting))
+            story = _live_through(made, lambda: _lock_again_and_again(path, lasting), backlog=1_000)
         return [story.row(f"G4 SQLite locked {TIMES} times, once for {_LOCKED_LONGEST_SECONDS:.0f} s")]
     with _folder_of_a_cluster() as folder:
         cluster = Cluster(folder)
@@ -159,7 +159,7 @@ def outages(database: str, *, full: bool) -> list[Row]:
         try:
             with house(database, place=cluster.url) as made:
                 away = 5.0 if full else 1.5
-                story = _live_through(made, lambda: _restart_again_and_again(cluster, away))
+                story = _live_through(made, lambda: _restart_again_and_again(cluster, away), backlog=600)
         finally:
             cluster.stop()
     return [story.row(f"G4 PostgreSQL restarted {TIMES} times, away for {away:g} s each time")]
@@ -224,7 +224,7 @@ def _on_a_small_disk(database: str, folder: Path) -> _Story:
             open_things.callback(cluster.stop)
             place = cluster.url
         made = open_things.enter_context(house(database, place=place))
-        return _live_through(made, lambda: _fill_up(folder / "ballast"))
+        return _live_through(made, lambda: _fill_up(folder / "ballast"), backlog=600)
 
 
 def _fill_up(ballast: Path) -> None:
