@@ -40,6 +40,7 @@ from speakr.db import db, unit_of_work
 from speakr.models import Delivery, Event
 from speakr.services import events
 from speakr.webhooks.retry_schedule import pause_before
+from speakr.webhooks.slots import PER_WEBHOOK, TOTAL
 from tests.webhooks.receiver import Answer, Receiver, drip, hang, reply
 
 Row = list[str]
@@ -161,7 +162,7 @@ def crash(database: str, *, full: bool) -> list[Row]:
         spent = attempts_spent()
     return [
         [f"G2 {kills} kills in {count:,} deliveries: lost / changed / attempts spent", f"{lost} / {changed} / {spent}", "0 / 0 / 0"],
-        ["G2 sent again", str(repeated), f"<= {kills} x {min(256, hooks * 8)}"],
+        ["G2 sent again", str(repeated), f"<= {kills} x {min(TOTAL, hooks * PER_WEBHOOK)}"],
         ["G2 first request after a new start, worst", f"{max(resumed):.2f} s", "<= 2 s"],
     ]  # fmt: skip
 

@@ -18,11 +18,13 @@ from speakr.egress import parse_url
 from speakr.services.deliveries.claiming import Waiting
 from speakr.webhooks.pace import Pace, Paces
 
-TOTAL = 256
+TOTAL = 512
+"""Enough that waiting for answers of 100 ms does not leave us idle, and fewer sockets than a process may open."""
+
 PER_HOST = 32
 PER_WEBHOOK = 8
 PER_SLOW_WEBHOOK = 2
-FOR_ALL_SLOW = 64
+FOR_ALL_SLOW = TOTAL // 4
 FOR_URGENT = 8
 """On top of all: somebody sits at a screen and waits for the outcome."""
 
