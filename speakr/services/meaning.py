@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from sqlalchemy import and_, func, or_, select, union_all
+from sqlalchemy import ColumnElement, and_, any_, func, or_, select, union_all
 
 from speakr.backends import Backends, plugged
 from speakr.connectors.embedding.base import EmbeddingConnector
@@ -122,10 +122,13 @@ def nearest(actor: Actor, vector: bytes, filters: listing.Filters, most: int) ->
     question = np.frombuffer(vector, "<f2").astype(np.float32)
     ids, scores = np.empty((0, 2), np.int64), np.empty(0, np.float32)
     rows = db.session.connection().execute(
-        _visible(actor, filters, len(vector)), execution_options={"yield_per": PASSAGES_AT_ONCE}
+        _visible(actor, filters), execution_options={"yield_per": PASSAGES_AT_ONCE}
     )
-    for block in rows.partitions():
-        vectors = np.frombuffer(b"".join(row.vector for row in block), "<f2").reshape(len(block), -1)
+    for read in rows.partitions():
+        block = [row for row in read if len(row.vector) == len(vector)]  # a model may change under its name
+        if not block:
+            continue
+        vectors = np.frombuffer(b"".join(row.vector for row in block), "<f2").reshape(-1, len(question))
         ids = np.concatenate([ids, np.array([(row.recording_id, row.position) for row in block], np.int64)])
         scores = np.concatenate([scores, vectors.astype(np.float32) @ question])
         if len(scores) > most:
@@ -139,7 +142,7 @@ def nearest(actor: Actor, vector: bytes, filters: listing.Filters, most: int) ->
     return sorted(found, key=lambda near: (-near.score, -near.recording_id, near.position))
 
 
-def _visible(actor: Actor, filters: listing.Filters, length: int) -> Any:
+def _visible(actor: Actor, filters: listing.Filters) -> Any:
     """Return the query for all passages of an actor's own recordings and of those shown to them, with vectors."""
     own = select(Recording.id).where(Recording.user_id == actor.user_id, *listing.narrowing(actor, filters))
     others = select(Recording.id).where(
@@ -147,11 +150,13 @@ def _visible(actor: Actor, filters: listing.Filters, length: int) -> Any:
         Recording.id.in_(access.ids_shown_to(actor)),
         *listing.narrowing_of_others(filters),
     )
+    visible = union_all(own, others)
+    is_visible: ColumnElement[bool] = _P.recording_id.in_(visible)
+    if db.engine.dialect.name == "postgresql":
+        # As an array, which is made first and looked up in at once. A join may be planned as a loop in a loop.
+        is_visible = _P.recording_id == any_(func.array(visible.scalar_subquery()))
     return select(_P.recording_id, _P.position, _P.vector).where(
-        _P.recording_id.in_(union_all(own, others)),
-        _P.is_current,
-        _P.model == plugged().settings.embedding_model,
-        func.length(_P.vector) == length,  # a model may change under its name
+        is_visible, _P.is_current, _P.model == plugged().settings.embedding_model
     )
 
 

@@ -311,7 +311,7 @@ def test_a_large_library_takes_as_many_statements_as_a_small_one(
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_only_ones_own_passages_are_read(alice: Person) -> None:
-    query = meaning._visible(Actor(alice.id, "alice", is_admin=False, scopes=frozenset()), Filters(), 16)
+    query = meaning._visible(Actor(alice.id, "alice", is_admin=False, scopes=frozenset()), Filters())
     steps = db.session.connection().exec_driver_sql(
         f"EXPLAIN QUERY PLAN {query.compile(db.engine, compile_kwargs={'literal_binds': True})}"
     )
