@@ -10,6 +10,7 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from sqlalchemy import and_, func, select
@@ -83,7 +84,7 @@ def terms_of(question: str) -> list[Term]:
     """Return what to look for: the words of a question that say something, the longest of them."""
     words = words_of(question)
     terms: dict[Term, None] = {}
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for word, following in pairwise([*words, ""]):
         if is_character(word):
             if is_character(following):
                 terms[Term((word, following))] = None

@@ -106,10 +106,12 @@ def test_the_embedded_engine_quotes_out_of_several_recordings(
 
 
 @pytest.mark.parametrize("mode", ["words"], indirect=True)
+@pytest.mark.parametrize("message", ["Pineapples?", "What is it?", "?!", "Done"])
 def test_where_nothing_matches_no_model_is_asked(
-    alice: Person, make: Callable[..., int], writer: FakeWriter, embedder: FakeEmbedder
+    alice: Person, make: Callable[..., int], writer: FakeWriter, message: str
 ) -> None:
-    answer = ask(alice, "Pineapples?").json
+    make(alice, "The walrus")
+    answer = ask(alice, message, conversation_history=[{"role": "user", "content": ""}]).json
     assert (answer["response"], answer["sources"]) == (library_chat.NOTHING, [])
     assert writer.questions == []
     assert tokens_of(alice) == 0
