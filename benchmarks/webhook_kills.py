@@ -40,6 +40,9 @@ Row = list[str]
 
 SERVERS, CLIENTS, EACH = 3, 4, 50
 _BUSY_WORKERS = 4
+_ANSWERS = 8
+"""So many between two kills, at least."""
+
 _UPLOAD = "/api/v1/recordings/upload"
 
 
@@ -251,7 +254,9 @@ def _kill_the_api(database: str, kills: int) -> Row:
             client.start()
         for _ in range(kills):
             before = sum(len(client.answered) for client in clients)
-            stack.wait_for(lambda n=before: sum(len(one.answered) for one in clients) > n, "served")  # type: ignore[misc]
+            stack.wait_for(
+                lambda n=before: sum(len(one.answered) for one in clients) >= n + _ANSWERS, "served"
+            )  # type: ignore[misc]
             time.sleep(dice.uniform(0.0, 0.2))
             servers.kill()
         for client in clients:
