@@ -119,7 +119,7 @@ def test_noise_goes_and_speech_stays_where_it_was():
     assert clean.size == mixed.size
     pause = slice(SAMPLE_RATE // 2, SAMPLE_RATE)
     gained = 20 * np.log10(mixed[pause].astype(float).std() / max(clean[pause].astype(float).std(), 1e-3))
-    assert gained > 15
+    assert 15 < gained < 20.5  # a little is left on purpose
     lags = range(-40, 41)
     middle = clip[SAMPLE_RATE : 3 * SAMPLE_RATE]
     match = [

@@ -27,6 +27,9 @@ logger = structlog.get_logger(__name__)
 
 NOISY_BELOW_DB: Final = 12.0
 """Plain recordings read 15 to 26, noisy ones 8 to 9."""
+CLEANED_SHARE: Final = 0.9
+"""The rest is the sound as it was: a little of the noise covers what its removal leaves behind, which the recogniser takes
+for words. Measured at 10 dB of pink noise and of hum: 20 words of 72 wrong, with nothing left in 29, untreated 36."""
 LEVEL_FRAME_SAMPLES: Final = 320
 FLOOR_PERCENTILE: Final = 10.0
 
@@ -64,7 +67,10 @@ def signal_to_noise_db(samples: Samples, spans: Sequence[Span], start: float) ->
 
 
 def denoise(samples: Samples) -> Samples:
-    """Return the samples without noise, of the same length and at the same places; as they are without the library."""
+    """Return the samples with hardly any noise, of the same length and at the same places.
+
+    Without the library they are returned as they are.
+    """
     library = _library()
     if library is None:
         return samples
@@ -80,7 +86,8 @@ def denoise(samples: Samples) -> Samples:
     finally:
         library.rnnoise_destroy(state)
     clean = _downsampled(padded[DELAY_SAMPLES : DELAY_SAMPLES + wide.size])
-    return np.clip(np.rint(clean), -32768, 32767).astype(np.int16)
+    mixed = CLEANED_SHARE * clean + (1 - CLEANED_SHARE) * samples
+    return np.clip(np.rint(mixed), -32768, 32767).astype(np.int16)
 
 
 @functools.cache
