@@ -22,7 +22,7 @@ from speakr.connectors.language.sentences import find_words
 from speakr.db import db
 from speakr.domain.errors import EmbeddingModelUnavailable
 from speakr.domain.fusion import fuse
-from speakr.domain.passages import Passage, cut
+from speakr.domain.passages import LONGEST, Passage, cut
 from speakr.domain.permissions import Actor
 from speakr.domain.search import Field, Mode, Term
 from speakr.domain.words import is_character, words_of
@@ -36,8 +36,6 @@ MOST_RECORDINGS = 8
 """In which passages are looked for by their words."""
 MOST_TERMS = 8
 NEWEST_WITH_A_WORD = 200
-LONGEST_MEANT = 2000
-"""In characters, of a question that is embedded."""
 
 _SHORTEST_PREFIX = 4
 _S = Segment.__table__.c
@@ -62,7 +60,7 @@ def find(actor: Actor, question: str, filters: listing.Filters) -> Found:
     used = Mode.WORDS
     if passages.is_wanted():
         try:
-            vector = meaning.vector_of(question[:LONGEST_MEANT])
+            vector = meaning.vector_of(question[:LONGEST])
         except EmbeddingModelUnavailable:
             pass  # words are looked for all the same
         else:

@@ -94,7 +94,8 @@ def vector_of(question: str) -> bytes:
         logger.warning("embedding_model_failed", code=error.slug, reason=error.message)
         asked = getattr(error, "retry_after_seconds", None) or RETRY_AFTER_SECONDS
         pause = min(max(asked, 1.0), LONGEST_RETRY_AFTER_SECONDS)
-        asker.away_until = time.monotonic() + pause
+        if isinstance(error, TransientJobError):  # what is refused may be this one question
+            asker.away_until = time.monotonic() + pause
         raise _unavailable(pause) from error
     return vector
 

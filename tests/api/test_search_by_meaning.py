@@ -247,6 +247,16 @@ def test_a_model_that_failed_is_left_alone_for_a_while(
     assert ask(alice, "dog", "hybrid").json["mode_used"] == "hybrid"
 
 
+def test_a_question_that_is_refused_spoils_it_for_nobody(alice: Person, embedder: FakeEmbedder) -> None:
+    def refuse(texts: list[str]) -> None:
+        if "bad" in texts[0]:
+            raise ConnectorRejected("not this")
+
+    embedder.before = refuse
+    assert ask(alice, "bad", "hybrid").json["mode_used"] == "words"
+    assert ask(alice, "dog", "hybrid").json["mode_used"] == "hybrid"
+
+
 def test_no_transaction_is_open_while_the_model_thinks(alice: Person, embedder: FakeEmbedder) -> None:
     seen = []
     embedder.before = lambda _: seen.append(db.session().in_transaction())
