@@ -13,6 +13,7 @@ import orjson
 import structlog
 from cryptography.fernet import InvalidToken
 from sqlalchemy import (
+    Executable,
     Select,
     String,
     bindparam,
@@ -30,7 +31,7 @@ from speakr.db import UTCDateTime, db
 from speakr.domain.clock import now
 from speakr.domain.deliveries import FIRST_OF_ALL
 from speakr.models import Delivery, Webhook
-from speakr.services.deliveries.states import IS_OPEN
+from speakr.services.deliveries.states import IS_OPEN, has_id
 from speakr.services.sealing import unseal
 from speakr.services.webhooks import ROTATION_OVERLAP
 
@@ -191,23 +192,25 @@ def _headers(sealed: str, secret_key: str) -> tuple[tuple[str, str], ...] | None
     return None if text is None else tuple(orjson.loads(text).items())
 
 
-_CLAIM = (
-    update(Delivery)
-    .where(Delivery.id.in_(bindparam("ids", expanding=True)), _IS_FREE, IS_OPEN)
-    .values(claimed_until=bindparam("until"))
-    .returning(
-        Delivery.id,
-        Delivery.webhook_id,
-        Delivery.event_uuid,
-        # As text: a type that only a newer version knows must not stop the others.
-        type_coerce(Delivery.event_type, String(_LONGEST_WORD)).label("event_type"),
-        Delivery.body,
-        Delivery.attempt_count,
-        Delivery.next_attempt_at,
-        Delivery.created_at,
+@functools.cache
+def _claim(dialect: str) -> Executable:
+    return (
+        update(Delivery)
+        .where(has_id(dialect), _IS_FREE, IS_OPEN)
+        .values(claimed_until=bindparam("until"))
+        .returning(
+            Delivery.id,
+            Delivery.webhook_id,
+            Delivery.event_uuid,
+            # As text: a type that only a newer version knows must not stop the others.
+            type_coerce(Delivery.event_type, String(_LONGEST_WORD)).label("event_type"),
+            Delivery.body,
+            Delivery.attempt_count,
+            Delivery.next_attempt_at,
+            Delivery.created_at,
+        )
+        .execution_options(synchronize_session=False)
     )
-    .execution_options(synchronize_session=False)
-)
 
 
 def claim_due(shares: Sequence[tuple[Waiting, int]], urgent: Sequence[Waiting] = ()) -> list[Dispatch]:
@@ -228,7 +231,7 @@ def claim_due(shares: Sequence[tuple[Waiting, int]], urgent: Sequence[Waiting] =
     if not ids:
         return []
     until = moment + timedelta(seconds=_CLAIM_TIMEOUTS * plugged().settings.webhook_timeout_seconds)
-    rows = {row.id: row for row in db.session.execute(_CLAIM, {"ids": ids, "until": until})}
+    rows = {row.id: row for row in db.session.execute(_claim(dialect), {"ids": ids, "until": until})}
     webhooks = {waiting.webhook_id: waiting for waiting in (*urgent, *(waiting for waiting, _ in shares))}
     return [
         _dispatch(webhooks[rows[each].webhook_id], rows[each], moment, until) for each in ids if each in rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 import structlog
-from sqlalchemy import Table, bindparam, func, or_, select, update
+from sqlalchemy import Executable, Table, bindparam, func, or_, select, update
 
 from speakr.backends import plugged
 from speakr.db import db
@@ -20,7 +21,7 @@ from speakr.domain.webhooks import WhenPaused
 from speakr.models import Delivery, Webhook
 from speakr.services import notices
 from speakr.services.deliveries.claiming import oldest_due_seconds
-from speakr.services.deliveries.states import IS_OPEN
+from speakr.services.deliveries.states import IS_OPEN, has_id
 
 __all__ = ["DUE_STATUSES", "Outcome", "Verdict", "oldest_due_seconds", "settle", "storable"]
 
@@ -102,9 +103,6 @@ _EXISTING_WEBHOOKS = select(Webhook.id).where(Webhook.id.in_(bindparam("ids", ex
 _IS_UNSETTLED = or_(IS_OPEN, Delivery.claimed_until.is_not(None))
 """Also one that its owner has called off while it was under way: it may have arrived all the same."""
 
-_CLAIMS = select(Delivery.id, Delivery.claimed_until, Delivery.status).where(
-    Delivery.id.in_(bindparam("ids", expanding=True)), _IS_UNSETTLED
-)
 _SETTLE = (
     update(_DELIVERIES)
     .where(_DELIVERIES.c.id == bindparam("settled_id"), _IS_UNSETTLED)
@@ -142,7 +140,9 @@ def settle(outcomes: Sequence[Outcome]) -> set[int]:
     changing just now are left out; they are to be tried again, so that nobody waits for a stranger's lock.
     """
     tallies, busy = _lock_webhooks({outcome.webhook_id for outcome in outcomes})
-    rows = db.session.execute(_CLAIMS, {"ids": [outcome.delivery_id for outcome in outcomes]})
+    rows = db.session.execute(
+        _claims(db.engine.dialect.name), {"ids": [outcome.delivery_id for outcome in outcomes]}
+    )
     claims = {row.id: row.claimed_until if row.status in DUE_STATUSES else None for row in rows}
     moment = now()
     changes: list[dict[str, Any]] = []
@@ -165,6 +165,11 @@ def settle(outcomes: Sequence[Outcome]) -> set[int]:
             touched[tally.webhook_id] = tally
     _write(changes, touched.values(), moment)
     return done
+
+
+@functools.cache
+def _claims(dialect: str) -> Executable:
+    return select(Delivery.id, Delivery.claimed_until, Delivery.status).where(has_id(dialect), _IS_UNSETTLED)
 
 
 def _write(changes: Sequence[dict[str, Any]], tallies: Collection[_Tally], moment: datetime) -> None:
