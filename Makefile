@@ -26,7 +26,7 @@ run: $(VENV)/installed-to-run
 	    $(if $(filter no false 0 off,$(SAMPLE)),--no-sample) $(if $(filter yes true 1 on,$(VERBOSE)),--verbose)
 
 test: $(VENV)/installed-to-test
-	@exec $(BIN)/python -m pytest -n $(TESTS_IN_PARALLEL) $(ARGS)
+	@exec $(BIN)/python -m pytest -n $(TESTS_IN_PARALLEL) --dist worksteal $(ARGS)
 
 check: $(VENV)/installed-to-test
 	@$(BIN)/ruff check .

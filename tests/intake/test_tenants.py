@@ -13,7 +13,7 @@ from tests.intake.door import ALICE, BOB, Door, head, read_answer
 
 pytestmark = pytest.mark.stack
 
-PAIRS = 60
+PAIRS = 40
 
 
 def send_in_step(door: Door, number: int) -> list[tuple[str, dict[str, object], str]]:
