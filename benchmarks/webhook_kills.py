@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import http.client
 import json
 import os
@@ -15,6 +16,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -253,10 +255,8 @@ def _kill_the_api(database: str, kills: int) -> Row:
         for client in clients:
             client.start()
         for _ in range(kills):
-            before = sum(len(client.answered) for client in clients)
-            stack.wait_for(
-                lambda n=before: sum(len(one.answered) for one in clients) >= n + _ANSWERS, "served"
-            )  # type: ignore[misc]
+            wanted = _answers(clients) + _ANSWERS
+            stack.wait_for(functools.partial(_have_answers, clients, wanted), "served")
             time.sleep(dice.uniform(0.0, 0.2))
             servers.kill()
         for client in clients:
@@ -274,6 +274,14 @@ def _kill_the_api(database: str, kills: int) -> Row:
     kept = sum(change.is_among(books) for change in cut_off)
     more = f"{len(cut_off)} requests without an answer, {kept} of them done all the same"
     return books.row(f"G1 {kills} kills of the API", more, lost)
+
+
+def _answers(clients: Sequence[_Client]) -> int:
+    return sum(len(client.answered) for client in clients)
+
+
+def _have_answers(clients: Sequence[_Client], wanted: int) -> bool:
+    return _answers(clients) >= wanted
 
 
 def _wait_for_quiet(engine: Engine) -> None:
