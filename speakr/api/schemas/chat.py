@@ -75,8 +75,8 @@ class LibraryChatIn(ChatIn, RecordingListQuery):
 
     # JSON has types, which a query has not.
     tag_id = an_id()
-    inbox = StrictBoolean()
-    starred = StrictBoolean()
+    inbox = StrictBoolean()  # type: ignore[assignment] # a schema may read a field in its own way
+    starred = StrictBoolean()  # type: ignore[assignment] # as above
 
 
 class LibrarySourceOut(SegmentSourceOut):
