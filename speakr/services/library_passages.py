@@ -15,8 +15,7 @@ from typing import Any
 
 from sqlalchemy import and_, func, select
 
-from speakr.connectors.language.extractive_answers import ASKING_WORDS
-from speakr.connectors.language.function_words import ENGLISH_FUNCTION_WORDS
+from speakr.connectors.language.function_words import ASKING_WORDS, ENGLISH_FUNCTION_WORDS
 from speakr.connectors.language.passages import rank_lines, stem
 from speakr.connectors.language.sentences import find_words
 from speakr.db import db

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from speakr.connectors.language.base import ChatRequest, Line, Source
-from speakr.connectors.language.function_words import ENGLISH_FUNCTION_WORDS, function_words
+from speakr.connectors.language.function_words import ASKING_WORDS, ENGLISH_FUNCTION_WORDS, function_words
 from speakr.connectors.language.lexrank import pick_sentences
 from speakr.connectors.language.lines import full_clock_time, one_line, who
 from speakr.connectors.language.passages import rank_lines, stem
@@ -27,14 +27,6 @@ LEAST_RELATIVE_SCORE = 0.4
 """A line that fits much worse than the best one is not shown."""
 SHORT_LINE_WORDS = 4
 OVERVIEW_LINES = 4
-
-ASKING_WORDS = frozenset(
-    """anybody anyone audio call conversation describe discuss discussed discussing explain happen happened
-    interview main major meeting mention mentioned overview point points recap recording somebody someone speak
-    speaker speakers spoke spoken summarise summarize summary talk talked talking tell told topic topics
-    transcript""".split()  # noqa: SIM905 - one can read and edit this; not a list of quoted strings
-)
-"""Words by which people ask about any recording; they do not say what to look for."""
 
 
 @dataclass(frozen=True, slots=True)

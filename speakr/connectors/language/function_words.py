@@ -5,6 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+ASKING_WORDS = frozenset(
+    """anybody anyone audio call conversation describe discuss discussed discussing explain happen happened
+    interview main major meeting mention mentioned overview point points recap recording somebody someone speak
+    speaker speakers spoke spoken summarise summarize summary talk talked talking tell told topic topics
+    transcript""".split()  # noqa: SIM905 - one can read and edit this; not a list of quoted strings
+)
+"""Words by which people ask about any recording; they do not say what to look for."""
+
 ENGLISH_FUNCTION_WORDS = frozenset(
     """a about actually after again all also am an and any are as at back be because been before being but by
     came can can't come could course did didn't do does doesn't doing don't done down each else even every
