@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from speakr.domain.deliveries import DeliveryStatus
-from tests.webhooks.conftest import AddWebhook, Emit
+from tests.webhooks.conftest import AddWebhook, Emit, MakeProcess
 from tests.webhooks.dispatchers import ThreadedDispatcher
 from tests.webhooks.receiver import Receiver
 from tests.webhooks.states import settled, webhook
@@ -66,6 +66,15 @@ def test_certificates_are_checked(
     assert row.status is DeliveryStatus.FAILED
     assert row.error_message == "TLS: the certificate was not accepted (self-signed certificate)."
     assert tls_receiver.requests() == []
+
+
+def test_an_authority_that_the_operator_names_is_trusted(
+    make_process: MakeProcess, tls_receiver: Receiver, self_signed: Path, add_webhook: AddWebhook, emit: Emit
+) -> None:
+    hook = add_webhook(tls_receiver.url("/hook"))
+    emit()
+    make_process(SSL_CERT_FILE=str(self_signed)).start()
+    assert settled(hook).status is DeliveryStatus.SUCCESS
 
 
 @pytest.mark.parametrize("tuned", [{"webhook_timeout_seconds": 1.0}], indirect=True)
