@@ -3,61 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from flask import Flask
 
 from speakr.db import db, unit_of_work
 from speakr.models import (
-    Recording,
-    RecordingShare,
     RecordingSpeaker,
     Segment,
 )
-from speakr.services import search_index
+from tests.api.library import write
 from tests.conftest import Person
-
-
-@pytest.fixture
-def make(app: Flask):
-    """Write a recording with what was said in it, a segment per line."""
-
-    def write(person: Person, *said: str, **values: object) -> int:
-        known = {
-            "title": "A title",
-            "original_filename": "a.wav",
-            "mime_type": "audio/wav",
-            "file_size": 10,
-            "sha256": "0" * 64,
-            "has_transcription": True,
-        }
-        with unit_of_work() as session:
-            row = Recording(user_id=person.id, **{**known, **values})
-            session.add(row)
-            session.flush()
-            session.add_all(
-                Segment(
-                    recording_id=row.id,
-                    position=position,
-                    start=position * 10.0,
-                    end=position * 10.0 + 9,
-                    speaker="SPEAKER_00",
-                    text=text,
-                    words=[],
-                )
-                for position, text in enumerate(said)
-            )
-            search_index.index(row.id)
-            return row.id
-
-    return write
-
-
-@pytest.fixture
-def share(app: Flask):
-    def put(recording_id: int, person: Person) -> None:
-        with unit_of_work() as session:
-            session.add(RecordingShare(recording_id=recording_id, user_id=person.id))
-
-    return put
 
 
 def search(person: Person, q: str, **params: object):
@@ -78,8 +31,8 @@ def matches(person: Person, q: str, **params: object) -> list[dict]:
 # -- what is found where
 
 
-def test_every_kind_of_text_is_found_with_its_place(alice: Person, make) -> None:
-    recording = make(
+def test_every_kind_of_text_is_found_with_its_place(alice: Person) -> None:
+    recording = write(
         alice,
         "nothing here",
         "We saw a walrus at noon",
@@ -117,21 +70,21 @@ def test_every_kind_of_text_is_found_with_its_place(alice: Person, make) -> None
     }
 
 
-def test_all_words_must_be_there_wherever_they_are(alice: Person, make) -> None:
-    both = make(alice, "a walrus", title="On zebras")
-    make(alice, "a walrus")
+def test_all_words_must_be_there_wherever_they_are(alice: Person) -> None:
+    both = write(alice, "a walrus", title="On zebras")
+    write(alice, "a walrus")
     assert found(alice, "WALRUS zebras") == [both]
 
 
-def test_a_speaker_is_shown_by_name(alice: Person, make) -> None:
-    recording = make(alice, "a walrus")
+def test_a_speaker_is_shown_by_name(alice: Person) -> None:
+    recording = write(alice, "a walrus")
     with unit_of_work() as session:
         session.add(RecordingSpeaker(recording_id=recording, label="SPEAKER_00", name="Ann"))
     assert matches(alice, "walrus")[0]["speaker"] == "Ann"
 
 
-def test_a_recording_tells_five_places_and_the_best_of_them(alice: Person, make) -> None:
-    make(
+def test_a_recording_tells_five_places_and_the_best_of_them(alice: Person) -> None:
+    write(
         alice,
         *["the walrus"] * 10,
         "the walrus swims",
@@ -150,8 +103,8 @@ def test_a_recording_tells_five_places_and_the_best_of_them(alice: Person, make)
     assert [place["start_time"] for place in places] == [None, 0.0, 10.0, 100.0, None]
 
 
-def test_newest_first_and_a_page_at_a_time(alice: Person, make) -> None:
-    made = [make(alice, "the walrus", title=f"{n}") for n in range(7)]
+def test_newest_first_and_a_page_at_a_time(alice: Person) -> None:
+    made = [write(alice, "the walrus", title=f"{n}") for n in range(7)]
     first = search(alice, "walrus", per_page=3)
     assert first["pagination"] == {
         "page": 1,
@@ -173,11 +126,9 @@ def test_newest_first_and_a_page_at_a_time(alice: Person, make) -> None:
     assert beyond["pagination"]["total"] == 7
 
 
-def test_many_results_are_counted_up_to_a_thousand(
-    alice: Person, make, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_many_results_are_counted_up_to_a_thousand(alice: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("speakr.services.search.COUNTED", 4)
-    made = [make(alice, "the walrus") for _ in range(7)][::-1]
+    made = [write(alice, "the walrus") for _ in range(7)][::-1]
     pages = [search(alice, "walrus", per_page=2, page=page) for page in (1, 2, 3, 4, 5)]
     told = [[result["recording"]["id"] for result in page["results"]] for page in pages]
     assert told == [made[:2], made[2:4], made[4:6], made[6:], []]
@@ -223,8 +174,8 @@ def test_many_results_are_counted_up_to_a_thousand(
         ("x" * 90, "x" * 64),
     ],
 )
-def test_it_is_found(alice: Person, make, text: str, q: str) -> None:
-    recording = make(alice, "something else", text)
+def test_it_is_found(alice: Person, text: str, q: str) -> None:
+    recording = write(alice, "something else", text)
     assert found(alice, q) == [recording]
     assert "<mark>" in matches(alice, q)[0]["snippet"]
 
@@ -250,13 +201,13 @@ def test_it_is_found(alice: Person, make, text: str, q: str) -> None:
         ("hers", "hers' OR '1'='1"),
     ],
 )
-def test_it_is_not_found(alice: Person, make, text: str, q: str) -> None:
-    make(alice, text)
+def test_it_is_not_found(alice: Person, text: str, q: str) -> None:
+    write(alice, text)
     assert found(alice, q) == []
 
 
-def test_a_phrase_does_not_reach_from_one_segment_into_the_next(alice: Person, make) -> None:
-    make(alice, "quick", "brown")
+def test_a_phrase_does_not_reach_from_one_segment_into_the_next(alice: Person) -> None:
+    write(alice, "quick", "brown")
     assert found(alice, '"quick brown"') == []
     assert len(found(alice, "quick brown")) == 1
 
@@ -294,15 +245,15 @@ def test_a_phrase_does_not_reach_from_one_segment_into_the_next(alice: Person, m
         "a-" * 250,
     ],
 )
-def test_no_question_is_syntax(alice: Person, make, q: str) -> None:
-    make(alice, "the quick brown fox")
+def test_no_question_is_syntax(alice: Person, q: str) -> None:
+    write(alice, "the quick brown fox")
     for field in (None, "title", "notes"):
         params = {"q": q} if field is None else {"q": q, "field": field}
         assert alice.get("/api/v1/search", query_string=params).status_code == 200
 
 
-def test_what_cannot_be_stored_is_dropped(alice: Person, make) -> None:
-    recording = make(alice, "the quick brown fox")
+def test_what_cannot_be_stored_is_dropped(alice: Person) -> None:
+    recording = write(alice, "the quick brown fox")
     assert found(alice, "qu\x00ick") == [recording]
     answer = alice.get("/api/v1/search?q=quick%ED%A0%80")  # a lone surrogate
     assert answer.status_code == 200
@@ -341,8 +292,8 @@ def test_parameters_are_checked(alice: Person, name: str, value: object) -> None
     assert list(answer.json["errors"]) == [name]
 
 
-def test_snippets_are_safe_and_short(alice: Person, make) -> None:
-    make(
+def test_snippets_are_safe_and_short(alice: Person) -> None:
+    write(
         alice,
         "<script>alert('walrus')</script> & co",
         "word " * 300 + "Octopus " + "word " * 300,
