@@ -138,8 +138,10 @@ def compare(
     for at, word in enumerate(talk.words):
         if not any(word.start - reach <= time <= word.end + reach for time in cuts):
             continue
-        damage.lost += after.heard[at] is None and before.heard[at] is not None
-        damage.torn += after.heard[at] not in {None, said[at]} and before.heard[at] == said[at]
+        if before.heard[at] == said[at]:
+            # What is not even heard rightly uncut has no place that could be compared.
+            damage.lost += after.heard[at] is None
+            damage.torn += after.heard[at] not in {None, said[at]}
         damage.doubled += max(0, after.doubled[at] - before.doubled[at])
     return damage
 
