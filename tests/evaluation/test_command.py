@@ -26,7 +26,6 @@ def corpus(tmp_path: Path) -> Path:
     for entry in entries(OWN):
         if entry["id"] in CLIPS:
             file = os.path.relpath((OWN / entry["file"]).resolve(), tmp_path)
-
             lines.append(json.dumps({**entry, "file": file}))
     (tmp_path / "manifest.jsonl").write_text("\n".join(lines))
     return tmp_path
