@@ -44,7 +44,9 @@ def test_run_hands_its_wishes_on(wishes: tuple[str, ...], options: list[str]) ->
 
 def test_test_hands_its_arguments_on() -> None:
     assert re.search(
-        r"-m pytest -n auto --dist worksteal tests/api -k upload$", dry("test", "ARGS=tests/api -k upload"), re.MULTILINE
+        r"-m pytest -n auto --dist worksteal tests/api -k upload$",
+        dry("test", "ARGS=tests/api -k upload"),
+        re.MULTILINE,
     )
 
 
