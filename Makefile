@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-PIP    := $(BIN)/python -m pip -qq --disable-pip-version-check install --no-input
+PIP    := $(BIN)/python -m pip -qq --disable-pip-version-check install --no-input --no-warn-conflicts
 TESTS_IN_PARALLEL ?= auto
 
 .PHONY: run test check bench eval fuzz lock clean

@@ -1,5 +1,6 @@
 """How gunicorn runs the web process: `gunicorn -c config/gunicorn.conf.py wsgi:app`."""
 
+import gc
 import sys
 from pathlib import Path
 
@@ -60,6 +61,12 @@ def on_starting(_server) -> None:  # noqa: ANN001 - gunicorn has no types
 def post_fork(_server, worker) -> None:  # noqa: ANN001
     """Leave no worker behind when the master is killed."""
     die_with_parent(worker.ppid)
+
+
+def post_worker_init(_worker) -> None:  # noqa: ANN001
+    """Have the garbage collector pass by what is loaded for good: it would look at all of it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def child_exit(_server, worker) -> None:  # noqa: ANN001

@@ -184,6 +184,7 @@ def put(body: Any, path: tuple[str | int, ...], value: Any) -> Any:
 TAKEN = [
     ("updateRecording", "meeting_date", ""),  # empties the field
     ("addTags", "tags", "x"),  # one name in place of a list
+    ("updateCurrentUser", "preferences.time_zone", ""),  # the server's
 ]
 """What looks wrong and is documented: operation, field, value."""
 
