@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, false, func, or_, select
+from sqlalchemy import ColumnElement, Row, Select, bindparam, false, func, or_, select
 from sqlalchemy.orm import aliased
 
 from speakr.db import db
@@ -83,6 +84,9 @@ class Filters:
     ids: Sequence[int] | None = None
 
 
+_ANY = Filters()
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """One page: rows of `ITEM_COLUMNS`, what hangs on them, how many there are in all, and where to go on."""
@@ -155,13 +159,42 @@ class _Window:
 
 
 def _read_own(actor: Actor, filters: Filters, window: _Window) -> tuple[Sequence[AnyRow], int]:
+    if filters == _ANY and window.behind is None:
+        return _read_all(actor, window)
     conditions = [Recording.user_id == actor.user_id, *narrowing(actor, filters)]
     total = db.session.scalar(select(func.count()).select_from(Recording).where(*conditions)) or 0
     if not total:
         return [], 0
-    found = window.ids(Recording).where(*conditions).subquery()
+    query = _rows_of(window.ids(Recording).where(*conditions), window.order(Recording))
+    return db.session.connection().execute(query).all(), total
+
+
+def _read_all(actor: Actor, window: _Window) -> tuple[Sequence[AnyRow], int]:
+    """Read a page of a list that nothing narrows. It is the one that is polled, so its queries are made once."""
+    number, page = _queries(window.sort_by, descending=window.descending)
+    owner = {"user_id": actor.user_id}
+    connection = db.session.connection()
+    total: int = connection.execute(number, owner).scalar_one()
+    if not total:
+        return [], 0
+    part = {"most": window.per_page + 1, "skipped": window.skipped}
+    return connection.execute(page, owner | part).all(), total
+
+
+@functools.cache
+def _queries(sort_by: str, *, descending: bool) -> tuple[Select[int], Select[*tuple[Any, ...]]]:
+    """Return the queries for the number of an owner's recordings and for a page of them."""
+    is_own = Recording.user_id == bindparam("user_id")
+    window = _Window(sort_by, descending, None, 0, 0)
+    ids = window.ids(Recording).where(is_own).limit(bindparam("most")).offset(bindparam("skipped"))
+    number = select(func.count()).select_from(Recording).where(is_own)
+    return number, _rows_of(ids, window.order(Recording))
+
+
+def _rows_of(ids: Select[int], order: Sequence[ColumnElement[Any]]) -> Select[*tuple[Any, ...]]:
+    found = ids.subquery()
     query = select(*ITEM_COLUMNS).join_from(found, Recording, Recording.id == found.c.id)
-    return db.session.connection().execute(query.order_by(*window.order(Recording))).all(), total
+    return query.order_by(*order)
 
 
 def _read_of_others(actor: Actor, filters: Filters, window: _Window) -> tuple[Sequence[AnyRow], int]:
