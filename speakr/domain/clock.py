@@ -1,11 +1,19 @@
 """The one clock. Every time in Speakr is an aware UTC datetime."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 
 def now() -> datetime:
     """Return the current time, aware, in UTC."""
     return datetime.now(UTC)
+
+
+def earlier(moment: datetime, by: timedelta) -> datetime:
+    """Return a time so much earlier, or the earliest there is."""
+    try:
+        return moment - by
+    except OverflowError:
+        return datetime.min.replace(tzinfo=UTC)
 
 
 def isoformat_z(moment: datetime) -> str:

@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from speakr.backends import plugged
 from speakr.db import after_commit, db
-from speakr.domain.clock import isoformat_z, now
+from speakr.domain.clock import earlier, isoformat_z, now
 from speakr.domain.deliveries import FIRST_OF_ALL
 from speakr.domain.errors import Invalid
 from speakr.domain.events import EventData, EventType, RecordingEvent
@@ -109,7 +109,7 @@ def list_for(
         query = query.where(Event.type == event_type)
     if since is not None:
         # By id, which is in the index: else a look at the last minute would read years.
-        long_before = Event.occurred_at < since - SLACK
+        long_before = Event.occurred_at < earlier(since, SLACK)
         last_before = select(Event.id).where(mine, long_before).order_by(Event.id.desc()).limit(1)
         query = query.where(Event.id > (db.session.scalar(last_before) or 0), Event.occurred_at >= since)
     if before is not None:

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import undefer
 
 from speakr.db import db
+from speakr.domain.clock import earlier
 from speakr.domain.deliveries import DUE_STATUSES, DeliveryStatus
 from speakr.domain.errors import NotFound
 from speakr.domain.events import EventType
@@ -52,7 +53,7 @@ def last_before(webhook_id: int, moment: datetime) -> int:
     return (
         db.session.scalar(
             select(Delivery.id)
-            .where(Delivery.webhook_id == webhook_id, Delivery.created_at < moment - events.SLACK)
+            .where(Delivery.webhook_id == webhook_id, Delivery.created_at < earlier(moment, events.SLACK))
             .order_by(Delivery.id.desc())
             .limit(1)
         )
