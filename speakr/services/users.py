@@ -125,7 +125,7 @@ def set_email(user: User, email: str | None) -> None:
 
 
 def _is_like(column: Any, text: str) -> Any:
-    # By the database's own idea of lower case on both sides: it knows less letters than Python, so that a name
+    # By the database's own idea of lower case on both sides: it knows fewer letters than Python, so that a name
     # would not be like itself.
     return func.lower(column) == func.lower(text)
 
