@@ -37,6 +37,7 @@ class Engine:
         self.fake.answer = self.answer
         self.well_for = 1_000
         self.then = Reply(500)
+        self.patience = 20.0  # of whoever asks it, in seconds
         self.heard: Counter[str] = Counter()
 
     def answer(self, request: Request) -> Reply:
@@ -48,7 +49,7 @@ class Engine:
         return json_reply({"text": digest, "segments": [{"start": 0.1, "end": 0.5, "text": digest}]})
 
     def connector(self) -> OpenAIConnector:
-        access = OpenAIAccess(base_url=self.fake.url, api_key="sk-secret", timeout_seconds=0.5)
+        access = OpenAIAccess(base_url=self.fake.url, api_key="sk-secret", timeout_seconds=self.patience)
         made = OpenAIConnector(access, models=["whisper-1"], default_model="whisper-1")
         made.capabilities = replace(made.capabilities, target_chunk_seconds=2.0, max_chunk_seconds=4.0)
         return made
@@ -123,6 +124,8 @@ def test_an_engine_that_turns_bad_loses_nothing(
     app: Flask, recorded: int, work: Callable[[], int], first: Engine, then: Reply, code: str
 ):
     first.well_for, first.then = 4, then
+    if then.hang or then.drip_seconds:
+        first.patience = 2.0
     work()
     job = job_of(recorded)
     assert (job.state, job.error_code) == (JobState.QUEUED, code)
