@@ -11,9 +11,11 @@ import os
 from typing import Any
 
 import schemathesis
+from schemathesis.generation import GenerationMode
 from schemathesis.openapi.checks import RejectedPositiveData
 
-from speakr.api.schemas.users import SHORTEST_PASSWORD
+from speakr.api.schemas.users import LONGEST_PASSWORD, SHORTEST_PASSWORD
+from speakr.services import system_settings
 from tests.conftest import wav
 from tests.fuzz.house import HOOK, HOW_MANY, LABELS
 from tests.fuzz.rules import COMPARED, FIELDS_COMPARED, RULES
@@ -23,8 +25,12 @@ IDS: dict[str, list[int]] = HOUSE["ids"]
 OWN = {"user_id": HOUSE["own_user_id"], "token_id": HOUSE["own_token_id"]}
 """Whoever asks: without them everything after would be a 401 and test nothing."""
 
+ENDING = {"mergeSpeaker"}
+"""Operations after which what the path names is gone, beside those that delete."""
+
 KEY = "Idempotency-Key"
 AUDIO = wav(0.2)
+SETTINGS = sorted(system_settings.KNOWN)
 LONGEST_URL = 500
 SMALL = 10_000_000
 """What every limit takes; larger ones may be wrong, and shall then be refused."""
@@ -43,38 +49,46 @@ def map_path_parameters(context: Any, path_parameters: dict[str, Any] | None) ->
 
     The second half of the things is there to be deleted.
     """
+    if context.operation.definition.raw["operationId"] == "resetSetting" and path_parameters:
+        name = str(path_parameters["name"])
+        return path_parameters if len(name) % 2 else {"name": SETTINGS[len(name) // 2 % len(SETTINGS)]}
     numbers = [value for value in (path_parameters or {}).values() if _is_an_id(value)]
     if not path_parameters or len(numbers) != len(path_parameters) or sum(numbers) % 4 == 0:
         return path_parameters
     half = HOW_MANY // 2
-    place = sum(numbers) % half + (half if context.operation.method.upper() == "DELETE" else 0)
+    operation = context.operation.definition.raw
+    is_the_end = context.operation.method.upper() == "DELETE" or operation["operationId"] in ENDING
+    place = sum(numbers) % half + (half if is_the_end else 0)
     return {name: IDS[name][place] if name in IDS else value for name, value in path_parameters.items()}
 
 
 @schemathesis.hook
 def map_case(_context: Any, case: schemathesis.Case) -> schemathesis.Case:
-    """Replace what nobody can guess, or few requests would get past the first question."""
-    key = (case.headers or {}).get(KEY)
-    if isinstance(key, str) and len(key) % 4 and key.isascii() and key.isprintable():
-        # A key is bound to one request: the same one has the same key, another has another.
-        told = repr((case.method, case.path, case.path_parameters, case.query, case.body))
-        case.headers[KEY] = f"{key}{hashlib.sha256(told.encode(errors='replace')).hexdigest()}"[-255:]
-    if isinstance(case.body, dict) and len(case.body) % 5:
-        _fill_in(case.operation.definition.raw["operationId"], case.body)
+    """Replace what nobody can guess, or few requests would get past the first question.
+
+    A request that is meant to be wrong stays as it is, but for what would spoil all that follows.
+    """
+    operation = case.operation.definition.raw["operationId"]
+    if isinstance(case.body, dict):
+        _protect(operation, case.body)
+    if case.meta is None or case.meta.generation.mode is not GenerationMode.NEGATIVE:
+        _bind_key(case)
+        if isinstance(case.body, dict) and len(case.body) % 5:
+            _fill_in(operation, case.path_parameters or {}, case.body)
     return case
 
 
-def _fill_in(operation: str, body: dict[str, Any]) -> None:
-    if operation == "uploadRecording" and "file" in body:
-        body["file"] = AUDIO
-    elif operation in {"createWebhook", "updateWebhook"} and _is_an_address(body.get("url")):
-        body.update(url=HOOK["url"])
-        if body.get("allow_http", False) is False:
-            body["allow_http"] = True
-    elif operation == "updateCurrentUser":
+def _bind_key(case: schemathesis.Case) -> None:
+    """Give the same request the same key and another one another, for a key is bound to one request."""
+    key = (case.headers or {}).get(KEY)
+    if isinstance(key, str) and len(key) % 4 and key.isascii() and key.isprintable():
+        told = repr((case.method, case.path, case.path_parameters, case.query, case.body))
+        case.headers[KEY] = f"{key}{hashlib.sha256(told.encode(errors='replace')).hexdigest()}"[-255:]
+
+
+def _protect(operation: str, body: dict[str, Any]) -> None:
+    if operation == "updateCurrentUser":
         _keep_password(body)
-    elif operation == "assignSpeakers" and isinstance(body.get("speaker_map"), dict):
-        body["speaker_map"] = dict(zip(LABELS, body["speaker_map"].values(), strict=False))
     elif operation == "batchDeleteRecordings" and isinstance(body.get("recording_ids"), list):
         *kept, doomed = IDS["recording_id"]
         body["recording_ids"] = [
@@ -82,16 +96,35 @@ def _fill_in(operation: str, body: dict[str, Any]) -> None:
         ]
     elif operation == "updateSettings":
         body.update({name: _kept_open(name, value) for name, value in body.items()})
+
+
+def _fill_in(operation: str, path: dict[str, Any], body: dict[str, Any]) -> None:
+    if operation == "uploadRecording" and "file" in body:
+        body["file"] = AUDIO
+    elif operation in {"createWebhook", "updateWebhook"} and _is_an_address(body.get("url")):
+        body.update(url=HOOK["url"])
+        if body.get("allow_http", False) is False:
+            body["allow_http"] = True
+    elif operation == "assignSpeakers" and isinstance(body.get("speaker_map"), dict):
+        body["speaker_map"] = dict(zip(LABELS, body["speaker_map"].values(), strict=False))
+    elif operation == "splitSpeaker" and body.get("recording_ids"):
+        body["recording_ids"] = [_recording_of(path.get("speaker_id"))]
     elif operation in NAMED:
         field, kind = NAMED[operation]
         if _is_an_id(body.get(field, 1)):
             body[field] = IDS[kind][len(body) % HOW_MANY]
 
 
+def _recording_of(speaker_id: Any) -> int:
+    """Return a recording in which a speaker was named when all began."""
+    known = IDS["speaker_id"]
+    return IDS["recording_id"][known.index(speaker_id) if speaker_id in known else 0]
+
+
 def _keep_password(body: dict[str, Any]) -> None:
     """Leave a password out that would be taken."""
     password = body.get("password")
-    if isinstance(password, str) and len(password.replace("\0", "")) >= SHORTEST_PASSWORD:
+    if isinstance(password, str) and SHORTEST_PASSWORD <= len(password.replace("\0", "")) <= LONGEST_PASSWORD:
         del body["password"]
 
 

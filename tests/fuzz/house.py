@@ -16,10 +16,11 @@ from speakr import backends
 from speakr.app import create_app
 from speakr.db import db, unit_of_work
 from speakr.domain.clock import now
+from speakr.domain.notices import NoticeKind
 from speakr.domain.permissions import Scope
 from speakr.domain.transcript import Span
 from speakr.jobs import runner, transcribe
-from speakr.models import CalendarEvent, Segment
+from speakr.models import CalendarEvent, Notice, Segment
 from speakr.services import tokens, users
 from speakr.settings import Settings
 from tests.conftest import multipart, wav
@@ -28,6 +29,10 @@ from tests.fakes import FakeTranscriber, FakeWriter, MemoryDoorbell, MemoryLiveF
 V1 = "/api/v1"
 HOW_MANY = 12
 """Of each kind: half of them to be looked at and changed, half to be deleted."""
+
+CANCELLED = 4
+WAITING = {5, HOW_MANY - 1}
+"""Which recordings have no transcript yet."""
 
 LABELS = ("SPEAKER_00", "SPEAKER_01")
 HOOK = {"name": "n", "url": "http://127.0.0.1:8765/", "events": ["recording.created"], "allow_http": True}
@@ -87,8 +92,25 @@ def furnish(settings: Settings) -> House:
         house.several("token_id", "/tokens", {"name": "Token #"})
         house.several("webhook_id", "/webhooks", HOOK)
         house.ids["delivery_id"] = [house.make(f"/webhooks/{n}/test")["id"] for n in house.ids["webhook_id"]]
+        _notices(house)
         _recordings(house, doorbell)
         return house
+
+
+def _notices(house: House) -> None:
+    with unit_of_work() as session:
+        told = [
+            Notice(
+                user_id=house.own_user_id,
+                kind=NoticeKind.WEBHOOK_PAUSED,
+                text="A webhook was paused.",
+                webhook_id=webhook_id,
+            )
+            for webhook_id in house.ids["webhook_id"]
+        ]
+        session.add_all(told)
+        session.flush()
+        house.ids["notice_id"] = [notice.id for notice in told]
 
 
 def _recordings(house: House, doorbell: MemoryDoorbell) -> None:
@@ -100,16 +122,22 @@ def _recordings(house: House, doorbell: MemoryDoorbell) -> None:
         )
         made = house.make("/recordings/upload", data=form, content_type=kind)["id"]
         ids["recording_id"].append(made)
-        if n < HOW_MANY - 1:  # the last one still waits
+        if n not in {CANCELLED, *WAITING}:
             while doorbell.rings:
                 runner.run(doorbell.rings.pop(0)[1])
+        doorbell.rings.clear()
         with unit_of_work() as session:
             session.add(CalendarEvent(recording_id=made, title="Lunch", start_at=now(), end_at=now()))
             spoken = session.scalars(select(Segment).where(Segment.recording_id == made))
             for segment in spoken:
                 segment.speaker = LABELS[segment.position % 2]
         ids["share_id"].append(house.make(f"/recordings/{made}/shares", {"user_id": ids["user_id"][n]})["id"])
-    ids["job_id"] = [job["id"] for job in house.make("/jobs", method="GET")["jobs"]]
+        if n not in {CANCELLED, *WAITING}:
+            names = {"speaker_map": {LABELS[0]: f"Speaker {n}"}}
+            house.make(f"/recordings/{made}/speakers/assign", names, method="PUT")
+    jobs = {job["recording_id"]: job["id"] for job in house.make("/jobs", method="GET")["jobs"]}
+    ids["job_id"] = [jobs[recording_id] for recording_id in ids["recording_id"]]
+    house.make(f"/jobs/{ids['job_id'][CANCELLED]}/cancel")
 
 
 @contextmanager
