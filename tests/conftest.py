@@ -15,6 +15,8 @@ import pytest
 import redis as redis_package
 from flask import Flask
 from flask.testing import FlaskClient
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from sqlalchemy import event
 
 from speakr import backends as plumbing
@@ -30,6 +32,12 @@ from speakr.settings import Settings
 from tests import remembered
 from tests.fakes import FakeEmbedder, FakeTranscriber, FakeWriter, MemoryDoorbell, MemoryLiveFeed
 from tests.servers import RedisServer, postgres_server, redis_server
+
+# How long an example takes is the machine's business, and machines are busy.
+hypothesis_settings.register_profile(
+    "on any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+hypothesis_settings.load_profile("on any machine")
 
 SECRET = "a secret key for tests, long enough to pass"
 

@@ -23,16 +23,26 @@ from speakr.settings import Settings
 from tests.connectors.fake_provider import FakeProvider, Reply, json_reply
 
 
+@pytest.fixture
+def seconds(request: pytest.FixtureRequest) -> float:
+    """How long an answer may take: not long if it will not come."""
+    reply = request.node.callspec.params.get("reply")
+    return 0.6 if reply is not None and (reply.hang or reply.drip_seconds) else 10.0
+
+
 @pytest.fixture(params=["openai", "asr", "assemblyai"])
 def connector(
-    request: pytest.FixtureRequest, provider: FakeProvider, settings_with: Callable[..., Settings]
+    request: pytest.FixtureRequest,
+    provider: FakeProvider,
+    settings_with: Callable[..., Settings],
+    seconds: float,
 ) -> TranscriptionConnector:
     return make_connector(
         settings_with(
             transcription_connector=request.param,
             transcription_base_url=provider.url,
             transcription_api_key="sk-secret",
-            transcription_timeout_seconds=0.6,
+            transcription_timeout_seconds=seconds,
         )
     )
 

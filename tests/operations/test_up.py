@@ -46,7 +46,7 @@ def test_every_killed_child_comes_back_and_ctrl_c_leaves_nobody(start: Callable[
 
     began = time.monotonic()
     assert stack.stop(signal.SIGINT) == 0
-    assert time.monotonic() - began < 6
+    assert time.monotonic() - began < 15
     assert stack.processes() == {}
 
 

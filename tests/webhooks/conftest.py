@@ -40,7 +40,7 @@ def tuned(request: pytest.FixtureRequest) -> dict[str, Any]:
 @pytest.fixture
 def settings(settings: Settings, tuned: dict[str, Any]) -> Settings:
     return replace(
-        settings, **{"webhook_allowed_hosts": "127.0.0.0/8", "webhook_timeout_seconds": 2.0, **tuned}
+        settings, **{"webhook_allowed_hosts": "127.0.0.0/8", "webhook_timeout_seconds": 10.0, **tuned}
     )
 
 

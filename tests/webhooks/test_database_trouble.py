@@ -88,11 +88,11 @@ def test_a_webhook_that_somebody_is_changing_holds_up_nobody_else(
     with db.engine.connect() as somebody:
         somebody.execute(text("SELECT id FROM webhooks WHERE id = :id FOR UPDATE"), {"id": held})
         dispatcher.start()
-        until(lambda: all(row.status is DeliveryStatus.SUCCESS for row in deliveries(free)), timeout=2)
+        until(lambda: all(row.status is DeliveryStatus.SUCCESS for row in deliveries(free)))
         assert len(receiver.wait_for(3, "/held")) == 3
         assert {row.status for row in deliveries(held)} == {DeliveryStatus.PENDING}
         somebody.rollback()
-    until(all_settled, timeout=3)
+    until(all_settled)
     assert len(receiver.requests("/held")) == 3
     assert {row.attempt_count for row in deliveries(held)} == {1}
 

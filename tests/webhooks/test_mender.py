@@ -30,7 +30,7 @@ def test_mending_goes_on_after_a_failure_and_delays_no_delivery(
         rounds.append(threading.current_thread().name)
         if len(rounds) == 1:
             raise RuntimeError("once")
-        may_end.wait(5)
+        may_end.wait(20)
 
     monkeypatch.setattr(mending, "EVERY_SECONDS", 0.02)
     monkeypatch.setattr(mending, "mend", mend)
@@ -40,7 +40,7 @@ def test_mending_goes_on_after_a_failure_and_delays_no_delivery(
     emit()
     started = time.monotonic()
     until(all_settled)
-    assert time.monotonic() - started < 1.5
+    assert time.monotonic() - started < 15  # it waits for no round
     assert set(rounds) == {"dispatcher-mender"}
     may_end.set()
     until(lambda: len(rounds) > 2)

@@ -90,7 +90,7 @@ def test_a_test_waits_for_nobody_and_holds_nobody_up(
     assert second.event_uuid == wanted[1]
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.sampled_from(["claim", "deliver", "retry", "fail", "hurry", "cancel", "crash"]), max_size=30)
 )

@@ -41,7 +41,7 @@ def proxy(request: pytest.FixtureRequest) -> Iterator[Proxy]:
 @pytest.fixture
 def settings(settings: Settings, proxy: Proxy) -> Settings:
     return replace(
-        settings, webhook_allowed_hosts="", webhook_timeout_seconds=1.0, webhook_proxy_url=proxy.url
+        settings, webhook_allowed_hosts="", webhook_timeout_seconds=3.0, webhook_proxy_url=proxy.url
     )
 
 

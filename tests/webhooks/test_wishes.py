@@ -141,6 +141,7 @@ def test_headers_that_cannot_be_read_hold_their_webhook_only(
     assert deliveries(broken)[0].status is DeliveryStatus.PENDING
 
 
+@pytest.mark.parametrize("tuned", [{"webhook_timeout_seconds": 2.0}], indirect=True)
 def test_a_test_is_not_behind_a_backlog_and_is_tried_once(
     dispatcher: ThreadedDispatcher, receiver: Receiver, add_webhook: AddWebhook, emit: Emit, owner: Actor
 ) -> None:
@@ -169,6 +170,6 @@ def test_every_attempt_says_how_long_it_took(
     emit()
     dispatcher.start()
     until(lambda: all(row.attempt_count for row in deliveries()))
-    assert 120 <= (settled(slow).duration_ms or 0) < 2_000
+    assert 120 <= (settled(slow).duration_ms or 0) < 10_000
     assert settled(refused).duration_ms is not None
     assert (settled(nobody).error_message or "").startswith("connect: ")
