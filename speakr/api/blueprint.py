@@ -48,6 +48,10 @@ class Blueprint(SmorestBlueprint):  # type: ignore[misc] # flask-smorest has no 
 
     ARGUMENTS_PARSER = Parser()
 
+    def arguments(self, schema: type[Schema] | Schema, **options: Any) -> Any:
+        """Read a request with a schema that is made now, once, and not for each request."""
+        return super().arguments(schema() if isinstance(schema, type) else schema, **options)
+
 
 class IdConverter(IntegerConverter):
     """An id in a path; what cannot be an id is a page that does not exist."""

@@ -58,8 +58,9 @@ def filters_of(query: dict[str, Any]) -> listing.Filters:
     folder: str | None = query.get("folder_id")
     if folder is not None:
         folders.require()
+    status = query["status"].lower()
     return listing.Filters(
-        status=query["status"].lower(),
+        status=status if status in listing.STATUS_FILTERS else None,
         created_from=_when("date_from", query.get("date_from")),
         created_to=_when("date_to", query.get("date_to"), whole_day=True),
         tag_id=query.get("tag_id"),

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from speakr.db import db
@@ -26,6 +26,12 @@ LONGEST: Mapping[TemplateKind, int] = {
 }
 """Characters of a body. A transcript's is repeated for each of thousands of segments."""
 MOST_PLACEHOLDERS = 50
+
+_T: Any = Template.__table__.c
+# Made once, for every look at a transcript asks it.
+_DEFAULT = select(_T.body).where(
+    _T.user_id == bindparam("user_id"), _T.kind == bindparam("kind"), _T.is_default
+)
 
 
 def list_for(actor: Actor, kind: TemplateKind | None = None) -> Sequence[Template]:
@@ -134,9 +140,9 @@ def _make_default(template: Template) -> None:
 
 def default_body(user_id: int, kind: TemplateKind) -> str | None:
     """Return the text of somebody's default template of a kind."""
-    return db.session.scalar(
-        select(Template.body).where(Template.user_id == user_id, Template.kind == kind, Template.is_default)
-    )
+    asked = {"user_id": user_id, "kind": kind}
+    body: str | None = db.session.connection().execute(_DEFAULT, asked).scalar()
+    return body
 
 
 def transcript_template(actor: Actor) -> text.Template:

@@ -256,9 +256,8 @@ def narrowing(actor: Actor, filters: Filters) -> list[ColumnElement[bool]]:
 
 def _plain_conditions(filters: Filters) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
-    statuses = STATUS_FILTERS.get(filters.status or "")
-    if statuses is not None:
-        found.append(Recording.status.in_(statuses))
+    if filters.status is not None:
+        found.append(Recording.status.in_(STATUS_FILTERS[filters.status]))
     if filters.created_from is not None:
         found.append(Recording.created_at >= filters.created_from)
     if filters.created_to is not None:
@@ -298,16 +297,20 @@ def _tag_conditions(actor: Actor, filters: Filters) -> list[ColumnElement[bool]]
     return found
 
 
+# Made once, for every page asks it.
+_TAGS = (
+    select(RecordingTag.recording_id, Tag.id, Tag.name, Tag.color)
+    .join(Tag, Tag.id == RecordingTag.tag_id)
+    .where(RecordingTag.recording_id.in_(bindparam("recording_ids", expanding=True)))
+    .order_by(RecordingTag.recording_id, RecordingTag.position, Tag.id)
+)
+
+
 def tags_of(recording_ids: Sequence[int]) -> Mapping[int, Sequence[AnyRow]]:
     """Return (id, name, color) of the tags of some recordings, in their order."""
     found: dict[int, list[AnyRow]] = {recording_id: [] for recording_id in recording_ids}
     if recording_ids:
-        for row in db.session.execute(
-            select(RecordingTag.recording_id, Tag.id, Tag.name, Tag.color)
-            .join(Tag, Tag.id == RecordingTag.tag_id)
-            .where(RecordingTag.recording_id.in_(recording_ids))
-            .order_by(RecordingTag.recording_id, RecordingTag.position, Tag.id)
-        ):
+        for row in db.session.connection().execute(_TAGS, {"recording_ids": recording_ids}):
             found[row.recording_id].append(row)
     return found
 
