@@ -13,9 +13,9 @@ import time
 import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Any, Self, cast
 
 from flask import Request
 from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]  # gunicorn has no types
@@ -33,6 +33,8 @@ BLOCK_BYTES = 256 * 1024
 MEBIBYTE = 1024 * 1024
 MAX_FORM_BYTES = MEBIBYTE
 """Everything that is not file content: field values, part headers, preamble and epilogue."""
+UNREADABLE_NAME = "?"
+"""What a part is called whose name cannot be read: nothing asks for it, so it is ignored."""
 MAX_PARTS = 200
 MAX_FILENAME_LENGTH = 255
 PAUSE_EVERY_BYTES = 2 * MEBIBYTE
@@ -258,10 +260,13 @@ class _Form:
                 self._end_part()
 
     def _start_part(self, part: Field | File) -> None:
-        self._part = part
         self._part_count += 1
-        if not isinstance(part.name, str):  # typed as always there, but the decoder gives None
-            raise Invalid("A part of the form has no name.", code="malformed_form")
+        if cast("str | None", part.name) is None:  # typed as always there
+            if "name=" not in part.headers.get("content-disposition", ""):
+                raise Invalid("A part of the form has no name.", code="malformed_form")
+            # Browsers do not escape a backslash, so the quote after one does not end what the decoder reads.
+            part = replace(part, name=UNREADABLE_NAME)
+        self._part = part
         if self._part_count > MAX_PARTS:
             raise TooLarge(f"The form has more than {MAX_PARTS} parts.", code="form_too_large")
         if self._is_file(part):

@@ -23,6 +23,7 @@ RULES: Mapping[str, str] = {
     "no_speakers": "the recording has a transcript in which nobody is told apart",
     "no_transcription": "the recording has no transcript yet",
     "share_with_oneself": "whose recording it is",
+    "undecodable": "whether the bytes are audio",
     "unsupported_format": "whether the bytes are audio",
     "unusable_media": "whether the bytes are audio",
     "user_exists": "names and addresses are unique among those that are there",

@@ -17,10 +17,11 @@ BIGGEST_ID = 2_147_483_647
 # Words for the API's description alone, where a service complains in its own, documented words.
 REQUIRED: Mapping[str, Any] = {"x-required": True}
 """Metadata of what must be there though the schema lets it pass; `openapi.py` writes it down as required."""
-NOT_BLANK: Mapping[str, Any] = {
-    "minLength": 1,
-    "pattern": r"[^\x00\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]",
-}
+SPACES = r"\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+"""For character classes in patterns: what Python trims. JavaScript's `\\s` is not quite the same."""
+BLANKS = rf"\x00{SPACES}"
+"""The same with NUL, which is dropped."""
+NOT_BLANK: Mapping[str, Any] = {"minLength": 1, "pattern": f"[^{BLANKS}]"}
 """Metadata of text of which something must be left when it is trimmed."""
 WHEN: Mapping[str, Any] = {
     "anyOf": [{"format": "date"}, {"format": "date-time"}, {"maxLength": 0}],

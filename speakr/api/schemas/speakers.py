@@ -7,13 +7,13 @@ from typing import Any
 from marshmallow import fields, validate
 
 from speakr.api.schemas.common import SuccessOut
-from speakr.api.schemas.fields import REQUIRED, StrictBoolean, Text, UtcDateTime, Wire, an_id
+from speakr.api.schemas.fields import BLANKS, REQUIRED, StrictBoolean, Text, UtcDateTime, Wire, an_id
 
 MOST_SPLIT = 1000
 """Recordings named in one request."""
 
-
-_A_NAME = r"^[^,]*[!-+\--~\u00a1-\u00ac\u00ae-\u05ff][^,]*$"
+_A_NAME = rf"^[^,]*[^,{BLANKS}\x01-\x1f\x7f-\x9f\xad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff][^,]*$"
+"""Somewhere stands what can be seen, and nowhere a comma."""
 
 
 class SpeakerRefOut(Wire):

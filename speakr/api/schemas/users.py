@@ -8,7 +8,17 @@ from zoneinfo import available_timezones
 
 from marshmallow import ValidationError, fields, pre_load, validate
 
-from speakr.api.schemas.fields import REQUIRED, Pattern, StrictBoolean, Text, UtcDateTime, Wire, text
+from speakr.api.schemas.fields import (
+    BLANKS,
+    REQUIRED,
+    SPACES,
+    Pattern,
+    StrictBoolean,
+    Text,
+    UtcDateTime,
+    Wire,
+    text,
+)
 
 LONGEST_PROMPT = 20_000
 SHORTEST_PASSWORD = 8
@@ -17,7 +27,8 @@ LONGEST_PASSWORD = 1_000
 LONG_ENOUGH = {"minLength": SHORTEST_PASSWORD, "pattern": rf"(\x00*[^\x00]){{{SHORTEST_PASSWORD}}}"}
 """Metadata of a new password; what cannot be stored is not counted."""
 
-EMAIL = {"pattern": r"^(\s*|\s*[^@\s]+@[^@\s]+\s*)$", "example": "jane@example.com"}
+_SIDE = rf"[^@{SPACES}]*[^@{BLANKS}][^@{SPACES}]*"
+EMAIL = {"pattern": rf"^[{BLANKS}]*({_SIDE}@{_SIDE}[{BLANKS}]*)?$", "example": "jane@example.com"}
 """Metadata of an address, which may be empty for none."""
 
 _LANGUAGE = Pattern(
@@ -140,7 +151,11 @@ class UserQuery(Wire):
     query = text(
         120,
         load_default="",
-        metadata={**REQUIRED, "description": "Part of a name, at least 2 characters.", "pattern": r"\S.*\S"},
+        metadata={
+            **REQUIRED,
+            "description": "Part of a name, at least 2 characters.",
+            "pattern": rf"[^{BLANKS}][\s\S]*[^{BLANKS}]",
+        },
     )
 
 
