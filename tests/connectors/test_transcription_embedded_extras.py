@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 
+from evaluation.recordings import OWN, entries, samples_of
 from speakr.connectors.transcription import hotwords, noise, pronunciation
 from speakr.connectors.transcription.base import SAMPLE_RATE, AudioChunk
 from speakr.connectors.transcription.embedded import EmbeddedConnector
@@ -16,14 +17,25 @@ from speakr.domain.transcript import Hints, Span, Word
 from tests.connectors.conftest import MakeChunk, read_clip
 
 
-def test_a_name_is_heard_once_it_is_told_and_spelled_as_it_was(make_chunk: MakeChunk):
+def test_a_name_is_heard_once_it_is_told_and_spelled_as_it_was():
     connector = EmbeddedConnector()
-    chunk = make_chunk("librivox_0870")
-    (told,) = connector.transcribe(chunk, Hints(hotwords="DashWood, Kubernetes"), lambda _: None).segments
-    assert "DashWood" in told.text
-    assert "dashwood" in [word.text for word in told.words]
+    entry = next(entry for entry in entries(OWN) if "tolmers" in entry.get("names", ()))
+    samples = samples_of(OWN, entry)
+    chunk = AudioChunk(samples, 0.0, (Span(0.0, samples.size / SAMPLE_RATE),))
+    (told,) = connector.transcribe(chunk, Hints(hotwords="TolMers, DashWood"), lambda _: None).segments
+    assert "TolMers" in told.text
+    assert "tolmers" in [word.text for word in told.words]
     (untold,) = connector.transcribe(chunk, Hints(), lambda _: None).segments
-    assert "dashwood" not in untold.text.lower()
+    assert "tolmers" not in untold.text.lower()
+
+
+def test_words_it_knows_by_itself_change_nothing(make_chunk: MakeChunk):
+    chunk = make_chunk("librivox_0880")
+    told, untold = (
+        EmbeddedConnector().transcribe(chunk, Hints(hotwords=hotwords), lambda _: None).segments
+        for hotwords in ("meeting, budget, man, Mr, not, young, the, a, disposed", None)
+    )
+    assert told == untold
 
 
 def test_words_are_read_out_of_any_list():

@@ -33,15 +33,21 @@ def read_hotwords(text: str) -> dict[str, str]:
 
 
 def boost(decoder: Any, hotwords: Iterable[str]) -> None:
-    """Teach a PocketSphinx decoder the words; those it cannot be taught to pronounce it goes without."""
+    """Teach a PocketSphinx decoder the words; those it cannot be taught to pronounce it goes without.
+
+    Words that the language model has are left as they are: it does not look whether it has a word before it adds
+    it, and a second one of the same name overwrites what stands behind the first, up to a crash.
+    """
     from pocketsphinx import NGramModel  # noqa: PLC0415 - the web process only reads what can be heeded
 
-    known = [word for word in hotwords if decoder.lookup_word(word) is not None or _teach(decoder, word)]
-    if not known:
+    sayable = [word for word in hotwords if decoder.lookup_word(word) is not None or _teach(decoder, word)]
+    if not sayable:
         return
     model = NGramModel(decoder.config, decoder.logmath, decoder.config["lm"])
-    for word in known:
-        model.add_word(word, WEIGHT)
+    impossible = decoder.logmath.get_zero()
+    for word in sayable:
+        if model.prob([word]) <= impossible:
+            model.add_word(word, WEIGHT)
     decoder.add_lm("hotwords", model)
     decoder.activate_search("hotwords")
 
