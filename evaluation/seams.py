@@ -11,7 +11,7 @@ import itertools
 import random
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -97,7 +97,7 @@ def in_speech(corpus: Path, engine: TranscriptionConnector, planted: int) -> Dam
     if not speech:
         return None
     chance = random.Random(SEED)  # noqa: S311 - the same each time
-    uncut: dict[int, list[str]] = {}
+    uncut: dict[int, list[Word]] = {}
     damage = Damage()
     # Short talks have no room for a seam now and then; a corpus of nothing else is not tried for ever.
     for at in itertools.islice(itertools.cycle(range(len(speech))), 10 * planted):
@@ -107,7 +107,7 @@ def in_speech(corpus: Path, engine: TranscriptionConnector, planted: int) -> Dam
             continue
         if at not in uncut:
             uncut[at] = _hear(engine, talk, [])
-        if align([word.text for word in talk.words], uncut[at]).errors.rate > MOST_MISHEARD:
+        if align(_texts(talk.words), _texts(uncut[at])).errors.rate > MOST_MISHEARD:
             continue
         reach = NEAR_SECONDS + engine.capabilities.overlap_seconds
         damage += compare(talk, cuts, uncut[at], _hear(engine, talk, cuts), reach)
@@ -123,31 +123,46 @@ def _cuts(chance: random.Random, seconds: float) -> Iterator[float]:
         at += chance.uniform(*PIECE_SECONDS)
 
 
-def _hear(engine: TranscriptionConnector, talk: Talk, cuts: Sequence[float]) -> list[str]:
+def _hear(engine: TranscriptionConnector, talk: Talk, cuts: Sequence[float]) -> list[Word]:
     """Hear a talk that is cut at these times, as the server hears what it has to cut."""
     seconds = len(talk.samples) / SAMPLE_RATE
     pieces = [[Span(start, end)] for start, end in itertools.pairwise([0.0, *cuts, seconds])]
     plan = {"seams": list(range(1, len(pieces))), "overlap": engine.capabilities.overlap_seconds}
     heard = hear_pieces(engine, talk.samples, pieces, plan, hints=Hints(), cost=Cost(audio=seconds))
-    return [word for each in heard.words for word in normalise(each.text)]
+    return [replace(each, text=text) for each in heard.words for text in normalise(each.text)]
+
+
+def _texts(words: Sequence[Word]) -> list[str]:
+    return [word.text for word in words]
 
 
 def compare(
-    talk: Talk, cuts: Sequence[float], uncut: Sequence[str], cut: Sequence[str], reach: float
+    talk: Talk, cuts: Sequence[float], uncut: Sequence[Word], cut: Sequence[Word], reach: float
 ) -> Damage:
-    """Count what is wrong within `reach` seconds of the cuts and not wrong without them."""
-    said = [word.text for word in talk.words]
-    before, after = (_verdicts(said, heard) for heard in (uncut, cut))
+    """Count what is wrong within `reach` seconds of the cuts and not wrong without them.
+
+    A word is lost when nothing is heard where it is said. When something else is, which may be one word for two,
+    it was heard otherwise.
+    """
+    said = _texts(talk.words)
+    before, after = (_verdicts(said, _texts(heard)) for heard in (uncut, cut))
     damage = Damage(seams=len(cuts))
     for at, word in enumerate(talk.words):
         if not any(word.start - reach <= time <= word.end + reach for time in cuts):
             continue
         if before.heard[at] == said[at]:
             # What is not even heard rightly uncut has no place that could be compared.
-            damage.lost += after.heard[at] is None
-            damage.torn += after.heard[at] not in {None, said[at]}
+            is_gone = after.heard[at] is None and not _is_covered(word, cut)
+            damage.lost += is_gone
+            damage.torn += not is_gone and after.heard[at] != said[at]
         damage.doubled += max(0, after.doubled[at] - before.doubled[at])
     return damage
+
+
+def _is_covered(said: Word, heard: Sequence[Word]) -> bool:
+    """Tell whether words are heard for at least half of the time in which one is said."""
+    overlaps = (min(said.end, word.end) - max(said.start, word.start) for word in heard)
+    return sum(overlap for overlap in overlaps if overlap > 0) >= (said.end - said.start) / 2
 
 
 @dataclass(frozen=True)

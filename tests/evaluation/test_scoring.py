@@ -80,11 +80,20 @@ def test_times_are_compared_where_the_word_is_right() -> None:
 SAID = "we will look at the budget".split()  # noqa: SIM905 - reads as a sentence
 
 
+def heard(text: str) -> list[Word]:
+    """Return words heard where they are said, others a second long behind the one before."""
+    words: list[Word] = []
+    for one in text.split():
+        at = SAID.index(one) if one in SAID else words[-1].end
+        words.append(Word(one, at, at + 1.0))
+    return words
+
+
 def at_the_seam(
     cut: str, *, uncut: str = "we will look at the budget", reach: float = 1.5
 ) -> tuple[int, ...]:
-    talk = Talk(np.zeros(0, np.int16), [Word(text, at, at + 0.9) for at, text in enumerate(SAID)])
-    damage = compare(talk, [3.2], uncut.split(), cut.split(), reach)
+    talk = Talk(np.zeros(0, np.int16), [Word(text, at, at + 1.0) for at, text in enumerate(SAID)])
+    damage = compare(talk, [3.2], heard(uncut), heard(cut), reach)
     assert damage.seams == 1
     return damage.lost, damage.doubled, damage.torn
 
@@ -102,6 +111,12 @@ def at_the_seam(
 )
 def test_damage_is_counted_near_seams(cut: str, damage: tuple[int, ...]) -> None:
     assert at_the_seam(cut) == damage
+
+
+def test_one_word_heard_for_two_is_none_lost() -> None:
+    talk = Talk(np.zeros(0, np.int16), [Word(text, at, at + 1.0) for at, text in enumerate(SAID)])
+    lookout = [*heard("we will"), Word("lookout", 2.0, 4.0), *heard("the budget")]
+    assert compare(talk, [3.2], heard("we will look at the budget"), lookout, 1.5) == Damage(1, 0, 0, 2)
 
 
 def test_what_is_wrong_without_the_seam_is_not_its_fault() -> None:
