@@ -300,12 +300,6 @@ def test_a_part_needs_proper_headers(broken: bytes) -> None:
     refused(request_with(broken), Invalid, "malformed_form")
 
 
-def test_a_name_that_ends_in_a_backslash_is_an_unknown_one() -> None:
-    upload = receive(form(part("odd\\", b"1"), file_part(), part("title", b"Talk")))
-    assert upload.require_file().size_bytes == len(AUDIO)
-    assert upload.fields["title"] == "Talk"
-
-
 @pytest.mark.parametrize("missing", [1, 5, len(BOUNDARY) + 8, 500, len(AUDIO) + 50])
 @pytest.mark.parametrize("is_declared", [True, False])
 def test_a_body_that_stops_early_is_refused(missing: int, is_declared: bool) -> None:  # noqa: FBT001 - a case, not a flag

@@ -71,10 +71,10 @@ class NullSink:
     def abort(self) -> None: ...
 
 
-def received(disposition: str, content_type: str = "audio/wav") -> ReceivedFile:
-    """Send a file part with these headers and return what is made of them."""
+def received(disposition: str, content_type: str = "audio/wav", before: str = "") -> ReceivedFile:
+    """Send a file part with these headers, perhaps after another part, and return what is made of them."""
     headers = f'Content-Disposition: form-data; name="file"{disposition}\r\nContent-Type: {content_type}\r\n'
-    body = f"--B\r\n{headers}\r\nsound\r\n--B--\r\n".encode()
+    body = f"{before}--B\r\n{headers}\r\nsound\r\n--B--\r\n".encode()
     app = Flask(__name__)
     with app.test_request_context(method="POST", data=body, content_type="multipart/form-data; boundary=B"):
         return receive_upload(request, open_sink=NullSink, max_bytes=100).require_file()
@@ -108,3 +108,8 @@ def test_a_declared_type_loses_its_parameters() -> None:
 )
 def test_file_names_of_every_spelling_are_read(parameter: str, expected: str) -> None:
     assert received(parameter).filename == expected
+
+
+def test_a_part_whose_name_ends_in_a_backslash_is_read_past() -> None:
+    odd = '--B\r\nContent-Disposition: form-data; name="odd\\"\r\n\r\n1\r\n'
+    assert received('; filename="a.wav"', before=odd).size_bytes == len(b"sound")
