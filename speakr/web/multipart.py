@@ -33,6 +33,8 @@ BLOCK_BYTES = 256 * 1024
 MEBIBYTE = 1024 * 1024
 MAX_FORM_BYTES = MEBIBYTE
 """Everything that is not file content: field values, part headers, preamble and epilogue."""
+A_NAME = re.compile(r"[;\s]name=")
+"""In a part's disposition; `filename=` is none."""
 UNREADABLE_NAME = "?"
 """What a part is called whose name cannot be read: nothing asks for it, so it is ignored."""
 MAX_PARTS = 200
@@ -262,7 +264,7 @@ class _Form:
     def _start_part(self, part: Field | File) -> None:
         self._part_count += 1
         if cast("str | None", part.name) is None:  # typed as always there
-            if "name=" not in part.headers.get("content-disposition", ""):
+            if A_NAME.search(part.headers.get("content-disposition", "")) is None:
                 raise Invalid("A part of the form has no name.", code="malformed_form")
             # Browsers do not escape a backslash, so the quote after one does not end what the decoder reads.
             part = replace(part, name=UNREADABLE_NAME)

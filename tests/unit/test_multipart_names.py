@@ -5,6 +5,7 @@ from flask import Flask, request
 from hypothesis import given
 from hypothesis import strategies as st
 
+from speakr.domain.errors import Invalid
 from speakr.web.multipart import ReceivedFile, clean_filename, clean_text, receive_upload
 
 
@@ -113,3 +114,6 @@ def test_file_names_of_every_spelling_are_read(parameter: str, expected: str) ->
 def test_a_part_whose_name_ends_in_a_backslash_is_read_past() -> None:
     odd = '--B\r\nContent-Disposition: form-data; name="odd\\"\r\n\r\n1\r\n'
     assert received('; filename="a.wav"', before=odd).size_bytes == len(b"sound")
+    nameless = odd.replace('; name="odd\\"', '; filename="a.wav"')
+    with pytest.raises(Invalid, match="has no name"):
+        received('; filename="a.wav"', before=nameless)
