@@ -53,7 +53,7 @@ WEBHOOKS = 4
 TIMES = 5
 FULL_SECONDS = 10.0
 DISK_MB = {"sqlite": 8, "postgresql": 160}
-LARGEST_BODY = 256 * 1024
+MAX_BODY_BYTES = 256 * 1024
 _LOCKED_LONGEST_SECONDS = 22.0
 """Longer than SQLite is asked to wait for its lock, so that asking fails, too."""
 
@@ -307,8 +307,8 @@ def _bodies(dice: random.Random, count: int) -> Iterator[bytes]:
         body = _body({"title": title} if number % 10 else {}, as_escapes=as_escapes)
         if number % 100 == 1:
             empty, once = (len(_body({"title": some}, as_escapes=as_escapes)) for some in ("", title))
-            title *= (LARGEST_BODY - empty) // max(1, once - empty)
-            missing = LARGEST_BODY - len(_body({"title": title}, as_escapes=as_escapes))
+            title *= (MAX_BODY_BYTES - empty) // max(1, once - empty)
+            missing = MAX_BODY_BYTES - len(_body({"title": title}, as_escapes=as_escapes))
             body = _body({"title": title + "x" * missing}, as_escapes=as_escapes)
         yield body
 

@@ -37,7 +37,7 @@ PIECE_SECONDS = (3.0, 5.0)
 """Between one seam and the next."""
 TALK_SECONDS = 20.0
 """About so long somebody speaks on; longer stretches are cut by the server, too."""
-MOST_MISHEARD = 50.0
+MAX_MISRECOGNIZED = 50.0
 """Percent of its words. What an engine understands so badly it hears otherwise each time, with seams or without."""
 NEAR_SECONDS = 1.0
 """Differences further than this from a seam, and from what was heard twice, are not the seam's."""
@@ -107,7 +107,7 @@ def in_speech(corpus: Path, engine: TranscriptionConnector, planted: int) -> Dam
             continue
         if at not in uncut:
             uncut[at] = _hear(engine, talk, [])
-        if align(_texts(talk.words), _texts(uncut[at])).errors.rate > MOST_MISHEARD:
+        if align(_texts(talk.words), _texts(uncut[at])).errors.rate > MAX_MISRECOGNIZED:
             continue
         reach = NEAR_SECONDS + engine.capabilities.overlap_seconds
         damage += compare(talk, cuts, uncut[at], _hear(engine, talk, cuts), reach)

@@ -32,8 +32,8 @@ from speakr.media.voices.encoder import normalised
 from speakr.media.voices.windows import embed_spans
 from speakr.services.voice_profiles import ACCEPTED, ACCEPTED_MARGIN, SUGGESTED, TRUSTED_SECONDS
 
-SHORTEST_SECONDS = 2.0
-MOST_ENROLLED = 5
+MIN_SECONDS = 2.0
+MAX_ENROLLED = 5
 ENROLMENT_SECONDS = 30.0
 GOAL_EQUAL_ERROR_RATE = 3.0
 """In percent, as are the next."""
@@ -72,7 +72,7 @@ def _utterances(corpus: Path) -> Iterator[tuple[str, Utterance]]:
         for start, end, who in turns or [(0.0, duration, entry["speaker"])]:
             cut = samples[round(start * SAMPLE_RATE) : round(end * SAMPLE_RATE)]
             spans: list[Span] = find_speech(cut)
-            if sum(span.duration for span in spans) < SHORTEST_SECONDS:
+            if sum(span.duration for span in spans) < MIN_SECONDS:
                 continue
             heard = embed_spans(cut, 0.0, spans, 0.4)
             total = (heard.vectors * heard.seconds[:, None]).sum(axis=0).astype(np.float32)
@@ -86,9 +86,9 @@ def scores(said: Said) -> tuple[Floats, Floats]:
         for at, utterance in enumerate(theirs):
             rest = [*theirs[:at], *theirs[at + 1 :]]
             if rest:
-                same.append(float(utterance.vector @ _profile(rest[:MOST_ENROLLED])))
+                same.append(float(utterance.vector @ _profile(rest[:MAX_ENROLLED])))
             other += [
-                float(utterance.vector @ _profile(people[:MOST_ENROLLED]))
+                float(utterance.vector @ _profile(people[:MAX_ENROLLED]))
                 for name, people in said.items()
                 if name != who
             ]

@@ -21,7 +21,7 @@ from typing import Any
 
 SECRET = os.environ["SPEAKR_WEBHOOK_SECRET"].encode()
 OLDEST_SECONDS = 300
-LARGEST_BODY_BYTES = 1024 * 1024
+MAX_BODY_BYTES = 1024 * 1024
 
 events: queue.Queue[dict[str, Any]] = queue.Queue()
 
@@ -50,7 +50,7 @@ class Receiver(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Take one delivery."""
         length = whole_number(self.headers.get("Content-Length"))
-        if length > LARGEST_BODY_BYTES:
+        if length > MAX_BODY_BYTES:
             self.answer(413)
             return
         body = self.rfile.read(length)  # the bytes as they came: parsed and printed again they differ

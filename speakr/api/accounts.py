@@ -26,7 +26,7 @@ from speakr.web.rate_limits import RateClass
 
 blp = noun("accounts", "Everybody's accounts, for administrators")
 
-_MOST_PER_PAGE = 100
+_MAX_PER_PAGE = 100
 
 
 def _password_hash(form: dict[str, Any]) -> str | None:
@@ -46,7 +46,7 @@ class Accounts(MethodView):
     @blp.response(200, AccountListOut)
     def get(self, query: dict[str, Any]) -> Response:
         """List all users with what they may use and have used."""
-        number, per_page = query["page"], min(query["per_page"], _MOST_PER_PAGE)
+        number, per_page = query["page"], min(query["per_page"], _MAX_PER_PAGE)
         found, total = accounts.list_page(
             actor(), (query.get("q") or "").strip() or None, page=number, per_page=per_page
         )

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 _MADE_FROM = ("application/json", "multipart/form-data")
-_LONGEST_NAME = 40
+_MAX_NAME_LENGTH = 40
 
 _BY_NAME: Mapping[str, Any] = {
     "audio_duration": 1834.5,
@@ -178,7 +178,9 @@ def _plain(name: str, kind: str | None, schema: dict[str, Any]) -> Any:
         case "integer" | "number":
             return schema.get("default", max(1, schema.get("minimum", 1)))
         case "string":
-            text = _BY_FORMAT.get(schema.get("format", ""), name.replace("_", " ")[:_LONGEST_NAME] or "text")
+            text = _BY_FORMAT.get(
+                schema.get("format", ""), name.replace("_", " ")[:_MAX_NAME_LENGTH] or "text"
+            )
             return None if schema.get("nullable") and "pattern" in schema else text
         case _:
             return None

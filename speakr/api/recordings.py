@@ -13,7 +13,7 @@ from speakr.api.blueprint import noun
 from speakr.api.if_match import if_match
 from speakr.api.schemas.common import SuccessOut
 from speakr.api.schemas.recordings import (
-    MOST_PER_PAGE,
+    MAX_PER_PAGE,
     RecordingDetailOut,
     RecordingDetailQuery,
     RecordingListOut,
@@ -92,7 +92,7 @@ class Recordings(MethodView):
         Pages are found by `page`, or by `cursor`: the `next_cursor` of the page before, which neither repeats nor
         misses anything while recordings come and go. `shared=true` lists what others share with the caller.
         """
-        number, per_page, cursor = query["page"], min(query["per_page"], MOST_PER_PAGE), query.get("cursor")
+        number, per_page, cursor = query["page"], min(query["per_page"], MAX_PER_PAGE), query.get("cursor")
         is_shared = query.get("shared", False)
         page = listing.list_page(
             actor(),

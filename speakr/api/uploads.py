@@ -36,15 +36,15 @@ from speakr.web.rate_limits import RateClass
 blp = noun("uploads", "Taking recordings in")
 
 _OPERATION = "uploadRecording"
-_MOST_TAGS = 100
+_MAX_TAGS = 100
 _PROLONG_EVERY_SECONDS = 10.0
 """Well within `idempotency.HOLD`, however slowly the bytes arrive."""
-_MOST_SPEAKERS = 100
+_MAX_SPEAKERS = 100
 
 # The documented bounds of prompt variables.
-_MOST_VARIABLES = 50
-_LONGEST_VARIABLE = 8_000
-_LONGEST_VARIABLES = 32_000
+_MAX_VARIABLES = 50
+_MAX_VARIABLE_LENGTH = 8_000
+_MAX_VARIABLES_LENGTH = 32_000
 _VARIABLE_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")
 
 
@@ -171,8 +171,8 @@ def _fingerprint(file: ReceivedFile, fields: MultiDict[str, str]) -> str:
 def _read_form(fields: MultiDict[str, str], filename: str) -> intake.UploadForm:
     """Read the fields; numbers that are none count as absent, as documented, but a wrong date is told."""
     least, most = (
-        _integer(fields, "min_speakers", _MOST_SPEAKERS),
-        _integer(fields, "max_speakers", _MOST_SPEAKERS),
+        _integer(fields, "min_speakers", _MAX_SPEAKERS),
+        _integer(fields, "max_speakers", _MAX_SPEAKERS),
     )
     processing.check_speaker_counts(least, most)
     indexed, plain = _indexed_tag_ids(fields), _plain_tag_ids(fields)
@@ -184,7 +184,7 @@ def _read_form(fields: MultiDict[str, str], filename: str) -> intake.UploadForm:
         file_last_modified=_last_modified(fields),
         tag_ids=indexed or plain,
         spare_tag_ids=plain if indexed else (),
-        tag_names=[clean_text(name, 50) for name in fields.getlist("tags")[:_MOST_TAGS]],
+        tag_names=[clean_text(name, 50) for name in fields.getlist("tags")[:_MAX_TAGS]],
         folder_id=_integer(fields, "folder_id", BIGGEST_ID),
         keep_audio_only=QueryBoolean.WORDS.get((fields.get("keep_audio_only") or "").strip().lower(), False),
         hints=Hints(
@@ -220,7 +220,7 @@ def _as_integer(text: str | None, biggest: int) -> int | None:
 def _indexed_tag_ids(fields: MultiDict[str, str]) -> list[int]:
     """Read tag_ids[0], tag_ids[1] ... up to the first gap."""
     found = []
-    for index in range(_MOST_TAGS):
+    for index in range(_MAX_TAGS):
         value = fields.get(f"tag_ids[{index}]")
         if value is None:
             break
@@ -230,7 +230,7 @@ def _indexed_tag_ids(fields: MultiDict[str, str]) -> list[int]:
 
 def _plain_tag_ids(fields: MultiDict[str, str]) -> list[int]:
     """Read tag_ids repeated, and tag_id."""
-    return _numbers([*fields.getlist("tag_ids")[:_MOST_TAGS], *fields.getlist("tag_id")[:1]])
+    return _numbers([*fields.getlist("tag_ids")[:_MAX_TAGS], *fields.getlist("tag_id")[:1]])
 
 
 def _numbers(texts: Sequence[str]) -> list[int]:
@@ -269,7 +269,10 @@ def _prompt_variables(text: str | None) -> Mapping[str, str]:
     for name, value in given.items():
         if not _VARIABLE_NAME.match(name) or isinstance(value, dict | list) or value is None:
             continue
-        cleaned = clean_text(str(value), _LONGEST_VARIABLE)
-        if len(kept) < _MOST_VARIABLES and sum(map(len, kept.values())) + len(cleaned) <= _LONGEST_VARIABLES:
+        cleaned = clean_text(str(value), _MAX_VARIABLE_LENGTH)
+        if (
+            len(kept) < _MAX_VARIABLES
+            and sum(map(len, kept.values())) + len(cleaned) <= _MAX_VARIABLES_LENGTH
+        ):
             kept[name] = cleaned
     return kept

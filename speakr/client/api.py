@@ -17,7 +17,7 @@ from speakr.client.transport import Json, Transport
 TextFormat = Literal["text", "srt", "vtt"]
 
 FINAL_STATUSES = frozenset({"COMPLETED", "FAILED"})
-_MOST_PER_PAGE = 100
+_MAX_PER_PAGE = 100
 _FIRST_LOOK_SECONDS = 0.5
 _SELDOMEST_LOOK_SECONDS = 5.0
 """Twelve looks a minute, of a hundred that are allowed."""
@@ -159,7 +159,7 @@ class Speakr:
         date_to: str | None = None,
         sort_by: str | None = None,
         sort_order: Literal["asc", "desc"] | None = None,
-        per_page: int = _MOST_PER_PAGE,
+        per_page: int = _MAX_PER_PAGE,
     ) -> Iterator[Json]:
         """Go through the recordings, newest first unless asked otherwise; a page is fetched when it is reached."""
         seen = set()

@@ -17,7 +17,7 @@ from speakr.client.errors import FileTrouble
 Progress = Callable[[int, int], None]
 """Told the bytes of the file that are sent, and all there are. They start anew when an upload is tried again."""
 
-_MOST_AT_ONCE = 1024 * 1024
+_MAX_AT_ONCE = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class MultipartBody:
                 keeps nothing.
 
         """
-        most = _MOST_AT_ONCE if size < 0 else min(size, _MOST_AT_ONCE)
+        most = _MAX_AT_ONCE if size < 0 else min(size, _MAX_AT_ONCE)
         if self._head:
             piece, self._head = self._head[:most], self._head[most:]
         elif self._left_of_file:

@@ -22,7 +22,7 @@ Json = dict[str, Any]
 
 PAUSES_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 """Before each new try. Together they are longer than a key of a lost upload stays held (a minute)."""
-MOST_PATIENCE_SECONDS = 120.0
+MAX_WAIT_SECONDS = 120.0
 """A server that asks to be left alone for longer is not waited for."""
 _CONNECT_SECONDS = 10.0
 _TOO_MANY = 429
@@ -179,7 +179,7 @@ def _unreachable(base_url: str, error: requests.RequestException) -> Unreachable
 def _pause(ours: float | None, answer: requests.Response | None) -> float | None:
     """Return how long to wait before the next try: what the server asked for, or ours; None is not at all."""
     asked = None if answer is None else retry_after_seconds(answer.headers.get("Retry-After"))
-    if ours is None or (asked is not None and asked > MOST_PATIENCE_SECONDS):
+    if ours is None or (asked is not None and asked > MAX_WAIT_SECONDS):
         return None
     return ours if asked is None else asked
 

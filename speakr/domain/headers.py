@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-MOST_HEADERS = 20
-LONGEST_NAME = 100
-LONGEST_VALUE = 1_000
+MAX_HEADERS = 20
+MAX_NAME_LENGTH = 100
+MAX_VALUE_LENGTH = 1_000
 
 RESERVED = frozenset(
     {
@@ -39,7 +39,7 @@ _CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
 
 def problems(headers: Mapping[str, Any]) -> list[str]:
     """Return a sentence for each thing that is wrong with headers, none when they may be sent."""
-    found = [f"has at most {MOST_HEADERS} headers"] if len(headers) > MOST_HEADERS else []
+    found = [f"has at most {MAX_HEADERS} headers"] if len(headers) > MAX_HEADERS else []
     seen: set[str] = set()
     for name, value in headers.items():
         if name.lower() in seen:
@@ -54,8 +54,8 @@ def problems(headers: Mapping[str, Any]) -> list[str]:
 def _problem(name: str, value: Any) -> str | None:
     if not _TOKEN.fullmatch(name):
         return "is not a header name"
-    if len(name) > LONGEST_NAME:
-        return f"has more than {LONGEST_NAME} characters"
+    if len(name) > MAX_NAME_LENGTH:
+        return f"has more than {MAX_NAME_LENGTH} characters"
     if name.lower() in RESERVED or name.lower().startswith(RESERVED_PREFIXES):
         return "is set by Speakr itself"
     return _problem_of_value(value)
@@ -64,8 +64,8 @@ def _problem(name: str, value: Any) -> str | None:
 def _problem_of_value(value: Any) -> str | None:
     if not isinstance(value, str):
         return "must be a text"
-    if len(value) > LONGEST_VALUE:
-        return f"has more than {LONGEST_VALUE} characters"
+    if len(value) > MAX_VALUE_LENGTH:
+        return f"has more than {MAX_VALUE_LENGTH} characters"
     if _CONTROL.search(value):
         return "has a line break or another control character in it"
     return None

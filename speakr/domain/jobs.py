@@ -44,7 +44,7 @@ MAX_LOSSES_WITHOUT_PROGRESS = 10
 """The same for whole workers that vanished: mostly deploys and power cuts, so more patience."""
 
 _FIRST_RETRY_SECONDS = 2.0
-_LONGEST_RETRY_SECONDS = 600.0
+_MAX_RETRY_SECONDS = 600.0
 
 
 def retry_delay_seconds(attempt: int, asked_seconds: float | None = None) -> float:
@@ -52,5 +52,5 @@ def retry_delay_seconds(attempt: int, asked_seconds: float | None = None) -> flo
 
     A provider's own Retry-After wins when it asks for longer.
     """
-    pause = min(_FIRST_RETRY_SECONDS * 4.0 ** (attempt - 1), _LONGEST_RETRY_SECONDS)
-    return max(pause, min(asked_seconds or 0.0, _LONGEST_RETRY_SECONDS))
+    pause = min(_FIRST_RETRY_SECONDS * 4.0 ** (attempt - 1), _MAX_RETRY_SECONDS)
+    return max(pause, min(asked_seconds or 0.0, _MAX_RETRY_SECONDS))

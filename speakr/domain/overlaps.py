@@ -8,7 +8,7 @@ from typing import Final
 
 from speakr.domain.transcript import Segment
 
-SHORTEST_OVERLAP_SECONDS: Final = 0.25
+MIN_OVERLAP_SECONDS: Final = 0.25
 """What two segments must share: about the beginning and the end of words even people differ by less."""
 
 
@@ -23,9 +23,9 @@ def mark_overlaps(segments: Sequence[Segment]) -> list[Segment]:
     reaches: dict[str, float] = {}
     """How far the two speakers reach who go on longest."""
     for at, segment in enumerate(segments):
-        if segment.end - segment.start < SHORTEST_OVERLAP_SECONDS:
+        if segment.end - segment.start < MIN_OVERLAP_SECONDS:
             continue
-        earliest_end = segment.start + SHORTEST_OVERLAP_SECONDS
+        earliest_end = segment.start + MIN_OVERLAP_SECONDS
         for speaker in [speaker for speaker in open_by_speaker if speaker != segment.speaker]:
             overlapping.update(
                 other for other in open_by_speaker.pop(speaker) if segments[other].end >= earliest_end

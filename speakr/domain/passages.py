@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 WORDS = 120
-LONGEST = 900
+MAX_PASSAGE_LENGTH = 900
 """In characters: not every script has blanks between words."""
 
 
@@ -39,7 +39,9 @@ def cut(texts: Iterable[str]) -> list[Passage]:
 
 def _fits(held: Sequence[tuple[int, str]], piece: str) -> bool:
     together = [*(text for _, text in held), piece]
-    return len(" ".join(together)) <= LONGEST and sum(len(text.split()) for text in together) <= WORDS
+    return (
+        len(" ".join(together)) <= MAX_PASSAGE_LENGTH and sum(len(text.split()) for text in together) <= WORDS
+    )
 
 
 def _joined(held: Sequence[tuple[int, str]]) -> Passage:
@@ -51,9 +53,9 @@ def _pieces(words: Sequence[str]) -> Iterator[str]:
     held: list[str] = []
     length = 0
     for word in words:
-        for first in range(0, len(word), LONGEST):
-            part = word[first : first + LONGEST]
-            if held and (len(held) == WORDS or length + 1 + len(part) > LONGEST):
+        for first in range(0, len(word), MAX_PASSAGE_LENGTH):
+            part = word[first : first + MAX_PASSAGE_LENGTH]
+            if held and (len(held) == WORDS or length + 1 + len(part) > MAX_PASSAGE_LENGTH):
                 yield " ".join(held)
                 held, length = [], 0
             length += len(part) + bool(held)

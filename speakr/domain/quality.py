@@ -16,22 +16,22 @@ from enum import StrEnum
 
 from speakr.domain.transcript import Segment, Span
 
-LONGEST_LOOPED_PHRASE = 8
+MAX_LOOPED_PHRASE_LENGTH = 8
 """In words."""
-MOST_REPEATS_OF_A_WORD = 5
+MAX_WORD_REPEATS = 5
 """«No, no, no, no» is said; a sixth time is a loop."""
-MOST_REPEATS_OF_A_PHRASE = 3
-MOST_WORDS_PER_SECOND = 8.0
+MAX_PHRASE_REPEATS = 3
+MAX_WORDS_PER_SECOND = 8.0
 """The fastest speakers reach about 6 over a sentence."""
-MOST_LETTERS_PER_SECOND = 40.0
-FEWEST_WORDS_TO_RATE = 6
-SLOWEST_WORDS_PER_SECOND = 0.15
-SHORTEST_SLOW_SECONDS = 20.0
-LEAST_SPEECH_SHARE = 0.2
-SHORTEST_SILENT_SECONDS = 0.3
-FEWEST_LETTERS_OF_A_SCRIPT = 8
-FEWEST_WORDS_OF_A_LANGUAGE = 6
-LEAST_SHARE_OF_A_LANGUAGE = 0.34
+MAX_LETTERS_PER_SECOND = 40.0
+MIN_WORDS_TO_RATE = 6
+MIN_WORDS_PER_SECOND = 0.15
+MIN_SLOW_SECONDS = 20.0
+MIN_SPEECH_SHARE = 0.2
+MIN_SILENT_SECONDS = 0.3
+MIN_SCRIPT_LETTERS = 8
+MIN_LANGUAGE_WORDS = 6
+MIN_LANGUAGE_SHARE = 0.34
 """So many of a sentence's words carry grammar in any European language."""
 
 _GRAMMAR = {
@@ -100,8 +100,8 @@ def _words(text: str) -> list[str]:
 
 def _has_loop(words: Sequence[str]) -> bool:
     """Tell whether some run of words is followed by itself too often."""
-    for length in range(1, LONGEST_LOOPED_PHRASE + 1):
-        most = MOST_REPEATS_OF_A_WORD if length == 1 else MOST_REPEATS_OF_A_PHRASE
+    for length in range(1, MAX_LOOPED_PHRASE_LENGTH + 1):
+        most = MAX_WORD_REPEATS if length == 1 else MAX_PHRASE_REPEATS
         same = 0
         for at in range(length, len(words)):
             same = same + 1 if words[at] == words[at - length] else 0
@@ -118,7 +118,7 @@ def _looped_segments(segments: Sequence[Segment]) -> set[int]:
     for at in range(1, len(texts) + 1):
         if at < len(texts) and texts[at] == texts[first] and texts[at]:
             continue
-        if at - first > (MOST_REPEATS_OF_A_PHRASE if len(texts[first]) > 1 else MOST_REPEATS_OF_A_WORD):
+        if at - first > (MAX_PHRASE_REPEATS if len(texts[first]) > 1 else MAX_WORD_REPEATS):
             looped.update(range(first, at))
         first = at
     return looped
@@ -126,21 +126,21 @@ def _looped_segments(segments: Sequence[Segment]) -> set[int]:
 
 def _is_over_silence(segment: Segment, speech: Sequence[Span]) -> bool:
     seconds = segment.end - segment.start
-    if seconds < SHORTEST_SILENT_SECONDS or not segment.text.strip():
+    if seconds < MIN_SILENT_SECONDS or not segment.text.strip():
         return False
     heard = sum(max(0.0, min(segment.end, span.end) - max(segment.start, span.start)) for span in speech)
-    return heard < LEAST_SPEECH_SHARE * seconds
+    return heard < MIN_SPEECH_SHARE * seconds
 
 
 def _is_impossibly_fast_or_slow(segment: Segment) -> bool:
     seconds = segment.end - segment.start
     words = segment.text.split()
-    if len(words) >= FEWEST_WORDS_TO_RATE and len(words) > MOST_WORDS_PER_SECOND * seconds:
+    if len(words) >= MIN_WORDS_TO_RATE and len(words) > MAX_WORDS_PER_SECOND * seconds:
         return True
-    if len(segment.text) > MOST_LETTERS_PER_SECOND * max(seconds, 1.0):
+    if len(segment.text) > MAX_LETTERS_PER_SECOND * max(seconds, 1.0):
         return True
     is_spaced = _script(segment.text) not in {"CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER"}
-    return is_spaced and seconds >= SHORTEST_SLOW_SECONDS and len(words) < SLOWEST_WORDS_PER_SECOND * seconds
+    return is_spaced and seconds >= MIN_SLOW_SECONDS and len(words) < MIN_WORDS_PER_SECOND * seconds
 
 
 def _is_foreign(text: str, usual_script: str | None, usual_language: str | None) -> bool:
@@ -158,16 +158,16 @@ def _script(text: str) -> str | None:
     """Return the script most of a text's letters belong to, if there are enough of them."""
     letters = Counter(unicodedata.name(letter, "?").partition(" ")[0] for letter in text if letter.isalpha())
     script, count = letters.most_common(1)[0] if letters else ("", 0)
-    return script if count >= FEWEST_LETTERS_OF_A_SCRIPT and count * 2 > letters.total() else None
+    return script if count >= MIN_SCRIPT_LETTERS and count * 2 > letters.total() else None
 
 
 def _language(words: Sequence[str]) -> str | None:
     """Return the language whose grammar a sentence's words carry, if that is clear."""
-    if len(words) < FEWEST_WORDS_OF_A_LANGUAGE:
+    if len(words) < MIN_LANGUAGE_WORDS:
         return None
     hits = {language: sum(word in known for word in words) for language, known in _WORDS_OF.items()}
     best, second = sorted(hits, key=lambda language: -hits[language])[:2]
-    is_clear = hits[best] >= LEAST_SHARE_OF_A_LANGUAGE * len(words) and hits[best] >= 2 * hits[second] + 1
+    is_clear = hits[best] >= MIN_LANGUAGE_SHARE * len(words) and hits[best] >= 2 * hits[second] + 1
     return best if is_clear else None
 
 

@@ -8,13 +8,13 @@ from html import escape
 from speakr.domain.search import Term
 from speakr.domain.words import located_words
 
-LONGEST_QUOTE = 200
+MAX_QUOTE_LENGTH = 200
 _BEFORE = 60
 """Characters before the first mark, if there are more than fit."""
 
 
 def quote(text: str, terms: Sequence[Term]) -> str:
-    """Return at most about `LONGEST_QUOTE` characters of a text around what was found in it, HTML escaped."""
+    """Return at most about `MAX_QUOTE_LENGTH` characters of a text around what was found in it, HTML escaped."""
     marks = _marks(text, terms)
     begin, end = _window(text, marks)
     pieces = ["…" if begin else ""]
@@ -70,15 +70,15 @@ def _is_at(words: Sequence[tuple[str, int, int]], at: int, term: Term) -> bool:
 
 
 def _window(text: str, marks: Sequence[tuple[int, int]]) -> tuple[int, int]:
-    if len(text) <= LONGEST_QUOTE:
+    if len(text) <= MAX_QUOTE_LENGTH:
         return 0, len(text)
     first = marks[0][0] if marks else 0
-    begin = min(max(0, first - _BEFORE), len(text) - LONGEST_QUOTE)
+    begin = min(max(0, first - _BEFORE), len(text) - MAX_QUOTE_LENGTH)
     if begin:
         # Begin with a whole word, unless that would lead past the mark: not every script has blanks.
         blank = text.find(" ", begin, first)
         begin = blank + 1 if blank >= 0 else begin
-    end = min(len(text), begin + LONGEST_QUOTE)
+    end = min(len(text), begin + MAX_QUOTE_LENGTH)
     if end < len(text):
         blank = text.rfind(" ", max(begin, end - _BEFORE, marks[0][1] if marks else 0), end)
         end = blank if blank > 0 else end

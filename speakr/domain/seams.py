@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from speakr.domain.transcript import Segment, Word
 
-_LARGEST_SHIFT_SECONDS = 0.6
+_MAX_SHIFT_SECONDS = 0.6
 """How far two engines, or one engine twice, may differ about when a word was said."""
 _WORD_IS_WORTH = 1.0
 _SHIFT_COSTS = 0.4
@@ -56,7 +56,7 @@ def _repair(
 ) -> tuple[list[Segment], list[Segment]]:
     """Cut what both heard from one of them; seam: the time of the cut."""
     reach = overlap * (2.0 if guessed else 1.0)
-    shift = reach if guessed else _LARGEST_SHIFT_SECONDS
+    shift = reach if guessed else _MAX_SHIFT_SECONDS
     ours = [word for segment in left for word in segment.words if word.end > seam - reach]
     theirs = [word for segment in right for word in segment.words if word.start < seam + reach]
     pairs = _align(ours, theirs, shift)

@@ -15,16 +15,16 @@ from functools import cached_property
 from speakr.domain.errors import Invalid
 from speakr.domain.words import is_character, normalise, pairs_in, words_of
 
-LONGEST_QUESTION = 500
-MOST_TERMS = 20
-SHORTEST_PREFIX = 2
+MAX_QUESTION_LENGTH = 500
+MAX_TERMS = 20
+MIN_PREFIX_LENGTH = 2
 """Everything that begins with one letter is a large part of everything."""
 
-_MOST_KEYS = 30
+_MAX_KEYS = 30
 """Of one phrase, that are looked up in the index; the text decides about the rest."""
-_MOST_BYTES_OF_KEYS = 1_000_000
+_MAX_KEY_BYTES = 1_000_000
 """PostgreSQL keeps no more in a tsvector. That is more than a hundred thousand different words."""
-_LONGEST_LINE = 2000
+_MAX_LINE_LENGTH = 2000
 
 
 class Field(StrEnum):
@@ -76,9 +76,9 @@ def lines_of(text: str | None) -> list[str]:
 
 
 def _cut(line: str) -> Iterable[str]:
-    while len(line) > _LONGEST_LINE:
-        end = line.rfind(" ", 1, _LONGEST_LINE)
-        end = _LONGEST_LINE if end < 0 else end
+    while len(line) > _MAX_LINE_LENGTH:
+        end = line.rfind(" ", 1, _MAX_LINE_LENGTH)
+        end = _MAX_LINE_LENGTH if end < 0 else end
         yield line[:end]
         line = line[end:]
     yield line
@@ -102,8 +102,8 @@ def document(user_id: int, lines: Mapping[Field, Sequence[str]]) -> Document:
         keys += [letter + word for word in dict.fromkeys(text.split())]
         keys += [letter + pair for pair in sorted(pairs_in(text))]
     joined = " ".join(keys)
-    if len(joined) * 4 > _MOST_BYTES_OF_KEYS and len(encoded := joined.encode()) > _MOST_BYTES_OF_KEYS:
-        joined = encoded[:_MOST_BYTES_OF_KEYS].rpartition(b" ")[0].decode()
+    if len(joined) * 4 > _MAX_KEY_BYTES and len(encoded := joined.encode()) > _MAX_KEY_BYTES:
+        joined = encoded[:_MAX_KEY_BYTES].rpartition(b" ")[0].decode()
     return Document({field: text.strip("\n") and text for field, text in texts.items()}, joined)
 
 
@@ -141,7 +141,7 @@ class Term:
     @property
     def keys(self) -> Sequence[tuple[str, bool]]:
         """What the index is asked for, all of it: words without their field's letter, and whether it is a beginning."""
-        return self._all_keys[:_MOST_KEYS]
+        return self._all_keys[:_MAX_KEYS]
 
     @property
     def is_exact(self) -> bool:
@@ -166,8 +166,8 @@ def parse(question: str) -> tuple[Term, ...]:
         words = tuple(words_of(piece["phrase"] or piece["word"] or ""))
         if words:
             found[Term(words, _is_prefix(piece["word"] or "", words[-1]), piece["minus"] is not None)] = None
-    if len(found) > MOST_TERMS:
-        raise _too_much(f"has more than {MOST_TERMS} words and phrases")
+    if len(found) > MAX_TERMS:
+        raise _too_much(f"has more than {MAX_TERMS} words and phrases")
     return tuple(found)
 
 
@@ -175,12 +175,12 @@ def require(question: str) -> None:
     """Refuse a question that is empty or too long."""
     if not question.strip():
         raise Invalid("q is required", errors={"q": ["is required"]})
-    if len(question) > LONGEST_QUESTION:
-        raise _too_much(f"is longer than {LONGEST_QUESTION} characters")
+    if len(question) > MAX_QUESTION_LENGTH:
+        raise _too_much(f"is longer than {MAX_QUESTION_LENGTH} characters")
 
 
 def _is_prefix(written: str, last_word: str) -> bool:
-    return written.endswith("*") and len(last_word) >= SHORTEST_PREFIX
+    return written.endswith("*") and len(last_word) >= MIN_PREFIX_LENGTH
 
 
 def _too_much(what: str) -> Invalid:

@@ -8,11 +8,11 @@ from collections.abc import Iterable
 
 from speakr.domain.errors import Invalid
 
-LONGEST_NAME = 120
-LONGEST_LIST = 1000
+MAX_NAME_LENGTH = 120
+MAX_LIST_LENGTH = 1000
 """Characters of a recording's list of participants."""
 
-_MOST_READ = 10_000
+_MAX_READ = 10_000
 """Longer texts are no names; tidying them would only cost time."""
 _LABEL = re.compile(r"SPEAKER_\d+", re.IGNORECASE)
 _UNSEEN = re.compile(
@@ -30,15 +30,15 @@ def is_label(text: str) -> bool:
 
 def tidy(text: str) -> str:
     """Return a name on one line, without blanks at its ends and without what nobody sees."""
-    one_line = " ".join(text.strip()[:_MOST_READ].split())
+    one_line = " ".join(text.strip()[:_MAX_READ].split())
     seen = _UNSEEN.sub("", one_line).strip(_JOINERS)
     return unicodedata.normalize("NFC", " ".join(seen.split()))
 
 
 def check(name: str, field: str) -> None:
     """Refuse what cannot be the name of a speaker; it has been tidied."""
-    if len(name) > LONGEST_NAME:
-        sentence, complaint = "is too long", f"has at most {LONGEST_NAME} characters"
+    if len(name) > MAX_NAME_LENGTH:
+        sentence, complaint = "is too long", f"has at most {MAX_NAME_LENGTH} characters"
     elif "," in name:
         sentence, complaint = "cannot hold a comma", "must not hold a comma: commas separate participants"
     elif is_label(name):
@@ -58,7 +58,7 @@ def listed(names: Iterable[str]) -> str | None:
         {name for name in names if not is_label(name)}, key=lambda name: (name.casefold(), name)
     ):
         longer = f"{text}, {name}" if text else name
-        if len(longer) <= LONGEST_LIST:
+        if len(longer) <= MAX_LIST_LENGTH:
             text = longer
     return text or None
 

@@ -11,7 +11,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
-LONGEST_WORD = 64
+MAX_WORD_LENGTH = 64
 """Longer ones are cut, in texts as in questions."""
 
 _SPACELESS = (
@@ -91,8 +91,8 @@ def normalise(text: str) -> str:
 def words_of(text: str) -> list[str]:
     """Return a text's words."""
     words = fold(text).split()
-    if words and len(max(words, key=len)) > LONGEST_WORD:
-        return [word[:LONGEST_WORD] for word in words]
+    if words and len(max(words, key=len)) > MAX_WORD_LENGTH:
+        return [word[:MAX_WORD_LENGTH] for word in words]
     return words
 
 
@@ -109,10 +109,12 @@ def pairs_in(normalised: str) -> set[str]:
 def located_words(text: str) -> list[tuple[str, int, int]]:
     """Return a text's words with where each begins and ends in the text as it was written."""
     if text.isascii():  # folding leaves every character where it is
-        return [(match[0][:LONGEST_WORD], match.start(), match.end()) for match in _WORD.finditer(fold(text))]
+        return [
+            (match[0][:MAX_WORD_LENGTH], match.start(), match.end()) for match in _WORD.finditer(fold(text))
+        ]
     folded, origins = _folded_with_origins(text)
     return [
-        (match[0][:LONGEST_WORD], origins[match.start()][0], origins[match.end() - 1][1])
+        (match[0][:MAX_WORD_LENGTH], origins[match.start()][0], origins[match.end() - 1][1])
         for match in _WORD.finditer(folded)
     ]
 

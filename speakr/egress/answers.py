@@ -13,8 +13,8 @@ from typing import Any
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.http_exceptions import BadHttpMessage
 
-LONGEST_HEAD_BYTES = 65_536
-MOST_INTERIM = 16
+MAX_HEAD_BYTES = 65_536
+MAX_INTERIM = 16
 _AT_ONCE = 4_096
 _FIRST_FINAL_STATUS = 200
 
@@ -64,4 +64,4 @@ class FrugalHandler(ResponseHandler):
     def _is_too_much(self) -> bool:
         if self._has_head:
             return False
-        return self._head_bytes > LONGEST_HEAD_BYTES or self._interim_count > MOST_INTERIM
+        return self._head_bytes > MAX_HEAD_BYTES or self._interim_count > MAX_INTERIM

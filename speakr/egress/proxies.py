@@ -29,7 +29,7 @@ _VERSION, _PASSWORD_VERSION = 5, 1
 _NOTHING, _PASSWORD = 0, 2
 _CONNECT = 1
 _IPV4, _NAME, _IPV6 = 1, 3, 4
-_LONGEST_WORD = 255
+_MAX_WORD_LENGTH = 255
 _OUT_OF_REACH = {
     2: errno.EACCES,
     3: errno.ENETUNREACH,
@@ -62,7 +62,7 @@ class SocksProxy:
         """Read `socks5://[user:password@]host[:port]`."""
         parts = urlsplit(url)
         user, password = unquote(parts.username or "").encode(), unquote(parts.password or "").encode()
-        if max(len(user), len(password)) > _LONGEST_WORD:
+        if max(len(user), len(password)) > _MAX_WORD_LENGTH:
             raise SettingsError("a SOCKS5 user or password has at most 255 bytes")
         return cls(parts.hostname or "", parts.port or _SOCKS_PORT, user, password)
 

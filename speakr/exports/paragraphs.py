@@ -8,8 +8,8 @@ from speakr.domain.transcript import Segment
 
 PAUSE_SECONDS = 2.0
 """After such a pause a new paragraph begins, unless the one before is hardly begun."""
-FEWEST_WORDS = 20
-MOST_WORDS = 150
+MIN_WORDS = 20
+MAX_WORDS = 150
 """A paragraph ends with the sentence that reaches this."""
 FAR_TOO_MANY_WORDS = 300
 """Where no sentence ends, it ends here."""
@@ -40,5 +40,5 @@ def _goes_on(before: Segment, segment: Segment, words: int) -> bool:
     if segment.speaker != before.speaker or words >= FAR_TOO_MANY_WORDS:
         return False
     ended = before.text.rstrip().endswith(_SENTENCE_ENDS)
-    paused = segment.start - before.end >= PAUSE_SECONDS and words >= FEWEST_WORDS
-    return not (ended and (paused or words >= MOST_WORDS))
+    paused = segment.start - before.end >= PAUSE_SECONDS and words >= MIN_WORDS
+    return not (ended and (paused or words >= MAX_WORDS))

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 from speakr.exports.placeholders import Value, fill
 
-LONGEST_TITLE = 200
+MAX_TITLE_LENGTH = 200
 
 
 def render(template: str, values: Mapping[str, Value]) -> str:
     """Return the title, without anything that does not show; empty when nothing is left."""
     filled = fill(template, values)
     shown = "".join(char if char.isprintable() else " " for char in filled)
-    return " ".join(shown.split())[:LONGEST_TITLE].rstrip()
+    return " ".join(shown.split())[:MAX_TITLE_LENGTH].rstrip()

@@ -18,7 +18,7 @@ logger = structlog.get_logger(__name__)
 
 FAILURES_IN_A_ROW: Final = 3
 FIRST_REST_SECONDS: Final = 15.0
-LONGEST_REST_SECONDS: Final = 300.0
+MAX_REST_SECONDS: Final = 300.0
 _MEMORY_SECONDS: Final = 900
 _TRIAL_SECONDS: Final = 30
 """How long others wait for the news of the one who tries an engine that has rested."""
@@ -72,13 +72,13 @@ class Health:
             self._redis.delete(self._trial)
             if count >= FAILURES_IN_A_ROW:
                 rest = FIRST_REST_SECONDS * 2.0 ** (count - FAILURES_IN_A_ROW)
-                self._lay_down(min(rest, LONGEST_REST_SECONDS), _FAILED)
+                self._lay_down(min(rest, MAX_REST_SECONDS), _FAILED)
 
     def asked_to_wait(self, seconds: float) -> None:
         """Note that it is well and wants to be left alone for so long."""
         with contextlib.suppress(redis.RedisError):
             self._redis.delete(self._trial)
-            self._lay_down(min(max(seconds, 0.001), LONGEST_REST_SECONDS), _WISH)
+            self._lay_down(min(max(seconds, 0.001), MAX_REST_SECONDS), _WISH)
 
     def _lay_down(self, seconds: float, why: bytes) -> None:
         self._redis.set(self._rest, why, px=round(seconds * 1000))

@@ -21,7 +21,7 @@ from speakr.domain.errors import ConnectorBusy
 logger = structlog.get_logger(__name__)
 
 LEASE_SECONDS: Final = 15.0
-LONGEST_WAIT_SECONDS: Final = 300.0
+MAX_WAIT_SECONDS: Final = 300.0
 """Then the recording is put back, so that its worker may do other work."""
 _LOOK_SECONDS: Final = 0.2
 
@@ -60,7 +60,7 @@ class Slots:
             yield
             return
         token = secrets.token_hex(8)
-        deadline = time.monotonic() + LONGEST_WAIT_SECONDS
+        deadline = time.monotonic() + MAX_WAIT_SECONDS
         while not self._take(token):
             if time.monotonic() > deadline:
                 raise ConnectorBusy("The transcription engine is busy with other recordings.")

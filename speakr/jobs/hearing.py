@@ -35,7 +35,7 @@ from speakr.jobs.engine_slots import Slots
 
 logger = structlog.get_logger(__name__)
 
-SHORTEST_PIECE_SECONDS: Final = 10.0
+MIN_PIECE_SECONDS: Final = 10.0
 LEEWAY_SECONDS: Final = 10.0
 """By so much a chunk may exceed what an engine takes: the overlaps at its ends."""
 BUSY_SECONDS: Final = 10.0
@@ -197,7 +197,7 @@ def _hear_with(
         heard = engine.connector.transcribe(piece, hints, listener.on_segment)
     except ConnectorTooLarge:
         engine.health.succeeded()  # it is well, and it said what it wants
-        if audio.samples.size < 2 * SHORTEST_PIECE_SECONDS * SAMPLE_RATE:
+        if audio.samples.size < 2 * MIN_PIECE_SECONDS * SAMPLE_RATE:
             raise
         return _hear_in_two(engine, audio, hints, listener, notes, path=path)
     except ConnectorBusy as error:

@@ -15,7 +15,7 @@ from speakr.domain.transcript import Hints, Hypothesis, Segment, Span
 
 logger = structlog.get_logger(__name__)
 
-MOST_SPANS = 6
+MAX_SPANS = 6
 """Of one chunk: an engine that is wrong everywhere is wrong the second time too."""
 PAD_SECONDS = 0.2
 
@@ -35,7 +35,7 @@ def improve(
     if not doubts:
         return heard
     segments = list(heard.segments)
-    for span in _spans_of(doubts, chunk)[:MOST_SPANS]:
+    for span in _spans_of(doubts, chunk)[:MAX_SPANS]:
         inside = [segment for segment in segments if _lies_in(segment, span)]
         try:
             again = _hear(span, chunk, engine, hints, breathe)

@@ -39,7 +39,7 @@ _DEQUEUE_SECONDS = 2
 _RQ_DEQUEUES_EARLIER_SECONDS = 15
 _LOOK_FOR_REDIS_SECONDS = 0.5
 _PR_SET_PDEATHSIG = 1
-_LONGEST_HOST_NAME = 40
+_MAX_HOST_NAME_LENGTH = 40
 """The name goes into a column of 80 characters, and Kubernetes makes host names of 63."""
 
 
@@ -58,7 +58,7 @@ class HouseWorker(rq.Worker):
         self.is_stopping = False
         super().__init__(
             list(QUEUES),
-            name=f"{socket.gethostname()[:_LONGEST_HOST_NAME]}-{os.getpid()}-{time.time_ns() % 10**9}",
+            name=f"{socket.gethostname()[:_MAX_HOST_NAME_LENGTH]}-{os.getpid()}-{time.time_ns() % 10**9}",
             connection=plugged().redis,
             serializer=JSONSerializer,
             worker_ttl=_DEQUEUE_SECONDS + _RQ_DEQUEUES_EARLIER_SECONDS,

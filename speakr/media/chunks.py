@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from speakr.domain.transcript import Span
 
-SHORTEST_PAUSE_SECONDS = 0.01
+MIN_PAUSE_SECONDS = 0.01
 
 
 def plan_chunks(spans: Sequence[Span], target_seconds: float, max_seconds: float) -> list[list[Span]]:
@@ -41,7 +41,5 @@ def _within(span: Span, max_seconds: float) -> Iterator[Span]:
 def seams(chunks: Sequence[Sequence[Span]]) -> list[int]:
     """Return the positions of chunks that begin inside speech, where the one before them ends."""
     return [
-        at
-        for at in range(1, len(chunks))
-        if chunks[at][0].start - chunks[at - 1][-1].end < SHORTEST_PAUSE_SECONDS
+        at for at in range(1, len(chunks)) if chunks[at][0].start - chunks[at - 1][-1].end < MIN_PAUSE_SECONDS
     ]

@@ -11,7 +11,7 @@ from speakr.media.decode import whole_or_not_at_all
 from speakr.media.probe import probe
 from speakr.media.sandbox import Allowance, run
 
-_LONGEST_SECONDS = 24 * 3600.0
+_MAX_SECONDS = 24 * 3600.0
 """For the clock only; what is too long was said when the file was probed."""
 _SLACK_BYTES = 1 << 20
 
@@ -27,9 +27,7 @@ def extract_audio(source: Path, target: Path) -> MediaInfo:
     """
     size_bytes = source.stat().st_size
     # Bare sound is never larger than the film it was in, but for tables of a container that wants more.
-    allowance = Allowance.for_reading_all(
-        size_bytes, _LONGEST_SECONDS, file_bytes=2 * size_bytes + _SLACK_BYTES
-    )
+    allowance = Allowance.for_reading_all(size_bytes, _MAX_SECONDS, file_bytes=2 * size_bytes + _SLACK_BYTES)
     with whole_or_not_at_all(target) as sink_fd:
         run("remux", source, allowance, sink_fd=sink_fd, muxers=dict(MUXERS), other_muxer=OTHER_MUXER)
     try:

@@ -19,7 +19,7 @@ _OPERATOR = Actor(user_id=0, username="operator", is_admin=True, scopes=frozense
 _DEFAULT = "default"
 _PAGE = 100
 _MEGABYTE = 1024 * 1024
-_MOST_BYTES = 10**15
+_MAX_BYTES = 10**15
 
 
 def create_user(name: str, *, password: str | None, email: str | None, is_admin: bool) -> int:
@@ -64,7 +64,7 @@ def set_user(
     for column, text, units, most in (
         ("token_budget", token_budget, 1, system_settings.BIGGEST),
         ("transcription_budget_seconds", transcription_minutes, 60, system_settings.BIGGEST),
-        ("storage_quota_bytes", storage_mb, _MEGABYTE, _MOST_BYTES),
+        ("storage_quota_bytes", storage_mb, _MEGABYTE, _MAX_BYTES),
     ):
         if text is not None:
             changes[column] = _budget(text, units, most)

@@ -17,7 +17,7 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
 _FIRST_PAUSE_SECONDS = 0.2
-_LONGEST_PAUSE_SECONDS = 10.0
+_MAX_PAUSE_SECONDS = 10.0
 _PROVEN_AFTER_SECONDS = 10.0
 """Whoever has lived so long is not the one that dies at start; its next pause is the first again."""
 
@@ -106,7 +106,7 @@ class Child:
         """Decide when to start it again; return the pause in seconds."""
         if time.monotonic() - self._started_at > _PROVEN_AFTER_SECONDS:
             self._failures = 0
-        pause: float = min(_FIRST_PAUSE_SECONDS * 2**self._failures, _LONGEST_PAUSE_SECONDS)
+        pause: float = min(_FIRST_PAUSE_SECONDS * 2**self._failures, _MAX_PAUSE_SECONDS)
         self._failures += 1
         if self._failures == 3 and self.on_repeated_failure is not None:  # noqa: PLR2004 - see the field
             self.on_repeated_failure()

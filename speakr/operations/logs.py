@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-_LARGEST_BYTES = 10 * 1024 * 1024
+_MAX_BYTES = 10 * 1024 * 1024
 
 
 def keep_small(log: Path) -> None:
@@ -15,7 +15,7 @@ def keep_small(log: Path) -> None:
     The file is emptied in place, since its writer keeps it open (for appending). Lines written in
     between are lost; that is the price of needing nobody's help.
     """
-    if log.exists() and log.stat().st_size > _LARGEST_BYTES:
+    if log.exists() and log.stat().st_size > _MAX_BYTES:
         shutil.copyfile(log, log.with_name(log.name + ".1"))
         with log.open("r+b") as stream:
             stream.truncate(0)

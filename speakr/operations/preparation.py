@@ -20,7 +20,7 @@ from speakr.settings import Settings
 
 ADMIN = "admin"
 
-_SHORTEST_TOKEN = 32
+_MIN_TOKEN_LENGTH = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,9 +48,9 @@ def prepare(settings: Settings, *, wants_sample: bool) -> Prepared:
 
 def _first_start(settings: Settings, *, wants_sample: bool) -> Prepared:
     password, token = settings.admin_password, settings.bootstrap_token
-    if token and (len(token) < _SHORTEST_TOKEN or not token.isascii() or not token.isprintable()):
+    if token and (len(token) < _MIN_TOKEN_LENGTH or not token.isascii() or not token.isprintable()):
         raise OperatorError(
-            f"SPEAKR_BOOTSTRAP_TOKEN needs at least {_SHORTEST_TOKEN} characters, all of them printable ASCII."
+            f"SPEAKR_BOOTSTRAP_TOKEN needs at least {_MIN_TOKEN_LENGTH} characters, all of them printable ASCII."
         )
     new_password = None if password else secrets.token_urlsafe(15)
     with unit_of_work():  # both or none: an admin without a token would be nobody

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
-_LARGEST_BODY = 1024 * 1024
+_MAX_BODY_BYTES = 1024 * 1024
 
 
 def is_genuine(secret: str, headers: Mapping[str, str], body: bytes) -> bool:
@@ -46,7 +46,7 @@ class Receiver:
 
         class _Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                size = min(int(self.headers.get("Content-Length") or 0), _LARGEST_BODY)
+                size = min(int(self.headers.get("Content-Length") or 0), _MAX_BODY_BYTES)
                 was_genuine = receiver.take(_lower_cased(self.headers.items()), self.rfile.read(size))
                 self.send_response(204 if was_genuine else 401)
                 self.end_headers()

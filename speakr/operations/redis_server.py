@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from speakr.operations.errors import OperatorError
 
-_LONGEST_SOCKET_PATH = 107 if sys.platform == "linux" else 103
+_MAX_SOCKET_PATH_LENGTH = 107 if sys.platform == "linux" else 103
 """Bytes; sockaddr_un.sun_path holds 108 with its final NUL on Linux (unix(7)), 104 on the BSDs."""
 
 
@@ -51,7 +51,7 @@ class EmbeddedRedis:
         folder = data / "redis"
         folder.mkdir(mode=0o700, exist_ok=True)
         socket_path = folder / "redis.sock"
-        if len(os.fsencode(socket_path)) > _LONGEST_SOCKET_PATH:
+        if len(os.fsencode(socket_path)) > _MAX_SOCKET_PATH_LENGTH:
             socket_path = Path(tempfile.mkdtemp(prefix="speakr-")) / "redis.sock"
         return cls(find_redis_server(), folder, socket_path)
 

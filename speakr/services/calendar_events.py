@@ -16,7 +16,7 @@ from speakr.models import CalendarEvent, Recording
 from speakr.services import events, quoting
 
 _MOST = 1_000
-_LONGEST_TITLE = 200
+_MAX_TITLE_LENGTH = 200
 
 
 def replace_extracted(recording: Recording, found: Sequence[DatedEvent], segment_ids: Sequence[int]) -> None:
@@ -29,7 +29,7 @@ def replace_extracted(recording: Recording, found: Sequence[DatedEvent], segment
     kept: set[int] = set()
     stored = 0
     for event in found:
-        title = event.claim.text[:_LONGEST_TITLE]
+        title = event.claim.text[:_MAX_TITLE_LENGTH]
         start = event.start.astimezone(UTC)
         row = known.get((start, title))
         if row is not None and not row.is_extracted:
@@ -39,7 +39,7 @@ def replace_extracted(recording: Recording, found: Sequence[DatedEvent], segment
             db.session.add(row)
             known[start, title] = row
         row.end_at = event.end.astimezone(UTC) if event.end else None
-        row.location = event.location[:_LONGEST_TITLE] if event.location else None
+        row.location = event.location[:_MAX_TITLE_LENGTH] if event.location else None
         row.attendees, row.has_time = list(event.attendees), event.has_time
         row.is_verified, row.sources = event.claim.is_verified, quoting.keep(event.claim.sources, segment_ids)
         db.session.flush()

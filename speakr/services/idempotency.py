@@ -28,7 +28,7 @@ HOLD = timedelta(seconds=60)
 LONG_HOLD = timedelta(minutes=15)
 """For requests that wait for a language model and cannot say meanwhile that they live."""
 KEEP = timedelta(hours=24)
-_LONGEST_KEY = 255
+_MAX_KEY_LENGTH = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +49,9 @@ def hold(user_id: int, key: str, operation: str, lasting: timedelta = HOLD) -> H
         Invalid: the key is unusable or was used for another operation.
 
     """
-    if not key.strip() or len(key) > _LONGEST_KEY or not (key.isascii() and key.isprintable()):
+    if not key.strip() or len(key) > _MAX_KEY_LENGTH or not (key.isascii() and key.isprintable()):
         raise Invalid(
-            f"Idempotency-Key has 1 to {_LONGEST_KEY} printable ASCII characters.",
+            f"Idempotency-Key has 1 to {_MAX_KEY_LENGTH} printable ASCII characters.",
             code="idempotency_key_invalid",
         )
     moment = now()

@@ -22,7 +22,7 @@ Answer = TypeVar("Answer")
 
 RETRY_AFTER_SECONDS = 30.0
 """What we ask of callers when the provider does not say. A refused key is also mended by somebody, some time."""
-LONGEST_RETRY_AFTER_SECONDS = 3600.0
+MAX_RETRY_AFTER_SECONDS = 3600.0
 
 _made: tuple[Backends, LanguageConnector] | None = None
 
@@ -49,7 +49,7 @@ def ask(user_id: int, question: Callable[[LanguageConnector], Answer], *, or_say
         asked = getattr(error, "retry_after_seconds", None)
         raise LanguageModelUnavailable(
             or_say,
-            retry_after_seconds=min(max(asked or RETRY_AFTER_SECONDS, 1.0), LONGEST_RETRY_AFTER_SECONDS),
+            retry_after_seconds=min(max(asked or RETRY_AFTER_SECONDS, 1.0), MAX_RETRY_AFTER_SECONDS),
         ) from error
 
 

@@ -21,7 +21,7 @@ from speakr.connectors.language.sentences import find_words
 from speakr.db import db
 from speakr.domain.errors import EmbeddingModelUnavailable
 from speakr.domain.fusion import fuse
-from speakr.domain.passages import LONGEST, Passage, cut
+from speakr.domain.passages import MAX_PASSAGE_LENGTH, Passage, cut
 from speakr.domain.permissions import Actor
 from speakr.domain.search import Field, Mode, Term
 from speakr.domain.words import is_character, words_of
@@ -29,14 +29,14 @@ from speakr.models import RecordingSpeaker, Segment
 from speakr.services import language_model, meaning, passages, search
 from speakr.services.recordings import listing
 
-MOST_PASSAGES = 12
+MAX_PASSAGES = 12
 """Some fifteen hundred words: what a small model reads at once, beside the conversation."""
-MOST_RECORDINGS = 8
+MAX_RECORDINGS = 8
 """In which passages are looked for by their words."""
-MOST_TERMS = 8
+MAX_TERMS = 8
 NEWEST_WITH_A_WORD = 200
 
-_SHORTEST_PREFIX = 4
+_MIN_PREFIX_LENGTH = 4
 _S = Segment.__table__.c
 _NAMED = RecordingSpeaker.__table__.c
 
@@ -59,11 +59,11 @@ def find(actor: Actor, question: str, filters: listing.Filters) -> Found:
     used = Mode.WORDS
     if passages.is_wanted():
         try:
-            vector = meaning.vector_of(question[:LONGEST])
+            vector = meaning.vector_of(question[:MAX_PASSAGE_LENGTH])
         except EmbeddingModelUnavailable:
             pass  # words are looked for all the same
         else:
-            near, used = meaning.nearest(actor, vector, filters, MOST_PASSAGES), Mode.HYBRID
+            near, used = meaning.nearest(actor, vector, filters, MAX_PASSAGES), Mode.HYBRID
     holding = _recordings_with(actor, terms_of(question), filters)
     spoken = _spoken(sorted({passage.recording_id for passage in near} | set(holding)))
     chosen = language_model.outside_the_loop(lambda: _choose(question, near, spoken))
@@ -87,8 +87,8 @@ def terms_of(question: str) -> list[Term]:
                 terms[Term((word, following))] = None
         elif len(word) > 1 and word not in ENGLISH_FUNCTION_WORDS and word not in ASKING_WORDS:
             stemmed = stem(word)
-            terms[Term((stemmed,), is_prefix=len(stemmed) >= _SHORTEST_PREFIX)] = None
-    return sorted(terms, key=lambda term: -len(term.needle))[:MOST_TERMS]
+            terms[Term((stemmed,), is_prefix=len(stemmed) >= _MIN_PREFIX_LENGTH)] = None
+    return sorted(terms, key=lambda term: -len(term.needle))[:MAX_TERMS]
 
 
 def _recordings_with(actor: Actor, terms: Sequence[Term], filters: listing.Filters) -> list[int]:
@@ -97,7 +97,7 @@ def _recordings_with(actor: Actor, terms: Sequence[Term], filters: listing.Filte
         ids = search.newest(actor, [term], filters, (Field.TRANSCRIPT,), limit=NEWEST_WITH_A_WORD)
         for number in ids:
             scores[number] += math.log(1.0 + NEWEST_WITH_A_WORD / len(ids))
-    return sorted(scores, key=lambda number: (-scores[number], -number))[:MOST_RECORDINGS]
+    return sorted(scores, key=lambda number: (-scores[number], -number))[:MAX_RECORDINGS]
 
 
 def _spoken(recording_ids: Sequence[int]) -> Mapping[int, list[Any]]:
@@ -139,10 +139,10 @@ def _choose(
     places = list(found)
     asked = {stem(word) for word in find_words(question)} - ENGLISH_FUNCTION_WORDS - ASKING_WORDS
     stems = [[stem(word) for word in find_words(passage.text)] for passage in found.values()]
-    by_words = [places[at] for at, _ in rank_lines(stems, asked)[:MOST_PASSAGES]]
+    by_words = [places[at] for at, _ in rank_lines(stems, asked)[:MAX_PASSAGES]]
     by_meaning = [(each.recording_id, each.position) for each in near]
     ranked = [place for place in fuse(by_meaning, by_words) if place in found]
-    return {place: found[place] for place in ranked[:MOST_PASSAGES]}
+    return {place: found[place] for place in ranked[:MAX_PASSAGES]}
 
 
 def _rows(rows: Sequence[Any], passage: Passage) -> Sequence[Any]:

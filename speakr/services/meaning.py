@@ -25,7 +25,7 @@ QUESTION_SECONDS = 5.0
 """Somebody waits, and words can be searched for without a model."""
 RETRY_AFTER_SECONDS = 30.0
 """Nobody is sent to a model that has just failed, for so long or for as long as it asked."""
-LONGEST_RETRY_AFTER_SECONDS = 3600.0
+MAX_RETRY_AFTER_SECONDS = 3600.0
 PASSAGES_AT_ONCE = 256
 """Read from the database and compared together: some megabytes, however large the library is."""
 
@@ -93,7 +93,7 @@ def vector_of(question: str) -> bytes:
     except (TransientJobError, ConnectorRejected) as error:
         logger.warning("embedding_model_failed", code=error.slug, reason=error.message)
         asked = getattr(error, "retry_after_seconds", None) or RETRY_AFTER_SECONDS
-        pause = min(max(asked, 1.0), LONGEST_RETRY_AFTER_SECONDS)
+        pause = min(max(asked, 1.0), MAX_RETRY_AFTER_SECONDS)
         if isinstance(error, TransientJobError):  # what is refused may be this one question
             asker.away_until = time.monotonic() + pause
         raise _unavailable(pause) from error

@@ -13,12 +13,12 @@ from speakr.domain.notices import NoticeKind
 from speakr.domain.permissions import Actor
 from speakr.models import Notice
 
-_LONGEST_TEXT = 500
+_MAX_TEXT_LENGTH = 500
 
 
 def record(user_id: int, kind: NoticeKind, text: str, webhook_id: int | None = None) -> Notice:
     """Write a notice in the caller's transaction: it is there if, and only if, what it tells of is."""
-    notice = Notice(user_id=user_id, kind=kind, text=text[:_LONGEST_TEXT], webhook_id=webhook_id)
+    notice = Notice(user_id=user_id, kind=kind, text=text[:_MAX_TEXT_LENGTH], webhook_id=webhook_id)
     db.session.add(notice)
     return notice
 

@@ -22,7 +22,7 @@ from speakr.domain.passages import Passage, cut
 from speakr.models import Job, Recording, RecordingPassage, Segment
 from speakr.services.jobs import claims, queueing
 
-MOST_WAITING = 20
+MAX_WAITING = 20
 """Recordings from before there was a model that are queued at a time: others' work is never behind many of them."""
 _AFTER_A_FAILURE = timedelta(minutes=10)
 _SAME_RECORDING_AGAIN = timedelta(hours=1)
@@ -130,7 +130,7 @@ def queue_missing() -> int:
     ):
         return 0
     waiting = select(func.count()).where(Job.kind == JobKind.EMBED, Job.state.in_(ACTIVE))
-    room = MOST_WAITING - (db.session.scalar(waiting) or 0)
+    room = MAX_WAITING - (db.session.scalar(waiting) or 0)
     found = _missing(moment - _SAME_RECORDING_AGAIN, room) if room > 0 else ()
     for number in found:
         # One by one: two that mend at once would wait for each other.

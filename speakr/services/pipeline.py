@@ -24,7 +24,7 @@ from speakr.models import Insight, Job, Recording, Segment, User
 from speakr.services import events, system_settings, users
 from speakr.services.jobs import queueing
 
-_LONGEST_ERROR = 500
+_MAX_ERROR_LENGTH = 500
 
 
 def on_queued(recording: Recording, kind: JobKind) -> None:
@@ -75,7 +75,7 @@ def on_failed(job: Job) -> None:
     if job.kind in IN_THE_BACKGROUND:
         return
     recording = db.session.get_one(Recording, job.recording_id)
-    message = (job.error_message or "Processing failed.")[:_LONGEST_ERROR]
+    message = (job.error_message or "Processing failed.")[:_MAX_ERROR_LENGTH]
     if job.kind is JobKind.TRANSCRIBE:
         recording.status = RecordingStatus.FAILED
         recording.error_code, recording.error_message = job.error_code, message

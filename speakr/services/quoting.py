@@ -14,7 +14,7 @@ from speakr.services import transcripts
 
 Stored = Sequence[tuple[int, str]]
 """[segment id, quote] each."""
-_LONGEST_OPENING = 200
+_MAX_OPENING_LENGTH = 200
 
 
 def keep(sources: Iterable[Source], segment_ids: Sequence[int]) -> list[list[Any]]:
@@ -72,7 +72,7 @@ class Transcript:
 def opening(text: str) -> str:
     """Return the first words of a segment as a quote."""
     plain = _plain(text)
-    return plain if len(plain) <= _LONGEST_OPENING else plain[:_LONGEST_OPENING].rpartition(" ")[0]
+    return plain if len(plain) <= _MAX_OPENING_LENGTH else plain[:_MAX_OPENING_LENGTH].rpartition(" ")[0]
 
 
 def _plain(text: str) -> str:

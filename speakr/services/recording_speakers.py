@@ -19,7 +19,7 @@ from speakr.models import Recording, RecordingSpeaker, Segment, Speaker
 from speakr.services import events, processing, search_index, speakers, users, voice_profiles
 from speakr.services.recordings import access
 
-MOST_ENTRIES = 200
+MAX_ENTRIES = 200
 _SHOWN_OF_A_KEY = 60
 
 
@@ -172,8 +172,8 @@ def _read(actor: Actor, speaker_map: Any) -> dict[str, str]:
         raise _refusal("speaker_map is required")
     if not isinstance(speaker_map, dict):
         raise _refusal("speaker_map must be an object")
-    if len(speaker_map) > MOST_ENTRIES:
-        raise _refusal(f"speaker_map has more than {MOST_ENTRIES} entries")
+    if len(speaker_map) > MAX_ENTRIES:
+        raise _refusal(f"speaker_map has more than {MAX_ENTRIES} entries")
     wanted = {}
     for key, value in speaker_map.items():
         name, is_me = (

@@ -19,7 +19,7 @@ from speakr.domain.quotes import quote
 from speakr.domain.search import Field, Mode, Term
 from speakr.services import meaning, search, search_matches
 from speakr.services.recordings import listing
-from speakr.services.search_matches import MOST_MATCHES, Match
+from speakr.services.search_matches import MAX_MATCHES, Match
 
 NEAREST = 300
 """Passages that are taken for near."""
@@ -91,14 +91,14 @@ def _matches(
     ids = [row.id for row in rows]
     own = [row.id for row in rows if row.user_id == actor.user_id]
     by_words = search_matches.of(rows, own, terms, fields) if terms else {}
-    places = [(number, position) for number in ids for position in near.get(number, ())[:MOST_MATCHES]]
+    places = [(number, position) for number in ids for position in near.get(number, ())[:MAX_MATCHES]]
     said = meaning.lines_of(places)
     found = {number: list(by_words.get(number, ())) for number in ids}
     for place in places:
         matches, lines = found[place[0]], said.get(place)
         if (
             lines
-            and len(matches) < MOST_MATCHES
+            and len(matches) < MAX_MATCHES
             and lines[0].segment_id not in {m.segment_id for m in matches}
         ):
             matches.append(_match(lines, terms))

@@ -13,7 +13,7 @@ from speakr.domain.quotes import quote
 from speakr.domain.search import Field, Term, lines_of
 from speakr.models import Recording, RecordingSpeaker, SearchDocument, Segment
 
-MOST_MATCHES = 5
+MAX_MATCHES = 5
 """Told per recording."""
 
 _D = SearchDocument.__table__.c
@@ -86,7 +86,7 @@ def _places(document: Any, terms: Sequence[Term], fields: Sequence[Field]) -> li
     ]
     # A field's best line comes before any second best; of those the transcript, which leads to a time.
     ranked.sort(key=lambda place: (place[0] > 0, place[1] is not Field.TRANSCRIPT, place[0]))
-    chosen = {(field, line) for _, field, line in ranked[:MOST_MATCHES]}
+    chosen = {(field, line) for _, field, line in ranked[:MAX_MATCHES]}
     order = list(Field)
     return sorted(chosen, key=lambda place: (order.index(place[0]), place[1]))
 
@@ -103,9 +103,9 @@ def _best_lines(text: str, terms: Sequence[Term]) -> list[int]:
         if count:
             counts.append((-count, number))
             complete += count == len(needles)
-            if complete == MOST_MATCHES:
+            if complete == MAX_MATCHES:
                 break
-    return [number for _, number in sorted(counts)[:MOST_MATCHES]]
+    return [number for _, number in sorted(counts)[:MAX_MATCHES]]
 
 
 def _written(places: Mapping[int, Sequence[tuple[Field, int]]]) -> dict[tuple[int, Field], list[str]]:

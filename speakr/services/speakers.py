@@ -284,9 +284,9 @@ def _named(owner_id: int, speaker_id: int, name: str) -> ColumnElement[bool]:
 def _check_lengths(lists: dict[int, str | None]) -> None:
     """Refuse before somebody else's name falls off the end of a list."""
     for recording_id, text in lists.items():
-        if len(text or "") > names.LONGEST_LIST:
+        if len(text or "") > names.MAX_LIST_LENGTH:
             raise Invalid(
                 f"With that name the participants of recording {recording_id} would be longer than "
-                f"{names.LONGEST_LIST} characters",
+                f"{names.MAX_LIST_LENGTH} characters",
                 errors={"name": ["makes a list of participants too long"]},
             )

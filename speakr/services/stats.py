@@ -19,7 +19,7 @@ from speakr.services import budgets, system_settings, usage
 
 _REMEMBER_SECONDS = 2.0
 _ACTIVE_WITHIN = timedelta(days=30)
-_MOST_REMEMBERED = 2_000
+_MAX_REMEMBERED = 2_000
 
 _remembered: dict[int | None, tuple[float, dict[str, Any]]] = {}
 
@@ -46,7 +46,7 @@ def _fresh_enough(user_id: int | None) -> dict[str, Any]:
     known = _remembered.get(user_id)
     if known is not None and moment - known[0] < _REMEMBER_SECONDS:
         return known[1]
-    if len(_remembered) >= _MOST_REMEMBERED:
+    if len(_remembered) >= _MAX_REMEMBERED:
         _remembered.clear()
     numbers = _count(user_id)
     _remembered[user_id] = (moment, numbers)

@@ -18,14 +18,14 @@ from speakr.exports.placeholders import names_in
 from speakr.models import Template
 from speakr.services import users
 
-MOST_PER_USER = 100
-LONGEST: Mapping[TemplateKind, int] = {
+MAX_PER_USER = 100
+MAX_LENGTHS: Mapping[TemplateKind, int] = {
     TemplateKind.TRANSCRIPT: 2_000,
     TemplateKind.NAMING: 500,
     TemplateKind.EXPORT: 20_000,
 }
 """Characters of a body. A transcript's is repeated for each of thousands of segments."""
-MOST_PLACEHOLDERS = 50
+MAX_PLACEHOLDERS = 50
 
 _T: Any = Template.__table__.c
 # Made once, for every look at a transcript asks it.
@@ -58,8 +58,8 @@ def create(actor: Actor, *, kind: TemplateKind, name: str, body: str, is_default
     """Add a template, as the default of its kind if told so."""
     users.held(actor.user_id)
     have = select(func.count()).select_from(Template).where(Template.user_id == actor.user_id)
-    if (db.session.scalar(have) or 0) >= MOST_PER_USER:
-        raise Conflict(f"You have {MOST_PER_USER} templates already.", code="template_cap")
+    if (db.session.scalar(have) or 0) >= MAX_PER_USER:
+        raise Conflict(f"You have {MAX_PER_USER} templates already.", code="template_cap")
     template = Template(user_id=actor.user_id, kind=kind)
     _put(template, {"name": name, "body": body})
     if is_default:
@@ -117,10 +117,10 @@ def _put(template: Template, changes: Mapping[str, Any]) -> None:
 def _fault_of(kind: TemplateKind, body: str) -> str | None:
     if not body.strip():
         return "must not be empty"
-    if len(body) > LONGEST[kind]:
-        return f"has at most {LONGEST[kind]} characters in a {kind} template"
-    if len(names_in(body)) > MOST_PLACEHOLDERS:
-        return f"has at most {MOST_PLACEHOLDERS} placeholders"
+    if len(body) > MAX_LENGTHS[kind]:
+        return f"has at most {MAX_LENGTHS[kind]} characters in a {kind} template"
+    if len(names_in(body)) > MAX_PLACEHOLDERS:
+        return f"has at most {MAX_PLACEHOLDERS} placeholders"
     return None
 
 

@@ -13,7 +13,7 @@ from speakr.models import Recording, User
 from speakr.services import budgets, events, language_model, search_index, transcripts, usage, users
 from speakr.services.recordings import access
 
-LONGEST_TITLE = 200
+MAX_TITLE_LENGTH = 200
 
 
 def regenerate_title(actor: Actor, recording_id: int) -> Recording:
@@ -38,7 +38,7 @@ def regenerate_title(actor: Actor, recording_id: int) -> Recording:
     with unit_of_work():
         recording = access.get(actor, recording_id, Permission.EDIT)
         if title.text and title.text != recording.title:
-            _replace(recording, title_before, title.text[:LONGEST_TITLE])
+            _replace(recording, title_before, title.text[:MAX_TITLE_LENGTH])
         return recording
 
 

@@ -21,8 +21,8 @@ from speakr.models import ApiToken, User
 logger = structlog.get_logger(__name__)
 
 _PREFIX_LENGTH = 6
-_LONGEST_NAME = 100
-_LONGEST_LIFE_DAYS = 36_500
+_MAX_NAME_LENGTH = 100
+_MAX_LIFE_DAYS = 36_500
 _USE_IS_WRITTEN_EVERY = timedelta(minutes=1)
 
 _T, _U = ApiToken.__table__.c, User.__table__.c
@@ -65,15 +65,15 @@ def create(
 
     `raw` presets the secret for provisioning; it must be at least 32 characters long.
     """
-    if not 0 <= expires_in_days <= _LONGEST_LIFE_DAYS:
+    if not 0 <= expires_in_days <= _MAX_LIFE_DAYS:
         raise Invalid(
             "expires_in_days must be a non-negative integer",
-            errors={"expires_in_days": [f"must be between 0 and {_LONGEST_LIFE_DAYS}"]},
+            errors={"expires_in_days": [f"must be between 0 and {_MAX_LIFE_DAYS}"]},
         )
     raw = raw or secrets.token_urlsafe(32)
     token = ApiToken(
         user_id=user_id,
-        name=name.strip()[:_LONGEST_NAME] or "Unnamed Token",
+        name=name.strip()[:_MAX_NAME_LENGTH] or "Unnamed Token",
         prefix=raw[:_PREFIX_LENGTH],
         sha256=_digest(raw),
         scopes=sorted(set(scopes)),
@@ -122,7 +122,7 @@ def rename(actor: Actor, token_id: int, name: str) -> ApiToken:
     if not name.strip():
         raise Invalid("name is required", errors={"name": ["must not be empty"]})
     token = _get(actor, token_id)
-    token.name = name.strip()[:_LONGEST_NAME]
+    token.name = name.strip()[:_MAX_NAME_LENGTH]
     return token
 
 

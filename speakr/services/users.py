@@ -34,14 +34,14 @@ DEFAULT_PREFERENCES: dict[str, Any] = {
     "time_zone": None,
 }
 
-MOST_FOUND = 20
-SHORTEST_QUERY = 2
+MAX_FOUND = 20
+MIN_QUERY_LENGTH = 2
 
 _hasher = PasswordHasher()
 _NOBODYS_HASH = _hasher.hash(secrets.token_hex(8))
 """Checked when there is no such user, so that a guess takes the same time either way."""
 
-_SHORTEST_PASSWORD = 8
+_MIN_PASSWORD_LENGTH = 8
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 _PLAIN = ("name", "job_title", "company")
 _ACCOUNTS_LOCK = 0x5BEA_0001
@@ -96,9 +96,10 @@ def create_hashed(
 
 def hashed(password: str) -> str:
     """Return the hash of a new password. It takes a while, on purpose: call it outside a transaction."""
-    if len(password) < _SHORTEST_PASSWORD:
+    if len(password) < _MIN_PASSWORD_LENGTH:
         raise Invalid(
-            f"A password has at least {_SHORTEST_PASSWORD} characters.", errors={"password": ["is too short"]}
+            f"A password has at least {_MIN_PASSWORD_LENGTH} characters.",
+            errors={"password": ["is too short"]},
         )
     return _hasher.hash(password)
 
@@ -159,10 +160,10 @@ def named(*, user_id: int | None = None, username: str | None = None) -> User:
 def search(actor: Actor, query: str) -> Sequence[Any]:
     """Return (id, username, name) of other active people in whose names a text occurs."""
     query = query.strip()
-    if len(query) < SHORTEST_QUERY:
+    if len(query) < MIN_QUERY_LENGTH:
         raise Invalid(
-            f"query needs at least {SHORTEST_QUERY} characters.",
-            errors={"query": [f"needs at least {SHORTEST_QUERY} characters"]},
+            f"query needs at least {MIN_QUERY_LENGTH} characters.",
+            errors={"query": [f"needs at least {MIN_QUERY_LENGTH} characters"]},
         )
     return db.session.execute(
         select(User.id, User.username, User.name)
@@ -172,7 +173,7 @@ def search(actor: Actor, query: str) -> Sequence[Any]:
             or_(User.username.icontains(query, autoescape=True), User.name.icontains(query, autoescape=True)),
         )
         .order_by(func.lower(User.username))
-        .limit(MOST_FOUND)
+        .limit(MAX_FOUND)
     ).all()
 
 

@@ -28,13 +28,13 @@ ACCEPTED_MARGIN = 0.05
 SUGGESTED = 0.72
 SAME_SPEECH = 0.95
 """The same people in the same recording, heard a second time, are more alike than anybody in two recordings."""
-MOST_SUGGESTED = 3
+MAX_SUGGESTED = 3
 
 PROFILE_SECONDS = 5.0
 """Of somebody's speech make a profile, which is good enough for suggestions."""
 TRUSTED_SECONDS = 10.0
 """Make one that may name people by itself."""
-MOST_OBSERVED = 20
+MAX_OBSERVED = 20
 """Recordings in a profile: the latest, for voices change and so do microphones."""
 
 _DIMENSIONS = 256
@@ -190,7 +190,7 @@ def suggest(recording: Recording, labels: Sequence[str]) -> Mapping[str, Sequenc
     return {
         label: [
             Suggestion(match.profile.speaker_id, match.profile.name, round(100 * match.cosine, 1))
-            for match in likely[:MOST_SUGGESTED]
+            for match in likely[:MAX_SUGGESTED]
         ]
         for label, matches in _compare(recording, labels).items()
         if (likely := [match for match in matches if match.cosine >= SUGGESTED])
@@ -269,7 +269,7 @@ def _profiles(owner_id: int) -> list[_Profile]:
                 RecordingVoice.label == observed.c.label,
             ),
         )
-        .where(observed.c.place <= MOST_OBSERVED)
+        .where(observed.c.place <= MAX_OBSERVED)
     )
     heard: dict[int, list[Any]] = {}
     for row in rows:

@@ -39,9 +39,9 @@ __all__ = [
     "update",
 ]
 
-_LONGEST_NAME = 100
-_LONGEST_URL = 500
-_MOST_TOLD = 10
+_MAX_NAME_LENGTH = 100
+_MAX_URL_LENGTH = 500
+_MAX_REPORTED = 10
 """Unknown events; whoever sends more will find the rest."""
 ROTATION_OVERLAP = timedelta(hours=24)
 """How long the old secret goes on signing beside the new one."""
@@ -86,7 +86,7 @@ def _checked_events(wanted: Sequence[Any]) -> list[str]:
     if not wanted:
         raise Invalid("events must be a non-empty list", errors={"events": ["must not be empty"]})
     known = {event.value for event in EventType}
-    unknown = [str(name)[:_LONGEST_NAME] for name in wanted if name not in known][:_MOST_TOLD]
+    unknown = [str(name)[:_MAX_NAME_LENGTH] for name in wanted if name not in known][:_MAX_REPORTED]
     if unknown:
         raise Invalid(
             f"unknown event types: {unknown}",
@@ -100,7 +100,7 @@ def _checked_events(wanted: Sequence[Any]) -> list[str]:
 def _checked_name(name: str) -> str:
     if not name.strip():
         raise Invalid("name is required", errors={"name": ["must not be empty"]})
-    return name.strip()[:_LONGEST_NAME]
+    return name.strip()[:_MAX_NAME_LENGTH]
 
 
 def check_form(form: Mapping[str, Any]) -> None:
@@ -109,8 +109,8 @@ def check_form(form: Mapping[str, Any]) -> None:
     if not (form.get("url") or "").strip():
         raise Invalid("url is required", errors={"url": ["must not be empty"]})
     _checked_events(form.get("events") or [])
-    if len(form["url"].strip()) > _LONGEST_URL:
-        raise Invalid("url is too long", errors={"url": [f"has at most {_LONGEST_URL} characters"]})
+    if len(form["url"].strip()) > _MAX_URL_LENGTH:
+        raise Invalid("url is too long", errors={"url": [f"has at most {_MAX_URL_LENGTH} characters"]})
 
 
 def create(

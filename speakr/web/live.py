@@ -18,7 +18,7 @@ Answer = TypeVar("Answer")
 
 _BEAT_SECONDS = 15.0
 _WAIT_SECONDS = 5.0
-_LONGEST_SECONDS = 3600.0
+_MAX_SECONDS = 3600.0
 _STREAM_ID = re.compile(r"^\d{1,20}-\d{1,20}$")
 
 FINAL_STATUSES = frozenset({"COMPLETED", "FAILED"})
@@ -59,7 +59,7 @@ def _follow(
 ) -> Iterator[bytes]:
     yield b"retry: 2000\n\n"
     began = beat = time.monotonic()
-    while time.monotonic() - began < _LONGEST_SECONDS:
+    while time.monotonic() - began < _MAX_SECONDS:
         state = _read(snapshot)
         if state is None:
             yield _message("deleted", {"id": recording_id})

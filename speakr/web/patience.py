@@ -21,7 +21,7 @@ from speakr.web.multipart import BLOCK_BYTES, PAUSE_EVERY_BYTES, PAUSE_SECONDS
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-MOST_SILENT_SECONDS = 60.0
+MAX_SILENT_SECONDS = 60.0
 """How long a client may send nothing of a body that is being read."""
 
 LINGER_SECONDS = 10.0
@@ -41,7 +41,7 @@ class Patience:
         if environ.get("CONTENT_LENGTH") in {None, "", "0"} and "HTTP_TRANSFER_ENCODING" not in environ:
             return self._app(environ, start_response)
         connection: socket.socket | None = environ.get("gunicorn.socket")
-        _wait_at_most(connection, MOST_SILENT_SECONDS)
+        _wait_at_most(connection, MAX_SILENT_SECONDS)
         try:
             answer = self._app(environ, start_response)
         finally:

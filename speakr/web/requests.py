@@ -17,7 +17,7 @@ logger = structlog.get_logger(__name__)
 
 _SANE_ID = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
 
-MOST_BODY_BYTES = 8 * 1024 * 1024
+MAX_BODY_BYTES = 8 * 1024 * 1024
 """For anything but uploads, which say their own."""
 
 
@@ -46,7 +46,7 @@ def _end(response: Response) -> Response:
 
 def init_app(app: Flask) -> None:
     """Put the hooks around every request of an app."""
-    app.config["MAX_CONTENT_LENGTH"] = MOST_BODY_BYTES
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.url_map.strict_slashes = False
     app.wsgi_app = Patience(app.wsgi_app)  # type: ignore[method-assign] # Flask's documented way
     app.before_request(_begin)

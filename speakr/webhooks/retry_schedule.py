@@ -26,14 +26,14 @@ SCHEDULE_SECONDS = (
 )
 """The pause before each attempt, the first one included."""
 
-LONGEST_PAUSE_SECONDS = 24 * _HOUR
+MAX_PAUSE_SECONDS = 24 * _HOUR
 JITTER = 0.2
 
 Dice = Callable[[], float]
 """A source of numbers evenly spread over [0, 1), such as `random.random`."""
 
 _DELTA_SECONDS = re.compile(r"[0-9]+")
-_LONGEST_HEADER = 100
+_MAX_HEADER_LENGTH = 100
 
 
 class Outcome(StrEnum):
@@ -78,10 +78,10 @@ def retry_after(status: int | None, header: str | None, *, now: datetime) -> flo
 def parse_retry_after(header: str, *, now: datetime) -> float | None:
     """Read a Retry-After value (RFC 9110 10.2.3): seconds or an HTTP date, cut to [0, 24 h]; None for junk."""
     text = header.strip()
-    if len(text) > _LONGEST_HEADER:
+    if len(text) > _MAX_HEADER_LENGTH:
         return None
     if _DELTA_SECONDS.fullmatch(text):
-        return min(float(text), LONGEST_PAUSE_SECONDS)
+        return min(float(text), MAX_PAUSE_SECONDS)
     try:
         moment = parsedate_to_datetime(text)
         if moment.tzinfo is None:
@@ -89,7 +89,7 @@ def parse_retry_after(header: str, *, now: datetime) -> float | None:
         asked = (moment - now).total_seconds()
     except (ValueError, TypeError, OverflowError, IndexError):
         return None
-    return min(max(asked, 0.0), LONGEST_PAUSE_SECONDS)
+    return min(max(asked, 0.0), MAX_PAUSE_SECONDS)
 
 
 def scheduled_pause(attempt: int) -> float:
@@ -106,5 +106,5 @@ def pause_before(attempt: int, *, dice: Dice, retry_after_seconds: float | None 
     scheduled = scheduled_pause(attempt) * (1 - JITTER + 2 * JITTER * dice())
     if retry_after_seconds is None:
         return scheduled
-    asked = min(retry_after_seconds * (1 + JITTER * dice()), LONGEST_PAUSE_SECONDS)
+    asked = min(retry_after_seconds * (1 + JITTER * dice()), MAX_PAUSE_SECONDS)
     return max(scheduled, asked)

@@ -29,7 +29,7 @@ from speakr.services.deliveries.sending import Outcome, Verdict
 from speakr.webhooks import retry_schedule
 from speakr.webhooks.failures import Phase, Progress, explain, is_permanent, proxy_fault
 
-LONGEST_PREVIEW_BYTES = 2_000
+MAX_PREVIEW_BYTES = 2_000
 BODY_SECONDS = 1.0
 """How long the body of an answer may take after its status line. Only a preview of it is kept."""
 
@@ -214,10 +214,10 @@ async def read_preview(response: aiohttp.ClientResponse) -> str:
     ended = False
     try:
         if content.is_eof():  # all of it came with the head, as most do
-            read += content.read_nowait(LONGEST_PREVIEW_BYTES)
+            read += content.read_nowait(MAX_PREVIEW_BYTES)
         async with asyncio.timeout(BODY_SECONDS):
-            while len(read) < LONGEST_PREVIEW_BYTES and not content.at_eof():
-                read += await content.read(LONGEST_PREVIEW_BYTES - len(read))
+            while len(read) < MAX_PREVIEW_BYTES and not content.at_eof():
+                read += await content.read(MAX_PREVIEW_BYTES - len(read))
         ended = content.at_eof()
     except (aiohttp.ClientError, TimeoutError, OSError):
         pass

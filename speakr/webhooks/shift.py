@@ -29,9 +29,9 @@ logger = structlog.get_logger(__name__)
 
 POLL_SECONDS = 1.0
 BATCH_SECONDS = 0.010
-LARGEST_BATCH = 500
+MAX_BATCH_SIZE = 500
 _AGAIN_SECONDS = 0.5
-_FIRST_BACKOFF_SECONDS, _LONGEST_BACKOFF_SECONDS = 0.1, 2.0
+_FIRST_BACKOFF_SECONDS, _MAX_BACKOFF_SECONDS = 0.1, 2.0
 
 
 class Outbox:
@@ -47,7 +47,7 @@ class Outbox:
         """Add outcomes."""
         self._waiting.extend(outcomes)
 
-    def take(self, most: int = LARGEST_BATCH) -> list[Outcome]:
+    def take(self, most: int = MAX_BATCH_SIZE) -> list[Outcome]:
         """Take the oldest ones out; whoever does not get them written puts them back."""
         return [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
 
@@ -119,7 +119,7 @@ class Shift:
         self._postpone([outcome for outcome in batch if outcome.delivery_id not in turn.settled])
         for delivery_id in turn.settled:
             self._slots.give_back(delivery_id)
-        self._look_again_in(0.0 if len(self._outbox) >= LARGEST_BATCH else turn.look_again_seconds)
+        self._look_again_in(0.0 if len(self._outbox) >= MAX_BATCH_SIZE else turn.look_again_seconds)
 
     def _look_again_in(self, seconds: float | None) -> None:
         if self._alarm is not None:
@@ -165,7 +165,7 @@ class Shift:
         if not self._outbox:
             asyncio.get_running_loop().call_later(BATCH_SECONDS, self.wake)
         self._outbox.put(outcomes)
-        if len(self._outbox) >= LARGEST_BATCH:
+        if len(self._outbox) >= MAX_BATCH_SIZE:
             self.wake()
 
     def _postpone(self, outcomes: Sequence[Outcome]) -> None:
@@ -183,7 +183,7 @@ class Shift:
 
     async def _back_off(self, error: Exception) -> None:
         doubled = max(_FIRST_BACKOFF_SECONDS, 2 * self._backoff_seconds)
-        self._backoff_seconds = min(doubled, _LONGEST_BACKOFF_SECONDS)
+        self._backoff_seconds = min(doubled, _MAX_BACKOFF_SECONDS)
         if self._seldom.may_say("dispatcher_turn_failed"):
             unforeseen = None if isinstance(error, SQLAlchemyError) else error
             kind = type(error).__name__

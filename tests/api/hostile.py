@@ -193,7 +193,7 @@ _INNARDS = re.compile(
     r"|sqlalchemy|psycopg|sqlite3|orjson|marshmallow|werkzeug|NoneType|object at 0x",
     re.IGNORECASE,
 )
-_LONGEST_COMPLAINT = 20_000
+_MAX_REASON_LENGTH = 20_000
 
 
 class Stranger:
@@ -243,7 +243,7 @@ class Stranger:
         if answer.status_code >= 400:
             text = answer.get_data(as_text=True)
             found += [f"shows {match[0]!r}" for match in [_INNARDS.search(text)] if match]
-            found += [f"{len(text)} characters"] if len(text) > _LONGEST_COMPLAINT else []
+            found += [f"{len(text)} characters"] if len(text) > _MAX_REASON_LENGTH else []
         if "owned" in answer.headers.get("Set-Cookie", ""):
             found.append("a header was planted")
         return found

@@ -130,8 +130,8 @@ def test_a_question_that_names_nothing_goes_on_about_the_one_before(
 def test_what_speaks_most_of_it_is_read_and_not_everything(
     alice: Person, make: Callable[..., int], writer: FakeWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(library_passages, "MOST_PASSAGES", 2)
-    monkeypatch.setattr(library_passages, "MOST_RECORDINGS", 2)
+    monkeypatch.setattr(library_passages, "MAX_PASSAGES", 2)
+    monkeypatch.setattr(library_passages, "MAX_RECORDINGS", 2)
     for _ in range(3):
         make(alice, "Fish is on the menu.")
     filler = "so and so " * 45

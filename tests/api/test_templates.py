@@ -135,8 +135,8 @@ def test_a_hundred_are_enough(
 ) -> None:
     from speakr.services import templates
 
-    assert templates.MOST_PER_USER == 100
-    monkeypatch.setattr(templates, "MOST_PER_USER", 2)
+    assert templates.MAX_PER_USER == 100
+    monkeypatch.setattr(templates, "MAX_PER_USER", 2)
     make(alice, name="1")
     make(alice, "naming", name="2")
     full = alice.post(TEMPLATES, json={"kind": "export", "name": "3", "body": "x"})

@@ -145,7 +145,7 @@ def test_splitting_splits_profiles(alice: Person, ann: int) -> None:
 
 
 def test_only_the_latest_observations_count(alice: Person, ann: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(voice_profiles, "MOST_OBSERVED", 1)
+    monkeypatch.setattr(voice_profiles, "MAX_OBSERVED", 1)
     assign(alice, talk(alice, (sounding(0, other=7), 30.0)), {"SPEAKER_00": "Ann"})
     made = talk(alice, (sounding(0, other=7), 9.0))
     assert suggestions(alice, made) == {"SPEAKER_00": [("Ann", 100.0)]}

@@ -187,7 +187,7 @@ def test_many_are_recovered_a_part_at_a_time(
     alice: Person, hook: int, sent: Sent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(waiting, "AT_ONCE", 2)
-    monkeypatch.setattr(recovery, "MOST", 4)
+    monkeypatch.setattr(recovery, "MAX_EVENTS", 4)
     ids = sent(*[ENDED] * 5)
     assert recover(alice, hook).json == {"recovered": 4, "complete": False}
     assert recover(alice, hook).json == {"recovered": 1, "complete": True}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from speakr.client import ApiError, ClientError, FileTrouble, Speakr, TookTooLong, Unreachable
-from speakr.client.transport import MOST_PATIENCE_SECONDS, PAUSES_SECONDS, clean_url, retry_after_seconds
+from speakr.client.transport import MAX_WAIT_SECONDS, PAUSES_SECONDS, clean_url, retry_after_seconds
 from tests.client.stub import HANGS_UP, Answer, Stub, error
 
 BUSY = error(503, "unavailable", "Away.")
@@ -38,9 +38,7 @@ def test_patience_ends(stub: Stub, speakr: Speakr, pauses: list[float]) -> None:
 
 
 def test_a_server_that_wants_a_long_rest_gets_it(stub: Stub, speakr: Speakr, pauses: list[float]) -> None:
-    stub.will(
-        error(503, "unavailable", "Away.", Retry_After=str(MOST_PATIENCE_SECONDS + 1).removesuffix(".0"))
-    )
+    stub.will(error(503, "unavailable", "Away.", Retry_After=str(MAX_WAIT_SECONDS + 1).removesuffix(".0")))
     with pytest.raises(ApiError):
         speakr.me()
     assert pauses == []

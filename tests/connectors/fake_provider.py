@@ -12,7 +12,7 @@ from email import message_from_bytes
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-LONGEST_HANG_SECONDS = 10.0
+MAX_HANG_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class FakeProvider:
 
     def _send(self, handler: BaseHTTPRequestHandler, reply: Reply) -> None:
         if reply.hang:
-            self.released.wait(LONGEST_HANG_SECONDS)
+            self.released.wait(MAX_HANG_SECONDS)
             return
         if reply.reset:
             no_lingering = struct.pack("ii", 1, 0)

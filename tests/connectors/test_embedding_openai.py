@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from speakr.connectors.embedding import make_embedding_connector
-from speakr.connectors.embedding.base import MOST_DIMENSIONS, EmbeddingConnector, pack
+from speakr.connectors.embedding.base import MAX_DIMENSIONS, EmbeddingConnector, pack
 from speakr.connectors.transcription import patience
 from speakr.domain.errors import (
     ConnectorBusy,
@@ -95,7 +95,7 @@ HOSTILE = {
     "a very long number": Reply(
         body=b'{"data": [{"embedding": [1' + b"0" * 400 + b', 1]}, {"embedding": [1, 1]}]}'
     ),
-    "huge": vectors_of([1.0] * (MOST_DIMENSIONS + 1), [1.0] * (MOST_DIMENSIONS + 1)),
+    "huge": vectors_of([1.0] * (MAX_DIMENSIONS + 1), [1.0] * (MAX_DIMENSIONS + 1)),
     "words": vectors_of(["a"], ["b"]),
     "truths": vectors_of([True, False], [True, False]),
     "base64": vectors_of("AACAPwAAAAA=", "AACAPwAAAAA="),
@@ -139,7 +139,7 @@ def test_lengths_that_change_between_batches_are_not_believed(
 def test_an_answer_without_an_end_is_left(
     connector: EmbeddingConnector, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(patience, "LONGEST_ANSWER_BYTES", 3_000_000)
+    monkeypatch.setattr(patience, "MAX_ANSWER_BYTES", 3_000_000)
     provider.answers(Reply(endless=True))
     with pytest.raises(ConnectorUnavailable):
         connector.embed(["a"])

@@ -9,7 +9,7 @@ import pytest
 
 from speakr.connectors.language.base import ChatAnswer, ChatRequest, Line
 from speakr.connectors.language.embedded import EmbeddedLanguageConnector
-from speakr.connectors.language.extractive_answers import MOST_QUOTES, NO_MATCH, NO_WORDS, NOTICE, OVERVIEW
+from speakr.connectors.language.extractive_answers import MAX_QUOTES, NO_MATCH, NO_WORDS, NOTICE, OVERVIEW
 from speakr.connectors.language.passages import rank_lines, stem
 from speakr.domain.conversation import Role, Turn
 
@@ -128,7 +128,7 @@ def test_a_common_word_does_not_bury_a_rare_one():
 
 
 def test_quotes_are_few():
-    assert len(ask("servers", [("A", "Servers?")] * 200).sources) <= MOST_QUOTES
+    assert len(ask("servers", [("A", "Servers?")] * 200).sources) <= MAX_QUOTES
 
 
 def test_hostile_text_is_quoted_on_one_line():

@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 
 from speakr.connectors.language.base import ChatRequest, LanguageConnector, Line, Source, Usage
-from speakr.connectors.language.citations import MOST_SOURCES, number_lines, resolve_citations
+from speakr.connectors.language.citations import MAX_SOURCES, number_lines, resolve_citations
 from speakr.domain.conversation import Role, Turn
 from speakr.domain.errors import ConnectorRejected, ConnectorUnavailable, Invalid
 from tests.connectors.chat_server import (
@@ -280,8 +280,8 @@ def test_sources_are_limited():
     answer, sources = resolve_citations(
         " ".join(f"[{number}]" for number in range(1, 100)), lines_of(*["a"] * 100)
     )
-    assert len(sources) == MOST_SOURCES
-    assert answer == " ".join(f"[{number}]" for number in range(1, MOST_SOURCES + 1))
+    assert len(sources) == MAX_SOURCES
+    assert answer == " ".join(f"[{number}]" for number in range(1, MAX_SOURCES + 1))
 
 
 def test_of_a_long_line_the_sentence_that_fits_is_quoted():

@@ -246,7 +246,7 @@ def test_a_bad_key_is_final_and_the_note_is_clean(connector: AssemblyAIConnector
 def test_always_processing_ends_some_day(
     connector: AssemblyAIConnector, remote: Provider, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(assemblyai, "LONGEST_QUEUE_SECONDS", 0.05)
+    monkeypatch.setattr(assemblyai, "MAX_QUEUE_SECONDS", 0.05)
     remote.polls = [json_reply({"id": "t-1", "status": "processing"})]
     with pytest.raises(ConnectorUnavailable, match="in time"):
         hear(connector)

@@ -93,7 +93,7 @@ def test_every_failure_has_its_type(
 def test_an_endless_answer_is_left(
     connector: TranscriptionConnector, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(patience, "LONGEST_ANSWER_BYTES", 3_000_000)
+    monkeypatch.setattr(patience, "MAX_ANSWER_BYTES", 3_000_000)
     provider.answers(Reply(endless=True))
     with pytest.raises(ConnectorUnavailable):
         hear(connector)

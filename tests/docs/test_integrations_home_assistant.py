@@ -18,7 +18,7 @@ from tests.docs.tools import SERVER, load_yaml
 PACKAGE = load_yaml(EXAMPLES / "home-assistant" / "speakr.yaml")
 TEMPLATES = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)  # noqa: S701 - not HTML
 AUTHORIZATION = {"Authorization": "!secret speakr_authorization"}
-LONGEST_STATE = 255
+MAX_STATE_LENGTH = 255
 
 
 def render(template: str, **given: Any) -> str:
@@ -47,7 +47,7 @@ def check_sensors(alice: Person) -> None:
     assert states["Speakr recordings"] == states["Speakr completed"] == "1"
     for state in states.values():
         assert float(state) >= 0
-        assert len(state) <= LONGEST_STATE
+        assert len(state) <= MAX_STATE_LENGTH
 
 
 def test_sensors_have_values_and_actions_do_what_they_are_called(

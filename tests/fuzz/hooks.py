@@ -14,7 +14,7 @@ import schemathesis
 from schemathesis.generation import GenerationMode
 from schemathesis.openapi.checks import RejectedPositiveData
 
-from speakr.api.schemas.users import LONGEST_PASSWORD, SHORTEST_PASSWORD
+from speakr.api.schemas.users import MAX_PASSWORD_LENGTH, MIN_PASSWORD_LENGTH
 from speakr.services import system_settings
 from tests.conftest import wav
 from tests.fuzz.house import HOOK, HOW_MANY, LABELS
@@ -31,7 +31,7 @@ ENDING = {"mergeSpeaker"}
 KEY = "Idempotency-Key"
 AUDIO = wav(0.2)
 SETTINGS = sorted(system_settings.KNOWN)
-LONGEST_URL = 500
+MAX_URL_LENGTH = 500
 SMALL = 10_000_000
 """What every limit takes; larger ones may be wrong, and shall then be refused."""
 NAMED = {
@@ -124,7 +124,10 @@ def _recording_of(speaker_id: Any) -> int:
 def _keep_password(body: dict[str, Any]) -> None:
     """Leave a password out that would be taken."""
     password = body.get("password")
-    if isinstance(password, str) and SHORTEST_PASSWORD <= len(password.replace("\0", "")) <= LONGEST_PASSWORD:
+    if (
+        isinstance(password, str)
+        and MIN_PASSWORD_LENGTH <= len(password.replace("\0", "")) <= MAX_PASSWORD_LENGTH
+    ):
         del body["password"]
 
 
@@ -159,7 +162,7 @@ def filter_failure(_context: Any, failure: Any, case: schemathesis.Case, respons
 
 
 def _is_an_address(value: Any) -> bool:
-    return isinstance(value, str) and "://" in value and len(value) <= LONGEST_URL
+    return isinstance(value, str) and "://" in value and len(value) <= MAX_URL_LENGTH
 
 
 def _is_an_id(value: Any) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.intake.patience import LINGER_SECONDS, MOST_SILENT_SECONDS
+from tests.intake.patience import LINGER_SECONDS, MAX_SILENT_SECONDS
 
 _configuration = Path(__file__).resolve().parents[2] / "config" / "gunicorn.conf.py"
 exec(compile(_configuration.read_bytes(), _configuration, "exec"))  # noqa: S102 - our own file, as gunicorn reads it
@@ -14,5 +14,5 @@ def post_worker_init(worker) -> None:
     """Lower the patience once the app is there; not earlier, for gevent patches first."""
     from speakr.web import patience
 
-    patience.MOST_SILENT_SECONDS = MOST_SILENT_SECONDS
+    patience.MAX_SILENT_SECONDS = MAX_SILENT_SECONDS
     patience.LINGER_SECONDS = LINGER_SECONDS

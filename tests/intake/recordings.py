@@ -104,13 +104,13 @@ def song_with_cover(path: Path) -> bytes:
 # -- FLAC by hand (RFC 9639): no encoder makes 25 MB of silence in a reasonable time
 
 BLOCK_SAMPLES, FLAC_RATE = 65_535, 8_000
-_MOST_SAMPLES = 2**36 - 1
+_MAX_SAMPLES = 2**36 - 1
 
 
 def flac_of_silence(size_bytes: int, *, tells_length: bool) -> bytes:
     """A FLAC file of this size: 16 bytes for every 8 seconds. Streams need not tell their length."""
     frames = _silent_frames(size_bytes // 16)
-    samples = min(size_bytes // 16 * BLOCK_SAMPLES, _MOST_SAMPLES) if tells_length else 0
+    samples = min(size_bytes // 16 * BLOCK_SAMPLES, _MAX_SAMPLES) if tells_length else 0
     sizes = BLOCK_SAMPLES.to_bytes(2) * 2 + bytes(6)
     properties = (FLAC_RATE << 44 | 15 << 36 | samples).to_bytes(8)  # one channel, 16 bits
     info = sizes + properties + bytes(16)

@@ -247,7 +247,7 @@ def mend(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
 def test_old_recordings_are_queued_a_few_at_a_time_the_newest_first(
     alice: Person, bob: Person, doorbell: MemoryDoorbell, mend: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(passages, "MOST_WAITING", 2)
+    monkeypatch.setattr(passages, "MAX_WAITING", 2)
     made = [write(person, "The dog") for person in (alice, bob, alice)]
     write(alice, has_transcription=False)
     mend()

@@ -163,7 +163,7 @@ def test_slots_are_counted_over_all_workers_and_leases_end(redis: Redis, monkeyp
         with slots[2].hold(give_up):
             pass
     assert redis.zcard("speakr:engine:a:slots") == 0
-    monkeypatch.setattr(engine_slots, "LONGEST_WAIT_SECONDS", 0.0)
+    monkeypatch.setattr(engine_slots, "MAX_WAIT_SECONDS", 0.0)
     with (
         slots[0].hold(give_up),
         slots[1].hold(give_up),

@@ -169,7 +169,7 @@ def test_a_chunk_that_is_too_large_is_sent_in_pieces(
 ):
     from speakr.jobs import hearing
 
-    monkeypatch.setattr(hearing, "SHORTEST_PIECE_SECONDS", 0.2)
+    monkeypatch.setattr(hearing, "MIN_PIECE_SECONDS", 0.2)
     answer = first.answer
     first.fake.answer = lambda request: Reply(413) if len(request.body) > 25_000 else answer(request)
     work()

@@ -172,7 +172,7 @@ def _is_alive(pid: int) -> bool:
 
 
 def test_a_large_log_starts_anew_under_its_writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logs, "_LARGEST_BYTES", 100)
+    monkeypatch.setattr(logs, "_MAX_BYTES", 100)
     log = tmp_path / "web.log"
     with log.open("ab") as writer:
         writer.write(b"x" * 101)

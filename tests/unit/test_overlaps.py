@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from speakr.domain.overlaps import SHORTEST_OVERLAP_SECONDS, mark_overlaps
+from speakr.domain.overlaps import MIN_OVERLAP_SECONDS, mark_overlaps
 from speakr.domain.transcript import Segment
 
 
@@ -48,8 +48,7 @@ def test_it_is_what_comparing_every_pair_gives() -> None:
         parts = [(at, round(at + chance.uniform(0, 4), 1), chance.choice("ABCD")) for at in starts]
         expected = [
             any(
-                mine[2] != other[2]
-                and min(mine[1], other[1]) >= max(mine[0], other[0]) + SHORTEST_OVERLAP_SECONDS
+                mine[2] != other[2] and min(mine[1], other[1]) >= max(mine[0], other[0]) + MIN_OVERLAP_SECONDS
                 for other in parts
             )
             for mine in parts

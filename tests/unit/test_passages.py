@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speakr.domain.passages import LONGEST, WORDS, Passage, cut
+from speakr.domain.passages import MAX_PASSAGE_LENGTH, WORDS, Passage, cut
 
 
 def test_short_segments_are_put_together() -> None:
@@ -39,7 +39,7 @@ def test_no_word_is_lost_and_none_is_too_much(texts: list[str], lengths: list[in
     found = cut(texts)
     assert "".join("".join(passage.text for passage in found).split()) == "".join("".join(texts).split())
     for passage in found:
-        assert 0 < len(passage.text) <= LONGEST
+        assert 0 < len(passage.text) <= MAX_PASSAGE_LENGTH
         assert len(passage.text.split()) <= WORDS
         assert texts[passage.first].strip()
         assert texts[passage.last].strip()

@@ -48,7 +48,7 @@ def test_people_are_found_without_being_counted(people: int) -> None:
 
 
 def test_so_many_vectors_that_only_some_are_clustered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clustering, "MOST_CLUSTERED", 60)
+    monkeypatch.setattr(clustering, "MAX_CLUSTERED", 60)
     vectors, who = crowd(3, 100)
     assert is_same_partition(cluster(vectors, np.full(len(who), 0.4)), who)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from speakr.domain.deliveries import DeliveryStatus
-from speakr.egress.answers import LONGEST_HEAD_BYTES, MOST_INTERIM
+from speakr.egress.answers import MAX_HEAD_BYTES, MAX_INTERIM
 from tests.webhooks.conftest import AddWebhook, Emit
 from tests.webhooks.dispatchers import ThreadedDispatcher
 from tests.webhooks.receiver import Receiver, flood, raw
@@ -37,7 +37,7 @@ def endless_fields() -> Iterator[bytes]:
 
 @pytest.mark.parametrize(
     "data",
-    [HINT * MOST_INTERIM + OK, head(LONGEST_HEAD_BYTES - 8_000), b"HTTP/1.1 100 Continue\r\n\r\n" + OK],
+    [HINT * MAX_INTERIM + OK, head(MAX_HEAD_BYTES - 8_000), b"HTTP/1.1 100 Continue\r\n\r\n" + OK],
     ids=["hints", "long", "continue"],
 )
 def test_long_heads_are_read(
@@ -55,7 +55,7 @@ def test_long_heads_are_read(
     ("first", "pieces"),
     [
         (HINT * 200 + OK, ()),
-        (head(LONGEST_HEAD_BYTES + 8_000), ()),
+        (head(MAX_HEAD_BYTES + 8_000), ()),
         (b"", endless_hints()),
         (b"HTTP/1.1 200 OK\r\n", endless_fields()),
     ],

@@ -8,10 +8,10 @@ from marshmallow import ValidationError, fields, post_load, validate
 
 from speakr.api.schemas.common import PaginationOut
 from speakr.api.schemas.fields import NOT_BLANK, StrictBoolean, UtcDateTime, Wire, text
-from speakr.api.schemas.users import EMAIL, LONG_ENOUGH, LONGEST_PASSWORD
+from speakr.api.schemas.users import EMAIL, LONG_ENOUGH, MAX_PASSWORD_LENGTH
 
 _MOST = 2_147_483_647
-_MOST_BYTES = 10**15
+_MAX_BYTES = 10**15
 _BYTES_PER_MB = 1024 * 1024
 _SECONDS_PER_MINUTE = 60
 
@@ -81,12 +81,12 @@ class AccountUpdateIn(Wire):
     name = text(120, allow_none=True)
     is_admin = StrictBoolean()
     is_active = StrictBoolean()
-    password = text(LONGEST_PASSWORD, metadata=LONG_ENOUGH)
+    password = text(MAX_PASSWORD_LENGTH, metadata=LONG_ENOUGH)
     token_budget = _budget(_MOST)
     transcription_budget_seconds = _budget(_MOST)
     transcription_budget_minutes = _budget(_MOST // _SECONDS_PER_MINUTE)
-    storage_quota_bytes = _budget(_MOST_BYTES)
-    storage_quota_mb = _budget(_MOST_BYTES // _BYTES_PER_MB)
+    storage_quota_bytes = _budget(_MAX_BYTES)
+    storage_quota_mb = _budget(_MAX_BYTES // _BYTES_PER_MB)
 
     @post_load
     def in_small_units(self, data: dict[str, Any], **_: object) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from marshmallow import fields, pre_load, validate
 
 from speakr.api.schemas.fields import StrictBoolean, Wire, an_id
 
-MOST = 5_000
+MAX_BATCH_IDS = 5_000
 
 
 class BatchIn(Wire):
@@ -15,9 +15,12 @@ class BatchIn(Wire):
     recording_ids = fields.List(
         an_id(),
         required=True,
-        validate=validate.Length(min=1, max=MOST),
+        validate=validate.Length(min=1, max=MAX_BATCH_IDS),
         error_messages={"required": "recording_ids required"},
-        metadata={"description": f"At most {MOST:,}; an id named twice is done once.", "example": [1, 2, 3]},
+        metadata={
+            "description": f"At most {MAX_BATCH_IDS:,}; an id named twice is done once.",
+            "example": [1, 2, 3],
+        },
     )
 
     @pre_load

@@ -11,9 +11,9 @@ from speakr.api.schemas.recordings import STATUSES, RecordingListQuery
 from speakr.domain.conversation import Role
 from speakr.domain.search import Mode
 
-LONGEST_MESSAGE = 20_000
-LONGEST_TURN = 100_000
-MOST_TURNS = 100
+MAX_MESSAGE_LENGTH = 20_000
+MAX_TURN_LENGTH = 100_000
+MAX_TURNS = 100
 
 
 class TurnIn(Wire):
@@ -21,7 +21,7 @@ class TurnIn(Wire):
 
     role = fields.String(required=True, validate=validate.OneOf([role.value for role in Role]))
     content = text(
-        LONGEST_TURN, required=True, metadata={"description": "`text` is taken for `content` as well."}
+        MAX_TURN_LENGTH, required=True, metadata={"description": "`text` is taken for `content` as well."}
     )
 
     @pre_load
@@ -35,12 +35,12 @@ class TurnIn(Wire):
 class ChatIn(Wire):
     """A question, and what was said before."""
 
-    message = text(LONGEST_MESSAGE, required=True, metadata=NOT_BLANK)
+    message = text(MAX_MESSAGE_LENGTH, required=True, metadata=NOT_BLANK)
     conversation_history = fields.List(
         fields.Nested(TurnIn),
         load_default=list,
         allow_none=True,
-        validate=validate.Length(max=MOST_TURNS),
+        validate=validate.Length(max=MAX_TURNS),
         metadata={"description": "Oldest first."},
     )
 

@@ -8,21 +8,21 @@ from marshmallow import fields, post_load, pre_load, validate
 
 from speakr.api.schemas.fields import Pattern, StrictBoolean, Wire, an_id, text
 
-MOST_SPEAKERS = 100
-LONGEST_PROMPT = 20_000
+MAX_SPEAKERS = 100
+MAX_PROMPT_LENGTH = 20_000
 
 
 class FilingIn(Wire):
     """Defaults for whatever the tag or folder is put on, and how long that is kept."""
 
     color = fields.String(validate=Pattern("^#[0-9A-Fa-f]{6}$"), metadata={"example": "#10B981"})
-    custom_prompt = text(LONGEST_PROMPT, allow_none=True)
+    custom_prompt = text(MAX_PROMPT_LENGTH, allow_none=True)
     default_language = text(16, allow_none=True)
     default_min_speakers = fields.Integer(
-        strict=True, allow_none=True, validate=validate.Range(min=1, max=MOST_SPEAKERS)
+        strict=True, allow_none=True, validate=validate.Range(min=1, max=MAX_SPEAKERS)
     )
     default_max_speakers = fields.Integer(
-        strict=True, allow_none=True, validate=validate.Range(min=1, max=MOST_SPEAKERS)
+        strict=True, allow_none=True, validate=validate.Range(min=1, max=MAX_SPEAKERS)
     )
     default_hotwords = text(10_000, allow_none=True)
     default_initial_prompt = text(10_000, allow_none=True)

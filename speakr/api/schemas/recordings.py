@@ -23,7 +23,7 @@ from speakr.api.schemas.fields import (
 from speakr.domain.recordings import RecordingStatus
 from speakr.services.recordings.listing import SORT_COLUMNS
 
-MOST_PER_PAGE = 100
+MAX_PER_PAGE = 100
 LONG_TEXT = 1_000_000
 
 STATUSES = [status.value for status in RecordingStatus]
@@ -156,7 +156,7 @@ class RecordingListQuery(Wire):
     per_page = fields.Integer(
         load_default=25,
         validate=validate.Range(min=1, max=1_000_000),
-        metadata={"description": f"More than {MOST_PER_PAGE} is taken as {MOST_PER_PAGE}."},
+        metadata={"description": f"More than {MAX_PER_PAGE} is taken as {MAX_PER_PAGE}."},
     )
     status = fields.String(
         load_default="all",

@@ -5,10 +5,10 @@ from __future__ import annotations
 from marshmallow import fields, validate
 
 from speakr.api.schemas.fields import NOT_BLANK, REQUIRED, Text, Wire
-from speakr.api.schemas.recordings import MOST_PER_PAGE, RecordingItemOut, RecordingListQuery
-from speakr.domain.search import LONGEST_QUESTION, MOST_TERMS, Field, Mode
+from speakr.api.schemas.recordings import MAX_PER_PAGE, RecordingItemOut, RecordingListQuery
+from speakr.domain.search import MAX_QUESTION_LENGTH, MAX_TERMS, Field, Mode
 from speakr.services.search import COUNTED
-from speakr.services.search_matches import MOST_MATCHES
+from speakr.services.search_matches import MAX_MATCHES
 
 BIGGEST_PAGE = 100_000
 
@@ -27,10 +27,10 @@ class SearchQuery(RecordingListQuery):
         metadata={
             **REQUIRED,
             **NOT_BLANK,
-            "maxLength": LONGEST_QUESTION,
+            "maxLength": MAX_QUESTION_LENGTH,
             "description": (
                 'Words, all of which must be there; "phrases", -exclusions and beginnings*. '
-                f"At most {LONGEST_QUESTION} characters and {MOST_TERMS} words and phrases. Required."
+                f"At most {MAX_QUESTION_LENGTH} characters and {MAX_TERMS} words and phrases. Required."
             ),
             "example": '"quarterly budget" berlin -draft',
         },
@@ -50,7 +50,7 @@ class SearchQuery(RecordingListQuery):
         },
     )
     page = fields.Integer(load_default=1, validate=validate.Range(min=1, max=BIGGEST_PAGE))
-    per_page = fields.Integer(load_default=20, validate=validate.Range(min=1, max=MOST_PER_PAGE))
+    per_page = fields.Integer(load_default=20, validate=validate.Range(min=1, max=MAX_PER_PAGE))
 
 
 class MatchOut(Wire):
@@ -74,7 +74,7 @@ class SearchResultOut(Wire):
 
     recording = fields.Nested(RecordingItemOut, required=True)
     matches = fields.List(
-        fields.Nested(MatchOut), required=True, metadata={"description": f"At most {MOST_MATCHES}."}
+        fields.Nested(MatchOut), required=True, metadata={"description": f"At most {MAX_MATCHES}."}
     )
 
 

@@ -9,7 +9,7 @@ from marshmallow import fields, validate
 from speakr.api.schemas.common import SuccessOut
 from speakr.api.schemas.fields import BLANKS, REQUIRED, StrictBoolean, Text, UtcDateTime, Wire, an_id
 
-MOST_SPLIT = 1000
+MAX_SPLIT = 1000
 """Recordings named in one request."""
 
 _A_NAME = rf"^[^,]*[^,{BLANKS}\x01-\x1f\x7f-\x9f\xad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff][^,]*$"
@@ -82,7 +82,7 @@ class SplitIn(Wire):
         metadata={"example": "John Smith", "pattern": _A_NAME, "description": "As for a new speaker."},
     )
     recording_ids = fields.List(
-        an_id(), required=True, validate=validate.Length(1, MOST_SPLIT), metadata={"example": [1]}
+        an_id(), required=True, validate=validate.Length(1, MAX_SPLIT), metadata={"example": [1]}
     )
 
 

@@ -20,11 +20,11 @@ from speakr.api.schemas.fields import (
     text,
 )
 
-LONGEST_PROMPT = 20_000
-SHORTEST_PASSWORD = 8
-LONGEST_PASSWORD = 1_000
+MAX_PROMPT_LENGTH = 20_000
+MIN_PASSWORD_LENGTH = 8
+MAX_PASSWORD_LENGTH = 1_000
 """Hashing must not be made slow by strangers."""
-LONG_ENOUGH = {"minLength": SHORTEST_PASSWORD, "pattern": rf"(\x00*[^\x00]){{{SHORTEST_PASSWORD}}}"}
+LONG_ENOUGH = {"minLength": MIN_PASSWORD_LENGTH, "pattern": rf"(\x00*[^\x00]){{{MIN_PASSWORD_LENGTH}}}"}
 """Metadata of a new password; what cannot be stored is not counted."""
 
 _SIDE = rf"[^@{SPACES}]*[^@{BLANKS}][^@{SPACES}]*"
@@ -102,7 +102,7 @@ class PreferencesIn(Wire):
     learn_voices = StrictBoolean(
         metadata={"description": "Off: nothing is kept of how people sound, and what was kept is deleted."}
     )
-    summary_prompt = text(LONGEST_PROMPT, allow_none=True)
+    summary_prompt = text(MAX_PROMPT_LENGTH, allow_none=True)
     time_zone = Text(
         allow_none=True,
         validate=validate.OneOf(_TIME_ZONES, error="must be an IANA time zone such as Europe/Berlin"),
@@ -130,10 +130,10 @@ class UserUpdateIn(Wire):
     email = text(254, allow_none=True, metadata=EMAIL)
     preferences = fields.Nested(PreferencesIn)
     password = text(
-        LONGEST_PASSWORD,
+        MAX_PASSWORD_LENGTH,
         metadata={"description": "A new one; needs current_password.", **LONG_ENOUGH},
     )
-    current_password = text(LONGEST_PASSWORD)
+    current_password = text(MAX_PASSWORD_LENGTH)
 
 
 class VoicesDeletedOut(Wire):

@@ -19,17 +19,17 @@ from speakr.api.schemas.fields import (
     text,
 )
 from speakr.domain.events import EventType
-from speakr.domain.headers import LONGEST_VALUE, MOST_HEADERS
+from speakr.domain.headers import MAX_HEADERS, MAX_VALUE_LENGTH
 from speakr.domain.webhooks import PayloadStyle, WhenPaused
 from speakr.services.webhook_options import masked_headers
 
 _EVENT = {"enum": [event.value for event in EventType]}
 _URL = {"format": "uri", "maxLength": 500}
-_MOST_IDS = 100
-_MOST_IN_FLIGHT = 8
-_MOST_PER_SECOND = 100
+_MAX_IDS = 100
+_MAX_IN_FLIGHT = 8
+_MAX_PER_SECOND = 100
 _HEADERS = {
-    "maxProperties": MOST_HEADERS,
+    "maxProperties": MAX_HEADERS,
     "description": "Sent with every delivery; names must not be those that Speakr sets itself.",
     "example": {"Authorization": "Bearer 0123"},
 }
@@ -39,7 +39,7 @@ def _ids(what: str) -> Any:
     return fields.List(
         an_id(),
         allow_none=True,
-        validate=validate.Length(max=_MOST_IDS),
+        validate=validate.Length(max=_MAX_IDS),
         metadata={"description": f"Only events of recordings {what}; null or empty for all."},
     )
 
@@ -112,13 +112,13 @@ class WebhookOptionsIn(Wire):
     payload = one_of(PayloadStyle, description="`thin`: ids only, for what must not leave.")
     headers = fields.Dict(
         keys=fields.String(),
-        values=fields.String(metadata={"maxLength": LONGEST_VALUE}),
+        values=fields.String(metadata={"maxLength": MAX_VALUE_LENGTH}),
         allow_none=True,
         metadata=_HEADERS,
     )
     ordered = StrictBoolean(metadata={"description": "One at a time, in the order of what happened."})
-    max_in_flight = _up_to(_MOST_IN_FLIGHT, "Deliveries under way at once; null for the server's own limit.")
-    max_per_second = _up_to(_MOST_PER_SECOND, "Deliveries per second; null for no limit.")
+    max_in_flight = _up_to(_MAX_IN_FLIGHT, "Deliveries under way at once; null for the server's own limit.")
+    max_per_second = _up_to(_MAX_PER_SECOND, "Deliveries per second; null for no limit.")
     when_paused = one_of(WhenPaused, description="What becomes of events during an automatic pause.")
 
 

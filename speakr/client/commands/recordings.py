@@ -19,7 +19,7 @@ from speakr.client.commands.terminal import (
     tell,
 )
 
-_MOST_PER_PAGE = 100
+_MAX_PER_PAGE = 100
 
 
 @click.command("list")
@@ -35,7 +35,7 @@ _MOST_PER_PAGE = 100
 def list_(*, limit: int, as_json: bool, **filters: Any) -> None:
     """List your recordings, newest first."""
     with server() as speakr:
-        found = list(islice(speakr.recordings(per_page=min(limit, _MOST_PER_PAGE), **filters), limit))
+        found = list(islice(speakr.recordings(per_page=min(limit, _MAX_PER_PAGE), **filters), limit))
     if as_json:
         show_json(found)
         return

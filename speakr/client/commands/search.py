@@ -12,7 +12,7 @@ import click
 from speakr.client.commands.terminal import length, one_line, server, show_json
 
 _MARK = re.compile(r"</?mark>")
-_MOST_PER_PAGE = 100
+_MAX_PER_PAGE = 100
 
 
 @click.command()
@@ -26,7 +26,7 @@ def search(words: tuple[str, ...], *, limit: int, as_json: bool) -> None:
     beginnings: '"quarterly budget" -draft berl*'.
     """
     with server() as speakr:
-        found = list(islice(speakr.search(" ".join(words), per_page=min(limit, _MOST_PER_PAGE)), limit))
+        found = list(islice(speakr.search(" ".join(words), per_page=min(limit, _MAX_PER_PAGE)), limit))
     if as_json:
         show_json(found)
         return

@@ -7,7 +7,7 @@ import struct
 from collections.abc import Sequence
 from typing import Protocol
 
-MOST_DIMENSIONS = 8192
+MAX_DIMENSIONS = 8192
 """No model is known to have more; a server that says so has gone astray."""
 
 
@@ -34,7 +34,7 @@ def pack(values: object) -> bytes:
         ValueError: it is no vector, or one that points nowhere.
 
     """
-    if not isinstance(values, list) or not 0 < len(values) <= MOST_DIMENSIONS:
+    if not isinstance(values, list) or not 0 < len(values) <= MAX_DIMENSIONS:
         raise ValueError("not a list of numbers")
     if any(isinstance(value, bool) or not isinstance(value, int | float) for value in values):
         raise ValueError("not numbers")

@@ -13,8 +13,8 @@ from speakr.connectors.language.sentences import Sentence
 from speakr.connectors.language.spoken_dates import SpokenDate, find_dates
 from speakr.connectors.language.titles import shorten
 
-LONGEST_TITLE = 100
-MOST_EVENTS = 200
+MAX_TITLE_LENGTH = 100
+MAX_EVENTS = 200
 
 _HISTORY = re.compile(
     r"\b(?:was|were|had|did|didn't|met|happened|started|launched|yesterday|ago|used to|went|came|got)\b",
@@ -70,7 +70,7 @@ def find_events(sentences: Iterable[Sentence], request: ExtractRequest) -> list[
                 has_time=found.has_time,
                 location=place[1] if place else None,
             )
-    return _without_vague(list(events.values()))[:MOST_EVENTS]
+    return _without_vague(list(events.values()))[:MAX_EVENTS]
 
 
 def _without_vague(events: list[DatedEvent]) -> list[DatedEvent]:
@@ -92,4 +92,4 @@ def _without_vague(events: list[DatedEvent]) -> list[DatedEvent]:
 def title_of(text: str) -> str:
     """Return a sentence as a title: without «so, well» before it and the full stop behind."""
     plain = _FILLER.sub("", text).rstrip(".!? ")
-    return shorten(plain[:1].upper() + plain[1:], LONGEST_TITLE)
+    return shorten(plain[:1].upper() + plain[1:], MAX_TITLE_LENGTH)

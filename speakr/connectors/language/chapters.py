@@ -22,12 +22,12 @@ from speakr.connectors.language.passages import stem
 from speakr.connectors.language.sentences import Sentence, find_words, split_sentences
 from speakr.connectors.language.titles import shorten
 
-SHORTEST_CHAPTER_SECONDS = 120.0
+MIN_CHAPTER_SECONDS = 120.0
 WINDOW_SECONDS = 60.0
 """How much speech is compared on each side, if that is enough sentences."""
-FEWEST_WINDOW_SENTENCES, MOST_WINDOW_SENTENCES = 6, 14
+MIN_WINDOW_SENTENCES, MAX_WINDOW_SENTENCES = 6, 14
 DEPTH_DEVIATIONS = 1.0
-LEAST_DEPTH = 0.12
+MIN_DEPTH = 0.12
 PAUSE_SECONDS = 1.5
 PAUSE_BONUS, SPEAKER_BONUS, MARKER_BONUS = 0.10, 0.05, 0.10
 PLACE_WEIGHT = 8.0
@@ -35,12 +35,12 @@ PLACE_WEIGHT = 8.0
 UNHEARD_WEIGHT = 0.3
 """What a word counts that one side has not used yet: it may still."""
 FARTHEST_MOVE_SENTENCES = 40
-MOST_MOVES = 3
-LEAST_GAIN = 2.0
+MAX_MOVES = 3
+MIN_GAIN = 2.0
 """A boundary is kept if the sides resemble themselves so many times more than each other."""
-MOST_TERMS = 1500
+MAX_TERMS = 1500
 TITLE_PHRASES = 2
-LONGEST_TITLE = 80
+MAX_TITLE_LENGTH = 80
 
 _MARKERS = (
     "next topic",
@@ -87,13 +87,13 @@ def _boundaries(
 ) -> list[int]:
     """Return the positions of the sentences that begin a new chapter, except the first."""
     times = np.array([sentence.start for sentence in sentences])
-    if len(sentences) < 2 * FEWEST_WINDOW_SENTENCES or times[-1] - times[0] < 2 * SHORTEST_CHAPTER_SECONDS:
+    if len(sentences) < 2 * MIN_WINDOW_SENTENCES or times[-1] - times[0] < 2 * MIN_CHAPTER_SECONDS:
         return []
     sums = _running_sums(_vectors(terms))
     width = _window(times)
     similarity = np.array([_similarity(sums, gap, width) for gap in range(1, len(sentences))])
     depth = _depths(similarity, width)
-    threshold = max(float(depth.mean() + DEPTH_DEVIATIONS * depth.std()), LEAST_DEPTH)
+    threshold = max(float(depth.mean() + DEPTH_DEVIATIONS * depth.std()), MIN_DEPTH)
     bonus = np.array([_bonus(sentences, lines, gap) for gap in range(1, len(sentences))])
     worth = np.where(depth + bonus >= threshold, depth + bonus, 0.0)
     chosen: list[int] = []
@@ -114,15 +114,15 @@ def _boundaries(
 
 def _is_apart(times: Vector, gap: int, others: Sequence[int]) -> bool:
     """Tell whether a chapter that begins here is long enough, and so is the one before it."""
-    return all(abs(times[gap] - times[other]) >= SHORTEST_CHAPTER_SECONDS for other in (0, *others)) and bool(
-        times[-1] - times[gap] >= SHORTEST_CHAPTER_SECONDS / 2
+    return all(abs(times[gap] - times[other]) >= MIN_CHAPTER_SECONDS for other in (0, *others)) and bool(
+        times[-1] - times[gap] >= MIN_CHAPTER_SECONDS / 2
     )
 
 
 def _window(times: Vector) -> int:
     """Return how many sentences one side of a comparison has."""
     seconds_each = max(float(times[-1] - times[0]) / len(times), 0.1)
-    return min(max(round(WINDOW_SECONDS / seconds_each), FEWEST_WINDOW_SENTENCES), MOST_WINDOW_SENTENCES)
+    return min(max(round(WINDOW_SECONDS / seconds_each), MIN_WINDOW_SENTENCES), MAX_WINDOW_SENTENCES)
 
 
 def _vectors(terms: Sequence[Sequence[str]]) -> npt.NDArray[np.float32]:
@@ -130,7 +130,7 @@ def _vectors(terms: Sequence[Sequence[str]]) -> npt.NDArray[np.float32]:
     present = Counter(term for each in terms for term in set(each))
     columns = {
         term: column
-        for column, term in enumerate(term for term, count in present.most_common(MOST_TERMS) if count > 1)
+        for column, term in enumerate(term for term, count in present.most_common(MAX_TERMS) if count > 1)
     }
     vectors = np.zeros((len(terms), max(len(columns), 1)), dtype=np.float32)
     for row, each in enumerate(terms):
@@ -191,7 +191,7 @@ def _worth_keeping(chosen: Sequence[int], sums: npt.NDArray[np.float32]) -> list
             _gain(sums, ([0, *kept][at], kept[at], [*kept, len(sums) - 1][at + 1])) for at in range(len(kept))
         ]
         weakest = int(np.argmin(gains))
-        if gains[weakest] >= LEAST_GAIN:
+        if gains[weakest] >= MIN_GAIN:
             break
         del kept[weakest]
     return kept
@@ -211,7 +211,7 @@ def _gain(sums: npt.NDArray[np.float32], edges: tuple[int, int, int]) -> float:
 def _moved_to_their_places(gaps: Sequence[int], sums: npt.NDArray[np.float32], bonus: Vector) -> list[int]:
     """Move each boundary to where the words of one side end and those of the other begin."""
     moved = list(gaps)
-    for _ in range(MOST_MOVES):
+    for _ in range(MAX_MOVES):
         edges = [0, *moved, len(sums) - 1]
         places = {
             _best_place(sums, bonus, (edges[at], edges[at + 1], edges[at + 2])) for at in range(len(moved))
@@ -246,4 +246,4 @@ def _log_shares(terms: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 def _title(sentences: Sequence[Sentence], stop: frozenset[str]) -> str:
     phrases = find_key_phrases((sentence.text for sentence in sentences), stop, TITLE_PHRASES)
     title = ", ".join(phrase.text for phrase in phrases) or sentences[0].text
-    return shorten(title[:1].upper() + title[1:], LONGEST_TITLE)
+    return shorten(title[:1].upper() + title[1:], MAX_TITLE_LENGTH)

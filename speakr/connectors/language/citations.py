@@ -14,9 +14,9 @@ from speakr.connectors.language.lines import clock_time, one_line, who
 from speakr.connectors.language.quotes import quote_from
 from speakr.connectors.language.sentences import find_words
 
-MOST_SOURCES = 20
-LONGEST_RANGE = 10
-LONGEST_NUMBERED_TEXT = 2000
+MAX_SOURCES = 20
+MAX_RANGE_LENGTH = 10
+MAX_NUMBERED_TEXT_LENGTH = 2000
 """In characters. A longer line is shown in pieces, each with the line's number, so that no cut loses it."""
 
 CITATION = re.compile(
@@ -41,9 +41,9 @@ def number_lines(lines: Sequence[Line]) -> list[str]:
 
 def pieces(text: str) -> Iterator[str]:
     """Yield a line's text, or what it is cut into if it is long; nothing if it is empty."""
-    while len(text) > LONGEST_NUMBERED_TEXT:
-        cut = text.rfind(" ", LONGEST_NUMBERED_TEXT // 2, LONGEST_NUMBERED_TEXT)
-        cut = cut if cut > 0 else LONGEST_NUMBERED_TEXT
+    while len(text) > MAX_NUMBERED_TEXT_LENGTH:
+        cut = text.rfind(" ", MAX_NUMBERED_TEXT_LENGTH // 2, MAX_NUMBERED_TEXT_LENGTH)
+        cut = cut if cut > 0 else MAX_NUMBERED_TEXT_LENGTH
         yield text[:cut]
         text = text[cut:].lstrip()
     if text:
@@ -63,7 +63,7 @@ def resolve_citations(answer: str, lines: Sequence[Line]) -> tuple[str, list[Sou
         for number in _numbers(citation[2]):
             at = number - 1
             if at not in sources:
-                if not 0 <= at < len(lines) or not lines[at].text.strip() or len(sources) == MOST_SOURCES:
+                if not 0 <= at < len(lines) or not lines[at].text.strip() or len(sources) == MAX_SOURCES:
                     continue
                 sources[at] = Source(at, quote_from(lines[at], wanted))
             places.append(f"[{list(sources).index(at) + 1}]")
@@ -86,4 +86,4 @@ def _numbers(cited: str) -> Iterator[int]:
     """Yield the numbers of `3`, `3, 5` and `3-5`; of a range too long to be meant, its ends."""
     for match in _RANGE.finditer(cited):
         first, last = int(match[1]), int(match[2] or match[1])
-        yield from range(first, last + 1) if 0 <= last - first < LONGEST_RANGE else (first, last)
+        yield from range(first, last + 1) if 0 <= last - first < MAX_RANGE_LENGTH else (first, last)

@@ -16,8 +16,8 @@ from speakr.connectors.language.citations import pieces
 from speakr.connectors.language.lines import one_line
 
 _NUMBER = re.compile(r"^\[(\d+)\]", re.MULTILINE)
-MOST_EXPLAINED_SPEAKERS = 60
-LONGEST_SPEAKER = 60
+MAX_EXPLAINED_SPEAKERS = 60
+MAX_SPEAKER_LENGTH = 60
 
 
 def write_compactly(lines: Sequence[Line]) -> tuple[str, list[str]]:
@@ -31,8 +31,10 @@ def write_compactly(lines: Sequence[Line]) -> tuple[str, list[str]]:
             if speaker not in letters:
                 letters[speaker] = next(names)
             texts.append(f"[{number}] {letters[speaker]}: {piece}")
-    known = list(letters.items())[:MOST_EXPLAINED_SPEAKERS]
-    return "Speakers: " + ", ".join(f"{letter} = {name[:LONGEST_SPEAKER]}" for name, letter in known), texts
+    known = list(letters.items())[:MAX_EXPLAINED_SPEAKERS]
+    return "Speakers: " + ", ".join(
+        f"{letter} = {name[:MAX_SPEAKER_LENGTH]}" for name, letter in known
+    ), texts
 
 
 def numbers_of(text: str) -> set[int]:

@@ -31,11 +31,11 @@ from speakr.settings import Settings
 NOTICE = (
     "*Extractive summary: sentences picked from the transcript on this server, without a language model.*"
 )
-FEWEST_SENTENCES = 3
-MOST_SENTENCES = 12
-MOST_KEY_PHRASES = 8
+MIN_SENTENCES = 3
+MAX_SENTENCES = 12
+MAX_KEY_PHRASES = 8
 TITLE_PHRASES = 2
-LONGEST_TITLE = 80
+MAX_TITLE_LENGTH = 80
 
 
 class EmbeddedLanguageConnector:
@@ -71,10 +71,10 @@ class EmbeddedLanguageConnector:
         phrases = find_key_phrases((sentence.text for sentence in sentences), stop, TITLE_PHRASES)
         repeated = [phrase.text for phrase in phrases if phrase.count > 1]
         if repeated:
-            return Title(text=shorten(_capitalize(", ".join(repeated)), LONGEST_TITLE))
+            return Title(text=shorten(_capitalize(", ".join(repeated)), MAX_TITLE_LENGTH))
         for sentence, its_words in zip(sentences, words, strict=True):
             if not stop.issuperset(its_words):
-                return Title(text=shorten(_capitalize(sentence.text.rstrip(".。")), LONGEST_TITLE))
+                return Title(text=shorten(_capitalize(sentence.text.rstrip(".。")), MAX_TITLE_LENGTH))
         return Title(text="")
 
     def extract(self, request: ExtractRequest) -> Insights:
@@ -100,12 +100,12 @@ def _write_summary(request: SummaryRequest) -> tuple[str, dict[int, Claim]]:
     words = [find_words(sentence.text) for sentence in sentences]
     stop = function_words(words)
     content = [[word for word in each if word not in stop] for each in words]
-    count = min(MOST_SENTENCES, max(FEWEST_SENTENCES, math.isqrt(len(sentences))))
+    count = min(MAX_SENTENCES, max(MIN_SENTENCES, math.isqrt(len(sentences))))
     # Small talk may hold no content word at all; then its beginning has to stand for it.
     chosen = pick_sentences(content, count) or list(range(min(count, len(sentences))))
     bullets = [f"- [{clock_time(sentences[at].start)}] {sentences[at].text}" for at in chosen]
     paragraphs = [NOTICE, "\n".join(bullets)]
-    phrases = find_key_phrases((sentence.text for sentence in sentences), stop, MOST_KEY_PHRASES)
+    phrases = find_key_phrases((sentence.text for sentence in sentences), stop, MAX_KEY_PHRASES)
     if phrases:
         paragraphs.append("**Keywords:** " + ", ".join(phrase.text for phrase in phrases))
     first = len(NOTICE.splitlines()) + 1

@@ -20,15 +20,15 @@ from speakr.connectors.language.sentences import find_words
 from speakr.connectors.language.spoken_numbers import numbers_in
 from speakr.domain.words import located_words
 
-MOST_SOURCES = 6
-LEAST_OVERLAP = 0.34
+MAX_SOURCES = 6
+MIN_OVERLAP = 0.34
 """Of what a statement speaks of, so much is spoken of near the lines it cites: models say things in other words."""
-LEAST_OVERLAP_WHEN_FOUND = 0.6
+MIN_OVERLAP_WHEN_FOUND = 0.6
 """The same for lines that we looked for ourselves because none were cited."""
 SAME_WORDS = 0.6
 """A statement that shares so many words with a line says what that line says, or its opposite."""
-SHORTEST_QUOTE_WORDS = 2
-SHORTEST_MOVED_QUOTE_WORDS = 4
+MIN_QUOTE_WORDS = 2
+MIN_MOVED_QUOTE_WORDS = 4
 """A quote of so many words is believed to come from another line than the one that was cited."""
 NEIGHBOURS = 1
 _STEM_LETTERS = 5
@@ -62,7 +62,7 @@ class Evidence:
 
     def check(self, text: str, cited: Iterable[int], quote: str | None = None) -> Claim:
         """Return the statement with those of the cited lines that exist, and whether they bear it out."""
-        places = [at for at in dict.fromkeys(cited) if self._says_something(at)][:MOST_SOURCES]
+        places = [at for at in dict.fromkeys(cited) if self._says_something(at)][:MAX_SOURCES]
         if quote and find_words(quote):
             found = self._find_quote(quote, places)
             if found is None:
@@ -84,7 +84,7 @@ class Evidence:
         wanted = {stem(word) for word in find_words(text)} - ENGLISH_FUNCTION_WORDS
         ranked = rank_lines(self._stems, wanted)[:2]
         for chosen in ([at for at, _ in ranked[:1]], [at for at, _ in ranked]):
-            if chosen and self._bears_out(text, chosen, LEAST_OVERLAP_WHEN_FOUND):
+            if chosen and self._bears_out(text, chosen, MIN_OVERLAP_WHEN_FOUND):
                 return Claim(text, tuple(self._source(at, text) for at in chosen), is_verified=True)
         return Claim(text)
 
@@ -103,10 +103,10 @@ class Evidence:
     def _find_quote(self, quote: str, places: Sequence[int]) -> Source | None:
         """Return where a quote stands: in a cited line, beside one, or, if it is long enough, anywhere."""
         wanted = [word for word, _, _ in located_words(quote)]
-        if len(wanted) < SHORTEST_QUOTE_WORDS and not any(wanted == self._words[at] for at in places):
+        if len(wanted) < MIN_QUOTE_WORDS and not any(wanted == self._words[at] for at in places):
             return None
         beside = [at + step for at in places for step in (-1, 1, -2, 2)]
-        anywhere = range(len(self._lines)) if len(wanted) >= SHORTEST_MOVED_QUOTE_WORDS else ()
+        anywhere = range(len(self._lines)) if len(wanted) >= MIN_MOVED_QUOTE_WORDS else ()
         for at in dict.fromkeys((*places, *beside, *anywhere)):
             if self._says_something(at):
                 first = _index_of(wanted, self._words[at])
@@ -119,7 +119,7 @@ class Evidence:
         words = located_words(text)
         return text[words[first][1] : words[first + count - 1][2]]
 
-    def _bears_out(self, text: str, places: Sequence[int], least_overlap: float = LEAST_OVERLAP) -> bool:
+    def _bears_out(self, text: str, places: Sequence[int], least_overlap: float = MIN_OVERLAP) -> bool:
         around = self._around(places)
         spoken = " ".join(self._lines[at].text for at in around)
         # A line with a number in it is the one that tells the number; else it may have been said beside it.

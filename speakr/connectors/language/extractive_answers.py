@@ -21,9 +21,9 @@ NO_WORDS = "Nobody says a word in this recording."
 OVERVIEW = (
     "The question names nothing to look for, so these are the passages that are most like all the others:"
 )
-MOST_MATCHES = 4
-MOST_QUOTES = 8
-LEAST_RELATIVE_SCORE = 0.4
+MAX_MATCHES = 4
+MAX_QUOTES = 8
+MIN_RELATIVE_SCORE = 0.4
 """A line that fits much worse than the best one is not shown."""
 SHORT_LINE_WORDS = 4
 OVERVIEW_LINES = 4
@@ -57,7 +57,7 @@ def answer_from_lines(request: ChatRequest) -> tuple[str, list[Source]]:
     if not ranked:
         return f"{NOTICE}\n\n{NO_MATCH_IN_MANY if is_of_many else NO_MATCH}", []
     best = ranked[0][1]
-    matches = [at for at, score in ranked[:MOST_MATCHES] if score >= LEAST_RELATIVE_SCORE * best]
+    matches = [at for at, score in ranked[:MAX_MATCHES] if score >= MIN_RELATIVE_SCORE * best]
     chosen = _with_context(matches, words, request.lines)
     text, sources = _quote(request.lines, chosen, question.words.values())
     spoken = {word for each in stems for word in each}
@@ -99,7 +99,7 @@ def _with_context(matches: Iterable[int], words: Sequence[Sequence[str]], lines:
         asks = one_line(lines[at].text).endswith(("?", "？"))  # noqa: RUF001 - the full-width one of Chinese
         around = [at, *([at + 1] if asks or is_short else []), *([at - 1] if is_short else [])]
         chosen.update(dict.fromkeys(each for each in around if 0 <= each < len(lines)))
-    return sorted(list(chosen)[:MOST_QUOTES])
+    return sorted(list(chosen)[:MAX_QUOTES])
 
 
 def _quote(lines: Sequence[Line], chosen: Iterable[int], wanted: Collection[str]) -> tuple[str, list[Source]]:

@@ -23,11 +23,11 @@ from speakr.connectors.language.lexrank import pick_sentences
 from speakr.connectors.language.quotes import quote_from
 from speakr.connectors.language.sentences import Sentence, find_words, split_sentences
 
-FEWEST_POINTS, MOST_POINTS = 3, 10
-MOST_ACTION_ITEMS = 100
-MOST_TOPICS = 8
-MOST_TOPIC_SOURCES = 5
-FEWEST_TASK_WORDS = 4
+MIN_POINTS, MAX_POINTS = 3, 10
+MAX_ACTION_ITEMS = 100
+MAX_TOPICS = 8
+MAX_TOPIC_SOURCES = 5
+MIN_TASK_WORDS = 4
 
 _VERB = r"(?!be\b|have\b|see\b|say\b|know\b|think\b|never\b|not\b|probably\b|always\b)[a-z]{2,}"
 _MINE = re.compile(
@@ -91,7 +91,7 @@ def _key_points(
     sentences: Sequence[Sentence], words: Sequence[Sequence[str]], stop: frozenset[str]
 ) -> list[Claim]:
     content = [[word for word in each if word not in stop] for each in words]
-    count = min(MOST_POINTS, max(FEWEST_POINTS, math.isqrt(len(sentences))))
+    count = min(MAX_POINTS, max(MIN_POINTS, math.isqrt(len(sentences))))
     return [
         Claim(sentences[at].text, sentences[at].sources(), is_verified=True)
         for at in pick_sentences(content, count)
@@ -101,10 +101,10 @@ def _key_points(
 def find_topics(lines: Sequence[Line], sentences: Sequence[Sentence], stop: frozenset[str]) -> list[Topic]:
     """Return what is spoken about most, with the lines where it is."""
     topics = []
-    for phrase in find_key_phrases((sentence.text for sentence in sentences), stop, MOST_TOPICS):
+    for phrase in find_key_phrases((sentence.text for sentence in sentences), stop, MAX_TOPICS):
         spoken = r"\W+".join(map(re.escape, phrase.text.split()))
         said = re.compile(rf"\b{spoken}\b", re.IGNORECASE)
-        places = [at for at, line in enumerate(lines) if said.search(line.text)][:MOST_TOPIC_SOURCES]
+        places = [at for at, line in enumerate(lines) if said.search(line.text)][:MAX_TOPIC_SOURCES]
         if places:
             wanted = frozenset(phrase.text.split())
             sources = [Source(at, quote_from(lines[at], wanted)) for at in places]
@@ -116,7 +116,7 @@ def _action_items(sentences: Sequence[Sentence], request: ExtractRequest) -> lis
     items: dict[str, ActionItem] = {}
     for sentence in sentences:
         owner = _owner(sentence, request.lines)
-        if owner is None or len(sentence.text.split()) < FEWEST_TASK_WORDS:
+        if owner is None or len(sentence.text.split()) < MIN_TASK_WORDS:
             continue
         dates = dates_in(sentence.text, request)
         items.setdefault(
@@ -128,7 +128,7 @@ def _action_items(sentences: Sequence[Sentence], request: ExtractRequest) -> lis
                 due_at=dates[0].start if dates else None,
             ),
         )
-    return list(items.values())[:MOST_ACTION_ITEMS]
+    return list(items.values())[:MAX_ACTION_ITEMS]
 
 
 def _owner(sentence: Sentence, lines: Sequence[Line]) -> str | None:

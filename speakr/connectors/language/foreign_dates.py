@@ -20,7 +20,7 @@ _TIME_REACH = 25
 _DIGITS_ONLY = re.compile(r"[\d\s.,:]+")
 _A_DATE = re.compile(r"\d{1,4}[./-]\d{1,2}[./-]\d{1,4}|\d{1,2}\.\s*\d{1,2}\.")
 _NUMERIC = re.compile(r"(?<![\d.])(\d{1,2})\.\s?(\d{1,2})\.(?:\s?(20\d\d))?(?!\d)")
-LONGEST_SENTENCE = 500
+MAX_SENTENCE_LENGTH = 500
 
 
 @lru_cache(1)
@@ -32,7 +32,7 @@ def _known_languages() -> frozenset[str]:
 
 def find_foreign_dates(text: str, moment: datetime, language: str) -> list[SpokenDate]:
     """Return the dates ahead of a moment that dateparser finds in a sentence; none in a language it does not know."""
-    if len(text) > LONGEST_SENTENCE or language not in _known_languages():
+    if len(text) > MAX_SENTENCE_LENGTH or language not in _known_languages():
         return []
     from dateparser.search import search_dates  # noqa: PLC0415 - as above
 

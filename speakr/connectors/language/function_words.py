@@ -28,9 +28,9 @@ ENGLISH_FUNCTION_WORDS = frozenset(
     you you'd you'll you're you've your yours""".split()  # noqa: SIM905 - one can read and edit this; not a list of 260 quoted strings
 )
 _ENGLISH_SHARE = 0.2
-_LONGEST_FUNCTION_WORD = 4
+_MAX_FUNCTION_WORD_LENGTH = 4
 _FUNCTION_WORD_SHARE = 0.004
-_MOST_FUNCTION_WORDS = 60
+_MAX_FUNCTION_WORDS = 60
 
 
 def function_words(sentences: Sequence[Sequence[str]]) -> frozenset[str]:
@@ -45,6 +45,6 @@ def function_words(sentences: Sequence[Sequence[str]]) -> frozenset[str]:
         return ENGLISH_FUNCTION_WORDS
     return frozenset(
         word
-        for word, count in counts.most_common(_MOST_FUNCTION_WORDS)
-        if count > 1 and count >= _FUNCTION_WORD_SHARE * total and len(word) <= _LONGEST_FUNCTION_WORD
+        for word, count in counts.most_common(_MAX_FUNCTION_WORDS)
+        if count > 1 and count >= _FUNCTION_WORD_SHARE * total and len(word) <= _MAX_FUNCTION_WORD_LENGTH
     )

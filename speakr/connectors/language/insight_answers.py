@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from speakr.connectors.language.appointments import MOST_EVENTS, dates_in
+from speakr.connectors.language.appointments import MAX_EVENTS, dates_in
 from speakr.connectors.language.base import (
     ActionItem,
     Chapter,
@@ -16,7 +16,7 @@ from speakr.connectors.language.base import (
     ExtractRequest,
     Topic,
 )
-from speakr.connectors.language.chapters import SHORTEST_CHAPTER_SECONDS, find_chapters
+from speakr.connectors.language.chapters import MIN_CHAPTER_SECONDS, find_chapters
 from speakr.connectors.language.evidence import Evidence
 from speakr.connectors.language.function_words import ENGLISH_FUNCTION_WORDS
 from speakr.connectors.language.lexrank import pick_sentences
@@ -25,10 +25,10 @@ from speakr.connectors.language.passages import stem
 from speakr.connectors.language.sentences import find_words
 from speakr.connectors.language.spoken_dates import SpokenDate
 
-MOST_POINTS, MOST_ACTION_ITEMS, MOST_TOPICS, MOST_CHAPTERS = 20, 100, 12, 100
-MOST_PER_PART = 50
-LONGEST_TEXT, LONGEST_NAME = 500, 120
-MOST_ATTENDEES = 50
+MAX_POINTS, MAX_ACTION_ITEMS, MAX_TOPICS, MAX_CHAPTERS = 20, 100, 12, 100
+MAX_PER_PART = 50
+MAX_TEXT_LENGTH, MAX_NAME_LENGTH = 500, 120
+MAX_ATTENDEES = 50
 SAME_SHARE = 0.7
 """Two statements that share so many of their words are one."""
 
@@ -61,13 +61,13 @@ class FoundInsights:
     def key_points(self) -> list[Claim]:
         """Return the key points, of very many those that are most like all the others."""
         claims = _without_doubles(self._claim(item, "text") for item in self._items("key_points"))
-        if len(claims) <= MOST_POINTS:
+        if len(claims) <= MAX_POINTS:
             return claims
         words = [
             [word for word in find_words(claim.text) if word not in ENGLISH_FUNCTION_WORDS]
             for claim in claims
         ]
-        return [claims[at] for at in pick_sentences(words, MOST_POINTS)]
+        return [claims[at] for at in pick_sentences(words, MAX_POINTS)]
 
     def action_items(self) -> list[ActionItem]:
         """Return what is to be done; `due_at` is worked out here and not by the model."""
@@ -77,8 +77,8 @@ class FoundInsights:
             if not claim.text or any(_are_same(claim.text, other.claim.text) for other in items):
                 continue
             owner, due = (
-                _text(item.get("owner"), LONGEST_NAME) or None,
-                _text(item.get("due"), LONGEST_NAME) or None,
+                _text(item.get("owner"), MAX_NAME_LENGTH) or None,
+                _text(item.get("due"), MAX_NAME_LENGTH) or None,
             )
             dates = dates_in(due, self._request) if due and self._is_spoken(due, claim) else []
             items.append(
@@ -89,34 +89,34 @@ class FoundInsights:
                     due_at=dates[0].start if dates else None,
                 )
             )
-        return items[:MOST_ACTION_ITEMS]
+        return items[:MAX_ACTION_ITEMS]
 
     def chapters(self) -> list[Chapter]:
         """Return the model's chapters as far as they are in order and long enough, or else our own."""
         lines = self._request.lines
         found: dict[int, str] = {}
         for item in self._items("chapters"):
-            line, title = item.get("line"), _text(item.get("title"), LONGEST_NAME)
+            line, title = item.get("line"), _text(item.get("title"), MAX_NAME_LENGTH)
             if isinstance(line, int) and 1 <= line <= len(lines) and title:
                 found.setdefault(line - 1, title)
         chapters: list[Chapter] = []
         for line, title in sorted(found.items()):
             if not chapters:
-                chapters.append(Chapter(title, 0 if lines[line].start < SHORTEST_CHAPTER_SECONDS else line))
-            elif lines[line].start - lines[chapters[-1].line].start >= SHORTEST_CHAPTER_SECONDS:
+                chapters.append(Chapter(title, 0 if lines[line].start < MIN_CHAPTER_SECONDS else line))
+            elif lines[line].start - lines[chapters[-1].line].start >= MIN_CHAPTER_SECONDS:
                 chapters.append(Chapter(title, line))
-        return chapters[:MOST_CHAPTERS] or find_chapters(lines)
+        return chapters[:MAX_CHAPTERS] or find_chapters(lines)
 
     def topics(self) -> list[Topic]:
         """Return the topics, each once; a topic without a line of its own is none."""
         lines: dict[str, list[int]] = {}
         names: dict[str, str] = {}
         for item in self._items("topics"):
-            name = _text(item.get("name"), LONGEST_NAME)
+            name = _text(item.get("name"), MAX_NAME_LENGTH)
             if name:
                 names.setdefault(name.casefold(), name)
                 lines.setdefault(name.casefold(), []).extend(_lines(item.get("lines")))
-        most_spoken = sorted(names, key=lambda key: -len(lines[key]))[:MOST_TOPICS]
+        most_spoken = sorted(names, key=lambda key: -len(lines[key]))[:MAX_TOPICS]
         claims = [(names[key], self._evidence.check(names[key], lines[key])) for key in most_spoken]
         return [Topic(name, claim.sources, claim.is_verified) for name, claim in claims]
 
@@ -128,11 +128,11 @@ class FoundInsights:
             event = self._event(item, claim) if claim.text else None
             if event is not None:
                 events.setdefault((event.start, claim.text.casefold()), event)
-        return sorted(events.values(), key=lambda event: event.start)[:MOST_EVENTS]
+        return sorted(events.values(), key=lambda event: event.start)[:MAX_EVENTS]
 
     def _event(self, item: Mapping[str, Any], claim: Claim) -> DatedEvent | None:
         told = _moment(item.get("start"), self._request.moment)
-        ours = self._spoken_date(claim, told, _text(item.get("when"), LONGEST_NAME))
+        ours = self._spoken_date(claim, told, _text(item.get("when"), MAX_NAME_LENGTH))
         if ours is not None:
             start, end, has_time, is_sure = ours.start, ours.end, ours.has_time, ours.is_day
         elif told is not None and told.date() >= self._request.moment.date():
@@ -146,8 +146,8 @@ class FoundInsights:
             start=start,
             end=end if end is not None and start < end < start + timedelta(days=31) else None,
             has_time=has_time,
-            location=_text(item.get("location"), LONGEST_NAME) or None,
-            attendees=[name for each in attendees[:MOST_ATTENDEES] if (name := _text(each, LONGEST_NAME))]
+            location=_text(item.get("location"), MAX_NAME_LENGTH) or None,
+            attendees=[name for each in attendees[:MAX_ATTENDEES] if (name := _text(each, MAX_NAME_LENGTH))]
             if isinstance(attendees, list)
             else (),
         )
@@ -166,8 +166,8 @@ class FoundInsights:
         return next(iter([*meant, *named, *spoken]), None)
 
     def _claim(self, item: Mapping[str, Any], field: str) -> Claim:
-        text = _text(item.get(field), LONGEST_TEXT)
-        quote = _text(item.get("quote"), LONGEST_TEXT)
+        text = _text(item.get(field), MAX_TEXT_LENGTH)
+        quote = _text(item.get("quote"), MAX_TEXT_LENGTH)
         return self._evidence.check(text, _lines(item.get("lines")), quote) if text else Claim("")
 
     def _with_owner(self, claim: Claim, owner: str | None) -> Claim:
@@ -186,7 +186,7 @@ class FoundInsights:
         for part in self._parts:
             items = part.get(name)
             if isinstance(items, list):
-                yield from [item for item in items[:MOST_PER_PART] if isinstance(item, dict)]
+                yield from [item for item in items[:MAX_PER_PART] if isinstance(item, dict)]
 
 
 def _text(value: object, longest: int) -> str:
@@ -196,7 +196,7 @@ def _text(value: object, longest: int) -> str:
 def _lines(value: object) -> list[int]:
     """Return the positions (from 0) of cited lines."""
     numbers = value if isinstance(value, list) else [value]
-    return [number - 1 for number in numbers[:MOST_PER_PART] if isinstance(number, int)]
+    return [number - 1 for number in numbers[:MAX_PER_PART] if isinstance(number, int)]
 
 
 def _moment(value: object, base: datetime) -> datetime | None:

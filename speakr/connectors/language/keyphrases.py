@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 from speakr.connectors.language.sentences import find_words
 
-LONGEST_PHRASE_WORDS = 3
-SHORTEST_WORD = 3
+MAX_PHRASE_WORDS = 3
+MIN_WORD_LENGTH = 3
 """In letters. It also keeps out the character pairs of Chinese and Japanese, which are no phrases."""
 REPETITION_BONUS = 1.5
-MOST_COUNTED_PHRASES = 100_000
+MAX_COUNTED_PHRASES = 100_000
 
 _PHRASE_END = re.compile(r"[.?!…,;:()\"。？！、，]+")  # noqa: RUF001 - full-width punctuation
 
@@ -41,7 +41,7 @@ def find_key_phrases(texts: Iterable[str], stop: frozenset[str], most: int) -> l
             frequency[word] += 1
             degree[word] += len(candidate)
         phrases.update(_runs(candidate))
-        if len(phrases) > MOST_COUNTED_PHRASES:
+        if len(phrases) > MAX_COUNTED_PHRASES:
             phrases = _forget_rare(phrases)
 
     def is_fragment(phrase: tuple[str, ...]) -> bool:
@@ -69,7 +69,7 @@ def _candidates(texts: Iterable[str], stop: frozenset[str]) -> Iterator[list[str
         for clause in _PHRASE_END.split(text):
             run: list[str] = []
             for word in find_words(clause):
-                if word in stop or len(word) < SHORTEST_WORD:
+                if word in stop or len(word) < MIN_WORD_LENGTH:
                     if run:
                         yield run
                     run = []
@@ -81,7 +81,7 @@ def _candidates(texts: Iterable[str], stop: frozenset[str]) -> Iterator[list[str
 
 def _runs(candidate: Sequence[str]) -> Iterator[tuple[str, ...]]:
     for first in range(len(candidate)):
-        for end in range(first + 1, min(first + LONGEST_PHRASE_WORDS, len(candidate)) + 1):
+        for end in range(first + 1, min(first + MAX_PHRASE_WORDS, len(candidate)) + 1):
             yield tuple(candidate[first:end])
 
 
@@ -91,6 +91,6 @@ def _forget_rare(phrases: Counter[tuple[str, ...]]) -> Counter[tuple[str, ...]]:
     When all have been met more often, the less frequent half goes.
     """
     kept = Counter({phrase: count for phrase, count in phrases.items() if count > 1})
-    if len(kept) > MOST_COUNTED_PHRASES // 2:
-        kept = Counter(dict(kept.most_common(MOST_COUNTED_PHRASES // 2)))
+    if len(kept) > MAX_COUNTED_PHRASES // 2:
+        kept = Counter(dict(kept.most_common(MAX_COUNTED_PHRASES // 2)))
     return kept

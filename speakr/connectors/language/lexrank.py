@@ -18,10 +18,10 @@ import numpy as np
 import numpy.typing as npt
 
 BLOCK_SENTENCES = 600
-MOST_TERMS = 4000
+MAX_TERMS = 4000
 DAMPING = 0.85
 ITERATIONS = 50
-LEAST_SIMILARITY = 0.05
+MIN_SIMILARITY = 0.05
 RELEVANCE_WEIGHT = 0.7
 SAME_SIMILARITY = 0.95
 """From here on, two sentences say the same in the same words."""
@@ -68,7 +68,7 @@ def tfidf(sentences: Sequence[Sequence[str]], weights: Mapping[str, float]) -> M
     counted = [Counter(words) for words in sentences]
     shared = Counter(word for words in counted for word in words)
     columns = {
-        word: column for column, (word, present) in enumerate(shared.most_common(MOST_TERMS)) if present > 1
+        word: column for column, (word, present) in enumerate(shared.most_common(MAX_TERMS)) if present > 1
     }
     vectors = np.zeros((len(counted), len(columns)), dtype=np.float32)
     for row, words in enumerate(counted):
@@ -83,7 +83,7 @@ def tfidf(sentences: Sequence[Sequence[str]], weights: Mapping[str, float]) -> M
 def centrality(similarity: Matrix) -> Matrix:
     """Return each sentence's share of a random walk along similarities; shape (n,), sum 1."""
     size = len(similarity)
-    links = np.where(similarity > LEAST_SIMILARITY, similarity, np.float32(0.0))
+    links = np.where(similarity > MIN_SIMILARITY, similarity, np.float32(0.0))
     np.fill_diagonal(links, 0.0)
     sums = links.sum(axis=1, keepdims=True)
     # A sentence that resembles none leads anywhere, or the walk would end in it.

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
 
 _BYTES_PER_TOKEN = 3
-_SMALLEST_PART_TOKENS = 50
+_MIN_PART_TOKENS = 50
 
 
 class Stage(Enum):
@@ -109,7 +109,7 @@ def _halve(part: Sequence[str]) -> tuple[list[str], list[str]]:
     if len(part) > 1:
         middle = len(part) // 2
         return list(part[:middle]), list(part[middle:])
-    if estimate_tokens(part[0]) < 2 * _SMALLEST_PART_TOKENS:
+    if estimate_tokens(part[0]) < 2 * _MIN_PART_TOKENS:
         raise OutOfRoom
     first, second = _cut_in_two(part[0])
     return [first], [second]

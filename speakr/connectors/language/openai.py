@@ -45,11 +45,11 @@ from speakr.settings import Settings
 
 TRIES_PER_PART = 2
 """How often a model is asked about a part before the part counts as unread, if it does not answer in JSON."""
-MOST_ANSWER_TOKENS = 2000
-LEAST_ROOM_TOKENS = 200
+MAX_ANSWER_TOKENS = 2000
+MIN_ROOM_TOKENS = 200
 TITLE_TOKENS = 3000
 """A title does not get better by reading more than this."""
-LONGEST_NOTES = 4000
+MAX_NOTES_LENGTH = 4000
 """In characters: what is known of a recording besides its transcript must not crowd that out."""
 
 
@@ -93,7 +93,7 @@ class OpenAILanguageConnector:
     def _write_summary(self, request: SummaryRequest, conversation: Conversation, read: set[int]) -> str:
         messages = partial(summary_messages, instructions=request.instructions, language=request.language)
         room_tokens = self._room(*(messages(stage, "") for stage in Stage))
-        if room_tokens < LEAST_ROOM_TOKENS:
+        if room_tokens < MIN_ROOM_TOKENS:
             raise ConnectorRejected(
                 "The summary instructions leave no room for the transcript. "
                 "Shorten them, or raise TEXT_MODEL_CONTEXT_TOKENS."
@@ -145,7 +145,7 @@ class OpenAILanguageConnector:
             return ""
 
         with _enough_room():
-            read_in_parts(texts, find, max(self._room(messages(legend)), LEAST_ROOM_TOKENS))
+            read_in_parts(texts, find, max(self._room(messages(legend)), MIN_ROOM_TOKENS))
         if not parts:
             # Not ConnectorUnavailable: it has been asked again already, and each time costs as much.
             raise ConnectorRejected(
@@ -158,7 +158,7 @@ class OpenAILanguageConnector:
             return Title(text="")
         room_tokens = self._room(title_messages("", is_excerpt=True, language=request.language))
         texts = [write_line(line) for line in request.lines]
-        excerpt = take_excerpt(texts, max(LEAST_ROOM_TOKENS, min(room_tokens, TITLE_TOKENS)))
+        excerpt = take_excerpt(texts, max(MIN_ROOM_TOKENS, min(room_tokens, TITLE_TOKENS)))
         with Conversation(self._chat) as conversation, _enough_room():
             answer = conversation.ask(
                 title_messages("\n".join(excerpt), is_excerpt=excerpt != texts, language=request.language)
@@ -174,17 +174,17 @@ class OpenAILanguageConnector:
             is_of_many=any(line.origin for line in request.lines),
         )
         history = newest_that_fit(request.history, self._context_tokens // 4)
-        if self._room(*(ask(stage, "", history=history) for stage in Stage)) < LEAST_ROOM_TOKENS:
+        if self._room(*(ask(stage, "", history=history) for stage in Stage)) < MIN_ROOM_TOKENS:
             history = []
         room_tokens = self._room(*(ask(stage, "", history=history) for stage in Stage))
-        if room_tokens < LEAST_ROOM_TOKENS:
+        if room_tokens < MIN_ROOM_TOKENS:
             raise Invalid(
                 "The message is too long for the language model of this server.",
                 errors={"message": ["is too long for the language model of this server"]},
             )
         texts = number_lines(request.lines)
         if request.notes:
-            texts.insert(0, f"About the recording: {shorten(one_line(request.notes), LONGEST_NOTES)}")
+            texts.insert(0, f"About the recording: {shorten(one_line(request.notes), MAX_NOTES_LENGTH)}")
 
         read: set[int] = set()
         with (
@@ -215,7 +215,7 @@ class OpenAILanguageConnector:
             return Identification(names=dict.fromkeys(request.labels))
         messages = partial(speaker_messages, labels=request.labels, known_names=request.known_names)
         texts = [write_line(line) for line in request.lines if line.text.strip()]
-        excerpt = take_excerpt(texts, max(LEAST_ROOM_TOKENS, self._room(messages([], is_excerpt=True))))
+        excerpt = take_excerpt(texts, max(MIN_ROOM_TOKENS, self._room(messages([], is_excerpt=True))))
         with (
             Conversation(self._chat, most_seconds=self._timeout_seconds) as conversation,
             _enough_room(),
@@ -235,7 +235,7 @@ class OpenAILanguageConnector:
         prompt_tokens = max(
             sum(estimate_tokens(message["content"]) for message in messages) for messages in prompts
         )
-        answer_tokens = min(MOST_ANSWER_TOKENS, self._context_tokens // 4)
+        answer_tokens = min(MAX_ANSWER_TOKENS, self._context_tokens // 4)
         return self._context_tokens - answer_tokens - prompt_tokens
 
 

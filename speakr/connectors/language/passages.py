@@ -18,13 +18,13 @@ NEIGHBOUR_SHARE = 0.25
 SPEAKER_BOOST = 1.5
 """For lines of somebody whom the question names."""
 
-_SHORTEST_STEMMED_WORD = 4
+_MIN_STEMMED_WORD_LENGTH = 4
 
 
 def stem(word: str) -> str:
     """Return an English word without its plural or genitive ending; words of other languages lose next to nothing."""
     word = word.removesuffix("'s")
-    if len(word) < _SHORTEST_STEMMED_WORD or not word.endswith("s") or word.endswith(("ss", "us")):
+    if len(word) < _MIN_STEMMED_WORD_LENGTH or not word.endswith("s") or word.endswith(("ss", "us")):
         return word
     if word.endswith("ies") and not word.endswith(("eies", "aies")):
         return word[:-3] + "y"

@@ -10,8 +10,8 @@ from speakr.connectors.language.prompts import Messages, fenced_messages
 from speakr.connectors.language.titles import shorten
 from speakr.domain.conversation import Role, Turn
 
-MOST_EARLIER_QUESTIONS = 3
-LONGEST_EARLIER_QUESTION = 500
+MAX_EARLIER_QUESTIONS = 3
+MAX_EARLIER_QUESTION_LENGTH = 500
 
 NOTHING_FOUND = frozenset({"-", "–", "—", "-."})  # noqa: RUF001 - some models answer with a longer hyphen
 """How a model says that a part holds nothing about the question."""
@@ -105,10 +105,10 @@ def _add(messages: Messages, turn: Turn) -> None:
 
 
 def _ask_for_notes(question: str, history: Sequence[Turn]) -> str:
-    earlier = [turn.text for turn in history if turn.role is Role.USER][-MOST_EARLIER_QUESTIONS:]
+    earlier = [turn.text for turn in history if turn.role is Role.USER][-MAX_EARLIER_QUESTIONS:]
     texts = [f"Take notes on this question:\n{question}"]
     if earlier:
-        listed = "\n".join(f"- {shorten(text, LONGEST_EARLIER_QUESTION)}" for text in earlier)
+        listed = "\n".join(f"- {shorten(text, MAX_EARLIER_QUESTION_LENGTH)}" for text in earlier)
         texts.append(f"It follows these earlier ones:\n{listed}")
     return "\n\n".join(texts)
 

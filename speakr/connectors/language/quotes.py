@@ -8,13 +8,13 @@ from speakr.connectors.language.base import Line
 from speakr.connectors.language.lines import one_line
 from speakr.connectors.language.sentences import find_words, split_sentences
 
-LONGEST_QUOTE = 300
+MAX_QUOTE_LENGTH = 300
 
 
 def quote_from(line: Line, wanted: Collection[str]) -> str:
     """Return a line's text, or of a long one the sentence that shares most words with `wanted` (in lower case)."""
     text = one_line(line.text)
-    if len(text) <= LONGEST_QUOTE:
+    if len(text) <= MAX_QUOTE_LENGTH:
         return text
     sentences = [sentence.text for sentence in split_sentences([line])]
     best = max(sentences, key=lambda sentence: len(set(wanted).intersection(find_words(sentence))))
@@ -23,7 +23,7 @@ def quote_from(line: Line, wanted: Collection[str]) -> str:
 
 def _cut(text: str) -> str:
     """Cut a text between words and add nothing: a quote must stand in its line."""
-    if len(text) <= LONGEST_QUOTE:
+    if len(text) <= MAX_QUOTE_LENGTH:
         return text
-    head = text[:LONGEST_QUOTE]
-    return head if text[LONGEST_QUOTE] == " " or " " not in head else head.rsplit(" ", maxsplit=1)[0]
+    head = text[:MAX_QUOTE_LENGTH]
+    return head if text[MAX_QUOTE_LENGTH] == " " or " " not in head else head.rsplit(" ", maxsplit=1)[0]

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from speakr.connectors.language.base import Line, Source
 from speakr.connectors.language.lines import one_line
 
-LONGEST_SENTENCE_WORDS = 60
-LONGEST_JOINED_WORDS = 40
+MAX_SENTENCE_WORDS = 60
+MAX_JOINED_WORDS = 40
 
 _SENTENCE_ENDS = (".", "?", "!", "…", "。", "？", "！")  # noqa: RUF001 - the full-width ones end Chinese and Japanese sentences
 _AFTER_SENTENCE = re.compile(r"(?<=[.?!…])\s+|(?<=[。？！])")  # noqa: RUF001 - as above
@@ -55,15 +55,15 @@ def split_sentences(lines: Iterable[Line]) -> list[Sentence]:
 
 def _goes_on(text: str, following: str) -> bool:
     words = text.count(" ") + following.count(" ") + 2
-    return not text.endswith(_SENTENCE_ENDS) and words <= LONGEST_JOINED_WORDS
+    return not text.endswith(_SENTENCE_ENDS) and words <= MAX_JOINED_WORDS
 
 
 def _pieces(text: str) -> list[str]:
     """Cut what no sentence end cuts, as in text without punctuation."""
     words = text.split(" ")
     return [
-        " ".join(words[first : first + LONGEST_SENTENCE_WORDS])
-        for first in range(0, len(words), LONGEST_SENTENCE_WORDS)
+        " ".join(words[first : first + MAX_SENTENCE_WORDS])
+        for first in range(0, len(words), MAX_SENTENCE_WORDS)
     ]
 
 

@@ -6,8 +6,8 @@ from speakr.connectors.language.base import IdentifyRequest
 from speakr.connectors.language.lines import one_line
 from speakr.connectors.language.sentences import find_words
 
-LONGEST_NAME = 80
-MOST_WORDS = 5
+MAX_NAME_LENGTH = 80
+MAX_WORDS = 5
 
 NOT_NAMES = frozenset(
     """a agent all and anonymous answer assistant attendee audience boss caller candidate chair chairman client
@@ -37,12 +37,12 @@ class SpokenNames:
         """Return the name as it is written, or None if it is no name or comes out of nowhere."""
         name = one_line(proposal).strip(" .,:;!?\"'()[]<>*_`")
         key = _key(name)
-        if not key or len(name) > LONGEST_NAME:
+        if not key or len(name) > MAX_NAME_LENGTH:
             return None
         if key in self._known:
             return self._known[key]
         words = key.split()
-        if key in self._labels or len(words) > MOST_WORDS or NOT_NAMES.issuperset(words):
+        if key in self._labels or len(words) > MAX_WORDS or NOT_NAMES.issuperset(words):
             return None
         if f" {key} " not in self._spoken:
             return None

@@ -10,7 +10,7 @@ from typing import Any
 from speakr.connectors.language.lines import one_line
 from speakr.connectors.language.prompts import EXCERPT_NOTE, Messages, fenced_messages
 
-MOST_KNOWN_NAMES = 100
+MAX_KNOWN_NAMES = 100
 
 _ROLE = "You find out from transcripts of recordings who is speaking."
 _TASK = (
@@ -31,7 +31,7 @@ def speaker_messages(
     """Return the messages that ask for names. Labels and names are material as well: people may have written them."""
     head = ["Labels: " + json.dumps([one_line(label) for label in labels], ensure_ascii=False)]
     if known_names:
-        names = [one_line(name) for name in known_names[:MOST_KNOWN_NAMES]]
+        names = [one_line(name) for name in known_names[:MAX_KNOWN_NAMES]]
         head.append("People who may be among them: " + json.dumps(names, ensure_ascii=False))
     task = [_TASK, *([EXCERPT_NOTE] if is_excerpt else [])]
     return fenced_messages(_ROLE, task, "\n".join([*head, "", *texts]))

@@ -74,7 +74,7 @@ _TENS_ORDINALS = {"twentieth": 20, "thirtieth": 30}
 _SCALES = {"hundred": 100, "thousand": 1000, "million": 1_000_000}
 _CARDINALS: Mapping[str, int] = _UNITS | _TENS
 _VALUES: Mapping[str, int] = {**_CARDINALS, **_ORDINALS, **_TENS_ORDINALS}
-_LONGEST_NUMBER = 12
+_MAX_NUMBER_LENGTH = 12
 _BEFORE_A_TIME = frozenset({"at", "around", "till", "until"})
 _NUMBER_WORDS = frozenset({*_CARDINALS, *_ORDINALS, *_TENS_ORDINALS, *_SCALES})
 
@@ -82,7 +82,7 @@ _TOKEN = re.compile(
     r"\d+(?:st|nd|rd|th)\b|\d{4}-\d{2}-\d{2}|\d+(?::\d{2})?(?=[ap]m\b)|\d+(?:[:.,]\d+)*|[ap]\.\s?m\b\.?|o['’]clock|[^\W\d_]+(?:['’][^\W\d_]+)?|[^\w\s]",  # noqa: RUF001 - typeset text
     re.IGNORECASE,
 )
-_LARGEST_MINUTE = 59
+_MAX_MINUTE = 59
 _FIRST_CENTURY, _LAST_CENTURY = 17, 21
 
 
@@ -148,7 +148,7 @@ def _numbers(tokens: Sequence[Token]) -> list[Token]:
 
 def _read_number(tokens: Sequence[Token], at: int) -> tuple[int, str, int]:
     """Return value, ordinal suffix and tokens used of the number that begins here; none used if none does."""
-    words = [token.text for token in tokens[at : at + _LONGEST_NUMBER]]
+    words = [token.text for token in tokens[at : at + _MAX_NUMBER_LENGTH]]
     # «At eighteen thirty» is a time, «in eighteen thirty» a year.
     is_time = at > 0 and tokens[at - 1].text in _BEFORE_A_TIME
     year = None if is_time else _read_year(words)
@@ -284,7 +284,7 @@ def _hour_first(words: Sequence[str]) -> tuple[int, int, int] | None:
         return hour, 0, 2
     if second in {"oh", "o"} and words[2:3] and words[2].isdigit() and int(words[2]) < 10:  # noqa: PLR2004 - «nine oh five»
         return hour, int(words[2]), 3
-    if second.isdigit() and len(second) == 2 and 10 <= int(second) <= _LARGEST_MINUTE:  # noqa: PLR2004 - two digits
+    if second.isdigit() and len(second) == 2 and 10 <= int(second) <= _MAX_MINUTE:  # noqa: PLR2004 - two digits
         return hour, int(second), 2
     return None
 

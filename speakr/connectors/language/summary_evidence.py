@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from speakr.connectors.language.base import Claim, Source
 from speakr.connectors.language.citations import CITATION, cited_lines
-from speakr.connectors.language.evidence import MOST_SOURCES, Evidence
+from speakr.connectors.language.evidence import MAX_SOURCES, Evidence
 from speakr.connectors.language.sentences import find_words
 
 _HEADING = re.compile(r"\s*(?:#{1,6}\s|\*\*[^*]+\*\*:?\s*$|[-=*_|:\s]+$)")
@@ -43,7 +43,7 @@ def _check(written: str, plain: str, evidence: Evidence) -> Claim:
     sources: dict[Source, None] = {source: None for claim in checked for source in claim.sources}
     return Claim(
         _MARKUP.sub("", plain).strip(),
-        tuple(sources)[: 2 * MOST_SOURCES],
+        tuple(sources)[: 2 * MAX_SOURCES],
         is_verified=bool(checked) and all(claim.is_verified for claim in checked),
     )
 

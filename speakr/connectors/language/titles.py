@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from speakr.connectors.language.lines import one_line
 from speakr.connectors.language.map_reduce import pack
 
-LONGEST_TITLE = 120
+MAX_TITLE_LENGTH = 120
 
 _LABEL = re.compile(r"^(?:title|titel|titre|título|titolo)\s*:\s*", re.IGNORECASE)
 _MARKUP = re.compile(r"^[#>*\-+\s]+|[*_`]+(?=\s|$|[.,:;!?])|(?<!\w)[*_`]+")
@@ -23,7 +23,7 @@ def clean_title(proposal: str) -> str:
     if _is_quoted(title):
         title = title[1:-1].strip()
     title = title.removesuffix(".") if title.count(".") == 1 else title
-    return shorten(title, LONGEST_TITLE)
+    return shorten(title, MAX_TITLE_LENGTH)
 
 
 def _is_quoted(title: str) -> bool:

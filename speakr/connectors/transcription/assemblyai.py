@@ -27,8 +27,8 @@ PUBLIC_BASE_URL = "https://api.assemblyai.com"
 DEFAULT_MODEL = "universal-2"
 
 FIRST_PAUSE_SECONDS: Final = 0.5
-LONGEST_PAUSE_SECONDS: Final = 5.0
-LONGEST_QUEUE_SECONDS: Final = 6 * 3600.0
+MAX_PAUSE_SECONDS: Final = 5.0
+MAX_QUEUE_SECONDS: Final = 6 * 3600.0
 """A transcript that is always about to come is as good as none."""
 
 _POLL_TIMEOUT_SECONDS: Final = 60.0
@@ -147,12 +147,12 @@ class AssemblyAIConnector:
                 return self._failed(transcript, errand)
             if status not in {"queued", "processing"} or not isinstance(identity, str):
                 raise self._service.malformed()
-            if time.monotonic() - began > LONGEST_QUEUE_SECONDS:
+            if time.monotonic() - began > MAX_QUEUE_SECONDS:
                 errand.keep(None)
                 raise ConnectorUnavailable(f"{SERVICE} did not finish a transcript in time.")
             time.sleep(pause)
             errand.breathe()
-            pause = min(pause * 1.5, LONGEST_PAUSE_SECONDS)
+            pause = min(pause * 1.5, MAX_PAUSE_SECONDS)
             transcript = self._look(identity, errand)
 
     def _failed(self, transcript: Mapping[str, Any], errand: Errand) -> Mapping[str, Any]:

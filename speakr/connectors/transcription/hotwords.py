@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 logger = structlog.get_logger(__name__)
 
-MOST_WORDS: Final = 200
-LONGEST_WORD: Final = 40
+MAX_WORDS: Final = 200
+MAX_WORD_LENGTH: Final = 40
 WEIGHT: Final = 1000.0
 """How much likelier a word becomes that the language model gives no more than to any unknown one: of 24 names
 spoken in tests 1 was found without all this, 7 with a pronunciation alone, 13 with both, and none wrongly."""
@@ -27,7 +27,7 @@ def read_hotwords(text: str) -> dict[str, str]:
     words: dict[str, str] = {}
     for written in _WORD.findall(text):
         word = written.lower().strip("'-")
-        if 1 < len(word) <= LONGEST_WORD and len(words) < MOST_WORDS:
+        if 1 < len(word) <= MAX_WORD_LENGTH and len(words) < MAX_WORDS:
             words.setdefault(word, written.strip("'-"))
     return words
 

@@ -18,7 +18,7 @@ from speakr.connectors.transcription.whisper_languages import language_code
 from speakr.connectors.transcription.words import mean_probability, overlap, spread_words
 from speakr.domain.transcript import DEFAULT_SPEAKER_LABEL, Hypothesis, Segment, Span, Word
 
-LONGEST_SEGMENT_WORDS = 60
+MAX_SEGMENT_WORDS = 60
 PAUSE_BETWEEN_SEGMENTS_SECONDS = 1.0
 _SENTENCE_ENDS = (".", "?", "!", "…", "。", "？", "！")  # noqa: RUF001 - the full-width ones end Chinese and Japanese sentences
 _WORD_TEXT_NAMES = ("word", "text")
@@ -141,7 +141,7 @@ def _sentences(words: Sequence[Word], pause_seconds: float) -> list[Segment]:
             not last
             or last[-1].text.endswith(_SENTENCE_ENDS)
             or word.start - last[-1].end >= pause_seconds
-            or len(last) >= LONGEST_SEGMENT_WORDS
+            or len(last) >= MAX_SEGMENT_WORDS
         ):
             groups.append([word])
         else:

@@ -17,7 +17,7 @@ from typing import Final, TypeVar
 from speakr.domain.errors import ConnectorUnavailable
 
 BREATH_SECONDS: Final = 0.5
-LONGEST_ANSWER_BYTES: Final = 64 * 1024 * 1024
+MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
 """Thirteen minutes of speech with all probabilities of all tokens are some 2 MB of JSON."""
 
 _Answer = TypeVar("_Answer")
@@ -75,6 +75,6 @@ def read_bounded(service: str, pieces: Iterable[bytes]) -> bytes:
     body = bytearray()
     for piece in pieces:
         body += piece
-        if len(body) > LONGEST_ANSWER_BYTES:
+        if len(body) > MAX_ANSWER_BYTES:
             raise ConnectorUnavailable(f"{service} gave an answer without an end.")
     return bytes(body)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from typing import Final
 
-MOST_PHRASES: Final = 1000
-LONGEST_PHRASE_WORDS: Final = 6
+MAX_PHRASES: Final = 1000
+MAX_PHRASE_WORDS: Final = 6
 
 _BETWEEN = re.compile(r"[,;\n]")
 
 
 def phrases(hotwords: str) -> list[str]:
     """Return the phrases between commas, semicolons and ends of lines, as long and as many as providers take."""
-    found = [" ".join(phrase.split()[:LONGEST_PHRASE_WORDS]) for phrase in _BETWEEN.split(hotwords)]
-    return [phrase for phrase in found if phrase][:MOST_PHRASES]
+    found = [" ".join(phrase.split()[:MAX_PHRASE_WORDS]) for phrase in _BETWEEN.split(hotwords)]
+    return [phrase for phrase in found if phrase][:MAX_PHRASES]

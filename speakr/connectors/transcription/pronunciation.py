@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 WEIGHTS_FILE: Final = "checkpoint20.npz"
 WEIGHTS_SHA256: Final = "b8af35e4596d8dd5836dfd3fe9b2ba4f97b9c311efe8879544cbcfcbd566d8c6"
-LONGEST_PRONUNCIATION: Final = 20
+MAX_PRONUNCIATION_LENGTH: Final = 20
 
 _LETTERS: Final = ("<pad>", "<unk>", "</s>", *"abcdefghijklmnopqrstuvwxyz")
 _VOWELS: Final = ["AA", "AE", "AH", "AO", "AW", "AY", "EH", "ER", "EY", "IH", "IY", "OW", "OY", "UH"]
@@ -76,7 +76,7 @@ class Pronouncer:
             state = self._step("enc", letter, state)
         phones: list[str] = []
         phone = _START
-        for _ in range(LONGEST_PRONUNCIATION):
+        for _ in range(MAX_PRONUNCIATION_LENGTH):
             state = self._step("dec", phone, state)
             phone = int((self._weights["fc_w"] @ state + self._weights["fc_b"]).argmax())
             if phone <= _STOP:

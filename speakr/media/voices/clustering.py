@@ -18,10 +18,10 @@ SAME_VOICE_DISTANCE: Final = 0.35
 """Groups of vectors further apart than this, in cosine distance, are two people. Measured: .30 splits people, .40 joins them."""
 MIN_VOICE_SECONDS: Final = 2.0
 """Who speaks less than this is taken for somebody else: such clusters are coughs, laughter and two voices at once."""
-MOST_CLUSTERED: Final = 1500
+MAX_CLUSTERED: Final = 1500
 """Vectors that are clustered; with more, every so-manieth is, and the others go to the nearest voice."""
 
-MOST_SCRAPS: Final = 30
+MAX_SMALL_CLUSTERS: Final = 30
 """So many clusters too small for a voice are looked at on the way to more voices."""
 
 Floats = npt.NDArray[np.float32]
@@ -50,7 +50,7 @@ def cluster(
     """
     if len(vectors) == 0:
         return np.zeros(0, np.intp)
-    chosen = _spread(len(vectors), MOST_CLUSTERED)
+    chosen = _spread(len(vectors), MAX_CLUSTERED)
     share = seconds[chosen] * (seconds.sum() / max(seconds[chosen].sum(), 1e-9))
     labels = _counted(vectors[chosen], share, merges(vectors[chosen]), least=least, most=most)
     if len(chosen) == len(vectors):
@@ -117,7 +117,7 @@ def _counted(
         labels = _without_scraps(vectors, seconds, _cut(tree, done))
     if least is None or _count(labels) >= least:
         return labels
-    for fewer in range(done - 1, max(-1, len(tree) - least - MOST_SCRAPS), -1):
+    for fewer in range(done - 1, max(-1, len(tree) - least - MAX_SMALL_CLUSTERS), -1):
         split = _without_scraps(vectors, seconds, _cut(tree, fewer))
         if _count(split) >= least:
             return split

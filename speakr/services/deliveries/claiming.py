@@ -38,7 +38,7 @@ from speakr.services.webhooks import ROTATION_OVERLAP
 logger = structlog.get_logger(__name__)
 
 _CLAIM_TIMEOUTS = 3
-_LONGEST_WORD = 40
+_MAX_WORD_LENGTH = 40
 
 _MOMENT = bindparam("moment", type_=UTCDateTime())
 _FIRST_OF_ALL = bindparam("first_of_all", FIRST_OF_ALL, type_=UTCDateTime())
@@ -203,7 +203,7 @@ def _claim(dialect: str) -> Executable:
             Delivery.webhook_id,
             Delivery.event_uuid,
             # As text: a type that only a newer version knows must not stop the others.
-            type_coerce(Delivery.event_type, String(_LONGEST_WORD)).label("event_type"),
+            type_coerce(Delivery.event_type, String(_MAX_WORD_LENGTH)).label("event_type"),
             Delivery.body,
             Delivery.attempt_count,
             Delivery.next_attempt_at,

@@ -23,7 +23,7 @@ from speakr.services import events, webhooks
 from speakr.services.deliveries import history, waiting
 
 RECOVERABLE = (DeliveryStatus.FAILED, DeliveryStatus.PERMANENT_FAILURE)
-MOST = 10_000
+MAX_EVENTS = 10_000
 """How many one request recovers."""
 
 _DELIVERIES: Table = Delivery.__table__  # type: ignore[assignment] # a mapped class's table is a Table
@@ -53,7 +53,7 @@ def recover(
 ) -> Recovered:
     """Replay each failed delivery of a webhook since a moment, once however often this is asked for."""
     recovered, last, count = 0, 0, waiting.AT_ONCE
-    while count == waiting.AT_ONCE and recovered < MOST:
+    while count == waiting.AT_ONCE and recovered < MAX_EVENTS:
         with unit_of_work():
             webhook = webhooks.hold(actor, webhook_id)
             last = last or history.last_before(webhook.id, since)

@@ -27,8 +27,8 @@ __all__ = ["DUE_STATUSES", "Outcome", "Verdict", "oldest_due_seconds", "settle",
 
 logger = structlog.get_logger(__name__)
 
-_LONGEST_PREVIEW = 2_000
-_LONGEST_ERROR = 500
+_MAX_PREVIEW_LENGTH = 2_000
+_MAX_ERROR_LENGTH = 500
 
 
 class Verdict(StrEnum):
@@ -221,8 +221,8 @@ def _change(outcome: Outcome, moment: datetime) -> dict[str, Any]:
         "delivered_at": moment if status is DeliveryStatus.SUCCESS else None,
         "duration_ms": outcome.duration_ms,
         "response_status": outcome.response_status,
-        "response_body_preview": storable(outcome.preview, _LONGEST_PREVIEW),
-        "error_message": storable(outcome.error, _LONGEST_ERROR),
+        "response_body_preview": storable(outcome.preview, _MAX_PREVIEW_LENGTH),
+        "error_message": storable(outcome.error, _MAX_ERROR_LENGTH),
     }
 
 

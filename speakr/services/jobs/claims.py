@@ -19,7 +19,7 @@ from speakr.domain.transcript import Span
 from speakr.models import Job, JobChunk, Recording
 from speakr.services import pipeline, unwanted_blobs
 
-_LONGEST_MESSAGE = 500
+_MAX_MESSAGE_LENGTH = 500
 _PAUSE_SECONDS = 10.0
 """For an engine that asks us to wait and does not say how long."""
 
@@ -168,7 +168,7 @@ def fail(held: Claim, error: JobError) -> None:
         job.state, job.attempts = JobState.QUEUED, attempts
         job.not_before = moment + timedelta(seconds=pause)
         job.rung_at = job.not_before
-        job.error_code, job.error_message = error.slug, error.message[:_LONGEST_MESSAGE]
+        job.error_code, job.error_message = error.slug, error.message[:_MAX_MESSAGE_LENGTH]
         job.message = f"Will be tried again in {pause:.0f} s ({attempts} of {limit} tries failed)"
         pipeline.on_postponed(job)
     else:
@@ -186,7 +186,7 @@ def _wait(job: Job, error: ConnectorBusy) -> None:
     pause = retry_delay_seconds(1, error.retry_after_seconds or _PAUSE_SECONDS)
     job.state, job.not_before = JobState.QUEUED, now() + timedelta(seconds=pause)
     job.rung_at = job.not_before
-    job.error_code, job.error_message = error.slug, error.message[:_LONGEST_MESSAGE]
+    job.error_code, job.error_message = error.slug, error.message[:_MAX_MESSAGE_LENGTH]
     job.message = f"The engine asks to wait; goes on in {pause:.0f} s"
     pipeline.on_postponed(job)
 
@@ -194,7 +194,7 @@ def _wait(job: Job, error: ConnectorBusy) -> None:
 def end(job: Job, state: JobState, error: JobError) -> None:
     """Close a job that did not succeed and tell what follows. The caller holds it by a compare-and-set."""
     job.state, job.finished_at, job.lease_expires_at = state, now(), None
-    job.error_code, job.error_message = error.slug, error.message[:_LONGEST_MESSAGE]
+    job.error_code, job.error_message = error.slug, error.message[:_MAX_MESSAGE_LENGTH]
     job.message = "Cancelled" if state is JobState.CANCELLED else "Failed"
     db.session.flush()  # the pipeline asks which jobs are still active
     if state is JobState.CANCELLED:
