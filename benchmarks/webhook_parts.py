@@ -28,7 +28,7 @@ from speakr.domain.deliveries import DeliveryStatus
 from speakr.models import Delivery
 from speakr.services.deliveries import claiming
 from speakr.services.deliveries import recovery as recovering
-from speakr.webhooks.pace import Pace
+from speakr.webhooks.rate_limiter import RateLimiter
 from speakr.webhooks.slots import Slots
 from tests.webhooks.dispatchers import until
 from tests.webhooks.receiver import Receiver, drip, flood, hang, reply
@@ -188,7 +188,7 @@ def _claim_times(count: int) -> dict[str, list[float]]:
     """
     found: dict[str, list[float]] = {"both": [], "statements": [], "looking": [], "claiming": []}
     for _ in range(count):
-        allowance = Slots(Pace(time.monotonic)).allowance()
+        allowance = Slots(RateLimiter(time.monotonic)).allowance()
         with unit_of_work(), _statements() as statements:
             began = time.perf_counter()
             waiting = claiming.webhooks_with_work()

@@ -15,7 +15,7 @@ from speakr.connectors.transcription import CONNECTORS, make_connector
 from speakr.connectors.transcription.base import TranscriptionConnector
 from speakr.connectors.transcription.embedded import EmbeddedConnector
 from speakr.domain.transcript import Hints, Segment, Span, Word
-from speakr.jobs import assembling, second_hearing, transcribe, voices
+from speakr.jobs import assembling, retry_doubtful, transcribe, voices
 from speakr.media.base import SAMPLE_RATE
 from speakr.media.chunks import plan_chunks, seams
 from speakr.media.speech import find_speech
@@ -123,7 +123,7 @@ def hear_pieces(
         chunk = transcribe.cut_out(samples, spans, position, plan)
         began, began_waiting = time.process_time(), time.monotonic()
         heard = engine.transcribe(chunk, hints, lambda _: None)
-        heard = second_hearing.improve(heard, chunk, engine, hints, lambda: None)
+        heard = retry_doubtful.improve(heard, chunk, engine, hints, lambda: None)
         cost.words += time.process_time() - began
         cost.waited += time.monotonic() - began_waiting
         began = time.process_time()

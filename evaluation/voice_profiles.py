@@ -80,7 +80,7 @@ def _utterances(corpus: Path) -> Iterator[tuple[str, Utterance]]:
 
 
 def scores(said: Said) -> tuple[Floats, Floats]:
-    """Return the likeness of utterances to their speakers' profiles, and to those of others."""
+    """Return the similarity of utterances to their speakers' profiles, and to those of others."""
     same, other = [], []
     for who, theirs in said.items():
         for at, utterance in enumerate(theirs):
@@ -143,13 +143,13 @@ def _enrolled(theirs: Sequence[Utterance]) -> Floats | None:
 
 def _taken_for(utterance: Utterance, profiles: Mapping[str, Floats]) -> str | None:
     """Decide as the server does."""
-    likeness = sorted(
+    similarity = sorted(
         ((float(utterance.vector @ profile), name) for name, profile in profiles.items()), reverse=True
     )
-    if not likeness or likeness[0][0] < ACCEPTED:
+    if not similarity or similarity[0][0] < ACCEPTED:
         return None
-    is_sure = len(likeness) == 1 or likeness[0][0] - likeness[1][0] >= ACCEPTED_MARGIN
-    return likeness[0][1] if is_sure else None
+    is_sure = len(similarity) == 1 or similarity[0][0] - similarity[1][0] >= ACCEPTED_MARGIN
+    return similarity[0][1] if is_sure else None
 
 
 def equal_error_rate(same: Floats, other: Floats) -> tuple[float, float]:

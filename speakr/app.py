@@ -5,12 +5,12 @@ from __future__ import annotations
 from flask import Flask
 
 from speakr import db
-from speakr.backends import Backends, connect, plug_in
+from speakr.backends import Backends, connect, set_backends
 from speakr.settings import Settings
 from speakr.telemetry import logging
 
 
-def create_house(settings: Settings | None = None, backends: Backends | None = None) -> Flask:
+def create_core_app(settings: Settings | None = None, backends: Backends | None = None) -> Flask:
     """Build the house without its doors: all that jobs, the dispatcher and operators need.
 
     Without arguments everything comes from the environment.
@@ -18,7 +18,7 @@ def create_house(settings: Settings | None = None, backends: Backends | None = N
     settings = settings or Settings.from_env()
     backends = backends or connect(settings)
     logging.configure(settings.log_level, settings.log_format)
-    plug_in(backends)
+    set_backends(backends)
     app = Flask("speakr", static_folder=None)
     db.init_app(app, settings.resolved_database_url)
     return app
@@ -34,7 +34,7 @@ def create_app(settings: Settings | None = None, backends: Backends | None = Non
     from speakr.web.json import OrjsonProvider  # noqa: PLC0415
 
     settings = settings or Settings.from_env()
-    app = create_house(settings, backends)
+    app = create_core_app(settings, backends)
     app.json = OrjsonProvider(app)
     if settings.trusted_proxy_count:
         hops = settings.trusted_proxy_count

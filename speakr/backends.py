@@ -1,4 +1,4 @@
-"""Everything the house is plugged into. Tests plug in fakes that satisfy the same Protocols."""
+"""Everything the house is get_backends into. Tests plug in fakes that satisfy the same Protocols."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from speakr.connectors.language.base import LanguageConnector
 from speakr.connectors.transcription import make_connector, make_fallback
 from speakr.connectors.transcription.base import TranscriptionConnector
 from speakr.live import LiveFeed, RedisLiveFeed
-from speakr.queue import Doorbell, RedisDoorbell
+from speakr.queue import JobNotifier, RedisJobNotifier
 from speakr.settings import Settings
 from speakr.storage import make_storage
 from speakr.storage.base import Storage
@@ -31,7 +31,7 @@ class Backends:
     """Redis, for what is not worth waiting for: it gives up at once."""
     redis: redis.Redis
     storage: Storage
-    doorbell: Doorbell
+    notifier: JobNotifier
     live: LiveFeed
     make_transcriber: Callable[[], TranscriptionConnector]
     make_writer: Callable[[], LanguageConnector]
@@ -43,7 +43,7 @@ class Backends:
 
 def connect(settings: Settings) -> Backends:
     """Plug into what the settings name. Nothing is contacted before it is used."""
-    # Short timeouts: Redis rings bells, and nobody should wait long for a bell.
+    # Short timeouts: Redis only carries wake-ups, so a request must not wait long for it.
     connection = redis.Redis.from_url(
         settings.redis_url, socket_connect_timeout=2.0, socket_timeout=40.0, health_check_interval=30
     )
@@ -55,7 +55,7 @@ def connect(settings: Settings) -> Backends:
         redis=connection,
         memory=impatient,
         storage=make_storage(settings),
-        doorbell=RedisDoorbell(connection),
+        notifier=RedisJobNotifier(connection),
         live=RedisLiveFeed(connection),
         make_transcriber=lambda: make_connector(settings),
         make_writer=lambda: make_language_connector(settings),
@@ -64,17 +64,17 @@ def connect(settings: Settings) -> Backends:
     )
 
 
-_plugged: Backends | None = None
+_backends: Backends | None = None
 
 
-def plug_in(backends: Backends) -> None:
-    """Make these the backends of this process; one process is one house."""
-    global _plugged  # noqa: PLW0603 - the one place where wiring becomes ambient, so that services stay functions
-    _plugged = backends
+def set_backends(backends: Backends) -> None:
+    """Make these the backends of this process; a process has one set."""
+    global _backends  # noqa: PLW0603 - the one place where wiring becomes ambient, so that services stay functions
+    _backends = backends
 
 
-def plugged() -> Backends:
-    """Return what this process is plugged into."""
-    if _plugged is None:
+def get_backends() -> Backends:
+    """Return what this process is get_backends into."""
+    if _backends is None:
         raise RuntimeError("create_app() has not been called")
-    return _plugged
+    return _backends

@@ -68,15 +68,15 @@ def main() -> None:
 
 
 def _house(settings: Settings | None = None) -> Flask:
-    from speakr.app import create_house
+    from speakr.app import create_core_app
 
-    return create_house(settings or Settings.from_env())
+    return create_core_app(settings or Settings.from_env())
 
 
 @contextlib.contextmanager
-def _at_home(settings: Settings | None = None) -> Iterator[None]:
+def _app_context(settings: Settings | None = None) -> Iterator[None]:
     """Be in the house for the length of a command, and shut its doors when leaving."""
-    from speakr.backends import plugged
+    from speakr.backends import get_backends
     from speakr.db import db
 
     with _house(settings).app_context():
@@ -85,8 +85,8 @@ def _at_home(settings: Settings | None = None) -> Iterator[None]:
         finally:
             db.session.remove()
             db.engine.dispose()
-            plugged().redis.close()
-            plugged().memory.close()
+            get_backends().redis.close()
+            get_backends().memory.close()
 
 
 # -- processes
@@ -115,11 +115,11 @@ def up(
     port: int | None, host: str, data: Path | None, *, sample: bool, workers: int | None, verbose: bool
 ) -> None:
     """Start a whole server here: Redis, database, web, workers, webhook dispatcher."""
-    from speakr.operations.up import Wishes
+    from speakr.operations.up import UpOptions
     from speakr.operations.up import up as start
 
     start(
-        Wishes(host=host, port=port, data=data, workers=workers, wants_sample=sample, is_verbose=verbose),
+        UpOptions(host=host, port=port, data=data, workers=workers, wants_sample=sample, is_verbose=verbose),
         click.echo,
     )
 
@@ -155,11 +155,11 @@ def migrate() -> None:
 @main.command("rescue-jobs")
 def rescue_jobs() -> None:
     """Put right now what a crash left behind; workers do the same every few seconds."""
-    from speakr.services import mending
+    from speakr.services import maintenance
 
-    with _at_home():
-        mending.mend()
-    click.echo("Expired leases are requeued and lost bells rung again.")
+    with _app_context():
+        maintenance.run_maintenance()
+    click.echo("Expired leases are requeued and lost notifications repeated.")
 
 
 @main.command()
@@ -168,7 +168,7 @@ def retention(*, is_meant: bool) -> None:
     """List the recordings whose retention is over; the server removes them every ten minutes by itself."""
     from speakr.operations import upkeep
 
-    with _at_home():
+    with _app_context():
         for line in upkeep.retention(is_meant=is_meant):
             click.echo(line)
 
@@ -179,7 +179,7 @@ def reindex() -> None:
     from speakr.services import search_index
 
     done = 0
-    with _at_home():
+    with _app_context():
         for done in search_index.reindex():
             if done % 1000 == 0:
                 click.echo(f"{done} recordings ...", err=True)
@@ -196,7 +196,7 @@ def prepare(*, sample: bool) -> None:
     settings = Settings.from_env()
     try:
         upgrade(settings.resolved_database_url)
-        with _at_home(settings):
+        with _app_context(settings):
             answer = dataclasses.asdict(preparation.prepare(settings, wants_sample=sample))
     except Exception as error:
         answer = {"error": sentence_for(error)}
@@ -228,7 +228,7 @@ def create_user(
         password = sys.stdin.readline().rstrip("\r\n")
     else:
         password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
-    with _at_home():
+    with _app_context():
         user_id = accounts.create_user(name, password=password, email=email, is_admin=admin)
     click.echo(f"Made the user {name} (id {user_id}).")
 
@@ -242,7 +242,7 @@ def create_token(user: str, name: str, scopes: str | None, days: int) -> None:
     """Make an API token for a user. It is printed, alone on standard output, this once."""
     from speakr.operations import accounts
 
-    with _at_home():
+    with _app_context():
         token = accounts.create_token(user, name=name, scopes=scopes, days=days)
     click.echo("Keep this token; it is not shown again.", err=True)
     click.echo(token)
@@ -268,7 +268,7 @@ def set_user(user: str, *, password: bool, password_stdin: bool, **wishes: Any) 
         new = sys.stdin.readline().rstrip("\r\n")
     elif password:
         new = click.prompt("Password", hide_input=True, confirmation_prompt=True)
-    with _at_home():
+    with _app_context():
         accounts.set_user(user, password=new, **wishes)
     click.echo(f"{user} is changed.")
 
@@ -278,7 +278,7 @@ def list_users() -> None:
     """List all users with what they have used and may use."""
     from speakr.operations import accounts
 
-    with _at_home():
+    with _app_context():
         for line in accounts.list_users():
             click.echo(line)
 
@@ -290,7 +290,7 @@ def create_group(name: str, description: str | None) -> None:
     """Make a group, with nobody in it yet."""
     from speakr.operations import accounts
 
-    with _at_home():
+    with _app_context():
         group_id = accounts.create_group(name, description)
     click.echo(f"Made the group {name} (id {group_id}).")
 
@@ -303,7 +303,7 @@ def add_member(group: str, user: str, *, admin: bool) -> None:
     """Take a user into a group, or change what they are in it."""
     from speakr.operations import accounts
 
-    with _at_home():
+    with _app_context():
         accounts.add_member(group, user, is_admin=admin)
     click.echo(f"{user} is {'an admin' if admin else 'a member'} of {group}.")
 
@@ -318,7 +318,7 @@ def set_(name: str, value: str | None, *, reset: bool) -> None:
 
     if reset == (value is not None):
         raise click.UsageError("Give a value, or --reset.")
-    with _at_home():
+    with _app_context():
         if value is None:
             value = accounts.reset_setting(name)
         else:
@@ -331,7 +331,7 @@ def list_settings() -> None:
     """List the system settings, which `speakr set` changes while the server runs."""
     from speakr.operations import accounts
 
-    with _at_home():
+    with _app_context():
         for line in accounts.list_settings():
             click.echo(line)
 

@@ -243,7 +243,7 @@ def _transaction() -> Iterator[Session]:
         try:
             promise()
         except Exception:
-            # The fact is stored; what was promised is made up for later by the mender.
+            # The fact is stored; maintenance makes up for the lost side effect.
             logger.exception("promise_failed", promise=getattr(promise, "__qualname__", repr(promise)))
 
 

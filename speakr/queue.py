@@ -1,7 +1,7 @@
-"""Ring a worker. RQ carries integer ids as JSON; the rows they name are the truth.
+"""Notify a worker. RQ carries integer ids as JSON; the rows they name are the truth.
 
-Ringing twice is harmless (the second caller finds nothing to claim) and a lost ring is rung again by
-the mender, so nothing here needs to be exact.
+Notifying twice is harmless (the second worker finds nothing to claim), and maintenance repeats a lost
+notification, so nothing here needs to be exact.
 """
 
 from __future__ import annotations
@@ -38,19 +38,19 @@ WAKE_CHANNEL = "speakr:deliveries"
 _FORGET_FAILED_SECONDS = 3600
 
 
-class Doorbell(Protocol):
+class JobNotifier(Protocol):
     """What the services need to wake others up."""
 
-    def ring(self, kind: JobKind, job_id: int, ring_count: int) -> None:
+    def notify(self, kind: JobKind, job_id: int, ring_count: int) -> None:
         """Ask a worker to look at this job."""
         ...
 
-    def ring_helpers(self, job_id: int, fence: int, count: int) -> None:
+    def notify_helpers(self, job_id: int, fence: int, count: int) -> None:
         """Ask `count` workers to join in on the chunks of this job; calls that still wait are enough of them."""
         ...
 
-    def unheard(self, rings: Sequence[tuple[JobKind, int, int]]) -> list[int]:
-        """Return the ids of those jobs whose ring is no longer waiting in any queue."""
+    def missing(self, notifications: Sequence[tuple[JobKind, int, int]]) -> list[int]:
+        """Return the ids of those jobs whose notification no longer waits in any queue."""
         ...
 
     def wake_dispatcher(self) -> None:
@@ -58,16 +58,16 @@ class Doorbell(Protocol):
         ...
 
     def depth(self) -> int:
-        """Return how many rings are waiting that need a worker of their own: calls for help do not."""
+        """Return how many waiting notifications need a worker of their own; requests for helpers do not."""
         ...
 
 
-def _ring_id(kind: JobKind, job_id: int, ring_count: int) -> str:
-    # The count is part of the id: RQ remembers failed jobs, and a second ring under an old id is lost.
+def _notification_id(kind: JobKind, job_id: int, ring_count: int) -> str:
+    # The count is part of the id: RQ remembers failed jobs, and a second notification under an old id is lost.
     return f"{kind.value}-{job_id}-{ring_count}"
 
 
-class RedisDoorbell:
+class RedisJobNotifier:
     """RQ on Redis."""
 
     def __init__(self, connection: redis.Redis) -> None:
@@ -88,34 +88,40 @@ class RedisDoorbell:
             at_front=at_front,
         )
 
-    def ring(self, kind: JobKind, job_id: int, ring_count: int) -> None:
+    def notify(self, kind: JobKind, job_id: int, ring_count: int) -> None:
         """Ask a worker to look at this job."""
         queue, path = ROUTES[kind]
-        # Who is rung for again was at work, or has been waiting for long: not behind everybody else once more.
-        self._enqueue(queue, path, job_id, _ring_id(kind, job_id, ring_count), at_front=ring_count > 1)
+        # A job that is notified again was running or has waited long: it goes to the front.
+        self._enqueue(
+            queue, path, job_id, _notification_id(kind, job_id, ring_count), at_front=ring_count > 1
+        )
 
-    def ring_helpers(self, job_id: int, fence: int, count: int) -> None:
+    def notify_helpers(self, job_id: int, fence: int, count: int) -> None:
         """Ask `count` workers to join in on the chunks of this job; calls that still wait are enough of them."""
         waiting: int = self._queues[HELP].count
         for _ in range(count - waiting):
             self._enqueue(HELP, HELPER_PATH, job_id, f"help-{job_id}-{fence}-{secrets.token_hex(4)}")
 
-    def unheard(self, rings: Sequence[tuple[JobKind, int, int]]) -> list[int]:
-        """Return the ids of those jobs whose ring is no longer waiting in any queue."""
-        if not rings:
+    def missing(self, notifications: Sequence[tuple[JobKind, int, int]]) -> list[int]:
+        """Return the ids of those jobs whose notification no longer waits in any queue."""
+        if not notifications:
             return []
         with self._redis.pipeline(transaction=False) as pipe:
-            for kind, job_id, ring_count in rings:
-                pipe.lpos(self._queues[ROUTES[kind][0]].key, _ring_id(kind, job_id, ring_count))
+            for kind, job_id, ring_count in notifications:
+                pipe.lpos(self._queues[ROUTES[kind][0]].key, _notification_id(kind, job_id, ring_count))
             positions = pipe.execute()
-        return [job_id for (_, job_id, _), position in zip(rings, positions, strict=True) if position is None]
+        return [
+            job_id
+            for (_, job_id, _), position in zip(notifications, positions, strict=True)
+            if position is None
+        ]
 
     def wake_dispatcher(self) -> None:
         """Tell the dispatcher that a delivery was written."""
         self._redis.publish(WAKE_CHANNEL, b"1")
 
     def depth(self) -> int:
-        """Return how many rings are waiting that need a worker of their own: calls for help do not."""
+        """Return how many waiting notifications need a worker of their own; requests for helpers do not."""
         with self._redis.pipeline(transaction=False) as pipe:
             for name in (LANGUAGE, SPEECH):
                 pipe.llen(self._queues[name].key)

@@ -30,7 +30,7 @@ from speakr.services import stats, tokens, users
 from speakr.services.recordings import intake
 from speakr.settings import Settings
 from tests import remembered
-from tests.fakes import FakeEmbedder, FakeTranscriber, FakeWriter, MemoryDoorbell, MemoryLiveFeed
+from tests.fakes import FakeEmbedder, FakeTranscriber, FakeWriter, MemoryJobNotifier, MemoryLiveFeed
 from tests.servers import RedisServer, postgres_server, redis_server
 
 # How long an example takes is the machine's business, and machines are busy.
@@ -83,8 +83,8 @@ def settings(database_url: str, redis_process: RedisServer, tmp_path: Path) -> S
 
 
 @pytest.fixture
-def doorbell() -> MemoryDoorbell:
-    return MemoryDoorbell()
+def notifier() -> MemoryJobNotifier:
+    return MemoryJobNotifier()
 
 
 @pytest.fixture
@@ -105,15 +105,15 @@ def embedder() -> FakeEmbedder:
 @pytest.fixture
 def backends(
     settings: Settings,
-    doorbell: MemoryDoorbell,
+    notifier: MemoryJobNotifier,
     transcriber: FakeTranscriber,
     writer: FakeWriter,
     embedder: FakeEmbedder,
 ) -> Backends:
-    """Real storage, database and Redis; a doorbell that remembers and engines that are quick."""
+    """Real storage, database and Redis; a notifier that remembers and engines that are quick."""
     return replace(
         plumbing.connect(settings),
-        doorbell=doorbell,
+        notifier=notifier,
         live=MemoryLiveFeed(),
         make_transcriber=lambda: transcriber,
         make_writer=lambda: writer,
@@ -137,7 +137,7 @@ def app(
     monkeypatch.setattr(transcribe, "decode", remembered.decode)
     monkeypatch.setattr(intake, "probe", remembered.probe)
     made = built_apps.of(settings, backends)
-    runner.move_in(made)
+    runner.bind_app(made)
     with made.app_context():
         try:
             yield made
@@ -162,11 +162,11 @@ class BuiltApps:
         self._built: dict[Settings, Flask] = {}
 
     def of(self, settings: Settings, backends: Backends) -> Flask:
-        """Return an app, plugged into these backends."""
+        """Return an app, get_backends into these backends."""
         key = replace(settings, data_dir=Path("/"))
         if key not in self._built:
             self._built[key] = create_app(settings, backends)
-        plumbing.plug_in(backends)
+        plumbing.set_backends(backends)
         return self._built[key]
 
 
@@ -231,15 +231,15 @@ def redis_connection(redis_process: RedisServer) -> Iterator[redis_package.Redis
 
 
 @pytest.fixture
-def work(app: Flask, doorbell: MemoryDoorbell, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+def work(app: Flask, notifier: MemoryJobNotifier, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Do all work that is waiting, here and now; something is said in every recording."""
     from speakr.jobs import runner, transcribe
 
     monkeypatch.setattr(transcribe, "find_speech", lambda _: [Span(0.1, 0.4), Span(0.5, 0.9)])
 
     def answer_all() -> None:
-        while doorbell.rings:
-            runner.run(doorbell.rings.pop(0)[1])
+        while notifier.notifications:
+            runner.run(notifier.notifications.pop(0)[1])
 
     return answer_all
 

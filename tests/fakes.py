@@ -26,28 +26,30 @@ from speakr.domain.transcript import Hints, Hypothesis, Segment, Word
 from speakr.live import LiveMessage
 
 
-class MemoryDoorbell:
-    """Remembers who was rung for."""
+class MemoryJobNotifier:
+    """Remembers which jobs were notified."""
 
     def __init__(self) -> None:
-        self.rings: list[tuple[JobKind, int, int]] = []
+        self.notifications: list[tuple[JobKind, int, int]] = []
         self.helper_rings: list[tuple[int, int, int]] = []
         self.wakes = 0
 
-    def ring(self, kind: JobKind, job_id: int, ring_count: int) -> None:
-        self.rings.append((kind, job_id, ring_count))
+    def notify(self, kind: JobKind, job_id: int, ring_count: int) -> None:
+        self.notifications.append((kind, job_id, ring_count))
 
-    def ring_helpers(self, job_id: int, fence: int, count: int) -> None:
+    def notify_helpers(self, job_id: int, fence: int, count: int) -> None:
         self.helper_rings.append((job_id, fence, count))
 
-    def unheard(self, rings: Sequence[tuple[JobKind, int, int]]) -> list[int]:
-        return [job_id for kind, job_id, count in rings if (kind, job_id, count) not in self.rings]
+    def missing(self, notifications: Sequence[tuple[JobKind, int, int]]) -> list[int]:
+        return [
+            job_id for kind, job_id, count in notifications if (kind, job_id, count) not in self.notifications
+        ]
 
     def wake_dispatcher(self) -> None:
         self.wakes += 1
 
     def depth(self) -> int:
-        return len(self.rings)
+        return len(self.notifications)
 
 
 class MemoryLiveFeed:

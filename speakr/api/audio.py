@@ -11,7 +11,7 @@ from marshmallow import fields
 from speakr.api.blueprint import noun
 from speakr.api.recordings import status_body
 from speakr.api.schemas.fields import QueryBoolean, Wire
-from speakr.backends import plugged
+from speakr.backends import get_backends
 from speakr.db import release
 from speakr.domain.errors import NotFound
 from speakr.domain.permissions import Permission, Scope
@@ -68,7 +68,7 @@ class Audio(MethodView):
         try:
             return send_blob(
                 request,
-                plugged().storage,
+                get_backends().storage,
                 recording.storage_key,
                 filename=recording.original_filename,
                 mime_type=recording.mime_type,

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from flask import request
 
-from speakr.backends import plugged
+from speakr.backends import get_backends
 
 
 def describe_cursor(per_page: int, total: int, following: str | None) -> dict[str, Any]:
@@ -39,7 +39,7 @@ def describe(page: int, per_page: int, total: int) -> dict[str, Any]:
 
 def base_url() -> str:
     """Return the address under which the caller reaches us, without a final slash."""
-    return (plugged().settings.public_url or request.url_root).rstrip("/")
+    return (get_backends().settings.public_url or request.url_root).rstrip("/")
 
 
 def link_header(page: int, per_page: int, total: int) -> str:

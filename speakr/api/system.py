@@ -15,7 +15,7 @@ from prometheus_client import (
 )
 
 from speakr.api import openapi
-from speakr.backends import plugged
+from speakr.backends import get_backends
 from speakr.services import health
 from speakr.services.deliveries import sending
 from speakr.telemetry.deliveries import DeliveryMetrics
@@ -48,7 +48,7 @@ def readyz() -> Response:
 @public
 def metrics() -> Response:
     """Give Prometheus its numbers: to loopback, or to whoever has SPEAKR_METRICS_TOKEN."""
-    wanted = plugged().settings.metrics_token
+    wanted = get_backends().settings.metrics_token
     if wanted:
         given = request.headers.get("Authorization", "").removeprefix("Bearer ")
         if not hmac.compare_digest(given.encode(), wanted.encode()):
@@ -60,7 +60,7 @@ def metrics() -> Response:
 
 
 def _counters() -> bytes:
-    folder = plugged().settings.metrics_dir
+    folder = get_backends().settings.metrics_dir
     if not folder:
         return generate_latest(REGISTRY)
     registry = CollectorRegistry()

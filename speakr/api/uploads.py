@@ -19,7 +19,7 @@ from speakr.api import idempotent, presenters
 from speakr.api.blueprint import noun
 from speakr.api.schemas.fields import BIGGEST_ID, QueryBoolean
 from speakr.api.schemas.recordings import LONG_TEXT, UploadForm, UploadOut
-from speakr.backends import plugged
+from speakr.backends import get_backends
 from speakr.db import release, unit_of_work
 from speakr.domain.clock import parse_iso
 from speakr.domain.errors import Invalid, OutOfSpace, TooLarge
@@ -106,7 +106,7 @@ def _receive(storage_key: str, key: _Key) -> ReceivedUpload:
     try:
         return receive_upload(
             request,
-            open_sink=lambda: plugged().storage.create(storage_key),
+            open_sink=lambda: get_backends().storage.create(storage_key),
             max_bytes=most_bytes,
             on_progress=key.prolong,
         )
@@ -118,7 +118,7 @@ def _receive(storage_key: str, key: _Key) -> ReceivedUpload:
 def _store(
     key: _Key, storage_key: str, file: ReceivedFile, form: intake.UploadForm, fingerprint: str
 ) -> Response:
-    storage = plugged().storage
+    storage = get_backends().storage
     try:
         media = intake.examine(
             storage_key, sha256=file.sha256, size_bytes=file.size_bytes, keep_audio_only=form.keep_audio_only
@@ -183,7 +183,7 @@ def _read_form(fields: MultiDict[str, str], filename: str) -> intake.UploadForm:
         meeting_date=_meeting_date(fields),
         file_last_modified=_last_modified(fields),
         tag_ids=indexed or plain,
-        spare_tag_ids=plain if indexed else (),
+        fallback_tag_ids=plain if indexed else (),
         tag_names=[clean_text(name, 50) for name in fields.getlist("tags")[:_MAX_TAGS]],
         folder_id=_integer(fields, "folder_id", BIGGEST_ID),
         keep_audio_only=QueryBoolean.WORDS.get((fields.get("keep_audio_only") or "").strip().lower(), False),

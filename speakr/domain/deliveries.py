@@ -17,5 +17,5 @@ class DeliveryStatus(StrEnum):
 
 DUE_STATUSES = (DeliveryStatus.PENDING, DeliveryStatus.FAILED)
 
-FIRST_OF_ALL = datetime(2000, 1, 1, tzinfo=UTC)
+IMMEDIATE = datetime(2000, 1, 1, tzinfo=UTC)
 """Due at this moment is what somebody is waiting for at a screen: it is sent before everything else."""

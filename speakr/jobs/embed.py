@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from speakr.backends import plugged
+from speakr.backends import get_backends
 from speakr.connectors.embedding.base import EmbeddingConnector
 from speakr.db import release, unit_of_work
 from speakr.domain.errors import PermanentJobError
@@ -14,7 +14,7 @@ def run(held: claims.Claim) -> None:
     """Embed what is not known yet. What was there before stays until all of it is complete."""
     found = passages.material(held)
     release()
-    embedder = plugged().make_embedder()
+    embedder = get_backends().make_embedder()
     if embedder is None:
         raise PermanentJobError("There is no embedding model any more.", code="no_embedding_model")
     with unit_of_work():

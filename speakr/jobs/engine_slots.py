@@ -49,7 +49,7 @@ class Slots:
         self._limit = limit
 
     @contextlib.contextmanager
-    def hold(self, breathe: Callable[[], None]) -> Iterator[None]:
+    def hold(self, heartbeat: Callable[[], None]) -> Iterator[None]:
         """Wait for a slot and hold it.
 
         Raises:
@@ -65,7 +65,7 @@ class Slots:
             if time.monotonic() > deadline:
                 raise ConnectorBusy("The transcription engine is busy with other recordings.")
             time.sleep(_LOOK_SECONDS)
-            breathe()
+            heartbeat()
         done = threading.Event()
         # An engine may hold the interpreter's attention for long, so the lease is prolonged beside it.
         keeper = threading.Thread(target=self._keep, args=(token, done), daemon=True, name="engine-slot")

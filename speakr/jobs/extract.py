@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from speakr.backends import plugged
+from speakr.backends import get_backends
 from speakr.connectors.language.base import ExtractRequest, Usage
 from speakr.db import release, unit_of_work
 from speakr.domain.errors import JobError
@@ -25,7 +25,7 @@ def run(held: claims.Claim) -> None:
         claims.report(held, "Looking for what matters", 10)
     spent = Usage()
     try:
-        found = plugged().make_writer().extract(request)
+        found = get_backends().make_writer().extract(request)
         spent += found.usage
         with unit_of_work():
             insights.store(held, found, material.segment_ids)

@@ -1,4 +1,4 @@
-"""What RQ calls: claim the job the ring named, run it, and say how it ended."""
+"""What RQ calls: claim the job that the notification names, run it, and say how it ended."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import redis
 import structlog
 from flask import Flask
 
-from speakr.backends import plugged
+from speakr.backends import get_backends
 from speakr.db import release, unit_of_work
 from speakr.domain.errors import ClaimLost, JobError, TransientJobError
 from speakr.domain.jobs import JobKind
@@ -29,13 +29,13 @@ _house: Flask | None = None
 _claimant: str | None = None
 
 
-def move_in(app: Flask) -> None:
+def bind_app(app: Flask) -> None:
     """Say which app the jobs of this process belong to. Called before the first fork."""
     global _house  # noqa: PLW0603 - RQ calls functions by name, so the app must be found here
     _house = app
 
 
-def claimant(worker: str, horse_pid: int) -> str:
+def claim_owner(worker: str, horse_pid: int) -> str:
     """Return the name under which a worker's horse claims."""
     return f"{worker}.{horse_pid}"
 
@@ -54,7 +54,7 @@ def worker_name() -> str:
 def run(job_id: int) -> None:
     """Work on a job, if it is still there to be claimed."""
     if _house is None:
-        raise RuntimeError("move_in() has not been called")
+        raise RuntimeError("bind_app() has not been called")
     with _house.app_context():
         with unit_of_work():
             held = claims.claim(job_id, worker_name())
@@ -97,7 +97,7 @@ def _failed(held: claims.Claim, error: JobError) -> None:
 def help_with(job_id: int) -> None:
     """Join in on the chunks of a job that another worker owns, until they are gone or other work waits."""
     if _house is None:
-        raise RuntimeError("move_in() has not been called")
+        raise RuntimeError("bind_app() has not been called")
     with _house.app_context(), structlog.contextvars.bound_contextvars(job_id=job_id):
         while True:
             with unit_of_work():
@@ -120,9 +120,9 @@ def help_with(job_id: int) -> None:
 def _steps_aside(chunk: chunks.ChunkClaim) -> bool:
     """Let others be served before we go on with somebody else's job. Without Redis nobody is seen waiting."""
     try:
-        if not plugged().doorbell.depth():
+        if not get_backends().notifier.depth():
             return False
-        plugged().doorbell.ring_helpers(chunk.job_id, chunk.fence, 1)
+        get_backends().notifier.notify_helpers(chunk.job_id, chunk.fence, 1)
     except redis.RedisError:
         return False
     return True

@@ -14,14 +14,14 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from speakr.backends import plugged
+from speakr.backends import get_backends
 
 _PREFIX = "speakr-job-"
 
 
 def parent() -> Path:
     """Return the folder in which workers keep what nobody needs after them."""
-    return Path(plugged().settings.scratch_dir or tempfile.gettempdir())
+    return Path(get_backends().settings.scratch_dir or tempfile.gettempdir())
 
 
 @contextlib.contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from speakr.backends import plugged
+from speakr.backends import get_backends
 from speakr.connectors.language.base import SummaryRequest, Title, Usage
 from speakr.db import release, unit_of_work
 from speakr.domain.errors import JobError
@@ -23,7 +23,7 @@ def run(held: claims.Claim) -> None:
     )
     with unit_of_work():
         claims.report(held, "Summarising", 10)
-    writer = plugged().make_writer()
+    writer = get_backends().make_writer()
     spent = Usage()
     try:
         summary = writer.summarize(request)

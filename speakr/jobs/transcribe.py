@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 import redis
 import structlog
 
-from speakr.backends import plugged
+from speakr.backends import get_backends
 from speakr.connectors.transcription.base import SAMPLE_RATE, AudioChunk
 from speakr.db import release, unit_of_work
 from speakr.domain.errors import ClaimLost, JobError, PermanentJobError, TransientJobError
 from speakr.domain.transcript import Segment, Span
-from speakr.jobs import assembling, dead_man, hearing, scratch, voices
+from speakr.jobs import assembling, recognition, scratch, voices, watchdog
 from speakr.media.chunks import plan_chunks, seams
 from speakr.media.decode import decode
 from speakr.media.voices import weights
@@ -38,14 +38,14 @@ logger = structlog.get_logger(__name__)
 _LOOK_AT_HELPERS_SECONDS = 0.1
 _ASK_WHETHER_WANTED_SECONDS = 1.0
 
-_engines: Sequence[hearing.Engine] | None = None
+_engines: Sequence[recognition.Engine] | None = None
 
 
-def _transcribers() -> Sequence[hearing.Engine]:
+def _transcribers() -> Sequence[recognition.Engine]:
     """Return this work horse's engines; a model is loaded once."""
     global _engines  # noqa: PLW0603 - a model is too big to load per chunk
     if _engines is None:
-        _engines = hearing.make_engines()
+        _engines = recognition.make_engines()
     return _engines
 
 
@@ -114,7 +114,7 @@ def _are_speakers_wanted(held: claims.Claim) -> bool:
 
 
 def _can_tell_voices_apart() -> bool:
-    if plugged().settings.diarization and (reason := weights.complaint()):
+    if get_backends().settings.diarization and (reason := weights.unavailable_reason()):
         logger.warning("speakers_not_told_apart", reason=reason)
     return engines.tells_voices_apart()
 
@@ -123,15 +123,15 @@ def _decode(recording_id: int, pcm: Path) -> float:
     key = sources.audio_key(recording_id)
     release()
     try:
-        with plugged().storage.local_path(key) as source:
-            return decode(source, pcm, plugged().settings.max_duration_hours * 3600).duration_seconds
+        with get_backends().storage.local_path(key) as source:
+            return decode(source, pcm, get_backends().settings.max_duration_hours * 3600).duration_seconds
     except BlobMissing:
         raise PermanentJobError("The audio of this recording is gone.", code="audio_missing") from None
 
 
 def _store_pcm(key: str, pcm: Path) -> None:
     try:
-        sink = plugged().storage.create(key)
+        sink = get_backends().storage.create(key)
         try:
             with pcm.open("rb") as source:
                 shutil.copyfileobj(source, sink, CHUNK_BYTES)
@@ -144,10 +144,10 @@ def _store_pcm(key: str, pcm: Path) -> None:
 
 
 def _call_helpers(held: claims.Claim, plan: Mapping[str, Any]) -> None:
-    others = min(plugged().settings.worker_count - 1, plan["chunk_count"] - 1)
+    others = min(get_backends().settings.worker_count - 1, plan["chunk_count"] - 1)
     if others > 0:
-        with contextlib.suppress(redis.RedisError):  # the mender calls them later
-            plugged().doorbell.ring_helpers(held.job_id, held.fence, others)
+        with contextlib.suppress(redis.RedisError):  # maintenance requests them later
+            get_backends().notifier.notify_helpers(held.job_id, held.fence, others)
 
 
 def _hear_all(held: claims.Claim) -> None:
@@ -190,7 +190,7 @@ def _hear_or_give_back(chunk: chunks.ChunkClaim) -> None:
 def hear(chunk: chunks.ChunkClaim) -> None:
     """Turn one chunk into text and keep it; segments are told live as they come."""
     try:
-        with dead_man.watching(plugged().settings.transcription_silence_seconds):
+        with watchdog.watching(get_backends().settings.transcription_silence_seconds):
             outcome, vectors = _listen(chunk)
     except BlobMissing:  # deleted with its recording, most of the time
         raise PermanentJobError("The audio of this recording is gone.", code="audio_missing") from None
@@ -208,24 +208,26 @@ def hear(chunk: chunks.ChunkClaim) -> None:
     }
     with unit_of_work():
         progress = chunks.finish(chunk, result)
-    plugged().live.publish(chunk.recording_id, "progress", {"progress": progress, "message": "Listening"})
+    get_backends().live.publish(
+        chunk.recording_id, "progress", {"progress": progress, "message": "Listening"}
+    )
 
 
-def _listen(chunk: chunks.ChunkClaim) -> tuple[hearing.Outcome, dict[str, Any] | None]:
+def _listen(chunk: chunks.ChunkClaim) -> tuple[recognition.ChunkTranscription, dict[str, Any] | None]:
     listener = _Listener(chunk)
 
     def keep_note(note: Mapping[str, Any]) -> None:
         with unit_of_work():
             chunks.keep_note(chunk, note)
 
-    with plugged().storage.local_path(chunk.plan["pcm_key"]) as path:
+    with get_backends().storage.local_path(chunk.plan["pcm_key"]) as path:
         audio = cut_out(read_pcm(path), chunk.spans, chunk.position, chunk.plan)
-        outcome = hearing.hear(
+        outcome = recognition.transcribe_chunk(
             _transcribers(),
             audio,
             hints.from_json(chunk.options),
             listener,
-            hearing.Notes(dict(chunk.note), keep_note),
+            recognition.Notes(dict(chunk.note), keep_note),
         )
         step = chunk.plan.get("voice_step_seconds")
         return outcome, voices.embed(audio.samples, audio.start, chunk.spans, step) if step else None
@@ -260,17 +262,17 @@ class _Listener:
 
     def on_segment(self, segment: Segment) -> None:
         """Tell a segment to whoever watches."""
-        self.breathe()
+        self.heartbeat()
         message = transcripts.to_json(segment)
         del message["words"], message["overlap"]  # what others say at the time is known at the end
         # A chunk that is heard again after a crash tells its segments again, under the same ids.
         message["id"] = f"{self._chunk.position}.{self._count}"
         self._count += 1
-        plugged().live.publish(self._chunk.recording_id, "segment", message)
+        get_backends().live.publish(self._chunk.recording_id, "segment", message)
 
-    def breathe(self) -> None:
+    def heartbeat(self) -> None:
         """Ask now and then; raise `ClaimLost` when nobody waits for this any more."""
-        dead_man.put_off(plugged().settings.transcription_silence_seconds)
+        watchdog.put_off(get_backends().settings.transcription_silence_seconds)
         if time.monotonic() - self._asked_at < _ASK_WHETHER_WANTED_SECONDS:
             return
         self._asked_at = time.monotonic()

@@ -25,11 +25,11 @@ from rq.serializers import JSONSerializer
 from rq.timeouts import HorseMonitorTimeoutException
 from rq.worker import WorkerStatus
 
-from speakr.backends import plugged
+from speakr.backends import get_backends
 from speakr.db import db
-from speakr.jobs import dead_man, lifelines, runner, scratch
+from speakr.jobs import runner, scratch, watchdog, worker_locks
 from speakr.queue import QUEUES
-from speakr.services import mending
+from speakr.services import maintenance
 from speakr.services.jobs import recovery
 
 logger = structlog.get_logger(__name__)
@@ -43,7 +43,7 @@ _MAX_HOST_NAME_LENGTH = 40
 """The name goes into a column of 80 characters, and Kubernetes makes host names of 63."""
 
 
-class HouseWorker(rq.Worker):
+class SpeakrWorker(rq.Worker):
     """An RQ worker that treats the job rows as the truth.
 
     What Redis holds about it is for people who look; when Redis is away the horse is looked after all the same.
@@ -59,7 +59,7 @@ class HouseWorker(rq.Worker):
         super().__init__(
             list(QUEUES),
             name=f"{socket.gethostname()[:_MAX_HOST_NAME_LENGTH]}-{os.getpid()}-{time.time_ns() % 10**9}",
-            connection=plugged().redis,
+            connection=get_backends().redis,
             serializer=JSONSerializer,
             worker_ttl=_DEQUEUE_SECONDS + _RQ_DEQUEUES_EARLIER_SECONDS,
             job_monitoring_interval=_LOOK_AFTER_HORSE_SECONDS,
@@ -69,12 +69,12 @@ class HouseWorker(rq.Worker):
     # -- in the parent: one horse
 
     def execute_job(self, job: rq.job.Job, queue: rq.Queue) -> None:
-        """Fork a horse for one ring and look after it until it ends."""
+        """Fork a horse for one notification and look after it until it ends."""
         try:
             self.prepare_execution(job)
         except redis.RedisError:
             logger.warning("redis_away_before_work")
-            return  # the ring is lost; the mender rings again
+            return  # the notification is lost; maintenance repeats it
         self.fork_work_horse(job, queue)
         try:
             self.monitor_work_horse(job, queue)
@@ -132,15 +132,15 @@ class HouseWorker(rq.Worker):
         It is the horse's and not the worker's: what a horse has left behind unseen must not be prolonged
         together with what the next one holds.
         """
-        return runner.claimant(self.name, self.horse_pid)
+        return runner.claim_owner(self.name, self.horse_pid)
 
     def maintain_heartbeats(self, job: rq.job.Job) -> None:
         """Prolong the leases of what the living horse holds; Redis being away does not concern it."""
         self._in_database(lambda: recovery.renew(self._claims_as), "renew")
         self._mended_at = time.monotonic()
-        self._bury_the_dead()
-        # Not the slow part of mending: the next renewal must be in time.
-        self._in_database(mending.rescue, "rescue")
+        self._recover_dead_workers()
+        # Not the slow part of maintenance: the next renewal must be in time.
+        self._in_database(maintenance.recover_jobs, "recover_jobs")
         with contextlib.suppress(redis.RedisError):
             super().maintain_heartbeats(job)
 
@@ -175,20 +175,20 @@ class HouseWorker(rq.Worker):
     @property
     def should_run_maintenance_tasks(self) -> bool:
         """Mend whenever nothing has been to do for a while, and between many short jobs too."""
-        return time.monotonic() - self._mended_at > mending.EVERY_SECONDS / 2
+        return time.monotonic() - self._mended_at > maintenance.EVERY_SECONDS / 2
 
     def run_maintenance_tasks(self) -> None:
         """Mend, and now and then let RQ clean its registries."""
         self._mended_at = time.monotonic()
-        self._bury_the_dead()
-        self._in_database(mending.mend, "mend")
+        self._recover_dead_workers()
+        self._in_database(maintenance.run_maintenance, "run_maintenance")
         if super().should_run_maintenance_tasks:
             with contextlib.suppress(redis.RedisError):
                 super().run_maintenance_tasks()  # type: ignore[no-untyped-call] # RQ is half typed
 
-    def _bury_the_dead(self) -> None:
+    def _recover_dead_workers(self) -> None:
         """Take back what killed workers of this machine held."""
-        for name in lifelines.of_the_dead():
+        for name in worker_locks.stale():
             logger.warning("worker_died", worker=name)
             if not self._in_database(partial(recovery.worker_died, name), "take_back"):
                 return
@@ -221,7 +221,7 @@ class HouseWorker(rq.Worker):
         """Show nothing: this is called inside a signal handler, where nothing may be waited for."""
 
     def check_for_suspension(self, burst: bool) -> None:  # noqa: FBT001 - RQ's signature
-        """Never pause: what waits is rung for again, by workers that would pause too."""
+        """Never pause: waiting jobs are notified again, by workers that would pause too."""
 
     def subscribe(self) -> None:
         """Take no orders through Redis; a signal is enough, and a forking process should have one thread."""
@@ -230,9 +230,9 @@ class HouseWorker(rq.Worker):
 
     def main_work_horse(self, job: rq.job.Job, queue: rq.Queue) -> None:
         """Run one job in the forked child."""
-        runner.claim_as(runner.claimant(self.name, os.getpid()))
+        runner.claim_as(runner.claim_owner(self.name, os.getpid()))
         _die_with_parent(os.getppid())
-        dead_man.serve_a_horse()
+        watchdog.enable()
         super().main_work_horse(job, queue)
 
 
@@ -252,12 +252,12 @@ def _die_with_parent(parent: int) -> None:
 
 def work(app: Flask) -> None:
     """Run a worker until it is told to stop."""
-    runner.move_in(app)
+    runner.bind_app(app)
     scratch.sweep()
     while True:
         _wait_for_redis()
         try:
-            if _work_until_told(HouseWorker(app)):
+            if _work_until_told(SpeakrWorker(app)):
                 return
         except redis.RedisError:
             logger.warning("redis_away")
@@ -266,13 +266,13 @@ def work(app: Flask) -> None:
         time.sleep(_LOOK_FOR_REDIS_SECONDS)
 
 
-def _work_until_told(worker: HouseWorker) -> bool:
+def _work_until_told(worker: SpeakrWorker) -> bool:
     """Work; return whether the worker was told to stop."""
-    line = lifelines.hold(worker.name)
+    line = worker_locks.hold(worker.name)
     try:
         worker.work(logging_level="WARNING")
     finally:
-        lifelines.drop(worker.name, line)
+        worker_locks.drop(worker.name, line)
     return worker.is_stopping
 
 
@@ -282,6 +282,6 @@ def _wait_for_redis() -> None:
         signal.signal(number, signal.SIG_DFL)
     while True:
         with contextlib.suppress(redis.RedisError):
-            plugged().redis.ping()
+            get_backends().redis.ping()
             return
         time.sleep(_LOOK_FOR_REDIS_SECONDS)

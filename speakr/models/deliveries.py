@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from speakr.db import Base, BigId
 from speakr.domain.clock import now
-from speakr.domain.deliveries import FIRST_OF_ALL, DeliveryStatus
+from speakr.domain.deliveries import IMMEDIATE, DeliveryStatus
 from speakr.domain.events import EventType
 
 _DUE = text("status IN ('pending', 'failed')")
@@ -55,4 +55,4 @@ class Delivery(Base):
     @property
     def next_retry_at(self) -> datetime | None:
         """When it is to be sent, as its owner reads it."""
-        return self.created_at if self.next_attempt_at == FIRST_OF_ALL else self.next_attempt_at
+        return self.created_at if self.next_attempt_at == IMMEDIATE else self.next_attempt_at

@@ -1,4 +1,4 @@
-"""Jobs and their chunks. These rows are the truth; what Redis holds is only a doorbell."""
+"""Jobs and their chunks. These rows are the truth; what Redis holds is only a notifier."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class JobChunk(Base):
     __tablename__ = "job_chunks"
     __table_args__ = (
         Index("ix_job_chunks_job_position", "job_id", "position", unique=True),
-        # Whoever mends asks every few seconds which chunks are held.
+        # Maintenance asks every few seconds which chunks are held.
         Index("ix_job_chunks_state", "state"),
     )
 

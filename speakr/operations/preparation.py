@@ -8,7 +8,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 
-from speakr.backends import plugged
+from speakr.backends import get_backends
 from speakr.connectors.transcription import choose
 from speakr.db import release, unit_of_work
 from speakr.domain.errors import Invalid
@@ -40,7 +40,7 @@ class Prepared:
 
 def prepare(settings: Settings, *, wants_sample: bool) -> Prepared:
     """Make the admin on a first start, and see to the sample run's needs. Needs an app context and tables."""
-    plugged().redis.ping()
+    get_backends().redis.ping()
     if users.count() == 0:
         return _first_start(settings, wants_sample=wants_sample)
     return _for_sample(choose(settings)) if wants_sample else Prepared(engine=choose(settings))

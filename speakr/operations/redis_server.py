@@ -62,7 +62,7 @@ class EmbeddedRedis:
 
     @property
     def command(self) -> list[str]:
-        """The command line. Nothing is evicted: a lost doorbell is late work."""
+        """The command line. Nothing is evicted: a lost notifier is late work."""
         options = {
             "port": "0",
             "unixsocket": str(self.socket_path),
@@ -89,7 +89,7 @@ class EmbeddedRedis:
     def set_data_aside(self) -> None:
         """Let the next start begin empty, for it does not come up with the file it has.
 
-        Nothing is lost by it: jobs are rows, and the workers ring for them again.
+        Nothing is lost by it: jobs are rows, and the workers notify of them again.
         """
         broken = self.folder.with_name(f"redis.broken-{time.strftime('%Y%m%d-%H%M%S')}")
         self.folder.rename(broken)

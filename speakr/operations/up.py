@@ -31,7 +31,7 @@ Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wishes:
+class UpOptions:
     """What was asked for on the command line; None leaves it to the settings."""
 
     host: str = "127.0.0.1"
@@ -42,7 +42,7 @@ class Wishes:
     is_verbose: bool = False
 
 
-def up(wishes: Wishes, tell: Tell) -> None:
+def up(wishes: UpOptions, tell: Tell) -> None:
     """Start everything and serve until somebody asks to stop.
 
     Raises:
@@ -64,7 +64,7 @@ def up(wishes: Wishes, tell: Tell) -> None:
 
 
 def _settle(
-    wishes: Wishes,
+    wishes: UpOptions,
     given: Mapping[str, str],
     folder: DataFolder,
     listener: Listener,
@@ -135,7 +135,7 @@ class _House:
 class _Start:
     """One run, from the first process to the last."""
 
-    def __init__(self, house: _House, wishes: Wishes, tell: Tell) -> None:
+    def __init__(self, house: _House, wishes: UpOptions, tell: Tell) -> None:
         self._house = house
         self._wishes = wishes
         self._tell = tell

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, func, literal, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from speakr.backends import plugged
+from speakr.backends import get_backends
 from speakr.db import after_commit, db
 from speakr.domain.clock import now
 from speakr.domain.errors import Conflict, Forbidden, Invalid, NotFound
@@ -143,7 +143,7 @@ def delete(actor: Actor, user_id: int) -> None:
     _drop_blobs(user_id)
     recording_ids = db.session.scalars(select(Recording.id).where(Recording.user_id == user_id)).all()
     db.session.delete(user)
-    live = plugged().live
+    live = get_backends().live
 
     def clear() -> None:
         for recording_id in recording_ids:

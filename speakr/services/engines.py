@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from speakr.backends import plugged
+from speakr.backends import get_backends
 from speakr.connectors.transcription import Description, describe
 from speakr.media.voices import weights
 from speakr.services import system_settings
@@ -14,7 +14,7 @@ def transcription() -> Description:
     """Describe the engine in use, with the models offered now. One that hears no speakers apart has us do it."""
     engine = describe(
         replace(
-            plugged().settings,
+            get_backends().settings,
             transcription_models=system_settings.get("transcription_models"),
             transcription_model=system_settings.get("transcription_model"),
         )
@@ -27,7 +27,7 @@ def transcription() -> Description:
 
 def tells_voices_apart() -> bool:
     """Tell whether this server knows one voice from another: it is meant to, and the model is there."""
-    return plugged().settings.diarization and weights.complaint() is None
+    return get_backends().settings.diarization and weights.unavailable_reason() is None
 
 
 def offered_models() -> list[str]:

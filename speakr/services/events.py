@@ -10,10 +10,10 @@ from typing import Any
 import orjson
 from sqlalchemy import select
 
-from speakr.backends import plugged
+from speakr.backends import get_backends
 from speakr.db import after_commit, db
 from speakr.domain.clock import earlier, isoformat_z, now
-from speakr.domain.deliveries import FIRST_OF_ALL
+from speakr.domain.deliveries import IMMEDIATE
 from speakr.domain.errors import Invalid
 from speakr.domain.events import EventData, EventType, RecordingEvent
 from speakr.domain.permissions import Actor
@@ -21,7 +21,7 @@ from speakr.domain.webhooks import PayloadStyle
 from speakr.models import Delivery, Event, Webhook
 from speakr.services import subscriptions
 
-SLACK = timedelta(hours=1)
+COMMIT_SKEW = timedelta(hours=1)
 """Ids follow time only roughly: of two transactions at once the one that began first may write last."""
 
 _IDS = ("recording_id", "webhook_id")
@@ -48,23 +48,23 @@ def record_all(user_id: int, facts: Sequence[RecordingEvent]) -> None:
 
 
 def _deliveries(user_id: int, happened: Sequence[Event]) -> list[Delivery]:
-    if not happened or not plugged().settings.webhook_enabled:
+    if not happened or not get_backends().settings.webhook_enabled:
         return []
     deliveries = [
         delivery_of(event, webhook) for event, webhook in subscriptions.listening(user_id, happened)
     ]
     if deliveries:
-        after_commit(plugged().doorbell.wake_dispatcher)
+        after_commit(get_backends().notifier.wake_dispatcher)
     return deliveries
 
 
 def record_for(webhook: Webhook, data: EventData) -> Delivery:
     """Write down an event meant for one webhook only, whatever it listens to (the test button)."""
     delivery = delivery_of(_new_event(webhook.user_id, data, None), webhook)
-    delivery.next_attempt_at = FIRST_OF_ALL
+    delivery.next_attempt_at = IMMEDIATE
     db.session.add(delivery)
     db.session.flush()  # to know delivery.id
-    after_commit(plugged().doorbell.wake_dispatcher)
+    after_commit(get_backends().notifier.wake_dispatcher)
     return delivery
 
 
@@ -75,7 +75,7 @@ def replay(webhook: Webhook, original: Event) -> Delivery:
     delivery = delivery_of(event, webhook)
     db.session.add(delivery)
     db.session.flush()  # to know delivery.id
-    after_commit(plugged().doorbell.wake_dispatcher)
+    after_commit(get_backends().notifier.wake_dispatcher)
     return delivery
 
 
@@ -109,7 +109,7 @@ def list_for(
         query = query.where(Event.type == event_type)
     if since is not None:
         # By id, which is in the index: else a look at the last minute would read years.
-        long_before = Event.occurred_at < earlier(since, SLACK)
+        long_before = Event.occurred_at < earlier(since, COMMIT_SKEW)
         last_before = select(Event.id).where(mine, long_before).order_by(Event.id.desc()).limit(1)
         query = query.where(Event.id > (db.session.scalar(last_before) or 0), Event.occurred_at >= since)
     if before is not None:

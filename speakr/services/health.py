@@ -9,7 +9,7 @@ import structlog
 from redis.exceptions import RedisError
 from sqlalchemy import func, select, text
 
-from speakr.backends import plugged
+from speakr.backends import get_backends
 from speakr.db import db, release
 from speakr.domain.clock import now
 from speakr.domain.jobs import JobState
@@ -58,12 +58,12 @@ def _database() -> str | None:
 
 
 def _redis() -> str | None:
-    plugged().redis.ping()
+    get_backends().redis.ping()
     return None
 
 
 def _storage() -> str | None:
-    plugged().storage.check()
+    get_backends().storage.check()
     return None
 
 
@@ -74,9 +74,9 @@ def _queue() -> str | None:
 
 
 def _dispatcher() -> str | None:
-    if not plugged().redis.exists(DISPATCHER_KEY):
+    if not get_backends().redis.exists(DISPATCHER_KEY):
         return "no dispatcher reports"
-    if claiming.neglected_seconds() > OLDEST_WAIT_SECONDS + plugged().settings.webhook_timeout_seconds:
+    if claiming.starved_seconds() > OLDEST_WAIT_SECONDS + get_backends().settings.webhook_timeout_seconds:
         return "deliveries are overdue"
     return None
 
@@ -120,7 +120,7 @@ def paused_webhooks() -> int:
 def delivery_counts() -> dict[str, int]:
     """Return what the dispatcher has counted; nothing while Redis is away."""
     try:
-        counted: Any = plugged().redis.hgetall(DELIVERY_COUNTS_KEY)
+        counted: Any = get_backends().redis.hgetall(DELIVERY_COUNTS_KEY)
     except RedisError:
         return {}
     return {name.decode(): int(value) for name, value in counted.items()}

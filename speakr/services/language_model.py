@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import structlog
 
-from speakr.backends import Backends, plugged
+from speakr.backends import Backends, get_backends
 from speakr.connectors.language.base import LanguageConnector, Line
 from speakr.db import separate_unit_of_work
 from speakr.domain.errors import ConnectorRejected, LanguageModelUnavailable, TransientJobError
@@ -70,8 +70,8 @@ def to_lines(segments: Sequence[Segment]) -> list[Line]:
 def _engine() -> LanguageConnector:
     """Return the engine; making one per request would open a connection to the provider for each."""
     global _made  # noqa: PLW0603 - two threads that both make one waste a little time and do no harm
-    if _made is None or _made[0] is not plugged():
-        _made = (plugged(), plugged().make_writer())
+    if _made is None or _made[0] is not get_backends():
+        _made = (get_backends(), get_backends().make_writer())
     return _made[1]
 
 

@@ -24,7 +24,7 @@ _AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class NoticeEmail:
     """The notices that one user is to be sent now."""
 
     address: str
@@ -32,7 +32,7 @@ class Letter:
     texts: Sequence[str]
 
 
-def letters() -> list[Letter]:
+def letters() -> list[NoticeEmail]:
     """Return what is to be sent: unread notices of users who have an address and had no mail just now."""
     moment = now()
     earlier = aliased(Notice)
@@ -55,12 +55,12 @@ def letters() -> list[Letter]:
     for notice_id, text, address in rows:
         by_address[str(address)].append((notice_id, text))
     return [
-        Letter(address, [number for number, _ in found], [text for _, text in found])
+        NoticeEmail(address, [number for number, _ in found], [text for _, text in found])
         for address, found in by_address.items()
     ]
 
 
-def claim(letter: Letter) -> bool:
+def claim(letter: NoticeEmail) -> bool:
     """Note that a letter is being sent; return whether it is ours to send, all of it."""
     claimed = db.session.scalars(
         update(Notice)

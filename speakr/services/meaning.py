@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 from sqlalchemy import ColumnElement, and_, any_, func, or_, select, union_all
 
-from speakr.backends import Backends, plugged
+from speakr.backends import Backends, get_backends
 from speakr.connectors.embedding.base import EmbeddingConnector
 from speakr.db import db, release
 from speakr.domain.errors import ConnectorRejected, EmbeddingModelUnavailable, Invalid, TransientJobError
@@ -102,11 +102,11 @@ def vector_of(question: str) -> bytes:
 
 def _get_asker() -> _Asker:
     global _asker  # noqa: PLW0603 - two threads that both make one waste a little time and do no harm
-    if _asker is None or _asker.backends is not plugged():
-        embedder = plugged().make_embedder()
+    if _asker is None or _asker.backends is not get_backends():
+        embedder = get_backends().make_embedder()
         if embedder is None:
             raise RuntimeError("require() has not been called")
-        _asker = _Asker(plugged(), embedder)
+        _asker = _Asker(get_backends(), embedder)
     return _asker
 
 
@@ -157,7 +157,7 @@ def _visible(actor: Actor, filters: listing.Filters) -> Any:
         # As an array, which is made first and looked up in at once. A join may be planned as a loop in a loop.
         is_visible = _P.recording_id == any_(func.array(visible.scalar_subquery()))
     return select(_P.recording_id, _P.position, _P.vector).where(
-        is_visible, _P.is_current, _P.model == plugged().settings.embedding_model
+        is_visible, _P.is_current, _P.model == get_backends().settings.embedding_model
     )
 
 

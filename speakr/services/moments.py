@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import datetime, time
 from zoneinfo import ZoneInfo
 
-from speakr.backends import plugged
+from speakr.backends import get_backends
 from speakr.models import Recording, User
 from speakr.services import users
 
 
 def time_zone_of(user: User) -> ZoneInfo:
     """Return the zone somebody lives in, or else the server's."""
-    return ZoneInfo(users.preferences(user)["time_zone"] or plugged().settings.time_zone)
+    return ZoneInfo(users.preferences(user)["time_zone"] or get_backends().settings.time_zone)
 
 
 def spoken_at(recording: Recording, owner: User) -> datetime:

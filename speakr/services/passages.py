@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import delete, exists, func, insert, or_, select, update
 
-from speakr.backends import plugged
+from speakr.backends import get_backends
 from speakr.db import db, unit_of_work
 from speakr.domain.clock import now
 from speakr.domain.errors import TransientJobError
@@ -42,7 +42,7 @@ class Material:
 
 def is_wanted() -> bool:
     """Tell whether there is an embedding model."""
-    return bool(plugged().settings.embedding_model)
+    return bool(get_backends().settings.embedding_model)
 
 
 def fingerprint(text: str) -> str:
@@ -73,7 +73,7 @@ def material(held: claims.Claim) -> Material:
     )
     known = db.session.connection().execute(
         select(_P.sha256, _P.vector).where(
-            _P.recording_id == held.recording_id, _P.model == plugged().settings.embedding_model
+            _P.recording_id == held.recording_id, _P.model == get_backends().settings.embedding_model
         )
     )
     return Material(rows, cut(row.text for row in rows), {row.sha256: row.vector for row in known})
@@ -133,7 +133,7 @@ def queue_missing() -> int:
     room = MAX_WAITING - (db.session.scalar(waiting) or 0)
     found = _missing(moment - _SAME_RECORDING_AGAIN, room) if room > 0 else ()
     for number in found:
-        # One by one: two that mend at once would wait for each other.
+        # One by one: two maintenance runs at once would wait for each other.
         with unit_of_work():
             _queue(number)
     return len(found)
@@ -143,7 +143,7 @@ def _missing(not_since: Any, most: int) -> Sequence[int]:
     is_there = exists().where(
         _P.recording_id == Recording.id,
         _P.position == 0,
-        _P.model == plugged().settings.embedding_model,
+        _P.model == get_backends().settings.embedding_model,
         _P.is_current,
     )
     was_tried = exists().where(

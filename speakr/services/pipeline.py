@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from sqlalchemy import func, select
 
-from speakr.backends import plugged
+from speakr.backends import get_backends
 from speakr.db import after_commit, db
 from speakr.domain.clock import now
 from speakr.domain.events import SummaryFailed, TranscriptionFailed, TranscriptionStarted
@@ -34,7 +34,7 @@ def on_queued(recording: Recording, kind: JobKind) -> None:
     if kind is JobKind.TRANSCRIBE:
         recording.status, recording.completed_at = RecordingStatus.PENDING, None
         recording.error_code = recording.error_message = None
-        live = plugged().live
+        live = get_backends().live
         recording_id = recording.id
         after_commit(lambda: live.forget(recording_id))
     elif recording.status in {RecordingStatus.COMPLETED, RecordingStatus.FAILED}:
@@ -150,6 +150,6 @@ def _complete(recording: Recording) -> None:
 
 def _tell(recording: Recording) -> None:
     """Tell whoever watches, once this is committed."""
-    live, recording_id = plugged().live, recording.id
+    live, recording_id = get_backends().live, recording.id
     status, error = recording.status.value, recording.error_message
     after_commit(lambda: live.publish(recording_id, "status", {"status": status, "error_message": error}))

@@ -8,7 +8,7 @@ import hashlib
 
 from cryptography.fernet import Fernet
 
-from speakr.backends import plugged
+from speakr.backends import get_backends
 
 
 @functools.lru_cache(maxsize=4)
@@ -19,9 +19,9 @@ def _box(secret_key: str) -> Fernet:
 
 def seal(secret: str) -> str:
     """Encrypt a secret for the database."""
-    return _box(plugged().settings.secret_key).encrypt(secret.encode()).decode()
+    return _box(get_backends().settings.secret_key).encrypt(secret.encode()).decode()
 
 
 def unseal(sealed: str) -> str:
     """Read a sealed secret back. Raises `cryptography.fernet.InvalidToken` when SPEAKR_SECRET_KEY has changed."""
-    return _box(plugged().settings.secret_key).decrypt(sealed.encode()).decode()
+    return _box(get_backends().settings.secret_key).decrypt(sealed.encode()).decode()

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from speakr.backends import plugged
+from speakr.backends import get_backends
 from speakr.db import db
 from speakr.domain.errors import Invalid
 from speakr.models import SystemSetting
@@ -93,7 +93,7 @@ def _fixed(value: Any) -> Callable[[], Any]:
 
 
 def _env(name: str) -> Callable[[], Any]:
-    return lambda: getattr(plugged().settings, name)
+    return lambda: getattr(get_backends().settings, name)
 
 
 KNOWN: Mapping[str, Known] = {

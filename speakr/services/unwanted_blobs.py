@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy import delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from speakr.backends import plugged
+from speakr.backends import get_backends
 from speakr.db import db, release, unit_of_work
 from speakr.models import UnwantedBlob
 
@@ -31,7 +31,7 @@ def add_all(keys: Sequence[str]) -> None:
 
 
 def clear(limit: int = 100) -> int:
-    """Delete noted blobs; return how many. Run after a deletion and, for what a crash left, by the mender."""
+    """Delete noted blobs; return how many. Run after a deletion and, for what a crash left, by maintenance."""
     # Newest first: a stubborn blob must not stand in the way of those that can go.
     keys = db.session.scalars(
         select(UnwantedBlob.storage_key).order_by(UnwantedBlob.created_at.desc()).limit(limit)
@@ -40,7 +40,7 @@ def clear(limit: int = 100) -> int:
     cleared = []
     for key in keys:
         try:
-            plugged().storage.delete(key)
+            get_backends().storage.delete(key)
         except Exception:
             # The row stays, so it is tried again.
             logger.exception("blob_not_deleted", key=key)

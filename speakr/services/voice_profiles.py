@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import and_, delete, func, insert, select
 
-from speakr.backends import plugged
+from speakr.backends import get_backends
 from speakr.db import db
 from speakr.domain.permissions import Actor
 from speakr.media.voices.weights import MODEL_VERSION
@@ -87,7 +87,7 @@ class _Match:
 def keep(recording_id: int, voices: Sequence[Voice]) -> None:
     """Replace what is kept of the voices of a recording; nothing is when the server is not to learn voices."""
     db.session.execute(delete(RecordingVoice).where(RecordingVoice.recording_id == recording_id))
-    if voices and plugged().settings.voice_profiles:
+    if voices and get_backends().settings.voice_profiles:
         db.session.execute(
             insert(RecordingVoice),
             [
@@ -151,7 +151,7 @@ def forget(user_id: int) -> int:
 
 def learned(recording_id: int, labels: Collection[str]) -> int:
     """Return how many people's profiles are richer by the voices of these labels."""
-    if not labels or not plugged().settings.voice_profiles:
+    if not labels or not get_backends().settings.voice_profiles:
         return 0
     return (
         db.session.scalar(
@@ -168,7 +168,7 @@ def confidences(speaker_ids: Sequence[int]) -> Mapping[int, float]:
 
     It grows with the speech a profile was made of: 0.5 after 10 seconds, 0.86 after a minute.
     """
-    if not speaker_ids or not plugged().settings.voice_profiles:
+    if not speaker_ids or not get_backends().settings.voice_profiles:
         return {}
     total = func.sum(RecordingVoice.seconds)
     rows = db.session.execute(
@@ -219,7 +219,7 @@ def recognised(recording: Recording, labels: Sequence[str], least: float) -> dic
 
 def _compare(recording: Recording, labels: Sequence[str]) -> dict[str, list[_Match]]:
     """Return how like each label's voice is to everybody known, the likeliest first."""
-    if not labels or not plugged().settings.voice_profiles:
+    if not labels or not get_backends().settings.voice_profiles:
         return {}
     voices = db.session.execute(
         select(RecordingVoice.label, RecordingVoice.vector).where(

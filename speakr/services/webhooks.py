@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from speakr.backends import plugged
+from speakr.backends import get_backends
 from speakr.db import after_commit, db, unit_of_work
 from speakr.domain.clock import now
 from speakr.domain.errors import Conflict, Invalid, NotFound
@@ -78,7 +78,7 @@ def hold(actor: Actor, webhook_id: int) -> Webhook:
 
 def check_target(url: str, *, allow_http: bool) -> None:
     """Refuse an address that webhooks may not reach. It resolves a name, so call it outside a transaction."""
-    allowed = AllowList.parse(plugged().settings.webhook_allowed_hosts)
+    allowed = AllowList.parse(get_backends().settings.webhook_allowed_hosts)
     check_url(url, allow_http=allow_http, allow_list=allowed)
 
 
@@ -210,7 +210,7 @@ def _switch(webhook: Webhook, due_at: datetime, *, is_on: bool) -> None:
             waiting.cancel(webhook.id)
         else:
             waiting.let_go(webhook.id, due_at)
-        after_commit(plugged().doorbell.wake_dispatcher)
+        after_commit(get_backends().notifier.wake_dispatcher)
     webhook.enabled = is_on
     webhook.auto_paused, webhook.pause_reason, webhook.paused_at = False, None, None
 

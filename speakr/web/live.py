@@ -11,7 +11,7 @@ import orjson
 import redis
 from flask import Response, stream_with_context
 
-from speakr.backends import plugged
+from speakr.backends import get_backends
 from speakr.db import release
 
 Answer = TypeVar("Answer")
@@ -96,7 +96,7 @@ def _read(ask: Callable[[], Answer]) -> Answer:
 
 def _wait(recording_id: int, after: str, seconds: float) -> Any:
     try:
-        return plugged().live.read(recording_id, after, seconds)
+        return get_backends().live.read(recording_id, after, seconds)
     except redis.RedisError:
         # Without Redis there is nothing live; the rows still tell, a little later.
         time.sleep(min(seconds, 1.0))

@@ -30,7 +30,7 @@ LINGER_SILENT_SECONDS = 2.0
 client's system may throw our answer away unseen (RFC 9112, section 9.6)."""
 
 
-class Patience:
+class BodyReadTimeout:
     """WSGI middleware that gives up on silent clients and reads what is left of bodies, within bounds."""
 
     def __init__(self, app: WSGIApplication) -> None:

@@ -11,7 +11,7 @@ from flask import Flask, Response, g, request
 
 from speakr.telemetry.metrics import HTTP_REQUESTS, HTTP_SECONDS
 from speakr.web import conditional, cors, identity, rate_limits
-from speakr.web.patience import Patience
+from speakr.web.patience import BodyReadTimeout
 
 logger = structlog.get_logger(__name__)
 
@@ -48,7 +48,7 @@ def init_app(app: Flask) -> None:
     """Put the hooks around every request of an app."""
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.url_map.strict_slashes = False
-    app.wsgi_app = Patience(app.wsgi_app)  # type: ignore[method-assign] # Flask's documented way
+    app.wsgi_app = BodyReadTimeout(app.wsgi_app)  # type: ignore[method-assign] # Flask's documented way
     app.before_request(_begin)
     app.before_request(cors.answer_preflight)
     app.before_request(identity.admit)

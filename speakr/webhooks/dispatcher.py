@@ -1,8 +1,8 @@
 """The dispatcher process: sends webhook deliveries out of their table. `run` is all that others need.
 
 One process of all is the one that sends, whoever holds the lock (exclusivity.py); the others stand by and take
-over within a second. The one works in shifts (shift.py): turns that write outcomes and claim what is due
-(ledger.py), attempts that send (sender.py), within limits (slots.py). Redis only rings (bell.py).
+over within a second. The one works in shifts (send_loop.py): turns that write outcomes and claim what is due
+(store.py), attempts that send (sender.py), within limits (slots.py). Redis only wakes it (redis_wakeup.py).
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from typing import Any
 import structlog
 from flask import Flask
 
-from speakr.backends import plugged
+from speakr.backends import get_backends
 from speakr.db import db
 from speakr.egress import AllowList
 from speakr.egress.client import make_client_session
 from speakr.telemetry.deliveries import DeliveryCounts
-from speakr.webhooks.bell import Bell
 from speakr.webhooks.exclusivity import Exclusivity, make_exclusivity
-from speakr.webhooks.ledger import Ledger
-from speakr.webhooks.mender import Mender
-from speakr.webhooks.seldom import Seldom
+from speakr.webhooks.log_throttle import LogThrottle
+from speakr.webhooks.maintenance import MaintenanceThread
+from speakr.webhooks.redis_wakeup import RedisWakeup
+from speakr.webhooks.send_loop import PendingOutcomes, SendLoop
 from speakr.webhooks.sender import BODY_SECONDS, Sender
-from speakr.webhooks.shift import Outbox, Shift
 from speakr.webhooks.slots import FOR_URGENT, PER_HOST, TOTAL
+from speakr.webhooks.store import DeliveryStore
 
 logger = structlog.get_logger(__name__)
 
@@ -39,7 +39,7 @@ CHECK_LOCK_SECONDS = 0.5
 _LAST_WORDS_SECONDS = 5.0
 """How long outcomes may take to be written once the process is told to stop and the last attempt has ended."""
 
-_LAST_MENDING_SECONDS = 2.0
+_LAST_MAINTENANCE_SECONDS = 2.0
 _THREAD_TURN_SECONDS = 0.0005
 
 
@@ -80,19 +80,19 @@ async def serve(app: Flask, stop: asyncio.Event) -> None:
 
 
 class Dispatcher:
-    """Stands by for the lock, works a shift while it holds it, and again, until stopped."""
+    """Stands by for the lock, runs a send loop while it holds it, and again, until stopped."""
 
     def __init__(self, app: Flask) -> None:
-        self._settings = plugged().settings
+        self._settings = get_backends().settings
         self._allow_list = AllowList.parse(self._settings.webhook_allowed_hosts)
         with app.app_context():
             self._lock: Exclusivity = make_exclusivity(db.engine, self._settings.data_dir)
         self._app = app
-        self._ledger = Ledger(app)
-        self._outbox = Outbox()
+        self._store = DeliveryStore(app)
+        self._pending = PendingOutcomes()
         self._counts = DeliveryCounts()
-        self._bell = Bell(self._settings.redis_url, self._counts)
-        self._seldom = Seldom()
+        self._wakeup = RedisWakeup(self._settings.redis_url, self._counts)
+        self._log_throttle = LogThrottle()
 
     async def serve(self, stop: asyncio.Event) -> None:
         """Take over whenever nobody else is there, until `stop` is set."""
@@ -100,14 +100,14 @@ class Dispatcher:
             try:
                 await self._work(stop)
             finally:
-                await self._bell.stop_beating()
+                await self._wakeup.stop_beating()
                 await self._lock.release()
 
     async def close(self) -> None:
         """Give everything back."""
         await self._lock.release()
-        await self._bell.close()
-        self._ledger.close()
+        await self._wakeup.close()
+        self._store.close()
 
     async def _stand_by(self, stop: asyncio.Event) -> bool:
         """Wait for the lock; return whether we have it (or are to stop)."""
@@ -123,7 +123,7 @@ class Dispatcher:
         return False
 
     async def _work(self, stop: asyncio.Event) -> None:
-        """Work one shift, with everything that goes on beside it."""
+        """Run one send loop and everything beside it."""
         session = make_client_session(
             self._allow_list,
             total_seconds=self._settings.webhook_timeout_seconds + 2 * BODY_SECONDS,
@@ -131,7 +131,7 @@ class Dispatcher:
             connections_per_host=PER_HOST + FOR_URGENT,
             proxy_url=self._settings.webhook_proxy_url,
         )
-        mender = Mender(self._app)
+        maintenance = MaintenanceThread(self._app)
         async with session:
             sender = Sender(
                 session,
@@ -139,53 +139,53 @@ class Dispatcher:
                 max_attempts=self._settings.webhook_max_attempts,
                 is_proxied=bool(self._settings.webhook_proxy_url),
             )
-            shift = Shift(self._ledger, sender, self._outbox, self._counts)
+            send_loop = SendLoop(self._store, sender, self._pending, self._counts)
             if not await self._take_over(stop):
                 return
-            mender.start()
+            maintenance.start()
             beside = [
-                self._bell.listen(shift.wake),
-                self._bell.beat(),
-                self._watch_lock(shift),
-                self._watch_stop(shift, stop),
+                self._wakeup.listen(send_loop.wake),
+                self._wakeup.beat(),
+                self._watch_lock(send_loop),
+                self._watch_stop(send_loop, stop),
             ]
             try:
-                await _with(beside, shift.run())
+                await _with(beside, send_loop.run())
             finally:
-                mender.stop()
-                await asyncio.to_thread(mender.join, _LAST_MENDING_SECONDS)
-        logger.info("dispatcher_shift_ended", unwritten=len(self._outbox))
+                maintenance.stop()
+                await asyncio.to_thread(maintenance.join, _LAST_MAINTENANCE_SECONDS)
+        logger.info("dispatcher_shift_ended", unwritten=len(self._pending))
 
     async def _take_over(self, stop: asyncio.Event) -> bool:
         """Take back the claims of whoever was here before; return False when the lock was lost meanwhile."""
         while not stop.is_set() and await self._lock.is_held():
-            left = self._outbox.take(len(self._outbox))
+            left = self._pending.take(len(self._pending))
             try:
-                settled = await self._ledger.take_over(left)
+                settled = await self._store.take_over(left)
             except Exception as error:  # noqa: BLE001 - recorded; the database may be back in a moment
-                self._outbox.put(left)
-                if self._seldom.may_say("take_over_failed"):
+                self._pending.put(left)
+                if self._log_throttle.allow("take_over_failed"):
                     logger.warning("dispatcher_take_over_failed", kind=type(error).__name__)
                 await _wait(stop, 1.0)
                 continue
-            self._outbox.put([outcome for outcome in left if outcome.delivery_id not in settled])
+            self._pending.put([outcome for outcome in left if outcome.delivery_id not in settled])
             return True
         return False
 
-    async def _watch_lock(self, shift: Shift) -> None:
+    async def _watch_lock(self, send_loop: SendLoop) -> None:
         while await self._lock.is_held():  # noqa: ASYNC110 - the question itself is the watching
             await asyncio.sleep(CHECK_LOCK_SECONDS)
         logger.error("dispatcher_lock_lost")
-        shift.break_off()
+        send_loop.break_off()
         await asyncio.Event().wait()
 
-    async def _watch_stop(self, shift: Shift, stop: asyncio.Event) -> None:
+    async def _watch_stop(self, send_loop: SendLoop, stop: asyncio.Event) -> None:
         await stop.wait()
         logger.info("dispatcher_draining")
-        shift.drain()
+        send_loop.drain()
         await asyncio.sleep(self._settings.webhook_timeout_seconds + BODY_SECONDS + _LAST_WORDS_SECONDS)
         logger.warning("dispatcher_drain_cut_short")
-        shift.break_off()
+        send_loop.break_off()
         await asyncio.Event().wait()
 
 

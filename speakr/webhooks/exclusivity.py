@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 import structlog
 from sqlalchemy import Engine
 
-from speakr.webhooks.seldom import Seldom
+from speakr.webhooks.log_throttle import LogThrottle
 
 if TYPE_CHECKING:
     from psycopg import AsyncConnection
@@ -62,7 +62,7 @@ class AdvisoryLock:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._connection: AsyncConnection[Any] | None = None
-        self._seldom = Seldom()
+        self._log_throttle = LogThrottle()
 
     async def try_acquire(self) -> bool:
         """Take the lock if nobody holds it; a database that is away counts as held by somebody."""
@@ -96,7 +96,7 @@ class AdvisoryLock:
         try:
             return await AsyncConnection.connect(**options, autocommit=True)
         except (Error, OSError) as error:
-            if self._seldom.may_say("out_of_reach"):
+            if self._log_throttle.allow("out_of_reach"):
                 logger.warning("dispatcher_lock_out_of_reach", kind=type(error).__name__)
             return None
 
@@ -123,14 +123,14 @@ class FileLock:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file: IO[str] | None = None
-        self._seldom = Seldom()
+        self._log_throttle = LogThrottle()
 
     async def try_acquire(self) -> bool:
         """Take the lock if no other process holds it."""
         try:
             file = self._path.open("a")
         except OSError as error:
-            if self._seldom.may_say("out_of_reach"):
+            if self._log_throttle.allow("out_of_reach"):
                 logger.warning(
                     "dispatcher_lock_out_of_reach", kind=type(error).__name__, path=str(self._path)
                 )

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from speakr.domain.errors import Invalid
 from speakr.egress import parse_url
 from speakr.services.deliveries.claiming import Waiting
-from speakr.webhooks.pace import Pace, Paces
+from speakr.webhooks.rate_limiter import Paces, RateLimiter
 
 TOTAL = 512
 """Enough that waiting for answers of 100 ms does not leave us idle, and fewer sockets than a process may open."""
@@ -103,7 +103,7 @@ class Allowance:
         )
 
     def _limits(self, waiting: Sequence[Waiting], busy: Mapping[int, int]) -> tuple[list[int], list[int]]:
-        """Return how many each may have under way, and which of them have it less for their pace."""
+        """Return how many each may have under way, and which of them have fewer because of their rate limit."""
         limits: list[int] = []
         by_pace: list[int] = []
         for order, webhook in enumerate(waiting):
@@ -125,10 +125,10 @@ class Slots:
     So no more than `TOTAL` deliveries are ever between the two, and no crash can repeat more.
     """
 
-    def __init__(self, pace: Pace) -> None:
+    def __init__(self, rate_limiter: RateLimiter) -> None:
         self._held: dict[int, tuple[int, str]] = {}
         self._slow: set[int] = set()
-        self._pace = pace
+        self._rate_limiter = rate_limiter
 
     def __len__(self) -> int:
         return len(self._held)
@@ -138,7 +138,7 @@ class Slots:
         self._held[delivery_id] = webhook_id, host_of(url)
 
     def give_back(self, delivery_id: int) -> None:
-        """Note that a delivery's outcome is written. One left over from an earlier shift holds no slot."""
+        """Note that a delivery's outcome is written. One left over from an earlier send loop holds no slot."""
         self._held.pop(delivery_id, None)
 
     def took(self, webhook_id: int, seconds: float) -> None:
@@ -150,4 +150,4 @@ class Slots:
 
     def allowance(self) -> Allowance:
         """Return what is under way now."""
-        return Allowance(dict(self._held), frozenset(self._slow), self._pace.now())
+        return Allowance(dict(self._held), frozenset(self._slow), self._rate_limiter.now())

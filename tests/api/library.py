@@ -7,7 +7,7 @@ from speakr.jobs import runner
 from speakr.models import Recording, RecordingShare, Segment
 from speakr.services import passages, search_index
 from tests.conftest import Person
-from tests.fakes import MemoryDoorbell
+from tests.fakes import MemoryJobNotifier
 
 
 def write(person: Person, *said: str, **values: object) -> int:
@@ -45,11 +45,11 @@ def say(session: object, recording_id: int, *said: str) -> None:
     session.flush()
 
 
-def embed_all(doorbell: MemoryDoorbell) -> None:
+def embed_all(notifier: MemoryJobNotifier) -> None:
     """Embed whatever is not embedded yet."""
     while passages.queue_missing():
-        while doorbell.rings:
-            runner.run(doorbell.rings.pop(0)[1])
+        while notifier.notifications:
+            runner.run(notifier.notifications.pop(0)[1])
 
 
 def share(recording_id: int, person: Person) -> None:

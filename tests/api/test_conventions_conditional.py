@@ -175,7 +175,7 @@ def test_what_is_not_there_is_not_found_whatever_the_condition(bob: Person, made
     assert answer.status_code == 404
 
 
-def test_a_refused_write_tells_nobody(alice: Person, made: int, doorbell) -> None:
+def test_a_refused_write_tells_nobody(alice: Person, made: int, notifier) -> None:
     from sqlalchemy import func, select
 
     from speakr.db import db

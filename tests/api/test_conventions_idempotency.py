@@ -201,11 +201,11 @@ def test_a_failure_after_the_work_undoes_the_work(alice: Person, monkeypatch: py
     assert count(Webhook) == there[0] + 1
 
 
-def test_nobody_is_rung_for_work_that_was_undone(alice: Person, upload, doorbell, monkeypatch) -> None:
+def test_nobody_is_rung_for_work_that_was_undone(alice: Person, upload, notifier, monkeypatch) -> None:
     made = upload(alice).json["id"]
     with unit_of_work() as session:
         session.scalars(select(Job)).one().state = JobState.FAILED
-    doorbell.rings.clear()
+    notifier.notifications.clear()
 
     def fail(*_args: object) -> None:
         raise RuntimeError("the disk is full")
@@ -213,11 +213,11 @@ def test_nobody_is_rung_for_work_that_was_undone(alice: Person, upload, doorbell
     with monkeypatch.context() as patch:
         patch.setattr(idempotency, "complete", fail)
         assert alice.post(f"/api/v1/recordings/{made}/transcribe", headers=KEY).status_code == 500
-    assert (doorbell.rings, count(Job)) == ([], 1)
+    assert (notifier.notifications, count(Job)) == ([], 1)
     assert alice.post(f"/api/v1/recordings/{made}/transcribe", headers=KEY).status_code == 200
-    assert (len(doorbell.rings), count(Job)) == (1, 2)
+    assert (len(notifier.notifications), count(Job)) == (1, 2)
     assert alice.post(f"/api/v1/recordings/{made}/transcribe", headers=KEY).status_code == 200
-    assert (len(doorbell.rings), count(Job)) == (1, 2)
+    assert (len(notifier.notifications), count(Job)) == (1, 2)
 
 
 def test_a_process_that_died_at_work_blocks_its_key_for_a_minute_only(alice: Person) -> None:

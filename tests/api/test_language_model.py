@@ -144,7 +144,7 @@ def test_the_engine_is_made_once_per_process(alice: Person, talk: int, app, back
 
     from speakr import backends as plumbing
 
-    plumbing.plug_in(replace(backends, make_writer=make))
+    plumbing.set_backends(replace(backends, make_writer=make))
     for route in (*ROUTES, *ROUTES):
         assert post(alice, talk, route).status_code == 200
     assert len(made) == 1

@@ -19,7 +19,7 @@ from speakr.settings import Settings
 from tests.api.library import embed_all, share, write
 from tests.api.talk import tokens_of
 from tests.conftest import Person
-from tests.fakes import FakeEmbedder, FakeWriter, MemoryDoorbell
+from tests.fakes import FakeEmbedder, FakeWriter, MemoryJobNotifier
 
 
 @pytest.fixture(params=["words", "hybrid"])
@@ -33,12 +33,12 @@ def settings(settings: Settings, mode: str) -> Settings:
 
 
 @pytest.fixture
-def make(doorbell: MemoryDoorbell) -> Callable[..., int]:
+def make(notifier: MemoryJobNotifier) -> Callable[..., int]:
     """Write a recording and have it embedded, if that is done here."""
 
     def made(person: Person, *said: str, **values: object) -> int:
         recording = write(person, *said, **values)
-        embed_all(doorbell)
+        embed_all(notifier)
         return recording
 
     return made

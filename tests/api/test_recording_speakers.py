@@ -173,13 +173,13 @@ def test_counts_do_not_drift(app: Flask, alice: Person) -> None:
 
 
 def test_hearing_again_starts_from_labels(
-    app: Flask, alice: Person, upload, doorbell, monkeypatch: pytest.MonkeyPatch
+    app: Flask, alice: Person, upload, notifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(transcribe, "find_speech", lambda _samples: [Span(0.0, 1.25)])
 
     def work() -> None:
-        while doorbell.rings:
-            runner.run(doorbell.rings.pop(0)[1])
+        while notifier.notifications:
+            runner.run(notifier.notifications.pop(0)[1])
 
     made = upload(alice, wav(2.0)).json["id"]
     work()
@@ -333,14 +333,14 @@ def jobs() -> list[Job]:
     return list(db.session.scalars(select(Job).order_by(Job.id)))
 
 
-def test_a_new_summary_is_queued_and_reads_the_names(app: Flask, alice: Person, doorbell, writer) -> None:
+def test_a_new_summary_is_queued_and_reads_the_names(app: Flask, alice: Person, notifier, writer) -> None:
     made = meeting(alice, "SPEAKER_00")
     answer = assign(alice, made, {"SPEAKER_00": "Ann"}, regenerate_summary=True)
     assert answer.json["summary_queued"] is True
     assert answer.json["recording"]["status"] == "SUMMARIZING"
     (job,) = jobs()
     assert job.kind is JobKind.SUMMARIZE
-    runner.run(doorbell.rings.pop(0)[1])
+    runner.run(notifier.notifications.pop(0)[1])
     assert [line.speaker for line in writer.requests[0].lines] == ["Ann"]
 
 
@@ -353,7 +353,7 @@ def test_a_second_wish_joins_the_first(alice: Person) -> None:
 
 
 def test_a_summary_that_is_being_written_may_not_know_the_names(
-    app: Flask, alice: Person, doorbell, writer
+    app: Flask, alice: Person, notifier, writer
 ) -> None:
     made = meeting(alice, "SPEAKER_00")
     answers = []
@@ -363,7 +363,7 @@ def test_a_summary_that_is_being_written_may_not_know_the_names(
 
     writer.before = rename_meanwhile
     assign(alice, made, {"SPEAKER_00": "Ann"}, regenerate_summary=True)
-    runner.run(doorbell.rings.pop(0)[1])
+    runner.run(notifier.notifications.pop(0)[1])
     assert answers[0]["summary_queued"] is False
     assert "may not know them yet" in answers[0]["message"]
     assert heard(alice, made) == {"SPEAKER_00": "Bea"}

@@ -15,7 +15,7 @@ from speakr.domain.clock import now
 from speakr.domain.permissions import Scope
 from speakr.domain.recordings import RecordingStatus
 from speakr.models import Event, Folder, Recording, RecordingTag, Tag
-from speakr.services import mending, retention, system_settings
+from speakr.services import maintenance, retention, system_settings
 from tests.conftest import Person
 
 Upload = Callable[..., Any]
@@ -188,8 +188,8 @@ def test_the_system_runs_it_by_itself(
 ) -> None:
     make(100)
     rule(enable_auto_deletion=True, retention_days=1)
-    monkeypatch.setattr(mending, "_last_seldom", -mending._SELDOM_SECONDS)
-    mending.mend()
+    monkeypatch.setattr(maintenance, "_last_seldom", -maintenance._SELDOM_SECONDS)
+    maintenance.run_maintenance()
     assert left(alice) == set()
 
 

@@ -22,9 +22,9 @@ from speakr.models import (
     Segment,
     Tag,
 )
-from speakr.services import mending, search_index, system_settings
+from speakr.services import maintenance, search_index, system_settings
 from tests.conftest import Person
-from tests.fakes import MemoryDoorbell
+from tests.fakes import MemoryJobNotifier
 
 
 @pytest.fixture
@@ -53,13 +53,13 @@ def make(app: Flask):
 
 
 @pytest.fixture
-def work(app: Flask, doorbell: MemoryDoorbell, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+def work(app: Flask, notifier: MemoryJobNotifier, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Do all work that is waiting, here and now."""
     monkeypatch.setattr(transcribe, "find_speech", lambda _: [Span(0.1, 0.4), Span(0.5, 0.9)])
 
     def answer_all() -> None:
-        while doorbell.rings:
-            _, job_id, _ = doorbell.rings.pop(0)
+        while notifier.notifications:
+            _, job_id, _ = notifier.notifications.pop(0)
             runner.run(job_id)
 
     return answer_all
@@ -284,7 +284,7 @@ def test_whoever_is_renamed_in_many_recordings_is_found_in_all_of_them(
     with unit_of_work() as session:
         session.query(Recording).update({"participants": "Zebra"})
         search_index.index(*made)
-    mending.mend()
+    maintenance.run_maintenance()
     assert found(alice, "okapi") == []
     assert found(alice, "zebra") == made[::-1]
 
@@ -294,7 +294,7 @@ def test_more_recordings_may_change_at_once_than_a_statement_takes_values(alice:
     with unit_of_work() as session:
         session.query(Recording).update({"participants": "Zebra"})
         search_index.index(made[0], *range(10**6, 10**6 + 70_000), made[1])
-    mending.mend()
+    maintenance.run_maintenance()
     assert found(alice, "okapi") == []
     assert found(alice, "zebra") == made[::-1]
 

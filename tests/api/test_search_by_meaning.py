@@ -27,7 +27,7 @@ from speakr.services.recordings.listing import Filters
 from speakr.settings import Settings
 from tests.api.library import embed_all, share, write
 from tests.conftest import Person
-from tests.fakes import FakeEmbedder, MemoryDoorbell
+from tests.fakes import FakeEmbedder, MemoryJobNotifier
 
 
 @pytest.fixture
@@ -48,9 +48,9 @@ def found(person: Person, q: str, mode: str = "meaning", **params: object) -> li
 # -- what is found
 
 
-def test_what_is_meant_is_found_in_other_words(alice: Person, doorbell: MemoryDoorbell) -> None:
+def test_what_is_meant_is_found_in_other_words(alice: Person, notifier: MemoryJobNotifier) -> None:
     cats, dogs = write(alice, "A kitten slept", "on the <sofa>"), write(alice, "The hound barked")
-    embed_all(doorbell)
+    embed_all(notifier)
     answer = ask(alice, "puppy")
     assert [result["recording"]["id"] for result in answer.json["results"]] == [dogs, cats], "nearest first"
     assert answer.json["mode_used"] == "meaning"
@@ -76,11 +76,11 @@ def test_what_is_meant_is_found_in_other_words(alice: Person, doorbell: MemoryDo
     assert found(alice, "puppy", "words") == []
 
 
-def test_both_ways_together_rank_what_both_find_first(alice: Person, doorbell: MemoryDoorbell) -> None:
+def test_both_ways_together_rank_what_both_find_first(alice: Person, notifier: MemoryJobNotifier) -> None:
     written = write(alice, "Nothing to see", summary="dog")
     said_twice = write(alice, "The dog and the hound")
     meant = write(alice, "A puppy")
-    embed_all(doorbell)
+    embed_all(notifier)
     answer = ask(alice, "dog", "hybrid")
     assert answer.json["mode_used"] == "hybrid"
     assert [result["recording"]["id"] for result in answer.json["results"]] == [said_twice, written, meant]
@@ -96,9 +96,9 @@ def test_both_ways_together_rank_what_both_find_first(alice: Person, doorbell: M
     assert found(alice, "dog", "hybrid", field="transcript")[0] == said_twice
 
 
-def test_pages_follow_one_another(alice: Person, doorbell: MemoryDoorbell) -> None:
+def test_pages_follow_one_another(alice: Person, notifier: MemoryJobNotifier) -> None:
     made = [write(alice, f"A dog {'cat ' * n}") for n in range(5)]
-    embed_all(doorbell)
+    embed_all(notifier)
     for mode in ("meaning", "hybrid"):
         whole = found(alice, "dog", mode)
         assert sorted(whole) == made
@@ -108,7 +108,7 @@ def test_pages_follow_one_another(alice: Person, doorbell: MemoryDoorbell) -> No
 
 
 def test_more_passages_than_are_compared_at_once_are_compared(
-    alice: Person, doorbell: MemoryDoorbell, monkeypatch: pytest.MonkeyPatch
+    alice: Person, notifier: MemoryJobNotifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(meaning, "PASSAGES_AT_ONCE", 2)
     monkeypatch.setattr(search_by_meaning, "NEAREST", 3)
@@ -117,34 +117,34 @@ def test_more_passages_than_are_compared_at_once_are_compared(
         write(alice, "the cat")
     next_best = [write(alice, "a dog and a cat and a cat") for _ in range(2)]
     write(alice, "the budget")
-    embed_all(doorbell)
+    embed_all(notifier)
     assert found(alice, "puppy") == [best, *reversed(next_best)]
 
 
-def test_nothing_is_found_where_nothing_is(alice: Person, doorbell: MemoryDoorbell) -> None:
+def test_nothing_is_found_where_nothing_is(alice: Person, notifier: MemoryJobNotifier) -> None:
     assert found(alice, "dog") == found(alice, "dog", "hybrid") == []
     write(alice, " ", "")
-    embed_all(doorbell)
+    embed_all(notifier)
     assert found(alice, "dog") == []
 
 
 # -- who may see it
 
 
-def test_nobody_finds_what_is_not_theirs(alice: Person, bob: Person, doorbell: MemoryDoorbell) -> None:
+def test_nobody_finds_what_is_not_theirs(alice: Person, bob: Person, notifier: MemoryJobNotifier) -> None:
     hers, his = write(alice, "The dog"), write(bob, "The cat")
-    embed_all(doorbell)
+    embed_all(notifier)
     for mode in ("meaning", "hybrid"):
         assert found(alice, "dog", mode) == [hers]
         assert found(bob, "dog", mode) == [his]
 
 
 def test_a_share_is_found_until_it_is_taken_back(
-    alice: Person, bob: Person, doorbell: MemoryDoorbell
+    alice: Person, bob: Person, notifier: MemoryJobNotifier
 ) -> None:
     shared = write(alice, "The dog", notes="puppy", is_highlighted=True)
     write(alice, "The hound")
-    embed_all(doorbell)
+    embed_all(notifier)
     share(shared, bob)
     for mode in ("meaning", "hybrid"):
         answer = ask(bob, "puppy", mode).json
@@ -163,7 +163,7 @@ def test_a_share_is_found_until_it_is_taken_back(
 
 
 def test_who_leaves_a_group_finds_its_recordings_no_more(
-    alice: Person, bob: Person, doorbell: MemoryDoorbell
+    alice: Person, bob: Person, notifier: MemoryJobNotifier
 ) -> None:
     tagged, filed, _ = (write(alice, "The dog") for _ in range(3))
     with unit_of_work() as session:
@@ -176,21 +176,21 @@ def test_who_leaves_a_group_finds_its_recordings_no_more(
         session.flush()
         session.add(RecordingTag(recording_id=tagged, tag_id=tag.id, position=1))
         session.get_one(Recording, filed).folder_id = folder.id
-    embed_all(doorbell)
+    embed_all(notifier)
     assert found(bob, "puppy") == [filed, tagged]
     with unit_of_work() as session:
         session.query(GroupMembership).delete()
     assert found(bob, "puppy") == []
 
 
-def test_filters_are_those_of_the_list(alice: Person, doorbell: MemoryDoorbell) -> None:
+def test_filters_are_those_of_the_list(alice: Person, notifier: MemoryJobNotifier) -> None:
     marked, plain = write(alice, "The dog", is_highlighted=True), write(alice, "The hound")
     with unit_of_work() as session:
         tag = Tag(user_id=alice.id, name="zoo")
         session.add(tag)
         session.flush()
         session.add(RecordingTag(recording_id=marked, tag_id=tag.id, position=1))
-    embed_all(doorbell)
+    embed_all(notifier)
     for mode in ("meaning", "hybrid"):
         assert found(alice, "dog", mode, starred="true") == [marked]
         assert found(alice, "dog", mode, tag="zoo") == [marked]
@@ -211,10 +211,10 @@ FAILURES = [
 
 @pytest.mark.parametrize(("error", "retry_after"), FAILURES)
 def test_without_the_model_words_are_searched_for_and_it_is_said(
-    alice: Person, doorbell: MemoryDoorbell, embedder: FakeEmbedder, error: Exception, retry_after: str
+    alice: Person, notifier: MemoryJobNotifier, embedder: FakeEmbedder, error: Exception, retry_after: str
 ) -> None:
     recording, _ = write(alice, "The dog"), write(alice, "The hound")
-    embed_all(doorbell)
+    embed_all(notifier)
 
     def fail(_: object) -> None:
         raise error
@@ -265,10 +265,10 @@ def test_no_transaction_is_open_while_the_model_thinks(alice: Person, embedder: 
 
 
 def test_vectors_of_another_length_or_model_are_not_compared(
-    alice: Person, doorbell: MemoryDoorbell, embedder: FakeEmbedder
+    alice: Person, notifier: MemoryJobNotifier, embedder: FakeEmbedder
 ) -> None:
     write(alice, "The dog")
-    embed_all(doorbell)
+    embed_all(notifier)
     embedder.dimensions = 9
     assert found(alice, "dog") == []
     embedder.dimensions = 8
@@ -302,14 +302,14 @@ def test_a_long_sentence_may_be_asked_by_meaning_alone(alice: Person) -> None:
 
 
 def test_a_large_library_takes_as_many_statements_as_a_small_one(
-    alice: Person, bob: Person, doorbell: MemoryDoorbell, count_statements: Any
+    alice: Person, bob: Person, notifier: MemoryJobNotifier, count_statements: Any
 ) -> None:
     counts: dict[str, list[int]] = {"meaning": [], "hybrid": []}
     for more in (1, 9):
         for _ in range(more):
             write(alice, "The dog", "and a hound")
             share(write(bob, "The dog"), alice)
-        embed_all(doorbell)
+        embed_all(notifier)
         for mode, numbers in counts.items():
             ask(alice, "dog", mode)
             with count_statements() as counted:
@@ -329,9 +329,9 @@ def test_only_ones_own_passages_are_read(alice: Person) -> None:
     assert not [detail for detail in details if detail.startswith("SCAN recording")], details
 
 
-def test_deleting_a_recording_deletes_its_passages(alice: Person, doorbell: MemoryDoorbell) -> None:
+def test_deleting_a_recording_deletes_its_passages(alice: Person, notifier: MemoryJobNotifier) -> None:
     recording = write(alice, "The dog")
-    embed_all(doorbell)
+    embed_all(notifier)
     count = select(func.count()).select_from(RecordingPassage)
     assert db.session.scalar(count) == 1
     assert alice.delete(f"/api/v1/recordings/{recording}").status_code == 200

@@ -14,7 +14,7 @@ from speakr.settings import Settings
 from tests.api.library import embed_all, write
 from tests.conftest import Person
 from tests.connectors.fake_provider import FakeProvider, Reply, Request, json_reply
-from tests.fakes import MemoryDoorbell
+from tests.fakes import MemoryJobNotifier
 
 
 @pytest.fixture
@@ -39,10 +39,12 @@ def by_length(request: Request) -> Reply:
     return json_reply({"data": [{"embedding": [len(text), 10]} for text in request.json["input"]]})
 
 
-def test_what_is_embedded_is_found(alice: Person, doorbell: MemoryDoorbell, provider: FakeProvider) -> None:
+def test_what_is_embedded_is_found(
+    alice: Person, notifier: MemoryJobNotifier, provider: FakeProvider
+) -> None:
     provider.answer = by_length
     long, short = write(alice, "A very long sentence " * 5), write(alice, "Short")
-    embed_all(doorbell)
+    embed_all(notifier)
     for question, best in (("x", short), ("x" * 300, long)):
         found = alice.get("/api/v1/search", query_string={"q": question, "mode": "meaning"}).json["results"]
         assert found[0]["recording"]["id"] == best
@@ -61,7 +63,7 @@ def test_what_is_embedded_is_found(alice: Person, doorbell: MemoryDoorbell, prov
 )
 def test_nobody_waits_long_for_a_provider_that_is_not_well(
     alice: Person,
-    doorbell: MemoryDoorbell,
+    notifier: MemoryJobNotifier,
     provider: FakeProvider,
     monkeypatch: pytest.MonkeyPatch,
     reply: Reply,

@@ -250,7 +250,7 @@ def test_recordings_that_change_are_told_and_younger_and_others_are_not(app: Fla
     ]
 
 
-def test_listening_webhooks_get_a_delivery_for_each_recording(app: Flask, alice: Person, doorbell) -> None:
+def test_listening_webhooks_get_a_delivery_for_each_recording(app: Flask, alice: Person, notifier) -> None:
     with unit_of_work() as session:
         session.add(
             Webhook(
@@ -266,7 +266,7 @@ def test_listening_webhooks_get_a_delivery_for_each_recording(app: Flask, alice:
     alice.put(f"{SPEAKERS}/{ann}", json={"name": "Bea"})
     assert {each["recording_id"] for each in updates()} == made
     assert len(db.session.scalars(select(Delivery)).all()) == 3
-    assert doorbell.wakes == 1
+    assert notifier.wakes == 1
 
 
 def test_the_same_name_again_changes_nothing(alice: Person) -> None:

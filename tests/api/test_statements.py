@@ -37,7 +37,7 @@ from speakr.models import (
     User,
     Webhook,
 )
-from speakr.services import mending, search_index, stats, system_settings, tokens
+from speakr.services import maintenance, search_index, stats, system_settings, tokens
 from speakr.services.sealing import seal
 from tests.conftest import Person
 
@@ -283,7 +283,7 @@ def test_nothing_that_is_asked_often_reads_through_a_large_table(houses: list[Ho
                 assert houses[0].person.get(houses[0].path(path)).status_code == 200
         for path in ("/healthz", "/readyz", "/metrics"):
             houses[0].person.get(path)
-        mending.mend()
+        maintenance.run_maintenance()
     finally:
         event.remove(*listen)
     with db.engine.connect() as connection:

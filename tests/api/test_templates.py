@@ -13,7 +13,7 @@ from speakr.domain.transcript import Span
 from speakr.jobs import runner, transcribe
 from speakr.models import Recording, RecordingSpeaker, RecordingTag, Segment, Tag
 from tests.conftest import Person
-from tests.fakes import FakeWriter, MemoryDoorbell
+from tests.fakes import FakeWriter, MemoryJobNotifier
 
 TEMPLATES = "/api/v1/templates"
 R = "/api/v1/recordings"
@@ -239,7 +239,7 @@ def test_a_tag_and_a_folder_bring_their_export_template(app: Flask, alice: Perso
 
 @pytest.fixture
 def summarised(
-    app: Flask, alice: Person, upload, doorbell: MemoryDoorbell, monkeypatch: pytest.MonkeyPatch
+    app: Flask, alice: Person, upload, notifier: MemoryJobNotifier, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., str]:
     """Upload, do all work, and return the title."""
     monkeypatch.setattr(transcribe, "find_speech", lambda _: [Span(0.1, 0.9)])
@@ -247,8 +247,8 @@ def summarised(
     def run(**fields: object) -> str:
         made = upload(alice, filename="Q1 call.wav", meeting_date="2024-01-15T09:05:00Z", **fields)
         assert made.status_code == 202, made.json
-        while doorbell.rings:
-            runner.run(doorbell.rings.pop(0)[1])
+        while notifier.notifications:
+            runner.run(notifier.notifications.pop(0)[1])
         detail = alice.get(f"{R}/{made.json['id']}").json
         assert detail["status"] == "COMPLETED"
         return detail["title"]

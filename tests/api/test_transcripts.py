@@ -8,15 +8,15 @@ from tests.conftest import Person, wav
 
 
 @pytest.fixture
-def done(alice: Person, upload, app, doorbell, monkeypatch) -> int:
+def done(alice: Person, upload, app, notifier, monkeypatch) -> int:
     """A recording with a transcript of two segments."""
     from speakr.domain.transcript import Span
     from speakr.jobs import runner, transcribe
 
     monkeypatch.setattr(transcribe, "find_speech", lambda _samples: [Span(0.0, 1.25), Span(1.5, 4.8)])
     made = upload(alice, wav(5.0)).json["id"]
-    while doorbell.rings:
-        runner.run(doorbell.rings.pop(0)[1])
+    while notifier.notifications:
+        runner.run(notifier.notifications.pop(0)[1])
     return int(made)
 
 

@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from speakr.backends import plug_in, plugged
+from speakr.backends import get_backends, set_backends
 from speakr.db import db, unit_of_work
 from speakr.models import Recording, RecordingVoice
 from speakr.services import recording_speakers, voice_profiles
@@ -169,7 +169,7 @@ def test_nobody_elses_voices(alice: Person, bob: Person, ann: int) -> None:
 def test_a_server_that_is_not_to_learn_voices(app: Flask, alice: Person, ann: int) -> None:
     from dataclasses import replace
 
-    plug_in(replace(plugged(), settings=replace(plugged().settings, voice_profiles=False)))
+    set_backends(replace(get_backends(), settings=replace(get_backends().settings, voice_profiles=False)))
     made = talk(alice, (sounding(1), 9.0))
     assert [voice.recording_id for voice in db.session.scalars(select(RecordingVoice))] == [ann]
     assert (profile(alice, "Ann"), suggestions(alice, made)) == (None, {})

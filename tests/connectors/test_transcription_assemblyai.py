@@ -9,7 +9,7 @@ import pytest
 
 from speakr.connectors.transcription import assemblyai
 from speakr.connectors.transcription.assemblyai import AssemblyAIConnector
-from speakr.connectors.transcription.base import SAMPLE_RATE, AudioChunk, Errand
+from speakr.connectors.transcription.base import SAMPLE_RATE, AudioChunk, ChunkContext
 from speakr.connectors.transcription.http import Service
 from speakr.domain.errors import ClaimLost, ConnectorBusy, ConnectorRejected, ConnectorUnavailable
 from speakr.domain.transcript import Hints, Span
@@ -71,13 +71,13 @@ def connector(provider: FakeProvider) -> AssemblyAIConnector:
     return AssemblyAIConnector(service, first_pause_seconds=0.01)
 
 
-def chunk(errand: Errand | None = None) -> AudioChunk:
+def chunk(context: ChunkContext | None = None) -> AudioChunk:
     samples = np.random.default_rng(7).integers(-900, 900, 5 * SAMPLE_RATE).astype(np.int16)
-    return AudioChunk(samples, START, (Span(START, START + 5),), errand or Errand())
+    return AudioChunk(samples, START, (Span(START, START + 5),), context or ChunkContext())
 
 
-def hear(connector: AssemblyAIConnector, hints: Hints | None = None, errand: Errand | None = None):
-    return connector.transcribe(chunk(errand), hints or Hints(), lambda _: None)
+def hear(connector: AssemblyAIConnector, hints: Hints | None = None, context: ChunkContext | None = None):
+    return connector.transcribe(chunk(context), hints or Hints(), lambda _: None)
 
 
 def test_upload_order_and_wait(connector: AssemblyAIConnector, remote: Provider):
@@ -129,13 +129,13 @@ def test_each_wish_has_its_parameter(connector: AssemblyAIConnector, remote: Pro
     assert connector.capabilities_with("universal-3-pro").initial_prompt
 
 
-class DyingErrand(Errand):
+class DyingErrand(ChunkContext):
     """Loses its worker at the n-th breath."""
 
     def __init__(self, breaths: int) -> None:
         self.breaths = breaths
 
-    def breathe(self) -> None:
+    def heartbeat(self) -> None:
         self.breaths -= 1
         if self.breaths < 0:
             raise ClaimLost("Another worker has it.")
@@ -143,14 +143,14 @@ class DyingErrand(Errand):
 
 def test_whoever_takes_over_asks_for_the_same_transcript(connector: AssemblyAIConnector, remote: Provider):
     remote.polls = [json_reply({"id": "t-1", "status": "processing"})]
-    errand = DyingErrand(3)
+    context = DyingErrand(3)
     with pytest.raises(ClaimLost):
-        hear(connector, errand=errand)
-    assert errand.note == {"transcript": "t-1"}
+        hear(connector, context=context)
+    assert context.note == {"transcript": "t-1"}
     remote.polls = [json_reply(DONE)]
-    heir = Errand()
-    heir.note = errand.note
-    assert len(hear(connector, errand=heir).segments) == 2
+    heir = ChunkContext()
+    heir.note = context.note
+    assert len(hear(connector, context=heir).segments) == 2
     assert (remote.count("/upload"), remote.count("/transcript")) == (1, 1)
 
 
@@ -158,43 +158,43 @@ def test_an_upload_is_not_repeated_when_ordering_fails_for_a_moment(
     connector: AssemblyAIConnector, remote: Provider
 ):
     order, remote.order = remote.order, Reply(503)
-    errand = Errand()
+    context = ChunkContext()
     with pytest.raises(ConnectorUnavailable):
-        hear(connector, errand=errand)
+        hear(connector, context=context)
     remote.order = order
-    assert len(hear(connector, errand=errand).segments) == 2
+    assert len(hear(connector, context=context).segments) == 2
     assert remote.count("/upload") == 1
 
 
 def test_a_transcript_that_the_provider_has_forgotten_is_ordered_anew(
     connector: AssemblyAIConnector, remote: Provider
 ):
-    errand = Errand()
-    errand.note = {"transcript": "gone"}
+    context = ChunkContext()
+    context.note = {"transcript": "gone"}
     remote.polls = [Reply(404), json_reply(DONE)]
-    assert len(hear(connector, errand=errand).segments) == 2
+    assert len(hear(connector, context=context).segments) == 2
     assert remote.count("/upload") == 1
 
 
 def test_a_poll_that_fails_keeps_the_order(connector: AssemblyAIConnector, remote: Provider):
     remote.polls = [Reply(500)]
-    errand = Errand()
+    context = ChunkContext()
     with pytest.raises(ConnectorUnavailable):
-        hear(connector, errand=errand)
-    assert errand.note == {"transcript": "t-1"}
+        hear(connector, context=context)
+    assert context.note == {"transcript": "t-1"}
     remote.polls = [Reply(429, headers={"Retry-After": "7"})]
     with pytest.raises(ConnectorBusy) as raised:
-        hear(connector, errand=errand)
+        hear(connector, context=context)
     assert raised.value.retry_after_seconds == 7.0
 
 
 def test_a_transcript_that_failed_there_is_given_up(connector: AssemblyAIConnector, remote: Provider):
     remote.polls = [json_reply({"id": "t-1", "status": "error", "error": "cannot read /srv/x: sk-secret"})]
-    errand = Errand()
+    context = ChunkContext()
     with pytest.raises(ConnectorUnavailable) as raised:
-        hear(connector, errand=errand)
+        hear(connector, context=context)
     assert "secret" not in raised.value.message
-    assert errand.note is None
+    assert context.note is None
 
 
 def test_silence_is_no_failure(connector: AssemblyAIConnector, remote: Provider):
@@ -237,10 +237,10 @@ def test_a_completed_transcript_without_any_text_is_nothing_said(
 
 def test_a_bad_key_is_final_and_the_note_is_clean(connector: AssemblyAIConnector, remote: Provider):
     remote.upload = Reply(401)
-    errand = Errand()
+    context = ChunkContext()
     with pytest.raises(ConnectorRejected, match="key"):
-        hear(connector, errand=errand)
-    assert errand.note is None
+        hear(connector, context=context)
+    assert context.note is None
 
 
 def test_always_processing_ends_some_day(

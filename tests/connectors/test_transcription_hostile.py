@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from speakr.connectors.transcription import make_connector, patience
-from speakr.connectors.transcription.base import SAMPLE_RATE, AudioChunk, Errand, TranscriptionConnector
+from speakr.connectors.transcription.base import SAMPLE_RATE, AudioChunk, ChunkContext, TranscriptionConnector
 from speakr.domain.errors import (
     ConnectorBusy,
     ConnectorRejected,
@@ -47,9 +47,9 @@ def connector(
     )
 
 
-def hear(connector: TranscriptionConnector, errand: Errand | None = None):
+def hear(connector: TranscriptionConnector, context: ChunkContext | None = None):
     samples = np.random.default_rng(7).integers(-900, 900, SAMPLE_RATE).astype(np.int16)
-    chunk = AudioChunk(samples, 0.0, (Span(0.0, 1.0),), errand or Errand())
+    chunk = AudioChunk(samples, 0.0, (Span(0.0, 1.0),), context or ChunkContext())
     return connector.transcribe(chunk, Hints(), lambda _: None)
 
 
@@ -114,8 +114,8 @@ def test_cancelling_does_not_wait_for_an_answer(
 ):
     monkeypatch.setattr(patience, "BREATH_SECONDS", 0.01)
 
-    class Cancelled(Errand):
-        def breathe(self) -> None:
+    class Cancelled(ChunkContext):
+        def heartbeat(self) -> None:
             if provider.requests:
                 raise JobCancelled("The user asked to stop.")
 

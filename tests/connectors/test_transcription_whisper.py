@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from speakr.connectors.transcription import describe
-from speakr.connectors.transcription.base import SAMPLE_RATE, AudioChunk, Errand
+from speakr.connectors.transcription.base import SAMPLE_RATE, AudioChunk, ChunkContext
 from speakr.connectors.transcription.whisper import WhisperConnector
 from speakr.connectors.transcription.whisper_download import Hub
 from speakr.domain.errors import ConnectorRejected, ConnectorUnavailable, JobCancelled
@@ -27,14 +27,14 @@ pytest.importorskip("faster_whisper", reason="the extra speakr[whisper] is not i
 START = 100.0
 
 
-def noise(seconds: float = 4.0, errand: Errand | None = None) -> AudioChunk:
+def noise(seconds: float = 4.0, context: ChunkContext | None = None) -> AudioChunk:
     samples = np.random.default_rng(3).integers(-900, 900, round(seconds * SAMPLE_RATE)).astype(np.int16)
-    return AudioChunk(samples, START, (Span(START, START + seconds),), errand or Errand())
+    return AudioChunk(samples, START, (Span(START, START + seconds),), context or ChunkContext())
 
 
-def hear(connector: WhisperConnector, hints: Hints | None = None, errand: Errand | None = None):
+def hear(connector: WhisperConnector, hints: Hints | None = None, context: ChunkContext | None = None):
     told: list[Segment] = []
-    hypothesis = connector.transcribe(noise(errand=errand), hints or Hints(), told.append)
+    hypothesis = connector.transcribe(noise(context=context), hints or Hints(), told.append)
     assert told == list(hypothesis.segments)
     return hypothesis
 
@@ -78,12 +78,12 @@ def test_a_model_may_be_chosen_per_request_and_one_is_in_memory(whisper_models: 
 
 
 def test_cancelling_is_heeded_between_segments(whisper_models: Path):
-    class Cancelled(Errand):
-        def breathe(self) -> None:
+    class Cancelled(ChunkContext):
+        def heartbeat(self) -> None:
             raise JobCancelled("The user asked to stop.")
 
     with pytest.raises(JobCancelled):
-        hear(WhisperConnector(whisper_models, models=["parrot"], beam_size=TINY_BEAM), errand=Cancelled())
+        hear(WhisperConnector(whisper_models, models=["parrot"], beam_size=TINY_BEAM), context=Cancelled())
 
 
 @pytest.mark.parametrize("lost", ["model.bin", "config.json", "tokenizer.json", "vocabulary.json"])

@@ -23,7 +23,7 @@ from tests.conftest import SECRET, Person, _empty_tables
 from tests.contract import imprint
 from tests.contract.house import Engines, House, add_person, furnish
 from tests.contract.imprint import Changes, Imprint
-from tests.fakes import FakeTranscriber, FakeWriter, MemoryDoorbell, MemoryLiveFeed
+from tests.fakes import FakeTranscriber, FakeWriter, MemoryJobNotifier, MemoryLiveFeed
 from tests.servers import RedisServer
 
 PEOPLE = ("alice", "bob", "lee", "root")
@@ -57,15 +57,15 @@ def engines() -> Engines:
 
 
 @pytest.fixture(scope="module")
-def doorbell() -> MemoryDoorbell:
-    return MemoryDoorbell()
+def notifier() -> MemoryJobNotifier:
+    return MemoryJobNotifier()
 
 
 @pytest.fixture(scope="module")
-def backends(settings: Settings, doorbell: MemoryDoorbell, engines: Engines) -> Backends:
+def backends(settings: Settings, notifier: MemoryJobNotifier, engines: Engines) -> Backends:
     return replace(
         plumbing.connect(settings),
-        doorbell=doorbell,
+        notifier=notifier,
         live=MemoryLiveFeed(),
         make_transcriber=lambda: engines.transcriber,
         make_writer=lambda: engines.writer,
@@ -75,7 +75,7 @@ def backends(settings: Settings, doorbell: MemoryDoorbell, engines: Engines) -> 
 @pytest.fixture(scope="module")
 def app(settings: Settings, backends: Backends, redis_process: RedisServer) -> Iterator[Flask]:
     made = create_app(settings, backends)
-    runner.move_in(made)
+    runner.bind_app(made)
     with made.app_context():
         try:
             yield made
@@ -100,7 +100,7 @@ def imprints() -> dict[str, Imprint]:
 def _imprint(
     app: Flask,
     settings: Settings,
-    doorbell: MemoryDoorbell,
+    notifier: MemoryJobNotifier,
     engines: Engines,
     imprints: dict[str, Imprint],
 ) -> Imprint:
@@ -110,7 +110,7 @@ def _imprint(
         # A test on the other database may have left engines that fail.
         engines.transcriber, engines.writer = FakeTranscriber(), FakeWriter()
         with _speech():
-            house = House(people, doorbell, engines, lambda: _work(doorbell))
+            house = House(people, notifier, engines, lambda: _work(notifier))
             furnish(house)
         db.session.remove()
         imprints[url] = Imprint(
@@ -118,7 +118,7 @@ def _imprint(
             files=imprint.files(settings.data_dir),
             ids=house.ids | {"root": people["root"].id},
             tokens={name: person.token for name, person in people.items()},
-            rings=tuple(doorbell.rings),
+            notifications=tuple(notifier.notifications),
         )
     return imprints[url]
 
@@ -134,7 +134,7 @@ def _changes(_imprint: Imprint) -> Iterator[Changes]:
 def house(
     app: Flask,
     settings: Settings,
-    doorbell: MemoryDoorbell,
+    notifier: MemoryJobNotifier,
     engines: Engines,
     _imprint: Imprint,
     _changes: Changes,
@@ -144,14 +144,14 @@ def house(
         _imprint.lay_down(settings.data_dir)
         _changes.is_any = False
     stats.forget()
-    doorbell.rings[:] = _imprint.rings
+    notifier.notifications[:] = _imprint.notifications
     engines.transcriber, engines.writer = FakeTranscriber(), FakeWriter()
     people = {
         name: Person(_imprint.ids[name], name, token, app.test_client())
         for name, token in _imprint.tokens.items()
     }
     with _speech():
-        yield House(people, doorbell, engines, lambda: _work(doorbell), dict(_imprint.ids))
+        yield House(people, notifier, engines, lambda: _work(notifier), dict(_imprint.ids))
     db.session.remove()
 
 
@@ -168,7 +168,7 @@ def _speech() -> Iterator[None]:
         yield
 
 
-def _work(doorbell: MemoryDoorbell) -> None:
-    while doorbell.rings:
-        _, job_id, _ = doorbell.rings.pop(0)
+def _work(notifier: MemoryJobNotifier) -> None:
+    while notifier.notifications:
+        _, job_id, _ = notifier.notifications.pop(0)
         runner.run(job_id)

@@ -15,7 +15,7 @@ from speakr.models import CalendarEvent, Recording
 from speakr.services import tokens, users
 from tests.conftest import Person, multipart, wav
 from tests.contract.shapes import ERROR, filled, unlike
-from tests.fakes import FakeTranscriber, FakeWriter, MemoryDoorbell
+from tests.fakes import FakeTranscriber, FakeWriter, MemoryJobNotifier
 
 V1 = "/api/v1"
 TARGET = "http://127.0.0.1:8765/"
@@ -35,7 +35,7 @@ class House:
     """People and the ids of their things, by name."""
 
     people: dict[str, Person]
-    doorbell: MemoryDoorbell
+    notifier: MemoryJobNotifier
     engines: Engines
     work: Callable[[], None]
     """Do all jobs that wait."""

@@ -22,7 +22,7 @@ class Imprint:
     files: dict[str, bytes]
     ids: dict[str, Any]
     tokens: dict[str, str]
-    rings: Sequence[Any]
+    notifications: Sequence[Any]
 
     def lay_down(self, folder: Path) -> None:
         """Make the database and the files what they were."""

@@ -62,7 +62,7 @@ def test_a_transcription(house: House, body: Any) -> None:
 
 
 def test_hints_reach_the_engine(house: House) -> None:
-    house.doorbell.rings.clear()
+    house.notifier.notifications.clear()
     check_queued(house, f"{R}/transcribe", {**HINTS, "language": ""}, "Transcription")
     house.work()
     hints = house.engines.transcriber.hints[-1]
@@ -77,7 +77,7 @@ def test_one_transcription_at_a_time(house: House) -> None:
 
 
 def test_a_summary(house: House) -> None:
-    house.doorbell.rings.clear()
+    house.notifier.notifications.clear()
     check_queued(house, f"{R}/summarize", {"custom_prompt": "In verse."}, "Summarization")
     assert house.make("GET", f"{R}/status")["status"] == "SUMMARIZING"
     house.work()
@@ -92,7 +92,7 @@ def test_a_summary_without_a_body(house: House) -> None:
 
 
 def test_prompts_of_tags_are_stacked_in_their_order(house: House) -> None:
-    house.doorbell.rings.clear()
+    house.notifier.notifications.clear()
     house.make("PUT", "/tags/{group_tag}", {"custom_prompt": "  List {{what}}. "})
     house.make("PUT", "/tags/{tag}", {"custom_prompt": "Name {{who}}."})
     tags = {"tag_ids[0]": "{group_tag}", "tag_ids[1]": "{tag}", "folder_id": "{folder}"}
@@ -103,7 +103,7 @@ def test_prompts_of_tags_are_stacked_in_their_order(house: House) -> None:
 
 
 def test_a_failed_transcription_says_why(house: House) -> None:
-    house.doorbell.rings.clear()
+    house.notifier.notifications.clear()
     told = house.upload().json
     _fail_for_good(house)
     house.work()
@@ -159,12 +159,12 @@ def test_what_the_engine_can_do(house: House) -> None:
 
 
 def test_models_that_may_be_asked_for(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    from speakr.backends import plugged
+    from speakr.backends import get_backends
     from speakr.services import engines
 
     settings = {"transcription_connector": "openai", "transcription_api_key": "a key"}
-    backends = replace(plugged(), settings=replace(plugged().settings, **settings))
-    monkeypatch.setattr(engines, "plugged", lambda: backends)
+    backends = replace(get_backends(), settings=replace(get_backends().settings, **settings))
+    monkeypatch.setattr(engines, "get_backends", lambda: backends)
     models = {"transcription_models": "m:The model", "transcription_model": "m"}
     house.make("PATCH", "/admin/settings", models, as_="root")
     offered = {"connector": "a", "models": [{"value": "m", "label": "The model"}], "default_model": "m"}

@@ -71,7 +71,7 @@ def test_what_a_form_can_say(house: House) -> None:
 
 
 def test_what_is_said_about_the_speech_reaches_the_engine(house: House) -> None:
-    house.doorbell.rings.clear()
+    house.notifier.notifications.clear()
     house.upload(
         wav(1.0),
         language="de",
@@ -88,7 +88,7 @@ def test_what_is_said_about_the_speech_reaches_the_engine(house: House) -> None:
 
 
 def test_numbers_that_are_none_count_as_absent(house: House) -> None:
-    house.doorbell.rings.clear()
+    house.notifier.notifications.clear()
     told = house.upload(wav(1.0), min_speakers="two", max_speakers="")
     assert told.status_code == 202
     house.work()
@@ -97,7 +97,7 @@ def test_numbers_that_are_none_count_as_absent(house: House) -> None:
 
 
 def test_the_first_tag_speaks_where_the_form_is_silent(house: House) -> None:
-    house.doorbell.rings.clear()
+    house.notifier.notifications.clear()
     house.upload(wav(1.0), tag_id="{tag}", max_speakers=3)
     house.work()
     hints = house.engines.transcriber.hints[-1]

@@ -68,7 +68,7 @@ IN_ORDER = [
 @pytest.fixture
 def listening(house: House) -> House:
     """A house with a webhook that hears everything, and no work waiting."""
-    house.doorbell.rings.clear()
+    house.notifier.notifications.clear()
     house.ids["all"] = house.make("POST", "/webhooks", {**HOOK, "events": EVENT_TYPES})["id"]
     return house
 

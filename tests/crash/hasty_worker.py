@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import speakr.connectors.openai_client
 import speakr.media.speech  # noqa: F401 - see above
-from speakr.app import create_house
+from speakr.app import create_core_app
 from speakr.backends import connect
 from speakr.connectors.transcription.base import AudioChunk, OnSegment
 from speakr.connectors.transcription.embedded import EmbeddedConnector
@@ -44,7 +44,7 @@ class HastyConnector(OpenAIConnector):
 def main() -> None:
     settings = Settings.from_env()
     plugs = replace(connect(settings), make_transcriber=lambda: HastyConnector(settings))
-    work(create_house(settings, plugs))
+    work(create_core_app(settings, plugs))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Redis rings bells. When it dies, with its data or without, no work is lost and none is done again."""
+"""Redis carries wake-ups. When it dies, with its data or without, no work is lost and none is done again."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from speakr.jobs import runner, transcribe
 from speakr.schema import upgrade
 from speakr.services import tokens, users
 from speakr.settings import Settings
-from tests.fakes import FakeTranscriber, FakeWriter, MemoryDoorbell
+from tests.fakes import FakeTranscriber, FakeWriter, MemoryJobNotifier
 
 PASSWORD = "correct horse battery"
 
@@ -49,25 +49,25 @@ def settings(settings: Settings) -> Settings:
 
 @pytest.fixture
 def backends(
-    settings: Settings, doorbell: MemoryDoorbell, transcriber: FakeTranscriber, writer: FakeWriter
+    settings: Settings, notifier: MemoryJobNotifier, transcriber: FakeTranscriber, writer: FakeWriter
 ) -> Backends:
-    """Real but for who hears and writes, and with a doorbell that remembers."""
+    """Real but for who hears and writes, and with a notifier that remembers."""
     return replace(
         plumbing.connect(settings),
-        doorbell=doorbell,
+        notifier=notifier,
         make_transcriber=lambda: transcriber,
         make_writer=lambda: writer,
     )
 
 
 @pytest.fixture
-def work(app: Flask, doorbell: MemoryDoorbell, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+def work(app: Flask, notifier: MemoryJobNotifier, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Do all work that is waiting, here and now."""
     monkeypatch.setattr(transcribe, "find_speech", lambda _: [Span(0.1, 0.4), Span(0.5, 0.9)])
 
     def answer_all() -> None:
-        while doorbell.rings:
-            _, job_id, _ = doorbell.rings.pop(0)
+        while notifier.notifications:
+            _, job_id, _ = notifier.notifications.pop(0)
             runner.run(job_id)
 
     return answer_all

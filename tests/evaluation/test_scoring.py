@@ -139,8 +139,8 @@ def test_the_equal_error_rate_is_where_both_errors_meet() -> None:
     assert equal_error_rate(same[:3], other)[0] == 0
 
 
-def voices(*likeness: Sequence[float]) -> list[Utterance]:
-    return [Utterance(np.array(each, np.float32) / np.linalg.norm(each), 8.0) for each in likeness]
+def voices(*similarity: Sequence[float]) -> list[Utterance]:
+    return [Utterance(np.array(each, np.float32) / np.linalg.norm(each), 8.0) for each in similarity]
 
 
 def test_people_are_known_and_strangers_are_not() -> None:

@@ -24,7 +24,7 @@ from speakr.models import CalendarEvent, Notice, Segment
 from speakr.services import tokens, users
 from speakr.settings import Settings
 from tests.conftest import multipart, wav
-from tests.fakes import FakeTranscriber, FakeWriter, MemoryDoorbell, MemoryLiveFeed
+from tests.fakes import FakeTranscriber, FakeWriter, MemoryJobNotifier, MemoryLiveFeed
 
 V1 = "/api/v1"
 HOW_MANY = 12
@@ -73,8 +73,8 @@ class House:
 
 def furnish(settings: Settings) -> House:
     """Fill an empty database."""
-    doorbell = MemoryDoorbell()
-    with _app(settings, doorbell) as app:
+    notifier = MemoryJobNotifier()
+    with _app(settings, notifier) as app:
         with unit_of_work():
             root = users.create(username="root", is_admin=True)
             kept, token = tokens.create(root.id, scopes=frozenset(Scope))
@@ -93,7 +93,7 @@ def furnish(settings: Settings) -> House:
         house.several("webhook_id", "/webhooks", HOOK)
         house.ids["delivery_id"] = [house.make(f"/webhooks/{n}/test")["id"] for n in house.ids["webhook_id"]]
         _notices(house)
-        _recordings(house, doorbell)
+        _recordings(house, notifier)
         return house
 
 
@@ -113,7 +113,7 @@ def _notices(house: House) -> None:
         house.ids["notice_id"] = [notice.id for notice in told]
 
 
-def _recordings(house: House, doorbell: MemoryDoorbell) -> None:
+def _recordings(house: House, notifier: MemoryJobNotifier) -> None:
     ids = house.ids
     ids["recording_id"], ids["share_id"] = [], []
     for n in range(HOW_MANY):
@@ -123,9 +123,9 @@ def _recordings(house: House, doorbell: MemoryDoorbell) -> None:
         made = house.make("/recordings/upload", data=form, content_type=kind)["id"]
         ids["recording_id"].append(made)
         if n not in {CANCELLED, *WAITING}:
-            while doorbell.rings:
-                runner.run(doorbell.rings.pop(0)[1])
-        doorbell.rings.clear()
+            while notifier.notifications:
+                runner.run(notifier.notifications.pop(0)[1])
+        notifier.notifications.clear()
         with unit_of_work() as session:
             session.add(CalendarEvent(recording_id=made, title="Lunch", start_at=now(), end_at=now()))
             spoken = session.scalars(select(Segment).where(Segment.recording_id == made))
@@ -141,16 +141,16 @@ def _recordings(house: House, doorbell: MemoryDoorbell) -> None:
 
 
 @contextmanager
-def _app(settings: Settings, doorbell: MemoryDoorbell) -> Iterator[Flask]:
-    plugged = replace(
+def _app(settings: Settings, notifier: MemoryJobNotifier) -> Iterator[Flask]:
+    get_backends = replace(
         backends.connect(settings),
-        doorbell=doorbell,
+        notifier=notifier,
         live=MemoryLiveFeed(),
         make_transcriber=FakeTranscriber,
         make_writer=FakeWriter,
     )
-    app = create_app(settings, plugged)
-    runner.move_in(app)
+    app = create_app(settings, get_backends)
+    runner.bind_app(app)
     spans = [Span(float(second), second + 0.9) for second in range(0, 5, 2)]
     with app.app_context(), mock.patch.object(transcribe, "find_speech", return_value=spans):
         try:
@@ -158,5 +158,5 @@ def _app(settings: Settings, doorbell: MemoryDoorbell) -> Iterator[Flask]:
         finally:
             db.session.remove()
             db.engine.dispose()
-            plugged.redis.close()
-            plugged.memory.close()
+            get_backends.redis.close()
+            get_backends.memory.close()

@@ -11,7 +11,7 @@ from speakr.domain.transcript import Span
 from speakr.jobs import runner, transcribe
 from speakr.queue import ROUTES
 from tests.conftest import Person
-from tests.fakes import MemoryDoorbell
+from tests.fakes import MemoryJobNotifier
 
 
 @pytest.fixture
@@ -25,13 +25,13 @@ def speech(monkeypatch: pytest.MonkeyPatch) -> list[Span]:
 
 
 @pytest.fixture
-def work(app: Flask, doorbell: MemoryDoorbell) -> Callable[[], int]:
-    """Answer every ring, including those that answering causes; return how many there were."""
+def work(app: Flask, notifier: MemoryJobNotifier) -> Callable[[], int]:
+    """Answer every notification, including those that answering causes; return how many there were."""
 
     def answer_all() -> int:
         answered = 0
-        while doorbell.rings:
-            kind, job_id, _ = doorbell.rings.pop(0)
+        while notifier.notifications:
+            kind, job_id, _ = notifier.notifications.pop(0)
             assert kind in ROUTES
             runner.run(job_id)
             answered += 1

@@ -14,10 +14,10 @@ from speakr.domain.errors import ClaimLost, ConnectorRejected, ConnectorUnavaila
 from speakr.domain.jobs import ChunkState, JobKind, JobState
 from speakr.jobs import runner
 from speakr.models import Job, JobChunk, Recording, Segment, UnwantedBlob
-from speakr.services import mending
+from speakr.services import maintenance
 from speakr.services.jobs import chunks, claims, recovery
 from tests.conftest import Person, wav
-from tests.fakes import FakeTranscriber, MemoryDoorbell
+from tests.fakes import FakeTranscriber, MemoryJobNotifier
 from tests.jobs.looking import event_types, job_of
 
 # -- dying
@@ -76,12 +76,12 @@ def test_a_dead_horse_is_seen_at_once_and_its_chunk_goes_on(
 def test_an_expired_lease_is_taken_back_and_a_live_one_is_not(app: Flask, recorded: int) -> None:
     job_id = job_of(recorded).id
     claimed(job_id)
-    mending.mend()
+    maintenance.run_maintenance()
     assert job_of(recorded).state is JobState.RUNNING
     with unit_of_work() as session:
         job = session.get_one(Job, job_id)
         job.lease_expires_at = job.created_at
-    mending.mend()
+    maintenance.run_maintenance()
     job = job_of(recorded)
     assert (job.state, job.losses, job.crashes) == (JobState.QUEUED, 1, 0)
 
@@ -93,12 +93,12 @@ def test_renewing_keeps_what_a_worker_holds(app: Flask, recorded: int) -> None:
         job = session.get_one(Job, job_id)
         job.lease_expires_at = job.created_at
     recovery.renew("w1")
-    mending.mend()
+    maintenance.run_maintenance()
     assert job_of(recorded).state is JobState.RUNNING
 
 
 def test_poison_is_set_aside_after_three_crashes_and_the_queue_moves_on(
-    app: Flask, alice: Person, recorded: int, upload, work, doorbell: MemoryDoorbell
+    app: Flask, alice: Person, recorded: int, upload, work, notifier: MemoryJobNotifier
 ) -> None:
     job_id = job_of(recorded).id
     for _ in range(3):
@@ -132,21 +132,21 @@ def test_crashes_with_progress_in_between_are_forgiven(app: Flask, recorded: int
     assert job_of(recorded).state is JobState.RUNNING
 
 
-def test_a_lost_bell_is_rung_again(app: Flask, recorded: int, doorbell: MemoryDoorbell) -> None:
+def test_a_lost_bell_is_rung_again(app: Flask, recorded: int, notifier: MemoryJobNotifier) -> None:
     job_id = job_of(recorded).id
-    doorbell.rings.clear()
-    mending.mend()
-    assert doorbell.rings == [], "it was rung again although it may still be on its way"
+    notifier.notifications.clear()
+    maintenance.run_maintenance()
+    assert notifier.notifications == [], "it was notified again although it may still be on its way"
     with unit_of_work() as session:
         job = session.get_one(Job, job_id)
         job.rung_at = job.created_at.replace(year=2020)
-    mending.mend()
-    assert doorbell.rings == [(JobKind.TRANSCRIBE, job_id, 2)]
+    maintenance.run_maintenance()
+    assert notifier.notifications == [(JobKind.TRANSCRIBE, job_id, 2)]
     with unit_of_work() as session:
         job = session.get_one(Job, job_id)
         job.rung_at = job.created_at.replace(year=2020)
-    mending.mend()
-    assert len(doorbell.rings) == 1, "a bell that still waits in the queue was rung again"
+    maintenance.run_maintenance()
+    assert len(notifier.notifications) == 1, "a job whose notification still waits was notified again"
 
 
 def test_a_recording_deleted_while_it_is_heard_stops_the_work(
@@ -163,7 +163,7 @@ def test_a_recording_deleted_while_it_is_heard_stops_the_work(
     assert db.session.scalars(select(Recording)).all() == []
     assert db.session.scalars(select(Segment)).all() == []
     assert event_types()[-1] == "recording.deleted"
-    mending.mend()
+    maintenance.run_maintenance()
     assert db.session.scalars(select(UnwantedBlob)).all() == []
     assert list(backends.storage.keys("audio")) == list(backends.storage.keys("pcm")) == []
 
@@ -172,10 +172,10 @@ def test_a_recording_deleted_while_it_is_heard_stops_the_work(
 
 
 def test_a_helper_takes_chunks_and_the_owner_puts_all_together(
-    app: Flask, alice: Person, recorded: int, transcriber: FakeTranscriber, doorbell: MemoryDoorbell
+    app: Flask, alice: Person, recorded: int, transcriber: FakeTranscriber, notifier: MemoryJobNotifier
 ) -> None:
     job_id = job_of(recorded).id
-    doorbell.rings.clear()
+    notifier.notifications.clear()
 
     def help_once(_chunk: object) -> None:
         transcriber.before = None

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from speakr import backends as plumbing
-from speakr.backends import plugged
+from speakr.backends import get_backends
 from speakr.db import db, release, unit_of_work
 from speakr.domain.clock import now
 from speakr.domain.errors import ConnectorRejected, ConnectorUnavailable
@@ -18,11 +18,11 @@ from speakr.domain.jobs import JobKind, JobState
 from speakr.jobs import runner
 from speakr.models import Job, RecordingPassage, Segment
 from speakr.queue import LANGUAGE, MEANING, QUEUES, ROUTES, SPEECH
-from speakr.services import mending, passages
+from speakr.services import maintenance, passages
 from speakr.settings import Settings
 from tests.api.library import embed_all, say, write
 from tests.conftest import Person
-from tests.fakes import FakeEmbedder, MemoryDoorbell
+from tests.fakes import FakeEmbedder, MemoryJobNotifier
 from tests.jobs.looking import job_of
 
 Work = Callable[[], int]
@@ -82,7 +82,7 @@ def test_it_is_the_last_that_workers_look_for() -> None:
     assert {ROUTES[kind][0] for kind in JobKind if kind is not JobKind.EMBED} == {LANGUAGE, SPEECH}
 
 
-def test_nobody_waits_in_line_behind_it(alice: Person, upload: Callable, doorbell: MemoryDoorbell) -> None:
+def test_nobody_waits_in_line_behind_it(alice: Person, upload: Callable, notifier: MemoryJobNotifier) -> None:
     write(alice, "The dog")
     assert passages.queue_missing() == 1
     recording = upload(alice).json["id"]
@@ -113,8 +113,8 @@ def test_a_model_that_fails_holds_nothing_up(
 def test_without_a_model_nothing_is_queued(
     alice: Person, recorded: int, work: Work, monkeypatch: pytest.MonkeyPatch, count_statements: Callable
 ) -> None:
-    off = replace(plugged(), settings=replace(plugged().settings, embedding_model=""))
-    plumbing.plug_in(off)
+    off = replace(get_backends(), settings=replace(get_backends().settings, embedding_model=""))
+    plumbing.set_backends(off)
     work()
     release()
     kinds = db.session.scalars(select(Job.kind).where(Job.recording_id == recorded)).all()
@@ -131,11 +131,11 @@ def test_without_a_model_nothing_is_queued(
     assert alice.get("/api/v1/search?q=heard").json["mode_used"] == "words"
 
 
-def test_a_job_that_outlives_the_model_fails(alice: Person, doorbell: MemoryDoorbell) -> None:
+def test_a_job_that_outlives_the_model_fails(alice: Person, notifier: MemoryJobNotifier) -> None:
     recording = write(alice, "The dog")
     passages.queue_missing()
-    plumbing.plug_in(replace(plugged(), make_embedder=lambda: None))
-    runner.run(doorbell.rings.pop()[1])
+    plumbing.set_backends(replace(get_backends(), make_embedder=lambda: None))
+    runner.run(notifier.notifications.pop()[1])
     job = job_of(recording, JobKind.EMBED)
     assert (job.state, job.error_code) == (JobState.FAILED, "no_embedding_model")
 
@@ -151,14 +151,14 @@ def replace_transcript(recording_id: int, *said: str) -> None:
 
 
 def test_a_new_transcript_is_embedded_anew_and_the_old_one_not_found(
-    alice: Person, recorded: int, work: Work, doorbell: MemoryDoorbell, embedder: FakeEmbedder
+    alice: Person, recorded: int, work: Work, notifier: MemoryJobNotifier, embedder: FakeEmbedder
 ) -> None:
     work()
     last_before = passages_of(recorded)[0].last_segment_id
     assert alice.post(f"/api/v1/recordings/{recorded}/transcribe", json={}).status_code == 200
     found = []
-    while doorbell.rings:
-        kind, job_id, _ = doorbell.rings.pop(0)
+    while notifier.notifications:
+        kind, job_id, _ = notifier.notifications.pop(0)
         if kind is JobKind.EMBED:
             found.append(alice.get("/api/v1/search?q=heard&mode=meaning").json["results"])
         runner.run(job_id)
@@ -171,61 +171,63 @@ def test_a_new_transcript_is_embedded_anew_and_the_old_one_not_found(
 
 
 def test_only_what_is_new_is_asked_about(
-    alice: Person, doorbell: MemoryDoorbell, embedder: FakeEmbedder
+    alice: Person, notifier: MemoryJobNotifier, embedder: FakeEmbedder
 ) -> None:
     long = [f"{animal} " * 100 for animal in ("dog", "cat", "walrus")]
     recording = write(alice, *long)
-    embed_all(doorbell)
+    embed_all(notifier)
     assert [len(texts) for texts in embedder.asked] == [3]
     vectors = [passage.vector for passage in passages_of(recording)]
     replace_transcript(recording, long[0], "budget " * 100, long[2], long[0])
     with unit_of_work() as session:
         session.query(Job).delete()
-    embed_all(doorbell)
+    embed_all(notifier)
     assert embedder.asked[1:] == [["budget " * 99 + "budget"]]
     again = [passage.vector for passage in passages_of(recording)]
     assert (again[0], again[2], again[3]) == (vectors[0], vectors[2], vectors[0])
 
 
 def test_a_model_with_other_dimensions_is_asked_about_all(
-    alice: Person, doorbell: MemoryDoorbell, embedder: FakeEmbedder
+    alice: Person, notifier: MemoryJobNotifier, embedder: FakeEmbedder
 ) -> None:
     recording = write(alice, "dog " * 100, "cat " * 100)
-    embed_all(doorbell)
+    embed_all(notifier)
     replace_transcript(recording, "dog " * 100, "budget " * 100)
     with unit_of_work() as session:
         session.query(Job).delete()
     embedder.dimensions = 9
-    embed_all(doorbell)
+    embed_all(notifier)
     assert [len(passage.vector) for passage in passages_of(recording)] == [18, 18]
 
 
 def test_a_transcript_replaced_meanwhile_is_not_given_the_old_ones_passages(
-    alice: Person, doorbell: MemoryDoorbell, embedder: FakeEmbedder
+    alice: Person, notifier: MemoryJobNotifier, embedder: FakeEmbedder
 ) -> None:
     recording = write(alice, "The dog")
     passages.queue_missing()
     embedder.before = lambda _: replace_transcript(recording, "The cat")
-    runner.run(doorbell.rings.pop()[1])
+    runner.run(notifier.notifications.pop()[1])
     job = job_of(recording, JobKind.EMBED)
     assert (job.state, job.error_code) == (JobState.QUEUED, "transcript_replaced")
     assert passages_of(recording) == []
 
 
 def test_a_recording_deleted_meanwhile_leaves_nothing(
-    alice: Person, doorbell: MemoryDoorbell, embedder: FakeEmbedder
+    alice: Person, notifier: MemoryJobNotifier, embedder: FakeEmbedder
 ) -> None:
     recording = write(alice, "The dog")
     passages.queue_missing()
     embedder.before = lambda _: alice.delete(f"/api/v1/recordings/{recording}")
-    runner.run(doorbell.rings.pop()[1])
+    runner.run(notifier.notifications.pop()[1])
     assert passages_of(recording) == []
 
 
-def test_a_job_run_twice_stores_once(alice: Person, doorbell: MemoryDoorbell, embedder: FakeEmbedder) -> None:
+def test_a_job_run_twice_stores_once(
+    alice: Person, notifier: MemoryJobNotifier, embedder: FakeEmbedder
+) -> None:
     recording = write(alice, "The dog")
     passages.queue_missing()
-    _, job_id, _ = doorbell.rings.pop()
+    _, job_id, _ = notifier.notifications.pop()
     embedder.before = lambda _: runner.run(job_id)
     runner.run(job_id)
     assert len(embedder.asked) == 1
@@ -236,30 +238,34 @@ def test_a_job_run_twice_stores_once(alice: Person, doorbell: MemoryDoorbell, em
 
 
 @pytest.fixture
-def mend(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+def run_maintenance(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     def now_and_not_later() -> None:
-        monkeypatch.setattr(mending, "_next_passages", 0.0)
-        mending.mend()
+        monkeypatch.setattr(maintenance, "_next_passages", 0.0)
+        maintenance.run_maintenance()
 
     return now_and_not_later
 
 
 def test_old_recordings_are_queued_a_few_at_a_time_the_newest_first(
-    alice: Person, bob: Person, doorbell: MemoryDoorbell, mend: Callable, monkeypatch: pytest.MonkeyPatch
+    alice: Person,
+    bob: Person,
+    notifier: MemoryJobNotifier,
+    run_maintenance: Callable,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(passages, "MAX_WAITING", 2)
     made = [write(person, "The dog") for person in (alice, bob, alice)]
     write(alice, has_transcription=False)
-    mend()
-    assert len(doorbell.rings) == 2
-    mend()
-    assert len(doorbell.rings) == 2, "what waits is enough"
-    embed_all(doorbell)
+    run_maintenance()
+    assert len(notifier.notifications) == 2
+    run_maintenance()
+    assert len(notifier.notifications) == 2, "what waits is enough"
+    embed_all(notifier)
     for _ in range(2):
-        while doorbell.rings:
-            runner.run(doorbell.rings.pop(0)[1])
-        mend()
-    assert doorbell.rings == []
+        while notifier.notifications:
+            runner.run(notifier.notifications.pop(0)[1])
+        run_maintenance()
+    assert notifier.notifications == []
     assert [len(passages_of(recording)) for recording in made] == [1, 1, 1]
     jobs = db.session.scalars(select(Job.recording_id).order_by(Job.id)).all()
     assert sorted(jobs) == made
@@ -267,10 +273,10 @@ def test_old_recordings_are_queued_a_few_at_a_time_the_newest_first(
 
 
 def test_a_transcript_without_a_word_is_looked_at_once(
-    alice: Person, doorbell: MemoryDoorbell, embedder: FakeEmbedder
+    alice: Person, notifier: MemoryJobNotifier, embedder: FakeEmbedder
 ) -> None:
     recording = write(alice, " ", "")
-    embed_all(doorbell)
+    embed_all(notifier)
     with unit_of_work() as session:
         session.query(Job).delete()
     assert passages.queue_missing() == 0
@@ -279,13 +285,13 @@ def test_a_transcript_without_a_word_is_looked_at_once(
 
 
 def test_after_a_failure_old_recordings_wait_and_are_tried_again(
-    alice: Person, doorbell: MemoryDoorbell, embedder: FakeEmbedder
+    alice: Person, notifier: MemoryJobNotifier, embedder: FakeEmbedder
 ) -> None:
     first, second = write(alice, "The dog"), write(alice, "The cat")
     passages.queue_missing()
     embedder.before = fail(ConnectorRejected("bad key"))
-    while doorbell.rings:
-        runner.run(doorbell.rings.pop(0)[1])
+    while notifier.notifications:
+        runner.run(notifier.notifications.pop(0)[1])
     write(alice, "The walrus")
     assert passages.queue_missing() == 0
     with unit_of_work() as session:
@@ -294,21 +300,23 @@ def test_after_a_failure_old_recordings_wait_and_are_tried_again(
     with unit_of_work() as session:
         session.query(Job).update({"queued_at": now() - timedelta(minutes=61)})
     embedder.before = lambda _: None
-    embed_all(doorbell)
+    embed_all(notifier)
     assert len(passages_of(first)) == len(passages_of(second)) == 1
     of_first = db.session.scalars(select(Job.state).where(Job.recording_id == first)).all()
     assert of_first == [JobState.SUCCEEDED], "of tries that failed only the last is kept"
 
 
 def test_another_model_embeds_everything_anew(
-    alice: Person, doorbell: MemoryDoorbell, embedder: FakeEmbedder
+    alice: Person, notifier: MemoryJobNotifier, embedder: FakeEmbedder
 ) -> None:
     recording = write(alice, "The dog")
-    embed_all(doorbell)
+    embed_all(notifier)
     with unit_of_work() as session:
         session.query(Job).delete()
-    plumbing.plug_in(replace(plugged(), settings=replace(plugged().settings, embedding_model="fake-2")))
+    plumbing.set_backends(
+        replace(get_backends(), settings=replace(get_backends().settings, embedding_model="fake-2"))
+    )
     embedder.model = "fake-2"
-    embed_all(doorbell)
+    embed_all(notifier)
     assert [passage.model for passage in passages_of(recording)] == ["fake-2"]
     assert len(embedder.asked) == 2

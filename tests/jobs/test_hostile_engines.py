@@ -142,9 +142,9 @@ def test_an_engine_that_turns_bad_loses_nothing(
 
 
 def forget_what_is_known_of_engines() -> None:
-    from speakr.backends import plugged
+    from speakr.backends import get_backends
 
-    plugged().redis.flushdb()
+    get_backends().redis.flushdb()
 
 
 def test_an_engine_that_dies_half_way_is_replaced_by_the_second(
@@ -167,9 +167,9 @@ def test_an_engine_that_dies_half_way_is_replaced_by_the_second(
 def test_a_chunk_that_is_too_large_is_sent_in_pieces(
     recorded: int, work: Callable[[], int], first: Engine, monkeypatch: pytest.MonkeyPatch
 ):
-    from speakr.jobs import hearing
+    from speakr.jobs import recognition
 
-    monkeypatch.setattr(hearing, "MIN_PIECE_SECONDS", 0.2)
+    monkeypatch.setattr(recognition, "MIN_PIECE_SECONDS", 0.2)
     answer = first.answer
     first.fake.answer = lambda request: Reply(413) if len(request.body) > 25_000 else answer(request)
     work()

@@ -13,7 +13,7 @@ from speakr.jobs import runner
 from speakr.models import Delivery, Job, JobChunk
 from speakr.services import unwanted_blobs, users
 from tests.conftest import Person
-from tests.fakes import FakeTranscriber, FakeWriter, MemoryDoorbell
+from tests.fakes import FakeTranscriber, FakeWriter, MemoryJobNotifier
 from tests.jobs.looking import event_types, job_of
 
 
@@ -180,13 +180,13 @@ def test_a_failed_summary_leaves_the_old_one_and_a_complete_recording(
     assert event_types()[-1] == "recording.summary.failed"
 
 
-def test_asking_twice_queues_once(alice: Person, recorded: int, work, doorbell: MemoryDoorbell) -> None:
+def test_asking_twice_queues_once(alice: Person, recorded: int, work, notifier: MemoryJobNotifier) -> None:
     work()
     first = alice.post(f"/api/v1/recordings/{recorded}/transcribe", json={}).json
     second = alice.post(f"/api/v1/recordings/{recorded}/transcribe", json={"language": "de"}).json
     assert first["job_id"] == second["job_id"]
     assert isinstance(first["job_id"], str)
-    assert len(doorbell.rings) == 1
+    assert len(notifier.notifications) == 1
 
 
 def test_two_rings_do_the_work_once(app: Flask, recorded: int, transcriber: FakeTranscriber) -> None:

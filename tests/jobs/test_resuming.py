@@ -20,14 +20,14 @@ from speakr.backends import Backends
 from speakr.db import db, release, unit_of_work
 from speakr.domain.errors import ConnectorUnavailable
 from speakr.domain.jobs import JobKind, JobState
-from speakr.jobs import lifelines, runner, scratch, transcribe
+from speakr.jobs import runner, scratch, transcribe, worker_locks
 from speakr.models import Job, JobChunk
-from speakr.queue import HELP, SPEECH, RedisDoorbell
-from speakr.services import mending
+from speakr.queue import HELP, SPEECH, RedisJobNotifier
+from speakr.services import maintenance
 from speakr.services.jobs import chunks, claims, recovery
 from speakr.storage.base import StorageFull
 from tests.conftest import Person
-from tests.fakes import FakeTranscriber, MemoryDoorbell
+from tests.fakes import FakeTranscriber, MemoryJobNotifier
 from tests.jobs.looking import event_types, job_of
 from tests.servers import RedisServer
 
@@ -69,19 +69,19 @@ def test_what_a_horse_left_behind_is_not_prolonged_with_what_the_next_one_holds(
     app: Flask, recorded: int
 ) -> None:
     """The horses of one worker claim under names of their own."""
-    first, second = runner.claimant("w1", 11), runner.claimant("w1", 12)
+    first, second = runner.claim_owner("w1", 11), runner.claim_owner("w1", 12)
     job_id = job_of(recorded).id
     claimed(job_id, first)
     with unit_of_work() as session:
         job = session.get_one(Job, job_id)
         job.lease_expires_at = job.created_at
     recovery.renew(second)
-    mending.mend()
+    maintenance.run_maintenance()
     assert job_of(recorded).state is JobState.QUEUED
 
 
 def test_names_of_claimants_fit_their_column() -> None:
-    longest = runner.claimant(f"{'h' * 40}-{2**22}-{10**9 - 1}", 2**22)
+    longest = runner.claim_owner(f"{'h' * 40}-{2**22}-{10**9 - 1}", 2**22)
     assert len(longest) <= Job.__table__.c.worker.type.length
     assert len(longest) <= JobChunk.__table__.c.worker.type.length
 
@@ -101,7 +101,7 @@ def test_audio_decoded_for_a_recording_that_was_deleted_meanwhile_is_dropped(
 
     monkeypatch.setattr(transcribe, "decode", delete_meanwhile)
     work()
-    mending.mend()
+    maintenance.run_maintenance()
     assert list(backends.storage.keys("pcm")) == []
 
 
@@ -133,14 +133,16 @@ def queues(redis_process: RedisServer, redis_connection: Redis) -> Iterator[Redi
 
 
 def ids_in(redis_connection: Redis, queue: str) -> list[int]:
-    return [int(ring.decode().split("-")[1]) for ring in redis_connection.lrange(f"rq:queue:{queue}", 0, -1)]
+    return [
+        int(entry.decode().split("-")[1]) for entry in redis_connection.lrange(f"rq:queue:{queue}", 0, -1)
+    ]
 
 
 def test_a_job_that_was_interrupted_does_not_queue_behind_everybody_else(queues: Redis) -> None:
-    doorbell = RedisDoorbell(queues)
+    notifier = RedisJobNotifier(queues)
     for job_id in (2, 3):
-        doorbell.ring(JobKind.TRANSCRIBE, job_id, 1)
-    doorbell.ring(JobKind.TRANSCRIBE, 1, 2)
+        notifier.notify(JobKind.TRANSCRIBE, job_id, 1)
+    notifier.notify(JobKind.TRANSCRIBE, 1, 2)
     assert ids_in(queues, SPEECH) == [1, 2, 3]
 
 
@@ -159,18 +161,18 @@ def test_lost_rings_come_back_in_the_order_of_the_queue(
     with unit_of_work() as session:
         for job in jobs:
             session.get_one(Job, job.id).rung_at = job.created_at.replace(year=2020)
-    real = replace(backends, doorbell=RedisDoorbell(queues))
+    real = replace(backends, notifier=RedisJobNotifier(queues))
     monkeypatch.setattr(plumbing, "_plugged", real)
-    mending.mend()
+    maintenance.run_maintenance()
     assert ids_in(queues, SPEECH) == [job.id for job in jobs]
 
 
 def test_calls_for_help_that_wait_are_enough(queues: Redis) -> None:
-    doorbell = RedisDoorbell(queues)
+    notifier = RedisJobNotifier(queues)
     for _ in range(3):
-        doorbell.ring_helpers(7, 1, 2)
+        notifier.notify_helpers(7, 1, 2)
     assert ids_in(queues, HELP) == [7, 7]
-    assert doorbell.depth() == 0, "a call for help is not work that others wait for"
+    assert notifier.depth() == 0, "a call for help is not work that others wait for"
 
 
 # -- help
@@ -184,40 +186,40 @@ def cut_in_ten(job_id: int, worker: str = "owner") -> claims.Claim:
 
 
 def test_help_is_called_for_again_while_chunks_wait(
-    app: Flask, recorded: int, doorbell: MemoryDoorbell
+    app: Flask, recorded: int, notifier: MemoryJobNotifier
 ) -> None:
     job_id = job_of(recorded).id
     held = cut_in_ten(job_id)
     with unit_of_work():
         chunks.claim_next(job_id, "owner")
-    doorbell.rings.clear()
-    mending.mend()
-    assert doorbell.helper_rings == [(job_id, held.fence, 1)], "two workers, one of them idle"
+    notifier.notifications.clear()
+    maintenance.run_maintenance()
+    assert notifier.helper_rings == [(job_id, held.fence, 1)], "two workers, one of them idle"
 
 
 def test_no_help_is_called_for_while_all_are_at_work_or_others_wait(
-    app: Flask, recorded: int, doorbell: MemoryDoorbell
+    app: Flask, recorded: int, notifier: MemoryJobNotifier
 ) -> None:
     job_id = job_of(recorded).id
     cut_in_ten(job_id)
-    mending.mend()
-    assert doorbell.rings, "the ring of the upload still waits in this test"
-    assert doorbell.helper_rings == []
-    doorbell.rings.clear()
+    maintenance.run_maintenance()
+    assert notifier.notifications, "the notification of the upload still waits in this test"
+    assert notifier.helper_rings == []
+    notifier.notifications.clear()
     for worker in ("owner", "helper"):
         with unit_of_work():
             chunks.claim_next(job_id, worker)
-    mending.mend()
-    assert doorbell.helper_rings == []
+    maintenance.run_maintenance()
+    assert notifier.helper_rings == []
 
 
 def test_no_help_is_called_for_when_every_chunk_is_taken(
-    app: Flask, recorded: int, work: Callable[[], int], doorbell: MemoryDoorbell
+    app: Flask, recorded: int, work: Callable[[], int], notifier: MemoryJobNotifier
 ) -> None:
     work()
-    doorbell.helper_rings.clear()
-    mending.mend()
-    assert doorbell.helper_rings == []
+    notifier.helper_rings.clear()
+    maintenance.run_maintenance()
+    assert notifier.helper_rings == []
     assert db.session.scalars(select(JobChunk.id)).all()
 
 
@@ -245,12 +247,12 @@ def test_what_a_killed_horse_left_behind_is_swept(app: Flask) -> None:
     assert not left.exists()
 
 
-# -- lifelines
+# -- worker_locks
 
 
 def test_what_a_dead_worker_held_is_taken_back_and_nobody_else_s(app: Flask, recorded: int) -> None:
     job_id = job_of(recorded).id
-    claimed(job_id, runner.claimant("host-1-2", 3))
+    claimed(job_id, runner.claim_owner("host-1-2", 3))
     for stranger in ("host-1-", "host-1-20", "host_1_2", "%"):
         recovery.worker_died(stranger)
     assert job_of(recorded).state is JobState.RUNNING
@@ -261,26 +263,26 @@ def test_what_a_dead_worker_held_is_taken_back_and_nobody_else_s(app: Flask, rec
 
 def test_a_lifeline_tells_when_its_worker_is_dead() -> None:
     program = (
-        "import os, sys; from speakr.jobs import lifelines, scratch; from pathlib import Path\n"
+        "import os, sys; from speakr.jobs import worker_locks, scratch; from pathlib import Path\n"
         "scratch.parent = lambda: Path(sys.argv[1])\n"
-        "lifelines.hold('killed'); print('held', flush=True); sys.stdin.read()\n"
+        "worker_locks.hold('killed'); print('held', flush=True); sys.stdin.read()\n"
     )
     command = [sys.executable, "-c", program, str(scratch.parent())]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as worker:
         assert worker.stdout is not None
         assert worker.stdout.readline() == b"held\n"
-        assert list(lifelines.of_the_dead()) == []
+        assert list(worker_locks.stale()) == []
         worker.kill()
-    for name in lifelines.of_the_dead():
+    for name in worker_locks.stale():
         assert name == "killed"
         break  # what it held could not be taken back
-    assert list(lifelines.of_the_dead()) == ["killed"]
-    assert list(lifelines.of_the_dead()) == []
+    assert list(worker_locks.stale()) == ["killed"]
+    assert list(worker_locks.stale()) == []
 
 
 def test_a_worker_that_stops_in_good_order_is_not_taken_for_dead() -> None:
-    lifelines.drop("w1", lifelines.hold("w1"))
-    assert list(lifelines.of_the_dead()) == []
+    worker_locks.drop("w1", worker_locks.hold("w1"))
+    assert list(worker_locks.stale()) == []
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ from typing import Any
 from flask import Flask
 from sqlalchemy import insert
 
-from speakr.backends import plugged
+from speakr.backends import get_backends
 from speakr.db import Base, db, unit_of_work
 from speakr.domain.clock import now
 from speakr.domain.deliveries import DeliveryStatus
@@ -302,7 +302,7 @@ def _things(world: World, role: str, word: Any) -> dict[str, Any]:
 
 def _recording(user_id: int, word: Any, **more: Any) -> Recording:
     key = new_key("audio")
-    sink = plugged().storage.create(key)
+    sink = get_backends().storage.create(key)
     sink.write(wav(0.1))
     sink.commit()
     return Recording(

@@ -25,7 +25,7 @@ Run = Callable[..., Result]
 
 @pytest.fixture
 def run(app: Flask, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
-    """Run a command in this process with the settings of the test; the app of the test stays plugged in."""
+    """Run a command in this process with the settings of the test; the app of the test stays get_backends in."""
     for name, value in {
         "SPEAKR_SECRET_KEY": settings.secret_key,
         "SPEAKR_DATA": str(settings.data_dir),
@@ -34,7 +34,7 @@ def run(app: Flask, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iter
         "SPEAKR_LOG_LEVEL": "CRITICAL",
     }.items():
         monkeypatch.setenv(name, value)
-    before = plumbing.plugged()
+    before = plumbing.get_backends()
     handlers = logging.getLogger().handlers[:]
 
     def invoke(*arguments: str, typed: str = "") -> Result:
@@ -46,7 +46,7 @@ def run(app: Flask, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iter
         return made
 
     yield invoke
-    plumbing.plug_in(before)
+    plumbing.set_backends(before)
     logging.getLogger().handlers = handlers
 
 

@@ -81,6 +81,6 @@ def test_a_changed_or_missing_file_is_told(tmp_path: Path, monkeypatch: pytest.M
 
 def test_a_missing_package_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(weights.importlib.util, "find_spec", lambda _: None)
-    assert "requirements-models.txt" in (weights.complaint.__wrapped__() or "")
+    assert "requirements-models.txt" in (weights.unavailable_reason.__wrapped__() or "")
     monkeypatch.undo()
-    assert weights.complaint.__wrapped__() is None
+    assert weights.unavailable_reason.__wrapped__() is None

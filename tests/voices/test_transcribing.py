@@ -23,7 +23,7 @@ from speakr.models import JobChunk, Recording, RecordingSpeaker, RecordingVoice
 from speakr.services import users
 from speakr.settings import Settings
 from tests.conftest import Person
-from tests.fakes import FakeTranscriber, MemoryDoorbell
+from tests.fakes import FakeTranscriber, MemoryJobNotifier
 from tests.voices.conftest import Talk
 
 V1 = "/api/v1"
@@ -35,12 +35,12 @@ def settings(settings: Settings) -> Settings:
 
 
 @pytest.fixture
-def work(app: Flask, doorbell: MemoryDoorbell) -> Callable[[], None]:
+def work(app: Flask, notifier: MemoryJobNotifier) -> Callable[[], None]:
     """Do all work that is waiting; speech is found by the real model."""
 
     def answer_all() -> None:
-        while doorbell.rings:
-            runner.run(doorbell.rings.pop(0)[1])
+        while notifier.notifications:
+            runner.run(notifier.notifications.pop(0)[1])
 
     return answer_all
 
@@ -172,7 +172,7 @@ def test_the_number_of_speakers_is_heeded(alice: Person, transcribe, dialogue: T
 def test_without_the_model_everything_else_works(
     alice: Person, transcribe, dialogue: Talk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(weights, "complaint", lambda: "It is not installed.")
+    monkeypatch.setattr(weights, "unavailable_reason", lambda: "It is not installed.")
     capabilities = alice.get(f"{V1}/transcription").json["capabilities"]
     assert (capabilities["diarization"], capabilities["speaker_count_control"]) == (False, False)
     with capture_logs() as told:

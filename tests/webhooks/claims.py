@@ -6,7 +6,7 @@ from speakr.db import unit_of_work
 from speakr.services.deliveries import claiming, sending
 from speakr.services.deliveries.claiming import Dispatch
 from speakr.services.deliveries.sending import Outcome, Verdict
-from speakr.webhooks.pace import Pace
+from speakr.webhooks.rate_limiter import RateLimiter
 from speakr.webhooks.slots import Slots
 
 
@@ -20,7 +20,7 @@ def claim(count: int = 8) -> list[Dispatch]:
 
 def turn(running: dict[int, int], *, is_first: bool = False) -> list[Dispatch]:
     """Claim what a dispatcher would that has these deliveries under way (delivery -> webhook); add to them."""
-    slots = Slots(Pace(lambda: 0.0))
+    slots = Slots(RateLimiter(lambda: 0.0))
     for delivery_id, webhook_id in running.items():
         slots.take(delivery_id, webhook_id, "https://receiver.example/hook")
     with unit_of_work():

@@ -46,7 +46,7 @@ def settings(settings: Settings, tuned: dict[str, Any]) -> Settings:
 
 @pytest.fixture
 def backends(settings: Settings) -> Backends:
-    """Everything real but the live feed: the doorbell must ring through Redis."""
+    """Everything real but the live feed: the notifier must publish through Redis."""
     return replace(plumbing.connect(settings), live=MemoryLiveFeed())
 
 

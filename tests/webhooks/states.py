@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import select
 
-from speakr.backends import plugged
+from speakr.backends import get_backends
 from speakr.db import after_commit, db, release, unit_of_work
 from speakr.domain.deliveries import DUE_STATUSES
 from speakr.models import Delivery, Webhook
@@ -43,4 +43,4 @@ def hurry(webhook_id: int) -> None:
         for row in session.scalars(select(Delivery).where(Delivery.webhook_id == webhook_id)):
             if row.next_attempt_at is not None:
                 row.next_attempt_at = row.created_at
-        after_commit(plugged().doorbell.wake_dispatcher)
+        after_commit(get_backends().notifier.wake_dispatcher)

@@ -18,7 +18,7 @@ from speakr.domain.deliveries import DeliveryStatus
 from speakr.models import Webhook
 from speakr.services.deliveries import sending
 from speakr.services.deliveries.sending import Outcome
-from speakr.webhooks import ledger
+from speakr.webhooks import store
 from tests.webhooks.conftest import AddWebhook, Emit
 from tests.webhooks.dispatchers import ThreadedDispatcher, until
 from tests.webhooks.receiver import Receiver, reply
@@ -161,7 +161,7 @@ def test_claims_whose_commit_was_never_confirmed_are_found_again(
             lost.append(True)
             raise away()
 
-    monkeypatch.setattr(ledger, "unit_of_work", forgetful)
+    monkeypatch.setattr(store, "unit_of_work", forgetful)
     dispatcher.start()
     until(all_settled)
     assert lost

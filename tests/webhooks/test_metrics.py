@@ -18,7 +18,7 @@ from speakr.services.deliveries import claiming
 from speakr.services.deliveries.sending import Verdict
 from speakr.settings import Settings
 from speakr.telemetry.deliveries import BOUNDS, DeliveryCounts
-from speakr.webhooks import bell
+from speakr.webhooks import redis_wakeup
 from tests.webhooks.claims import claim, outcome, settle
 from tests.webhooks.conftest import AddWebhook, Emit
 from tests.webhooks.dispatchers import ThreadedDispatcher, until
@@ -43,7 +43,7 @@ def test_attempts_are_counted_with_how_long_they_took(
     emit: Emit,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(bell, "HEARTBEAT_SECONDS", 0.05)
+    monkeypatch.setattr(redis_wakeup, "HEARTBEAT_SECONDS", 0.05)
     add_webhook(receiver.url("/good"))
     add_webhook(receiver.url("/bad"))
     receiver.script("/good", reply(200, after=0.03))
@@ -77,7 +77,7 @@ def test_without_redis_there_are_metrics_all_the_same(
 ) -> None:
     add_webhook(URL)
     emit(2)
-    without = replace(plumbing.plugged(), redis=Redis.from_url("redis://127.0.0.1:1"))
+    without = replace(plumbing.get_backends(), redis=Redis.from_url("redis://127.0.0.1:1"))
     monkeypatch.setattr(plumbing, "_plugged", without)
     assert health.delivery_counts() == {}
     seen = samples(app)
@@ -111,14 +111,14 @@ def test_who_is_sent_nothing_is_neglected_and_who_has_much_waiting_is_not(
     hook = add_webhook(URL)
     emit(3)
     late(hook, 100)
-    assert 100 <= claiming.neglected_seconds() < 110
+    assert 100 <= claiming.starved_seconds() < 110
     first, *_ = claim(1)
     settle(outcome(first, Verdict.RETRY, retry_in_seconds=60.0))
-    assert claiming.neglected_seconds() < 10
+    assert claiming.starved_seconds() < 10
     assert claiming.oldest_due_seconds() >= 100
     with unit_of_work() as session:
         session.get_one(Webhook, hook).last_delivery_at = now() - timedelta(seconds=90)
-    assert 90 <= claiming.neglected_seconds() < 100
+    assert 90 <= claiming.starved_seconds() < 100
 
 
 def test_what_waits_for_the_one_before_it_is_not_due(add_webhook: AddWebhook, emit: Emit) -> None:
@@ -129,6 +129,6 @@ def test_what_waits_for_the_one_before_it_is_not_due(add_webhook: AddWebhook, em
     settle(outcome(first, Verdict.RETRY, retry_in_seconds=3600.0))
     with unit_of_work() as session:
         session.get_one(Webhook, hook).last_delivery_at = None
-    assert claiming.neglected_seconds() == claiming.oldest_due_seconds() == 0.0
+    assert claiming.starved_seconds() == claiming.oldest_due_seconds() == 0.0
     assert webhook(hook).enabled
     assert len(deliveries(hook)) == 3

@@ -17,10 +17,10 @@ from speakr.domain.notices import NoticeKind
 from speakr.domain.permissions import Actor
 from speakr.domain.webhooks import WhenPaused
 from speakr.models import Notice, User
-from speakr.services import mailing, mending, webhooks
+from speakr.services import mailing, maintenance, webhooks
 from speakr.services.deliveries.sending import Verdict
-from speakr.webhooks import postman
-from speakr.webhooks.postman import Postman
+from speakr.webhooks import mailer
+from speakr.webhooks.mailer import Mailer
 from tests.webhooks.claims import claim, outcome, settle
 from tests.webhooks.conftest import AddWebhook, Emit
 from tests.webhooks.dispatchers import ThreadedDispatcher, until
@@ -152,7 +152,7 @@ def test_a_pause_is_told_by_mail_once(
     add_webhook: AddWebhook, emit: Emit, mail_server: MailServer, address: str
 ) -> None:
     paused(add_webhook, emit)
-    man = Postman(mail_server.url, "speakr@server.example")
+    man = Mailer(mail_server.url, "speakr@server.example")
     man.deliver()
     man.deliver()
     ((to, letter),) = mail_server.letters
@@ -168,7 +168,7 @@ def test_many_pauses_in_a_short_time_are_one_letter_and_then_silence(
 ) -> None:
     paused(add_webhook, emit)
     paused(add_webhook, emit)
-    man = Postman(mail_server.url, "speakr@server.example")
+    man = Mailer(mail_server.url, "speakr@server.example")
     man.deliver()
     paused(add_webhook, emit)
     man.deliver()
@@ -205,7 +205,7 @@ def test_what_the_mail_server_refuses(
 ) -> None:
     paused(add_webhook, emit)
     mail_server.answers.update(answers)
-    Postman(mail_server.url, "speakr@server.example").deliver()
+    Mailer(mail_server.url, "speakr@server.example").deliver()
     assert mail_server.letters == []
     assert (notices()[0].mailed_at is not None) is is_over
 
@@ -218,14 +218,14 @@ def test_a_mail_server_that_is_away_is_tried_again_later(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     paused(add_webhook, emit)
-    man = Postman("smtp://127.0.0.1:1", "speakr@server.example")
+    man = Mailer("smtp://127.0.0.1:1", "speakr@server.example")
     man.deliver()
     assert notices()[0].mailed_at is None
-    man._server = Postman(mail_server.url, "")._server
+    man._server = Mailer(mail_server.url, "")._server
     man.deliver()
     assert mail_server.letters == []  # not so soon
-    later = postman.time.monotonic() + postman.AGAIN_SECONDS
-    monkeypatch.setattr(postman.time, "monotonic", lambda: later)
+    later = mailer.time.monotonic() + mailer.AGAIN_SECONDS
+    monkeypatch.setattr(mailer.time, "monotonic", lambda: later)
     man.deliver()
     assert len(mail_server.letters) == 1
 
@@ -258,7 +258,7 @@ def test_the_dispatcher_sends_the_mail(
     mail_server: MailServer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(mending, "EVERY_SECONDS", 0.05)
+    monkeypatch.setattr(maintenance, "EVERY_SECONDS", 0.05)
     object.__setattr__(settings, "smtp_url", mail_server.url)
     object.__setattr__(settings, "mail_from", "speakr@server.example")
     add_webhook(receiver.url("/hook"))

@@ -14,11 +14,11 @@ from speakr.db import db, release, unit_of_work
 from speakr.domain.clock import now
 from speakr.domain.deliveries import DeliveryStatus
 from speakr.models import Delivery, Event
-from speakr.services import mending
+from speakr.services import maintenance
 from speakr.services.deliveries import retention
 from speakr.services.deliveries.retention import Sweep
-from speakr.webhooks import mender
-from speakr.webhooks.mender import Mender
+from speakr.webhooks import maintenance as maintenance_thread
+from speakr.webhooks.maintenance import MaintenanceThread
 from tests.webhooks.claims import claim
 from tests.webhooks.conftest import AddWebhook, Emit
 from tests.webhooks.dispatchers import until
@@ -168,15 +168,15 @@ def test_sending_goes_on_meanwhile(add_webhook: AddWebhook, emit: Emit) -> None:
 def test_the_mender_sweeps_in_rounds(
     app: Flask, add_webhook: AddWebhook, emit: Emit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mending, "EVERY_SECONDS", 0.01)
-    monkeypatch.setattr(mender, "PAUSE_SECONDS", 0.001)
-    monkeypatch.setattr(mender, "STEPS_IN_A_ROUND", 1)
+    monkeypatch.setattr(maintenance, "EVERY_SECONDS", 0.01)
+    monkeypatch.setattr(maintenance_thread, "PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(maintenance_thread, "STEPS_IN_A_ROUND", 1)
     mended = threading.Event()
-    monkeypatch.setattr(mending, "mend", mended.set)
+    monkeypatch.setattr(maintenance, "run_maintenance", mended.set)
     add_webhook(URL)
     emit(5)
     age(40)
-    made = Mender(app)
+    made = MaintenanceThread(app)
     made.start()
     until(lambda: uuids() == [])
     assert deliveries() == []

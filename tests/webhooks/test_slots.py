@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speakr.services.deliveries.claiming import Waiting
-from speakr.webhooks.pace import Pace
+from speakr.webhooks.rate_limiter import RateLimiter
 from speakr.webhooks.slots import (
     FOR_ALL_SLOW,
     PER_HOST,
@@ -21,7 +21,7 @@ from speakr.webhooks.slots import (
 
 
 def new_slots(clock: Callable[[], float] = lambda: 0.0) -> Slots:
-    return Slots(Pace(clock))
+    return Slots(RateLimiter(clock))
 
 
 def waiting(webhook_id: int, host: str | None = None) -> Waiting:

@@ -13,7 +13,7 @@ from speakr.domain.deliveries import DeliveryStatus
 from speakr.domain.permissions import Actor
 from speakr.services import webhooks
 from speakr.services.sealing import seal
-from speakr.webhooks.pace import AHEAD_SECONDS, Pace
+from speakr.webhooks.rate_limiter import AHEAD_SECONDS, RateLimiter
 from tests.webhooks.conftest import AddWebhook, Emit
 from tests.webhooks.dispatchers import ThreadedDispatcher, until
 from tests.webhooks.receiver import Receiver, hang, reply
@@ -32,7 +32,7 @@ def test_no_second_sees_more_than_its_share_however_it_is_asked_for(
     per_second: int, steps: list[tuple[float, int]]
 ) -> None:
     clock = [0.0]
-    pace = Pace(lambda: clock[0])
+    pace = RateLimiter(lambda: clock[0])
     starts = []
     for passed, wanted in steps:
         clock[0] += passed
@@ -47,7 +47,7 @@ def test_no_second_sees_more_than_its_share_however_it_is_asked_for(
 
 def test_more_may_be_claimed_when_it_says() -> None:
     clock = [100.0]
-    pace = Pace(lambda: clock[0])
+    pace = RateLimiter(lambda: clock[0])
     clock[0] += 10
     taken = pace.now().open_starts(1, 10)
     assert taken == 3

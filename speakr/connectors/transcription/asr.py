@@ -64,7 +64,7 @@ class AsrServiceConnector:
         answer = self._service.ask(
             "POST",
             "/asr",
-            chunk.errand,
+            chunk.context,
             params=_options(hints),
             files={"audio_file": ("audio.wav", wav_file(chunk), "audio/wav")},
         )

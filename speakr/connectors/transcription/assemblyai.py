@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, Self
 from urllib.parse import quote
 
-from speakr.connectors.transcription.base import AudioChunk, Capabilities, Errand, OnSegment
+from speakr.connectors.transcription.base import AudioChunk, Capabilities, ChunkContext, OnSegment
 from speakr.connectors.transcription.http import Service
 from speakr.connectors.transcription.openai_answers import read_answer
 from speakr.connectors.transcription.openai_models import own_models
@@ -80,8 +80,8 @@ class AssemblyAIConnector:
         """Transcribe one chunk, going on with a transcript that was ordered before."""
         if not chunk.spans or not chunk.samples.size:
             return Hypothesis(segments=(), language=hints.language)
-        transcript = self._ordered_before(chunk.errand) or self._order(chunk, hints)
-        finished = self._wait(transcript, chunk.errand)
+        transcript = self._ordered_before(chunk.context) or self._order(chunk, hints)
+        finished = self._wait(transcript, chunk.context)
         hypothesis = read_answer(_in_seconds(finished), chunk, hints.language)
         if hypothesis is None:
             raise self._service.malformed()
@@ -89,53 +89,53 @@ class AssemblyAIConnector:
             on_segment(segment)
         return hypothesis
 
-    def _ordered_before(self, errand: Errand) -> Mapping[str, Any] | None:
+    def _ordered_before(self, context: ChunkContext) -> Mapping[str, Any] | None:
         """Return the transcript the note tells of; None when there is no note, or the provider has forgotten."""
-        note = errand.note or {}
+        note = context.note or {}
         if not isinstance(note.get("transcript"), str):
             return None
         try:
-            return self._look(note["transcript"], errand)
+            return self._look(note["transcript"], context)
         except ConnectorRejected:
-            errand.keep(None)
+            context.keep(None)
             return None
 
     def _order(self, chunk: AudioChunk, hints: Hints) -> Mapping[str, Any]:
-        errand = chunk.errand
-        note = errand.note or {}
+        context = chunk.context
+        note = context.note or {}
         audio_url = note.get("audio")
         if not isinstance(audio_url, str):
             uploaded = self._service.ask(
                 "POST",
                 "/v2/upload",
-                errand,
+                context,
                 data=wav_file(chunk),
                 headers={"Content-Type": "application/octet-stream"},
             )
             audio_url = uploaded.get("upload_url")
             if not isinstance(audio_url, str) or not audio_url:
                 raise self._service.malformed()
-            errand.keep({"audio": audio_url})
+            context.keep({"audio": audio_url})
         try:
             ordered = self._service.ask(
                 "POST",
                 "/v2/transcript",
-                errand,
+                context,
                 json=_order_form(audio_url, hints, hints.model or self.models[0]),
             )
         except ConnectorRejected:
-            errand.keep(None)  # an upload is kept for a while only, so it may be what is wrong
+            context.keep(None)  # an upload is kept for a while only, so it may be what is wrong
             raise
         if not isinstance(ordered.get("id"), str) or not ordered["id"]:
             raise self._service.malformed()
-        errand.keep({"transcript": ordered["id"]})
+        context.keep({"transcript": ordered["id"]})
         return ordered
 
-    def _look(self, transcript: str, errand: Errand) -> Mapping[str, Any]:
+    def _look(self, transcript: str, context: ChunkContext) -> Mapping[str, Any]:
         path = f"/v2/transcript/{quote(transcript, safe='')}"
-        return self._service.ask("GET", path, errand, seconds=_POLL_TIMEOUT_SECONDS)
+        return self._service.ask("GET", path, context, seconds=_POLL_TIMEOUT_SECONDS)
 
-    def _wait(self, transcript: Mapping[str, Any], errand: Errand) -> Mapping[str, Any]:
+    def _wait(self, transcript: Mapping[str, Any], context: ChunkContext) -> Mapping[str, Any]:
         """Ask until the transcript is there. A good answer is a heartbeat; one that fails ends this try only."""
         began, pause = time.monotonic(), self._first_pause_seconds
         identity = transcript.get("id")
@@ -144,22 +144,22 @@ class AssemblyAIConnector:
             if status == "completed":
                 return transcript
             if status == "error":
-                return self._failed(transcript, errand)
+                return self._failed(transcript, context)
             if status not in {"queued", "processing"} or not isinstance(identity, str):
                 raise self._service.malformed()
             if time.monotonic() - began > MAX_QUEUE_SECONDS:
-                errand.keep(None)
+                context.keep(None)
                 raise ConnectorUnavailable(f"{SERVICE} did not finish a transcript in time.")
             time.sleep(pause)
-            errand.breathe()
+            context.heartbeat()
             pause = min(pause * 1.5, MAX_PAUSE_SECONDS)
-            transcript = self._look(identity, errand)
+            transcript = self._look(identity, context)
 
-    def _failed(self, transcript: Mapping[str, Any], errand: Errand) -> Mapping[str, Any]:
+    def _failed(self, transcript: Mapping[str, Any], context: ChunkContext) -> Mapping[str, Any]:
         """Return an empty transcript if nobody speaks in the audio, else raise."""
         if "no spoken audio" in str(transcript.get("error")):
             return {"text": "", "words": []}
-        errand.keep(None)
+        context.keep(None)
         raise ConnectorUnavailable(f"{SERVICE} could not transcribe a part of this recording.")
 
 

@@ -39,7 +39,7 @@ class Capabilities:
     """How much of its neighbour a chunk is given where the cut is inside speech; the seam is repaired later."""
 
 
-class Errand:
+class ChunkContext:
     """What an engine may ask of whoever sent it; this one keeps nothing and never calls back."""
 
     note: Mapping[str, Any] | None = None
@@ -49,7 +49,7 @@ class Errand:
         """Keep a note where the next try finds it: the id of work that goes on elsewhere."""
         self.note = note
 
-    def breathe(self) -> None:
+    def heartbeat(self) -> None:
         """Say that all is well, and hear whether to go on: raises `JobCancelled` or `ClaimLost` if not."""
 
 
@@ -58,13 +58,13 @@ class AudioChunk:
     """A piece of one recording, cut at pauses.
 
     samples: int16, shape (n,), 16 kHz mono; start: its place in the recording, in seconds;
-    spans: where there is speech inside it, in the recording's time; errand: for engines that make one wait.
+    spans: where there is speech inside it, in the recording's time; context: for engines that make one wait.
     """
 
     samples: npt.NDArray[np.int16]
     start: float
     spans: Sequence[Span]
-    errand: Errand = field(default_factory=Errand, compare=False, repr=False)
+    context: ChunkContext = field(default_factory=ChunkContext, compare=False, repr=False)
 
     def cut(self, span: Span) -> npt.NDArray[np.int16]:
         """Return the samples of one of the spans."""

@@ -105,7 +105,7 @@ class EmbeddedConnector:
         for at, span in enumerate(chunk.spans):
             wide = Span(span.start - overlaps[at], span.end + overlaps[at + 1])
             words = self._hear(chunk, wide, tuple(hotwords))
-            chunk.errand.breathe()
+            chunk.context.heartbeat()
             heard = Heard(span.start, span.end, _as_segments(words))
             if before is not None and overlaps[at]:
                 left, right = repair([before, heard], [OVERLAP_SECONDS])

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import requests
 
 from speakr.connectors.refusals import translate_status
-from speakr.connectors.transcription.base import Errand
+from speakr.connectors.transcription.base import ChunkContext
 from speakr.connectors.transcription.patience import read_bounded, wait_for
 from speakr.domain.errors import ConnectorRejected, ConnectorUnavailable
 
@@ -28,7 +28,7 @@ class Service:
         self._timeout_seconds = timeout_seconds
 
     def ask(
-        self, method: str, path: str, errand: Errand, *, seconds: float | None = None, **request: Any
+        self, method: str, path: str, context: ChunkContext, *, seconds: float | None = None, **request: Any
     ) -> Mapping[str, Any]:
         """Send one request and return the JSON object it was answered with.
 
@@ -43,7 +43,7 @@ class Service:
             raise ConnectorRejected(f"{self.name} needs a base URL that is an http or https address.")
         patience = min(seconds or self._timeout_seconds, self._timeout_seconds)
         body = wait_for(
-            self.name, lambda: self._send(method, path, patience, request), patience, errand.breathe
+            self.name, lambda: self._send(method, path, patience, request), patience, context.heartbeat
         )
         try:
             answer = json.loads(body)

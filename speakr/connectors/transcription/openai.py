@@ -78,7 +78,7 @@ class OpenAIConnector:
 
             return ask_for_json(SERVICE, send)
 
-        answer = wait_for(SERVICE, ask, self._access.timeout_seconds, chunk.errand.breathe)
+        answer = wait_for(SERVICE, ask, self._access.timeout_seconds, chunk.context.heartbeat)
         hypothesis = read_answer(answer, chunk, hints.language)
         if hypothesis is None:
             raise malformed(SERVICE)

@@ -31,7 +31,7 @@ class Received:
 
 
 def wait_for(
-    service: str, ask: Callable[[], _Answer], seconds: float, breathe: Callable[[], None]
+    service: str, ask: Callable[[], _Answer], seconds: float, heartbeat: Callable[[], None]
 ) -> _Answer:
     """Return what `ask` returns, or raise what it raises.
 
@@ -59,7 +59,7 @@ def wait_for(
             raise ConnectorUnavailable(f"{service} did not answer in time.")
         thread.join(min(BREATH_SECONDS, left))
         if thread.is_alive():
-            breathe()
+            heartbeat()
     if failures:
         raise failures[0]
     return answers[0]

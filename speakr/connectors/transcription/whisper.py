@@ -126,7 +126,7 @@ class WhisperConnector:
                     heard.append(part)
                     on_segment(part)
                 estimated = estimated or bool(read and read.times_estimated)
-                chunk.errand.breathe()
+                chunk.context.heartbeat()
         except (RuntimeError, ValueError) as error:
             self._loaded = None
             logger.exception("whisper_failed")
@@ -147,7 +147,7 @@ class WhisperConnector:
         if missing and (self._hub is None or (folder.is_absolute() and folder == Path(name))):
             raise ConnectorRejected(f"The Whisper model {Path(name).name[:60]} lacks {', '.join(missing)}.")
         if missing and self._hub is not None:
-            fetch(self._hub, name, folder, chunk.errand.breathe)
+            fetch(self._hub, name, folder, chunk.context.heartbeat)
         self._loaded = None  # before the next one: two may be too big
         device, compute_type = self._choose_device()
         try:

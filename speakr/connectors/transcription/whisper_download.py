@@ -41,7 +41,7 @@ SILENCE_SECONDS: Final = 20.0
 _PIECE_BYTES: Final = 1 << 20
 _SHA256_DIGITS: Final = 64
 
-Breathe = Callable[[], None]
+Heartbeat = Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Hub:
     seconds: float
 
 
-def fetch(hub: Hub, model: str, folder: Path, breathe: Breathe) -> None:
+def fetch(hub: Hub, model: str, folder: Path, heartbeat: Heartbeat) -> None:
     """Fetch a published model into its folder; another process that fetches it already is waited for.
 
     Raises:
@@ -64,15 +64,15 @@ def fetch(hub: Hub, model: str, folder: Path, breathe: Breathe) -> None:
     if published is None:
         raise ConnectorRejected(f"There is no Whisper model named {model[:60]} here or to be fetched.")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(folder, breathe):
+    with _alone(folder, heartbeat):
         if not missing_files(folder):
             return
         repository = f"{hub.url.rstrip('/')}/{published.repository}/resolve/main"
-        _expect_an_answer(repository, breathe)
+        _expect_an_answer(repository, heartbeat)
         logger.info("model_is_fetched", model=model, megabytes=published.megabytes)
         place = Path(tempfile.mkdtemp(prefix=f".{model}-", dir=folder.parent))
         try:
-            wait_for(HUB, lambda: _fetch_files(repository, place), hub.seconds, breathe)
+            wait_for(HUB, lambda: _fetch_files(repository, place), hub.seconds, heartbeat)
             missing = missing_files(place)
             if missing:
                 raise ConnectorUnavailable(f"{HUB} has no {missing[0]} for this model.")
@@ -83,7 +83,7 @@ def fetch(hub: Hub, model: str, folder: Path, breathe: Breathe) -> None:
 
 
 @contextlib.contextmanager
-def _alone(folder: Path, breathe: Breathe) -> Iterator[None]:
+def _alone(folder: Path, heartbeat: Heartbeat) -> Iterator[None]:
     """Hold a lock on the model; the kernel lets go of it if we die."""
     with (folder.parent / f".{folder.name}.lock").open("w") as lock:
         while True:
@@ -92,16 +92,16 @@ def _alone(folder: Path, breathe: Breathe) -> Iterator[None]:
                 break
             except BlockingIOError:
                 time.sleep(BREATH_SECONDS)
-                breathe()
+                heartbeat()
         yield
 
 
-def _expect_an_answer(repository: str, breathe: Breathe) -> None:
+def _expect_an_answer(repository: str, heartbeat: Heartbeat) -> None:
     def ask() -> None:
         with _get(f"{repository}/config.json", silence=FIRST_ANSWER_SECONDS):
             pass
 
-    wait_for(HUB, ask, FIRST_ANSWER_SECONDS, breathe)
+    wait_for(HUB, ask, FIRST_ANSWER_SECONDS, heartbeat)
 
 
 def _fetch_files(repository: str, place: Path) -> None:

@@ -111,14 +111,14 @@ def _counted(
 ) -> Labels:
     """Cut the tree where voices are far enough apart, then go up or down it until their number is right."""
     done = sum(merge.distance <= SAME_VOICE_DISTANCE for merge in tree)
-    labels = _without_scraps(vectors, seconds, _cut(tree, done))
+    labels = _drop_small_clusters(vectors, seconds, _cut(tree, done))
     while most is not None and _count(labels) > most and done < len(tree):
         done += 1
-        labels = _without_scraps(vectors, seconds, _cut(tree, done))
+        labels = _drop_small_clusters(vectors, seconds, _cut(tree, done))
     if least is None or _count(labels) >= least:
         return labels
     for fewer in range(done - 1, max(-1, len(tree) - least - MAX_SMALL_CLUSTERS), -1):
-        split = _without_scraps(vectors, seconds, _cut(tree, fewer))
+        split = _drop_small_clusters(vectors, seconds, _cut(tree, fewer))
         if _count(split) >= least:
             return split
     return _cut(tree, max(0, len(vectors) - least))  # then by people who hardly say anything
@@ -148,7 +148,7 @@ def _renumbered(labels: Labels) -> Labels:
     return numbers
 
 
-def _without_scraps(vectors: Floats, seconds: npt.NDArray[np.float64], labels: Labels) -> Labels:
+def _drop_small_clusters(vectors: Floats, seconds: npt.NDArray[np.float64], labels: Labels) -> Labels:
     """Dissolve voices that say too little, the smallest first: each vector goes to the nearest voice left."""
     labels = labels.copy()
     spoken = np.bincount(labels, weights=seconds)
@@ -161,9 +161,9 @@ def _without_scraps(vectors: Floats, seconds: npt.NDArray[np.float64], labels: L
             break
         members = np.flatnonzero(labels == smallest)
         spoken[smallest] = np.inf  # is gone
-        likeness = vectors[members] @ means.T
-        likeness[:, np.isinf(spoken)] = -np.inf
-        labels[members] = likeness.argmax(axis=1)
+        similarity = vectors[members] @ means.T
+        similarity[:, np.isinf(spoken)] = -np.inf
+        labels[members] = similarity.argmax(axis=1)
         np.add.at(sums, labels[members], vectors[members])
         np.add.at(spoken, labels[members], seconds[members])
         means[labels[members]] = normalised(sums[labels[members]])

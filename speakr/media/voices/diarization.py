@@ -69,26 +69,26 @@ def _voices(
 
 def _turns(windows: Windows, means: Floats) -> Iterator[tuple[float, float, int]]:
     """Yield who speaks when inside each stretch of speech; neighbours differ."""
-    likeness = windows.vectors @ means.T
+    similarity = windows.vectors @ means.T
     middles = windows.middles
     first = 0
     for span, count in zip(windows.spans, windows.counts, strict=True):
         last = first + count
         if count:
-            yield from _turns_within(span, middles[first:last], likeness[first:last])
+            yield from _turns_within(span, middles[first:last], similarity[first:last])
         first = last
 
 
 def _turns_within(
-    span: Span, middles: npt.NDArray[np.float64], likeness: Floats
+    span: Span, middles: npt.NDArray[np.float64], similarity: Floats
 ) -> Iterator[tuple[float, float, int]]:
-    """middles: of the windows, shape (n,); likeness: of each to each voice, shape (n, voices)."""
-    if len(middles) == 1 or likeness.shape[1] == 1:
-        yield span.start, span.end, int(likeness.sum(axis=0).argmax())
+    """middles: of the windows, shape (n,); similarity: of each to each voice, shape (n, voices)."""
+    if len(middles) == 1 or similarity.shape[1] == 1:
+        yield span.start, span.end, int(similarity.sum(axis=0).argmax())
         return
     frames = max(1, round(span.duration / FRAME_SECONDS))
     times = span.start + (np.arange(frames) + 0.5) * FRAME_SECONDS
-    scores = np.stack([np.interp(times, middles, column) for column in likeness.T], axis=1)
+    scores = np.stack([np.interp(times, middles, column) for column in similarity.T], axis=1)
     path = best_path(scores, SWITCH_COST)
     changes = [0, *(np.flatnonzero(np.diff(path)) + 1).tolist()]
     starts = [span.start + change * FRAME_SECONDS for change in changes]

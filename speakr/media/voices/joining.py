@@ -60,8 +60,8 @@ def _same(found: Mapping[str, Voice | None], known: Mapping[str, Voice]) -> dict
         for name, other in known.items()
     ]
     labels: dict[str, str] = {}
-    for likeness, label, name in sorted(pairs, key=lambda pair: -pair[0]):
-        if likeness >= 1 - SAME_VOICE_DISTANCE and label not in labels and name not in labels.values():
+    for similarity, label, name in sorted(pairs, key=lambda pair: -pair[0]):
+        if similarity >= 1 - SAME_VOICE_DISTANCE and label not in labels and name not in labels.values():
             labels[label] = name
     return labels
 

@@ -37,7 +37,7 @@ def locate_model() -> Path:
 
 
 @functools.cache
-def complaint() -> str | None:
+def unavailable_reason() -> str | None:
     """Return why voices cannot be told apart on this server; None when they can."""
     try:
         read_model(locate_model())

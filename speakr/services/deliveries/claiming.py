@@ -26,10 +26,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import aliased
 
-from speakr.backends import plugged
+from speakr.backends import get_backends
 from speakr.db import UTCDateTime, db
 from speakr.domain.clock import now
-from speakr.domain.deliveries import FIRST_OF_ALL
+from speakr.domain.deliveries import IMMEDIATE
 from speakr.models import Delivery, Webhook
 from speakr.services.deliveries.states import IS_OPEN, has_id
 from speakr.services.sealing import unseal
@@ -41,19 +41,19 @@ _CLAIM_TIMEOUTS = 3
 _MAX_WORD_LENGTH = 40
 
 _MOMENT = bindparam("moment", type_=UTCDateTime())
-_FIRST_OF_ALL = bindparam("first_of_all", FIRST_OF_ALL, type_=UTCDateTime())
+_IMMEDIATE = bindparam("first_of_all", IMMEDIATE, type_=UTCDateTime())
 _MAY_BE_SENT_TO = Webhook.enabled & or_(Webhook.silent_until.is_(None), Webhook.silent_until <= _MOMENT)
 _IS_FREE = Delivery.claimed_until.is_(None)
 _OF_WEBHOOK = Delivery.webhook_id == Webhook.id
 _URGENT = (
     select(Delivery.id)
-    .where(_OF_WEBHOOK, IS_OPEN, Delivery.next_attempt_at == _FIRST_OF_ALL, _IS_FREE)
+    .where(_OF_WEBHOOK, IS_OPEN, Delivery.next_attempt_at == _IMMEDIATE, _IS_FREE)
     .order_by(Delivery.id)
     .correlate(Webhook)
 )
 """What somebody waits for at a screen. It stands at the head of the index, however much is due."""
 
-_QUEUED = _OF_WEBHOOK & IS_OPEN & (Delivery.next_attempt_at > _FIRST_OF_ALL)
+_QUEUED = _OF_WEBHOOK & IS_OPEN & (Delivery.next_attempt_at > _IMMEDIATE)
 _DUE = (
     select(Delivery.id)
     .where(_QUEUED, Delivery.next_attempt_at <= _MOMENT)
@@ -140,7 +140,7 @@ _WITH_WORK = _with_work()
 
 def webhooks_with_work() -> list[Waiting]:
     """Return the webhooks that may be sent to and have something due, the one that waits longest first."""
-    if not plugged().settings.webhook_enabled:
+    if not get_backends().settings.webhook_enabled:
         return []
     moment = now()
     found = (_waiting(row, moment) for row in db.session.execute(_WITH_WORK, {"moment": moment}))
@@ -148,7 +148,7 @@ def webhooks_with_work() -> list[Waiting]:
 
 
 def _waiting(row: Any, moment: datetime) -> Waiting | None:
-    key = plugged().settings.secret_key
+    key = get_backends().settings.secret_key
     secret = _unsealed(row.secret_sealed, key)
     headers = _headers(row.headers_sealed, key) if row.headers_sealed else ()
     if secret is None or headers is None:
@@ -230,7 +230,7 @@ def claim_due(shares: Sequence[tuple[Waiting, int]], urgent: Sequence[Waiting] =
     ]
     if not ids:
         return []
-    until = moment + timedelta(seconds=_CLAIM_TIMEOUTS * plugged().settings.webhook_timeout_seconds)
+    until = moment + timedelta(seconds=_CLAIM_TIMEOUTS * get_backends().settings.webhook_timeout_seconds)
     rows = {row.id: row for row in db.session.execute(_claim(dialect), {"ids": ids, "until": until})}
     webhooks = {waiting.webhook_id: waiting for waiting in (*urgent, *(waiting for waiting, _ in shares))}
     return [
@@ -331,7 +331,7 @@ def oldest_due_seconds() -> float:
     return _longest(lambda row: row.due_at)
 
 
-def neglected_seconds() -> float:
+def starved_seconds() -> float:
     """Return for how long a webhook has had something due while nothing was sent to it; 0 when there is none.
 
     Whoever has much waiting because they answer slowly, or wish to be sent little, is not neglected.

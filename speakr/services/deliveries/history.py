@@ -53,7 +53,9 @@ def last_before(webhook_id: int, moment: datetime) -> int:
     return (
         db.session.scalar(
             select(Delivery.id)
-            .where(Delivery.webhook_id == webhook_id, Delivery.created_at < earlier(moment, events.SLACK))
+            .where(
+                Delivery.webhook_id == webhook_id, Delivery.created_at < earlier(moment, events.COMMIT_SKEW)
+            )
             .order_by(Delivery.id.desc())
             .limit(1)
         )

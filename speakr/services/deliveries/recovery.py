@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, Table, bindparam, or_, select, update
 
-from speakr.backends import plugged
+from speakr.backends import get_backends
 from speakr.db import after_commit, db, unit_of_work
 from speakr.domain.deliveries import DeliveryStatus
 from speakr.domain.errors import Conflict, NotFound
@@ -101,7 +101,7 @@ def _tell_again(webhook: Webhook, found: Sequence[Any]) -> None:
         _MARK,
         [{"recovered_id": row.id, "replay": event.uuid} for row, event in zip(found, fresh, strict=True)],
     )
-    after_commit(plugged().doorbell.wake_dispatcher)
+    after_commit(get_backends().notifier.wake_dispatcher)
 
 
 def cancel(actor: Actor, webhook_id: int, delivery_id: int) -> Delivery:

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, delete, func, or_, select
 
-from speakr.backends import plugged
+from speakr.backends import get_backends
 from speakr.db import db
 from speakr.domain.clock import now
 from speakr.models import Delivery, Event
@@ -25,7 +25,7 @@ class Sweep:
     """One sweep through both tables. `begin` it, then `step` until that returns False, each in its own transaction."""
 
     def __init__(self) -> None:
-        settings = plugged().settings
+        settings = get_backends().settings
         self._before = now() - timedelta(days=settings.webhook_history_days)
         self._most_rows = settings.webhook_history_rows
         self._surplus: dict[Any, int] = {}

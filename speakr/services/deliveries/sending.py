@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 from sqlalchemy import Executable, Table, bindparam, func, or_, select, update
 
-from speakr.backends import plugged
+from speakr.backends import get_backends
 from speakr.db import db
 from speakr.domain.clock import now
 from speakr.domain.deliveries import DUE_STATUSES, DeliveryStatus
@@ -239,7 +239,7 @@ def _count(tally: _Tally, outcome: Outcome, moment: datetime) -> None:
         tally.consecutive_failures += not outcome.is_test
         if outcome.verdict is Verdict.GONE:
             _pause(tally, "The receiver answered 410 Gone.", moment)
-        elif tally.consecutive_failures >= plugged().settings.webhook_autopause_failures:
+        elif tally.consecutive_failures >= get_backends().settings.webhook_autopause_failures:
             _pause(tally, f"{tally.consecutive_failures} deliveries in a row have failed.", moment)
 
 

@@ -6,5 +6,5 @@ anybody at any time: one wins, the others learn that they have not.
 requests.py   what users may ask: queue, look, cancel, retry
 claims.py     what the one worker that owns a job says: claim, plan, report, finish, fail
 chunks.py     what any worker says about a chunk it took
-recovery.py   what is done when somebody died: requeue, quarantine, ring again
+recovery.py   what is done when somebody died: requeue, quarantine, notify again
 """

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import or_, select, update
 
-from speakr.backends import plugged
+from speakr.backends import get_backends
 from speakr.db import db
 from speakr.domain.clock import now
 from speakr.domain.errors import ClaimLost, ConnectorBusy, JobCancelled, JobError, TransientJobError
@@ -40,7 +40,7 @@ class Claim:
 
 def lease_end() -> Any:
     """Return the time until which a claim made or renewed now holds."""
-    return now() + timedelta(seconds=plugged().settings.job_lease_seconds)
+    return now() + timedelta(seconds=get_backends().settings.job_lease_seconds)
 
 
 def claim(job_id: int, worker: str) -> Claim | None:
@@ -159,7 +159,7 @@ def fail(held: Claim, error: JobError) -> None:
         _wait(job, error)
         return
     attempts = job.attempts + 1
-    limit = plugged().settings.job_max_attempts
+    limit = get_backends().settings.job_max_attempts
     if isinstance(error, JobCancelled):
         end(job, JobState.CANCELLED, error)
     elif isinstance(error, TransientJobError) and attempts < limit and not job.cancel_requested:
@@ -177,7 +177,7 @@ def fail(held: Claim, error: JobError) -> None:
 
 
 def _may_wait(job: Job) -> bool:
-    patience = timedelta(hours=plugged().settings.transcription_patience_hours)
+    patience = timedelta(hours=get_backends().settings.transcription_patience_hours)
     return now() - (job.started_at or job.queued_at) < patience
 
 

@@ -1,4 +1,4 @@
-"""Rows of jobs that wait, and the ring that follows them. What a recording shows meanwhile is the pipeline's business."""
+"""Rows of jobs that wait, and the notification that follows them. What a recording shows meanwhile is the pipeline's business."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from speakr.backends import plugged
+from speakr.backends import get_backends
 from speakr.db import Promise, after_commit, db
 from speakr.domain.clock import now
 from speakr.domain.jobs import ACTIVE, JobKind
@@ -16,10 +16,10 @@ from speakr.models import Job, Recording
 
 
 def _ring(kind: JobKind, job_id: int, ring_count: int) -> Promise:
-    def ring() -> None:
-        plugged().doorbell.ring(kind, job_id, ring_count)
+    def notify() -> None:
+        get_backends().notifier.notify(kind, job_id, ring_count)
 
-    return ring
+    return notify
 
 
 def ring_later(job: Job) -> None:
@@ -35,7 +35,7 @@ def active(recording_id: int, kind: JobKind) -> Job | None:
 
 
 def add(recording: Recording, kind: JobKind, options: Mapping[str, Any] | None = None) -> tuple[Job, bool]:
-    """Queue work on a recording and ring; return the job and whether it is new.
+    """Queue work on a recording and notify a worker; return the job and whether it is new.
 
     While the same kind is queued or running on the recording, that job is returned instead.
     """

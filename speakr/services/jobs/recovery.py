@@ -1,4 +1,4 @@
-"""What is done when somebody died: work goes back to the queue, poison is set aside, lost bells ring again.
+"""What is done when somebody died: work goes back to the queue, poison is set aside, lost notifications are repeated.
 
 Everything here may run in several processes at once and any number of times.
 """
@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 from sqlalchemy import ColumnElement, func, or_, select, update
 
-from speakr.backends import plugged
+from speakr.backends import get_backends
 from speakr.db import db, release, unit_of_work
 from speakr.domain.clock import now
 from speakr.domain.errors import PermanentJobError
@@ -162,7 +162,7 @@ def _quarantine(job: Job) -> None:
     )
 
 
-def call_for_help() -> None:
+def request_helpers() -> None:
     """Call workers that have nothing else to do to a job whose chunks wait: its helpers may have died."""
     running = func.count().filter(JobChunk.state == ChunkState.RUNNING)
     waiting = func.count().filter(JobChunk.state == ChunkState.PENDING)
@@ -178,13 +178,13 @@ def call_for_help() -> None:
     release()
     if job is None:
         return
-    idle = plugged().settings.worker_count - max(job.running, 1)  # its owner may be between two chunks
-    if idle > 0 and not plugged().doorbell.depth():
-        plugged().doorbell.ring_helpers(job.id, job.fence, min(idle, job.waiting))
+    idle = get_backends().settings.worker_count - max(job.running, 1)  # its owner may be between two chunks
+    if idle > 0 and not get_backends().notifier.depth():
+        get_backends().notifier.notify_helpers(job.id, job.fence, min(idle, job.waiting))
 
 
-def ring_lost() -> int:
-    """Ring again for due jobs whose ring is no longer waiting anywhere; return for how many."""
+def notify_again() -> int:
+    """Notify again of due jobs whose notification no longer waits anywhere; return for how many."""
     moment = now()
     waiting: Sequence[Any] = db.session.execute(
         select(Job.kind, Job.id, Job.ring_count)
@@ -196,7 +196,7 @@ def ring_lost() -> int:
         .order_by(Job.queued_at, Job.id)
         .limit(_LOOK_AT)
     ).all()
-    lost = set(plugged().doorbell.unheard([(row.kind, row.id, row.ring_count) for row in waiting]))
+    lost = set(get_backends().notifier.missing([(row.kind, row.id, row.ring_count) for row in waiting]))
     for row in reversed(waiting):  # each goes to the front of its queue, so the longest waiting comes last
         if row.id in lost:
             with unit_of_work():

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from speakr.backends import plugged
+from speakr.backends import get_backends
 from speakr.db import db, release
 from speakr.domain.clock import now
 from speakr.domain.errors import MediaToolFailed, OutOfSpace, TooLarge
@@ -52,13 +52,13 @@ _sandboxes = threading.BoundedSemaphore(4)
 class SizeLimits:
     """The most a file may weigh, in MiB: as sound, or as a film of which the sound is kept."""
 
-    sound_mb: int
-    film_mb: int
+    audio_mb: int
+    video_mb: int
 
     @property
     def most_mb(self) -> int:
         """Over this it is too large whatever is in it."""
-        return max(self.sound_mb, self.film_mb)
+        return max(self.audio_mb, self.video_mb)
 
 
 def size_limits() -> SizeLimits:
@@ -93,7 +93,7 @@ class UploadForm:
     meeting_date: datetime | None = None
     file_last_modified: datetime | None = None
     tag_ids: Sequence[int] = ()
-    spare_tag_ids: Sequence[int] = ()
+    fallback_tag_ids: Sequence[int] = ()
     """What is meant if none of the others can be used."""
     tag_names: Sequence[str] = ()
     folder_id: int | None = None
@@ -123,7 +123,7 @@ def examine(key: str, *, sha256: str, size_bytes: int, keep_audio_only: bool) ->
         OutOfSpace: there is no room to put the sound beside the picture for a moment.
 
     """
-    settings, storage, limits = plugged().settings, plugged().storage, size_limits()
+    settings, storage, limits = get_backends().settings, get_backends().storage, size_limits()
     release()
     with _sandboxes, storage.local_path(key) as path:
         info = probe(path, MediaLimits(max_seconds=settings.max_duration_hours * 3600))
@@ -154,15 +154,15 @@ def _room() -> Iterator[None]:
 
 
 def _keep_sound(video: Path, limits: SizeLimits) -> tuple[str, int, MediaInfo]:
-    settings, storage = plugged().settings, plugged().storage
+    settings, storage = get_backends().settings, get_backends().storage
     with tempfile.TemporaryDirectory(prefix="speakr-", dir=settings.scratch_dir or None) as folder:
         target = Path(folder) / "sound"
         info = extract_audio(video, target)
         size_bytes = target.stat().st_size
-        if size_bytes > limits.sound_mb * _MIB:
+        if size_bytes > limits.audio_mb * _MIB:
             raise TooLarge(
-                f"The sound of this video is larger than {limits.sound_mb} MB.",
-                max_size_mb=limits.sound_mb,
+                f"The sound of this video is larger than {limits.audio_mb} MB.",
+                max_size_mb=limits.audio_mb,
                 extracted_audio_mb=round(size_bytes / _MIB, 1),
                 audio_only_mode=True,
                 chunking_enabled=True,
@@ -180,7 +180,7 @@ def _keep_sound(video: Path, limits: SizeLimits) -> tuple[str, int, MediaInfo]:
 
 
 def _check_size(limits: SizeLimits, size_bytes: int, *, audio_only_mode: bool) -> None:
-    limit = limits.film_mb if audio_only_mode else limits.sound_mb
+    limit = limits.video_mb if audio_only_mode else limits.audio_mb
     if size_bytes > limit * _MIB:
         raise _too_large(limits, limit, audio_only_mode=audio_only_mode)
 
@@ -189,7 +189,7 @@ def _too_large(limits: SizeLimits, limit_mb: int, *, audio_only_mode: bool) -> T
     """Return the documented refusal of a file that is over a limit."""
     return TooLarge(
         f"The file is larger than the {limit_mb} MB this server accepts.",
-        max_size_mb=limits.sound_mb,
+        max_size_mb=limits.audio_mb,
         effective_limit_mb=limit_mb,
         audio_only_mode=audio_only_mode,
     )
@@ -198,7 +198,7 @@ def _too_large(limits: SizeLimits, limit_mb: int, *, audio_only_mode: bool) -> T
 def over_every_limit() -> TooLarge:
     """Return the refusal of a body that is too large whatever is in it."""
     limits = size_limits()
-    return _too_large(limits, limits.most_mb, audio_only_mode=limits.film_mb > limits.sound_mb)
+    return _too_large(limits, limits.most_mb, audio_only_mode=limits.video_mb > limits.audio_mb)
 
 
 def create(actor: Actor, media: StoredMedia, form: UploadForm) -> tuple[Recording, Duplicate | None]:
@@ -259,7 +259,7 @@ def _hints(form: UploadForm, *, tags: Sequence[Tag], folder: Folder | None, user
 
 def _tags(actor: Actor, form: UploadForm) -> Sequence[Tag]:
     tags = tagging.usable(actor, form.tag_ids, form.tag_names)
-    return tags if tags or not form.spare_tag_ids else tagging.usable(actor, form.spare_tag_ids)
+    return tags if tags or not form.fallback_tag_ids else tagging.usable(actor, form.fallback_tag_ids)
 
 
 def _folder(actor: Actor, form: UploadForm) -> Folder | None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from sqlalchemy import delete as sql_delete
 from sqlalchemy import select
 
-from speakr.backends import plugged
+from speakr.backends import get_backends
 from speakr.db import after_commit, db
 from speakr.domain.errors import Forbidden
 from speakr.domain.events import RecordingDeleted
@@ -68,7 +68,7 @@ def _working_copies(recording_ids: Sequence[int]) -> list[str]:
 
 def _forget(recording_ids: Sequence[int]) -> None:
     for recording_id in recording_ids:
-        plugged().live.forget(recording_id)
+        get_backends().live.forget(recording_id)
     _clear()
 
 

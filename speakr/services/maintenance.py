@@ -1,4 +1,4 @@
-"""Everything that puts right what a crash left behind. Harmless at any time, in any number of processes."""
+"""Recovery and clean-up after crashes. Safe at any time, in any number of processes."""
 
 from __future__ import annotations
 
@@ -15,39 +15,39 @@ from speakr.services.jobs import recovery
 logger = structlog.get_logger(__name__)
 
 EVERY_SECONDS = 2.0
-_SELDOM_SECONDS = 600.0
+_RARE_INTERVAL_SECONDS = 600.0
 
 _PASSAGES_SECONDS = 10.0
 
-_last_seldom = -_SELDOM_SECONDS
+_last_rare = -_RARE_INTERVAL_SECONDS
 _next_passages = 0.0
 _one_at_a_time = threading.Lock()
 
 
-def mend() -> None:
-    """Put right whatever there is: `rescue`, then let go of unwanted blobs and old keys, which may take long."""
+def run_maintenance() -> None:
+    """Call `recover_jobs`, then delete unwanted blobs and old idempotency keys, which may take long."""
     if not _one_at_a_time.acquire(blocking=False):
         return
     try:
-        rescue()
+        recover_jobs()
         unwanted_blobs.clear()
         search_index.catch_up()
         _queue_passages()
-        _clean_seldom()
+        _clean_rarely()
     finally:
         release()
         _one_at_a_time.release()
 
 
-def rescue() -> None:
-    """Requeue what dead workers held, ring lost bells, call for help. A few statements, never slow."""
+def recover_jobs() -> None:
+    """Requeue the work of dead workers, repeat lost notifications, request helpers. A few statements, never slow."""
     try:
         recovery.requeue_expired()
         try:
-            recovery.ring_lost()
-            recovery.call_for_help()
+            recovery.notify_again()
+            recovery.request_helpers()
         except redis.RedisError:
-            logger.warning("bells_out_of_reach")
+            logger.warning("job_notifier_unreachable")
     finally:
         release()
 
@@ -59,14 +59,14 @@ def _queue_passages() -> None:
         return
     release()
     found = passages.queue_missing()
-    _next_passages = time.monotonic() + (_PASSAGES_SECONDS if found else _SELDOM_SECONDS)
+    _next_passages = time.monotonic() + (_PASSAGES_SECONDS if found else _RARE_INTERVAL_SECONDS)
 
 
-def _clean_seldom() -> None:
-    global _last_seldom  # noqa: PLW0603 - when this process last did it
-    if time.monotonic() - _last_seldom < _SELDOM_SECONDS:
+def _clean_rarely() -> None:
+    global _last_rare  # noqa: PLW0603 - when this process last did it
+    if time.monotonic() - _last_rare < _RARE_INTERVAL_SECONDS:
         return
-    _last_seldom = time.monotonic()
+    _last_rare = time.monotonic()
     with unit_of_work():
         idempotency.forget_old()
     retention.run()

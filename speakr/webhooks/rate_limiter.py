@@ -1,8 +1,8 @@
 """How many attempts a second a webhook gets, where its owner has set a limit.
 
 Each attempt is given a moment to start, one interval after the one before it (a leaky bucket that holds one). So no
-second sees more than n + 1 of them. It is forgotten when a shift ends, so a shift begins as if each webhook had
-just been sent to: what the shift before it sent in its last second counts too.
+second sees more than n + 1 of them. It is forgotten when a send loop ends, so the next begins as if each webhook had
+just been sent to: what the loop before it sent in its last second counts too.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def interval(per_second: int) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Paces:
-    """The pace of every webhook at one moment; it may be read in another thread."""
+    """The rate of every webhook at one moment; it may be read in another thread."""
 
     moment: float
     began: float
@@ -46,8 +46,8 @@ class Paces:
         return max(0.0, first + taken * interval(per_second) - AHEAD_SECONDS - self.moment)
 
 
-class Pace:
-    """Gives out the starts of one shift."""
+class RateLimiter:
+    """Gives out the starts of one send loop."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock

@@ -25,12 +25,12 @@ from speakr.domain.errors import (
 )
 from speakr.domain.jobs import JobState
 from speakr.domain.transcript import Hints, Segment, Span
-from speakr.jobs import engine_health, engine_slots, hearing, runner
+from speakr.jobs import engine_health, engine_slots, recognition, runner
 from speakr.jobs.engine_health import Health
 from speakr.jobs.engine_slots import Slots
 from speakr.models import Job, JobChunk, Recording
 from tests.conftest import Person
-from tests.fakes import FakeTranscriber, MemoryDoorbell
+from tests.fakes import FakeTranscriber, MemoryJobNotifier
 from tests.jobs.looking import job_of
 
 # -- one chunk, engines that fail
@@ -49,7 +49,7 @@ class Ear:
     def on_segment(self, segment: Segment) -> None:
         self.told.append(segment)
 
-    def breathe(self) -> None:
+    def heartbeat(self) -> None:
         self.breaths += 1
 
 
@@ -59,8 +59,8 @@ def redis(redis_connection: Redis) -> Iterator[Redis]:
     redis_connection.flushdb()
 
 
-def engine(redis: Redis, place: str, transcriber: FakeTranscriber, slots: int = 0) -> hearing.Engine:
-    return hearing.Engine(transcriber, Slots(redis, place, slots), Health(redis, place))
+def engine(redis: Redis, place: str, transcriber: FakeTranscriber, slots: int = 0) -> recognition.Engine:
+    return recognition.Engine(transcriber, Slots(redis, place, slots), Health(redis, place))
 
 
 def raising(error: Exception | None) -> FakeTranscriber:
@@ -76,12 +76,12 @@ def audio(seconds: float = 4.0, spans: tuple[Span, ...] = ()) -> AudioChunk:
     return AudioChunk(samples, 100.0, spans or (Span(100.0, 100.0 + seconds),))
 
 
-def no_notes() -> hearing.Notes:
-    return hearing.Notes({}, lambda _: None)
+def no_notes() -> recognition.Notes:
+    return recognition.Notes({}, lambda _: None)
 
 
-def hear(engines: list[hearing.Engine], chunk: AudioChunk | None = None, hints: Hints | None = None):
-    return hearing.hear(engines, chunk or audio(), hints or Hints(), Ear(), no_notes())
+def hear(engines: list[recognition.Engine], chunk: AudioChunk | None = None, hints: Hints | None = None):
+    return recognition.transcribe_chunk(engines, chunk or audio(), hints or Hints(), Ear(), no_notes())
 
 
 FAILURES = [
@@ -231,13 +231,13 @@ def test_what_is_too_large_however_small_is_refused(redis: Redis):
 
 def test_each_engine_has_its_own_note_about_a_chunk(redis: Redis):
     kept: list[dict[str, object]] = []
-    notes = hearing.Notes({"fake": {"id": 1}}, lambda note: kept.append(dict(note)))
+    notes = recognition.Notes({"fake": {"id": 1}}, lambda note: kept.append(dict(note)))
     seen: list[object] = []
 
     def look(chunk: AudioChunk) -> None:
-        seen.append(chunk.errand.note)
-        chunk.errand.keep({"id": 2})
-        chunk.errand.breathe()
+        seen.append(chunk.context.note)
+        chunk.context.keep({"id": 2})
+        chunk.context.heartbeat()
 
     second = FakeTranscriber(look)
     second.name = "second"
@@ -246,7 +246,7 @@ def test_each_engine_has_its_own_note_about_a_chunk(redis: Redis):
         look(chunk)
         raise ConnectorUnavailable("away")
 
-    hearing.hear(
+    recognition.transcribe_chunk(
         [engine(redis, "a", FakeTranscriber(look_and_fail)), engine(redis, "b", second)],
         audio(),
         Hints(),
@@ -331,7 +331,7 @@ def test_being_asked_to_wait_counts_no_try_until_patience_ends(
 
 
 def test_wishes_that_go_unheeded_are_shown_with_the_job(
-    alice: Person, recorded: int, work: Callable[[], int], doorbell: MemoryDoorbell
+    alice: Person, recorded: int, work: Callable[[], int], notifier: MemoryJobNotifier
 ):
     work()
     asked = {"language": "de", "hotwords": "Zaphod", "min_speakers": 2}
@@ -347,9 +347,9 @@ def test_a_note_outlives_its_worker_and_not_its_chunk(
     seen: list[object] = []
 
     def order(chunk: AudioChunk) -> None:
-        seen.append(chunk.errand.note)
-        if chunk.errand.note is None:
-            chunk.errand.keep({"transcript": "t-1"})
+        seen.append(chunk.context.note)
+        if chunk.context.note is None:
+            chunk.context.keep({"transcript": "t-1"})
             raise ConnectorUnavailable("The line broke.")
 
     transcriber.before = order

@@ -49,7 +49,7 @@ def drop(name: str, line: int | None) -> None:
         os.close(line)
 
 
-def of_the_dead() -> Iterator[str]:
+def stale() -> Iterator[str]:
     """Yield the names of workers that are dead. Each is forgotten once the caller asks for the next one."""
     for path in scratch.parent().glob(f"{_PREFIX}*"):
         with contextlib.suppress(OSError):  # alive, or just buried by somebody else

@@ -6,16 +6,16 @@ import signal
 import subprocess
 import sys
 
-from speakr.jobs import dead_man
+from speakr.jobs import watchdog
 
 PROGRAM = """
 import time
-from speakr.jobs import dead_man
-dead_man.serve_a_horse()
-with dead_man.watching(1.0):
+from speakr.jobs import watchdog
+watchdog.enable()
+with watchdog.watching(1.0):
     for _ in range({breaths}):
         time.sleep(0.4)
-        dead_man.put_off(1.0)
+        watchdog.put_off(1.0)
     {then}
 print("alive")
 """
@@ -34,10 +34,10 @@ def test_a_horse_that_hangs_is_ended():
 
 
 def test_a_horse_that_breathes_lives_on_and_is_not_watched_for_ever():
-    assert end_of(breaths=4, then="pass; dead_man.put_off(0); time.sleep(1.2)") == (0, "alive\n")
+    assert end_of(breaths=4, then="pass; watchdog.put_off(0); time.sleep(1.2)") == (0, "alive\n")
 
 
 def test_other_processes_are_left_alone():
     before = signal.getitimer(signal.ITIMER_REAL)
-    with dead_man.watching(0.001):
+    with watchdog.watching(0.001):
         assert signal.getitimer(signal.ITIMER_REAL)[0] == 0 or before[0] > 0

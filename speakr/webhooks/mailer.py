@@ -14,7 +14,7 @@ import structlog
 
 from speakr.db import release, unit_of_work
 from speakr.services import mailing
-from speakr.services.mailing import Letter
+from speakr.services.mailing import NoticeEmail
 
 logger = structlog.get_logger(__name__)
 
@@ -25,7 +25,7 @@ AGAIN_SECONDS = 60.0
 _PORTS = {"smtp": 25, "smtps": 465}
 
 
-class Postman:
+class Mailer:
     """Sends letters over SMTP. A crash in between loses a mail and no notice: those are in the app."""
 
     def __init__(self, smtp_url: str, sender: str) -> None:
@@ -48,7 +48,7 @@ class Postman:
                 self._not_before = time.monotonic() + AGAIN_SECONDS
                 return
 
-    def _send(self, letter: Letter) -> bool:
+    def _send(self, letter: NoticeEmail) -> bool:
         """Send a letter; return whether we are done with it."""
         try:
             connection = self._connected()
@@ -81,7 +81,7 @@ class Postman:
         return connection
 
 
-def _message(letter: Letter, sender: str) -> EmailMessage:
+def _message(letter: NoticeEmail, sender: str) -> EmailMessage:
     message = EmailMessage()
     message["From"], message["To"] = sender, letter.address
     message["Subject"] = "Speakr: a webhook is paused"

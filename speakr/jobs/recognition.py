@@ -13,11 +13,11 @@ from typing import Any, Final, Protocol
 
 import structlog
 
-from speakr.backends import plugged
+from speakr.backends import get_backends
 from speakr.connectors.transcription.base import (
     SAMPLE_RATE,
     AudioChunk,
-    Errand,
+    ChunkContext,
     TranscriptionConnector,
 )
 from speakr.connectors.transcription.options import ignored_options
@@ -29,7 +29,7 @@ from speakr.domain.errors import (
 )
 from speakr.domain.seams import Heard, join
 from speakr.domain.transcript import Hints, Hypothesis, Segment, Span
-from speakr.jobs import second_hearing
+from speakr.jobs import retry_doubtful
 from speakr.jobs.engine_health import Health
 from speakr.jobs.engine_slots import Slots
 
@@ -57,7 +57,7 @@ class Engine:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ChunkTranscription:
     """What was heard, by whom, which wishes that engine did not heed, and whether it tells speakers apart."""
 
     hypothesis: Hypothesis
@@ -77,7 +77,7 @@ class Listener(Protocol):
         """One segment is known."""
         ...
 
-    def breathe(self) -> None:
+    def heartbeat(self) -> None:
         """All is well; raises `ClaimLost` or `JobCancelled` when nobody waits for this any more."""
         ...
 
@@ -90,11 +90,11 @@ class Notes:
     write: Callable[[Mapping[str, Any]], None]
 
 
-class _Errand(Errand):
-    """An engine's errand about one piece of a chunk."""
+class _ChunkContext(ChunkContext):
+    """An engine's context about one piece of a chunk."""
 
-    def __init__(self, notes: Notes, name: str, breathe: Callable[[], None]) -> None:
-        self._notes, self._name, self._breathe = notes, name, breathe
+    def __init__(self, notes: Notes, name: str, heartbeat: Callable[[], None]) -> None:
+        self._notes, self._name, self._heartbeat = notes, name, heartbeat
         self.note = notes.by_name.get(name)
 
     def keep(self, note: Mapping[str, Any] | None) -> None:
@@ -104,30 +104,30 @@ class _Errand(Errand):
             self._notes.by_name[self._name] = dict(note)
         self._notes.write(self._notes.by_name)
 
-    def breathe(self) -> None:
-        self._breathe()
+    def heartbeat(self) -> None:
+        self._heartbeat()
 
 
 def make_engines() -> list[Engine]:
     """Return the engine the operator chose and, if there is one, the second. Models load when they first hear."""
-    settings = plugged().settings
-    made = [("first", plugged().make_transcriber(), settings.transcription_slots)]
-    second = plugged().make_fallback()
+    settings = get_backends().settings
+    made = [("first", get_backends().make_transcriber(), settings.transcription_slots)]
+    second = get_backends().make_fallback()
     if second is not None:
         made.append(("second", second, settings.transcription_fallback_slots))
     return [
-        Engine(connector, Slots(plugged().memory, place, slots), Health(plugged().memory, place))
+        Engine(connector, Slots(get_backends().memory, place, slots), Health(get_backends().memory, place))
         for place, connector, slots in made
     ]
 
 
-def hear(
+def transcribe_chunk(
     engines: Sequence[Engine],
     audio: AudioChunk,
     hints: Hints,
     listener: Listener,
     notes: Notes,
-) -> Outcome:
+) -> ChunkTranscription:
     """Have a chunk heard by the first engine that can.
 
     Raises:
@@ -147,26 +147,26 @@ def hear(
             continue
         wishes = hints if place == 0 or hints.model in engine.connector.models else replace(hints, model=None)
         try:
-            with engine.slots.hold(listener.breathe):
+            with engine.slots.hold(listener.heartbeat):
                 listener.begin()
                 heard = _hear_with(engine, audio, wishes, listener, notes)
-                heard = second_hearing.improve(heard, audio, engine.connector, wishes, listener.breathe)
+                heard = retry_doubtful.improve(heard, audio, engine.connector, wishes, listener.heartbeat)
         except (ConnectorRejected, ConnectorUnavailable) as error:
             logger.warning(
                 "engine_failed", engine=engine.connector.name, code=error.slug, error=error.message
             )
             failures.append(error)
         else:
-            return Outcome(
+            return ChunkTranscription(
                 heard,
                 engine.named(wishes.model),
                 ignored_options(engine.connector, hints),
                 engine.connector.capabilities_with(wishes.model).diarization,
             )
-    raise _most_hopeful(failures)
+    raise _most_retryable(failures)
 
 
-def _most_hopeful(
+def _most_retryable(
     failures: Sequence[ConnectorRejected | ConnectorUnavailable],
 ) -> ConnectorRejected | ConnectorUnavailable:
     """Return the failure after which trying again is likeliest to help: of the busy ones, the one over soonest."""
@@ -193,7 +193,7 @@ def _hear_with(
     if audio.samples.size > longest * SAMPLE_RATE:  # it was cut for the first engine, and this is the second
         return _hear_in_two(engine, audio, hints, listener, notes, path=path)
     try:
-        piece = replace(audio, errand=_Errand(notes, name, listener.breathe))
+        piece = replace(audio, context=_ChunkContext(notes, name, listener.heartbeat))
         heard = engine.connector.transcribe(piece, hints, listener.on_segment)
     except ConnectorTooLarge:
         engine.health.succeeded()  # it is well, and it said what it wants

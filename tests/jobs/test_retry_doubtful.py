@@ -10,7 +10,7 @@ import pytest
 from speakr.connectors.transcription.base import AudioChunk, OnSegment
 from speakr.domain.errors import ClaimLost, ConnectorUnavailable
 from speakr.domain.transcript import Hints, Hypothesis, Segment, Span
-from speakr.jobs.second_hearing import improve
+from speakr.jobs.retry_doubtful import improve
 from tests.fakes import FakeTranscriber
 
 CHUNK = AudioChunk(
@@ -36,9 +36,9 @@ class SecondEar(FakeTranscriber):
 
 
 def heard_again(
-    segments: list[Segment], ear: SecondEar, breathe: Callable[[], None] = lambda: None
+    segments: list[Segment], ear: SecondEar, heartbeat: Callable[[], None] = lambda: None
 ) -> list[str]:
-    return [s.text for s in improve(Hypothesis(segments), CHUNK, ear, HINTS, breathe).segments]
+    return [s.text for s in improve(Hypothesis(segments), CHUNK, ear, HINTS, heartbeat).segments]
 
 
 def test_a_loop_is_heard_again_without_the_prompt() -> None:

@@ -16,7 +16,7 @@ from speakr.db import unit_of_work
 from speakr.services.deliveries import claiming, sending
 from speakr.services.deliveries.claiming import Dispatch
 from speakr.services.deliveries.sending import Outcome
-from speakr.webhooks.seldom import Seldom
+from speakr.webhooks.log_throttle import LogThrottle
 from speakr.webhooks.slots import Allowance
 
 logger = structlog.get_logger(__name__)
@@ -28,26 +28,26 @@ _UNSTORABLE = "The answer could not be stored."
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
-    """What one turn came to. `look_again_seconds`: there may be more to claim so soon."""
+class Cycle:
+    """What one cycle did. `look_again_seconds`: there may be more to claim so soon."""
 
     settled: frozenset[int]
     claimed: Sequence[Dispatch]
     look_again_seconds: float | None = None
 
 
-class Ledger:
+class DeliveryStore:
     """Runs transactions in a thread of its own, each in a fresh app context, which takes its session along."""
 
     def __init__(self, app: Flask) -> None:
         self._app = app
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="dispatcher-database")
-        self._seldom = Seldom()
+        self._log_throttle = LogThrottle()
         self._has_lost_claims = False
 
-    async def turn(self, outcomes: Sequence[Outcome], allowance: Allowance | None) -> Turn:
+    async def run_cycle(self, outcomes: Sequence[Outcome], allowance: Allowance | None) -> Cycle:
         """Write outcomes and, unless `allowance` is None, claim what is due; both in one transaction."""
-        return await self._run(lambda: self._turn(outcomes, allowance))
+        return await self._run(lambda: self._cycle(outcomes, allowance))
 
     async def take_over(self, outcomes: Sequence[Outcome]) -> frozenset[int]:
         """Begin as the one dispatcher: write what was left to write, then take back every claim."""
@@ -64,7 +64,7 @@ class Ledger:
 
         return await asyncio.get_running_loop().run_in_executor(self._thread, in_context)
 
-    def _turn(self, outcomes: Sequence[Outcome], allowance: Allowance | None) -> Turn:
+    def _cycle(self, outcomes: Sequence[Outcome], allowance: Allowance | None) -> Cycle:
         try:
             with unit_of_work():
                 settled = frozenset(sending.settle(outcomes)) if outcomes else frozenset()
@@ -76,9 +76,9 @@ class Ledger:
             self._has_lost_claims = self._has_lost_claims or allowance is not None
             if not outcomes:
                 raise
-            return Turn(self._settle_one_by_one(outcomes), [], look_again_seconds=0.0)
+            return Cycle(self._settle_one_by_one(outcomes), [], look_again_seconds=0.0)
         self._has_lost_claims = self._has_lost_claims and allowance is None
-        return Turn(settled, claimed, look_again_seconds)
+        return Cycle(settled, claimed, look_again_seconds)
 
     def _take_over(self, outcomes: Sequence[Outcome]) -> frozenset[int]:
         settled = self._settle_one_by_one(outcomes)
@@ -102,7 +102,7 @@ class Ledger:
                 if failed >= min(_ROWS_BEFORE_GIVING_UP, len(outcomes)) and not settled:
                     raise
             except Exception:
-                if self._seldom.may_say("outcome_not_written"):
+                if self._log_throttle.allow("outcome_not_written"):
                     logger.exception("outcome_not_written", delivery_id=outcome.delivery_id)
         return frozenset(settled)
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 _is_horse = False
 
 
-def serve_a_horse() -> None:
+def enable() -> None:
     """Say that this process may be ended. Called in a work horse, which does nothing but its one job."""
     global _is_horse  # noqa: PLW0603 - what kind of process this is
     _is_horse = True

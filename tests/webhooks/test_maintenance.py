@@ -1,4 +1,4 @@
-"""The dispatcher mends, beside the deliveries and not before them."""
+"""The dispatcher runs maintenance, beside the deliveries and not before them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from speakr.services import mending
+from speakr.services import maintenance
 from tests.webhooks.conftest import AddWebhook, Emit
 from tests.webhooks.dispatchers import ThreadedDispatcher, until
 from tests.webhooks.receiver import Receiver
@@ -26,14 +26,14 @@ def test_mending_goes_on_after_a_failure_and_delays_no_delivery(
     rounds: list[str] = []
     may_end = threading.Event()
 
-    def mend() -> None:
+    def run_maintenance() -> None:
         rounds.append(threading.current_thread().name)
         if len(rounds) == 1:
             raise RuntimeError("once")
         may_end.wait(20)
 
-    monkeypatch.setattr(mending, "EVERY_SECONDS", 0.02)
-    monkeypatch.setattr(mending, "mend", mend)
+    monkeypatch.setattr(maintenance, "EVERY_SECONDS", 0.02)
+    monkeypatch.setattr(maintenance, "run_maintenance", run_maintenance)
     add_webhook(receiver.url("/hook"))
     dispatcher.start()
     until(lambda: len(rounds) == 2)
@@ -41,6 +41,6 @@ def test_mending_goes_on_after_a_failure_and_delays_no_delivery(
     started = time.monotonic()
     until(all_settled)
     assert time.monotonic() - started < 15  # it waits for no round
-    assert set(rounds) == {"dispatcher-mender"}
+    assert set(rounds) == {"dispatcher-maintenance"}
     may_end.set()
     until(lambda: len(rounds) > 2)

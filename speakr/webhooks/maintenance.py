@@ -9,36 +9,38 @@ from collections.abc import Callable
 import structlog
 from flask import Flask
 
-from speakr.backends import plugged
+from speakr.backends import get_backends
 from speakr.db import release, unit_of_work
-from speakr.services import mending
+from speakr.services import maintenance
 from speakr.services.deliveries.retention import Sweep
-from speakr.webhooks.postman import Postman
-from speakr.webhooks.seldom import Seldom
+from speakr.webhooks.log_throttle import LogThrottle
+from speakr.webhooks.mailer import Mailer
 
 logger = structlog.get_logger(__name__)
 
 SWEEP_EVERY_SECONDS = 600.0
 STEPS_IN_A_ROUND = 10
-"""Then mending has its turn again."""
+"""Then maintenance has its turn again."""
 
 PAUSE_SECONDS = 0.1
 """Between two steps, for those who write meanwhile."""
 
 
-class Mender:
-    """A thread that mends every other second, sends mail and lets go of old deliveries, from `start` to `stop`.
+class MaintenanceThread:
+    """A thread that runs maintenance every two seconds, sends mail and purges old deliveries, from `start` to `stop`.
 
-    A daemon: a mend that waits for a lost Redis must not hold up the end of the process.
+    A daemon: maintenance that waits for a lost Redis must not delay the end of the process.
     """
 
     def __init__(self, app: Flask) -> None:
         self._app = app
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._work_for_ever, name="dispatcher-mender", daemon=True)
-        self._seldom = Seldom()
-        settings = plugged().settings
-        self._postman = Postman(settings.smtp_url, settings.mail_from)
+        self._thread = threading.Thread(
+            target=self._work_for_ever, name="dispatcher-maintenance", daemon=True
+        )
+        self._log_throttle = LogThrottle()
+        settings = get_backends().settings
+        self._mailer = Mailer(settings.smtp_url, settings.mail_from)
         self._sweep: Sweep | None = None
         self._next_sweep = time.monotonic()
 
@@ -56,21 +58,21 @@ class Mender:
 
     def _work_for_ever(self) -> None:
         chores: dict[str, Callable[[], None]] = {
-            "mail_failed": self._postman.deliver,
-            "mending_failed": mending.mend,
-            "sweeping_failed": self._let_go,
+            "mail_failed": self._mailer.deliver,
+            "maintenance_failed": maintenance.run_maintenance,
+            "sweeping_failed": self._purge_history,
         }
-        while not self._ended.wait(mending.EVERY_SECONDS):
+        while not self._ended.wait(maintenance.EVERY_SECONDS):
             for trouble, chore in chores.items():
                 with self._app.app_context():
                     try:
                         chore()
                     except Exception:
                         # Whatever it was, the next round comes in two seconds.
-                        if self._seldom.may_say(trouble):
+                        if self._log_throttle.allow(trouble):
                             logger.exception(trouble)
 
-    def _let_go(self) -> None:
+    def _purge_history(self) -> None:
         """Go on with a sweep, or begin one when it is time."""
         if self._sweep is None:
             if time.monotonic() < self._next_sweep:

@@ -1,6 +1,6 @@
-"""A shift: from becoming the one dispatcher until the lock is lost or the process is told to stop.
+"""The send loop: it runs from becoming the one dispatcher until the lock is lost or the process is told to stop.
 
-One loop of turns: each writes what attempts came to and claims what is due in their place, in one transaction.
+Each cycle writes the results of attempts and claims due deliveries in their place, in one transaction.
 Attempts are tasks beside it. Nothing here waits in the event loop for the database or for a receiver.
 """
 
@@ -19,11 +19,11 @@ from speakr.services.deliveries.claiming import Dispatch
 from speakr.services.deliveries.sending import Outcome
 from speakr.telemetry.deliveries import DeliveryCounts
 from speakr.webhooks.failures import Progress
-from speakr.webhooks.ledger import Ledger, Turn
-from speakr.webhooks.pace import Pace
-from speakr.webhooks.seldom import Seldom
+from speakr.webhooks.log_throttle import LogThrottle
+from speakr.webhooks.rate_limiter import RateLimiter
 from speakr.webhooks.sender import Sender
 from speakr.webhooks.slots import Slots
+from speakr.webhooks.store import Cycle, DeliveryStore
 
 logger = structlog.get_logger(__name__)
 
@@ -34,8 +34,8 @@ _AGAIN_SECONDS = 0.5
 _FIRST_BACKOFF_SECONDS, _MAX_BACKOFF_SECONDS = 0.1, 2.0
 
 
-class Outbox:
-    """Outcomes that are still to be written. It outlives a shift: what a lost one could not write, the next does."""
+class PendingOutcomes:
+    """Outcomes that are still to be written. It outlives one send loop: the next writes what this one could not."""
 
     def __init__(self) -> None:
         self._waiting: deque[Outcome] = deque()
@@ -52,16 +52,18 @@ class Outbox:
         return [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
 
 
-class Shift:
-    """One shift. `run` it once."""
+class SendLoop:
+    """Claims and sends deliveries until drained or broken off. Call `run` once."""
 
-    def __init__(self, ledger: Ledger, sender: Sender, outbox: Outbox, counts: DeliveryCounts) -> None:
+    def __init__(
+        self, store: DeliveryStore, sender: Sender, pending: PendingOutcomes, counts: DeliveryCounts
+    ) -> None:
         self._counts = counts
-        self._ledger = ledger
+        self._store = store
         self._sender = sender
-        self._outbox = outbox
-        self._pace = Pace(time.monotonic)
-        self._slots = Slots(self._pace)
+        self._pending = pending
+        self._rate_limiter = RateLimiter(time.monotonic)
+        self._slots = Slots(self._rate_limiter)
         self._attempts: set[asyncio.Task[None]] = set()
         self._stirred = asyncio.Event()
         self._alarm: asyncio.TimerHandle | None = None
@@ -69,7 +71,7 @@ class Shift:
         self._is_draining = False
         self._is_over = False
         self._backoff_seconds = 0.0
-        self._seldom = Seldom()
+        self._log_throttle = LogThrottle()
 
     def wake(self) -> None:
         """Look for work now."""
@@ -91,10 +93,10 @@ class Shift:
         """Send until drained or broken off."""
         while not self._is_over and not (self._is_draining and self._is_empty()):
             await self._wait()
-            await self._turn()
+            await self._run_cycle()
 
     def _is_empty(self) -> bool:
-        return not self._attempts and not self._outbox and not self._late
+        return not self._attempts and not self._pending and not self._late
 
     async def _wait(self) -> None:
         try:
@@ -104,22 +106,22 @@ class Shift:
             pass
         self._stirred.clear()
 
-    async def _turn(self) -> None:
-        batch = self._outbox.take()
+    async def _run_cycle(self) -> None:
+        batch = self._pending.take()
         allowance = None if self._is_draining or self._is_over else self._slots.allowance()
         try:
-            turn = await self._ledger.turn(batch, allowance)
+            cycle = await self._store.run_cycle(batch, allowance)
         except Exception as error:  # noqa: BLE001 - recorded in `_back_off`; the loop must outlive it
             # The database is away, or worse; what is to be written waits here and what is due waits there.
-            self._outbox.put(batch)
+            self._pending.put(batch)
             await self._back_off(error)
             return
         self._backoff_seconds = 0.0
-        self._begin(turn)
-        self._postpone([outcome for outcome in batch if outcome.delivery_id not in turn.settled])
-        for delivery_id in turn.settled:
+        self._begin(cycle)
+        self._postpone([outcome for outcome in batch if outcome.delivery_id not in cycle.settled])
+        for delivery_id in cycle.settled:
             self._slots.give_back(delivery_id)
-        self._look_again_in(0.0 if len(self._outbox) >= MAX_BATCH_SIZE else turn.look_again_seconds)
+        self._look_again_in(0.0 if len(self._pending) >= MAX_BATCH_SIZE else cycle.look_again_seconds)
 
     def _look_again_in(self, seconds: float | None) -> None:
         if self._alarm is not None:
@@ -130,14 +132,14 @@ class Shift:
         elif seconds is not None:
             self._alarm = asyncio.get_running_loop().call_later(seconds, self.wake)
 
-    def _begin(self, turn: Turn) -> None:
+    def _begin(self, cycle: Cycle) -> None:
         if self._is_over:
             return  # the claims are taken back by whoever is next
-        for dispatch in turn.claimed:
+        for dispatch in cycle.claimed:
             self._slots.take(dispatch.delivery_id, dispatch.webhook_id, dispatch.url)
             pause = 0.0
             if dispatch.max_per_second is not None:
-                pause = self._pace.wait_for_start(dispatch.webhook_id, dispatch.max_per_second)
+                pause = self._rate_limiter.wait_for_start(dispatch.webhook_id, dispatch.max_per_second)
             attempt = asyncio.create_task(self._attempt(dispatch, pause))
             self._attempts.add(attempt)
             attempt.add_done_callback(self._attempts.discard)
@@ -151,8 +153,8 @@ class Shift:
             outcome = await self._sender.attempt(dispatch)
         except Exception as error:
             # A receiver has found a way to surprise us: that is one failed attempt, not the end of all.
-            if self._seldom.may_say("attempt_surprised_us"):
-                logger.exception("attempt_surprised_us", webhook_id=dispatch.webhook_id)
+            if self._log_throttle.allow("attempt_failed_unexpectedly"):
+                logger.exception("attempt_failed_unexpectedly", webhook_id=dispatch.webhook_id)
             outcome = self._sender.failed(dispatch, error, Progress(is_https=False))
         seconds = loop.time() - started_at
         self._slots.took(dispatch.webhook_id, seconds)
@@ -162,10 +164,10 @@ class Shift:
         self._write_soon([outcome])
 
     def _write_soon(self, outcomes: Sequence[Outcome]) -> None:
-        if not self._outbox:
+        if not self._pending:
             asyncio.get_running_loop().call_later(BATCH_SECONDS, self.wake)
-        self._outbox.put(outcomes)
-        if len(self._outbox) >= MAX_BATCH_SIZE:
+        self._pending.put(outcomes)
+        if len(self._pending) >= MAX_BATCH_SIZE:
             self.wake()
 
     def _postpone(self, outcomes: Sequence[Outcome]) -> None:
@@ -176,7 +178,7 @@ class Shift:
 
         def again() -> None:
             self._late -= len(outcomes)
-            self._outbox.put(outcomes)
+            self._pending.put(outcomes)
             self.wake()
 
         asyncio.get_running_loop().call_later(_AGAIN_SECONDS, again)
@@ -184,11 +186,11 @@ class Shift:
     async def _back_off(self, error: Exception) -> None:
         doubled = max(_FIRST_BACKOFF_SECONDS, 2 * self._backoff_seconds)
         self._backoff_seconds = min(doubled, _MAX_BACKOFF_SECONDS)
-        if self._seldom.may_say("dispatcher_turn_failed"):
+        if self._log_throttle.allow("dispatcher_cycle_failed"):
             unforeseen = None if isinstance(error, SQLAlchemyError) else error
             kind = type(error).__name__
             logger.warning(
-                "dispatcher_turn_failed", kind=kind, waiting=len(self._outbox), exc_info=unforeseen
+                "dispatcher_cycle_failed", kind=kind, waiting=len(self._pending), exc_info=unforeseen
             )
         await asyncio.sleep(self._backoff_seconds * random.uniform(0.5, 1.0))  # noqa: S311 - spreads, hides nothing
         self.wake()

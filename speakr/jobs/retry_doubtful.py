@@ -8,7 +8,7 @@ from operator import attrgetter
 
 import structlog
 
-from speakr.connectors.transcription.base import SAMPLE_RATE, AudioChunk, Errand, TranscriptionConnector
+from speakr.connectors.transcription.base import SAMPLE_RATE, AudioChunk, ChunkContext, TranscriptionConnector
 from speakr.domain.errors import ConnectorRejected, TransientJobError
 from speakr.domain.quality import Doubt, find_doubts
 from speakr.domain.transcript import Hints, Hypothesis, Segment, Span
@@ -25,11 +25,11 @@ def improve(
     chunk: AudioChunk,
     engine: TranscriptionConnector,
     hints: Hints,
-    breathe: Callable[[], None],
+    heartbeat: Callable[[], None],
 ) -> Hypothesis:
     """Return the hypothesis with its doubtful stretches as the second hearing has them, where that is better.
 
-    `breathe` is called while the engine works, and may raise to stop it.
+    `heartbeat` is called while the engine works, and may raise to stop it.
     """
     doubts = find_doubts(heard.segments, chunk.spans, times_estimated=heard.times_estimated)
     if not doubts:
@@ -38,7 +38,7 @@ def improve(
     for span in _spans_of(doubts, chunk)[:MAX_SPANS]:
         inside = [segment for segment in segments if _lies_in(segment, span)]
         try:
-            again = _hear(span, chunk, engine, hints, breathe)
+            again = _hear(span, chunk, engine, hints, heartbeat)
         except (ConnectorRejected, TransientJobError) as error:
             logger.info("second_hearing_failed", code=error.slug)
             break
@@ -71,7 +71,7 @@ def _spans_of(doubts: Sequence[Doubt], chunk: AudioChunk) -> list[Span]:
 
 
 def _hear(
-    span: Span, chunk: AudioChunk, engine: TranscriptionConnector, hints: Hints, breathe: Callable[[], None]
+    span: Span, chunk: AudioChunk, engine: TranscriptionConnector, hints: Hints, heartbeat: Callable[[], None]
 ) -> Hypothesis:
     speech = [
         Span(max(each.start, span.start), min(each.end, span.end))
@@ -79,20 +79,20 @@ def _hear(
         if each.start < span.end and span.start < each.end
     ]
     piece = AudioChunk(
-        chunk.cut(span), max(span.start, chunk.start), tuple(speech or [span]), _SecondErrand(breathe)
+        chunk.cut(span), max(span.start, chunk.start), tuple(speech or [span]), _RetryContext(heartbeat)
     )
     # A prompt is what engines repeat when they hear nothing. Segments are told to nobody: they may not be kept.
-    return engine.transcribe(piece, replace(hints, initial_prompt=None), lambda _segment: breathe())
+    return engine.transcribe(piece, replace(hints, initial_prompt=None), lambda _segment: heartbeat())
 
 
-class _SecondErrand(Errand):
+class _RetryContext(ChunkContext):
     """Keeps nothing: a second hearing that is interrupted is begun anew."""
 
-    def __init__(self, breathe: Callable[[], None]) -> None:
-        self._breathe = breathe
+    def __init__(self, heartbeat: Callable[[], None]) -> None:
+        self._heartbeat = heartbeat
 
-    def breathe(self) -> None:
-        self._breathe()
+    def heartbeat(self) -> None:
+        self._heartbeat()
 
 
 def _lies_in(segment: Segment, span: Span) -> bool:

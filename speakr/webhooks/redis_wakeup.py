@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 from speakr.queue import WAKE_CHANNEL
 from speakr.services.health import DELIVERY_COUNTS_KEY, DISPATCHER_KEY
 from speakr.telemetry.deliveries import DeliveryCounts
-from speakr.webhooks.seldom import Seldom
+from speakr.webhooks.log_throttle import LogThrottle
 
 logger = structlog.get_logger(__name__)
 
@@ -27,7 +27,7 @@ _PATIENCE_SECONDS = 2.0
 _AGAIN_SECONDS = 1.0
 
 
-class Bell:
+class RedisWakeup:
     """Listens on the wake-up channel and keeps the heartbeat, each for ever until cancelled."""
 
     def __init__(self, redis_url: str, counts: DeliveryCounts) -> None:
@@ -38,26 +38,26 @@ class Bell:
             socket_timeout=_PATIENCE_SECONDS,
             health_check_interval=10,
         )
-        self._seldom = Seldom()
+        self._log_throttle = LogThrottle()
         self._was_away = False
 
-    async def listen(self, on_ring: Callable[[], None]) -> None:
-        """Call `on_ring` for each wake-up, and after each time that one may have been missed."""
+    async def listen(self, on_wake: Callable[[], None]) -> None:
+        """Call `on_wake` for each wake-up, and after each time that one may have been missed."""
         while True:
             try:
                 async with self._redis.pubsub(ignore_subscribe_messages=True) as channel:
                     await channel.subscribe(WAKE_CHANNEL)
                     self._is_back()
-                    on_ring()
-                    await self._hear(channel, on_ring)
+                    on_wake()
+                    await self._hear(channel, on_wake)
             except Exception as error:  # noqa: BLE001 - recorded; whatever ails Redis, deliveries go on
                 self._is_away(error)
             await asyncio.sleep(_AGAIN_SECONDS)
 
-    async def _hear(self, channel: PubSub, on_ring: Callable[[], None]) -> None:
+    async def _hear(self, channel: PubSub, on_wake: Callable[[], None]) -> None:
         while True:
             if await channel.get_message(timeout=HEARTBEAT_SECONDS) is not None:
-                on_ring()
+                on_wake()
 
     async def beat(self) -> None:
         """Show others that there is a dispatcher, and what it has counted."""
@@ -96,7 +96,7 @@ class Bell:
             await self._redis.aclose()
 
     def _is_away(self, error: Exception) -> None:
-        if self._seldom.may_say("redis_away"):
+        if self._log_throttle.allow("redis_away"):
             self._was_away = True
             effect = "deliveries start up to a second later"
             logger.warning("dispatcher_redis_away", kind=type(error).__name__, effect=effect)
