@@ -102,7 +102,7 @@ def time_probe(path: Path) -> Measured:
     clock = Clock()
     probe(path, LIMITS)
     spent = clock.spent()
-    report = sandbox.run("probe", path, sandbox.Allowance(CPU_SECONDS, LIMITS.wall_seconds))
+    report = sandbox.run("probe", path, sandbox.SandboxLimits(CPU_SECONDS, LIMITS.wall_seconds))
     return *spent, report.peak_rss_bytes / 1e6
 
 

@@ -29,7 +29,7 @@ from speakr.models import Delivery
 from speakr.services.deliveries import claiming
 from speakr.services.deliveries import recovery as recovering
 from speakr.webhooks.rate_limiter import RateLimiter
-from speakr.webhooks.slots import Slots
+from speakr.webhooks.slots import DeliverySlots
 from tests.webhooks.dispatchers import until
 from tests.webhooks.receiver import Receiver, drip, flood, hang, reply
 
@@ -188,7 +188,7 @@ def _claim_times(count: int) -> dict[str, list[float]]:
     """
     found: dict[str, list[float]] = {"both": [], "statements": [], "looking": [], "claiming": []}
     for _ in range(count):
-        allowance = Slots(RateLimiter(time.monotonic)).allowance()
+        allowance = DeliverySlots(RateLimiter(time.monotonic)).allowance()
         with unit_of_work(), _statements() as statements:
             began = time.perf_counter()
             waiting = claiming.webhooks_with_work()

@@ -15,7 +15,14 @@ from evaluation.report import Figure, Table, at_least, at_most
 from evaluation.scripted_chapters import SUBJECTS, talk_about
 from evaluation.scripted_dates import MOMENT, NOT_PLANTED, PLANTED, written
 from evaluation.scripted_talk import LIES, Fact, answer_with, lie, long_talk, numbers_shown, true_claim
-from speakr.connectors.language.base import Claim, ExtractRequest, Insights, Line, Source, SummaryRequest
+from speakr.connectors.language.base import (
+    ExtractRequest,
+    Insights,
+    NumberedLine,
+    Source,
+    Statement,
+    SummaryRequest,
+)
 from speakr.connectors.language.chapters import find_chapters
 from speakr.connectors.language.embedded import EmbeddedLanguageConnector
 from speakr.connectors.language.lines import one_line
@@ -81,7 +88,7 @@ def _chapters() -> Iterator[Figure]:
 
 def _citations() -> Iterator[Figure]:
     """Count the quotes of the embedded engine and of a model that stand where they are said to."""
-    sources: list[tuple[Source, Sequence[Line]]] = []
+    sources: list[tuple[Source, Sequence[NumberedLine]]] = []
     talks = [talk_about(list(SUBJECTS), 30, 1, pause=1.0)[0], long_talk(0.5)[0]]
     embedded = EmbeddedLanguageConnector()
     for lines in talks:
@@ -109,7 +116,7 @@ def _report(shown: str, facts: Sequence[Fact]) -> str:
     return answer_with(key_points=[true_claim(fact)], topics=[{"name": fact.thing, "lines": [fact.line + 1]}])
 
 
-def _sources(found: Insights, others: Iterable[Claim]) -> Iterator[Source]:
+def _sources(found: Insights, others: Iterable[Statement]) -> Iterator[Source]:
     claims = [*found.key_points, *others]
     claims += [item.claim for item in found.action_items] + [event.claim for event in found.events]
     for claim in claims:
@@ -118,7 +125,7 @@ def _sources(found: Insights, others: Iterable[Claim]) -> Iterator[Source]:
         yield from topic.sources
 
 
-def _resolved(name: str, sources: Sequence[tuple[Source, Sequence[Line]]]) -> Figure:
+def _resolved(name: str, sources: Sequence[tuple[Source, Sequence[NumberedLine]]]) -> Figure:
     good = sum(
         bool(source.quote)
         and 0 <= source.line < len(lines)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from speakr.connectors.language.base import Line
+from speakr.connectors.language.base import NumberedLine
 
 SUBJECTS = {
     "database": """The database backup failed again last night. We lost the replication log on the second server.
@@ -51,10 +51,10 @@ SMALL_TALK_SHARE = 0.25
 
 def talk_about(
     subjects: list[str], sentences: int, seed: int, *, pause: float
-) -> tuple[list[Line], list[int]]:
+) -> tuple[list[NumberedLine], list[int]]:
     """Return lines, and at which of them a new subject begins; each subject begins with a word about itself."""
     rng = random.Random(seed)  # noqa: S311 - a talk, no secret
-    lines: list[Line] = []
+    lines: list[NumberedLine] = []
     changes: list[int] = []
     time = 0.0
     for subject in subjects:
@@ -71,6 +71,6 @@ def talk_about(
         for at in range(sentences):
             text = rng.choice(SMALL_TALK) if at and rng.random() < SMALL_TALK_SHARE else said[at]
             seconds = 2.5 + 5 * rng.random()
-            lines.append(Line(rng.choice(("Alice", "Bob")), text, time, time + seconds))
+            lines.append(NumberedLine(rng.choice(("Alice", "Bob")), text, time, time + seconds))
             time += seconds + 0.8 * rng.random()
     return lines, changes

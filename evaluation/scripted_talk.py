@@ -7,7 +7,7 @@ import random
 import re
 from dataclasses import dataclass
 
-from speakr.connectors.language.base import Line
+from speakr.connectors.language.base import NumberedLine
 
 PEOPLE = ("Alice", "Bob", "Carla", "Dmitri")
 THINGS = (
@@ -44,14 +44,14 @@ class Fact:
         return f"We {self.deed} the {self.thing} in {self.place} for {self.number} euros."
 
 
-def long_talk(hours: float, seed: int = 1) -> tuple[list[Line], list[Fact]]:
+def long_talk(hours: float, seed: int = 1) -> tuple[list[NumberedLine], list[Fact]]:
     """Return lines of six seconds each, every one a fact of its own."""
     rng = random.Random(seed)  # noqa: S311 - a talk, no secret
     lines, facts = [], []
     for at in range(int(hours * 600)):
         fact = Fact(at, *(rng.choice(of) for of in (PEOPLE, DEEDS, THINGS, PLACES, NUMBERS)))
         facts.append(fact)
-        lines.append(Line(fact.person, fact.spoken, at * 6.0, at * 6.0 + 5.0))
+        lines.append(NumberedLine(fact.person, fact.spoken, at * 6.0, at * 6.0 + 5.0))
     return lines, facts
 
 
@@ -80,7 +80,7 @@ LIES = (
 )
 
 
-def lie(kind: str, fact: Fact, lines: list[Line]) -> dict[str, object]:
+def lie(kind: str, fact: Fact, lines: list[NumberedLine]) -> dict[str, object]:
     """Return a false claim that looks like a true one."""
     claim = true_claim(fact)
     around = " ".join(f"{line.speaker} {line.text}" for line in lines[max(fact.line - 2, 0) : fact.line + 3])

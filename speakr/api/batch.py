@@ -25,7 +25,7 @@ def _ids(body: dict[str, Any]) -> list[int]:
     return list(dict.fromkeys(body["recording_ids"]))
 
 
-def _answer(done: str, outcomes: Sequence[batch.Outcome]) -> Response:
+def _answer(done: str, outcomes: Sequence[batch.BatchItemResult]) -> Response:
     results: list[dict[str, Any]] = []
     for outcome in outcomes:
         result: dict[str, Any] = {"id": outcome.recording_id, "success": outcome.error is None}

@@ -17,7 +17,7 @@ from speakr.api.schemas.chat import (
     SuggestedNamesOut,
     TitleOut,
 )
-from speakr.domain.conversation import Role, Turn
+from speakr.domain.conversation import ChatMessage, Role
 from speakr.domain.permissions import Scope
 from speakr.services import chat, identification, library_chat, titles
 from speakr.web.identity import actor, needs
@@ -37,7 +37,9 @@ class Chat(MethodView):
     @blp.response(200, ChatOut)
     def post(self, asked: dict[str, Any], recording_id: int) -> Any:
         """Ask about a recording; the answer cites the segments it rests on."""
-        history = [Turn(Role(turn["role"]), turn["content"]) for turn in asked["conversation_history"] or ()]
+        history = [
+            ChatMessage(Role(turn["role"]), turn["content"]) for turn in asked["conversation_history"] or ()
+        ]
         return chat.ask(actor(), recording_id, asked["message"], history)
 
 
@@ -52,7 +54,9 @@ class LibraryChat(MethodView):
     @blp.response(200, LibraryChatOut)
     def post(self, asked: dict[str, Any]) -> Any:
         """Ask about all recordings one may see; the answer cites the segments it rests on."""
-        history = [Turn(Role(turn["role"]), turn["content"]) for turn in asked["conversation_history"] or ()]
+        history = [
+            ChatMessage(Role(turn["role"]), turn["content"]) for turn in asked["conversation_history"] or ()
+        ]
         return library_chat.ask(actor(), asked["message"], history, filters_of(asked))
 
 

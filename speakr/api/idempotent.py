@@ -66,14 +66,14 @@ def _made_idempotent(view: View, lasting: timedelta) -> View:
 def holding(key: str, operation: str, lasting: timedelta = idempotency.HOLD) -> Iterator[idempotency.Held]:
     """Hold the key for the length of the request; a request that fails lets it go."""
     with unit_of_work():
-        held = idempotency.hold(actor().user_id, key, operation, lasting)
+        held = idempotency.reserve(actor().user_id, key, operation, lasting)
     try:
         yield held
     except BaseException:
         if held.answer is None:
             release()
             with unit_of_work():
-                idempotency.let_go(held)
+                idempotency.release_key(held)
         raise
 
 

@@ -150,7 +150,7 @@ class Recording(MethodView):
         return json_response(detail)
 
     @needs(Scope.WRITE, RateClass.WRITE)
-    @if_match(holding.hold)
+    @if_match(holding.lock_row)
     @blp.doc(operationId="updateRecording")
     @blp.arguments(RecordingUpdateIn)
     @blp.response(200, RecordingUpdatedOut)

@@ -117,7 +117,7 @@ class Summary(MethodView):
         return {"summary": recording.summary, "has_summary": recording.has_summary, **evidence}
 
     @needs(Scope.WRITE, RateClass.WRITE)
-    @if_match(holding.hold)
+    @if_match(holding.lock_row)
     @blp.doc(operationId="replaceSummary")
     @blp.arguments(SummaryIn)
     @blp.response(200, SummarySavedOut)
@@ -143,7 +143,7 @@ class Notes(MethodView):
         return {"notes": notes, "has_notes": bool(notes)}
 
     @needs(Scope.WRITE, RateClass.WRITE)
-    @if_match(holding.hold)
+    @if_match(holding.lock_row)
     @blp.doc(operationId="replaceNotes")
     @blp.arguments(NotesIn)
     @blp.response(200, NotesSavedOut)

@@ -14,7 +14,7 @@ class Role(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class ChatMessage:
     """What one side said before."""
 
     role: Role

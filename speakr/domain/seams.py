@@ -20,7 +20,7 @@ _ODD = ".,;:!?…\"'()[]-“”‘’。？！、，"  # noqa: RUF001 - full-wid
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class RecognizedWord:
     """One chunk's segments in order; `start` and `end` are where it was cut, before it was widened, in seconds."""
 
     start: float
@@ -29,12 +29,12 @@ class Heard:
     times_estimated: bool = False
 
 
-def join(chunks: Sequence[Heard], overlap_seconds: Sequence[float]) -> list[Segment]:
+def join(chunks: Sequence[RecognizedWord], overlap_seconds: Sequence[float]) -> list[Segment]:
     """Return the segments of all chunks in order, each seam repaired; see `repair`."""
     return [segment for chunk in repair(chunks, overlap_seconds) for segment in chunk]
 
 
-def repair(chunks: Sequence[Heard], overlap_seconds: Sequence[float]) -> list[list[Segment]]:
+def repair(chunks: Sequence[RecognizedWord], overlap_seconds: Sequence[float]) -> list[list[Segment]]:
     """Return the segments of each chunk, in order, with each seam repaired.
 
     overlap_seconds: for each chunk but the last, how far it and the next were heard into each other; 0 for a cut

@@ -85,14 +85,14 @@ def _cut(line: str) -> Iterable[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class IndexDocument:
     """A recording as it is searched: per field its normalised lines, and the keys of all words."""
 
     texts: Mapping[Field, str]
     keys: str
 
 
-def document(user_id: int, lines: Mapping[Field, Sequence[str]]) -> Document:
+def document(user_id: int, lines: Mapping[Field, Sequence[str]]) -> IndexDocument:
     """Make a document of a recording's lines. Line n of a text is what line n of the field became."""
     texts = {field: "\n".join(map(normalise, lines.get(field, ()))) for field in Field}
     keys = [key_of_owner(user_id)]
@@ -104,7 +104,7 @@ def document(user_id: int, lines: Mapping[Field, Sequence[str]]) -> Document:
     joined = " ".join(keys)
     if len(joined) * 4 > _MAX_KEY_BYTES and len(encoded := joined.encode()) > _MAX_KEY_BYTES:
         joined = encoded[:_MAX_KEY_BYTES].rpartition(b" ")[0].decode()
-    return Document({field: text.strip("\n") and text for field, text in texts.items()}, joined)
+    return IndexDocument({field: text.strip("\n") and text for field, text in texts.items()}, joined)
 
 
 # -- questions

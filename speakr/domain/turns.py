@@ -11,7 +11,7 @@ from speakr.domain.transcript import Segment, Word
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class SpeakerTurn:
     """Somebody speaks, from and to in seconds of the recording."""
 
     start: float
@@ -19,7 +19,7 @@ class Turn:
     speaker: str
 
 
-def give_speakers(segments: Sequence[Segment], turns: Sequence[Turn]) -> list[Segment]:
+def give_speakers(segments: Sequence[Segment], turns: Sequence[SpeakerTurn]) -> list[Segment]:
     """Return segments with their speakers, cut where the speaker changes between two words.
 
     turns: in order, not overlapping. A word is its speaker's whose turns hold most of it; between turns, the
@@ -34,7 +34,7 @@ def give_speakers(segments: Sequence[Segment], turns: Sequence[Turn]) -> list[Se
 class _Clock:
     """Tells who speaks at a time."""
 
-    def __init__(self, turns: Sequence[Turn]) -> None:
+    def __init__(self, turns: Sequence[SpeakerTurn]) -> None:
         self._turns = turns
         self._starts = [turn.start for turn in turns]
 

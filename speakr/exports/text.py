@@ -21,7 +21,7 @@ Field = Callable[[int, Segment], str]
 """Gives the text of one placeholder for the segment with this index."""
 
 
-class Template:
+class LineTemplate:
     """A template taken apart once, so that rendering is string formatting only."""
 
     def __init__(self, source: str) -> None:
@@ -106,5 +106,5 @@ FIELDS: Mapping[tuple[str, str | None], Field] = {
 }
 """Every placeholder there is, by name and filter."""
 
-DEFAULT = Template(DEFAULT_TEMPLATE)
+DEFAULT = LineTemplate(DEFAULT_TEMPLATE)
 TEXT = Exporter(name="text", media_type="text/plain", extension="txt", render=DEFAULT.render)

@@ -12,7 +12,7 @@ from speakr.domain.overlaps import mark_overlaps
 from speakr.domain.transcript import Hints, Segment
 from speakr.jobs import voices
 from speakr.services import transcripts
-from speakr.services.voice_profiles import Voice
+from speakr.services.voice_profiles import ProfileVoice
 
 _COUNTS = {"min_speakers", "max_speakers"}
 _in_order = attrgetter("start", "end")
@@ -23,7 +23,7 @@ class Whole:
     """A transcript, who speaks in it, who heard it, and which wishes nobody heeded."""
 
     segments: Sequence[Segment]
-    voices: Sequence[Voice]
+    voices: Sequence[ProfileVoice]
     language: str | None
     engines: Sequence[str]
     ignored_options: Sequence[str]
@@ -68,7 +68,7 @@ def _chunks(results: Sequence[Mapping[str, Any]], plan: Mapping[str, Any]) -> li
     if not plan.get("seams") or not plan.get("overlap"):
         return chunks
     heard = [
-        seams.Heard(result["start"], result["end"], segments, result["times_estimated"])
+        seams.RecognizedWord(result["start"], result["end"], segments, result["times_estimated"])
         for result, segments in zip(results, chunks, strict=True)
     ]
     overlaps = [plan["overlap"] if at in plan["seams"] else 0.0 for at in range(1, len(heard))]

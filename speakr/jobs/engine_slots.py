@@ -39,7 +39,7 @@ return 1
 """Take a slot, or prolong the lease of the one we have; by Redis' own clock, for ours may differ."""
 
 
-class Slots:
+class EngineSlots:
     """The slots of one engine; `limit` 0 is no limit."""
 
     def __init__(self, connection: redis.Redis, engine: str, limit: int) -> None:
@@ -49,7 +49,7 @@ class Slots:
         self._limit = limit
 
     @contextlib.contextmanager
-    def hold(self, heartbeat: Callable[[], None]) -> Iterator[None]:
+    def acquire_slot(self, heartbeat: Callable[[], None]) -> Iterator[None]:
         """Wait for a slot and hold it.
 
         Raises:

@@ -27,11 +27,11 @@ from speakr.domain.errors import (
     ConnectorTooLarge,
     ConnectorUnavailable,
 )
-from speakr.domain.seams import Heard, join
+from speakr.domain.seams import RecognizedWord, join
 from speakr.domain.transcript import Hints, Hypothesis, Segment, Span
 from speakr.jobs import retry_doubtful
 from speakr.jobs.engine_health import Health
-from speakr.jobs.engine_slots import Slots
+from speakr.jobs.engine_slots import EngineSlots
 
 logger = structlog.get_logger(__name__)
 
@@ -47,7 +47,7 @@ class Engine:
     """An engine with what is counted and known about it."""
 
     connector: TranscriptionConnector
-    slots: Slots
+    slots: EngineSlots
     health: Health
 
     def named(self, model: str | None) -> str:
@@ -66,7 +66,7 @@ class ChunkTranscription:
     is_diarized: bool
 
 
-class Listener(Protocol):
+class ProgressListener(Protocol):
     """Who hears of each segment at once, and knows whether the whole is still wanted."""
 
     def begin(self) -> None:
@@ -116,7 +116,9 @@ def make_engines() -> list[Engine]:
     if second is not None:
         made.append(("second", second, settings.transcription_fallback_slots))
     return [
-        Engine(connector, Slots(get_backends().memory, place, slots), Health(get_backends().memory, place))
+        Engine(
+            connector, EngineSlots(get_backends().memory, place, slots), Health(get_backends().memory, place)
+        )
         for place, connector, slots in made
     ]
 
@@ -125,7 +127,7 @@ def transcribe_chunk(
     engines: Sequence[Engine],
     audio: AudioChunk,
     hints: Hints,
-    listener: Listener,
+    listener: ProgressListener,
     notes: Notes,
 ) -> ChunkTranscription:
     """Have a chunk heard by the first engine that can.
@@ -147,7 +149,7 @@ def transcribe_chunk(
             continue
         wishes = hints if place == 0 or hints.model in engine.connector.models else replace(hints, model=None)
         try:
-            with engine.slots.hold(listener.heartbeat):
+            with engine.slots.acquire_slot(listener.heartbeat):
                 listener.begin()
                 heard = _hear_with(engine, audio, wishes, listener, notes)
                 heard = retry_doubtful.improve(heard, audio, engine.connector, wishes, listener.heartbeat)
@@ -183,7 +185,7 @@ def _hear_with(
     engine: Engine,
     audio: AudioChunk,
     hints: Hints,
-    listener: Listener,
+    listener: ProgressListener,
     notes: Notes,
     *,
     path: str = "",
@@ -217,7 +219,7 @@ def _hear_in_two(
     engine: Engine,
     audio: AudioChunk,
     hints: Hints,
-    listener: Listener,
+    listener: ProgressListener,
     notes: Notes,
     *,
     path: str,
@@ -232,7 +234,7 @@ def _hear_in_two(
         _hear_with(engine, half, hints, listener, notes, path=f"{path}{at}") for at, half in enumerate(halves)
     ]
     parts = [
-        Heard(start, stop, half.segments, half.times_estimated)
+        RecognizedWord(start, stop, half.segments, half.times_estimated)
         for (start, stop), half in zip(((audio.start, cut), (cut, end)), heard, strict=True)
     ]
     return Hypothesis(

@@ -272,7 +272,7 @@ class _Listener:
 
     def heartbeat(self) -> None:
         """Ask now and then; raise `ClaimLost` when nobody waits for this any more."""
-        watchdog.put_off(get_backends().settings.transcription_silence_seconds)
+        watchdog.reset(get_backends().settings.transcription_silence_seconds)
         if time.monotonic() - self._asked_at < _ASK_WHETHER_WANTED_SECONDS:
             return
         self._asked_at = time.monotonic()

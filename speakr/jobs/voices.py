@@ -14,11 +14,11 @@ import structlog
 from speakr.domain.transcript import DEFAULT_SPEAKER_LABEL, Hints, Segment, Span
 from speakr.domain.turns import give_speakers
 from speakr.media.voices import weights
-from speakr.services.voice_profiles import Voice
+from speakr.services.voice_profiles import ProfileVoice
 
 if TYPE_CHECKING:
     from speakr.media.speech import Samples
-    from speakr.media.voices.diarization import Voice as HeardVoice
+    from speakr.media.voices.diarization import DetectedVoice as HeardVoice
 
 logger = structlog.get_logger(__name__)
 
@@ -30,7 +30,7 @@ class Told:
     """Segments with their speakers, and how these sound."""
 
     segments: Sequence[Segment]
-    voices: Sequence[Voice]
+    voices: Sequence[ProfileVoice]
 
 
 def step_for(duration_seconds: float) -> float:
@@ -87,7 +87,7 @@ def one_speaker(segments: Sequence[Segment]) -> Told:
 
 def _in_order(
     segments: Sequence[Segment], voices: Mapping[str, HeardVoice]
-) -> tuple[Sequence[Segment], Sequence[Voice]]:
+) -> tuple[Sequence[Segment], Sequence[ProfileVoice]]:
     """Count speakers in the order of their words; a voice without words is left out."""
     from speakr.media.voices.diarization import label_of  # noqa: PLC0415
 
@@ -98,7 +98,8 @@ def _in_order(
     return named, _as_kept({labels[old]: voice for old, voice in voices.items() if old in labels})
 
 
-def _as_kept(voices: Mapping[str, HeardVoice]) -> list[Voice]:
+def _as_kept(voices: Mapping[str, HeardVoice]) -> list[ProfileVoice]:
     return [
-        Voice(label, voice.vector.astype("<f2").tobytes(), voice.seconds) for label, voice in voices.items()
+        ProfileVoice(label, voice.vector.astype("<f2").tobytes(), voice.seconds)
+        for label, voice in voices.items()
     ]

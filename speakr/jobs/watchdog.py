@@ -20,7 +20,7 @@ def enable() -> None:
     _is_horse = True
 
 
-def put_off(seconds: float) -> None:
+def reset(seconds: float) -> None:
     """End this process in so many seconds, unless it is put off again; 0: not at all."""
     if _is_horse:
         signal.setitimer(signal.ITIMER_REAL, seconds)
@@ -31,8 +31,8 @@ def watching(seconds: float) -> Iterator[None]:
     """Watch over what is done inside."""
     if _is_horse:
         signal.signal(signal.SIGALRM, signal.SIG_DFL)  # whatever the queue's library has put there
-    put_off(seconds)
+    reset(seconds)
     try:
         yield
     finally:
-        put_off(0.0)
+        reset(0.0)

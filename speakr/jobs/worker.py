@@ -268,7 +268,7 @@ def work(app: Flask) -> None:
 
 def _work_until_told(worker: SpeakrWorker) -> bool:
     """Work; return whether the worker was told to stop."""
-    line = worker_locks.hold(worker.name)
+    line = worker_locks.acquire(worker.name)
     try:
         worker.work(logging_level="WARNING")
     finally:

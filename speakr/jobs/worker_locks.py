@@ -24,7 +24,7 @@ logger = structlog.get_logger(__name__)
 _PREFIX = "speakr-worker-"
 
 
-def hold(name: str) -> int | None:
+def acquire(name: str) -> int | None:
     """Take up the lifeline of a worker; return its descriptor, which is to stay open as long as it lives.
 
     None: there is nowhere to put it. Then the lease alone has to do.

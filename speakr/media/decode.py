@@ -13,7 +13,7 @@ import structlog
 
 from speakr.domain.errors import MediaToolFailed
 from speakr.media.base import SAMPLE_RATE, DecodedAudio
-from speakr.media.sandbox import Allowance, run
+from speakr.media.sandbox import SandboxLimits, run
 
 logger = structlog.get_logger(__name__)
 
@@ -32,7 +32,7 @@ def decode(source: Path, pcm: Path, max_seconds: float) -> DecodedAudio:
         MediaToolFailed: decoding failed for a reason that need not be the file's.
     """
     started = time.monotonic()
-    allowance = Allowance.for_reading_all(
+    allowance = SandboxLimits.for_reading_all(
         source.stat().st_size,
         max_seconds,
         file_bytes=round(max_seconds * SAMPLE_RATE) * SAMPLE_BYTES + _SLACK_BYTES,

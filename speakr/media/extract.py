@@ -9,7 +9,7 @@ from speakr.media.base import MediaInfo, MediaLimits
 from speakr.media.containers import MUXERS, OTHER_MUXER
 from speakr.media.decode import whole_or_not_at_all
 from speakr.media.probe import probe
-from speakr.media.sandbox import Allowance, run
+from speakr.media.sandbox import SandboxLimits, run
 
 _MAX_SECONDS = 24 * 3600.0
 """For the clock only; what is too long was said when the file was probed."""
@@ -27,7 +27,9 @@ def extract_audio(source: Path, target: Path) -> MediaInfo:
     """
     size_bytes = source.stat().st_size
     # Bare sound is never larger than the film it was in, but for tables of a container that wants more.
-    allowance = Allowance.for_reading_all(size_bytes, _MAX_SECONDS, file_bytes=2 * size_bytes + _SLACK_BYTES)
+    allowance = SandboxLimits.for_reading_all(
+        size_bytes, _MAX_SECONDS, file_bytes=2 * size_bytes + _SLACK_BYTES
+    )
     with whole_or_not_at_all(target) as sink_fd:
         run("remux", source, allowance, sink_fd=sink_fd, muxers=dict(MUXERS), other_muxer=OTHER_MUXER)
     try:

@@ -20,7 +20,7 @@ from speakr.media.containers import (
     media_type_of,
 )
 from speakr.media.refusals import refusal, too_long
-from speakr.media.sandbox import Allowance, run
+from speakr.media.sandbox import SandboxLimits, run
 
 CPU_SECONDS = 10
 
@@ -42,7 +42,7 @@ def probe(path: Path, limits: MediaLimits) -> MediaInfo:
     if looks_like_playlist(head):
         raise refusal("unsupported_format")
     try:
-        report = run("probe", path, Allowance(cpu_seconds=CPU_SECONDS, wall_seconds=limits.wall_seconds))
+        report = run("probe", path, SandboxLimits(cpu_seconds=CPU_SECONDS, wall_seconds=limits.wall_seconds))
     except UnusableMedia as error:
         # FFmpeg cannot tell a letter from half a film whose index was never written. We can.
         if error.slug == "not_media" and looks_like_media(head):

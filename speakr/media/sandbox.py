@@ -40,7 +40,7 @@ REPORT_BYTES = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Allowance:
+class SandboxLimits:
     """What one file may cost."""
 
     cpu_seconds: float
@@ -72,7 +72,7 @@ class SandboxReport:
 def run(
     task: str,
     source: Path,
-    allowance: Allowance,
+    allowance: SandboxLimits,
     *,
     sink_fd: int | None = None,
     script: Path = CHILD,

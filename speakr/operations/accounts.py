@@ -174,7 +174,7 @@ def list_settings() -> Iterator[str]:
         yield f"{name} = {value}{changed}"
 
 
-def _known(name: str) -> system_settings.Known:
+def _known(name: str) -> system_settings.SettingDefinition:
     if name not in system_settings.KNOWN:
         raise OperatorError(
             f"There is no setting named {name}. Known are: {', '.join(system_settings.KNOWN)}."

@@ -35,7 +35,7 @@ class DataFolder:
         """Where each process has its log."""
         return self.path / "logs"
 
-    def hold(self) -> int:
+    def acquire_lock(self) -> int:
         """Take the folder for this process; it is let go when the process ends, however it ends.
 
         Returns the descriptor of the lock (flock(2)), which children do not inherit.

@@ -19,7 +19,7 @@ _BACKLOG = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Listener:
+class ListeningSocket:
     """A listening socket and how to reach it from this machine."""
 
     socket: socket.socket
@@ -46,7 +46,7 @@ class Listener:
         return ipaddress.ip_address(self.socket.getsockname()[0]).is_loopback
 
 
-def listen(host: str, port: int | None) -> Listener:
+def listen(host: str, port: int | None) -> ListeningSocket:
     """Listen at a wished port, or with None at the default one or, if that is taken, at any free one.
 
     Raises:
@@ -62,12 +62,12 @@ def listen(host: str, port: int | None) -> Listener:
     except (OSError, OverflowError):
         raise OperatorError(f"{host} is not an address of this machine.") from None
     try:
-        return Listener(_bind(family, address))
+        return ListeningSocket(_bind(family, address))
     except OSError as error:
         if port is not None or error.errno != errno.EADDRINUSE:
             raise OperatorError(_sentence(host, wished, error)) from None
     any_port = (address[0], 0, *address[2:])
-    return Listener(_bind(family, any_port), is_second_choice=True)
+    return ListeningSocket(_bind(family, any_port), is_second_choice=True)
 
 
 def _bind(family: socket.AddressFamily, address: tuple[Any, ...]) -> socket.socket:

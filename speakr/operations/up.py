@@ -18,7 +18,7 @@ from speakr.operations import environment as env
 from speakr.operations.children import Child
 from speakr.operations.data_folder import DataFolder
 from speakr.operations.errors import OperatorError
-from speakr.operations.listening import Listener, listen
+from speakr.operations.listening import ListeningSocket, listen
 from speakr.operations.logs import Follower
 from speakr.operations.redis_server import EmbeddedRedis
 from speakr.operations.sample import SAMPLE
@@ -52,7 +52,7 @@ def up(wishes: UpOptions, tell: Tell) -> None:
     given = env.inherited()
     folder = DataFolder.prepare(wishes.data or Path(given.get("SPEAKR_DATA", "").strip() or "data"))
     with ExitStack() as stack:
-        stack.callback(os.close, folder.hold())
+        stack.callback(os.close, folder.acquire_lock())
         listener = listen(wishes.host, wishes.port)
         stack.callback(listener.socket.close)
         redis = None
@@ -67,7 +67,7 @@ def _settle(
     wishes: UpOptions,
     given: Mapping[str, str],
     folder: DataFolder,
-    listener: Listener,
+    listener: ListeningSocket,
     redis: EmbeddedRedis | None,
 ) -> tuple[Settings, dict[str, str]]:
     """Complete the environment and read it as the children will."""
@@ -91,7 +91,7 @@ class _House:
     """Everything decided before the first process starts."""
 
     folder: DataFolder
-    listener: Listener
+    listener: ListeningSocket
     redis: EmbeddedRedis | None
     settings: Settings
     environment: Mapping[str, str]

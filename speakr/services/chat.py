@@ -8,7 +8,7 @@ from typing import Any
 from speakr.connectors.language.base import ChatRequest
 from speakr.db import release, unit_of_work
 from speakr.domain.clock import isoformat_z
-from speakr.domain.conversation import Turn
+from speakr.domain.conversation import ChatMessage
 from speakr.domain.errors import Invalid
 from speakr.domain.permissions import Actor, Permission
 from speakr.domain.transcript import Segment
@@ -17,7 +17,7 @@ from speakr.services import budgets, language_model, transcripts, usage, users
 from speakr.services.recordings import access
 
 
-def ask(actor: Actor, recording_id: int, message: str, history: Sequence[Turn]) -> dict[str, Any]:
+def ask(actor: Actor, recording_id: int, message: str, history: Sequence[ChatMessage]) -> dict[str, Any]:
     """Answer a question. Opens its own unit of work once the answer is there, for nobody may wait inside one.
 
     Who leaves before that has asked all the same: the tokens are spent, so they are counted.

@@ -20,7 +20,7 @@ from speakr.services.recordings import access, listing
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class RenderedDocument:
     """A finished text and the name to save it under."""
 
     text: str
@@ -38,7 +38,7 @@ def title_for(recording: Recording, written: str) -> str:
     return titles.render(layout, {**_facts(recording, is_owner=True), "title": written}) or written
 
 
-def export(actor: Actor, recording_id: int, template_id: int | None) -> Document:
+def export(actor: Actor, recording_id: int, template_id: int | None) -> RenderedDocument:
     """Write a recording as a Markdown document, by a template of the actor's or by the one that is set for it."""
     recording = access.get(actor, recording_id, Permission.VIEW, texts=("notes", "summary"))
     is_owner = recording.user_id == actor.user_id
@@ -55,7 +55,7 @@ def export(actor: Actor, recording_id: int, template_id: int | None) -> Document
         "transcript": templates.transcript_template(actor).render(transcripts.segments_of(recording.id)),
     }
     text = markdown.render(values) if layout is None else fill(layout, values)
-    return Document(text, f"{recording.title}.md")
+    return RenderedDocument(text, f"{recording.title}.md")
 
 
 def _chosen(recording: Recording, kind: TemplateKind) -> str | None:

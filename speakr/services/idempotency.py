@@ -41,7 +41,7 @@ class Held:
     fingerprint: str | None = None
 
 
-def hold(user_id: int, key: str, operation: str, lasting: timedelta = HOLD) -> Held:
+def reserve(user_id: int, key: str, operation: str, lasting: timedelta = HOLD) -> Held:
     """Take a key for this request. Run in its own transaction, before the work.
 
     Raises:
@@ -147,7 +147,7 @@ def _opened(known: IdempotencyKey) -> Any:
         ) from None
 
 
-def let_go(held: Held) -> None:
+def release_key(held: Held) -> None:
     """Free a key whose request failed, so that it may be tried again at once."""
     db.session.execute(
         delete(IdempotencyKey).where(

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import structlog
 
 from speakr.backends import Backends, get_backends
-from speakr.connectors.language.base import LanguageConnector, Line
+from speakr.connectors.language.base import LanguageConnector, NumberedLine
 from speakr.db import separate_unit_of_work
 from speakr.domain.errors import ConnectorRejected, LanguageModelUnavailable, TransientJobError
 from speakr.domain.transcript import Segment
@@ -62,9 +62,9 @@ def count_lost(user_id: int, tokens: int) -> None:
             usage.add(user_id, tokens=tokens)
 
 
-def to_lines(segments: Sequence[Segment]) -> list[Line]:
+def to_lines(segments: Sequence[Segment]) -> list[NumberedLine]:
     """Return segments as engines read them, in the same order."""
-    return [Line(segment.speaker, segment.text, segment.start, segment.end) for segment in segments]
+    return [NumberedLine(segment.speaker, segment.text, segment.start, segment.end) for segment in segments]
 
 
 def _engine() -> LanguageConnector:

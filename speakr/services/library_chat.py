@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from speakr.connectors.language.base import ChatRequest, Line, Source
+from speakr.connectors.language.base import ChatRequest, NumberedLine, Source
 from speakr.db import release, unit_of_work
 from speakr.domain.clock import isoformat_z
-from speakr.domain.conversation import Role, Turn
+from speakr.domain.conversation import ChatMessage, Role
 from speakr.domain.errors import Invalid
 from speakr.domain.permissions import Actor
 from speakr.services import budgets, language_model, library_passages, usage, users
@@ -16,11 +16,13 @@ from speakr.services.recordings import listing
 
 NOTHING = "Nothing that is said in the recordings you may see matches the question."
 
-_BETWEEN = Line("", "", 0.0)
+_BETWEEN = NumberedLine("", "", 0.0)
 """Stands between passages, so that neighbours are never of two recordings."""
 
 
-def ask(actor: Actor, message: str, history: Sequence[Turn], filters: listing.Filters) -> dict[str, Any]:
+def ask(
+    actor: Actor, message: str, history: Sequence[ChatMessage], filters: listing.Filters
+) -> dict[str, Any]:
     """Answer a question. Opens its own unit of work once the answer is there, for nobody may wait inside one."""
     if not message.strip():
         raise Invalid("message is required", errors={"message": ["is required"]})
@@ -31,7 +33,7 @@ def ask(actor: Actor, message: str, history: Sequence[Turn], filters: listing.Fi
     if not found.passages:
         return {"response": NOTHING, "sources": [], "unverified": [], "mode_used": found.mode_used.value}
     rows: list[Any] = []
-    lines: list[Line] = []
+    lines: list[NumberedLine] = []
     for passage in found.passages:
         rows += [None, *passage]
         lines += [_BETWEEN, *(_line(row, found.recordings[row.recording_id]) for row in passage)]
@@ -50,15 +52,15 @@ def ask(actor: Actor, message: str, history: Sequence[Turn], filters: listing.Fi
     }
 
 
-def _meant(message: str, history: Sequence[Turn]) -> str:
+def _meant(message: str, history: Sequence[ChatMessage]) -> str:
     """Return what to look for: a question that names nothing goes on about what was asked before."""
     asked = [message, *(turn.text for turn in reversed(history) if turn.role is Role.USER)]
     return next((text for text in asked if library_passages.terms_of(text)), message)
 
 
-def _line(row: Any, recording: Any) -> Line:
+def _line(row: Any, recording: Any) -> NumberedLine:
     day = isoformat_z(recording.meeting_date or recording.created_at)[:10]
-    return Line(row.speaker, row.text, row.start, row.end, f"“{recording.title}” of {day}")
+    return NumberedLine(row.speaker, row.text, row.start, row.end, f"“{recording.title}” of {day}")
 
 
 def _source(source: Source, row: Any, found: library_passages.Found) -> dict[str, Any]:

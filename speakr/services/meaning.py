@@ -44,7 +44,7 @@ class Near:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class IndexedLine:
     """One segment of a passage."""
 
     segment_id: int
@@ -161,9 +161,9 @@ def _visible(actor: Actor, filters: listing.Filters) -> Any:
     )
 
 
-def lines_of(places: Sequence[tuple[int, int]]) -> dict[tuple[int, int], list[Line]]:
+def lines_of(places: Sequence[tuple[int, int]]) -> dict[tuple[int, int], list[IndexedLine]]:
     """Return the segments of passages, speakers by name where one is known. The caller has found them for an actor."""
-    found: dict[tuple[int, int], list[Line]] = {}
+    found: dict[tuple[int, int], list[IndexedLine]] = {}
     if not places:
         return found
     rows = db.session.connection().execute(
@@ -195,5 +195,5 @@ def lines_of(places: Sequence[tuple[int, int]]) -> dict[tuple[int, int], list[Li
         .order_by(_P.recording_id, _P.position, _S.position)
     )
     for row in rows:
-        found.setdefault((row.recording_id, row.position), []).append(Line(*row[2:]))
+        found.setdefault((row.recording_id, row.position), []).append(IndexedLine(*row[2:]))
     return found

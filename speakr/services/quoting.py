@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from speakr.connectors.language.base import Claim, Source
+from speakr.connectors.language.base import Source, Statement
 from speakr.services import transcripts
 
 Stored = Sequence[tuple[int, str]]
@@ -22,7 +22,7 @@ def keep(sources: Iterable[Source], segment_ids: Sequence[int]) -> list[list[Any
     return [[segment_ids[source.line], source.quote] for source in sources]
 
 
-def keep_claim(claim: Claim, segment_ids: Sequence[int]) -> dict[str, Any]:
+def keep_claim(claim: Statement, segment_ids: Sequence[int]) -> dict[str, Any]:
     """Return a statement as it is kept."""
     return {
         "text": claim.text,

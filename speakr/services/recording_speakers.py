@@ -24,7 +24,7 @@ _SHOWN_OF_A_KEY = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class RecordingVoice:
     """Somebody who speaks in a recording."""
 
     label: str
@@ -46,7 +46,7 @@ class Assigned:
 
 def look_at(
     actor: Actor, recording_id: int
-) -> tuple[Sequence[Heard], Mapping[str, Sequence[voice_profiles.Suggestion]]]:
+) -> tuple[Sequence[RecordingVoice], Mapping[str, Sequence[voice_profiles.Suggestion]]]:
     """Return who speaks, in order of first appearance, and who the nameless may be.
 
     The owner's list of speakers is nobody else's business, so others get names only.
@@ -125,7 +125,7 @@ def recognise(recording: Recording, least: float, earlier: Sequence[voice_profil
     _list_participants(recording, {*filter(None, listed), *(who.name for who in found.values())})
 
 
-def _heard(recording_id: int, *, with_ids: bool) -> list[Heard]:
+def _heard(recording_id: int, *, with_ids: bool) -> list[RecordingVoice]:
     rows = db.session.execute(
         select(
             Segment.speaker,
@@ -148,7 +148,7 @@ def _heard(recording_id: int, *, with_ids: bool) -> list[Heard]:
         .order_by(func.min(Segment.position))
     )
     return [
-        Heard(label, name, speaker_id if with_ids else None, count, confirmed)
+        RecordingVoice(label, name, speaker_id if with_ids else None, count, confirmed)
         for label, name, speaker_id, count, confirmed in rows
     ]
 
@@ -192,7 +192,7 @@ def _own_name(actor: Actor) -> str:
     return (users.get(actor.user_id).name or actor.username).replace(",", " ")
 
 
-def _by_label(heard: Sequence[Heard], wanted: Mapping[str, str]) -> dict[str, str | None]:
+def _by_label(heard: Sequence[RecordingVoice], wanted: Mapping[str, str]) -> dict[str, str | None]:
     """Return the new name of each label concerned. One name may stand for several labels; a label goes first."""
     labels = {each.label for each in heard}
     found: dict[str, str | None] = {}
@@ -212,7 +212,7 @@ def _by_label(heard: Sequence[Heard], wanted: Mapping[str, str]) -> dict[str, st
     return found
 
 
-def _put(recording: Recording, heard: Sequence[Heard], found: Mapping[str, str | None]) -> int:
+def _put(recording: Recording, heard: Sequence[RecordingVoice], found: Mapping[str, str | None]) -> int:
     """Write who is who; return how many voice profiles learn from it."""
     ids = speakers.use(recording.user_id, {name for name in found.values() if name})
     before = {each.label: (each.identified_name, each.speaker_id, each.confirmed) for each in heard}

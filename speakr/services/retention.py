@@ -46,7 +46,7 @@ class Due:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RetentionReport:
     """What a run has done, or in a dry run would do first. `audio_only`: texts are kept."""
 
     is_enabled: bool
@@ -55,29 +55,29 @@ class Outcome:
     done: int
 
 
-def of_actor(actor: Actor) -> Outcome:
+def of_actor(actor: Actor) -> RetentionReport:
     """Tell which of the actor's own recordings are due; nothing is removed."""
     return _preview(actor.user_id)
 
 
-def preview(actor: Actor) -> Outcome:
+def preview(actor: Actor) -> RetentionReport:
     """Tell which recordings are due on the whole server, for admins."""
     _require_admin(actor)
     return look()
 
 
-def look() -> Outcome:
+def look() -> RetentionReport:
     """Tell which recordings are due; nothing is removed."""
     return _preview(None)
 
 
-def run_now(actor: Actor) -> Outcome:
+def run_now(actor: Actor) -> RetentionReport:
     """Let go of what is due now, for admins. Opens its own units of work."""
     _require_admin(actor)
     return run()
 
 
-def run() -> Outcome:
+def run() -> RetentionReport:
     """Let go of what is due, a part at a time; nothing while retention is off. Opens its own units of work."""
     is_enabled, audio_only = _mode()
     gone: list[Due] = []
@@ -98,7 +98,7 @@ def run() -> Outcome:
             break
     if gone:
         logger.info("retention", recordings=len(gone), audio_only=audio_only)
-    return Outcome(is_enabled, audio_only, gone, len(gone))
+    return RetentionReport(is_enabled, audio_only, gone, len(gone))
 
 
 def _require_admin(actor: Actor) -> None:
@@ -110,9 +110,9 @@ def _mode() -> tuple[bool, bool]:
     return system_settings.get("enable_auto_deletion"), system_settings.get("deletion_mode") == _AUDIO_ONLY
 
 
-def _preview(user_id: int | None) -> Outcome:
+def _preview(user_id: int | None) -> RetentionReport:
     is_enabled, audio_only = _mode()
-    return Outcome(is_enabled, audio_only, _due(user_id, audio_only=audio_only, limit=_LOOK_AT), 0)
+    return RetentionReport(is_enabled, audio_only, _due(user_id, audio_only=audio_only, limit=_LOOK_AT), 0)
 
 
 def _due(user_id: int | None, *, audio_only: bool, limit: int) -> list[Due]:

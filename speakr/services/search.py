@@ -40,7 +40,7 @@ COUNTED = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class SearchPage:
     """One page of results: rows of `listing.items`, what hangs on them and where the words are."""
 
     rows: Sequence[Any]
@@ -60,7 +60,7 @@ def search(
     field: Field | None,
     page: int,
     per_page: int,
-) -> Page:
+) -> SearchPage:
     """Return a page of the recordings that an actor may see and that have all the terms, newest first."""
     fields = tuple(Field) if field is None else (field,)
     offset = (page - 1) * per_page
@@ -72,7 +72,7 @@ def search(
         found = newest(actor, terms, filters, fields, limit=per_page + 1, offset=offset)
     rows = listing.items(found[:per_page])
     own = [row.id for row in rows if row.user_id == actor.user_id]
-    return Page(
+    return SearchPage(
         rows=rows,
         **marks_of(actor, rows),
         matches=search_matches.of(rows, own, terms, fields),

@@ -34,7 +34,7 @@ def find(
     field: Field | None,
     page: int,
     per_page: int,
-) -> tuple[search.Page, Mode]:
+) -> tuple[search.SearchPage, Mode]:
     """Return a page of the recordings found, best first, and the way in which they were.
 
     Without the model, `HYBRID` is a search for words, and says so.
@@ -68,7 +68,7 @@ def find(
     rows = listing.items(ranked[first : first + per_page])
     matches = _matches(rows, actor, terms, fields, near) if rows else {}
     return (
-        search.Page(
+        search.SearchPage(
             rows=rows,
             **search.marks_of(actor, rows),
             matches=matches,
@@ -105,7 +105,7 @@ def _matches(
     return found
 
 
-def _match(lines: Sequence[meaning.Line], terms: Sequence[Term]) -> Match:
+def _match(lines: Sequence[meaning.IndexedLine], terms: Sequence[Term]) -> Match:
     text = " ".join(" ".join(line.text for line in lines).split())
     wanted = [term for term in terms if not term.is_excluded]
     first, last = lines[0], lines[-1]

@@ -9,7 +9,7 @@ from sqlalchemy import Table, delete, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from speakr.db import db, release, unit_of_work
-from speakr.domain.search import Document, Field, document, lines_of
+from speakr.domain.search import Field, IndexDocument, document, lines_of
 from speakr.models import Recording, SearchDocument, SearchStale, SearchTerms, Segment
 
 _BATCH = 50
@@ -122,7 +122,7 @@ def _spoken(recording_ids: Sequence[int]) -> dict[int, list[str]]:
     return found
 
 
-def _texts(found: Document) -> dict[str, str]:
+def _texts(found: IndexDocument) -> dict[str, str]:
     return {field.value: text for field, text in found.texts.items()}
 
 

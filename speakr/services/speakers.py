@@ -51,7 +51,7 @@ _USES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownSpeaker:
     """A speaker, in how many recordings they are named, and how well their voice is known (0 to 1)."""
 
     id: int
@@ -66,7 +66,7 @@ class Known:
         return self.confidence_score is not None
 
 
-def list_for(actor: Actor) -> Sequence[Known]:
+def list_for(actor: Actor) -> Sequence[KnownSpeaker]:
     """List the actor's speakers: those in most recordings first, among equals the one named last."""
     rows = db.session.execute(
         select(Speaker.id, Speaker.name, _USES, Speaker.last_used_at)
@@ -75,7 +75,7 @@ def list_for(actor: Actor) -> Sequence[Known]:
     ).all()
     confidences = voice_profiles.confidences([row.id for row in rows])
     return [
-        Known(
+        KnownSpeaker(
             id=row.id,
             name=row.name,
             use_count=row.use_count,

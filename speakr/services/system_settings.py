@@ -80,7 +80,7 @@ def _price(most: int) -> Read:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class SettingDefinition:
     """One setting: its default (from the environment, where it has a place there), its check, and what it does."""
 
     default: Callable[[], Any]
@@ -96,75 +96,77 @@ def _env(name: str) -> Callable[[], Any]:
     return lambda: getattr(get_backends().settings, name)
 
 
-KNOWN: Mapping[str, Known] = {
-    "enable_folders": Known(_env("enable_folders"), _yes_or_no(), "Folders, for everybody."),
-    "enable_internal_sharing": Known(
+KNOWN: Mapping[str, SettingDefinition] = {
+    "enable_folders": SettingDefinition(_env("enable_folders"), _yes_or_no(), "Folders, for everybody."),
+    "enable_internal_sharing": SettingDefinition(
         _fixed(value=True), _yes_or_no(), "Sharing of recordings between users, by name and through groups."
     ),
-    "enable_auto_summarization": Known(
+    "enable_auto_summarization": SettingDefinition(
         _fixed(value=True), _yes_or_no(), "Summaries right after transcription, for users who want them."
     ),
-    "users_can_delete": Known(
+    "users_can_delete": SettingDefinition(
         _env("users_can_delete"), _yes_or_no(), "Whether users who are no admins may delete recordings."
     ),
-    "enable_auto_deletion": Known(
+    "enable_auto_deletion": SettingDefinition(
         _fixed(value=False), _yes_or_no(), "Retention: deletion of old recordings."
     ),
-    "retention_days": Known(
+    "retention_days": SettingDefinition(
         _fixed(None),
         _whole(1, 36_500, or_none=True),
         "Days after which a recording without a rule of its tags or folder is old; null for never.",
     ),
-    "deletion_mode": Known(
+    "deletion_mode": SettingDefinition(
         _fixed("full_recording"),
         _one_of("audio_only", "full_recording"),
         "What retention removes: audio_only keeps the texts.",
     ),
-    "max_file_size_mb": Known(_env("max_file_size_mb"), _whole(1, 1_000_000), "Largest upload."),
-    "max_audio_only_video_size_mb": Known(
+    "max_file_size_mb": SettingDefinition(_env("max_file_size_mb"), _whole(1, 1_000_000), "Largest upload."),
+    "max_audio_only_video_size_mb": SettingDefinition(
         _env("max_audio_only_video_size_mb"),
         _whole(1, 1_000_000),
         "Largest video of which the sound is kept.",
     ),
-    "transcription_models": Known(
+    "transcription_models": SettingDefinition(
         _env("transcription_models"),
         _text(2_000),
         "Models users may ask for: value or value:label, separated by commas.",
     ),
-    "transcription_model": Known(
+    "transcription_model": SettingDefinition(
         _env("transcription_model"), _text(120), "The model for whoever names none."
     ),
-    "summary_prompt": Known(
+    "summary_prompt": SettingDefinition(
         _fixed(""),
         _text(20_000),
         "How summaries read for users who say nothing else; empty for the built-in way.",
     ),
-    "transcript_length_limit": Known(
+    "transcript_length_limit": SettingDefinition(
         _fixed(-1),
         _whole(-1, 100_000_000),
         "Characters of a transcript that a language model is shown at most; -1 for all.",
     ),
-    "default_token_budget": Known(
+    "default_token_budget": SettingDefinition(
         _fixed(None),
         _whole(0, BIGGEST, or_none=True),
         "Language model tokens per user and month; null: no limit.",
     ),
-    "default_transcription_budget_minutes": Known(
+    "default_transcription_budget_minutes": SettingDefinition(
         _fixed(None),
         _whole(0, 10_000_000, or_none=True),
         "Minutes of audio per user and month; null: no limit.",
     ),
-    "default_storage_quota_mb": Known(
+    "default_storage_quota_mb": SettingDefinition(
         _fixed(None),
         _whole(0, 1_000_000_000, or_none=True),
         "Megabytes of audio kept per user; null: no limit.",
     ),
-    "cost_per_transcribed_minute": Known(
+    "cost_per_transcribed_minute": SettingDefinition(
         _fixed(0),
         _price(1_000_000),
         "Money per minute of audio, for `estimated_cost` in the statistics.",
     ),
-    "webhook_max_per_user": Known(_env("webhook_max_per_user"), _whole(0, 10_000), "Webhooks per user."),
+    "webhook_max_per_user": SettingDefinition(
+        _env("webhook_max_per_user"), _whole(0, 10_000), "Webhooks per user."
+    ),
 }
 """Every setting by its name."""
 

@@ -145,12 +145,12 @@ def default_body(user_id: int, kind: TemplateKind) -> str | None:
     return body
 
 
-def transcript_template(actor: Actor) -> text.Template:
+def transcript_template(actor: Actor) -> text.LineTemplate:
     """Return how transcripts read for the actor."""
     body = default_body(actor.user_id, TemplateKind.TRANSCRIPT)
     return text.DEFAULT if body is None else _compiled(body)
 
 
 @lru_cache(maxsize=64)
-def _compiled(body: str) -> text.Template:
-    return text.Template(body)
+def _compiled(body: str) -> text.LineTemplate:
+    return text.LineTemplate(body)

@@ -120,7 +120,7 @@ def store(
     language: str | None,
     engine: str,
     duration_seconds: float,
-    voices: Sequence[voice_profiles.Voice] = (),
+    voices: Sequence[voice_profiles.ProfileVoice] = (),
 ) -> None:
     """Replace a recording's transcript, end the job and say what follows: one transaction, or nothing.
 

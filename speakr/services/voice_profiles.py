@@ -44,7 +44,7 @@ Vector = Sequence[float]
 
 
 @dataclass(frozen=True, slots=True)
-class Voice:
+class ProfileVoice:
     """How one label of a recording sounds: 256 half floats of length 1, and the seconds of speech behind them."""
 
     label: str
@@ -84,7 +84,7 @@ class _Match:
     cosine: float
 
 
-def keep(recording_id: int, voices: Sequence[Voice]) -> None:
+def keep(recording_id: int, voices: Sequence[ProfileVoice]) -> None:
     """Replace what is kept of the voices of a recording; nothing is when the server is not to learn voices."""
     db.session.execute(delete(RecordingVoice).where(RecordingVoice.recording_id == recording_id))
     if voices and get_backends().settings.voice_profiles:

@@ -31,8 +31,8 @@ __all__ = [
     "create",
     "delete",
     "get",
-    "hold",
     "list_for",
+    "lock_row",
     "rotate_secret",
     "send_test",
     "standard_secret",
@@ -62,7 +62,7 @@ def get(actor: Actor, webhook_id: int) -> Webhook:
     return webhook
 
 
-def hold(actor: Actor, webhook_id: int) -> Webhook:
+def lock_row(actor: Actor, webhook_id: int) -> Webhook:
     """Load one of the actor's webhooks and let nobody else change it until the unit of work ends."""
     webhook = db.session.scalar(
         select(Webhook)
@@ -167,10 +167,10 @@ def _prepare(actor: Actor, webhook_id: int, changes: Mapping[str, Any]) -> datet
     last: int | None = 0
     while last is not None:
         with unit_of_work():
-            webhook = hold(actor, webhook_id)
+            webhook = lock_row(actor, webhook_id)
             if webhook.enabled or _drops(webhook, changes.get("when_paused")):
                 break
-            last = waiting.let_go(webhook.id, moment, after_id=last, most=waiting.AT_ONCE)
+            last = waiting.make_due(webhook.id, moment, after_id=last, most=waiting.AT_ONCE)
     return moment
 
 
@@ -183,7 +183,7 @@ def update(
     actor: Actor, webhook_id: int, changes: Mapping[str, Any], *, due_at: datetime | None = None
 ) -> Webhook:
     """Change some fields; a new url has passed `check_target`. `due_at`: when what was held became due."""
-    webhook = hold(actor, webhook_id)
+    webhook = lock_row(actor, webhook_id)
     if "name" in changes:
         if not (changes["name"] or "").strip():
             raise Invalid("name cannot be empty", errors={"name": ["must not be empty"]})
@@ -209,7 +209,7 @@ def _switch(webhook: Webhook, due_at: datetime, *, is_on: bool) -> None:
         if _drops(webhook):
             waiting.cancel(webhook.id)
         else:
-            waiting.let_go(webhook.id, due_at)
+            waiting.make_due(webhook.id, due_at)
         after_commit(get_backends().notifier.wake_dispatcher)
     webhook.enabled = is_on
     webhook.auto_paused, webhook.pause_reason, webhook.paused_at = False, None, None
@@ -222,7 +222,7 @@ def delete(actor: Actor, webhook_id: int) -> None:
 
 def rotate_secret(actor: Actor, webhook_id: int) -> tuple[Webhook, str]:
     """Give a webhook a new secret; the old one goes on signing beside it for a day."""
-    webhook = hold(actor, webhook_id)
+    webhook = lock_row(actor, webhook_id)
     secret = new_secret()
     webhook.previous_secret_sealed, webhook.previous_secret_until = (
         webhook.secret_sealed,

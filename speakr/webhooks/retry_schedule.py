@@ -36,7 +36,7 @@ _DELTA_SECONDS = re.compile(r"[0-9]+")
 _MAX_HEADER_LENGTH = 100
 
 
-class Outcome(StrEnum):
+class Disposition(StrEnum):
     """What one attempt means for its delivery."""
 
     SUCCESS = "success"
@@ -46,23 +46,23 @@ class Outcome(StrEnum):
     """410: the receiver wants no more, so this delivery ends and the webhook is paused."""
 
 
-def classify(status: int | None, *, retry_after_seconds: float | None = None) -> Outcome:
+def classify(status: int | None, *, retry_after_seconds: float | None = None) -> Disposition:
     """Judge a status code; None stands for no answer at all (network error, timeout).
 
     413 is retried only when the receiver said when: RFC 9110 15.5.14 makes Retry-After the sign that the
     condition will pass. Codes outside 100 to 599 count as server errors (RFC 9110 15).
     """
     if status is None:
-        return Outcome.RETRY
+        return Disposition.RETRY
     if 200 <= status < 300:  # noqa: PLR2004 - the numbers are the field's own names
-        return Outcome.SUCCESS
+        return Disposition.SUCCESS
     if status == 410:  # noqa: PLR2004 - Gone
-        return Outcome.GONE
+        return Disposition.GONE
     if status == 413:  # noqa: PLR2004 - Content Too Large
-        return Outcome.PERMANENT if retry_after_seconds is None else Outcome.RETRY
+        return Disposition.PERMANENT if retry_after_seconds is None else Disposition.RETRY
     if status in {408, 425, 429} or not 100 <= status < 500:  # noqa: PLR2004 - as above
-        return Outcome.RETRY
-    return Outcome.PERMANENT
+        return Disposition.RETRY
+    return Disposition.PERMANENT
 
 
 def retry_after(status: int | None, header: str | None, *, now: datetime) -> float | None:

@@ -16,13 +16,13 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from speakr.services.deliveries.claiming import Dispatch
-from speakr.services.deliveries.sending import Outcome
+from speakr.services.deliveries.sending import AttemptResult
 from speakr.telemetry.deliveries import DeliveryCounts
 from speakr.webhooks.failures import Progress
 from speakr.webhooks.log_throttle import LogThrottle
 from speakr.webhooks.rate_limiter import RateLimiter
 from speakr.webhooks.sender import Sender
-from speakr.webhooks.slots import Slots
+from speakr.webhooks.slots import DeliverySlots
 from speakr.webhooks.store import Cycle, DeliveryStore
 
 logger = structlog.get_logger(__name__)
@@ -38,16 +38,16 @@ class PendingOutcomes:
     """Outcomes that are still to be written. It outlives one send loop: the next writes what this one could not."""
 
     def __init__(self) -> None:
-        self._waiting: deque[Outcome] = deque()
+        self._waiting: deque[AttemptResult] = deque()
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def put(self, outcomes: Sequence[Outcome]) -> None:
+    def put(self, outcomes: Sequence[AttemptResult]) -> None:
         """Add outcomes."""
         self._waiting.extend(outcomes)
 
-    def take(self, most: int = MAX_BATCH_SIZE) -> list[Outcome]:
+    def take(self, most: int = MAX_BATCH_SIZE) -> list[AttemptResult]:
         """Take the oldest ones out; whoever does not get them written puts them back."""
         return [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
 
@@ -63,7 +63,7 @@ class SendLoop:
         self._sender = sender
         self._pending = pending
         self._rate_limiter = RateLimiter(time.monotonic)
-        self._slots = Slots(self._rate_limiter)
+        self._slots = DeliverySlots(self._rate_limiter)
         self._attempts: set[asyncio.Task[None]] = set()
         self._stirred = asyncio.Event()
         self._alarm: asyncio.TimerHandle | None = None
@@ -163,14 +163,14 @@ class SendLoop:
         )
         self._write_soon([outcome])
 
-    def _write_soon(self, outcomes: Sequence[Outcome]) -> None:
+    def _write_soon(self, outcomes: Sequence[AttemptResult]) -> None:
         if not self._pending:
             asyncio.get_running_loop().call_later(BATCH_SECONDS, self.wake)
         self._pending.put(outcomes)
         if len(self._pending) >= MAX_BATCH_SIZE:
             self.wake()
 
-    def _postpone(self, outcomes: Sequence[Outcome]) -> None:
+    def _postpone(self, outcomes: Sequence[AttemptResult]) -> None:
         """Try again in a moment to write what could not be written now while others could."""
         if not outcomes:
             return

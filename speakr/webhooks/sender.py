@@ -25,7 +25,7 @@ from speakr.egress.client import post
 from speakr.egress.proxies import ProxyFault
 from speakr.egress.urls import WebUrl
 from speakr.services.deliveries.claiming import Dispatch
-from speakr.services.deliveries.sending import Outcome, Verdict
+from speakr.services.deliveries.sending import AttemptResult, Verdict
 from speakr.webhooks import retry_schedule
 from speakr.webhooks.failures import Phase, Progress, explain, is_permanent, proxy_fault
 
@@ -38,10 +38,10 @@ PROXY_PAUSE_SECONDS = 30.0
 
 _PROXY_WANTS_CREDENTIALS = 407
 _VERDICTS = {
-    retry_schedule.Outcome.SUCCESS: Verdict.DELIVERED,
-    retry_schedule.Outcome.RETRY: Verdict.RETRY,
-    retry_schedule.Outcome.PERMANENT: Verdict.GIVE_UP,
-    retry_schedule.Outcome.GONE: Verdict.GONE,
+    retry_schedule.Disposition.SUCCESS: Verdict.DELIVERED,
+    retry_schedule.Disposition.RETRY: Verdict.RETRY,
+    retry_schedule.Disposition.PERMANENT: Verdict.GIVE_UP,
+    retry_schedule.Disposition.GONE: Verdict.GONE,
 }
 
 _parse = functools.lru_cache(maxsize=4096)(parse_url)
@@ -86,13 +86,13 @@ class Sender:
         self._max_attempts = max_attempts
         watch_progress(session)
 
-    async def attempt(self, dispatch: Dispatch) -> Outcome:
+    async def attempt(self, dispatch: Dispatch) -> AttemptResult:
         """Send a delivery once and judge the answer. Never raises for what a receiver does."""
         began = time.monotonic()
         outcome = await self._attempt(dispatch)
         return replace(outcome, duration_ms=round((time.monotonic() - began) * 1000))
 
-    async def _attempt(self, dispatch: Dispatch) -> Outcome:
+    async def _attempt(self, dispatch: Dispatch) -> AttemptResult:
         try:
             url = _parse(dispatch.url, allow_http=dispatch.allow_http)
         except Invalid as error:
@@ -135,11 +135,11 @@ class Sender:
         headers = {**ours, **owners_headers(dispatch.headers)}
         return post(self._session, url, body=dispatch.body, headers=headers)
 
-    async def _judge(self, dispatch: Dispatch, response: aiohttp.ClientResponse) -> Outcome:
+    async def _judge(self, dispatch: Dispatch, response: aiohttp.ClientResponse) -> AttemptResult:
         status = response.status
         asked = retry_schedule.retry_after(status, response.headers.get("Retry-After"), now=now())
         verdict = _VERDICTS[retry_schedule.classify(status, retry_after_seconds=asked)]
-        return Outcome(
+        return AttemptResult(
             delivery_id=dispatch.delivery_id,
             webhook_id=dispatch.webhook_id,
             claimed_until=dispatch.claimed_until,
@@ -151,10 +151,10 @@ class Sender:
             silent_seconds=asked,
         )
 
-    def _not_sent(self, dispatch: Dispatch, fault: str) -> Outcome:
+    def _not_sent(self, dispatch: Dispatch, fault: str) -> AttemptResult:
         """Return the outcome of an attempt that our own proxy spoiled: nothing is known about the receiver."""
         pause = PROXY_PAUSE_SECONDS * random.uniform(1.0, 1.2)  # noqa: S311 - spreads, hides nothing
-        return Outcome(
+        return AttemptResult(
             delivery_id=dispatch.delivery_id,
             webhook_id=dispatch.webhook_id,
             claimed_until=dispatch.claimed_until,
@@ -165,10 +165,10 @@ class Sender:
             silent_seconds=pause,
         )
 
-    def failed(self, dispatch: Dispatch, error: Exception, progress: Progress) -> Outcome:
+    def failed(self, dispatch: Dispatch, error: Exception, progress: Progress) -> AttemptResult:
         """Return the outcome of an attempt that got no answer."""
         verdict = Verdict.GIVE_UP if is_permanent(error) else Verdict.RETRY
-        return Outcome(
+        return AttemptResult(
             delivery_id=dispatch.delivery_id,
             webhook_id=dispatch.webhook_id,
             claimed_until=dispatch.claimed_until,

@@ -53,7 +53,7 @@ class Shares:
 
 
 @dataclass(frozen=True, slots=True)
-class Allowance:
+class SendAllowance:
     """What was under way at one moment; it may be read in another thread while slots are being given back."""
 
     under_way: Mapping[int, tuple[int, str]]
@@ -119,7 +119,7 @@ class Allowance:
         return limits, by_pace
 
 
-class Slots:
+class DeliverySlots:
     """Keeps count. A slot is taken with the claim and given back when the outcome is written.
 
     So no more than `TOTAL` deliveries are ever between the two, and no crash can repeat more.
@@ -148,6 +148,6 @@ class Slots:
         else:
             self._slow.discard(webhook_id)
 
-    def allowance(self) -> Allowance:
+    def allowance(self) -> SendAllowance:
         """Return what is under way now."""
-        return Allowance(dict(self._held), frozenset(self._slow), self._rate_limiter.now())
+        return SendAllowance(dict(self._held), frozenset(self._slow), self._rate_limiter.now())

@@ -15,9 +15,9 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from speakr.db import unit_of_work
 from speakr.services.deliveries import claiming, sending
 from speakr.services.deliveries.claiming import Dispatch
-from speakr.services.deliveries.sending import Outcome
+from speakr.services.deliveries.sending import AttemptResult
 from speakr.webhooks.log_throttle import LogThrottle
-from speakr.webhooks.slots import Allowance
+from speakr.webhooks.slots import SendAllowance
 
 logger = structlog.get_logger(__name__)
 
@@ -45,11 +45,11 @@ class DeliveryStore:
         self._log_throttle = LogThrottle()
         self._has_lost_claims = False
 
-    async def run_cycle(self, outcomes: Sequence[Outcome], allowance: Allowance | None) -> Cycle:
+    async def run_cycle(self, outcomes: Sequence[AttemptResult], allowance: SendAllowance | None) -> Cycle:
         """Write outcomes and, unless `allowance` is None, claim what is due; both in one transaction."""
         return await self._run(lambda: self._cycle(outcomes, allowance))
 
-    async def take_over(self, outcomes: Sequence[Outcome]) -> frozenset[int]:
+    async def take_over(self, outcomes: Sequence[AttemptResult]) -> frozenset[int]:
         """Begin as the one dispatcher: write what was left to write, then take back every claim."""
         return await self._run(lambda: self._take_over(outcomes))
 
@@ -64,7 +64,7 @@ class DeliveryStore:
 
         return await asyncio.get_running_loop().run_in_executor(self._thread, in_context)
 
-    def _cycle(self, outcomes: Sequence[Outcome], allowance: Allowance | None) -> Cycle:
+    def _cycle(self, outcomes: Sequence[AttemptResult], allowance: SendAllowance | None) -> Cycle:
         try:
             with unit_of_work():
                 settled = frozenset(sending.settle(outcomes)) if outcomes else frozenset()
@@ -80,14 +80,14 @@ class DeliveryStore:
         self._has_lost_claims = self._has_lost_claims and allowance is None
         return Cycle(settled, claimed, look_again_seconds)
 
-    def _take_over(self, outcomes: Sequence[Outcome]) -> frozenset[int]:
+    def _take_over(self, outcomes: Sequence[AttemptResult]) -> frozenset[int]:
         settled = self._settle_one_by_one(outcomes)
         with unit_of_work():
             claiming.unclaim_all()
         self._has_lost_claims = False
         return settled
 
-    def _settle_one_by_one(self, outcomes: Sequence[Outcome]) -> frozenset[int]:
+    def _settle_one_by_one(self, outcomes: Sequence[AttemptResult]) -> frozenset[int]:
         """Settle each outcome alone, so that one that cannot be stored costs no other.
 
         Raises when the first few all fail for the database's own sake: then it is away, and all of them wait.
@@ -106,7 +106,7 @@ class DeliveryStore:
                     logger.exception("outcome_not_written", delivery_id=outcome.delivery_id)
         return frozenset(settled)
 
-    def _settle_alone(self, outcome: Outcome) -> set[int]:
+    def _settle_alone(self, outcome: AttemptResult) -> set[int]:
         try:
             with unit_of_work():
                 return sending.settle([outcome])
@@ -119,7 +119,9 @@ class DeliveryStore:
                 return sending.settle([replace(outcome, preview=None, error=_UNSTORABLE)])
 
 
-def _claim(allowance: Allowance | None, settled: frozenset[int]) -> tuple[Sequence[Dispatch], float | None]:
+def _claim(
+    allowance: SendAllowance | None, settled: frozenset[int]
+) -> tuple[Sequence[Dispatch], float | None]:
     if allowance is None:
         return [], None
     shares = allowance.share(claiming.webhooks_with_work(), settled)

@@ -222,7 +222,7 @@ def test_nobody_is_rung_for_work_that_was_undone(alice: Person, upload, notifier
 
 def test_a_process_that_died_at_work_blocks_its_key_for_a_minute_only(alice: Person) -> None:
     with unit_of_work():
-        held = idempotency.hold(alice.id, KEY["Idempotency-Key"], "POST tokens.Tokens")
+        held = idempotency.reserve(alice.id, KEY["Idempotency-Key"], "POST tokens.Tokens")
     busy = alice.post("/api/v1/tokens", json={}, headers=KEY)
     assert (busy.status_code, busy.json["code"]) == (409, "idempotency_in_flight")
     with unit_of_work() as session:
@@ -236,7 +236,7 @@ def test_a_process_that_died_at_work_blocks_its_key_for_a_minute_only(alice: Per
 def test_who_waits_for_a_model_keeps_its_key_for_longer(alice: Person, upload) -> None:
     made = upload(alice).json["id"]
     with unit_of_work() as session:
-        held = idempotency.hold(alice.id, KEY["Idempotency-Key"], "POST chat.Chat", idempotency.LONG_HOLD)
+        held = idempotency.reserve(alice.id, KEY["Idempotency-Key"], "POST chat.Chat", idempotency.LONG_HOLD)
         row = session.get_one(IdempotencyKey, held.key_id)
         row.locked_until = row.locked_until - idempotency.HOLD
     answer = alice.post(f"/api/v1/recordings/{made}/chat", json={"message": "Who?"}, headers=KEY)

@@ -14,10 +14,10 @@ from sqlalchemy import select, update
 from speakr.connectors.language.base import (
     ActionItem,
     Chapter,
-    Claim,
     DatedEvent,
     ExtractRequest,
     Source,
+    Statement,
     Summary,
     SummaryRequest,
     Topic,
@@ -40,7 +40,7 @@ START = datetime(2026, 6, 19, 7, 30, tzinfo=UTC)
 def all_kinds(request: ExtractRequest) -> dict[str, Any]:
     """Find one of each in the first line, and lies beside some."""
     source = Source(0, request.lines[0].text)
-    true, false = Claim("True", (source,), is_verified=True), Claim("False", (), is_verified=False)
+    true, false = Statement("True", (source,), is_verified=True), Statement("False", (), is_verified=False)
     return {
         "key_points": [true, false],
         "action_items": [
@@ -48,7 +48,7 @@ def all_kinds(request: ExtractRequest) -> dict[str, Any]:
         ],
         "chapters": [Chapter("Beginning", 0), Chapter("End", 1)],
         "topics": [Topic("Hearing", (source,))],
-        "events": [DatedEvent(claim=Claim("Review", (source,), is_verified=True), start=START)],
+        "events": [DatedEvent(claim=Statement("Review", (source,), is_verified=True), start=START)],
     }
 
 
@@ -180,10 +180,12 @@ def test_what_is_found_anew_takes_the_place_of_the_old_but_not_of_what_people_ad
 
     def found(request: ExtractRequest) -> dict[str, Any]:
         events = [
-            DatedEvent(claim=Claim(title, (Source(1, request.lines[1].text),), is_verified=True), start=START)
+            DatedEvent(
+                claim=Statement(title, (Source(1, request.lines[1].text),), is_verified=True), start=START
+            )
             for title in ("Review", "Mine", "Another")
         ]
-        return {"events": events, "key_points": [Claim("New")]}
+        return {"events": events, "key_points": [Statement("New")]}
 
     writer.found = found
     again(alice, talk, work, "transcribe")
@@ -311,8 +313,8 @@ def test_the_summary_tells_what_it_rests_on_until_somebody_edits_it(
 ) -> None:
     def summarize(request: SummaryRequest) -> Summary:
         evidence = {
-            2: Claim("We hear", (Source(1, request.lines[1].text),), is_verified=True),
-            3: Claim("We fly", ()),
+            2: Statement("We hear", (Source(1, request.lines[1].text),), is_verified=True),
+            3: Statement("We fly", ()),
         }
         return Summary(
             markdown="# Notes\n\n- We hear\n- We fly",

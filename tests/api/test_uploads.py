@@ -199,7 +199,7 @@ def test_a_key_in_flight_is_409(app: Flask, alice: Person, upload) -> None:
     from speakr.services import idempotency
 
     with unit_of_work():
-        held = idempotency.hold(alice.id, "busy", "uploadRecording")
+        held = idempotency.reserve(alice.id, "busy", "uploadRecording")
     answer = upload(alice, headers={"Idempotency-Key": "busy"})
     assert (answer.status_code, answer.json["code"]) == (409, "idempotency_in_flight")
     with unit_of_work() as session:

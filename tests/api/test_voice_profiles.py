@@ -11,7 +11,7 @@ from speakr.backends import get_backends, set_backends
 from speakr.db import db, unit_of_work
 from speakr.models import Recording, RecordingVoice
 from speakr.services import recording_speakers, voice_profiles
-from speakr.services.voice_profiles import Voice
+from speakr.services.voice_profiles import ProfileVoice
 from tests.api.meetings import SPEAKERS, assign, heard, meeting, participants
 from tests.conftest import Person
 
@@ -30,7 +30,10 @@ def talk(person: Person, *voices: tuple[bytes, float]) -> int:
     with unit_of_work():
         voice_profiles.keep(
             made,
-            [Voice(label, vector, seconds) for label, (vector, seconds) in zip(labels, voices, strict=True)],
+            [
+                ProfileVoice(label, vector, seconds)
+                for label, (vector, seconds) in zip(labels, voices, strict=True)
+            ],
         )
     return made
 

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from speakr.connectors.language.base import Line, SummaryRequest
+from speakr.connectors.language.base import NumberedLine, SummaryRequest
 from speakr.connectors.language.embedded import NOTICE, EmbeddedLanguageConnector
 from speakr.connectors.language.keyphrases import find_key_phrases
 from speakr.connectors.language.lexrank import BLOCK_SENTENCES, pick_sentences
@@ -35,7 +35,9 @@ def connector() -> EmbeddedLanguageConnector:
 
 
 def request_of(texts: list[str], seconds: float = 10.0) -> SummaryRequest:
-    return SummaryRequest(lines=[Line("SPEAKER_00", text, at * seconds) for at, text in enumerate(texts)])
+    return SummaryRequest(
+        lines=[NumberedLine("SPEAKER_00", text, at * seconds) for at, text in enumerate(texts)]
+    )
 
 
 def bullets(markdown: str) -> list[tuple[str, str]]:
@@ -130,9 +132,9 @@ def test_text_without_punctuation_is_cut_into_readable_bullets(connector: Embedd
 
 def test_a_sentence_over_two_lines_is_one_bullet(connector: EmbeddedLanguageConnector):
     lines = [
-        Line("A", "We will move the", 1.0),
-        Line("A", "warehouse. In June.", 4.0),
-        Line("B", "Good", 5.0),
+        NumberedLine("A", "We will move the", 1.0),
+        NumberedLine("A", "warehouse. In June.", 4.0),
+        NumberedLine("B", "Good", 5.0),
     ]
     sentences = split_sentences(lines)
     assert [(sentence.text, sentence.start) for sentence in sentences] == [

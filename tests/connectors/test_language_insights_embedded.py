@@ -10,7 +10,7 @@ import pytest
 
 from evaluation.scripted_chapters import SUBJECTS, talk_about
 from evaluation.scripted_talk import long_talk
-from speakr.connectors.language.base import ExtractRequest, Insights, Line, SummaryRequest
+from speakr.connectors.language.base import ExtractRequest, Insights, NumberedLine, SummaryRequest
 from speakr.connectors.language.chapters import find_chapters
 from speakr.connectors.language.compact import numbers_of, write_compactly
 from speakr.connectors.language.embedded import EmbeddedLanguageConnector
@@ -22,17 +22,19 @@ MOMENT = datetime(2026, 3, 11, 15, 20, tzinfo=ZoneInfo("Europe/Berlin"))
 """A Wednesday."""
 
 TALK = [
-    Line("Alice", "Okay, so the budget for the mobile application is forty five thousand euros.", 0, 5),
-    Line("Bob", "I'll send the budget draft to Maria by Friday.", 6, 9),
-    Line("Alice", "Maria will review the draft next Tuesday at ten in room five.", 10, 14),
-    Line("Bob", "Can you book the conference room for the nineteenth of june", 15, 18),
-    Line("Bob", "at half past nine?", 18, 20),
-    Line("Alice", "Sure. Yesterday was hard, the mobile application crashed last Monday.", 21, 25),
-    Line("Alice", "We have until the end of next week to fix the mobile application.", 26, 30),
+    NumberedLine(
+        "Alice", "Okay, so the budget for the mobile application is forty five thousand euros.", 0, 5
+    ),
+    NumberedLine("Bob", "I'll send the budget draft to Maria by Friday.", 6, 9),
+    NumberedLine("Alice", "Maria will review the draft next Tuesday at ten in room five.", 10, 14),
+    NumberedLine("Bob", "Can you book the conference room for the nineteenth of june", 15, 18),
+    NumberedLine("Bob", "at half past nine?", 18, 20),
+    NumberedLine("Alice", "Sure. Yesterday was hard, the mobile application crashed last Monday.", 21, 25),
+    NumberedLine("Alice", "We have until the end of next week to fix the mobile application.", 26, 30),
 ]
 
 
-def extract(lines: list[Line], **fields: object) -> Insights:
+def extract(lines: list[NumberedLine], **fields: object) -> Insights:
     return EmbeddedLanguageConnector().extract(ExtractRequest(lines=lines, moment=MOMENT, **fields))
 
 
@@ -67,7 +69,7 @@ def test_tasks_have_owners_and_dates() -> None:
     ],
 )
 def test_to_do_something_is_no_task_by_itself(said: str, *, is_task: bool) -> None:
-    assert bool(extract([Line("Alice", said, 0, 5)]).action_items) is is_task
+    assert bool(extract([NumberedLine("Alice", said, 0, 5)]).action_items) is is_task
 
 
 def test_every_word_of_it_stands_in_the_transcript() -> None:
@@ -88,14 +90,14 @@ def test_every_word_of_it_stands_in_the_transcript() -> None:
 
 
 def test_a_quote_of_an_endless_line_stands_in_it_too() -> None:
-    line = Line("A", "the mobile application " + "and the other thing " * 300, 0, 900)
+    line = NumberedLine("A", "the mobile application " + "and the other thing " * 300, 0, 900)
     sources = [source for topic in extract([line]).topics for source in topic.sources]
     assert sources
     assert all(source.quote in one_line(line.text) for source in sources)
 
 
 def test_nothing_said_is_nothing_found() -> None:
-    found = extract([Line("A", "", 0, 1)])
+    found = extract([NumberedLine("A", "", 0, 1)])
     assert (found.key_points, found.action_items, found.chapters, found.topics, found.events) == (
         [],
         [],
@@ -172,7 +174,9 @@ def test_a_translated_claim_needs_its_numbers_and_names() -> None:
 
 
 def test_compact_lines_are_numbered_and_explained() -> None:
-    legend, texts = write_compactly([*TALK[:2], Line("Bob", " ", 9, 9), Line("Bob", "w " * 1500, 9, 99)])
+    legend, texts = write_compactly(
+        [*TALK[:2], NumberedLine("Bob", " ", 9, 9), NumberedLine("Bob", "w " * 1500, 9, 99)]
+    )
     assert legend == "Speakers: A = Alice, B = Bob"
     assert texts[1] == "[2] B: I'll send the budget draft to Maria by Friday."
     assert numbers_of("\n".join(texts)) == {0, 1, 3}
@@ -198,6 +202,6 @@ def test_dates_in_other_languages(language: str, said: str, meant: str | None) -
 
 
 def test_a_german_talk_is_read_by_the_line() -> None:
-    lines = [Line("A", "Wir treffen uns am 19. Juni um 9:30 Uhr. Bis dann.", 0, 4)]
+    lines = [NumberedLine("A", "Wir treffen uns am 19. Juni um 9:30 Uhr. Bis dann.", 0, 4)]
     (event,) = extract(lines, spoken_language="de").events
     assert (event.start, event.has_time) == (datetime(2026, 6, 19, 9, 30, tzinfo=MOMENT.tzinfo), True)

@@ -17,7 +17,7 @@ from speakr.connectors.language.base import (
     ExtractRequest,
     Insights,
     LanguageConnector,
-    Line,
+    NumberedLine,
     SummaryRequest,
     Usage,
 )
@@ -35,11 +35,11 @@ def make_connector(provider: FakeProvider, settings_with: MakeSettings) -> Calla
     return partial(connector_for, provider, settings_with)
 
 
-def extract(connector: LanguageConnector, lines: list[Line], **fields: object) -> Insights:
+def extract(connector: LanguageConnector, lines: list[NumberedLine], **fields: object) -> Insights:
     return connector.extract(ExtractRequest(lines=lines, moment=MOMENT, **fields))
 
 
-def assert_sources_hold(insights: Insights, lines: list[Line]) -> int:
+def assert_sources_hold(insights: Insights, lines: list[NumberedLine]) -> int:
     """Every source is a line that exists and holds the quote; return how many there were."""
     claims = [
         *insights.key_points,
@@ -114,10 +114,12 @@ def test_a_liar_is_found_out(
 
 
 TALK = [
-    Line("Alice", "Let's meet on the nineteenth of June at half past nine to review the contract.", 0.0, 6.0),
-    Line("Bob", "I will send the contract to Carla by Friday.", 7.0, 10.0),
-    Line("Alice", "We decided not to move the server to Oslo.", 150.0, 155.0),
-    Line("Bob", "The budget is forty five thousand euros.", 300.0, 304.0),
+    NumberedLine(
+        "Alice", "Let's meet on the nineteenth of June at half past nine to review the contract.", 0.0, 6.0
+    ),
+    NumberedLine("Bob", "I will send the contract to Carla by Friday.", 7.0, 10.0),
+    NumberedLine("Alice", "We decided not to move the server to Oslo.", 150.0, 155.0),
+    NumberedLine("Bob", "The budget is forty five thousand euros.", 300.0, 304.0),
 ]
 
 
@@ -275,7 +277,7 @@ def test_any_json_is_survived(
 def test_a_transcript_without_a_word_asks_nobody(
     make_connector: Callable[..., LanguageConnector], provider: FakeProvider
 ) -> None:
-    found = extract(make_connector(), [Line("A", " ", 0.0)])
+    found = extract(make_connector(), [NumberedLine("A", " ", 0.0)])
     assert (found.lines_read, found.key_points, found.chapters, provider.requests) == (1, [], [], [])
 
 

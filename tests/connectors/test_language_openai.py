@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from speakr.connectors.language.base import LanguageConnector, Line, SummaryRequest, Usage
+from speakr.connectors.language.base import LanguageConnector, NumberedLine, SummaryRequest, Usage
 from speakr.domain.errors import ConnectorRejected, ConnectorUnavailable
 from tests.connectors.chat_server import (
     FENCED,
@@ -32,7 +32,7 @@ def connector(make_connector: Callable[..., LanguageConnector]) -> LanguageConne
 
 
 def request_of(*texts: str, **fields: object) -> SummaryRequest:
-    lines = [Line(f"SPEAKER_{at % 2:02d}", text, at * 61.0) for at, text in enumerate(texts)]
+    lines = [NumberedLine(f"SPEAKER_{at % 2:02d}", text, at * 61.0) for at, text in enumerate(texts)]
     return SummaryRequest(lines=lines, **fields)
 
 
@@ -86,7 +86,8 @@ def test_five_thousand_lines_reach_the_model_exactly_once(
     make_connector: Callable[..., LanguageConnector], provider: FakeProvider
 ):
     lines = [
-        Line("SPEAKER_00", f"#{number}# and some words about it", float(number)) for number in range(5000)
+        NumberedLine("SPEAKER_00", f"#{number}# and some words about it", float(number))
+        for number in range(5000)
     ]
     seen: list[str] = []
 

@@ -7,11 +7,11 @@ import string
 
 import pytest
 
-from speakr.connectors.language.base import ChatAnswer, ChatRequest, Line
+from speakr.connectors.language.base import ChatAnswer, ChatRequest, NumberedLine
 from speakr.connectors.language.embedded import EmbeddedLanguageConnector
 from speakr.connectors.language.extractive_answers import MAX_QUOTES, NO_MATCH, NO_WORDS, NOTICE, OVERVIEW
 from speakr.connectors.language.passages import rank_lines, stem
-from speakr.domain.conversation import Role, Turn
+from speakr.domain.conversation import ChatMessage, Role
 
 TALK = [
     ("Alice", "Good morning and welcome to the budget meeting."),
@@ -26,8 +26,10 @@ TALK = [
 ]
 
 
-def ask(question: str, said: list[tuple[str, str]] = TALK, history: list[Turn] | None = None) -> ChatAnswer:
-    lines = [Line(speaker, text, at * 1800.0) for at, (speaker, text) in enumerate(said)]
+def ask(
+    question: str, said: list[tuple[str, str]] = TALK, history: list[ChatMessage] | None = None
+) -> ChatAnswer:
+    lines = [NumberedLine(speaker, text, at * 1800.0) for at, (speaker, text) in enumerate(said)]
     return EmbeddedLanguageConnector().chat(
         ChatRequest(lines=lines, question=question, history=history or [])
     )
@@ -97,9 +99,9 @@ def test_lines_of_the_speaker_who_is_named_come_first():
 
 def test_a_follow_up_goes_on_about_the_question_before():
     history = [
-        Turn(Role.USER, "What about the party?"),
-        Turn(Role.ASSISTANT, "It concerned servers."),
-        Turn(Role.USER, "Thanks!"),
+        ChatMessage(Role.USER, "What about the party?"),
+        ChatMessage(Role.ASSISTANT, "It concerned servers."),
+        ChatMessage(Role.USER, "Thanks!"),
     ]
     assert cited(ask("And why?", history=history)) == [6]
 

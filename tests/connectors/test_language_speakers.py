@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from speakr.connectors.language.base import IdentifyRequest, LanguageConnector, Line, Usage
+from speakr.connectors.language.base import IdentifyRequest, LanguageConnector, NumberedLine, Usage
 from speakr.connectors.language.embedded import EmbeddedLanguageConnector
 from speakr.connectors.language.speaker_prompts import read_names
 from speakr.domain.errors import ConnectorRejected, ConnectorUnavailable
@@ -42,7 +42,7 @@ def connector(make_connector: Callable[..., LanguageConnector]) -> LanguageConne
 
 def request_of(said: list[tuple[str, str]], known: tuple[str, ...] = ()) -> IdentifyRequest:
     return IdentifyRequest(
-        lines=[Line(label, text, at * 5.0) for at, (label, text) in enumerate(said)],
+        lines=[NumberedLine(label, text, at * 5.0) for at, (label, text) in enumerate(said)],
         labels=list(dict.fromkeys(label for label, _ in said)),
         known_names=known,
     )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from speakr.connectors.language.base import ChatRequest, IdentifyRequest, Line, SummaryRequest
+from speakr.connectors.language.base import ChatRequest, IdentifyRequest, NumberedLine, SummaryRequest
 from speakr.domain.errors import JobError
 from tests.connectors.chat_server import MakeSettings, chat_reply, connector_for
 from tests.connectors.fake_provider import FakeProvider, error_reply
 
 LINES = [
-    Line("SPEAKER_00", f"Sentence number {at} about the budget of the year.", at * 5.0) for at in range(400)
+    NumberedLine("SPEAKER_00", f"Sentence number {at} about the budget of the year.", at * 5.0)
+    for at in range(400)
 ]
 REPLY_TOKENS = 107
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from speakr.connectors.language.base import Line, SummaryRequest
+from speakr.connectors.language.base import NumberedLine, SummaryRequest
 from speakr.domain.errors import ConnectorUnavailable
 from speakr.telemetry import logging as telemetry
 from tests.connectors.chat_server import MakeSettings, chat_reply, connector_for
@@ -29,7 +29,7 @@ def test_the_address_and_the_key_are_not_logged(
 ):
     connector = connector_for(provider, settings_with)
     logging.getLogger().addHandler(caplog.handler)
-    request = SummaryRequest(lines=[Line("SPEAKER_00", "Hello.", 0.0)])
+    request = SummaryRequest(lines=[NumberedLine("SPEAKER_00", "Hello.", 0.0)])
     provider.answers(chat_reply("Fine."))
     assert connector.summarize(request).markdown == "Fine."
     provider.answers(error_reply(500))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from speakr.domain.transcript import Segment
 from speakr.exports import EXPORTERS
-from speakr.exports.text import DEFAULT, Template
+from speakr.exports.text import DEFAULT, LineTemplate
 
 ALICE = Segment(4.8, 3725.9994, "100% sure", "Alice")
 BOB = Segment(3725.9996, 3726.0, "Really {{text}}?", "Bob")
@@ -37,7 +37,7 @@ def test_no_segments_are_no_text() -> None:
     ],
 )
 def test_placeholders_are_filled(template: str, expected: str) -> None:
-    assert Template(template).render([ALICE]) == expected
+    assert LineTemplate(template).render([ALICE]) == expected
 
 
 @pytest.mark.parametrize(
@@ -54,25 +54,25 @@ def test_placeholders_are_filled(template: str, expected: str) -> None:
     ],
 )
 def test_what_is_no_placeholder_stays_as_it_is(unknown: str) -> None:
-    assert Template(f"a {unknown} b {{{{speaker}}}}").render([ALICE]) == f"a {unknown} b Alice"
+    assert LineTemplate(f"a {unknown} b {{{{speaker}}}}").render([ALICE]) == f"a {unknown} b Alice"
 
 
 def test_times_round_to_the_millisecond_before_they_are_cut_to_seconds() -> None:
-    assert Template("{{start_time}} {{start_time|srt}}").render([BOB]) == "01:02:06 01:02:06,000"
+    assert LineTemplate("{{start_time}} {{start_time|srt}}").render([BOB]) == "01:02:06 01:02:06,000"
 
 
 @pytest.mark.parametrize("bad", [None, float("nan"), float("inf"), -3.0])
 def test_a_time_that_is_none_reads_as_zero(bad: float) -> None:
     segment = Segment(bad, bad, "x", "A")
-    assert Template("{{start_time}} {{end_time|srt}}").render([segment]) == "00:00:00 00:00:00,000"
+    assert LineTemplate("{{start_time}} {{end_time|srt}}").render([segment]) == "00:00:00 00:00:00,000"
 
 
 @given(st.text(alphabet="{}|% \nabstextindex_ime", max_size=60), st.text(max_size=20), st.text(max_size=20))
 def test_any_template_renders_and_never_expands_twice(source: str, text: str, speaker: str) -> None:
-    rendered = Template(source).render([Segment(0, 1, text, speaker)])
+    rendered = LineTemplate(source).render([Segment(0, 1, text, speaker)])
     if "{{" not in source:
         assert rendered == source
-    assert Template("{{text}}").render([Segment(0, 1, source, speaker)]) == source
+    assert LineTemplate("{{text}}").render([Segment(0, 1, source, speaker)]) == source
 
 
 def test_a_long_transcript_costs_next_to_nothing() -> None:

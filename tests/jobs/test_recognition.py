@@ -27,7 +27,7 @@ from speakr.domain.jobs import JobState
 from speakr.domain.transcript import Hints, Segment, Span
 from speakr.jobs import engine_health, engine_slots, recognition, runner
 from speakr.jobs.engine_health import Health
-from speakr.jobs.engine_slots import Slots
+from speakr.jobs.engine_slots import EngineSlots
 from speakr.models import Job, JobChunk, Recording
 from tests.conftest import Person
 from tests.fakes import FakeTranscriber, MemoryJobNotifier
@@ -60,7 +60,7 @@ def redis(redis_connection: Redis) -> Iterator[Redis]:
 
 
 def engine(redis: Redis, place: str, transcriber: FakeTranscriber, slots: int = 0) -> recognition.Engine:
-    return recognition.Engine(transcriber, Slots(redis, place, slots), Health(redis, place))
+    return recognition.Engine(transcriber, EngineSlots(redis, place, slots), Health(redis, place))
 
 
 def raising(error: Exception | None) -> FakeTranscriber:
@@ -147,7 +147,7 @@ def test_an_engine_that_asks_to_wait_is_left_alone_by_everybody(redis: Redis):
 
 def test_slots_are_counted_over_all_workers_and_leases_end(redis: Redis, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(engine_slots, "_LOOK_SECONDS", 0.001)
-    slots = [Slots(redis, "a", 2) for _ in range(3)]
+    slots = [EngineSlots(redis, "a", 2) for _ in range(3)]
 
     class Enough(Exception):
         pass
@@ -155,20 +155,20 @@ def test_slots_are_counted_over_all_workers_and_leases_end(redis: Redis, monkeyp
     def give_up() -> None:
         raise Enough
 
-    with slots[0].hold(give_up), slots[1].hold(give_up):
-        with pytest.raises(Enough), slots[2].hold(give_up):
+    with slots[0].acquire_slot(give_up), slots[1].acquire_slot(give_up):
+        with pytest.raises(Enough), slots[2].acquire_slot(give_up):
             pass
         # One of the holders dies: its lease ends, and nobody has to tell.
         redis.zadd("speakr:engine:a:slots", {redis.zrange("speakr:engine:a:slots", 0, 0)[0]: 1})
-        with slots[2].hold(give_up):
+        with slots[2].acquire_slot(give_up):
             pass
     assert redis.zcard("speakr:engine:a:slots") == 0
     monkeypatch.setattr(engine_slots, "MAX_WAIT_SECONDS", 0.0)
     with (
-        slots[0].hold(give_up),
-        slots[1].hold(give_up),
+        slots[0].acquire_slot(give_up),
+        slots[1].acquire_slot(give_up),
         pytest.raises(ConnectorBusy),
-        slots[2].hold(lambda: None),
+        slots[2].acquire_slot(lambda: None),
     ):
         pass
 

@@ -265,7 +265,7 @@ def test_a_lifeline_tells_when_its_worker_is_dead() -> None:
     program = (
         "import os, sys; from speakr.jobs import worker_locks, scratch; from pathlib import Path\n"
         "scratch.parent = lambda: Path(sys.argv[1])\n"
-        "worker_locks.hold('killed'); print('held', flush=True); sys.stdin.read()\n"
+        "worker_locks.acquire('killed'); print('held', flush=True); sys.stdin.read()\n"
     )
     command = [sys.executable, "-c", program, str(scratch.parent())]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as worker:
@@ -281,7 +281,7 @@ def test_a_lifeline_tells_when_its_worker_is_dead() -> None:
 
 
 def test_a_worker_that_stops_in_good_order_is_not_taken_for_dead() -> None:
-    worker_locks.drop("w1", worker_locks.hold("w1"))
+    worker_locks.drop("w1", worker_locks.acquire("w1"))
     assert list(worker_locks.stale()) == []
 
 

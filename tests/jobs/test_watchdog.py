@@ -15,7 +15,7 @@ watchdog.enable()
 with watchdog.watching(1.0):
     for _ in range({breaths}):
         time.sleep(0.4)
-        watchdog.put_off(1.0)
+        watchdog.reset(1.0)
     {then}
 print("alive")
 """
@@ -34,7 +34,7 @@ def test_a_horse_that_hangs_is_ended():
 
 
 def test_a_horse_that_breathes_lives_on_and_is_not_watched_for_ever():
-    assert end_of(breaths=4, then="pass; watchdog.put_off(0); time.sleep(1.2)") == (0, "alive\n")
+    assert end_of(breaths=4, then="pass; watchdog.reset(0); time.sleep(1.2)") == (0, "alive\n")
 
 
 def test_other_processes_are_left_alone():

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 
 from speakr.domain.errors import MediaToolFailed, UnusableMedia
 from speakr.media import sandbox
-from speakr.media.sandbox import CHILD, Allowance, SandboxReport, run
+from speakr.media.sandbox import CHILD, SandboxLimits, SandboxReport, run
 
 ROOT = Path(__file__).parents[2]
 
@@ -55,7 +55,7 @@ class Jail:
     ) -> SandboxReport:
         script = self._folder / "inmate.py"
         script.write_text(INMATE.format(child=str(CHILD), body=body))
-        return run("probe", self.source, Allowance(cpu, wall, file_bytes), script=script, **more)
+        return run("probe", self.source, SandboxLimits(cpu, wall, file_bytes), script=script, **more)
 
 
 @pytest.fixture

@@ -47,12 +47,12 @@ def test_a_half_written_key_is_not_a_key(tmp_path: Path) -> None:
 
 def test_the_data_folder_is_held_by_one(tmp_path: Path) -> None:
     folder = DataFolder.prepare(tmp_path)
-    held = folder.hold()
+    held = folder.acquire_lock()
     with pytest.raises(OperatorError, match=rf"process {os.getpid()}\)"):
-        folder.hold()
+        folder.acquire_lock()
     assert fcntl.fcntl(held, fcntl.F_GETFD) & fcntl.FD_CLOEXEC, "children must not hold it on"
     os.close(held)
-    os.close(folder.hold())
+    os.close(folder.acquire_lock())
 
 
 # -- the address

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from speakr.domain.transcript import Segment, Word
-from speakr.domain.turns import Turn, give_speakers
+from speakr.domain.turns import SpeakerTurn, give_speakers
 
-TURNS = [Turn(0.0, 2.0, "A"), Turn(2.0, 4.0, "B"), Turn(6.0, 8.0, "A")]
+TURNS = [SpeakerTurn(0.0, 2.0, "A"), SpeakerTurn(2.0, 4.0, "B"), SpeakerTurn(6.0, 8.0, "A")]
 
 
 def spoken(text: str, *times: tuple[float, float], words: list[str] | None = None) -> Segment:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from speakr.db import unit_of_work
 from speakr.services.deliveries import claiming, sending
 from speakr.services.deliveries.claiming import Dispatch
-from speakr.services.deliveries.sending import Outcome, Verdict
+from speakr.services.deliveries.sending import AttemptResult, Verdict
 from speakr.webhooks.rate_limiter import RateLimiter
-from speakr.webhooks.slots import Slots
+from speakr.webhooks.slots import DeliverySlots
 
 
 def claim(count: int = 8) -> list[Dispatch]:
@@ -20,7 +20,7 @@ def claim(count: int = 8) -> list[Dispatch]:
 
 def turn(running: dict[int, int], *, is_first: bool = False) -> list[Dispatch]:
     """Claim what a dispatcher would that has these deliveries under way (delivery -> webhook); add to them."""
-    slots = Slots(RateLimiter(lambda: 0.0))
+    slots = DeliverySlots(RateLimiter(lambda: 0.0))
     for delivery_id, webhook_id in running.items():
         slots.take(delivery_id, webhook_id, "https://receiver.example/hook")
     with unit_of_work():
@@ -33,15 +33,15 @@ def turn(running: dict[int, int], *, is_first: bool = False) -> list[Dispatch]:
     return claimed
 
 
-def settle(*outcomes: Outcome) -> set[int]:
+def settle(*outcomes: AttemptResult) -> set[int]:
     """Write outcomes."""
     with unit_of_work():
         return sending.settle(outcomes)
 
 
-def outcome(dispatch: Dispatch, verdict: Verdict, **more: float) -> Outcome:
+def outcome(dispatch: Dispatch, verdict: Verdict, **more: float) -> AttemptResult:
     """Return an outcome for a claim."""
-    return Outcome(
+    return AttemptResult(
         delivery_id=dispatch.delivery_id,
         webhook_id=dispatch.webhook_id,
         claimed_until=dispatch.claimed_until,

@@ -17,7 +17,7 @@ from speakr.db import db, unit_of_work
 from speakr.domain.deliveries import DeliveryStatus
 from speakr.models import Webhook
 from speakr.services.deliveries import sending
-from speakr.services.deliveries.sending import Outcome
+from speakr.services.deliveries.sending import AttemptResult
 from speakr.webhooks import store
 from tests.webhooks.conftest import AddWebhook, Emit
 from tests.webhooks.dispatchers import ThreadedDispatcher, until
@@ -42,7 +42,7 @@ def test_outcomes_wait_for_a_database_that_is_away(
     add_webhook(receiver.url("/hook"))
     settle, refusals = sending.settle, []
 
-    def failing(outcomes: list[Outcome]) -> set[int]:
+    def failing(outcomes: list[AttemptResult]) -> set[int]:
         if len(refusals) < 8:
             refusals.append(len(outcomes))
             raise away()

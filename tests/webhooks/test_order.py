@@ -50,7 +50,7 @@ def test_one_that_becomes_due_early_waits_its_turn(add_webhook: AddWebhook, emit
     wanted = emit(3)
     first_id = deliveries(hook)[0].id
     with unit_of_work():
-        waiting.let_go(hook, now() - timedelta(minutes=1), after_id=first_id)
+        waiting.make_due(hook, now() - timedelta(minutes=1), after_id=first_id)
     (first,) = claim()
     assert first.event_uuid == wanted[0]
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from speakr.webhooks.retry_schedule import (
     SCHEDULE_SECONDS,
-    Outcome,
+    Disposition,
     classify,
     parse_retry_after,
     pause_before,
@@ -40,30 +40,30 @@ def test_the_documented_schedule():
 @pytest.mark.parametrize(
     ("status", "outcome"),
     [
-        (None, Outcome.RETRY),
-        (200, Outcome.SUCCESS),
-        (204, Outcome.SUCCESS),
-        (299, Outcome.SUCCESS),
-        (300, Outcome.PERMANENT),
-        (301, Outcome.PERMANENT),
-        (304, Outcome.PERMANENT),
-        (308, Outcome.PERMANENT),
-        (400, Outcome.PERMANENT),
-        (401, Outcome.PERMANENT),
-        (404, Outcome.PERMANENT),
-        (408, Outcome.RETRY),
-        (409, Outcome.PERMANENT),
-        (410, Outcome.GONE),
-        (413, Outcome.PERMANENT),
-        (425, Outcome.RETRY),
-        (429, Outcome.RETRY),
-        (499, Outcome.PERMANENT),
-        (500, Outcome.RETRY),
-        (503, Outcome.RETRY),
-        (599, Outcome.RETRY),
-        (101, Outcome.PERMANENT),
-        (600, Outcome.RETRY),
-        (99, Outcome.RETRY),
+        (None, Disposition.RETRY),
+        (200, Disposition.SUCCESS),
+        (204, Disposition.SUCCESS),
+        (299, Disposition.SUCCESS),
+        (300, Disposition.PERMANENT),
+        (301, Disposition.PERMANENT),
+        (304, Disposition.PERMANENT),
+        (308, Disposition.PERMANENT),
+        (400, Disposition.PERMANENT),
+        (401, Disposition.PERMANENT),
+        (404, Disposition.PERMANENT),
+        (408, Disposition.RETRY),
+        (409, Disposition.PERMANENT),
+        (410, Disposition.GONE),
+        (413, Disposition.PERMANENT),
+        (425, Disposition.RETRY),
+        (429, Disposition.RETRY),
+        (499, Disposition.PERMANENT),
+        (500, Disposition.RETRY),
+        (503, Disposition.RETRY),
+        (599, Disposition.RETRY),
+        (101, Disposition.PERMANENT),
+        (600, Disposition.RETRY),
+        (99, Disposition.RETRY),
     ],
 )
 def test_outcomes(status, outcome):
@@ -71,15 +71,15 @@ def test_outcomes(status, outcome):
 
 
 def test_a_body_too_large_is_retried_only_when_the_receiver_says_when():
-    assert classify(413, retry_after_seconds=0.0) is Outcome.RETRY
-    assert classify(404, retry_after_seconds=60.0) is Outcome.PERMANENT
-    assert classify(410, retry_after_seconds=60.0) is Outcome.GONE
+    assert classify(413, retry_after_seconds=0.0) is Disposition.RETRY
+    assert classify(404, retry_after_seconds=60.0) is Disposition.PERMANENT
+    assert classify(410, retry_after_seconds=60.0) is Disposition.GONE
 
 
 @given(st.integers(min_value=0, max_value=999))
 def test_every_status_has_one_outcome(status):
-    assert (classify(status) is Outcome.SUCCESS) == (200 <= status <= 299)
-    assert classify(status) in Outcome
+    assert (classify(status) is Disposition.SUCCESS) == (200 <= status <= 299)
+    assert classify(status) in Disposition
 
 
 # -- Retry-After

@@ -16,12 +16,12 @@ from speakr.webhooks.slots import (
     PER_WEBHOOK,
     SLOW_SECONDS,
     TOTAL,
-    Slots,
+    DeliverySlots,
 )
 
 
-def new_slots(clock: Callable[[], float] = lambda: 0.0) -> Slots:
-    return Slots(RateLimiter(clock))
+def new_slots(clock: Callable[[], float] = lambda: 0.0) -> DeliverySlots:
+    return DeliverySlots(RateLimiter(clock))
 
 
 def waiting(webhook_id: int, host: str | None = None) -> Waiting:
@@ -29,7 +29,7 @@ def waiting(webhook_id: int, host: str | None = None) -> Waiting:
     return Waiting(webhook_id, url, allow_http=False, secrets=("secret",), rotated_at=None)
 
 
-def shares(slots: Slots, *webhooks: Waiting, settled: Sequence[int] = ()) -> dict[int, int]:
+def shares(slots: DeliverySlots, *webhooks: Waiting, settled: Sequence[int] = ()) -> dict[int, int]:
     return {webhook.webhook_id: count for webhook, count in slots.allowance().share(webhooks, settled).given}
 
 

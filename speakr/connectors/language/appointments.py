@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from datetime import datetime
 
-from speakr.connectors.language.base import Claim, DatedEvent, ExtractRequest
+from speakr.connectors.language.base import DatedEvent, ExtractRequest, Statement
 from speakr.connectors.language.foreign_dates import find_foreign_dates
 from speakr.connectors.language.lines import one_line
 from speakr.connectors.language.sentences import Sentence
@@ -64,7 +64,7 @@ def find_events(sentences: Iterable[Sentence], request: ExtractRequest) -> list[
                 continue
             place = _PLACE.search(sentence.text)
             events[found.start] = DatedEvent(
-                claim=Claim(title_of(sentence.text), sentence.sources(), is_verified=True),
+                claim=Statement(title_of(sentence.text), sentence.sources(), is_verified=True),
                 start=found.start,
                 end=found.end,
                 has_time=found.has_time,

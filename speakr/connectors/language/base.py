@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from speakr.domain.conversation import Turn
+from speakr.domain.conversation import ChatMessage
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class NumberedLine:
     """One segment as a language engine reads it; `start` and `end` in seconds."""
 
     speaker: str
@@ -49,7 +49,7 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class Statement:
     """A statement, the lines it rests on, and whether these were found to say so."""
 
     text: str
@@ -64,7 +64,7 @@ class SummaryRequest:
     `language` is the ISO 639-1 code to write in, if asked for; `spoken_language` the one that is spoken, if known.
     """
 
-    lines: Sequence[Line]
+    lines: Sequence[NumberedLine]
     instructions: str | None = None
     language: str | None = None
     spoken_language: str | None = None
@@ -80,7 +80,7 @@ class Summary:
     lines_read: int
     """How many of the request's lines the engine has really seen; equal to their number, or it says so."""
     usage: Usage = field(default_factory=Usage)
-    evidence: Mapping[int, Claim] = field(default_factory=dict)
+    evidence: Mapping[int, Statement] = field(default_factory=dict)
     """For each line of the Markdown (from 0) that states something: what it rests on."""
 
 
@@ -102,9 +102,9 @@ class ChatRequest:
     besides: its title, its date, its owner's notes.
     """
 
-    lines: Sequence[Line]
+    lines: Sequence[NumberedLine]
     question: str
-    history: Sequence[Turn] = ()
+    history: Sequence[ChatMessage] = ()
     language: str | None = None
     notes: str | None = None
 
@@ -130,7 +130,7 @@ class ExtractRequest:
     is the ISO 639-1 code to write in, if asked for; `spoken_language` the one that is spoken, if known.
     """
 
-    lines: Sequence[Line]
+    lines: Sequence[NumberedLine]
     moment: datetime
     language: str | None = None
     spoken_language: str | None = None
@@ -140,7 +140,7 @@ class ExtractRequest:
 class ActionItem:
     """Something somebody is to do. `due` is what was said of when, `due_at` the time that means, if it is clear."""
 
-    claim: Claim
+    claim: Statement
     owner: str | None = None
     due: str | None = None
     due_at: datetime | None = None
@@ -167,7 +167,7 @@ class Topic:
 class DatedEvent:
     """An appointment somebody spoke of. Without a time of day it begins at midnight and `has_time` is False."""
 
-    claim: Claim
+    claim: Statement
     start: datetime
     end: datetime | None = None
     has_time: bool = True
@@ -182,7 +182,7 @@ class Insights:
     engine: str
     is_extractive: bool
     lines_read: int
-    key_points: Sequence[Claim] = ()
+    key_points: Sequence[Statement] = ()
     action_items: Sequence[ActionItem] = ()
     chapters: Sequence[Chapter] = ()
     topics: Sequence[Topic] = ()
@@ -194,7 +194,7 @@ class Insights:
 class IdentifyRequest:
     """A whole transcript whose lines bear speaker labels, the labels in question, and the names of people one knows."""
 
-    lines: Sequence[Line]
+    lines: Sequence[NumberedLine]
     labels: Sequence[str]
     known_names: Sequence[str] = ()
 

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from speakr.connectors.language.base import Chapter, Line
+from speakr.connectors.language.base import Chapter, NumberedLine
 from speakr.connectors.language.function_words import function_words
 from speakr.connectors.language.keyphrases import find_key_phrases
 from speakr.connectors.language.passages import stem
@@ -67,7 +67,7 @@ _MARKERS = (
 Vector = npt.NDArray[np.float64]
 
 
-def find_chapters(lines: Sequence[Line]) -> list[Chapter]:
+def find_chapters(lines: Sequence[NumberedLine]) -> list[Chapter]:
     """Return the chapters of a transcript, the first from its beginning on; none if nobody says a word."""
     sentences = split_sentences(lines)
     if not sentences:
@@ -83,7 +83,7 @@ def find_chapters(lines: Sequence[Line]) -> list[Chapter]:
 
 
 def _boundaries(
-    sentences: Sequence[Sentence], terms: Sequence[Sequence[str]], lines: Sequence[Line]
+    sentences: Sequence[Sentence], terms: Sequence[Sequence[str]], lines: Sequence[NumberedLine]
 ) -> list[int]:
     """Return the positions of the sentences that begin a new chapter, except the first."""
     times = np.array([sentence.start for sentence in sentences])
@@ -167,7 +167,7 @@ def _depths(similarity: Vector, width: int) -> Vector:
     return depth
 
 
-def _bonus(sentences: Sequence[Sentence], lines: Sequence[Line], gap: int) -> float:
+def _bonus(sentences: Sequence[Sentence], lines: Sequence[NumberedLine], gap: int) -> float:
     before, after = sentences[gap - 1].parts[-1][0], sentences[gap].line
     if before == after:
         return _marker_bonus(sentences[gap].text)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from speakr.connectors.language.base import Line, Source
+from speakr.connectors.language.base import NumberedLine, Source
 from speakr.connectors.language.lines import clock_time, one_line, who
 from speakr.connectors.language.quotes import quote_from
 from speakr.connectors.language.sentences import find_words
@@ -30,7 +30,7 @@ CITATION = re.compile(
 _RANGE = re.compile(r"(\d+)(?:\s*[–-]\s*(\d+))?")  # noqa: RUF001 - as above
 
 
-def number_lines(lines: Sequence[Line]) -> list[str]:
+def number_lines(lines: Sequence[NumberedLine]) -> list[str]:
     """Write lines for a model, numbered from 1; lines without a word are left out and keep their numbers."""
     return [
         f"[{number}] {clock_time(line.start)} {who(line)}: {piece}"
@@ -50,7 +50,7 @@ def pieces(text: str) -> Iterator[str]:
         yield text
 
 
-def resolve_citations(answer: str, lines: Sequence[Line]) -> tuple[str, list[Source]]:
+def resolve_citations(answer: str, lines: Sequence[NumberedLine]) -> tuple[str, list[Source]]:
     """Return the answer with its citations renumbered, and their sources in order of appearance.
 
     A citation of a line that does not exist, or says nothing, is taken out: nobody could follow it.

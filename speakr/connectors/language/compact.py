@@ -11,7 +11,7 @@ import string
 from collections.abc import Iterator, Sequence
 from itertools import count
 
-from speakr.connectors.language.base import Line
+from speakr.connectors.language.base import NumberedLine
 from speakr.connectors.language.citations import pieces
 from speakr.connectors.language.lines import one_line
 
@@ -20,7 +20,7 @@ MAX_EXPLAINED_SPEAKERS = 60
 MAX_SPEAKER_LENGTH = 60
 
 
-def write_compactly(lines: Sequence[Line]) -> tuple[str, list[str]]:
+def write_compactly(lines: Sequence[NumberedLine]) -> tuple[str, list[str]]:
     """Return the line that explains the letters, and the numbered lines; those without a word are left out."""
     letters: dict[str, str] = {}
     names = _letters()

@@ -8,11 +8,11 @@ from typing import Self
 from speakr.connectors.language.base import (
     ChatAnswer,
     ChatRequest,
-    Claim,
     ExtractRequest,
     Identification,
     IdentifyRequest,
     Insights,
+    Statement,
     Summary,
     SummaryRequest,
     Title,
@@ -93,7 +93,7 @@ class EmbeddedLanguageConnector:
         return Identification(names=find_names(request))
 
 
-def _write_summary(request: SummaryRequest) -> tuple[str, dict[int, Claim]]:
+def _write_summary(request: SummaryRequest) -> tuple[str, dict[int, Statement]]:
     sentences = split_sentences(request.lines)
     if not sentences:
         return "", {}
@@ -110,7 +110,7 @@ def _write_summary(request: SummaryRequest) -> tuple[str, dict[int, Claim]]:
         paragraphs.append("**Keywords:** " + ", ".join(phrase.text for phrase in phrases))
     first = len(NOTICE.splitlines()) + 1
     evidence = {
-        first + row: Claim(sentences[at].text, sentences[at].sources(), is_verified=True)
+        first + row: Statement(sentences[at].text, sentences[at].sources(), is_verified=True)
         for row, at in enumerate(chosen)
     }
     return "\n\n".join(paragraphs) + "\n", evidence

@@ -11,7 +11,7 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from functools import cached_property
 
-from speakr.connectors.language.base import Claim, Line, Source
+from speakr.connectors.language.base import NumberedLine, Source, Statement
 from speakr.connectors.language.function_words import ENGLISH_FUNCTION_WORDS
 from speakr.connectors.language.lines import one_line
 from speakr.connectors.language.passages import rank_lines, stem
@@ -53,40 +53,40 @@ class Evidence:
     """The lines of one transcript, ready to be asked. `translated`: statements are in another language than lines."""
 
     def __init__(
-        self, lines: Sequence[Line], *, language: str | None = None, translated: bool = False
+        self, lines: Sequence[NumberedLine], *, language: str | None = None, translated: bool = False
     ) -> None:
         self._lines = lines
         self._language = language
         self._translated = translated
         self._keys: dict[int, frozenset[str]] = {}
 
-    def check(self, text: str, cited: Iterable[int], quote: str | None = None) -> Claim:
+    def check(self, text: str, cited: Iterable[int], quote: str | None = None) -> Statement:
         """Return the statement with those of the cited lines that exist, and whether they bear it out."""
         places = [at for at in dict.fromkeys(cited) if self._says_something(at)][:MAX_SOURCES]
         if quote and find_words(quote):
             found = self._find_quote(quote, places)
             if found is None:
-                return Claim(text)
+                return Statement(text)
             sources = [found, *(self._source(at, text) for at in places if at != found.line)]
-            return Claim(text, tuple(sources), self._bears_out(text, [source.line for source in sources]))
+            return Statement(text, tuple(sources), self._bears_out(text, [source.line for source in sources]))
         if not places:
-            return Claim(text)
-        return Claim(text, tuple(self._source(at, text) for at in places), self._bears_out(text, places))
+            return Statement(text)
+        return Statement(text, tuple(self._source(at, text) for at in places), self._bears_out(text, places))
 
-    def check_or_find(self, text: str, cited: Sequence[int]) -> Claim:
+    def check_or_find(self, text: str, cited: Sequence[int]) -> Statement:
         """Check a statement; look for its lines if it cites none."""
         if cited:
             return self.check(text, cited)
         return self.find(text)
 
-    def find(self, text: str) -> Claim:
+    def find(self, text: str) -> Statement:
         """Return the statement with the lines that are most like it, if they are like enough."""
         wanted = {stem(word) for word in find_words(text)} - ENGLISH_FUNCTION_WORDS
         ranked = rank_lines(self._stems, wanted)[:2]
         for chosen in ([at for at, _ in ranked[:1]], [at for at, _ in ranked]):
             if chosen and self._bears_out(text, chosen, MIN_OVERLAP_WHEN_FOUND):
-                return Claim(text, tuple(self._source(at, text) for at in chosen), is_verified=True)
-        return Claim(text)
+                return Statement(text, tuple(self._source(at, text) for at in chosen), is_verified=True)
+        return Statement(text)
 
     def is_named(self, name: str, sources: Sequence[Source]) -> bool:
         """Tell whether somebody is named near these sources, or speaks there."""
@@ -203,7 +203,7 @@ class Evidence:
         return frozenset(part for line in self._lines for part in find_words(line.speaker))
 
 
-def _heard(line: Line) -> str:
+def _heard(line: NumberedLine) -> str:
     """Return what a line says, and by whom and where."""
     return f"{line.speaker} {line.origin} {line.text}"
 
@@ -229,6 +229,6 @@ def _index_of(wanted: Sequence[str], words: Sequence[str]) -> int | None:
     return None
 
 
-def count_read(read: Collection[int], lines: Sequence[Line]) -> int:
+def count_read(read: Collection[int], lines: Sequence[NumberedLine]) -> int:
     """Return how many lines an engine has read: those it was shown, and those that say nothing."""
     return sum(1 for at, line in enumerate(lines) if at in read or not line.text.strip())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from speakr.connectors.language.base import ChatRequest, Line, Source
+from speakr.connectors.language.base import ChatRequest, NumberedLine, Source
 from speakr.connectors.language.function_words import ASKING_WORDS, ENGLISH_FUNCTION_WORDS, function_words
 from speakr.connectors.language.lexrank import pick_sentences
 from speakr.connectors.language.lines import full_clock_time, one_line, who
@@ -77,7 +77,7 @@ def _understand(request: ChatRequest, stop: frozenset[str]) -> _Question:
     return _Question({}, frozenset())
 
 
-def _read(text: str, lines: Sequence[Line], stop: frozenset[str]) -> _Question:
+def _read(text: str, lines: Sequence[NumberedLine], stop: frozenset[str]) -> _Question:
     names = {speaker: set(find_words(speaker)) for speaker in {line.speaker for line in lines}}
     asked = dict.fromkeys(word.removesuffix("'s") for word in find_words(text))
     named = frozenset(speaker for speaker, parts in names.items() if parts & (asked.keys() - ASKING_WORDS))
@@ -91,7 +91,9 @@ def _overview(content: Sequence[Sequence[str]], among: Sequence[int]) -> list[in
     return [among[at] for at in chosen] or list(among[:OVERVIEW_LINES])
 
 
-def _with_context(matches: Iterable[int], words: Sequence[Sequence[str]], lines: Sequence[Line]) -> list[int]:
+def _with_context(
+    matches: Iterable[int], words: Sequence[Sequence[str]], lines: Sequence[NumberedLine]
+) -> list[int]:
     """Add the line after a question, for it may be the answer, and those around a line too short to stand alone."""
     chosen: dict[int, None] = {}
     for at in matches:
@@ -102,7 +104,9 @@ def _with_context(matches: Iterable[int], words: Sequence[Sequence[str]], lines:
     return sorted(list(chosen)[:MAX_QUOTES])
 
 
-def _quote(lines: Sequence[Line], chosen: Iterable[int], wanted: Collection[str]) -> tuple[str, list[Source]]:
+def _quote(
+    lines: Sequence[NumberedLine], chosen: Iterable[int], wanted: Collection[str]
+) -> tuple[str, list[Source]]:
     sources = [Source(at, quote_from(lines[at], wanted)) for at in chosen if one_line(lines[at].text)]
     bullets = [
         f"- {who(lines[source.line])} at {full_clock_time(lines[source.line].start)}: "

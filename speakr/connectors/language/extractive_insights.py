@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from speakr.connectors.language.appointments import dates_in, find_events, title_of
 from speakr.connectors.language.base import (
     ActionItem,
-    Claim,
     ExtractRequest,
     Insights,
-    Line,
+    NumberedLine,
     Source,
+    Statement,
     Topic,
 )
 from speakr.connectors.language.chapters import find_chapters
@@ -89,16 +89,18 @@ def find_insights(request: ExtractRequest, engine: str) -> Insights:
 
 def _key_points(
     sentences: Sequence[Sentence], words: Sequence[Sequence[str]], stop: frozenset[str]
-) -> list[Claim]:
+) -> list[Statement]:
     content = [[word for word in each if word not in stop] for each in words]
     count = min(MAX_POINTS, max(MIN_POINTS, math.isqrt(len(sentences))))
     return [
-        Claim(sentences[at].text, sentences[at].sources(), is_verified=True)
+        Statement(sentences[at].text, sentences[at].sources(), is_verified=True)
         for at in pick_sentences(content, count)
     ]
 
 
-def find_topics(lines: Sequence[Line], sentences: Sequence[Sentence], stop: frozenset[str]) -> list[Topic]:
+def find_topics(
+    lines: Sequence[NumberedLine], sentences: Sequence[Sentence], stop: frozenset[str]
+) -> list[Topic]:
     """Return what is spoken about most, with the lines where it is."""
     topics = []
     for phrase in find_key_phrases((sentence.text for sentence in sentences), stop, MAX_TOPICS):
@@ -122,7 +124,7 @@ def _action_items(sentences: Sequence[Sentence], request: ExtractRequest) -> lis
         items.setdefault(
             sentence.text,
             ActionItem(
-                claim=Claim(title_of(sentence.text), sentence.sources(), is_verified=True),
+                claim=Statement(title_of(sentence.text), sentence.sources(), is_verified=True),
                 owner=owner or None,
                 due=sentence.text[dates[0].first : dates[0].last] if dates else None,
                 due_at=dates[0].start if dates else None,
@@ -131,7 +133,7 @@ def _action_items(sentences: Sequence[Sentence], request: ExtractRequest) -> lis
     return list(items.values())[:MAX_ACTION_ITEMS]
 
 
-def _owner(sentence: Sentence, lines: Sequence[Line]) -> str | None:
+def _owner(sentence: Sentence, lines: Sequence[NumberedLine]) -> str | None:
     """Return who is to do what a sentence says: a name, empty if nobody is named, None if it is no task."""
     text = sentence.text
     if _QUESTION_OF_OPINION.search(text):

@@ -11,9 +11,9 @@ from speakr.connectors.language.appointments import MAX_EVENTS, dates_in
 from speakr.connectors.language.base import (
     ActionItem,
     Chapter,
-    Claim,
     DatedEvent,
     ExtractRequest,
+    Statement,
     Topic,
 )
 from speakr.connectors.language.chapters import MIN_CHAPTER_SECONDS, find_chapters
@@ -58,7 +58,7 @@ class FoundInsights:
             translated=bool(wanted and spoken and wanted.partition("-")[0] != spoken.partition("-")[0]),
         )
 
-    def key_points(self) -> list[Claim]:
+    def key_points(self) -> list[Statement]:
         """Return the key points, of very many those that are most like all the others."""
         claims = _without_doubles(self._claim(item, "text") for item in self._items("key_points"))
         if len(claims) <= MAX_POINTS:
@@ -130,7 +130,7 @@ class FoundInsights:
                 events.setdefault((event.start, claim.text.casefold()), event)
         return sorted(events.values(), key=lambda event: event.start)[:MAX_EVENTS]
 
-    def _event(self, item: Mapping[str, Any], claim: Claim) -> DatedEvent | None:
+    def _event(self, item: Mapping[str, Any], claim: Statement) -> DatedEvent | None:
         told = _moment(item.get("start"), self._request.moment)
         ours = self._spoken_date(claim, told, _text(item.get("when"), MAX_NAME_LENGTH))
         if ours is not None:
@@ -142,7 +142,7 @@ class FoundInsights:
             return None
         attendees = item.get("attendees")
         return DatedEvent(
-            claim=Claim(claim.text, claim.sources, claim.is_verified and is_sure),
+            claim=Statement(claim.text, claim.sources, claim.is_verified and is_sure),
             start=start,
             end=end if end is not None and start < end < start + timedelta(days=31) else None,
             has_time=has_time,
@@ -152,7 +152,7 @@ class FoundInsights:
             else (),
         )
 
-    def _spoken_date(self, claim: Claim, told: datetime | None, when: str) -> SpokenDate | None:
+    def _spoken_date(self, claim: Statement, told: datetime | None, when: str) -> SpokenDate | None:
         """Return the date that the cited lines speak of: of several the one the model means."""
         texts = [one_line(self._request.lines[source.line].text) for source in claim.sources]
         spoken = [found for text in texts for found in dates_in(text, self._request)]
@@ -165,18 +165,18 @@ class FoundInsights:
         ]
         return next(iter([*meant, *named, *spoken]), None)
 
-    def _claim(self, item: Mapping[str, Any], field: str) -> Claim:
+    def _claim(self, item: Mapping[str, Any], field: str) -> Statement:
         text = _text(item.get(field), MAX_TEXT_LENGTH)
         quote = _text(item.get("quote"), MAX_TEXT_LENGTH)
-        return self._evidence.check(text, _lines(item.get("lines")), quote) if text else Claim("")
+        return self._evidence.check(text, _lines(item.get("lines")), quote) if text else Statement("")
 
-    def _with_owner(self, claim: Claim, owner: str | None) -> Claim:
+    def _with_owner(self, claim: Statement, owner: str | None) -> Statement:
         """Doubt a task whose owner is neither named near its lines nor speaks there."""
         if owner is None or not claim.is_verified or self._evidence.is_named(owner, claim.sources):
             return claim
-        return Claim(claim.text, claim.sources, is_verified=False)
+        return Statement(claim.text, claim.sources, is_verified=False)
 
-    def _is_spoken(self, words: str, claim: Claim) -> bool:
+    def _is_spoken(self, words: str, claim: Statement) -> bool:
         spoken = {
             word for source in claim.sources for word in find_words(self._request.lines[source.line].text)
         }
@@ -208,8 +208,8 @@ def _moment(value: object, base: datetime) -> datetime | None:
     return moment.replace(tzinfo=moment.tzinfo or base.tzinfo) if moment is not None else None
 
 
-def _without_doubles(claims: Iterable[Claim]) -> list[Claim]:
-    kept: list[Claim] = []
+def _without_doubles(claims: Iterable[Statement]) -> list[Statement]:
+    kept: list[Statement] = []
     for claim in claims:
         if claim.text and not any(_are_same(claim.text, other.text) for other in kept):
             kept.append(claim)

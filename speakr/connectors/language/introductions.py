@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from speakr.connectors.language.base import IdentifyRequest, Line
+from speakr.connectors.language.base import IdentifyRequest, NumberedLine
 from speakr.connectors.language.function_words import ENGLISH_FUNCTION_WORDS
 from speakr.connectors.language.lines import one_line
 from speakr.connectors.language.sentences import find_words
@@ -119,7 +119,7 @@ def _evidence(request: IdentifyRequest) -> Iterator[tuple[str, str, int]]:
                     yield str(other), match["name"], CLEAR if is_clear else HINT
 
 
-def _other_speakers(lines: Sequence[Line]) -> list[str | None]:
+def _other_speakers(lines: Sequence[NumberedLine]) -> list[str | None]:
     """Return for each line who spoke last before it, other than its own speaker."""
     found: list[str | None] = []
     last: str | None = None

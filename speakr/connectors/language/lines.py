@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from speakr.connectors.language.base import Line
+from speakr.connectors.language.base import NumberedLine
 
 
 def clock_time(seconds: float) -> str:
@@ -22,7 +22,7 @@ def _clock(seconds: float) -> tuple[int, int, int]:
     return minutes // 60, minutes % 60, rest
 
 
-def who(line: Line) -> str:
+def who(line: NumberedLine) -> str:
     """Write who speaks, and in which recording if there are several."""
     speaker = one_line(line.speaker)
     return f"{speaker} in {one_line(line.origin)}" if line.origin else speaker
@@ -33,6 +33,6 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def write_line(line: Line) -> str:
+def write_line(line: NumberedLine) -> str:
     """Write `[mm:ss] speaker: text` on one line."""
     return f"[{clock_time(line.start)}] {one_line(line.speaker)}: {one_line(line.text)}"

@@ -14,7 +14,7 @@ from speakr.connectors.language.base import (
     Identification,
     IdentifyRequest,
     Insights,
-    Line,
+    NumberedLine,
     Summary,
     SummaryRequest,
     Title,
@@ -263,5 +263,5 @@ def _enough_room() -> Iterator[None]:
         ) from None
 
 
-def _has_words(lines: Sequence[Line]) -> bool:
+def _has_words(lines: Sequence[NumberedLine]) -> bool:
     return any(line.text.strip() for line in lines)

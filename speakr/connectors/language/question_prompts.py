@@ -8,7 +8,7 @@ from speakr.connectors.language.citations import strip_citations
 from speakr.connectors.language.map_reduce import Stage, estimate_tokens
 from speakr.connectors.language.prompts import Messages, fenced_messages
 from speakr.connectors.language.titles import shorten
-from speakr.domain.conversation import Role, Turn
+from speakr.domain.conversation import ChatMessage, Role
 
 MAX_EARLIER_QUESTIONS = 3
 MAX_EARLIER_QUESTION_LENGTH = 500
@@ -66,7 +66,7 @@ def question_messages(
     text: str,
     *,
     question: str,
-    history: Sequence[Turn],
+    history: Sequence[ChatMessage],
     language: str | None,
     is_of_many: bool = False,
 ) -> Messages:
@@ -77,14 +77,14 @@ def question_messages(
     messages = [*fenced_messages(role, task, text), {"role": Role.ASSISTANT.value, "content": _READ}]
     if not writes_answer:
         return [*messages, {"role": Role.USER.value, "content": _ask_for_notes(question, history)}]
-    for turn in (*history, Turn(Role.USER, question)):
+    for turn in (*history, ChatMessage(Role.USER, question)):
         _add(messages, turn)
     return messages
 
 
-def newest_that_fit(history: Sequence[Turn], room_tokens: int) -> list[Turn]:
+def newest_that_fit(history: Sequence[ChatMessage], room_tokens: int) -> list[ChatMessage]:
     """Return the newest turns that fit the room together, oldest first."""
-    kept: list[Turn] = []
+    kept: list[ChatMessage] = []
     for turn in reversed(history):
         room_tokens -= estimate_tokens(turn.text)
         if room_tokens < 0:
@@ -93,7 +93,7 @@ def newest_that_fit(history: Sequence[Turn], room_tokens: int) -> list[Turn]:
     return kept[::-1]
 
 
-def _add(messages: Messages, turn: Turn) -> None:
+def _add(messages: Messages, turn: ChatMessage) -> None:
     """Append a turn, to the last message if the same side wrote that too: the sides take turns."""
     content = strip_citations(turn.text) if turn.role is Role.ASSISTANT else turn.text
     if not content.strip():
@@ -104,7 +104,7 @@ def _add(messages: Messages, turn: Turn) -> None:
         messages.append({"role": turn.role.value, "content": content})
 
 
-def _ask_for_notes(question: str, history: Sequence[Turn]) -> str:
+def _ask_for_notes(question: str, history: Sequence[ChatMessage]) -> str:
     earlier = [turn.text for turn in history if turn.role is Role.USER][-MAX_EARLIER_QUESTIONS:]
     texts = [f"Take notes on this question:\n{question}"]
     if earlier:

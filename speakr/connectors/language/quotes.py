@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from speakr.connectors.language.base import Line
+from speakr.connectors.language.base import NumberedLine
 from speakr.connectors.language.lines import one_line
 from speakr.connectors.language.sentences import find_words, split_sentences
 
 MAX_QUOTE_LENGTH = 300
 
 
-def quote_from(line: Line, wanted: Collection[str]) -> str:
+def quote_from(line: NumberedLine, wanted: Collection[str]) -> str:
     """Return a line's text, or of a long one the sentence that shares most words with `wanted` (in lower case)."""
     text = one_line(line.text)
     if len(text) <= MAX_QUOTE_LENGTH:

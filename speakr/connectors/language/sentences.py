@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from speakr.connectors.language.base import Line, Source
+from speakr.connectors.language.base import NumberedLine, Source
 from speakr.connectors.language.lines import one_line
 
 MAX_SENTENCE_WORDS = 60
@@ -36,7 +36,7 @@ class Sentence:
         return tuple(Source(line, words) for line, words in self.parts)
 
 
-def split_sentences(lines: Iterable[Line]) -> list[Sentence]:
+def split_sentences(lines: Iterable[NumberedLine]) -> list[Sentence]:
     """Cut lines into sentences; a sentence begun in one line goes on in the same speaker's next one."""
     sentences: list[Sentence] = []
     speaker: str | None = None

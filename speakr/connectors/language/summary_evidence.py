@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from speakr.connectors.language.base import Claim, Source
+from speakr.connectors.language.base import Source, Statement
 from speakr.connectors.language.citations import CITATION, cited_lines
 from speakr.connectors.language.evidence import MAX_SOURCES, Evidence
 from speakr.connectors.language.sentences import find_words
@@ -15,10 +15,10 @@ _MARKUP = re.compile(r"^\s*(?:[-*+>]|\d+[.)])?\s*(?:\[[ x]\]\s*)?|\*\*|__|`")
 _BEFORE_STOP = re.compile(r"[ \t]+(?=[.,;:!?](?:\s|$))")
 
 
-def separate(markdown: str, evidence: Evidence) -> tuple[str, dict[int, Claim]]:
+def separate(markdown: str, evidence: Evidence) -> tuple[str, dict[int, Statement]]:
     """Return the summary as people read it, and what each of its lines rests on, by its position (from 0)."""
     lines: list[str] = []
-    claims: dict[int, Claim] = {}
+    claims: dict[int, Statement] = {}
     for written in markdown.splitlines():
         plain = _BEFORE_STOP.sub("", CITATION.sub("", written)).rstrip()
         if not plain and written.strip():
@@ -33,7 +33,7 @@ def _only_introduces(written: str, plain: str) -> bool:
     return plain.endswith(":") and not CITATION.search(written)
 
 
-def _check(written: str, plain: str, evidence: Evidence) -> Claim:
+def _check(written: str, plain: str, evidence: Evidence) -> Statement:
     """Check each statement of a line against what is cited behind it; the line is as good as the worst."""
     checked = [
         evidence.check_or_find(text, cited)
@@ -41,7 +41,7 @@ def _check(written: str, plain: str, evidence: Evidence) -> Claim:
         if len(find_words(text)) > 1
     ]
     sources: dict[Source, None] = {source: None for claim in checked for source in claim.sources}
-    return Claim(
+    return Statement(
         _MARKUP.sub("", plain).strip(),
         tuple(sources)[: 2 * MAX_SOURCES],
         is_verified=bool(checked) and all(claim.is_verified for claim in checked),

@@ -22,7 +22,7 @@ from speakr.connectors.transcription.plain_text import write_text
 from speakr.connectors.transcription.profanity import mask
 from speakr.connectors.transcription.words import mean_probability
 from speakr.domain.errors import ConnectorRejected, ConnectorUnavailable
-from speakr.domain.seams import Heard, repair
+from speakr.domain.seams import RecognizedWord, repair
 from speakr.domain.transcript import Hints, Hypothesis, Segment, Span, Word
 from speakr.settings import Settings
 
@@ -100,13 +100,13 @@ class EmbeddedConnector:
                 on_segment(segment)
                 segments.append(segment)
 
-        before: Heard | None = None
+        before: RecognizedWord | None = None
         overlaps = _overlaps(chunk.spans)
         for at, span in enumerate(chunk.spans):
             wide = Span(span.start - overlaps[at], span.end + overlaps[at + 1])
             words = self._hear(chunk, wide, tuple(hotwords))
             chunk.context.heartbeat()
-            heard = Heard(span.start, span.end, _as_segments(words))
+            heard = RecognizedWord(span.start, span.end, _as_segments(words))
             if before is not None and overlaps[at]:
                 left, right = repair([before, heard], [OVERLAP_SECONDS])
                 before, heard = replace(before, segments=left), replace(heard, segments=right)
@@ -177,7 +177,7 @@ def _as_segments(words: Sequence[Word]) -> Sequence[Segment]:
     return (Segment(words[0].start, words[-1].end, text, words=words),) if words else ()
 
 
-def _words_of(heard: Heard) -> list[Word]:
+def _words_of(heard: RecognizedWord) -> list[Word]:
     return [word for segment in heard.segments for word in segment.words]
 
 

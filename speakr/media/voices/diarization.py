@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from speakr.domain.transcript import Span
-from speakr.domain.turns import Turn
+from speakr.domain.turns import SpeakerTurn
 from speakr.media.voices.clustering import Labels, centroids, cluster
 from speakr.media.voices.windows import Windows
 
@@ -22,7 +22,7 @@ Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
-class Voice:
+class DetectedVoice:
     """How somebody sounds in one recording: the mean of their vectors, and how much of their speech was heard."""
 
     vector: Floats
@@ -33,8 +33,8 @@ class Voice:
 class Diarization:
     """Who speaks when, and how they sound, by label."""
 
-    turns: Sequence[Turn]
-    voices: Mapping[str, Voice]
+    turns: Sequence[SpeakerTurn]
+    voices: Mapping[str, DetectedVoice]
 
 
 def label_of(position: int) -> str:
@@ -55,16 +55,18 @@ def diarize(windows: Windows, *, least: int | None = None, most: int | None = No
     order: dict[int, str] = {}
     for _, _, voice in spoken:
         order.setdefault(voice, label_of(len(order)))
-    turns = [Turn(start, end, order[voice]) for start, end, voice in spoken]
+    turns = [SpeakerTurn(start, end, order[voice]) for start, end, voice in spoken]
     return Diarization(turns, _voices(windows, groups, seconds, order))
 
 
 def _voices(
     windows: Windows, groups: Labels, seconds: npt.NDArray[np.float64], order: Mapping[int, str]
-) -> dict[str, Voice]:
+) -> dict[str, DetectedVoice]:
     means = centroids(windows.vectors, groups, seconds)
     spoken = np.bincount(groups, weights=seconds)
-    return {label: Voice(means[voice], round(float(spoken[voice]), 3)) for voice, label in order.items()}
+    return {
+        label: DetectedVoice(means[voice], round(float(spoken[voice]), 3)) for voice, label in order.items()
+    }
 
 
 def _turns(windows: Windows, means: Floats) -> Iterator[tuple[float, float, int]]:

@@ -12,17 +12,17 @@ import numpy as np
 
 from speakr.domain.transcript import Segment
 from speakr.media.voices.clustering import SAME_VOICE_DISTANCE
-from speakr.media.voices.diarization import Voice, label_of
+from speakr.media.voices.diarization import DetectedVoice, label_of
 from speakr.media.voices.encoder import normalised
 from speakr.media.voices.windows import Windows
 
 
 def join(
     chunks: Sequence[Sequence[Segment]], windows: Sequence[Windows]
-) -> tuple[list[Segment], Mapping[str, Voice]]:
+) -> tuple[list[Segment], Mapping[str, DetectedVoice]]:
     """Return all segments with labels that hold in the whole recording, and how these speakers sound."""
     segments: list[Segment] = []
-    voices: dict[str, Voice] = {}
+    voices: dict[str, DetectedVoice] = {}
     count = 0
     for chunk, heard in zip(chunks, windows, strict=True):
         found = {label: _voice(chunk, label, heard) for label in dict.fromkeys(s.speaker for s in chunk)}
@@ -37,7 +37,7 @@ def join(
     return segments, voices
 
 
-def _voice(chunk: Sequence[Segment], label: str, heard: Windows) -> Voice | None:
+def _voice(chunk: Sequence[Segment], label: str, heard: Windows) -> DetectedVoice | None:
     """Return how a speaker of one chunk sounds, by the windows whose middles are theirs."""
     middles = heard.middles
     theirs = np.zeros(len(heard), bool)
@@ -48,10 +48,10 @@ def _voice(chunk: Sequence[Segment], label: str, heard: Windows) -> Voice | None
         return None
     seconds = heard.seconds[theirs]
     mean = normalised((heard.vectors[theirs] * seconds[:, None]).sum(axis=0))
-    return Voice(mean, round(float(seconds.sum()), 3))
+    return DetectedVoice(mean, round(float(seconds.sum()), 3))
 
 
-def _same(found: Mapping[str, Voice | None], known: Mapping[str, Voice]) -> dict[str, str]:
+def _same(found: Mapping[str, DetectedVoice | None], known: Mapping[str, DetectedVoice]) -> dict[str, str]:
     """Pair the speakers of a chunk with those of earlier ones, the most alike first, nobody twice."""
     pairs = [
         (float(voice.vector @ other.vector), label, name)
@@ -66,8 +66,8 @@ def _same(found: Mapping[str, Voice | None], known: Mapping[str, Voice]) -> dict
     return labels
 
 
-def _together(one: Voice | None, other: Voice) -> Voice:
+def _together(one: DetectedVoice | None, other: DetectedVoice) -> DetectedVoice:
     if one is None:
         return other
     mean = normalised(one.vector * np.float32(one.seconds) + other.vector * np.float32(other.seconds))
-    return Voice(mean, round(one.seconds + other.seconds, 3))
+    return DetectedVoice(mean, round(one.seconds + other.seconds, 3))

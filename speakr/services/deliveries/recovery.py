@@ -55,7 +55,7 @@ def recover(
     recovered, last, count = 0, 0, waiting.AT_ONCE
     while count == waiting.AT_ONCE and recovered < MAX_EVENTS:
         with unit_of_work():
-            webhook = webhooks.hold(actor, webhook_id)
+            webhook = webhooks.lock_row(actor, webhook_id)
             last = last or history.last_before(webhook.id, since)
             wanted = _wanted(webhook.id, since, statuses, event_types).where(Delivery.id > last)
             found = db.session.execute(wanted.limit(waiting.AT_ONCE)).all()
@@ -106,7 +106,7 @@ def _tell_again(webhook: Webhook, found: Sequence[Any]) -> None:
 
 def cancel(actor: Actor, webhook_id: int, delivery_id: int) -> Delivery:
     """Call one delivery off. One that is just under way may still arrive."""
-    webhook = webhooks.hold(actor, webhook_id)
+    webhook = webhooks.lock_row(actor, webhook_id)
     ended = waiting.cancel(webhook.id, delivery_id=delivery_id)
     delivery = db.session.scalar(
         select(Delivery)
@@ -127,7 +127,7 @@ def cancel_all(actor: Actor, webhook_id: int, event_types: Collection[EventType]
     cancelled, last = 0, 0
     while True:
         with unit_of_work():
-            webhook = webhooks.hold(actor, webhook_id)
+            webhook = webhooks.lock_row(actor, webhook_id)
             ended = waiting.cancel(webhook.id, event_types=event_types, after_id=last, most=waiting.AT_ONCE)
         cancelled += len(ended)
         if len(ended) < waiting.AT_ONCE:

@@ -23,7 +23,7 @@ from speakr.services import notices
 from speakr.services.deliveries.claiming import oldest_due_seconds
 from speakr.services.deliveries.states import IS_OPEN, has_id
 
-__all__ = ["DUE_STATUSES", "Outcome", "Verdict", "oldest_due_seconds", "settle", "storable"]
+__all__ = ["DUE_STATUSES", "AttemptResult", "Verdict", "oldest_due_seconds", "settle", "storable"]
 
 logger = structlog.get_logger(__name__)
 
@@ -43,7 +43,7 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class AttemptResult:
     """The result of one attempt. `retry_in_seconds` comes from the schedule; None when it has no further step."""
 
     delivery_id: int
@@ -133,7 +133,7 @@ _NOTE = (
 )
 
 
-def settle(outcomes: Sequence[Outcome]) -> set[int]:
+def settle(outcomes: Sequence[AttemptResult]) -> set[int]:
     """Write what attempts came to; return the ids of the deliveries that are done with.
 
     An attempt is counted here: one that a crash cut short costs nothing. Those of a webhook that somebody is
@@ -205,7 +205,7 @@ def _lock_webhooks(ids: set[int]) -> tuple[dict[int, _Tally], set[int]]:
     return locked, existing - locked.keys()
 
 
-def _change(outcome: Outcome, moment: datetime) -> dict[str, Any]:
+def _change(outcome: AttemptResult, moment: datetime) -> dict[str, Any]:
     status: DeliveryStatus | None = DeliveryStatus.PERMANENT_FAILURE
     next_attempt_at = None
     if outcome.verdict is Verdict.DELIVERED:
@@ -226,7 +226,7 @@ def _change(outcome: Outcome, moment: datetime) -> dict[str, Any]:
     }
 
 
-def _count(tally: _Tally, outcome: Outcome, moment: datetime) -> None:
+def _count(tally: _Tally, outcome: AttemptResult, moment: datetime) -> None:
     """Keep what an outcome says about its webhook."""
     if outcome.silent_seconds:
         asked = moment + timedelta(seconds=outcome.silent_seconds)

@@ -23,7 +23,7 @@ AT_ONCE = 1_000
 CANCELLED = "Cancelled by its owner."
 
 
-def let_go(webhook_id: int, moment: datetime, *, after_id: int = 0, most: int | None = None) -> int | None:
+def make_due(webhook_id: int, moment: datetime, *, after_id: int = 0, most: int | None = None) -> int | None:
     """Make open deliveries due at a moment, in their old order; return the last one's id, None if there was none."""
     chosen = (
         select(Delivery.id)

@@ -24,7 +24,7 @@ _FLAGS = ("is_inbox", "is_highlighted")
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class BatchItemResult:
     """What became of one id: `error` is None if it was done."""
 
     recording_id: int
@@ -37,16 +37,18 @@ def _parts(ids: Sequence[int]) -> Iterator[Sequence[int]]:
         yield ids[start : start + _AT_ONCE]
 
 
-def _refusal(actor: Actor, recording_id: int, permission: Permission) -> Outcome:
+def _refusal(actor: Actor, recording_id: int, permission: Permission) -> BatchItemResult:
     """Say why an id cannot be used, in the documented words."""
     try:
         access.get(actor, recording_id, permission)
     except SpeakrError as error:
-        return Outcome(recording_id, "Not found" if error.slug == "not_found" else "Permission denied")
-    return Outcome(recording_id, "Not found")
+        return BatchItemResult(
+            recording_id, "Not found" if error.slug == "not_found" else "Permission denied"
+        )
+    return BatchItemResult(recording_id, "Not found")
 
 
-def update(actor: Actor, recording_ids: Sequence[int], changes: Mapping[str, Any]) -> list[Outcome]:
+def update(actor: Actor, recording_ids: Sequence[int], changes: Mapping[str, Any]) -> list[BatchItemResult]:
     """Change marks, tags and folder of the actor's own recordings.
 
     `changes` may hold is_inbox, is_highlighted, folder_id, add_tag_ids and remove_tag_ids; tags that the actor may
@@ -59,13 +61,13 @@ def update(actor: Actor, recording_ids: Sequence[int], changes: Mapping[str, Any
     if "folder_id" in changes:
         with unit_of_work():
             editing.target_folder(actor, changes["folder_id"])
-    outcomes: list[Outcome] = []
+    outcomes: list[BatchItemResult] = []
     for part in _parts(recording_ids):
         with unit_of_work():
             mine = _own(actor, part)
             _update(actor, [mine[number] for number in part if number in mine], changes)
             outcomes += [
-                Outcome(number) if number in mine else _refusal(actor, number, Permission.OWN)
+                BatchItemResult(number) if number in mine else _refusal(actor, number, Permission.OWN)
                 for number in part
             ]
     return outcomes
@@ -113,10 +115,10 @@ def _update(actor: Actor, recordings: Sequence[Recording], changes: Mapping[str,
     )
 
 
-def delete_all(actor: Actor, recording_ids: Sequence[int]) -> list[Outcome]:
+def delete_all(actor: Actor, recording_ids: Sequence[int]) -> list[BatchItemResult]:
     """Delete recordings: the actor's own, or anybody's for an admin."""
     removal.require_permission(actor)
-    outcomes: list[Outcome] = []
+    outcomes: list[BatchItemResult] = []
     for part in _parts(recording_ids):
         with unit_of_work():
             query = select(Recording).where(Recording.id.in_(part)).order_by(Recording.id).with_for_update()
@@ -126,22 +128,22 @@ def delete_all(actor: Actor, recording_ids: Sequence[int]) -> list[Outcome]:
             gone = {recording.id for recording in found}
             removal.remove(found)
             outcomes += [
-                Outcome(number) if number in gone else _refusal(actor, number, Permission.OWN)
+                BatchItemResult(number) if number in gone else _refusal(actor, number, Permission.OWN)
                 for number in part
             ]
     return outcomes
 
 
-def transcribe(actor: Actor, recording_ids: Sequence[int]) -> list[Outcome]:
+def transcribe(actor: Actor, recording_ids: Sequence[int]) -> list[BatchItemResult]:
     """Queue a transcription of each, with its own hints."""
-    outcomes: list[Outcome] = []
+    outcomes: list[BatchItemResult] = []
     for part in _parts(recording_ids):
         with unit_of_work():
             outcomes += [_transcribe(actor, number) for number in part]
     return outcomes
 
 
-def _transcribe(actor: Actor, recording_id: int) -> Outcome:
+def _transcribe(actor: Actor, recording_id: int) -> BatchItemResult:
     try:
         job, _ = processing.transcribe(actor, recording_id, {})
     except SpeakrError as error:
@@ -150,5 +152,5 @@ def _transcribe(actor: Actor, recording_id: int) -> Outcome:
             "audio_deleted": "Audio deleted",
             "read_only": "Permission denied",
         }
-        return Outcome(recording_id, sentence.get(error.slug, error.message))
-    return Outcome(recording_id, job_id=job.id)
+        return BatchItemResult(recording_id, sentence.get(error.slug, error.message))
+    return BatchItemResult(recording_id, job_id=job.id)

@@ -10,7 +10,7 @@ from speakr.models import Recording
 from speakr.services.recordings import access
 
 
-def hold(actor: Actor, recording_id: int) -> None:
+def lock_row(actor: Actor, recording_id: int) -> None:
     """Let nobody else change a recording until this unit of work ends, and forget what was read before.
 
     SQLite has only one writer anyway.

@@ -88,7 +88,7 @@ _ANY = Filters()
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class RecordingPage:
     """One page: rows of `ITEM_COLUMNS`, what hangs on them, how many there are in all, and where to go on."""
 
     rows: Sequence[AnyRow]
@@ -108,7 +108,7 @@ def list_page(
     per_page: int,
     cursor: str | None = None,
     shared: bool = False,
-) -> Page:
+) -> RecordingPage:
     """Return one page of the actor's own recordings, or of those of others that are shared with them.
 
     With a cursor, `page` is of no account. Tags, folders and marks of others are their own business: a page of
@@ -126,8 +126,8 @@ def list_page(
         last = rows[-1]
         following = cursors.Cursor(sort_by, descending, getattr(last, sort_by), last.id).write()
     if shared:
-        return Page(rows, {}, {}, total, following)
-    return Page(rows, tags_of([row.id for row in rows]), folder_names(rows), total, following)
+        return RecordingPage(rows, {}, {}, total, following)
+    return RecordingPage(rows, tags_of([row.id for row in rows]), folder_names(rows), total, following)
 
 
 @dataclass(frozen=True, slots=True)
