@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -11,17 +10,17 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
 
-from speakr import models
+from speakr import installation, models
 from speakr.db import make_engine
 from speakr.models.search import is_described_here
 
-_HERE = Path(__file__).resolve().parent.parent
 _LOCK_NUMBER = 0x53_70_65_61
 
 
 def _config(connection: Connection) -> Config:
     config = Config()
-    config.set_main_option("script_location", str(_HERE / "migrations"))
+    folder = str(installation.files() / "migrations")
+    config.set_main_option("script_location", folder.replace("%", "%%"))  # Alembic expands what follows a %
     config.attributes["connection"] = connection
     return config
 

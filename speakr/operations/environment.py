@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 
-HOUSE = Path(__file__).resolve().parent.parent.parent
-"""The folder that holds the package, `wsgi.py` and `config/`."""
+from speakr import installation
+
+HOUSE = installation.PACKAGE.parent
+"""The folder that holds the package."""
 
 _FRUGAL = {
     # Two malloc arenas instead of eight a core, no threads inside numpy: memory and cores are shared by all.
@@ -25,7 +26,12 @@ def inherited() -> dict[str, str]:
 
 
 def with_house(environment: Mapping[str, str]) -> dict[str, str]:
-    """Let Python find the package and the entries, from whatever folder the command was given."""
+    """Let Python find the package of a checkout, from whatever folder the command was given.
+
+    An installed package is found anyway, and its folder is not put in front of the standard library.
+    """
+    if installation.is_from_wheel():
+        return {**_FRUGAL, **environment}
     path = environment.get("PYTHONPATH", "")
     return {**_FRUGAL, **environment, "PYTHONPATH": f"{HOUSE}{os.pathsep}{path}" if path else str(HOUSE)}
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from speakr import __version__
+from speakr import __version__, installation
 from speakr.operations import environment as env
 from speakr.operations.children import Child
 from speakr.operations.data_folder import DataFolder
@@ -120,8 +120,9 @@ class _House:
         )
 
     def web(self) -> Child:
-        configuration = str(env.HOUSE / "config" / "gunicorn.conf.py")
-        arguments = ("-m", "gunicorn", "-c", configuration, "wsgi:app")
+        configuration = str(installation.files() / "config" / "gunicorn.conf.py")
+        # Not `wsgi:app`: gunicorn looks in the current folder first, and a wsgi.py there may be another program's.
+        arguments = ("-m", "gunicorn", "-c", configuration, "speakr.app:create_app()")
         return self.python("web", *arguments, descriptors=(self.listener.socket.fileno(),))
 
     def workers(self) -> list[Child]:

@@ -23,7 +23,7 @@ from speakr.domain.transcript import Hints, Segment, Span
 from speakr.settings import Settings
 from tests.connectors.tiny_whisper import SENTENCE, TINY_BEAM
 
-pytest.importorskip("faster_whisper", reason="the extra speakr[whisper] is not installed")
+pytest.importorskip("faster_whisper", reason="the extra whisper is not installed")
 START = 100.0
 
 

@@ -56,26 +56,26 @@ def speakr(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]
 class Stack:
     """One `speakr up` and everything it started, recognised by a mark in the environment."""
 
-    def __init__(self, screens: Path, data: Path, *arguments: str, **settings: str) -> None:
+    def __init__(
+        self, screens: Path, data: Path, *arguments: str, program: Path | None = None, **settings: str
+    ) -> None:
+        """Start it; `program` is an installed `speakr`, to run with hardly any environment and outside the checkout."""
         self.mark = uuid.uuid4().hex
         self.data = data
-        self._arguments = [
-            sys.executable,
-            "-m",
-            "speakr",
-            "up",
-            "--data",
-            str(data),
-            "--port",
-            "0",
-        ]
-        self._arguments += arguments
-        self._environment = clean_environment(SPEAKR_TEST_MARK=self.mark, SPEAKR_RATE_LIMITS="no", **settings)
+        command = [str(program)] if program else [sys.executable, "-m", "speakr"]
+        self._arguments = [*command, "up", "--data", str(data), "--port", "0", *arguments]
+        settings = {"SPEAKR_TEST_MARK": self.mark, "SPEAKR_RATE_LIMITS": "no", **settings}
+        self._environment = (
+            {"PATH": os.defpath, "HOME": str(screens), **settings}
+            if program
+            else clean_environment(**settings)
+        )
         self._screen = screens / f"screen-{self.mark}"
         with self._screen.open("wb") as screen:
             self.process = subprocess.Popen(
                 self._arguments,
                 env=self._environment,
+                cwd=screens if program else None,
                 stdin=subprocess.DEVNULL,
                 stdout=screen,
                 stderr=subprocess.STDOUT,
@@ -180,8 +180,10 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Stack]]:
     """Start servers; whatever is left of them at the end is killed."""
     started: list[Stack] = []
 
-    def begin(*arguments: str, data: Path | None = None, **settings: str) -> Stack:
-        stack = Stack(tmp_path, data or tmp_path / "data", *arguments, **settings)
+    def begin(
+        *arguments: str, data: Path | None = None, program: Path | None = None, **settings: str
+    ) -> Stack:
+        stack = Stack(tmp_path, data or tmp_path / "data", *arguments, program=program, **settings)
         started.append(stack)
         return stack
 

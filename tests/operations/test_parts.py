@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from speakr import installation
 from speakr.domain.signatures import delivery_headers
 from speakr.operations import children, environment, listening, logs, redis_server
 from speakr.operations.children import Child
@@ -219,6 +220,15 @@ def test_the_house_is_found_from_anywhere() -> None:
     assert made["PYTHONPATH"] == f"{environment.HOUSE}:/mine"
     assert made["MALLOC_ARENA_MAX"] == "7"
     assert (environment.HOUSE / "wsgi.py").exists()
+
+
+def test_of_an_installed_package_the_path_stays_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "bundled").mkdir()
+    monkeypatch.setattr(installation, "PACKAGE", tmp_path)
+    assert environment.with_house({"PYTHONPATH": "/mine"})["PYTHONPATH"] == "/mine"
+    assert "PYTHONPATH" not in environment.with_house({})
 
 
 # -- the receiver

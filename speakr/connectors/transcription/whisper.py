@@ -1,4 +1,6 @@
-"""Whisper on this machine: faster-whisper, which runs on CTranslate2. An extra: `pip install speakr[whisper]`.
+"""Whisper on this machine: faster-whisper, which runs on CTranslate2.
+
+An extra: `.venv/bin/pip install -e '.[whisper]'` in the checkout.
 
 Source: Radford et al., "Robust Speech Recognition via Large-Scale Weak Supervision", 2022; the decoder's
 settings are faster-whisper's, but for what makes a chunk depend on chance or on the chunk before it.
@@ -33,7 +35,7 @@ from speakr.settings import Settings
 logger = structlog.get_logger(__name__)
 
 BEAM_SIZE = 5
-NOT_INSTALLED = "The local Whisper engine is not installed; its extra is named speakr[whisper]."
+NOT_INSTALLED = "The local Whisper engine is not installed; `.venv/bin/pip install -e '.[whisper]'` in the checkout adds it."
 
 
 class WhisperConnector:
