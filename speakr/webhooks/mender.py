@@ -11,7 +11,7 @@ from flask import Flask
 
 from speakr.backends import plugged
 from speakr.db import release, unit_of_work
-from speakr.services import mending
+from speakr.services import mending, orphans
 from speakr.services.deliveries.retention import Sweep
 from speakr.webhooks.postman import Postman
 from speakr.webhooks.seldom import Seldom
@@ -25,9 +25,13 @@ STEPS_IN_A_ROUND = 10
 PAUSE_SECONDS = 0.1
 """Between two steps, for those who write meanwhile."""
 
+ORPHANS_EVERY_SECONDS = 6 * 3600.0
+ORPHANS_AFTER_SECONDS = 300.0
+"""The first search waits: while a server starts or restarts, there is enough to do."""
+
 
 class Mender:
-    """A thread that mends every other second, sends mail and lets go of old deliveries, from `start` to `stop`.
+    """A thread that mends every other second, sends mail and removes old deliveries and orphans, from `start` to `stop`.
 
     A daemon: a mend that waits for a lost Redis must not hold up the end of the process.
     """
@@ -41,6 +45,8 @@ class Mender:
         self._postman = Postman(settings.smtp_url, settings.mail_from)
         self._sweep: Sweep | None = None
         self._next_sweep = time.monotonic()
+        self._orphans: orphans.Sweep | None = None
+        self._next_orphans = time.monotonic() + ORPHANS_AFTER_SECONDS
 
     def start(self) -> None:
         """Begin."""
@@ -59,6 +65,7 @@ class Mender:
             "mail_failed": self._postman.deliver,
             "mending_failed": mending.mend,
             "sweeping_failed": self._let_go,
+            "orphans_failed": self._remove_orphans,
         }
         while not self._ended.wait(mending.EVERY_SECONDS):
             for trouble, chore in chores.items():
@@ -87,3 +94,16 @@ class Mender:
                 return
             if self._ended.wait(PAUSE_SECONDS):
                 return
+
+    def _remove_orphans(self) -> None:
+        """Take the next step of a search for orphans, or begin one when it is time.
+
+        One step a round: each may wait for a slow storage, and mending comes first. After a failed step
+        the next round goes on with the next one.
+        """
+        if self._orphans is None:
+            if time.monotonic() < self._next_orphans:
+                return
+            self._orphans, self._next_orphans = orphans.Sweep(), time.monotonic() + ORPHANS_EVERY_SECONDS
+        if not self._orphans.step():
+            self._orphans = None
