@@ -54,7 +54,7 @@ TIMES = 5
 FULL_SECONDS = 10.0
 DISK_MB = {"sqlite": 8, "postgresql": 160}
 MAX_BODY_BYTES = 256 * 1024
-_LOCKED_LONGEST_SECONDS = 22.0
+_MAX_LOCKED_SECONDS = 22.0
 """Longer than SQLite is asked to wait for its lock, so that asking fails, too."""
 
 
@@ -149,10 +149,10 @@ def outages(database: str, *, full: bool) -> list[Row]:
     """G4: the database is restarted, or, if it is a file, locked by somebody else."""
     if database == "sqlite":
         with house(database) as made:
-            lasting = [*[5.0 if full else 2.0] * (TIMES - 1), _LOCKED_LONGEST_SECONDS]
+            lasting = [*[5.0 if full else 2.0] * (TIMES - 1), _MAX_LOCKED_SECONDS]
             path = str(db.engine.url.database)
             story = _live_through(made, lambda: _lock_again_and_again(path, lasting), backlog=1_000)
-        return [story.row(f"G4 SQLite locked {TIMES} times, once for {_LOCKED_LONGEST_SECONDS:.0f} s")]
+        return [story.row(f"G4 SQLite locked {TIMES} times, once for {_MAX_LOCKED_SECONDS:.0f} s")]
     with _folder_of_a_cluster() as folder:
         cluster = Cluster(folder)
         cluster.start()

@@ -173,6 +173,17 @@ def retention(*, is_meant: bool) -> None:
             click.echo(line)
 
 
+@main.command("remove-orphans")
+@click.option("--dry-run", is_flag=True, help="Only tell what would be removed.")
+def remove_orphans(*, dry_run: bool) -> None:
+    """Remove what killed uploads left in the storage; the server does so every six hours by itself."""
+    from speakr.operations import upkeep
+
+    with _at_home():
+        for line in upkeep.remove_orphans(dry_run=dry_run):
+            click.echo(line)
+
+
 @main.command()
 def reindex() -> None:
     """Make the search index anew from the texts, while the server runs. It is kept in step by itself."""

@@ -54,7 +54,7 @@ class Settings(SpeechSettings):
         default="redis://127.0.0.1:6379/0",
         env="REDIS_URL",
         section="Basics",
-        help="Redis: queue doorbells, rate limits, live events. It holds nothing that cannot be made again.",
+        help="Redis: job notifications, rate limits, live events. It holds nothing that cannot be made again.",
     )
     storage_url: str = setting(
         default="",

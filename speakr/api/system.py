@@ -16,9 +16,10 @@ from prometheus_client import (
 
 from speakr.api import openapi
 from speakr.backends import get_backends
-from speakr.services import health
+from speakr.services import health, orphans
 from speakr.services.deliveries import sending
 from speakr.telemetry.deliveries import DeliveryMetrics
+from speakr.telemetry.orphans import OrphanMetrics
 from speakr.web.identity import public
 from speakr.web.json import json_response
 
@@ -88,6 +89,7 @@ def _gauges() -> CollectorRegistry:
     )
     gauge("speakr_webhooks_paused", "Webhooks paused for failing", health.paused_webhooks())
     registry.register(DeliveryMetrics(health.delivery_counts()))
+    registry.register(OrphanMetrics(orphans.removed_counts()))
     return registry
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from speakr.services import orphans
 from speakr.services import retention as rules
 
 
@@ -19,3 +20,20 @@ def retention(*, is_meant: bool) -> Iterator[str]:
         )
     what = "The audio of {} recordings was removed." if outcome.audio_only else "{} recordings were removed."
     yield what.format(outcome.done) if is_meant else f"{len(outcome.due)} recordings are due."
+
+
+def remove_orphans(*, dry_run: bool) -> Iterator[str]:
+    """Remove what no row refers to from the storage, or only tell of it; yield lines to print."""
+    sweep = orphans.Sweep(dry_run=dry_run)
+    has_more = True
+    while has_more:
+        has_more = sweep.step()
+        for key, info in sweep.found:
+            yield f"blob {key}: {info.size_bytes} bytes, written {info.modified_at:%Y-%m-%d %H:%M} UTC"
+    partial, blobs = sweep.counts[orphans.PARTIAL], sweep.counts[orphans.BLOB]
+    yield f"{partial} partial writes and {blobs} blobs {'would be' if dry_run else 'were'} removed."
+    if sweep.foreign:
+        yield (
+            f"{sweep.foreign} blobs were left alone: they are older than the first user, "
+            "so they may belong to another database."
+        )

@@ -17,6 +17,9 @@ from speakr.domain.errors import TransientJobError, Unavailable
 
 CHUNK_BYTES = 256 * 1024
 
+PREFIXES = ("audio", "pcm")
+"""The first word of every key under which a blob is kept. Only these are searched for orphans."""
+
 
 def new_key(prefix: str) -> str:
     """Return a fresh random key, for example `audio/3f/3fb2...`; `prefix` is one of our own words."""
@@ -50,7 +53,7 @@ class Sink(Protocol):
     """One blob being written. Nothing is visible under the key before `commit` returns.
 
     After `commit` the bytes survive a power cut. A sink that is neither committed nor aborted
-    (the process died) leaves nothing under the key.
+    (the process died) leaves nothing under the key; `Storage.sweep_partial` removes its bytes.
     """
 
     def write(self, data: bytes) -> int:
@@ -90,7 +93,18 @@ class Storage(Protocol):
         ...
 
     def keys(self, prefix: str) -> Iterator[tuple[str, BlobInfo]]:
-        """List the blobs under a prefix, in no order, for the sweeper that removes orphans."""
+        """List the blobs under a prefix, in no order and lazily, for the sweep that removes orphans."""
+        ...
+
+    def sweep_partial(
+        self, older_than_seconds: float, *, at_most: int | None = None, dry_run: bool = False
+    ) -> int:
+        """Remove unfinished writes that are old, up to `at_most`; return how many were removed, or would be.
+
+        The age counts from the last write on a disk and from the start of the upload in S3, so
+        `older_than_seconds` must exceed the longest upload. A write whose bytes are removed
+        fails at its next step; it never yields half a blob.
+        """
         ...
 
     def free_bytes(self) -> int | None:

@@ -97,18 +97,20 @@ class LocalStorage:
         sink.write(b"\0")
         sink.abort()
 
-    def sweep_partial(self, older_than_seconds: float) -> int:
-        """Remove what dead processes left half written and return how many files that were.
-
-        A living upload touches its file with every block, so an hour without a touch is a safe age.
-        """
+    def sweep_partial(
+        self, older_than_seconds: float, *, at_most: int | None = None, dry_run: bool = False
+    ) -> int:
+        """Remove the files of unfinished writes; the age counts from the last write."""
         removed = 0
         oldest = time.time() - older_than_seconds
         with _typed_errors(), suppress(FileNotFoundError):
             for entry in list(os.scandir(self._root / _PARTIAL)):
+                if removed == at_most:
+                    break
                 with suppress(FileNotFoundError):  # finished or aborted meanwhile
                     if entry.stat(follow_symlinks=False).st_mtime <= oldest:
-                        Path(entry.path).unlink()
+                        if not dry_run:
+                            Path(entry.path).unlink()
                         removed += 1
         return removed
 

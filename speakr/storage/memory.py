@@ -64,9 +64,11 @@ class MemoryStorage:
     def check(self) -> None:
         """Do nothing: memory can always be written to."""
 
-    def sweep_partial(self, older_than_seconds: float) -> int:
-        """Remove nothing: an unfinished blob dies with its sink. Returns how many were removed."""
-        del older_than_seconds
+    def sweep_partial(
+        self, older_than_seconds: float, *, at_most: int | None = None, dry_run: bool = False
+    ) -> int:
+        """Remove nothing: an unfinished blob dies with its sink."""
+        del older_than_seconds, at_most, dry_run
         return 0
 
     def put(self, key: str, data: bytes) -> None:

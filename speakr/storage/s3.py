@@ -6,7 +6,7 @@ import io
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import cached_property
@@ -33,6 +33,7 @@ from speakr.storage.keys import checked_key, checked_prefix, is_key
 PART_BYTES = 8 * 1024 * 1024
 _READ_ATTEMPTS = 3
 _MISSING = frozenset({"404", "NoSuchKey"})
+_UPLOAD_GONE = frozenset({*_MISSING, "NoSuchUpload"})
 _NO_ROOM = frozenset({"XMinioStorageFull", "QuotaExceeded", "InsufficientStorage", "InsufficientCapacity"})
 _INSUFFICIENT_STORAGE = 507
 
@@ -132,22 +133,38 @@ class S3Storage:
             upload_id = self.client.create_multipart_upload(**address)["UploadId"]
             self.client.abort_multipart_upload(**address, UploadId=upload_id)
 
-    def sweep_partial(self, older_than_seconds: float) -> int:
-        """Abort uploads that dead processes left unfinished (they cost money) and return how many."""
+    def sweep_partial(
+        self, older_than_seconds: float, *, at_most: int | None = None, dry_run: bool = False
+    ) -> int:
+        """Abort unfinished multipart uploads, which cost money; the age counts from their start."""
         removed = 0
         oldest = now() - timedelta(seconds=older_than_seconds)
-        with _typed_errors():
-            pages = self.client.get_paginator("list_multipart_uploads").paginate(
-                Bucket=self._bucket, Prefix=self._prefix
-            )
-            for upload in (upload for page in pages for upload in page.get("Uploads", ())):
-                if is_key(upload["Key"].removeprefix(self._prefix)) and upload["Initiated"] <= oldest:
-                    with suppress(ClientError):  # finished or aborted meanwhile
-                        self.client.abort_multipart_upload(
-                            Bucket=self._bucket, Key=upload["Key"], UploadId=upload["UploadId"]
-                        )
-                        removed += 1
+        for upload in self._unfinished():
+            if removed == at_most:
+                break
+            if is_key(upload["Key"].removeprefix(self._prefix)) and upload["Initiated"] <= oldest:
+                removed += dry_run or self._abort(upload)
         return removed
+
+    def _unfinished(self) -> Iterator[Mapping[str, Any]]:
+        with _typed_errors():
+            for page in self.client.get_paginator("list_multipart_uploads").paginate(
+                Bucket=self._bucket, Prefix=self._prefix
+            ):
+                yield from page.get("Uploads", ())
+
+    def _abort(self, upload: Mapping[str, Any]) -> bool:
+        """Abort an upload; return False when it was finished or aborted meanwhile."""
+        with _typed_errors():
+            try:
+                self.client.abort_multipart_upload(
+                    Bucket=self._bucket, Key=upload["Key"], UploadId=upload["UploadId"]
+                )
+            except ClientError as error:
+                if error.response.get("Error", {}).get("Code") in _UPLOAD_GONE:
+                    return False
+                raise
+        return True
 
     def _address(self, key: str) -> dict[str, str]:
         return {"Bucket": self._bucket, "Key": self._prefix + checked_key(key)}

@@ -11,7 +11,7 @@ from flask import Flask
 
 from speakr.backends import get_backends
 from speakr.db import release, unit_of_work
-from speakr.services import maintenance
+from speakr.services import maintenance, orphans
 from speakr.services.deliveries.retention import Sweep
 from speakr.webhooks.log_throttle import LogThrottle
 from speakr.webhooks.mailer import Mailer
@@ -25,9 +25,13 @@ STEPS_IN_A_ROUND = 10
 PAUSE_SECONDS = 0.1
 """Between two steps, for those who write meanwhile."""
 
+ORPHANS_EVERY_SECONDS = 6 * 3600.0
+ORPHANS_AFTER_SECONDS = 300.0
+"""The first search waits: while a server starts or restarts, there is enough to do."""
+
 
 class MaintenanceThread:
-    """A thread that runs maintenance every two seconds, sends mail and purges old deliveries, from `start` to `stop`.
+    """A thread that runs maintenance every two seconds, sends mail and removes old deliveries and orphans, from `start` to `stop`.
 
     A daemon: maintenance that waits for a lost Redis must not delay the end of the process.
     """
@@ -43,6 +47,8 @@ class MaintenanceThread:
         self._mailer = Mailer(settings.smtp_url, settings.mail_from)
         self._sweep: Sweep | None = None
         self._next_sweep = time.monotonic()
+        self._orphans: orphans.Sweep | None = None
+        self._next_orphans = time.monotonic() + ORPHANS_AFTER_SECONDS
 
     def start(self) -> None:
         """Begin."""
@@ -61,6 +67,7 @@ class MaintenanceThread:
             "mail_failed": self._mailer.deliver,
             "maintenance_failed": maintenance.run_maintenance,
             "sweeping_failed": self._purge_history,
+            "orphans_failed": self._remove_orphans,
         }
         while not self._ended.wait(maintenance.EVERY_SECONDS):
             for trouble, chore in chores.items():
@@ -89,3 +96,16 @@ class MaintenanceThread:
                 return
             if self._ended.wait(PAUSE_SECONDS):
                 return
+
+    def _remove_orphans(self) -> None:
+        """Take the next step of a search for orphans, or begin one when it is time.
+
+        One step a round: each may wait for a slow storage, and maintenance comes first. After a failed step
+        the next round goes on with the next one.
+        """
+        if self._orphans is None:
+            if time.monotonic() < self._next_orphans:
+                return
+            self._orphans, self._next_orphans = orphans.Sweep(), time.monotonic() + ORPHANS_EVERY_SECONDS
+        if not self._orphans.step():
+            self._orphans = None

@@ -188,7 +188,7 @@ def test_the_system_runs_it_by_itself(
 ) -> None:
     make(100)
     rule(enable_auto_deletion=True, retention_days=1)
-    monkeypatch.setattr(maintenance, "_last_seldom", -maintenance._SELDOM_SECONDS)
+    monkeypatch.setattr(maintenance, "_last_rare", -maintenance._RARE_INTERVAL_SECONDS)
     maintenance.run_maintenance()
     assert left(alice) == set()
 

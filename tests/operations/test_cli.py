@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -122,6 +123,17 @@ def test_migrate_and_rescue_jobs_do_no_harm(run: Run) -> None:
     assert run("migrate").output == "The database is up to date.\n"
     assert run("rescue-jobs").exit_code == 0
     assert run("reindex").output == "0 recordings are in the search index.\n"
+
+
+def test_orphans_are_told_and_removed(run: Run) -> None:
+    folder = plumbing.get_backends().settings.data_dir / "blobs" / ".partial"
+    folder.mkdir(parents=True)
+    (folder / "left").touch()
+    os.utime(folder / "left", (0, 0))
+    assert run("remove-orphans", "--dry-run").output == "1 partial writes and 0 blobs would be removed.\n"
+    assert (folder / "left").exists()
+    assert run("remove-orphans").output == "1 partial writes and 0 blobs were removed.\n"
+    assert not (folder / "left").exists()
 
 
 def test_settings_are_shown_without_secrets(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

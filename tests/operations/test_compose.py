@@ -60,7 +60,7 @@ def test_the_order_of_the_start() -> None:
         assert SERVICES[name]["healthcheck"]["test"][0] == "CMD"
 
 
-def test_redis_keeps_its_doorbells() -> None:
+def test_redis_keeps_its_notifications() -> None:
     command = " ".join(SERVICES["redis"]["command"])
     assert "--appendonly yes" in command
     assert "--maxmemory-policy noeviction" in command

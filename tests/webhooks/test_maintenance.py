@@ -16,7 +16,7 @@ from tests.webhooks.states import all_settled
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
-def test_mending_goes_on_after_a_failure_and_delays_no_delivery(
+def test_maintenance_goes_on_after_a_failure_and_delays_no_delivery(
     dispatcher: ThreadedDispatcher,
     receiver: Receiver,
     add_webhook: AddWebhook,

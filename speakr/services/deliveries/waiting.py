@@ -1,6 +1,6 @@
 """Deliveries that wait: letting held ones go, and ending those that their owner no longer wants.
 
-Whoever calls this has locked the webhook (`webhooks.hold`): the dispatcher then leaves its outcomes for later
+Whoever calls this has locked the webhook (`webhooks.lock_row`): the dispatcher then leaves its outcomes for later
 instead of meeting us row by row in another order.
 """
 
