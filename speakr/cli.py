@@ -179,7 +179,7 @@ def remove_orphans(*, dry_run: bool) -> None:
     """Remove what killed uploads left in the storage; the server does so every six hours by itself."""
     from speakr.operations import upkeep
 
-    with _at_home():
+    with _app_context():
         for line in upkeep.remove_orphans(dry_run=dry_run):
             click.echo(line)
 

@@ -115,7 +115,7 @@ def test_a_full_disk_while_decoding_is_told_and_tried_again(
         def create(self, key: str) -> object:
             raise StorageFull
 
-    monkeypatch.setattr(plumbing, "_plugged", replace(backends, storage=FullStorage()))
+    monkeypatch.setattr(plumbing, "_backends", replace(backends, storage=FullStorage()))
     work()
     job = job_of(recorded)
     assert (job.state, job.error_code) == (JobState.QUEUED, "out_of_space")
@@ -162,7 +162,7 @@ def test_lost_rings_come_back_in_the_order_of_the_queue(
         for job in jobs:
             session.get_one(Job, job.id).rung_at = job.created_at.replace(year=2020)
     real = replace(backends, notifier=RedisJobNotifier(queues))
-    monkeypatch.setattr(plumbing, "_plugged", real)
+    monkeypatch.setattr(plumbing, "_backends", real)
     maintenance.run_maintenance()
     assert ids_in(queues, SPEECH) == [job.id for job in jobs]
 

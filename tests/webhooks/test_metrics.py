@@ -78,7 +78,7 @@ def test_without_redis_there_are_metrics_all_the_same(
     add_webhook(URL)
     emit(2)
     without = replace(plumbing.get_backends(), redis=Redis.from_url("redis://127.0.0.1:1"))
-    monkeypatch.setattr(plumbing, "_plugged", without)
+    monkeypatch.setattr(plumbing, "_backends", without)
     assert health.delivery_counts() == {}
     seen = samples(app)
     assert seen['speakr_deliveries{status="pending"}'] == 2
