@@ -163,9 +163,9 @@ def rescue_jobs() -> None:
 
 
 @main.command()
-@click.option("--run", "is_meant", is_flag=True, help="Really remove what is due; without it only tell.")
+@click.option("--run", "is_meant", is_flag=True, help="Delete them; without it, only list them.")
 def retention(*, is_meant: bool) -> None:
-    """List the recordings whose retention is over; the server removes them every ten minutes by itself."""
+    """List recordings past retention; the server removes them every ten minutes by itself."""
     from speakr.operations import upkeep
 
     with _app_context():

@@ -98,7 +98,7 @@ def _on_http_error(error: HTTPException) -> Response:
     status = error.code or 500
     messages = _field_messages(error)
     if messages:
-        sentence = "; ".join(_complaint(name, texts) for name, texts in list(messages.items())[:5])
+        sentence = "; ".join(_field_message(name, texts) for name, texts in list(messages.items())[:5])
         response = render(400, "invalid", sentence, {"errors": messages})
     else:
         sentence = _HTTP_SENTENCES.get(status) or error.description or error.name
@@ -109,7 +109,7 @@ def _on_http_error(error: HTTPException) -> Response:
     return response
 
 
-def _complaint(name: str, texts: Sequence[str]) -> str:
+def _field_message(name: str, texts: Sequence[str]) -> str:
     """Put the field's name before what is wrong with it, unless the documented sentence begins with it."""
     told = " ".join(texts)
     return told if told.startswith(f"{name} ") else f"{name}: {told}"

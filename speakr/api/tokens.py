@@ -22,7 +22,7 @@ from speakr.web.rate_limits import RateClass
 
 
 class RevokedOut(Wire):
-    """It is revoked."""
+    """Token revoked."""
 
     message = fields.String(required=True)
 

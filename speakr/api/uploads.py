@@ -169,7 +169,7 @@ def _fingerprint(file: ReceivedFile, fields: MultiDict[str, str]) -> str:
 
 
 def _read_form(fields: MultiDict[str, str], filename: str) -> intake.UploadForm:
-    """Read the fields; numbers that are none count as absent, as documented, but a wrong date is told."""
+    """Read the fields; non-numeric values are ignored, as documented, but a wrong date is an error."""
     least, most = (
         _integer(fields, "min_speakers", _MAX_SPEAKERS),
         _integer(fields, "max_speakers", _MAX_SPEAKERS),

@@ -21,7 +21,7 @@ _WORTH_ASKING_AGAIN = frozenset({408, 409, 425, _TOO_MANY})
 _REFUSALS: Mapping[int, str] = {
     400: "could not use the request; check the model name and its options",
     401: "does not accept the configured key",
-    402: "wants to be paid first",
+    402: "requires payment",
     403: "does not allow this with the configured key",
     404: "does not know the model or the address",
     _TOO_LARGE: "says the request is too large",
@@ -30,7 +30,7 @@ _REFUSALS: Mapping[int, str] = {
 }
 _PASSING_TROUBLES: Mapping[int, str] = {
     408: "took too long to read the request",
-    _TOO_MANY: "is limiting how much we may ask",
+    _TOO_MANY: "is limiting the request rate",
 }
 
 

@@ -38,14 +38,14 @@ def tidy(text: str) -> str:
 def check(name: str, field: str) -> None:
     """Refuse what cannot be the name of a speaker; it has been tidied."""
     if len(name) > MAX_NAME_LENGTH:
-        sentence, complaint = "is too long", f"has at most {MAX_NAME_LENGTH} characters"
+        sentence, message = "is too long", f"has at most {MAX_NAME_LENGTH} characters"
     elif "," in name:
-        sentence, complaint = "cannot hold a comma", "must not hold a comma: commas separate participants"
+        sentence, message = "cannot hold a comma", "must not hold a comma: commas separate participants"
     elif is_label(name):
-        sentence, complaint = "cannot be a label", f"is the label of a speaker without a name: {name}"
+        sentence, message = "cannot be a label", f"is the label of a speaker without a name: {name}"
     else:
         return
-    raise Invalid(f"Speaker name {sentence}: it {complaint}", errors={field: [complaint]})
+    raise Invalid(f"Speaker name {sentence}: it {message}", errors={field: [message]})
 
 
 def listed(names: Iterable[str]) -> str | None:

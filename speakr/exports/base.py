@@ -73,8 +73,8 @@ def timeline(segments: Sequence[Segment]) -> list[Cue]:
     """Turn segments into cues in order of time. Segments without any text are left out.
 
     A missing start is the end of the segment before; a missing or impossible end is one second after
-    the start. Two people may talk at once, so cues of different speakers may overlap; nobody overlaps
-    with himself.
+    the start. Two people may talk at once, so cues of different speakers may overlap; cues of one
+    speaker never overlap.
     """
     cues: list[Cue] = []
     previous_end_ms = 0

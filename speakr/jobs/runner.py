@@ -26,7 +26,7 @@ HANDLERS: Mapping[JobKind, Callable[[claims.Claim], None]] = {
 }
 
 _house: Flask | None = None
-_claimant: str | None = None
+_claim_owner: str | None = None
 
 
 def bind_app(app: Flask) -> None:
@@ -42,13 +42,13 @@ def claim_owner(worker: str, horse_pid: int) -> str:
 
 def claim_as(name: str) -> None:
     """Say under which name this horse claims: the one that its parent knows."""
-    global _claimant  # noqa: PLW0603 - as above; a horse is born for one job
-    _claimant = name
+    global _claim_owner  # noqa: PLW0603 - as above; a horse is born for one job
+    _claim_owner = name
 
 
 def worker_name() -> str:
     """Return the name under which this process claims."""
-    return _claimant or f"pid-{os.getpid()}"
+    return _claim_owner or f"pid-{os.getpid()}"
 
 
 def run(job_id: int) -> None:

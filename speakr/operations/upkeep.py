@@ -9,7 +9,7 @@ from speakr.services import retention as rules
 
 
 def retention(*, is_meant: bool) -> Iterator[str]:
-    """Remove recordings whose retention is over, or only tell of them; yield lines to print."""
+    """Delete recordings past retention, or only list them; yield lines to print."""
     outcome = rules.run() if is_meant else rules.look()
     if not outcome.is_enabled:
         yield "Retention is off (enable_auto_deletion); these would be due."

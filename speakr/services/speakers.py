@@ -135,8 +135,8 @@ def split(actor: Actor, speaker_id: int, name: str, recording_ids: Collection[in
     )
     strange = sorted(set(recording_ids) - theirs)
     if strange or not theirs:
-        complaint = f"{speaker.name} is not named in: {', '.join(map(str, strange)) or 'no recording'}"
-        raise Invalid(complaint, errors={"recording_ids": [complaint]})
+        message = f"{speaker.name} is not named in: {', '.join(map(str, strange)) or 'no recording'}"
+        raise Invalid(message, errors={"recording_ids": [message]})
     other = create(actor, name)
     other.last_used_at = now()
     _pass_on(speaker.id, speaker.name, other, within=theirs)

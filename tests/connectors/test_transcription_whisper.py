@@ -112,7 +112,7 @@ def test_half_a_model_is_told(whisper_models: Path, tmp_path: Path):
 
 def test_the_extra_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setitem(sys.modules, "faster_whisper", None)
-    with pytest.raises(ConnectorRejected, match=r"speakr\[whisper\]"):
+    with pytest.raises(ConnectorRejected, match=r"pip install -e '\.\[whisper\]'"):
         hear(WhisperConnector(tmp_path))
 
 

@@ -32,7 +32,7 @@ class PaginationOut(Wire):
 
 
 class SuccessOut(Wire):
-    """It is done."""
+    """Success."""
 
     success = StrictBoolean(required=True)
     message = fields.String()

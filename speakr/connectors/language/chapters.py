@@ -32,7 +32,7 @@ PAUSE_SECONDS = 1.5
 PAUSE_BONUS, SPEAKER_BONUS, MARKER_BONUS = 0.10, 0.05, 0.10
 PLACE_WEIGHT = 8.0
 """How much a pause or another speaker counts against the words of the sentences near a boundary."""
-UNHEARD_WEIGHT = 0.3
+ABSENT_WORD_WEIGHT = 0.3
 """What a word counts that one side has not used yet: it may still."""
 FARTHEST_MOVE_SENTENCES = 40
 MAX_MOVES = 3
@@ -238,7 +238,7 @@ def _best_place(sums: npt.NDArray[np.float32], bonus: Vector, edges: tuple[int, 
 
 def _log_shares(terms: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Return the logarithms of how likely each term is where these were spoken, shape (v,)."""
-    weights = terms + np.float32(UNHEARD_WEIGHT)
+    weights = terms + np.float32(ABSENT_WORD_WEIGHT)
     shares: npt.NDArray[np.float32] = np.log(weights / weights.sum())
     return shares
 

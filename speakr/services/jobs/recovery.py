@@ -29,7 +29,7 @@ from speakr.services.jobs.queueing import ring_later
 
 logger = structlog.get_logger(__name__)
 
-_UNHEARD_AFTER = timedelta(seconds=3)
+_MISSING_AFTER = timedelta(seconds=3)
 _LOOK_AT = 500
 
 
@@ -191,7 +191,7 @@ def notify_again() -> int:
         .where(
             Job.state == JobState.QUEUED,
             or_(Job.not_before.is_(None), Job.not_before <= moment),
-            or_(Job.rung_at.is_(None), Job.rung_at < moment - _UNHEARD_AFTER, Job.not_before >= Job.rung_at),
+            or_(Job.rung_at.is_(None), Job.rung_at < moment - _MISSING_AFTER, Job.not_before >= Job.rung_at),
         )
         .order_by(Job.queued_at, Job.id)
         .limit(_LOOK_AT)
