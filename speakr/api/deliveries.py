@@ -27,7 +27,7 @@ from speakr.web.rate_limits import RateClass
 blp = noun("deliveries", "What was sent to webhooks")
 
 _DEFAULT_LIMIT = 50
-_MAX_IDS = 200
+_MAX_LIMIT = 200
 
 
 @blp.route("/webhooks/<id:webhook_id>/deliveries")
@@ -46,7 +46,7 @@ class Deliveries(MethodView):
 
 def _limit(text: str) -> int:
     try:
-        return min(max(int(text), 1), _MAX_IDS)
+        return min(max(int(text), 1), _MAX_LIMIT)
     except ValueError:
         return _DEFAULT_LIMIT
 

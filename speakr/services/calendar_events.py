@@ -15,7 +15,7 @@ from speakr.domain.permissions import Actor
 from speakr.models import CalendarEvent, Recording
 from speakr.services import events, quoting
 
-_MAX_COUNT = 1_000
+_MAX_EVENTS = 1_000
 _MAX_TITLE_LENGTH = 200
 
 
@@ -89,6 +89,6 @@ def of_actor(actor: Actor) -> Sequence[CalendarEvent]:
         .join(Recording, Recording.id == CalendarEvent.recording_id)
         .where(Recording.user_id == actor.user_id)
         .order_by(CalendarEvent.start_at.desc(), CalendarEvent.id.desc())
-        .limit(_MAX_COUNT)
+        .limit(_MAX_EVENTS)
     ).all()
     return latest[::-1]

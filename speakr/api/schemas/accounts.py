@@ -10,7 +10,7 @@ from speakr.api.schemas.common import PaginationOut
 from speakr.api.schemas.fields import NOT_BLANK, StrictBoolean, UtcDateTime, Wire, text
 from speakr.api.schemas.users import EMAIL, LONG_ENOUGH, MAX_PASSWORD_LENGTH
 
-_MAX_RECORDINGS = 2_147_483_647
+_MAX_BUDGET = 2_147_483_647
 _MAX_BYTES = 10**15
 _BYTES_PER_MB = 1024 * 1024
 _SECONDS_PER_MINUTE = 60
@@ -82,9 +82,9 @@ class AccountUpdateIn(Wire):
     is_admin = StrictBoolean()
     is_active = StrictBoolean()
     password = text(MAX_PASSWORD_LENGTH, metadata=LONG_ENOUGH)
-    token_budget = _budget(_MAX_RECORDINGS)
-    transcription_budget_seconds = _budget(_MAX_RECORDINGS)
-    transcription_budget_minutes = _budget(_MAX_RECORDINGS // _SECONDS_PER_MINUTE)
+    token_budget = _budget(_MAX_BUDGET)
+    transcription_budget_seconds = _budget(_MAX_BUDGET)
+    transcription_budget_minutes = _budget(_MAX_BUDGET // _SECONDS_PER_MINUTE)
     storage_quota_bytes = _budget(_MAX_BYTES)
     storage_quota_mb = _budget(_MAX_BYTES // _BYTES_PER_MB)
 
