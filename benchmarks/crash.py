@@ -208,7 +208,7 @@ class Killer:
 
 
 def _is_of(held: Held, kind: str, targets: Sequence[int]) -> bool:
-    """Tell whether a claim_owner's name (host-worker-time.horse) is of a killed process."""
+    """Tell whether a claim owner (host-worker-time.horse) is of a killed process."""
     if kind == "horse":
         return held.worker.endswith(f".{targets[0]}")
     return kind.startswith("worker") and f"-{targets[0]}-" in held.worker

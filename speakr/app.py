@@ -11,7 +11,7 @@ from speakr.telemetry import logging
 
 
 def create_core_app(settings: Settings | None = None, backends: Backends | None = None) -> Flask:
-    """Build the house without its doors: all that jobs, the dispatcher and operators need.
+    """Build the app without its API: all that jobs, the dispatcher and operators need.
 
     Without arguments everything comes from the environment.
     """
@@ -25,7 +25,7 @@ def create_core_app(settings: Settings | None = None, backends: Backends | None 
 
 
 def create_app(settings: Settings | None = None, backends: Backends | None = None) -> Flask:
-    """Build the house with its doors, for the web process."""
+    """Build the app with its API, for the web process."""
     # Only here, for they bring 10 MB that processes without doors can do without.
     from werkzeug.middleware.proxy_fix import ProxyFix  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""Everything the house is get_backends into. Tests plug in fakes that satisfy the same Protocols."""
+"""The external systems of a process: database, storage, Redis, engines. Tests set fakes that satisfy the same Protocols."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def set_backends(backends: Backends) -> None:
 
 
 def get_backends() -> Backends:
-    """Return what this process is get_backends into."""
+    """Return the backends of this process."""
     if _backends is None:
         raise RuntimeError("create_app() has not been called")
     return _backends

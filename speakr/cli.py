@@ -75,7 +75,7 @@ def _house(settings: Settings | None = None) -> Flask:
 
 @contextlib.contextmanager
 def _app_context(settings: Settings | None = None) -> Iterator[None]:
-    """Be in the house for the length of a command, and shut its doors when leaving."""
+    """Provide an app context for one command, and close its connections afterwards."""
     from speakr.backends import get_backends
     from speakr.db import db
 

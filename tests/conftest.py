@@ -162,7 +162,7 @@ class BuiltApps:
         self._built: dict[Settings, Flask] = {}
 
     def of(self, settings: Settings, backends: Backends) -> Flask:
-        """Return an app, get_backends into these backends."""
+        """Return an app that uses these backends."""
         key = replace(settings, data_dir=Path("/"))
         if key not in self._built:
             self._built[key] = create_app(settings, backends)

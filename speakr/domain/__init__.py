@@ -1,1 +1,1 @@
-"""The words of the house, in plain Python: no room may be imported from here."""
+"""The domain in plain Python: types, rules, errors, events. Imports no other package of Speakr but itself."""

@@ -91,7 +91,7 @@ class Notes:
 
 
 class _ChunkContext(ChunkContext):
-    """An engine's context about one piece of a chunk."""
+    """The context of one piece of a chunk."""
 
     def __init__(self, notes: Notes, name: str, heartbeat: Callable[[], None]) -> None:
         self._notes, self._name, self._heartbeat = notes, name, heartbeat

@@ -25,14 +25,14 @@ HANDLERS: Mapping[JobKind, Callable[[claims.Claim], None]] = {
     JobKind.EMBED: embed.run,
 }
 
-_house: Flask | None = None
+_app: Flask | None = None
 _claim_owner: str | None = None
 
 
 def bind_app(app: Flask) -> None:
     """Say which app the jobs of this process belong to. Called before the first fork."""
-    global _house  # noqa: PLW0603 - RQ calls functions by name, so the app must be found here
-    _house = app
+    global _app  # noqa: PLW0603 - RQ calls functions by name, so the app must be found here
+    _app = app
 
 
 def claim_owner(worker: str, horse_pid: int) -> str:
@@ -53,9 +53,9 @@ def worker_name() -> str:
 
 def run(job_id: int) -> None:
     """Work on a job, if it is still there to be claimed."""
-    if _house is None:
+    if _app is None:
         raise RuntimeError("bind_app() has not been called")
-    with _house.app_context():
+    with _app.app_context():
         with unit_of_work():
             held = claims.claim(job_id, worker_name())
         if held is None:
@@ -96,9 +96,9 @@ def _failed(held: claims.Claim, error: JobError) -> None:
 
 def help_with(job_id: int) -> None:
     """Join in on the chunks of a job that another worker owns, until they are gone or other work waits."""
-    if _house is None:
+    if _app is None:
         raise RuntimeError("bind_app() has not been called")
-    with _house.app_context(), structlog.contextvars.bound_contextvars(job_id=job_id):
+    with _app.app_context(), structlog.contextvars.bound_contextvars(job_id=job_id):
         while True:
             with unit_of_work():
                 chunk = chunks.claim_next(job_id, worker_name())

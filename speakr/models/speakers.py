@@ -41,7 +41,7 @@ class RecordingSpeaker(Base):
     name: Mapped[str] = mapped_column(String(120))
     speaker_id: Mapped[int | None] = mapped_column(ForeignKey("speakers.id", ondelete="SET NULL"))
     confirmed: Mapped[bool] = mapped_column(default=True)
-    """A person said so; else a similarity of voices did, and nothing is learned from it."""
+    """A person said so; else the similarity of voices did, and nothing is learned from it."""
 
 
 class RecordingVoice(Base):

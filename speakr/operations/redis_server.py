@@ -62,7 +62,7 @@ class EmbeddedRedis:
 
     @property
     def command(self) -> list[str]:
-        """The command line. Nothing is evicted: a lost notifier is late work."""
+        """The command line. Nothing is evicted: a lost notification is late work."""
         options = {
             "port": "0",
             "unixsocket": str(self.socket_path),

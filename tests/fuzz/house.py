@@ -142,14 +142,14 @@ def _recordings(house: House, notifier: MemoryJobNotifier) -> None:
 
 @contextmanager
 def _app(settings: Settings, notifier: MemoryJobNotifier) -> Iterator[Flask]:
-    get_backends = replace(
+    connected = replace(
         backends.connect(settings),
         notifier=notifier,
         live=MemoryLiveFeed(),
         make_transcriber=FakeTranscriber,
         make_writer=FakeWriter,
     )
-    app = create_app(settings, get_backends)
+    app = create_app(settings, connected)
     runner.bind_app(app)
     spans = [Span(float(second), second + 0.9) for second in range(0, 5, 2)]
     with app.app_context(), mock.patch.object(transcribe, "find_speech", return_value=spans):
@@ -158,5 +158,5 @@ def _app(settings: Settings, notifier: MemoryJobNotifier) -> Iterator[Flask]:
         finally:
             db.session.remove()
             db.engine.dispose()
-            get_backends.redis.close()
-            get_backends.memory.close()
+            connected.redis.close()
+            connected.memory.close()

@@ -26,7 +26,7 @@ Run = Callable[..., Result]
 
 @pytest.fixture
 def run(app: Flask, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
-    """Run a command in this process with the settings of the test; the app of the test stays get_backends in."""
+    """Run a command in this process with the settings of the test; the app of the test stays in place."""
     for name, value in {
         "SPEAKR_SECRET_KEY": settings.secret_key,
         "SPEAKR_DATA": str(settings.data_dir),

@@ -348,7 +348,7 @@ def test_the_thread_sweeps_repeatedly_and_goes_on_when_the_storage_fails(
 
 
 @on_local
-def test_the_mender_does_not_sweep_at_once(
+def test_the_thread_does_not_sweep_at_once(
     app: Flask, owner: Person, storage: Storage, maintenance_rounds: list[float]
 ) -> None:
     blob = put(storage)

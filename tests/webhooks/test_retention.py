@@ -165,7 +165,7 @@ def test_sending_goes_on_meanwhile(add_webhook: AddWebhook, emit: Emit) -> None:
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_the_mender_sweeps_in_rounds(
+def test_maintenance_sweeps_in_rounds(
     app: Flask, add_webhook: AddWebhook, emit: Emit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(maintenance, "EVERY_SECONDS", 0.01)

@@ -1,4 +1,4 @@
-"""Redis is the notifier: without it deliveries start up to a second later, and that is all."""
+"""Redis only carries wake-ups: without it deliveries start up to a second later, and that is all."""
 
 from __future__ import annotations
 
