@@ -7,7 +7,7 @@ import { createServer } from "node:http";
 
 const SECRET = process.env.SPEAKR_WEBHOOK_SECRET;
 const OLDEST_SECONDS = 300;
-const LARGEST_BODY_BYTES = 1024 * 1024;
+const MAX_BODY_BYTES = 1024 * 1024;
 
 if (!SECRET) throw new Error("SPEAKR_WEBHOOK_SECRET is not set");
 
@@ -30,7 +30,7 @@ async function readBody(request) {
   let size = 0;
   for await (const piece of request) {
     size += piece.length;
-    if (size > LARGEST_BODY_BYTES) return null;
+    if (size > MAX_BODY_BYTES) return null;
     pieces.push(piece);
   }
   return Buffer.concat(pieces); // the bytes as they came: parsed and printed again they differ

@@ -233,10 +233,10 @@ def test_it_dies_with_its_parent(tmp_path: Path) -> None:
     program = """
 import sys
 from pathlib import Path
-from speakr.media.sandbox import Allowance, run
+from speakr.media.sandbox import SandboxLimits, run
 script = Path(sys.argv[1])
 with open(sys.argv[2], "wb") as notes:
-    run("probe", script, Allowance(5, 60, 99), script=script, sink_fd=notes.fileno())
+    run("probe", script, SandboxLimits(5, 60, 99), script=script, sink_fd=notes.fileno())
 """
     parent = subprocess.Popen([sys.executable, "-c", program, str(script), str(pid_file)], cwd=ROOT)
     wait_until(lambda: pid_file.exists() and pid_file.stat().st_size > 0)
@@ -275,7 +275,7 @@ from gevent import monkey; monkey.patch_all()
 import sys, time, gevent
 from pathlib import Path
 from speakr.domain.errors import UnusableMedia
-from speakr.media.sandbox import Allowance, run
+from speakr.media.sandbox import SandboxLimits, run
 
 ticks = 0
 def tick():
@@ -286,7 +286,7 @@ def tick():
 
 def one(wall):
     try:
-        return run("probe", Path(sys.argv[1]), Allowance(5, wall), script=Path(sys.argv[1])).result
+        return run("probe", Path(sys.argv[1]), SandboxLimits(5, wall), script=Path(sys.argv[1])).result
     except UnusableMedia:
         return "ended"
 
