@@ -19,7 +19,7 @@ import redis
 import rq
 import structlog
 from flask import Flask
-from rq.exceptions import InvalidJobOperation
+from rq.exceptions import InvalidJobOperation, StopRequested
 from rq.job import JobStatus
 from rq.serializers import JSONSerializer
 from rq.timeouts import HorseMonitorTimeoutException
@@ -164,6 +164,8 @@ class SpeakrWorker(rq.Worker):
             try:
                 action()
                 return True
+            except StopRequested:
+                raise
             except Exception:
                 # Leases outlast a hiccup, and the next round comes in seconds.
                 logger.exception("worker_upkeep_failed", what=what)
@@ -174,11 +176,17 @@ class SpeakrWorker(rq.Worker):
 
     @property
     def should_run_maintenance_tasks(self) -> bool:
-        """Mend whenever nothing has been to do for a while, and between many short jobs too."""
-        return time.monotonic() - self._mended_at > maintenance.EVERY_SECONDS / 2
+        """Mend whenever nothing has been to do for a while, and between many short jobs too.
+
+        RQ asks this before it waits for work, so a worker that must stop says yes and stops there: the
+        exception that `request_stop` raises may have been lost in a finalizer or in a broad `except`.
+        """
+        return self.is_stopping or time.monotonic() - self._mended_at > maintenance.EVERY_SECONDS / 2
 
     def run_maintenance_tasks(self) -> None:
         """Mend, and now and then let RQ clean its registries."""
+        if self.is_stopping:
+            raise StopRequested
         self._mended_at = time.monotonic()
         self._recover_dead_workers()
         self._in_database(maintenance.run_maintenance, "run_maintenance")

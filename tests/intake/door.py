@@ -23,6 +23,7 @@ from tests.servers import redis_server
 
 HOUSE = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 90.0
+STOP_SECONDS = 60.0
 MEGABYTE = 1024 * 1024
 LIMIT_MB = 4
 
@@ -99,10 +100,15 @@ class Door:
     def __exit__(self, *_: object) -> None:
         for child in self._children:
             child.terminate()
-        for child in self._children:
-            child.wait(timeout=20)
-        self._servers.close()
-        self._listener.close()
+        try:
+            for child in self._children:
+                child.wait(timeout=STOP_SECONDS)
+        finally:
+            for child in self._children:
+                child.kill()
+                child.wait()
+            self._servers.close()
+            self._listener.close()
 
     def start_worker(self) -> None:
         """Have somebody work on what was uploaded."""
