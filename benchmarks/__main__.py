@@ -14,7 +14,7 @@ NOT_ALONE = {
     "library_index",
     "stack",
     "transcription",
-    "webhook_house",
+    "webhook_app",
     "webhook_parts",
 }
 """transcription needs a corpus named on its command line."""

@@ -27,7 +27,7 @@ from benchmarks.uploads import head, make_user, read_answer, tail
 from speakr.db import make_engine
 
 RATE, SECONDS = 16_000, 1.0
-PATIENCE_SECONDS = 60.0
+TIMEOUT_SECONDS = 60.0
 GOAL_P50_MS, GOAL_P99_MS = 60.0, 250.0
 
 UNFINISHED = text("SELECT count(*) FROM jobs WHERE state IN ('queued', 'running')")
@@ -70,7 +70,7 @@ class Watch:
 
     def wait_until_idle(self) -> None:
         """Wait until no job is left and no worker has a horse."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + TIMEOUT_SECONDS
         while self._is_busy():
             assert time.monotonic() < deadline, "the workers do not finish"
             time.sleep(0.02)

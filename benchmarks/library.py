@@ -110,9 +110,9 @@ class Asking:
         """Ask again and again."""
         for _ in range(_WARM_UP):
             found = self.get(path, query)
-        return self.told(name, _of(found), [(path, query)] * self.times, goal)
+        return self.report(name, _of(found), [(path, query)] * self.times, goal)
 
-    def told(
+    def report(
         self,
         name: str,
         amount: str,
@@ -189,7 +189,7 @@ def measure_owner(owner: Asking) -> list[list[str]]:
     rows.append(owner.row("list, last page by number", "recordings", {"page": pages}))
     first = owner.get("recordings", {"per_page": 100})["recordings"]
     rows.append(
-        owner.told(
+        owner.report(
             "detail with all texts",
             "",
             [(f"recordings/{first[n % 100]['id']}", None) for n in range(owner.times)],
@@ -207,7 +207,7 @@ def measure_owner(owner: Asking) -> list[list[str]]:
     ]
     rows.append(owner.row("stats", "stats", goal=STATS_GOAL_MS))
     rows.append(
-        owner.told(
+        owner.report(
             "stats, counted anew",
             "",
             [("stats", None)] * max(10, owner.times // 10),
@@ -228,7 +228,7 @@ def measure_reader(reader: Asking) -> list[list[str]]:
     rows += reader.walk({"shared": "true"}, DEEP_PAGE)
     shown = reader.get("recordings", {"shared": "true", "per_page": 100})["recordings"]
     rows.append(
-        reader.told(
+        reader.report(
             "detail of a shared one",
             "",
             [(f"recordings/{shown[n % 100]['id']}", None) for n in range(reader.times)],

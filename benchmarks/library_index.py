@@ -68,8 +68,8 @@ def postgres_pid(url: str) -> int | None:
 def index_again(server: Server, times: int) -> tuple[list[float], float]:
     """Change and index some recordings in a process of its own; return the milliseconds each took, and the CPU's."""
     command = [sys.executable, "-m", "benchmarks.library_index", str(times)]
-    told = subprocess.run(command, env=server.environment, check=True, stdout=subprocess.PIPE, text=True)
-    taken, cpu = json.loads(told.stdout)
+    output = subprocess.run(command, env=server.environment, check=True, stdout=subprocess.PIPE, text=True)
+    taken, cpu = json.loads(output.stdout)
     return taken, cpu
 
 

@@ -97,17 +97,19 @@ def main() -> int:
         started = time.process_time()
         hypothesis = connector.transcribe(AudioChunk(samples, 0.0, spans), Hints(), lambda _: None)
         seconds = time.process_time() - started
-        heard = normalise(" ".join(word.text for segment in hypothesis.segments for word in segment.words))
+        hypothesis_words = normalise(
+            " ".join(word.text for segment in hypothesis.segments for word in segment.words)
+        )
         reference = normalise(clip["text"])
         for name in (group_of(clip), "all"):
             score = scores.setdefault(name, Score())
             score.clips += 1
             score.words += len(reference)
-            score.errors += align(reference, heard).errors.total
+            score.errors += align(reference, hypothesis_words).errors.total
             score.audio_seconds += samples.size / SAMPLE_RATE
             score.cpu_seconds += seconds
         if options.verbose:
-            print(f"{clip['id']}\n  said  {' '.join(reference)}\n  heard {' '.join(heard)}")
+            print(f"{clip['id']}\n  said  {' '.join(reference)}\n  heard {' '.join(hypothesis_words)}")
 
     print(f"speech found by: {finder_name}")
     for name in sorted(scores):

@@ -83,7 +83,7 @@ def balance(engine: Engine) -> Books:
         hooks = connection.execute(select(Webhook.id, Webhook.events)).all()
         deliveries = connection.execute(select(Delivery.event_uuid, Delivery.webhook_id)).all()
     noted = Counter((note.recording_id, note.kind, note.field, note.title) for note in notes)
-    told = Counter(
+    sent_counts = Counter(
         (event.recording_id, event.type.value, "".join(event.data.get("fields_changed", ())), event.data["title"])
         for event in events
         if event.type in _KINDS
@@ -97,7 +97,7 @@ def balance(engine: Engine) -> Books:
         words=frozenset((note.kind, note.word) for note in notes),
         created=sum(note.kind == EventType.RECORDING_CREATED for note in notes),
         deleted=frozenset(note.recording_id for note in notes if note.kind == EventType.RECORDING_DELETED),
-        untold=(noted - told).total(),
-        unfounded=(told - noted).total(),
+        untold=(noted - sent_counts).total(),
+        unfounded=(sent_counts - noted).total(),
         deliveries_amiss=((wanted - written) + (written - wanted)).total(),
     )

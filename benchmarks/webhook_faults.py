@@ -27,15 +27,15 @@ from standardwebhooks import WebhookVerificationError as StandardError
 from svix.webhooks import Webhook as SvixWebhook
 from svix.webhooks import WebhookVerificationError as SvixError
 
-from benchmarks.webhook_house import (
-    House,
+from benchmarks.webhook_app import (
+    WebhookApp,
     attempts_spent,
     fill,
-    house,
     processor_seconds,
     receiver_process,
     sending,
     wait_until_all_is_sent,
+    webhook_app,
 )
 from speakr.db import db, release
 from speakr.domain.clock import now
@@ -82,7 +82,7 @@ class Cluster:
 class _Story:
     """What came of a time of trouble."""
 
-    told: int
+    event_count: int
     refused: int
     lost: int
     sent_again: int
@@ -94,14 +94,14 @@ class _Story:
 
     def row(self, name: str) -> Row:
         figures = (
-            f"{self.lost} lost of {self.told:,}, {self.sent_again} sent again, {self.attempts_spent} attempts spent, "
+            f"{self.lost} lost of {self.event_count:,}, {self.sent_again} sent again, {self.attempts_spent} attempts spent, "
             f"process {'alive' if self.is_alive else 'DEAD'}; in {self.seconds:.0f} s {self.log_lines} log lines "
             f"({self.log_lines / self.seconds:.2f}/s), {self.cpu_seconds:.1f} s CPU; {self.refused:,} events refused"
         )
         return [name, figures, "0 lost, alive, <= 2 lines/s"]
 
 
-def _live_through(made: House, trouble: Callable[[], None], *, backlog: int) -> _Story:
+def _live_through(made: WebhookApp, trouble: Callable[[], None], *, backlog: int) -> _Story:
     """Tell four webhooks of event after event while there is trouble, and until all is sent."""
     with Receiver() as receiver, tempfile.TemporaryDirectory(prefix="spk-b-") as folder:
         receiver.script_all(reply(200, after=0.25))
@@ -133,7 +133,7 @@ def _live_through(made: House, trouble: Callable[[], None], *, backlog: int) -> 
         came = {(one.path, one.headers["webhook-id"]) for one in receiver.requests()}
         wanted = {(f"/{n}", event_id) for n in range(WEBHOOKS) for event_id in written | set(confirmed)}
         return _Story(
-            told=len(wanted),
+            event_count=len(wanted),
             refused=refused,
             lost=len(wanted - came),
             sent_again=len(receiver.requests()) - len(came),
@@ -148,7 +148,7 @@ def _live_through(made: House, trouble: Callable[[], None], *, backlog: int) -> 
 def outages(database: str, *, full: bool) -> list[Row]:
     """G4: the database is restarted, or, if it is a file, locked by somebody else."""
     if database == "sqlite":
-        with house(database) as made:
+        with webhook_app(database) as made:
             lasting = [*[5.0 if full else 2.0] * (TIMES - 1), _MAX_LOCKED_SECONDS]
             path = str(db.engine.url.database)
             story = _live_through(made, lambda: _lock_again_and_again(path, lasting), backlog=1_000)
@@ -157,7 +157,7 @@ def outages(database: str, *, full: bool) -> list[Row]:
         cluster = Cluster(folder)
         cluster.start()
         try:
-            with house(database, place=cluster.url) as made:
+            with webhook_app(database, place=cluster.url) as made:
                 away = 5.0 if full else 1.5
                 story = _live_through(made, lambda: _restart_again_and_again(cluster, away), backlog=600)
         finally:
@@ -166,12 +166,12 @@ def outages(database: str, *, full: bool) -> list[Row]:
 
 
 def _lock_again_and_again(path: str, lasting: Sequence[float]) -> None:
-    with closing(sqlite3.connect(path, isolation_level=None, timeout=30)) as somebody:
+    with closing(sqlite3.connect(path, isolation_level=None, timeout=30)) as other:
         for seconds in lasting:
             time.sleep(1.0)
-            somebody.execute("BEGIN EXCLUSIVE")
+            other.execute("BEGIN EXCLUSIVE")
             time.sleep(seconds)
-            somebody.execute("ROLLBACK")
+            other.execute("ROLLBACK")
         time.sleep(1.0)
 
 
@@ -223,7 +223,7 @@ def _on_a_small_disk(database: str, folder: Path) -> _Story:
             cluster.start()
             open_things.callback(cluster.stop)
             place = cluster.url
-        made = open_things.enter_context(house(database, place=place))
+        made = open_things.enter_context(webhook_app(database, place=place))
         return _live_through(made, lambda: _fill_up(folder / "ballast"), backlog=600)
 
 
@@ -250,7 +250,7 @@ def tls(database: str, *, full: bool) -> list[Row]:
     """G7: a new connection, and a new TLS handshake, for each delivery."""
     # Few, for all of them stand in the certificate, and reading those of a hundred hosts costs more than shaking hands.
     hosts = [f"127.0.0.{number + 1}" for number in range(10)]
-    with tempfile.TemporaryDirectory(prefix="spk-b-") as folder, house(database) as made:
+    with tempfile.TemporaryDirectory(prefix="spk-b-") as folder, webhook_app(database) as made:
         certificate = Path(folder) / "receiver.pem"
         certificate.write_bytes(certificate_for(hosts))
         with receiver_process(certificate=certificate) as port:

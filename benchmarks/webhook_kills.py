@@ -24,15 +24,15 @@ from typing import Any
 from sqlalchemy import Engine, text
 
 from benchmarks.stack import ROOT, free_port
+from benchmarks.webhook_app import WebhookApp, webhook_app
 from benchmarks.webhook_books import Books, balance, watch
-from benchmarks.webhook_house import House, house
 from speakr.db import make_engine, unit_of_work
 from speakr.domain.events import EventType
 from speakr.domain.recordings import RecordingStatus
 from speakr.models import Recording
 from speakr.services import tokens
-from tests.crash import house as stack
 from tests.crash import speech
+from tests.crash import webhook_app as stack
 from tests.crash.conftest import WORKER
 from tests.crash.provider import Provider
 from tests.crash.subscriber import Subscriber
@@ -51,7 +51,7 @@ _UPLOAD = "/api/v1/recordings/upload"
 class _Servers:
     """Some API servers on one database. Everybody calls the one in use; when it is killed, the next is there already."""
 
-    def __init__(self, made: House, token: str) -> None:
+    def __init__(self, made: WebhookApp, token: str) -> None:
         self.token = token
         self._ports = [free_port() for _ in range(SERVERS)]
         self._processes: list[subprocess.Popen[bytes] | None] = [None] * SERVERS
@@ -217,7 +217,7 @@ def _upload(title: str, audio: bytes) -> _Change:
     )
 
 
-def _furnish(made: House) -> list[int]:
+def _furnish(made: WebhookApp) -> list[int]:
     """Write recordings that need no work; return their ids."""
     with unit_of_work() as session:
         rows = [
@@ -239,7 +239,7 @@ def _furnish(made: House) -> list[int]:
 
 def _kill_the_api(database: str, kills: int) -> Row:
     dice = random.Random(5)
-    with house(database) as made, contextlib.ExitStack() as open_things:
+    with webhook_app(database) as made, contextlib.ExitStack() as open_things:
         made.add_webhooks(["https://receiver.example/hook"] * 3)
         token = "spk_" + secrets.token_urlsafe(32)
         with unit_of_work():
@@ -307,7 +307,7 @@ def _kill_workers(database: str, kills: int) -> Row:
         provider = open_things.enter_context(Provider())
         subscriber = open_things.enter_context(Subscriber())
         settings = {"TRANSCRIPTION_BASE_URL": provider.url, "SPEAKR_LOG_LEVEL": "ERROR"}
-        made = stack.House(folder, url, redis, worker=WORKER, settings=settings)
+        made = stack.WebhookApp(folder, url, redis, worker=WORKER, settings=settings)
         open_things.callback(made.close)
         made.open()
         subscriber.subscribe(made)
@@ -340,7 +340,7 @@ def _kill_workers(database: str, kills: int) -> Row:
     )
 
 
-def _unfinished(made: stack.House) -> list[Any]:
+def _unfinished(made: stack.WebhookApp) -> list[Any]:
     return made.rows("SELECT id FROM recordings WHERE status NOT IN ('COMPLETED', 'FAILED')")
 
 

@@ -11,16 +11,16 @@ from datetime import timedelta
 
 from sqlalchemy import event, select, update
 
-from benchmarks.webhook_house import (
-    House,
+from benchmarks.webhook_app import (
+    WebhookApp,
     fill,
     fill_history,
     forget_peak,
-    house,
     memory_mib,
     percentile,
     sending,
     wait_until_all_is_sent,
+    webhook_app,
 )
 from speakr.db import db, release, unit_of_work
 from speakr.domain.clock import now
@@ -40,7 +40,7 @@ def bounds(database: str, *, full: bool) -> list[Row]:
     """G11: no attempt takes longer than it may."""
     limit = 5.0 if full else 2.0
     with (
-        house(database, webhook_timeout_seconds=limit, webhook_max_attempts=1) as made,
+        webhook_app(database, webhook_timeout_seconds=limit, webhook_max_attempts=1) as made,
         Receiver() as receiver,
     ):
         silent = socket.create_server(("127.0.0.1", 0), backlog=16)
@@ -87,7 +87,7 @@ def memory(database: str, *, full: bool) -> list[Row]:
         "big headers": flood(b"HTTP/1.1 200 OK\r\n", [b"X-A: " + b"y" * 8_000 + b"\r\n"] * 10_000),
         "early hints": flood(b"", [b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" * 100] * 1_000),
     }
-    with house(database, webhook_max_attempts=1) as made, Receiver() as receiver:
+    with webhook_app(database, webhook_max_attempts=1) as made, Receiver() as receiver:
         hooks = []
         for number, answer in enumerate(answers.values()):
             receiver.script(f"/{number}", answer)
@@ -116,7 +116,7 @@ def rate(database: str, *, full: bool) -> list[Row]:
     """G24: attempts in any one second."""
     rows = []
     for per_second, count in ((1, 4), (10, 60 if full else 25), (100, 1_000 if full else 250)):
-        with house(database) as made, Receiver() as receiver:
+        with webhook_app(database) as made, Receiver() as receiver:
             receiver.script("/hook", reply(200))
             made.add_webhooks([receiver.url("/hook")], max_per_second=per_second)
             made.emit(count)
@@ -132,7 +132,7 @@ def rate(database: str, *, full: bool) -> list[Row]:
 def recovery(database: str, *, full: bool) -> list[Row]:
     """G22: recover many failures at once."""
     count = 10_000 if full else 1_000
-    with house(database) as made, Receiver() as receiver:
+    with webhook_app(database) as made, Receiver() as receiver:
         (hook,) = made.add_webhooks([receiver.url("/hook")])
         for _ in range(count // 500):
             made.emit(500)
@@ -207,7 +207,7 @@ def _claim_times(count: int) -> dict[str, list[float]]:
 def wait_for_history(database: str, *, full: bool) -> list[Row]:
     """G9: the claim with much history and much waiting."""
     history, queued, times = (1_000_000, 10_000, 300) if full else (50_000, 1_000, 100)
-    with house(database) as made:
+    with webhook_app(database) as made:
         hooks = made.add_webhooks([f"https://receiver{n}.example/" for n in range(100)])
         seconds = fill_history(hooks, history)
         idle = _claim_times(times)["looking"]
@@ -224,7 +224,7 @@ def wait_for_history(database: str, *, full: bool) -> list[Row]:
     return [[name, figures, "p99 <= 20 ms"]]
 
 
-def _latencies(made: House, receiver: Receiver, samples: int) -> list[float]:
+def _latencies(made: WebhookApp, receiver: Receiver, samples: int) -> list[float]:
     took = []
     for _ in range(samples):
         receiver.forget()
@@ -247,7 +247,7 @@ def _old_ones_left() -> bool:
 def retention(database: str, *, full: bool) -> list[Row]:
     """G25: latencies while the dispatcher lets go of old rows, against those before and after."""
     count, samples = (1_000_000, 1_000) if full else (20_000, 100)
-    with house(database) as made, Receiver() as receiver:
+    with webhook_app(database) as made, Receiver() as receiver:
         old = made.add_webhooks([f"https://old{n}.example/" for n in range(100)], enabled=False)
         made.add_webhooks([receiver.url("/hook")])
         written_in = fill_history(old, count, is_old=True)

@@ -24,19 +24,19 @@ from contextlib import suppress
 from sqlalchemy import func, select
 
 from benchmarks.stack import machine, print_table
-from benchmarks.webhook_faults import disk, outages, signatures, tls
-from benchmarks.webhook_house import (
+from benchmarks.webhook_app import (
     SOME_EVENT,
-    House,
+    WebhookApp,
     attempts_spent,
     fill,
-    house,
     percentile,
     processor_seconds,
     receiver_process,
     sending,
     wait_until_all_is_sent,
+    webhook_app,
 )
+from benchmarks.webhook_faults import disk, outages, signatures, tls
 from benchmarks.webhook_kills import kills
 from benchmarks.webhook_parts import bounds, memory, rate, recovery, retention, wait_for_history
 from speakr.db import db, unit_of_work
@@ -56,7 +56,7 @@ def throughput(database: str, *, full: bool) -> list[Row]:
     """G6, G7: many deliveries at once, to receivers that answer at once or after 100 ms."""
     rows = []
     for delay, goal in ((0.0, ">= 3,000/s PostgreSQL, 2,500/s SQLite; <= 0.35 CPU-ms"), (0.1, ">= 1,800/s")):
-        with house(database) as made, receiver_process(delay) as port:
+        with webhook_app(database) as made, receiver_process(delay) as port:
             hooks = made.add_webhooks([f"http://127.0.0.{n + 1}:{port}/hook" for n in range(100)])
             with sending(made) as pid:
                 fill(hooks, 5)
@@ -71,7 +71,7 @@ def throughput(database: str, *, full: bool) -> list[Row]:
     return rows
 
 
-def _latencies(made: House, receiver: Receiver, count: int) -> list[float]:
+def _latencies(made: WebhookApp, receiver: Receiver, count: int) -> list[float]:
     took = []
     for number in range(count):
         made.emit()
@@ -85,7 +85,7 @@ def latency(database: str, *, full: bool) -> list[Row]:
     """G10: from the commit to the arrival, while nothing else happens."""
     rows = []
     for has_redis, goal in ((True, "p50 <= 30 ms, p99 <= 150 ms"), (False, "<= 1.2 s")):
-        with house(database) as made, Receiver() as receiver:
+        with webhook_app(database) as made, Receiver() as receiver:
             made.add_webhooks([receiver.url("/hook")])
             with sending(made):
                 if not has_redis:
@@ -98,7 +98,7 @@ def latency(database: str, *, full: bool) -> list[Row]:
 
 def _watch(database: str, answers: dict[int, Answer], queued: int, seconds: int) -> list[float]:
     """Send two events a second to 100 webhooks, some of them bad; return the latencies of the good ones."""
-    with house(database) as made, Receiver() as receiver:
+    with webhook_app(database) as made, Receiver() as receiver:
         for number, answer in answers.items():
             receiver.script(f"/{number}", answer)
         hooks = made.add_webhooks([receiver.url(f"/{n}", host=f"127.0.0.{n + 1}") for n in range(100)])
@@ -146,7 +146,7 @@ def crash(database: str, *, full: bool) -> list[Row]:
     """G2: kill -9 the dispatcher again and again."""
     kills, count, hooks = (50, 10_000, 20) if full else (5, 1_000, 10)
     dice = random.Random(1)
-    with house(database) as made, Receiver() as receiver:
+    with webhook_app(database) as made, Receiver() as receiver:
         receiver.script_all(reply(200, after=0.02))
         made.add_webhooks([receiver.url(f"/{n}", host=f"127.0.1.{n + 1}") for n in range(hooks)])
         wanted = made.emit(count // hooks)
@@ -179,7 +179,7 @@ def outbox(database: str, *, full: bool) -> list[Row]:
     attempts = 2_000 if full else 300
     dice = random.Random(2)
     kept = 0
-    with house(database) as made:
+    with webhook_app(database) as made:
         made.add_webhooks(["https://receiver.example/hook"] * 3)
         for _ in range(attempts):
             with suppress(InterruptedError), unit_of_work():
@@ -187,16 +187,16 @@ def outbox(database: str, *, full: bool) -> list[Row]:
                 if dice.random() < 0.5:
                     raise InterruptedError
                 kept += 1
-        told = db.session.scalar(select(func.count()).select_from(Event)) or 0
+        event_count = db.session.scalar(select(func.count()).select_from(Event)) or 0
         rows = db.session.scalar(select(func.count()).select_from(Delivery)) or 0
-    text = f"{told} events, {rows} deliveries"
+    text = f"{event_count} events, {rows} deliveries"
     return [[f"G1 {attempts} transactions, {kept} committed", text, f"{kept} and {3 * kept}"]]
 
 
 def redis(database: str, *, full: bool) -> list[Row]:
     """G3: Redis is killed, emptied and absent while events happen."""
     count = 5_000 if full else 400
-    with house(database) as made, Receiver() as receiver:
+    with webhook_app(database) as made, Receiver() as receiver:
         made.add_webhooks([receiver.url("/hook")])
         committed: dict[str, float] = {}
         with sending(made):
@@ -216,7 +216,7 @@ def redis(database: str, *, full: bool) -> list[Row]:
 
 def two(database: str, *, full: bool) -> list[Row]:
     """G5: two dispatchers by mistake."""
-    with house(database) as made, Receiver() as receiver:
+    with webhook_app(database) as made, Receiver() as receiver:
         made.add_webhooks([receiver.url("/hook")])
         with sending(made), sending(made):
             wanted = [uuid for _ in range(20) for uuid in made.emit(50 if full else 10)]
@@ -239,7 +239,7 @@ def order(database: str, *, full: bool) -> list[Row]:
     count = 10_000 if full else 300
     dice = random.Random(4)
     with (
-        house(database, webhook_max_attempts=1, webhook_autopause_failures=10**6) as made,
+        webhook_app(database, webhook_max_attempts=1, webhook_autopause_failures=10**6) as made,
         Receiver() as receiver,
     ):
         receiver.script(

@@ -29,7 +29,7 @@ from benchmarks.stack import WholeServer, machine, print_table
 from benchmarks.transcription import SAMPLE_RATE, Samples
 
 GOAL_RATIO = 1.7
-_HEARD = {"SUMMARIZING", "COMPLETED"}
+_DONE = {"SUMMARIZING", "COMPLETED"}
 
 
 def speech(minutes: float) -> Samples:
@@ -66,7 +66,7 @@ def transcribe(sound: bytes, workers: int) -> Run:
     ):
         recording = server.upload(sound, "long")
         began = time.monotonic()
-        while (status := server.get(f"/api/v1/recordings/{recording}/status")["status"]) not in _HEARD:
+        while (status := server.get(f"/api/v1/recordings/{recording}/status")["status"]) not in _DONE:
             assert status != "FAILED", server.get(f"/api/v1/recordings/{recording}")
             time.sleep(0.2)
         wall = time.monotonic() - began
@@ -81,7 +81,7 @@ def _seconds_of_children(pid: int) -> float:
     return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
 
 
-def hear() -> float:
+def transcribe_all() -> float:
     """Hear a minute in this process, without any server; return the seconds it took on the wall."""
     from speakr.connectors.transcription.base import AudioChunk
     from speakr.connectors.transcription.embedded import EmbeddedConnector
@@ -101,7 +101,7 @@ def ceiling() -> float:
     """Return how much more two processes hear than one in the same time, on this machine, just now."""
 
     def at_once(count: int) -> float:
-        command = [sys.executable, "-m", "benchmarks.workers", "--hear"]
+        command = [sys.executable, "-m", "benchmarks.workers", "--transcribe"]
         processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(count)]
         return statistics.mean(float(process.communicate()[0]) for process in processes)
 
@@ -115,10 +115,10 @@ def main() -> None:
     )
     options.add_argument("--minutes", type=float, default=30)
     options.add_argument("--runs", type=int, default=3)
-    options.add_argument("--hear", action="store_true", help=argparse.SUPPRESS)
+    options.add_argument("--transcribe", action="store_true", help=argparse.SUPPRESS)
     asked = options.parse_args()
-    if asked.hear:
-        sys.stdout.write(f"{hear()}\n")
+    if asked.transcribe:
+        sys.stdout.write(f"{transcribe_all()}\n")
         return
     samples = speech(asked.minutes)
     seconds, sound = samples.size / SAMPLE_RATE, wav(samples)

@@ -67,7 +67,7 @@ def main() -> None:
     """Run and look after a Speakr server, or use one that runs elsewhere (login, upload, list ...)."""
 
 
-def _house(settings: Settings | None = None) -> Flask:
+def _core_app(settings: Settings | None = None) -> Flask:
     from speakr.app import create_core_app
 
     return create_core_app(settings or Settings.from_env())
@@ -79,7 +79,7 @@ def _app_context(settings: Settings | None = None) -> Iterator[None]:
     from speakr.backends import get_backends
     from speakr.db import db
 
-    with _house(settings).app_context():
+    with _core_app(settings).app_context():
         try:
             yield
         finally:
@@ -129,7 +129,7 @@ def work() -> None:
     """Run one worker until it is told to stop."""
     from speakr.jobs.worker import work as run
 
-    run(_house())
+    run(_core_app())
 
 
 @main.command("dispatch-webhooks")
@@ -137,7 +137,7 @@ def dispatch_webhooks() -> None:
     """Send webhook deliveries until told to stop. One such process is enough; more do no harm."""
     from speakr.webhooks import dispatcher
 
-    dispatcher.run(_house())
+    dispatcher.run(_core_app())
 
 
 # -- upkeep
@@ -270,7 +270,7 @@ def create_token(user: str, name: str, scopes: str | None, days: int) -> None:
 @click.option("--active/--no-active", default=None, help="Let in, or out: tokens then stop working at once.")
 @click.option("--password", is_flag=True, help="Ask for a new password.")
 @click.option("--password-stdin", is_flag=True, help="Read a new password from standard input.")
-def set_user(user: str, *, password: bool, password_stdin: bool, **wishes: Any) -> None:
+def set_user(user: str, *, password: bool, password_stdin: bool, **changes: Any) -> None:
     """Change what a user may use and is."""
     from speakr.operations import accounts
 
@@ -280,7 +280,7 @@ def set_user(user: str, *, password: bool, password_stdin: bool, **wishes: Any) 
     elif password:
         new = click.prompt("Password", hide_input=True, confirmation_prompt=True)
     with _app_context():
-        accounts.set_user(user, password=new, **wishes)
+        accounts.set_user(user, password=new, **changes)
     click.echo(f"{user} is changed.")
 
 

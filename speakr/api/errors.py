@@ -111,8 +111,8 @@ def _on_http_error(error: HTTPException) -> Response:
 
 def _field_message(name: str, texts: Sequence[str]) -> str:
     """Put the field's name before what is wrong with it, unless the documented sentence begins with it."""
-    told = " ".join(texts)
-    return told if told.startswith(f"{name} ") else f"{name}: {told}"
+    joined = " ".join(texts)
+    return joined if joined.startswith(f"{name} ") else f"{name}: {joined}"
 
 
 def _field_messages(error: HTTPException) -> dict[str, list[str]]:

@@ -87,5 +87,7 @@ def replay(answer: tuple[int, Any]) -> Response:
 
 def _fingerprint() -> str:
     """Tell requests apart. What the token may do belongs to it: an answer can hold a secret with that power."""
-    told = (request.method, request.full_path, *sorted(actor().scopes))
-    return hashlib.sha256("\0".join(told).encode() + b"\0\0" + request.get_data(cache=True)).hexdigest()
+    request_key = (request.method, request.full_path, *sorted(actor().scopes))
+    return hashlib.sha256(
+        "\0".join(request_key).encode() + b"\0\0" + request.get_data(cache=True)
+    ).hexdigest()

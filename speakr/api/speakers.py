@@ -119,8 +119,8 @@ class RecordingSpeakers(MethodView):
     @blp.response(200, RecordingSpeakersOut)
     def get(self, recording_id: int) -> Any:
         """List who speaks, in order of first appearance, and who the nameless may be."""
-        heard, suggestions = recording_speakers.look_at(actor(), recording_id)
-        return {"speakers": heard, "suggestions": suggestions}
+        found, suggestions = recording_speakers.look_at(actor(), recording_id)
+        return {"speakers": found, "suggestions": suggestions}
 
 
 @blp.route("/recordings/<id:recording_id>/speakers/assign")

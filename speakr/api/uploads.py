@@ -161,8 +161,10 @@ def _answer(recording: Any, duplicate: intake.Duplicate | None) -> dict[str, Any
 
 
 def _fingerprint(file: ReceivedFile, fields: MultiDict[str, str]) -> str:
-    told = json.dumps([file.sha256, file.filename, sorted(fields.items(multi=True))], ensure_ascii=True)
-    return hashlib.sha256(told.encode()).hexdigest()
+    request_key = json.dumps(
+        [file.sha256, file.filename, sorted(fields.items(multi=True))], ensure_ascii=True
+    )
+    return hashlib.sha256(request_key.encode()).hexdigest()
 
 
 # -- the form

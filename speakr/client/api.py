@@ -83,8 +83,8 @@ class Speakr:
         # As bytes: text would be sent as Latin-1, in which not every password can be written.
         auth = HTTPBasicAuth(username.encode(), password.encode())
         with closing(Transport(base_url, auth, timeout=60.0)) as transport:
-            told = {"name": name} if scopes is None else {"name": name, "scopes": list(scopes)}
-            return transport.ask("POST", "/tokens", json=told)
+            body = {"name": name} if scopes is None else {"name": name, "scopes": list(scopes)}
+            return transport.ask("POST", "/tokens", json=body)
 
     def revoke_token(self, token_id: int) -> None:
         """End a token."""
@@ -127,7 +127,7 @@ class Speakr:
         path = Path(path)
         if last_modified_ms is None:
             last_modified_ms = path.stat().st_mtime_ns // 1_000_000
-        told = {
+        body = {
             "title": title,
             "notes": notes,
             "meeting_date": meeting_date,
@@ -137,7 +137,7 @@ class Speakr:
             "max_speakers": max_speakers,
             "file_last_modified": last_modified_ms,
         }
-        fields = [(name, str(value)) for name, value in told.items() if value is not None]
+        fields = [(name, str(value)) for name, value in body.items() if value is not None]
         fields += [("tags", name) for name in tags]
         return self._transport.ask(
             "POST",
@@ -263,8 +263,8 @@ class Speakr:
 
     def summarize(self, recording_id: int, *, custom_prompt: str | None = None) -> Json:
         """Have a recording summarised again."""
-        told = {} if custom_prompt is None else {"custom_prompt": custom_prompt}
-        return self._transport.ask("POST", f"/recordings/{recording_id}/summarize", json=told)
+        body = {} if custom_prompt is None else {"custom_prompt": custom_prompt}
+        return self._transport.ask("POST", f"/recordings/{recording_id}/summarize", json=body)
 
     def extract(self, recording_id: int) -> Json:
         """Have insights and dated events looked for again."""
@@ -279,8 +279,8 @@ class Speakr:
 
     def create_webhook(self, name: str, url: str, events: Sequence[str], *, allow_http: bool = False) -> Json:
         """Add a webhook; its `secret` is in this answer and in no other."""
-        told = {"name": name, "url": url, "events": list(events), "allow_http": allow_http}
-        return self._transport.ask("POST", "/webhooks", json=told)
+        body = {"name": name, "url": url, "events": list(events), "allow_http": allow_http}
+        return self._transport.ask("POST", "/webhooks", json=body)
 
     def delete_webhook(self, webhook_id: int) -> None:
         """Remove a webhook with its deliveries."""

@@ -56,8 +56,8 @@ def forget() -> None:
 def kept() -> Login | None:
     """Return the kept login."""
     try:
-        told = json.loads(file().read_text("utf-8"))
-        return Login(clean_url(told["url"]), str(told["token"]), told.get("token_id"))
+        stored = json.loads(file().read_text("utf-8"))
+        return Login(clean_url(stored["url"]), str(stored["token"]), stored.get("token_id"))
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError, ClientError):

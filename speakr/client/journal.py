@@ -118,27 +118,27 @@ class Journal:
                 f"move {self._path} away to begin anew."
             )
 
-    def _note(self, told: dict[str, Any]) -> None:
+    def _note(self, entry: dict[str, Any]) -> None:
         # The line break in front ends a line that was torn, by a crash or a full disk.
-        self._file.write(b"\n" + json.dumps(told).encode() + b"\n")
+        self._file.write(b"\n" + json.dumps(entry).encode() + b"\n")
         os.fsync(self._file.fileno())
-        self._take(told)
+        self._take(entry)
 
-    def _take(self, told: dict[str, Any]) -> None:
-        match told["what"]:
+    def _take(self, entry: dict[str, Any]) -> None:
+        match entry["what"]:
             case "library":
-                self._library = told["library"]
+                self._library = entry["library"]
             case "intent":
-                fields = {name: told[name] for name in Intent.__slots__}
-                self.intents[told["content"]] = Intent(**fields)
+                fields = {name: entry[name] for name in Intent.__slots__}
+                self.intents[entry["content"]] = Intent(**fields)
             case "sent":
-                self.sent[told["content"]] = told["recording"]
+                self.sent[entry["content"]] = entry["recording"]
             case "gone":
-                del self.sent[told["content"]], self.intents[told["content"]]
-                self.times_gone[told["content"]] += 1
+                del self.sent[entry["content"]], self.intents[entry["content"]]
+                self.times_gone[entry["content"]] += 1
             case "mark":
-                self.marks[told["name"]] = (Mark(**told["mark"]), told["content"])
+                self.marks[entry["name"]] = (Mark(**entry["mark"]), entry["content"])
             case "refused":
-                self._refused.add((told["content"], told["modified_ns"]))
+                self._refused.add((entry["content"], entry["modified_ns"]))
             case "skipped":
-                self._skipped.add(told["name"])
+                self._skipped.add(entry["name"])

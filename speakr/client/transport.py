@@ -120,28 +120,28 @@ def _read(answer: requests.Response) -> Json:
     if answer.ok and answer.status_code not in _REDIRECTS:
         if not answer.content:
             return {}
-        told = _json(answer)
-        if told is None:
+        decoded = _json(answer)
+        if decoded is None:
             raise ApiError(answer.status_code, "not_speakr", "What answers at this address is not Speakr.")
-        return told
-    told = _json(answer)
-    if told is None or not isinstance(told.get("error"), str):
+        return decoded
+    decoded = _json(answer)
+    if decoded is None or not isinstance(decoded.get("error"), str):
         raise ApiError(answer.status_code, "not_speakr", _sentence_for(answer))
     raise ApiError(
         answer.status_code,
-        str(told.get("code") or "error"),
-        told["error"],
-        told["errors"] if isinstance(told.get("errors"), dict) else None,
-        told.get("request_id"),
+        str(decoded.get("code") or "error"),
+        decoded["error"],
+        decoded["errors"] if isinstance(decoded.get("errors"), dict) else None,
+        decoded.get("request_id"),
     )
 
 
 def _json(answer: requests.Response) -> Json | None:
     try:
-        told = answer.json()
+        decoded = answer.json()
     except ValueError:
         return None
-    return told if isinstance(told, dict) else None
+    return decoded if isinstance(decoded, dict) else None
 
 
 def _sentence_for(answer: requests.Response) -> str:

@@ -101,7 +101,7 @@ class Watch:
         self._last_look: dict[str, Mark] = {}
         self._contents = dict(journal.marks) if done is Done.KEEP else {}
         self._settled: dict[str, Mark] = {}
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
         self._warned: dict[str, str] = {}
 
     def look(self) -> list[str]:
@@ -157,9 +157,9 @@ class Watch:
             if not self._journal.is_refused(content, mark):
                 if not self._is_sent(content):
                     self._upload(path, mark, content)
-                elif content not in self._told and self._journal.marks.get(path.name) != (mark, content):
+                elif content not in self._reported and self._journal.marks.get(path.name) != (mark, content):
                     self._tell(f"{path.name} is recording {self._journal.sent[content]} already.")
-                self._told.add(content)
+                self._reported.add(content)
                 self._finish(path, mark, content)
         except ApiError as error:
             return self._after_refusal(error, path, mark)
@@ -202,8 +202,8 @@ class Watch:
             times_gone = self._journal.times_gone[
                 content
             ]  # another key: the old one still gives the old answer
-            told = json.dumps([content, path.name, options, times_gone], sort_keys=True)
-            key = f"watch-{hashlib.sha256(told.encode()).hexdigest()}"
+            identity = json.dumps([content, path.name, options, times_gone], sort_keys=True)
+            key = f"watch-{hashlib.sha256(identity.encode()).hexdigest()}"
             intent = Intent(content, path.name, key, options, self._clock())
             self._journal.intend(intent)
         answer = self._speakr.upload(

@@ -128,8 +128,10 @@ def _is_over_silence(segment: Segment, speech: Sequence[Span]) -> bool:
     seconds = segment.end - segment.start
     if seconds < MIN_SILENT_SECONDS or not segment.text.strip():
         return False
-    heard = sum(max(0.0, min(segment.end, span.end) - max(segment.start, span.start)) for span in speech)
-    return heard < MIN_SPEECH_SHARE * seconds
+    speech_seconds = sum(
+        max(0.0, min(segment.end, span.end) - max(segment.start, span.start)) for span in speech
+    )
+    return speech_seconds < MIN_SPEECH_SHARE * seconds
 
 
 def _is_impossibly_fast_or_slow(segment: Segment) -> bool:

@@ -38,16 +38,16 @@ def names_in(template: str) -> list[str]:
     return [match[1] for match in PLACEHOLDER.finditer(template)]
 
 
-def _written(values: Mapping[str, Value], name: str, wish: str) -> str | None:
+def _written(values: Mapping[str, Value], name: str, modifier: str) -> str | None:
     value = values.get(name)
     if value is None:
         return None
     if isinstance(value, datetime):
-        layout = wish or DATE_FORMATS.get(name, "%Y-%m-%d %H:%M")
+        layout = modifier or DATE_FORMATS.get(name, "%Y-%m-%d %H:%M")
         return value.strftime(layout) if _is_harmless(layout) else None
-    if not wish:
+    if not modifier:
         return value
-    case = _CASES.get(wish)
+    case = _CASES.get(modifier)
     return None if case is None else case(value)
 
 

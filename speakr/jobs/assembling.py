@@ -36,16 +36,16 @@ def assemble(results: Sequence[Mapping[str, Any]], plan: Mapping[str, Any], hint
     # then our own ear decides, if it has listened.
     enough = all if any(kept) else any
     is_diarized = bool(results) and enough(_is_diarized(result) for result in results)
-    told = voices.tell_apart(_chunks(results, plan), kept, hints, is_diarized=is_diarized)
+    diarized = voices.tell_apart(_chunks(results, plan), kept, hints, is_diarized=is_diarized)
     ignored = {name for result in results for name in result.get("ignored", ())}
     if not is_diarized and any(kept):
         ignored -= _COUNTS  # they were ours to heed
     if not plan.get("are_speakers_wanted", True):
-        told = voices.one_speaker(told.segments)
+        diarized = voices.one_speaker(diarized.segments)
         ignored |= {name for name in _COUNTS if getattr(hints, name)}
     return Whole(
-        segments=mark_overlaps(sorted(told.segments, key=_in_order)),
-        voices=told.voices,
+        segments=mark_overlaps(sorted(diarized.segments, key=_in_order)),
+        voices=diarized.voices,
         language=next((result["language"] for result in results if result.get("language")), None),
         engines=list(dict.fromkeys(result["engine"] for result in results if "engine" in result)),
         ignored_options=sorted(ignored),
@@ -67,9 +67,9 @@ def _chunks(results: Sequence[Mapping[str, Any]], plan: Mapping[str, Any]) -> li
     ]
     if not plan.get("seams") or not plan.get("overlap"):
         return chunks
-    heard = [
+    hypotheses = [
         seams.RecognizedWord(result["start"], result["end"], segments, result["times_estimated"])
         for result, segments in zip(results, chunks, strict=True)
     ]
-    overlaps = [plan["overlap"] if at in plan["seams"] else 0.0 for at in range(1, len(heard))]
-    return seams.repair(heard, overlaps)
+    overlaps = [plan["overlap"] if at in plan["seams"] else 0.0 for at in range(1, len(hypotheses))]
+    return seams.repair(hypotheses, overlaps)

@@ -24,7 +24,7 @@ _TRIAL_SECONDS: Final = 30
 """How long others wait for the news of the one who tries an engine that has rested."""
 
 
-_WISH: Final = b"wish"
+_ON_REQUEST: Final = b"wish"
 _FAILED: Final = b"failed"
 
 
@@ -33,7 +33,7 @@ class Rest:
     """How long an engine is to be left alone; `is_wish`: it asked for that itself, and nothing failed."""
 
     seconds: float
-    is_wish: bool
+    is_requested: bool
 
 
 class Health:
@@ -51,13 +51,13 @@ class Health:
         try:
             left = self._redis.pttl(self._rest)
             if left > 0:
-                return Rest(left / 1000, is_wish=self._redis.get(self._rest) == _WISH)
+                return Rest(left / 1000, is_requested=self._redis.get(self._rest) == _ON_REQUEST)
             if int(cast("bytes | None", self._redis.get(self._failures)) or 0) < FAILURES_IN_A_ROW:
                 return None
             may_try = self._redis.set(self._trial, 1, nx=True, ex=_TRIAL_SECONDS)
         except redis.RedisError:
             return None
-        return None if may_try else Rest(1.0, is_wish=False)
+        return None if may_try else Rest(1.0, is_requested=False)
 
     def succeeded(self) -> None:
         """Note that it answered: all is forgiven."""
@@ -78,7 +78,7 @@ class Health:
         """Note that it is well and wants to be left alone for so long."""
         with contextlib.suppress(redis.RedisError):
             self._redis.delete(self._trial)
-            self._lay_down(min(max(seconds, 0.001), MAX_REST_SECONDS), _WISH)
+            self._lay_down(min(max(seconds, 0.001), MAX_REST_SECONDS), _ON_REQUEST)
 
     def _lay_down(self, seconds: float, why: bytes) -> None:
         self._redis.set(self._rest, why, px=round(seconds * 1000))

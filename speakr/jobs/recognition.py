@@ -142,17 +142,21 @@ def transcribe_chunk(
     for place, engine in enumerate(engines):
         rest = engine.health.rest()
         if rest is not None:
-            kind = ConnectorBusy if rest.is_wish else ConnectorUnavailable
+            kind = ConnectorBusy if rest.is_requested else ConnectorUnavailable
             failures.append(
                 kind("The transcription engine is given a rest.", retry_after_seconds=rest.seconds)
             )
             continue
-        wishes = hints if place == 0 or hints.model in engine.connector.models else replace(hints, model=None)
+        engine_hints = (
+            hints if place == 0 or hints.model in engine.connector.models else replace(hints, model=None)
+        )
         try:
             with engine.slots.acquire_slot(listener.heartbeat):
                 listener.begin()
-                heard = _hear_with(engine, audio, wishes, listener, notes)
-                heard = retry_doubtful.improve(heard, audio, engine.connector, wishes, listener.heartbeat)
+                result = _transcribe_with(engine, audio, engine_hints, listener, notes)
+                result = retry_doubtful.improve(
+                    result, audio, engine.connector, engine_hints, listener.heartbeat
+                )
         except (ConnectorRejected, ConnectorUnavailable) as error:
             logger.warning(
                 "engine_failed", engine=engine.connector.name, code=error.slug, error=error.message
@@ -160,10 +164,10 @@ def transcribe_chunk(
             failures.append(error)
         else:
             return ChunkTranscription(
-                heard,
-                engine.named(wishes.model),
+                result,
+                engine.named(engine_hints.model),
                 ignored_options(engine.connector, hints),
-                engine.connector.capabilities_with(wishes.model).diarization,
+                engine.connector.capabilities_with(engine_hints.model).diarization,
             )
     raise _most_retryable(failures)
 
@@ -181,7 +185,7 @@ def _most_retryable(
     return min(failures, key=hopelessness)
 
 
-def _hear_with(
+def _transcribe_with(
     engine: Engine,
     audio: AudioChunk,
     hints: Hints,
@@ -193,15 +197,15 @@ def _hear_with(
     name = f"{engine.connector.name}{path}"
     longest = engine.connector.capabilities.max_chunk_seconds + LEEWAY_SECONDS
     if audio.samples.size > longest * SAMPLE_RATE:  # it was cut for the first engine, and this is the second
-        return _hear_in_two(engine, audio, hints, listener, notes, path=path)
+        return _transcribe_halves(engine, audio, hints, listener, notes, path=path)
     try:
         piece = replace(audio, context=_ChunkContext(notes, name, listener.heartbeat))
-        heard = engine.connector.transcribe(piece, hints, listener.on_segment)
+        result = engine.connector.transcribe(piece, hints, listener.on_segment)
     except ConnectorTooLarge:
         engine.health.succeeded()  # it is well, and it said what it wants
         if audio.samples.size < 2 * MIN_PIECE_SECONDS * SAMPLE_RATE:
             raise
-        return _hear_in_two(engine, audio, hints, listener, notes, path=path)
+        return _transcribe_halves(engine, audio, hints, listener, notes, path=path)
     except ConnectorBusy as error:
         engine.health.asked_to_wait(error.retry_after_seconds or BUSY_SECONDS)
         raise
@@ -212,10 +216,10 @@ def _hear_with(
         engine.health.succeeded()  # the refusal is about this request, or for the operator
         raise
     engine.health.succeeded()
-    return heard
+    return result
 
 
-def _hear_in_two(
+def _transcribe_halves(
     engine: Engine,
     audio: AudioChunk,
     hints: Hints,
@@ -230,17 +234,18 @@ def _hear_in_two(
     wanted = engine.connector.capabilities.overlap_seconds if is_in_speech else 0.0
     overlap = min(wanted, (end - audio.start) / 8)  # so that a half is always shorter than the whole
     halves = (_part(audio, audio.start, cut + overlap), _part(audio, cut - overlap, end))
-    heard = [
-        _hear_with(engine, half, hints, listener, notes, path=f"{path}{at}") for at, half in enumerate(halves)
+    result = [
+        _transcribe_with(engine, half, hints, listener, notes, path=f"{path}{at}")
+        for at, half in enumerate(halves)
     ]
     parts = [
         RecognizedWord(start, stop, half.segments, half.times_estimated)
-        for (start, stop), half in zip(((audio.start, cut), (cut, end)), heard, strict=True)
+        for (start, stop), half in zip(((audio.start, cut), (cut, end)), result, strict=True)
     ]
     return Hypothesis(
         segments=tuple(join(parts, [overlap])),
-        language=next((half.language for half in heard if half.language), None),
-        times_estimated=any(half.times_estimated for half in heard),
+        language=next((half.language for half in result if half.language), None),
+        times_estimated=any(half.times_estimated for half in result),
     )
 
 

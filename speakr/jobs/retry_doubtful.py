@@ -21,7 +21,7 @@ PAD_SECONDS = 0.2
 
 
 def improve(
-    heard: Hypothesis,
+    original: Hypothesis,
     chunk: AudioChunk,
     engine: TranscriptionConnector,
     hints: Hints,
@@ -31,14 +31,14 @@ def improve(
 
     `heartbeat` is called while the engine works, and may raise to stop it.
     """
-    doubts = find_doubts(heard.segments, chunk.spans, times_estimated=heard.times_estimated)
+    doubts = find_doubts(original.segments, chunk.spans, times_estimated=original.times_estimated)
     if not doubts:
-        return heard
-    segments = list(heard.segments)
+        return original
+    segments = list(original.segments)
     for span in _spans_of(doubts, chunk)[:MAX_SPANS]:
         inside = [segment for segment in segments if _lies_in(segment, span)]
         try:
-            again = _hear(span, chunk, engine, hints, heartbeat)
+            again = _transcribe_span(span, chunk, engine, hints, heartbeat)
         except (ConnectorRejected, TransientJobError) as error:
             logger.info("second_hearing_failed", code=error.slug)
             break
@@ -47,7 +47,7 @@ def improve(
         logger.info("heard_again", start=round(span.start, 1), end=round(span.end, 1), kept=better)
         if better:
             segments = sorted([*others, *again.segments], key=attrgetter("start", "end"))
-    return replace(heard, segments=tuple(segments))
+    return replace(original, segments=tuple(segments))
 
 
 def _spans_of(doubts: Sequence[Doubt], chunk: AudioChunk) -> list[Span]:
@@ -70,7 +70,7 @@ def _spans_of(doubts: Sequence[Doubt], chunk: AudioChunk) -> list[Span]:
     return joined
 
 
-def _hear(
+def _transcribe_span(
     span: Span, chunk: AudioChunk, engine: TranscriptionConnector, hints: Hints, heartbeat: Callable[[], None]
 ) -> Hypothesis:
     speech = [

@@ -105,7 +105,7 @@ def help_with(job_id: int) -> None:
             if chunk is None:
                 return
             try:
-                transcribe.hear(chunk)
+                transcribe.run_chunk(chunk)
             except JobError as error:
                 # The owner meets the same error, or none, and decides; a helper only steps aside.
                 logger.info("help_ended", code=error.slug)

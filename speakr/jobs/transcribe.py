@@ -71,7 +71,7 @@ def run(held: claims.Claim) -> None:
     """Transcribe a recording, going on where an earlier owner stopped."""
     plan = held.plan if held.plan and held.plan.get("is_cut") else _prepare(held)
     _call_helpers(held, plan)
-    _hear_all(held)
+    _transcribe_all_chunks(held)
     _keep(held, plan)
 
 
@@ -150,14 +150,14 @@ def _call_helpers(held: claims.Claim, plan: Mapping[str, Any]) -> None:
             get_backends().notifier.notify_helpers(held.job_id, held.fence, others)
 
 
-def _hear_all(held: claims.Claim) -> None:
+def _transcribe_all_chunks(held: claims.Claim) -> None:
     while True:
         with unit_of_work():
             chunk = chunks.claim_next(held.job_id, held.worker)
             claims.report(held, "Listening")
             _, undone = chunks.left(held.job_id)
         if chunk is not None:
-            _hear_or_give_back(chunk)
+            _transcribe_or_release(chunk)
         elif undone == 0:
             return
         else:
@@ -175,9 +175,9 @@ def _wait_for_helpers(job_id: int) -> None:
             return
 
 
-def _hear_or_give_back(chunk: chunks.ChunkClaim) -> None:
+def _transcribe_or_release(chunk: chunks.ChunkClaim) -> None:
     try:
-        hear(chunk)
+        run_chunk(chunk)
     except ClaimLost:
         return  # this chunk is somebody else's now; whether the job is still ours shows at the next report
     except JobError:
@@ -187,23 +187,23 @@ def _hear_or_give_back(chunk: chunks.ChunkClaim) -> None:
         raise
 
 
-def hear(chunk: chunks.ChunkClaim) -> None:
+def run_chunk(chunk: chunks.ChunkClaim) -> None:
     """Turn one chunk into text and keep it; segments are told live as they come."""
     try:
         with watchdog.watching(get_backends().settings.transcription_silence_seconds):
             outcome, vectors = _listen(chunk)
     except BlobMissing:  # deleted with its recording, most of the time
         raise PermanentJobError("The audio of this recording is gone.", code="audio_missing") from None
-    heard = outcome.hypothesis
+    transcription = outcome.hypothesis
     result = {
         "engine": outcome.engine,
         "ignored": list(outcome.ignored),
         "is_diarized": outcome.is_diarized,
         "start": chunk.spans[0].start,
         "end": chunk.spans[-1].end,
-        "segments": [transcripts.to_json(segment) for segment in heard.segments],
-        "language": heard.language,
-        "times_estimated": heard.times_estimated,
+        "segments": [transcripts.to_json(segment) for segment in transcription.segments],
+        "language": transcription.language,
+        "times_estimated": transcription.times_estimated,
         "voices": vectors,
     }
     with unit_of_work():

@@ -18,7 +18,7 @@ from speakr.services.voice_profiles import ProfileVoice
 
 if TYPE_CHECKING:
     from speakr.media.speech import Samples
-    from speakr.media.voices.diarization import DetectedVoice as HeardVoice
+    from speakr.media.voices.diarization import DetectedVoice as VoiceOfLabel
 
 logger = structlog.get_logger(__name__)
 
@@ -26,7 +26,7 @@ logger = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Diarized:
     """Segments with their speakers, and how these sound."""
 
     segments: Sequence[Segment]
@@ -59,7 +59,7 @@ def tell_apart(
     hints: Hints,
     *,
     is_diarized: bool,
-) -> Told:
+) -> Diarized:
     """Give the segments of a recording their speakers.
 
     chunks: the segments of each chunk; kept: what `embed` gave for it; is_diarized: the engine has told speakers
@@ -70,23 +70,23 @@ def tell_apart(
     if is_diarized:  # without any voices too: then nobody is known again, and no two people get one label
         parts = [windows.from_json([part] if part else []) for part in kept]
         segments, voices = joining.join(chunks, parts)
-        return Told(segments, _as_kept(voices))
+        return Diarized(segments, _as_kept(voices))
     segments = [segment for chunk in chunks for segment in chunk]
     if not any(kept):
-        return Told(segments, ())
-    heard = windows.from_json([part for part in kept if part])
-    found = diarization.diarize(heard, least=hints.min_speakers, most=hints.max_speakers)
+        return Diarized(segments, ())
+    all_windows = windows.from_json([part for part in kept if part])
+    found = diarization.diarize(all_windows, least=hints.min_speakers, most=hints.max_speakers)
     spoken = give_speakers(segments, found.turns)
-    return Told(*_in_order(spoken, found.voices))
+    return Diarized(*_in_order(spoken, found.voices))
 
 
-def one_speaker(segments: Sequence[Segment]) -> Told:
+def one_speaker(segments: Sequence[Segment]) -> Diarized:
     """Leave all speech to one speaker."""
-    return Told([replace(segment, speaker=DEFAULT_SPEAKER_LABEL) for segment in segments], ())
+    return Diarized([replace(segment, speaker=DEFAULT_SPEAKER_LABEL) for segment in segments], ())
 
 
 def _in_order(
-    segments: Sequence[Segment], voices: Mapping[str, HeardVoice]
+    segments: Sequence[Segment], voices: Mapping[str, VoiceOfLabel]
 ) -> tuple[Sequence[Segment], Sequence[ProfileVoice]]:
     """Count speakers in the order of their words; a voice without words is left out."""
     from speakr.media.voices.diarization import label_of  # noqa: PLC0415
@@ -98,7 +98,7 @@ def _in_order(
     return named, _as_kept({labels[old]: voice for old, voice in voices.items() if old in labels})
 
 
-def _as_kept(voices: Mapping[str, HeardVoice]) -> list[ProfileVoice]:
+def _as_kept(voices: Mapping[str, VoiceOfLabel]) -> list[ProfileVoice]:
     return [
         ProfileVoice(label, voice.vector.astype("<f2").tobytes(), voice.seconds)
         for label, voice in voices.items()

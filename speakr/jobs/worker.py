@@ -115,13 +115,13 @@ class SpeakrWorker(rq.Worker):
     def _take_back(self, wait_status: int | None) -> None:
         """Put what the horse held back at once instead of waiting for its lease to end."""
         # Whoever stops a whole service sends SIGTERM to all of it, horses too: that is no crash.
-        was_told = (
+        was_signalled = (
             wait_status is not None
             and os.WIFSIGNALED(wait_status)
             and os.WTERMSIG(wait_status) == signal.SIGTERM
         )
         logger.warning("work_horse_died", wait_status=wait_status, stopping=self.is_stopping)
-        recover = recovery.hand_back if self.is_stopping or was_told else recovery.horse_died
+        recover = recovery.hand_back if self.is_stopping or was_signalled else recovery.horse_died
         self._in_database(lambda: recover(self._claims_as), "take_back")
         scratch.sweep()
 
@@ -265,7 +265,7 @@ def work(app: Flask) -> None:
     while True:
         _wait_for_redis()
         try:
-            if _work_until_told(SpeakrWorker(app)):
+            if _work_until_stopped(SpeakrWorker(app)):
                 return
         except redis.RedisError:
             logger.warning("redis_away")
@@ -274,7 +274,7 @@ def work(app: Flask) -> None:
         time.sleep(_LOOK_FOR_REDIS_SECONDS)
 
 
-def _work_until_told(worker: SpeakrWorker) -> bool:
+def _work_until_stopped(worker: SpeakrWorker) -> bool:
     """Work; return whether the worker was told to stop."""
     line = worker_locks.acquire(worker.name)
     try:

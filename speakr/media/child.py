@@ -243,12 +243,12 @@ def probe(order: Mapping[str, Any]) -> Mapping[str, Any]:
             "audio_stream_count": len(container.streams.audio),
             "has_video": bool(pictures),
         }
-        tally, heard = Tally(), Fraction(0)
+        tally, seconds_decoded = Tally(), Fraction(0)
         for frame in frames(container, stream, tally):
-            heard += Fraction(frame.samples, frame.sample_rate)
-            if heard >= 1:
+            seconds_decoded += Fraction(frame.samples, frame.sample_rate)
+            if seconds_decoded >= 1:
                 break
-        if not heard:
+        if not seconds_decoded:
             raise Refused("undecodable")
     return found
 

@@ -172,10 +172,10 @@ def _make_end(child: subprocess.Popen[bytes]) -> None:
 
 def _understand(answer: bytes, order: Mapping[str, Any]) -> SandboxReport:
     try:
-        told = json.loads(answer)
-        fault = told.get("problem")
+        reply = json.loads(answer)
+        fault = reply.get("problem")
         report = SandboxReport(
-            told.get("result") or {}, told["network_fenced"] is True, int(told["peak_rss_bytes"])
+            reply.get("result") or {}, reply["network_fenced"] is True, int(reply["peak_rss_bytes"])
         )
         problem = None if fault is None else _fault(fault, order)
     except (ValueError, KeyError, TypeError, AttributeError):

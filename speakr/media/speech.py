@@ -93,13 +93,13 @@ class SpeechFinder:
     def probabilities(self, samples: Samples) -> Probabilities:
         """Return the probability of speech in each 32 ms, shape (ceil(n / 512),)."""
         hidden = cell = np.zeros(MEMORY_SHAPE, np.float32)
-        heard = [np.zeros(0, np.float32)]
+        blocks = [np.zeros(0, np.float32)]
         for block in _blocks(samples, self._block_frames):
             values, hidden, cell = self._session.run(
                 ["speech_probs", "hn", "cn"], {"input": block, "h": hidden, "c": cell}
             )
-            heard.append(values.reshape(-1))
-        return np.concatenate(heard)
+            blocks.append(values.reshape(-1))
+        return np.concatenate(blocks)
 
 
 def _blocks(samples: Samples, block_frames: int) -> Iterator[Probabilities]:

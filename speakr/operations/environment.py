@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from speakr import installation
 
-HOUSE = installation.PACKAGE.parent
+ROOT = installation.PACKAGE.parent
 """The folder that holds the package."""
 
 _FRUGAL = {
@@ -25,7 +25,7 @@ def inherited() -> dict[str, str]:
     return dict(os.environ)  # noqa: TID251 - not read here: Settings reads what it is given
 
 
-def with_house(environment: Mapping[str, str]) -> dict[str, str]:
+def with_import_path(environment: Mapping[str, str]) -> dict[str, str]:
     """Let Python find the package of a checkout, from whatever folder the command was given.
 
     An installed package is found anyway, and its folder is not put in front of the standard library.
@@ -33,7 +33,7 @@ def with_house(environment: Mapping[str, str]) -> dict[str, str]:
     if installation.is_from_wheel():
         return {**_FRUGAL, **environment}
     path = environment.get("PYTHONPATH", "")
-    return {**_FRUGAL, **environment, "PYTHONPATH": f"{HOUSE}{os.pathsep}{path}" if path else str(HOUSE)}
+    return {**_FRUGAL, **environment, "PYTHONPATH": f"{ROOT}{os.pathsep}{path}" if path else str(ROOT)}
 
 
 def opened_to_loopback(environment: Mapping[str, str], *, is_loopback: bool) -> dict[str, str]:

@@ -109,11 +109,13 @@ def _watch(caller: Caller, recording_id: int) -> None:
     deadline = time.monotonic() + _WORK_SECONDS
     with click.progressbar(length=100, label="Sample recording, 17 s of read speech", show_eta=False) as bar:
         while time.monotonic() < deadline:
-            for told in _live(caller, recording_id):
-                bar.update(max(0, _percent(told) - bar.pos))
-                status = told.get("status")
+            for status_event in _live(caller, recording_id):
+                bar.update(max(0, _percent(status_event) - bar.pos))
+                status = status_event.get("status")
                 if status == "FAILED":
-                    raise SampleFailed(f"Processing failed: {told.get('error_message') or 'no reason given'}")
+                    raise SampleFailed(
+                        f"Processing failed: {status_event.get('error_message') or 'no reason given'}"
+                    )
                 if status in _FINAL:
                     bar.update(100 - bar.pos)
                     return
@@ -123,11 +125,11 @@ def _watch(caller: Caller, recording_id: int) -> None:
     raise SampleFailed(f"It is not done after {_WORK_SECONDS:.0f} s.")
 
 
-def _percent(told: dict[str, Any]) -> int:
+def _percent(status_event: dict[str, Any]) -> int:
     """Read how far it is: from a number, or from the end of the segment just heard."""
-    if "end" in told:
-        return round(95 * min(1.0, float(told["end"]) / SECONDS))
-    return int(told.get("progress") or 0)
+    if "end" in status_event:
+        return round(95 * min(1.0, float(status_event["end"]) / SECONDS))
+    return int(status_event.get("progress") or 0)
 
 
 def _live(caller: Caller, recording_id: int) -> Iterator[dict[str, Any]]:

@@ -42,7 +42,7 @@ class UpOptions:
     is_verbose: bool = False
 
 
-def up(wishes: UpOptions, tell: Tell) -> None:
+def up(options: UpOptions, tell: Tell) -> None:
     """Start everything and serve until somebody asks to stop.
 
     Raises:
@@ -50,36 +50,36 @@ def up(wishes: UpOptions, tell: Tell) -> None:
 
     """
     given = env.inherited()
-    folder = DataFolder.prepare(wishes.data or Path(given.get("SPEAKR_DATA", "").strip() or "data"))
+    folder = DataFolder.prepare(options.data or Path(given.get("SPEAKR_DATA", "").strip() or "data"))
     with ExitStack() as stack:
         stack.callback(os.close, folder.acquire_lock())
-        listener = listen(wishes.host, wishes.port)
+        listener = listen(options.host, options.port)
         stack.callback(listener.socket.close)
         redis = None
         if not given.get("REDIS_URL", "").strip():
             redis = EmbeddedRedis.in_folder(folder.path)
             stack.callback(redis.leave_nothing_in_tmp)
-        settings, environment = _settle(wishes, given, folder, listener, redis)
-        _Start(_House(folder, listener, redis, settings, environment), wishes, tell).run()
+        settings, environment = _settle(options, given, folder, listener, redis)
+        _Start(_Processes(folder, listener, redis, settings, environment), options, tell).run()
 
 
 def _settle(
-    wishes: UpOptions,
+    options: UpOptions,
     given: Mapping[str, str],
     folder: DataFolder,
     listener: ListeningSocket,
     redis: EmbeddedRedis | None,
 ) -> tuple[Settings, dict[str, str]]:
     """Complete the environment and read it as the children will."""
-    environment = env.opened_to_loopback(env.with_house(given), is_loopback=listener.is_loopback)
+    environment = env.opened_to_loopback(env.with_import_path(given), is_loopback=listener.is_loopback)
     environment["SPEAKR_DATA"] = str(folder.path)
     environment["SPEAKR_BIND"] = f"fd://{listener.socket.fileno()}"
     if not given.get("SPEAKR_SECRET_KEY", "").strip():
         environment["SPEAKR_SECRET_KEY"] = folder.secret_key()
     if redis is not None:
         environment["REDIS_URL"] = redis.url
-    if wishes.workers is not None:
-        environment["SPEAKR_WORKERS"] = str(wishes.workers)
+    if options.workers is not None:
+        environment["SPEAKR_WORKERS"] = str(options.workers)
     settings = Settings.from_env(environment)
     if settings.worker_count < 1:
         raise OperatorError("At least one worker is needed, or no recording would ever be transcribed.")
@@ -87,7 +87,7 @@ def _settle(
 
 
 @dataclass(frozen=True, slots=True)
-class _House:
+class _Processes:
     """Everything decided before the first process starts."""
 
     folder: DataFolder
@@ -136,11 +136,11 @@ class _House:
 class _Start:
     """One run, from the first process to the last."""
 
-    def __init__(self, house: _House, wishes: UpOptions, tell: Tell) -> None:
-        self._house = house
-        self._wishes = wishes
+    def __init__(self, processes: _Processes, options: UpOptions, tell: Tell) -> None:
+        self._processes = processes
+        self._options = options
         self._tell = tell
-        self._supervisor = Supervisor(tell, Follower(tell) if wishes.is_verbose else None)
+        self._supervisor = Supervisor(tell, Follower(tell) if options.is_verbose else None)
         self._redis: list[Child] = []
         self._servers: list[Child] = []
         self._tasks: list[Child] = []
@@ -149,10 +149,10 @@ class _Start:
         """Start in order, serve, and leave nothing behind."""
         try:
             self._tell_where()
-            if self._house.redis is not None:
-                self._start_redis(self._house.redis)
+            if self._processes.redis is not None:
+                self._start_redis(self._processes.redis)
             prepared = self._prepare()
-            self._servers = [self._house.web(), *self._house.workers(), self._house.dispatcher()]
+            self._servers = [self._processes.web(), *self._processes.workers(), self._processes.dispatcher()]
             for server in self._servers:
                 self._supervisor.keep(server)
             self._tell_secrets(prepared)
@@ -165,7 +165,7 @@ class _Start:
             self._supervisor.stop([self._tasks, self._servers, self._redis])
 
     def _start_redis(self, redis: EmbeddedRedis) -> None:
-        child = self._house.redis_child(redis)
+        child = self._processes.redis_child(redis)
         self._redis = [child]
         self._supervisor.keep(child)
         if not self._supervisor.run_until(redis.answers, seconds=_REDIS_STARTS_WITHIN_SECONDS):
@@ -173,8 +173,8 @@ class _Start:
 
     def _prepare(self) -> dict[str, Any]:
         """Let a short-lived process migrate and see who is there; return its answer (`preparation.Prepared`)."""
-        wish = "--sample" if self._wishes.wants_sample else "--no-sample"
-        task = self._house.python("prepare", "-m", "speakr", "prepare", wish, task=True)
+        sample_option = "--sample" if self._options.wants_sample else "--no-sample"
+        task = self._processes.python("prepare", "-m", "speakr", "prepare", sample_option, task=True)
         with tempfile.TemporaryFile() as answer:
             self._supervisor.start_task(task, answer=answer.fileno())
             self._tasks = [task]
@@ -193,15 +193,15 @@ class _Start:
         task = Child(
             "welcome",
             [sys.executable, "-m", "speakr.operations.welcome"],
-            env.without_first_start(self._house.environment),
+            env.without_first_start(self._processes.environment),
             is_task=True,
         )
         self._tasks = [task]
         message = {
-            "url": self._house.listener.url,
+            "url": self._processes.listener.url,
             "token": prepared["sample_token"],
             "token_id": prepared["sample_token_id"],
-            "logs": str(self._house.folder.logs),
+            "logs": str(self._processes.folder.logs),
             "engine": prepared["engine"],
         }
         self._supervisor.start_task(task, message=json.dumps(message).encode())
@@ -209,18 +209,18 @@ class _Start:
     # -- what the operator reads
 
     def _tell_where(self) -> None:
-        house = self._house
-        if house.listener.is_second_choice:
-            self._tell(f"The default port is taken; using {house.listener.port} instead.")
-        kept_in = urlsplit(house.settings.database_url).scheme.partition("+")[0] or "SQLite"
-        binary = house.redis.binary if house.redis is not None else "as set in REDIS_URL"
+        processes = self._processes
+        if processes.listener.is_second_choice:
+            self._tell(f"The default port is taken; using {processes.listener.port} instead.")
+        kept_in = urlsplit(processes.settings.database_url).scheme.partition("+")[0] or "SQLite"
+        binary = processes.redis.binary if processes.redis is not None else "as set in REDIS_URL"
         self._tell(
             f"Speakr {__version__}\n"
-            f"  address    {house.listener.url}\n"
-            f"  data       {house.folder.path} (logs in {house.folder.logs.name}/)\n"
+            f"  address    {processes.listener.url}\n"
+            f"  data       {processes.folder.path} (logs in {processes.folder.logs.name}/)\n"
             f"  database   {kept_in}\n"
             f"  Redis      {binary}\n"
-            f"  processes  web, {house.settings.worker_count} workers, webhook dispatcher"
+            f"  processes  web, {processes.settings.worker_count} workers, webhook dispatcher"
         )
 
     def _tell_secrets(self, prepared: Mapping[str, Any]) -> None:
@@ -236,5 +236,5 @@ class _Start:
             f"  API token  {token}\n"
             "Send a recording, this one or your own:\n"
             f'  curl -H "Authorization: Bearer {in_curl}" -F "file=@{SAMPLE}"'
-            f" {self._house.listener.url}/api/v1/recordings/upload"
+            f" {self._processes.listener.url}/api/v1/recordings/upload"
         )

@@ -151,7 +151,7 @@ def delivery_of(event: Event, webhook: Webhook) -> Delivery:
 
 def envelope(event: Event, style: PayloadStyle = PayloadStyle.FULL) -> dict[str, Any]:
     """Return what is told of an event, keys in the documented order. Sent as compact JSON."""
-    told: dict[str, Any] = {
+    document: dict[str, Any] = {
         "id": event.uuid,
         "type": event.type.value,
         "timestamp": isoformat_z(event.occurred_at),
@@ -159,7 +159,7 @@ def envelope(event: Event, style: PayloadStyle = PayloadStyle.FULL) -> dict[str,
         "data": event.data,
     }
     if style is PayloadStyle.THIN:
-        told["data"] = {name: value for name, value in event.data.items() if name in _IDS}
+        document["data"] = {name: value for name, value in event.data.items() if name in _IDS}
     if event.replayed_from is not None:
-        told["replayed_from"] = event.replayed_from
-    return told
+        document["replayed_from"] = event.replayed_from
+    return document

@@ -93,7 +93,7 @@ def delete(actor: Actor, folder_id: int) -> None:
     """Delete a folder; what was in it is unfiled."""
     require()
     folder = filing.load(Folder, actor, folder_id, for_change=True)
-    with changes.told(Recording.folder_id == folder.id, "folder_id"):
+    with changes.record_changes(Recording.folder_id == folder.id, "folder_id"):
         db.session.delete(folder)
 
 
@@ -107,7 +107,7 @@ def _move(actor: Actor, folder: Folder, group_id: int | None) -> None:
         if group_id is None
         else Recording.user_id.not_in(memberships.members(group_id)),
     )
-    with changes.told(strangers, "folder_id"):
+    with changes.record_changes(strangers, "folder_id"):
         db.session.execute(sql_update(Recording).where(strangers).values(folder_id=None))
 
 

@@ -105,7 +105,7 @@ def remove(actor: Actor, group_id: int) -> None:
     """Delete a group with its tags and folders; what was in those folders is unfiled."""
     group = _held(actor, group_id)
     tagged, filed = _filed_in(group_id)
-    with changes.told(tagged, "tags"), changes.told(filed, "folder_id"):
+    with changes.record_changes(tagged, "tags"), changes.record_changes(filed, "folder_id"):
         db.session.delete(group)
 
 
@@ -191,11 +191,11 @@ def remove_member(actor: Actor, group_id: int, user_id: int) -> None:
     is_theirs = Recording.user_id == user_id
     theirs = select(Recording.id).where(is_theirs)
     tags = select(Tag.id).where(Tag.group_id == group_id)
-    with changes.told(and_(is_theirs, tagged), "tags"):
+    with changes.record_changes(and_(is_theirs, tagged), "tags"):
         db.session.execute(
             delete(RecordingTag).where(RecordingTag.recording_id.in_(theirs), RecordingTag.tag_id.in_(tags))
         )
-    with changes.told(and_(is_theirs, filed), "folder_id"):
+    with changes.record_changes(and_(is_theirs, filed), "folder_id"):
         db.session.execute(update(Recording).where(is_theirs, filed).values(folder_id=None))
 
 

@@ -52,11 +52,11 @@ def look_at(
     The owner's list of speakers is nobody else's business, so others get names only.
     """
     recording = access.get(actor, recording_id, Permission.VIEW)
-    heard = _heard(recording.id, with_ids=recording.user_id == actor.user_id)
+    voices = _speakers_of(recording.id, with_ids=recording.user_id == actor.user_id)
     if recording.user_id != actor.user_id:
-        return heard, {}
-    nameless = [each.label for each in heard if each.identified_name is None]
-    return heard, voice_profiles.suggest(recording, nameless)
+        return voices, {}
+    nameless = [each.label for each in voices if each.identified_name is None]
+    return voices, voice_profiles.suggest(recording, nameless)
 
 
 def assign(actor: Actor, recording_id: int, speaker_map: Any, *, with_summary: bool) -> Assigned:
@@ -72,8 +72,8 @@ def assign(actor: Actor, recording_id: int, speaker_map: Any, *, with_summary: b
     recording = _hold(recording_id)
     if not recording.has_transcription:
         raise Invalid("No transcription available - transcribe first", code="no_transcription")
-    heard = _heard(recording.id, with_ids=True)
-    learned = _put(recording, heard, _by_label(heard, wanted))
+    voices = _speakers_of(recording.id, with_ids=True)
+    learned = _put(recording, voices, _by_label(voices, wanted))
     message, is_queued = "Speakers assigned", False
     if with_summary:
         job, _ = processing.summarize(actor, recording.id, None)
@@ -92,8 +92,8 @@ def recognise(recording: Recording, least: float, earlier: Sequence[voice_profil
     Nothing is learned from such names until a person confirms them; who was confirmed when this recording was heard
     `earlier` stays so. The caller holds the owner, then the recording.
     """
-    labels = [each.label for each in _heard(recording.id, with_ids=True)]
-    again = voice_profiles.heard_again(recording.id, earlier)
+    labels = [each.label for each in _speakers_of(recording.id, with_ids=True)]
+    again = voice_profiles.matched_again(recording.id, earlier)
     there = {known.speaker_id for known in again.values()}
     new = voice_profiles.recognised(recording, [label for label in labels if label not in again], least)
     found: dict[str, voice_profiles.Confirmed | voice_profiles.Suggestion] = {
@@ -125,7 +125,7 @@ def recognise(recording: Recording, least: float, earlier: Sequence[voice_profil
     _list_participants(recording, {*filter(None, listed), *(who.name for who in found.values())})
 
 
-def _heard(recording_id: int, *, with_ids: bool) -> list[RecordingVoice]:
+def _speakers_of(recording_id: int, *, with_ids: bool) -> list[RecordingVoice]:
     rows = db.session.execute(
         select(
             Segment.speaker,
@@ -192,30 +192,30 @@ def _own_name(actor: Actor) -> str:
     return (users.get(actor.user_id).name or actor.username).replace(",", " ")
 
 
-def _by_label(heard: Sequence[RecordingVoice], wanted: Mapping[str, str]) -> dict[str, str | None]:
+def _by_label(voices: Sequence[RecordingVoice], wanted: Mapping[str, str]) -> dict[str, str | None]:
     """Return the new name of each label concerned. One name may stand for several labels; a label goes first."""
-    labels = {each.label for each in heard}
+    labels = {each.label for each in voices}
     found: dict[str, str | None] = {}
     unknown = []
     for key, name in sorted(wanted.items(), key=lambda entry: entry[0] in labels):
         shown = names.tidy(key)
-        meant = [key] if key in labels else [each.label for each in heard if each.identified_name == shown]
+        meant = [key] if key in labels else [each.label for each in voices if each.identified_name == shown]
         if not meant:
             unknown.append(_shown(key))
         for label in meant:
-            is_nobody = name in {"", label}
-            if not is_nobody:
+            is_removed = name in {"", label}
+            if not is_removed:
                 names.check(name, f"speaker_map.{_shown(key)}")
-            found[label] = None if is_nobody else name
+            found[label] = None if is_removed else name
     if unknown:
         raise _refusal(f"Not in this recording: {', '.join(unknown)}")
     return found
 
 
-def _put(recording: Recording, heard: Sequence[RecordingVoice], found: Mapping[str, str | None]) -> int:
+def _put(recording: Recording, voices: Sequence[RecordingVoice], found: Mapping[str, str | None]) -> int:
     """Write who is who; return how many voice profiles learn from it."""
     ids = speakers.use(recording.user_id, {name for name in found.values() if name})
-    before = {each.label: (each.identified_name, each.speaker_id, each.confirmed) for each in heard}
+    before = {each.label: (each.identified_name, each.speaker_id, each.confirmed) for each in voices}
     after = {label: (name, ids[name], True) if name else (None, None, False) for label, name in found.items()}
     changed = {label: now_is for label, now_is in after.items() if now_is != before[label]}
     if changed:

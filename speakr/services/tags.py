@@ -51,7 +51,7 @@ def delete(actor: Actor, tag_id: int) -> None:
     """Delete a tag; it comes off all recordings."""
     tag = filing.load(Tag, actor, tag_id, for_change=True)
     tagged = select(RecordingTag.recording_id).where(RecordingTag.tag_id == tag.id)
-    with changes.told(Recording.id.in_(tagged), "tags"):
+    with changes.record_changes(Recording.id.in_(tagged), "tags"):
         db.session.delete(tag)
 
 

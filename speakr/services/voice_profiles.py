@@ -113,7 +113,7 @@ def confirmed_in(recording_id: int) -> list[Confirmed]:
     return [Confirmed(row.speaker_id, row.name, row.vector) for row in rows if row.speaker_id is not None]
 
 
-def heard_again(recording_id: int, earlier: Sequence[Confirmed]) -> dict[str, Confirmed]:
+def matched_again(recording_id: int, earlier: Sequence[Confirmed]) -> dict[str, Confirmed]:
     """Return which labels of a recording that was heard anew are the voices it had before."""
     voices = db.session.execute(
         select(RecordingVoice.label, RecordingVoice.vector).where(RecordingVoice.recording_id == recording_id)
@@ -271,12 +271,12 @@ def _profiles(owner_id: int) -> list[_Profile]:
         )
         .where(observed.c.place <= MAX_OBSERVED)
     )
-    heard: dict[int, list[Any]] = {}
+    by_speaker: dict[int, list[Any]] = {}
     for row in rows:
-        heard.setdefault(row.speaker_id, []).append(row)
+        by_speaker.setdefault(row.speaker_id, []).append(row)
     return [
         _Profile(speaker_id, theirs[0].name, _mean(theirs), seconds)
-        for speaker_id, theirs in heard.items()
+        for speaker_id, theirs in by_speaker.items()
         if (seconds := sum(row.seconds for row in theirs)) >= PROFILE_SECONDS
     ]
 

@@ -15,7 +15,7 @@ from redis.retry import Retry
 logger = structlog.get_logger(__name__)
 
 WINDOW_SECONDS: Final = 60
-_REDIS_PATIENCE_SECONDS = 0.5
+_REDIS_TIMEOUT_SECONDS = 0.5
 """Nobody waits long to be counted."""
 _AWAY_SECONDS = 5.0
 """How long Redis is left alone after it failed, so that not every request waits for it."""
@@ -48,8 +48,8 @@ class Counter:
     def __init__(self, redis_url: str) -> None:
         connection = redis.Redis.from_url(
             redis_url,
-            socket_connect_timeout=_REDIS_PATIENCE_SECONDS,
-            socket_timeout=_REDIS_PATIENCE_SECONDS,
+            socket_connect_timeout=_REDIS_TIMEOUT_SECONDS,
+            socket_timeout=_REDIS_TIMEOUT_SECONDS,
             # A pooled connection may be older than the Redis behind it: try once more, but not after a timeout.
             retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
         )

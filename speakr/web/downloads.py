@@ -128,12 +128,12 @@ def _make_conditional(request: Request, response: Response, info: BlobInfo, etag
     environ.pop("HTTP_IF_RANGE", None)  # checked here: Werkzeug takes a weak tag and any later date
     asked = environ.pop("HTTP_RANGE", "")
     is_fresh = not is_resource_modified(environ, f'"{etag}"', last_modified=info.modified_at)
-    if not is_fresh and _heeds_range(request, info, etag):  # a copy the client has goes before any range
+    if not is_fresh and _applies_range(request, info, etag):  # a copy the client has goes before any range
         environ["HTTP_RANGE"] = _within(asked, info.size_bytes)
     response.make_conditional(environ, accept_ranges=True, complete_length=info.size_bytes)
 
 
-def _heeds_range(request: Request, info: BlobInfo, etag: str) -> bool:
+def _applies_range(request: Request, info: BlobInfo, etag: str) -> bool:
     """Tell whether to look at `Range`: only on GET, in bytes, not several, and of the version we have.
 
     A malformed range of bytes is heeded, so that it is refused rather than ignored.

@@ -11,7 +11,7 @@ from flask import Flask, Response, g, request
 
 from speakr.telemetry.metrics import HTTP_REQUESTS, HTTP_SECONDS
 from speakr.web import conditional, cors, identity, rate_limits
-from speakr.web.patience import BodyReadTimeout
+from speakr.web.body_timeout import BodyReadTimeout
 
 logger = structlog.get_logger(__name__)
 

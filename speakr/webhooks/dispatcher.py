@@ -111,13 +111,13 @@ class Dispatcher:
 
     async def _stand_by(self, stop: asyncio.Event) -> bool:
         """Wait for the lock; return whether we have it (or are to stop)."""
-        is_told = False
+        is_reported = False
         while not stop.is_set():
             if await self._lock.try_acquire():
                 logger.info("dispatcher_active")
                 return True
-            if not is_told:
-                is_told = True
+            if not is_reported:
+                is_reported = True
                 logger.info("dispatcher_standing_by")
             await _wait(stop, STAND_BY_SECONDS)
         return False

@@ -23,7 +23,7 @@ logger = structlog.get_logger(__name__)
 
 HEARTBEAT_SECONDS = 5.0
 HEARTBEAT_LIFE_SECONDS = 15
-_PATIENCE_SECONDS = 2.0
+_TIMEOUT_SECONDS = 2.0
 _AGAIN_SECONDS = 1.0
 
 
@@ -34,8 +34,8 @@ class RedisWakeup:
         self._counts = counts
         self._redis = redis.asyncio.Redis.from_url(
             redis_url,
-            socket_connect_timeout=_PATIENCE_SECONDS,
-            socket_timeout=_PATIENCE_SECONDS,
+            socket_connect_timeout=_TIMEOUT_SECONDS,
+            socket_timeout=_TIMEOUT_SECONDS,
             health_check_interval=10,
         )
         self._log_throttle = LogThrottle()
@@ -49,12 +49,12 @@ class RedisWakeup:
                     await channel.subscribe(WAKE_CHANNEL)
                     self._is_back()
                     on_wake()
-                    await self._hear(channel, on_wake)
+                    await self._listen(channel, on_wake)
             except Exception as error:  # noqa: BLE001 - recorded; whatever ails Redis, deliveries go on
                 self._is_away(error)
             await asyncio.sleep(_AGAIN_SECONDS)
 
-    async def _hear(self, channel: PubSub, on_wake: Callable[[], None]) -> None:
+    async def _listen(self, channel: PubSub, on_wake: Callable[[], None]) -> None:
         while True:
             if await channel.get_message(timeout=HEARTBEAT_SECONDS) is not None:
                 on_wake()

@@ -69,7 +69,7 @@ def participants(person: Person, recording_id: int) -> str | None:
     return person.get(f"/api/v1/recordings/{recording_id}").json["participants"]
 
 
-def heard(person: Person, recording_id: int) -> dict[str, str | None]:
+def spoken(person: Person, recording_id: int) -> dict[str, str | None]:
     answer = person.get(f"/api/v1/recordings/{recording_id}/speakers")
     assert answer.status_code == 200, answer.json
     return {each["label"]: each["identified_name"] for each in answer.json["speakers"]}

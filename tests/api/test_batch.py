@@ -54,9 +54,11 @@ def test_marks_and_tags_change_together(alice: Person, three: list[int]) -> None
         assert (items[number]["is_inbox"], items[number]["is_highlighted"]) == (False, True)
         assert [tag["name"] for tag in items[number]["tags"]] == ["on"]
     assert items[three[2]]["is_inbox"] is True
-    told = db.session.scalars(select(Event).where(Event.type == "recording.updated").order_by(Event.id)).all()
-    assert [event.recording_id for event in told[-2:]] == three[:2]
-    assert told[-1].data["fields_changed"] == ["is_inbox", "is_highlighted", "tags"]
+    events = db.session.scalars(
+        select(Event).where(Event.type == "recording.updated").order_by(Event.id)
+    ).all()
+    assert [event.recording_id for event in events[-2:]] == three[:2]
+    assert events[-1].data["fields_changed"] == ["is_inbox", "is_highlighted", "tags"]
 
 
 def test_each_id_has_its_own_outcome(alice: Person, bob: Person, upload: Upload, three: list[int]) -> None:
@@ -108,8 +110,8 @@ def test_deleting_many_takes_everything_along(
     assert (answer.json["deleted"], answer.json["failed"]) == (3, 1)
     assert not any(key and backends.storage.stat(key) for key in keys)
     assert db.session.scalar(select(func.count()).select_from(Job).where(Job.user_id == alice.id)) == 0
-    told = db.session.scalars(select(Event.recording_id).where(Event.type == "recording.deleted"))
-    assert sorted(told) == three
+    events = db.session.scalars(select(Event.recording_id).where(Event.type == "recording.deleted"))
+    assert sorted(events) == three
     assert bob.get(f"/api/v1/recordings/{foreign}").status_code == 200
 
 

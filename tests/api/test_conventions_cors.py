@@ -86,13 +86,13 @@ class TestNamedPages:
         answer = alice.get("/api/v1/recordings", headers={"Origin": PAGE})
         assert answer.headers["Access-Control-Allow-Origin"] == PAGE
         exposed = names(answer.headers["Access-Control-Expose-Headers"])
-        told = {
+        named = {
             name
             for name, _ in answer.headers
             if name in {"ETag", "Link"} or "RateLimit" in name or name.startswith("X-Re")
         }
-        assert len(told) == 11
-        assert told | {"Retry-After", "Content-Disposition", "Idempotency-Replayed"} <= exposed
+        assert len(named) == 11
+        assert named | {"Retry-After", "Content-Disposition", "Idempotency-Replayed"} <= exposed
 
     def test_an_answer_without_a_page_still_varies(self, alice: Person) -> None:
         answer = alice.get("/api/v1/users/me")
@@ -100,12 +100,12 @@ class TestNamedPages:
         assert cors_headers(answer) == set()
 
     def test_failures_may_be_read_too(self, alice: Person, monkeypatch: pytest.MonkeyPatch) -> None:
-        from speakr.api import users as door
+        from speakr.api import users as server
 
         def explode(_user_id: int) -> None:
             raise RuntimeError("boom")
 
-        monkeypatch.setattr(door.users, "get", explode)
+        monkeypatch.setattr(server.users, "get", explode)
         origin = {"Origin": PAGE}
         alice.get("/api/v1/stats")
         answers = {

@@ -51,9 +51,11 @@ def headers_taken(operation: dict[str, Any]) -> set[str]:
 
 
 def test_what_heeds_a_key_says_so(operations: dict[str, Any]) -> None:
-    told = {name for name, operation in operations.items() if "IdempotencyKey" in headers_taken(operation)}
-    assert told >= MAKES_OR_QUEUES
-    for name in told:
+    described = {
+        name for name, operation in operations.items() if "IdempotencyKey" in headers_taken(operation)
+    }
+    assert described >= MAKES_OR_QUEUES
+    for name in described:
         operation = operations[name]
         (success,) = [status for status in operation["responses"] if status.startswith("2")]
         assert "Idempotency-Replayed" in operation["responses"][success]["headers"], name
@@ -72,16 +74,16 @@ def test_every_post_heeds_a_key_or_is_safe_to_repeat(app: Flask) -> None:
 
 
 def test_what_heeds_a_version_says_so(operations: dict[str, Any]) -> None:
-    told = {name for name, operation in operations.items() if "IfMatch" in headers_taken(operation)}
-    assert told >= GUARDED
-    assert {name for name, operation in operations.items() if "412" in operation["responses"]} == told
+    described = {name for name, operation in operations.items() if "IfMatch" in headers_taken(operation)}
+    assert described >= GUARDED
+    assert {name for name, operation in operations.items() if "412" in operation["responses"]} == described
 
 
 def test_every_json_answer_to_get_has_a_tag(operations: dict[str, Any], alice: Person) -> None:
-    told = {name for name, operation in operations.items() if "IfNoneMatch" in headers_taken(operation)}
-    assert {"listRecordings", "getRecording", "getNotes", "getStats", "getCurrentUser"} <= told
-    assert "watchRecording" not in told
-    for name in told:
+    described = {name for name, operation in operations.items() if "IfNoneMatch" in headers_taken(operation)}
+    assert {"listRecordings", "getRecording", "getNotes", "getStats", "getCurrentUser"} <= described
+    assert "watchRecording" not in described
+    for name in described:
         responses = operations[name]["responses"]
         assert "304" in responses
         assert "ETag" in responses["200"]["headers"], name

@@ -157,7 +157,7 @@ def test_limits_are_read_from_the_environment() -> None:
 
 
 @pytest.fixture
-def mortal_redis() -> Iterator[RedisServer]:
+def own_redis() -> Iterator[RedisServer]:
     """One that a test may kill."""
     with redis_server() as server:
         yield server
@@ -234,28 +234,28 @@ def test_redis_that_is_away_is_asked_every_few_seconds_only(monkeypatch: pytest.
         assert counter.hit("x").count == 53
 
 
-def test_counting_together_goes_on_once_redis_is_back(mortal_redis, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_counting_together_goes_on_once_redis_is_back(own_redis, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [1000.0]
     monkeypatch.setattr(counting.time, "monotonic", lambda: clock[0])
-    counter, other = Counter(mortal_redis.url), Counter(mortal_redis.url)
+    counter, other = Counter(own_redis.url), Counter(own_redis.url)
     counter.hit("x")
-    mortal_redis.kill()
+    own_redis.kill()
     assert counter.hit("x").count == 1
-    mortal_redis.start()
-    mortal_redis.flush()
+    own_redis.start()
+    own_redis.flush()
     assert counter.hit("x").count == 2
     clock[0] += 6
     assert other.hit("x").count == 1
     assert counter.hit("x").count == 2
 
 
-def test_a_restart_of_redis_is_not_noticed(mortal_redis) -> None:
+def test_a_restart_of_redis_is_not_noticed(own_redis) -> None:
     """The pooled connection is dead and the script forgotten; both are mended within the request."""
-    counter = Counter(mortal_redis.url)
+    counter = Counter(own_redis.url)
     counter.hit("x")
-    mortal_redis.kill()
-    mortal_redis.start()
-    mortal_redis.flush()
-    other = Counter(mortal_redis.url)
+    own_redis.kill()
+    own_redis.start()
+    own_redis.flush()
+    other = Counter(own_redis.url)
     assert other.hit("x").count == 1
     assert counter.hit("x").count == 2

@@ -46,12 +46,12 @@ def test_a_body_over_the_limit(alice: Person) -> None:
 
 
 def test_an_unforeseen_exception_tells_nothing(app: Flask, alice: Person, monkeypatch, caplog) -> None:
-    from speakr.api import users as door
+    from speakr.api import users as server
 
     def explode(*_args: object) -> None:
         raise RuntimeError("/var/secret/path")
 
-    monkeypatch.setattr(door.stats, "for_user", explode)
+    monkeypatch.setattr(server.stats, "for_user", explode)
     answer = alice.get("/api/v1/stats")
     assert_shape(answer, 500, "internal_error")
     assert "secret" not in answer.get_data(as_text=True)

@@ -23,7 +23,7 @@ from tests.fakes import FakeTranscriber, FakeWriter
 
 Upload = Callable[..., Any]
 Work = Callable[[], None]
-Told = Callable[[], list[tuple[str, dict[str, Any]]]]
+NewEvents = Callable[[], list[tuple[str, dict[str, Any]]]]
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def settings(settings):
 
 
 @pytest.fixture
-def told(alice: Person) -> Told:
+def new_events(alice: Person) -> NewEvents:
     """What alice's webhook was told since the last time this was asked: pairs of type and data."""
     hook = alice.post(
         "/api/v1/webhooks",
@@ -62,7 +62,7 @@ def told(alice: Person) -> Told:
 
 
 @pytest.fixture
-def recording(alice: Person, told: Told) -> int:
+def recording(alice: Person, new_events: NewEvents) -> int:
     """A finished recording in which somebody speaks."""
     with unit_of_work() as session:
         row = Recording(
@@ -97,17 +97,17 @@ def updated(number: int, *fields: str, title: str = "Stand-up") -> tuple[str, di
     return "recording.updated", data
 
 
-def test_from_upload_to_summary(alice: Person, upload: Upload, work: Work, told: Told) -> None:
+def test_from_upload_to_summary(alice: Person, upload: Upload, work: Work, new_events: NewEvents) -> None:
     data = wav(1.0)
     number = upload(alice, data, title="Stand-up").json["id"]
     it = {"recording_id": number, "title": "Stand-up"}
-    assert told() == [
+    assert new_events() == [
         ("recording.created", {**it, "file_size": len(data), "original_filename": "meeting.wav"})
     ]
     work()
-    started, heard, summed_up = told()
+    started, transcribed, summed_up = new_events()
     assert started == ("recording.transcription.started", it)
-    kind, details = heard
+    kind, details = transcribed
     assert kind == "recording.transcription.completed"
     assert details.pop("transcription_duration_seconds") >= 0
     assert details == {**it, "language": "en", "audio_duration_seconds": 1.0}
@@ -116,15 +116,17 @@ def test_from_upload_to_summary(alice: Person, upload: Upload, work: Work, told:
     assert set(details) == {*it, "transcription_duration_seconds", "summarization_duration_seconds"}
 
 
-def test_a_summary_that_was_asked_for(alice: Person, recording: int, work: Work, told: Told) -> None:
+def test_a_summary_that_was_asked_for(
+    alice: Person, recording: int, work: Work, new_events: NewEvents
+) -> None:
     alice.post(f"/api/v1/recordings/{recording}/summarize")
     work()
-    ((kind, details),) = told()
+    ((kind, details),) = new_events()
     assert (kind, details["recording_id"]) == ("recording.summary.completed", recording)
 
 
 def test_a_transcription_that_failed(
-    alice: Person, upload: Upload, work: Work, told: Told, transcriber: FakeTranscriber
+    alice: Person, upload: Upload, work: Work, new_events: NewEvents, transcriber: FakeTranscriber
 ) -> None:
     def refuse(_: object) -> None:
         raise ConnectorRejected("The key is wrong.")
@@ -132,14 +134,14 @@ def test_a_transcription_that_failed(
     transcriber.before = refuse
     number = upload(alice, title="Stand-up").json["id"]
     work()
-    assert told()[-1] == (
+    assert new_events()[-1] == (
         "recording.transcription.failed",
         {"recording_id": number, "title": "Stand-up", "error": "The key is wrong."},
     )
 
 
 def test_a_summary_that_failed(
-    alice: Person, upload: Upload, work: Work, told: Told, writer: FakeWriter
+    alice: Person, upload: Upload, work: Work, new_events: NewEvents, writer: FakeWriter
 ) -> None:
     def refuse(_: object) -> None:
         raise ConnectorRejected("The key is wrong.")
@@ -147,17 +149,17 @@ def test_a_summary_that_failed(
     writer.before = refuse
     number = upload(alice, title="Stand-up").json["id"]
     work()
-    assert told()[-1] == (
+    assert new_events()[-1] == (
         "recording.summary.failed",
         {"recording_id": number, "title": "Stand-up", "error": "The key is wrong."},
     )
 
 
-def test_events_that_were_found(alice: Person, recording: int, told: Told) -> None:
+def test_events_that_were_found(alice: Person, recording: int, new_events: NewEvents) -> None:
     with unit_of_work():
         found = EventsExtracted(recording_id=recording, title="Stand-up", events_count=2)
         events.record(alice.id, found, recording_id=recording)
-    assert told() == [
+    assert new_events() == [
         (
             "recording.events.extracted",
             {"recording_id": recording, "title": "Stand-up", "events_count": 2},
@@ -165,73 +167,73 @@ def test_events_that_were_found(alice: Person, recording: int, told: Told) -> No
     ]
 
 
-def test_fields_that_somebody_changed(alice: Person, recording: int, told: Told) -> None:
+def test_fields_that_somebody_changed(alice: Person, recording: int, new_events: NewEvents) -> None:
     path = f"/api/v1/recordings/{recording}"
     alice.patch(path, json={"is_inbox": False, "participants": "Ann"})
     alice.put(f"{path}/notes", json={"notes": "Mine"})
     alice.put(f"{path}/summary", json={"summary": "Short"})
-    assert told() == [
+    assert new_events() == [
         updated(recording, "participants", "is_inbox"),
         updated(recording, "notes"),
         updated(recording, "summary"),
     ]
     alice.patch(path, json={"title": ["not", "text"]})
-    assert told() == []
+    assert new_events() == []
 
 
-def test_a_title_that_was_written_anew(alice: Person, recording: int, told: Told) -> None:
+def test_a_title_that_was_written_anew(alice: Person, recording: int, new_events: NewEvents) -> None:
     alice.post(f"/api/v1/recordings/{recording}/regenerate_title")
     title = alice.get(f"/api/v1/recordings/{recording}").json["title"]
     assert title != "Stand-up"
-    assert told() == [updated(recording, "title", title=title)]
+    assert new_events() == [updated(recording, "title", title=title)]
 
 
-def test_tags_and_folders(alice: Person, recording: int, told: Told) -> None:
+def test_tags_and_folders(alice: Person, recording: int, new_events: NewEvents) -> None:
     path = f"/api/v1/recordings/{recording}"
     tag = alice.post("/api/v1/tags", json={"name": "Work"}).json["id"]
     folder = alice.post("/api/v1/folders", json={"name": "Team"}).json["id"]
     alice.post(f"{path}/tags", json={"tag_ids": [tag]})
     alice.post(f"{path}/tags", json={"tag_ids": [tag]})
-    assert told() == [updated(recording, "tags")]
+    assert new_events() == [updated(recording, "tags")]
     alice.delete(f"{path}/tags/{tag}")
-    assert told() == [updated(recording, "tags")]
+    assert new_events() == [updated(recording, "tags")]
     alice.patch(path, json={"folder_id": folder})
-    assert told() == [updated(recording, "folder_id")]
+    assert new_events() == [updated(recording, "folder_id")]
     alice.post(f"{path}/tags", json={"tag_ids": [tag]})
-    told()
+    new_events()
     alice.delete(f"/api/v1/tags/{tag}")
     alice.delete(f"/api/v1/folders/{folder}")
-    assert told() == [updated(recording, "tags"), updated(recording, "folder_id")]
+    assert new_events() == [updated(recording, "tags"), updated(recording, "folder_id")]
 
 
-def test_who_speaks(alice: Person, recording: int, told: Told) -> None:
+def test_who_speaks(alice: Person, recording: int, new_events: NewEvents) -> None:
     alice.put(f"/api/v1/recordings/{recording}/speakers/assign", json={"speaker_map": {"SPEAKER_00": "Ann"}})
-    assert told() == [updated(recording, "participants")]
+    assert new_events() == [updated(recording, "participants")]
     (ann,) = alice.get("/api/v1/speakers").json["speakers"]
     alice.put(f"/api/v1/speakers/{ann['id']}", json={"name": "Anna"})
-    assert told() == [updated(recording, "participants")]
+    assert new_events() == [updated(recording, "participants")]
 
 
-def test_many_at_once(alice: Person, recording: int, told: Told) -> None:
+def test_many_at_once(alice: Person, recording: int, new_events: NewEvents) -> None:
     tag = alice.post("/api/v1/tags", json={"name": "Work"}).json["id"]
     folder = alice.post("/api/v1/folders", json={"name": "Team"}).json["id"]
     changes = {"is_inbox": False, "folder_id": folder, "add_tag_ids": [tag]}
     batch = "/api/v1/recordings/batch"
     alice.patch(batch, json={"recording_ids": [recording], "updates": changes})
-    assert told() == [updated(recording, "is_inbox", "folder_id", "tags")]
+    assert new_events() == [updated(recording, "is_inbox", "folder_id", "tags")]
     alice.delete(batch, json={"recording_ids": [recording, 999_999]})
-    assert told() == [("recording.deleted", {"recording_id": recording, "title": "Stand-up"})]
+    assert new_events() == [("recording.deleted", {"recording_id": recording, "title": "Stand-up"})]
 
 
-def test_what_is_gone(alice: Person, recording: int, told: Told) -> None:
+def test_what_is_gone(alice: Person, recording: int, new_events: NewEvents) -> None:
     alice.delete(f"/api/v1/recordings/{recording}")
-    assert told() == [("recording.deleted", {"recording_id": recording, "title": "Stand-up"})]
+    assert new_events() == [("recording.deleted", {"recording_id": recording, "title": "Stand-up"})]
     assert alice.delete(f"/api/v1/recordings/{recording}").status_code == 404
-    assert told() == []
+    assert new_events() == []
 
 
 @pytest.mark.parametrize("mode", ["full_recording", "audio_only"])
-def test_what_was_kept_long_enough(recording: int, told: Told, mode: str) -> None:
+def test_what_was_kept_long_enough(recording: int, new_events: NewEvents, mode: str) -> None:
     with unit_of_work() as session:
         row = session.get_one(Recording, recording)
         row.created_at, row.status = now() - timedelta(days=9), RecordingStatus.COMPLETED
@@ -243,11 +245,11 @@ def test_what_was_kept_long_enough(recording: int, told: Told, mode: str) -> Non
             system_settings.put(name, value)
     retention.run()
     gone = ("recording.deleted", {"recording_id": recording, "title": "Stand-up"})
-    assert told() == [updated(recording, "audio_available") if mode == "audio_only" else gone]
+    assert new_events() == [updated(recording, "audio_available") if mode == "audio_only" else gone]
 
 
 def test_leaving_a_group_and_its_end(
-    alice: Person, make_person: Callable[..., Person], recording: int, told: Told
+    alice: Person, make_person: Callable[..., Person], recording: int, new_events: NewEvents
 ) -> None:
     from speakr.domain.permissions import Scope
 
@@ -260,19 +262,19 @@ def test_leaving_a_group_and_its_end(
         folder = root.post("/api/v1/folders", json={"name": "Ours", "group_id": group}).json["id"]
         alice.post(f"/api/v1/recordings/{recording}/tags", json={"tag_ids": [tag]})
         alice.patch(f"/api/v1/recordings/{recording}", json={"folder_id": folder})
-        assert len(told()) == 2
+        assert len(new_events()) == 2
         return group
 
     group = file_in_group("First")
     assert root.delete(f"/api/v1/groups/{group}/members/{alice.id}").status_code < 300
-    assert sorted(told(), key=str) == [updated(recording, "folder_id"), updated(recording, "tags")]
+    assert sorted(new_events(), key=str) == [updated(recording, "folder_id"), updated(recording, "tags")]
     group = file_in_group("Second")
     assert root.delete(f"/api/v1/groups/{group}").status_code < 300
-    assert sorted(told(), key=str) == [updated(recording, "folder_id"), updated(recording, "tags")]
+    assert sorted(new_events(), key=str) == [updated(recording, "folder_id"), updated(recording, "tags")]
 
 
-def test_a_test(alice: Person, told: Told) -> None:
+def test_a_test(alice: Person, new_events: NewEvents) -> None:
     hook = alice.get("/api/v1/webhooks").json["webhooks"][0]["id"]
     alice.post(f"/api/v1/webhooks/{hook}/test")
-    ((kind, details),) = told()
+    ((kind, details),) = new_events()
     assert (kind, set(details), details["webhook_id"]) == ("webhook.test", {"reason", "webhook_id"}, hook)

@@ -115,8 +115,8 @@ def test_all_that_was_found_is_told_with_its_sources(alice: Person, talk: int) -
     (event,) = alice.get(f"{R}/{talk}/events").json["events"]
     assert (event["title"], event["start_datetime"]) == ("Review", "2026-06-19T07:30:00Z")
     assert (event["sources"], event["unverified"]) == ([source], False)
-    (told,) = extracted()
-    assert told.data["events_count"] == 1
+    (extraction,) = extracted()
+    assert extraction.data["events_count"] == 1
     assert alice.get(f"{R}/{talk}").json["status"] == "COMPLETED"
 
 
@@ -218,8 +218,8 @@ def test_events_are_not_kept_for_who_wants_none(
 def test_nobody_looks_for_who_wants_neither_summaries_nor_events(
     alice: Person, upload: Callable[..., Any], work: Callable[[], None], writer: FakeWriter
 ) -> None:
-    wishes = {"extract_events": False, "auto_summarization": False}
-    alice.patch("/api/v1/users/me", json={"preferences": wishes})
+    options = {"extract_events": False, "auto_summarization": False}
+    alice.patch("/api/v1/users/me", json={"preferences": options})
     number = upload(alice).json["id"]
     work()
     assert writer.extractions == []

@@ -202,16 +202,16 @@ def test_a_title_is_written_anew_and_told(alice: Person, talk: int, writer: Fake
     }
     assert alice.get(f"/api/v1/recordings/{talk}").json["title"] == "A written title"
     assert tokens_of(alice) == 5
-    assert [body["data"] for body in told()] == [
+    assert [body["data"] for body in title_events()] == [
         {"recording_id": talk, "title": "A written title", "fields_changed": ["title"]}
     ]
     # The same title again is no change.
     assert alice.post(f"/api/v1/recordings/{talk}/regenerate_title").json["title"] == "A written title"
-    assert len(told()) == 1
+    assert len(title_events()) == 1
     assert tokens_of(alice) == 10
 
 
-def told() -> list[dict[str, Any]]:
+def title_events() -> list[dict[str, Any]]:
     from speakr.models import Delivery
 
     db.session.rollback()

@@ -16,7 +16,7 @@ from speakr.jobs import runner, transcribe
 from speakr.models import Event, Job, Recording, RecordingShare, User
 from speakr.services import voice_profiles
 from speakr.services.voice_profiles import Suggestion
-from tests.api.meetings import SPEAKERS, add, assign, heard, meeting, names, participants, updates
+from tests.api.meetings import SPEAKERS, add, assign, meeting, names, participants, spoken, updates
 from tests.conftest import Person, wav
 
 
@@ -104,7 +104,7 @@ def test_the_documented_answer(alice: Person) -> None:
         "embeddings_updated": 0,
         "snippets_created": 0,
     }
-    assert heard(alice, made) == {"SPEAKER_00": "Zoe", "SPEAKER_01": "ann", "SPEAKER_02": None}
+    assert spoken(alice, made) == {"SPEAKER_00": "Zoe", "SPEAKER_01": "ann", "SPEAKER_02": None}
     assert participants(alice, made) == "ann, Zoe"
     assert names(alice) == {"Zoe": 1, "ann": 1}
     assert [each["last_used"] is not None for each in alice.get(SPEAKERS).json["speakers"]] == [True, True]
@@ -118,35 +118,35 @@ def test_me_is_whoever_asks(alice: Person, bob: Person) -> None:
     with unit_of_work() as session:
         session.get_one(User, bob.id).name = "Builder, Bob"
     assign(bob, made, {"SPEAKER_01": {"name": "ignored", "isMe": True}})
-    assert heard(alice, made) == {"SPEAKER_00": "alice", "SPEAKER_01": "Builder Bob"}
+    assert spoken(alice, made) == {"SPEAKER_00": "alice", "SPEAKER_01": "Builder Bob"}
 
 
 def test_a_name_shown_stands_for_its_labels(alice: Person) -> None:
     made = meeting(alice, "SPEAKER_00", "SPEAKER_01", "SPEAKER_02")
     assign(alice, made, {"SPEAKER_00": "Ann", "SPEAKER_01": "Ann"})
     assign(alice, made, {"Ann": "Bea", "SPEAKER_02": "Carl"})
-    assert heard(alice, made) == {"SPEAKER_00": "Bea", "SPEAKER_01": "Bea", "SPEAKER_02": "Carl"}
+    assert spoken(alice, made) == {"SPEAKER_00": "Bea", "SPEAKER_01": "Bea", "SPEAKER_02": "Carl"}
     assign(alice, made, {"SPEAKER_01": "Dan", "Bea": "Eve"})
-    assert heard(alice, made) == {"SPEAKER_00": "Eve", "SPEAKER_01": "Dan", "SPEAKER_02": "Carl"}
+    assert spoken(alice, made) == {"SPEAKER_00": "Eve", "SPEAKER_01": "Dan", "SPEAKER_02": "Carl"}
     assert names(alice) == {"Eve": 1, "Dan": 1, "Carl": 1, "Ann": 0, "Bea": 0}
 
 
 def test_two_change_places(alice: Person) -> None:
     made = meeting(alice, "SPEAKER_00", "SPEAKER_01")
     assign(alice, made, {"SPEAKER_00": "Ann", "SPEAKER_01": "Bea"})
-    told = len(updates())
+    count_before = len(updates())
     assign(alice, made, {"Ann": "Bea", "Bea": "Ann"})
-    assert heard(alice, made) == {"SPEAKER_00": "Bea", "SPEAKER_01": "Ann"}
+    assert spoken(alice, made) == {"SPEAKER_00": "Bea", "SPEAKER_01": "Ann"}
     assert participants(alice, made) == "Ann, Bea"
-    assert len(updates()) == told  # the list is the same
+    assert len(updates()) == count_before  # the list is the same
 
 
-@pytest.mark.parametrize("nobody", ["", "  ", {"name": ""}, "SPEAKER_00"], ids=str)
-def test_an_empty_name_takes_the_assignment_away(alice: Person, nobody: Any) -> None:
+@pytest.mark.parametrize("unknown", ["", "  ", {"name": ""}, "SPEAKER_00"], ids=str)
+def test_an_empty_name_takes_the_assignment_away(alice: Person, unknown: Any) -> None:
     made = meeting(alice, "SPEAKER_00", "SPEAKER_01")
     assign(alice, made, {"SPEAKER_00": "Ann"})
-    assert assign(alice, made, {"SPEAKER_00": nobody}).json["recording"]["participants"] is None
-    assert heard(alice, made) == {"SPEAKER_00": None, "SPEAKER_01": None}
+    assert assign(alice, made, {"SPEAKER_00": unknown}).json["recording"]["participants"] is None
+    assert spoken(alice, made) == {"SPEAKER_00": None, "SPEAKER_01": None}
     assert participants(alice, made) is None
     assert names(alice) == {"Ann": 0}
     assert "[SPEAKER_00]" in alice.get(f"/api/v1/recordings/{made}").json["transcription"]
@@ -187,7 +187,7 @@ def test_hearing_again_starts_from_labels(
     assert names(alice) == {"Ann": 1}
     alice.post(f"/api/v1/recordings/{made}/transcribe")
     work()
-    assert heard(alice, made) == {"SPEAKER_00": None}
+    assert spoken(alice, made) == {"SPEAKER_00": None}
     assert names(alice) == {"Ann": 0}
 
 
@@ -221,7 +221,7 @@ def test_the_list_of_participants_holds_whole_names_only(alice: Person) -> None:
     listed = answer.json["recording"]["participants"]
     assert 900 < len(listed) <= 1000
     assert {len(name) for name in listed.split(", ")} == {100}
-    assert None not in heard(alice, made).values()
+    assert None not in spoken(alice, made).values()
 
 
 # -- whose it is
@@ -282,14 +282,14 @@ def test_wrong_maps_are_told_and_change_nothing(alice: Person, speaker_map: Any,
     assert answer.status_code == 400
     assert sentence in answer.json["error"]
     assert answer.json["errors"]
-    assert heard(alice, made) == {"SPEAKER_00": None}
+    assert spoken(alice, made) == {"SPEAKER_00": None}
     assert names(alice) == {}
 
 
 def test_one_wrong_entry_spoils_all(alice: Person) -> None:
     made = meeting(alice, "SPEAKER_00", "SPEAKER_01")
     assert assign(alice, made, {"SPEAKER_00": "Ann", "SPEAKER_01": "a,b"}).status_code == 400
-    assert heard(alice, made) == {"SPEAKER_00": None, "SPEAKER_01": None}
+    assert spoken(alice, made) == {"SPEAKER_00": None, "SPEAKER_01": None}
     assert names(alice) == {}
 
 
@@ -314,7 +314,7 @@ def test_bodies_without_a_map(alice: Person, body: bytes) -> None:
 def test_strange_names_are_kept_on_one_line(alice: Person) -> None:
     made = meeting(alice, "SPEAKER_00", "SPEAKER_01")
     assign(alice, made, {"SPEAKER_00": "<script>\n\x00alert(1)", "SPEAKER_01": "-->\r\n\r\nNOTE"})
-    assert heard(alice, made) == {"SPEAKER_00": "<script> alert(1)", "SPEAKER_01": "--> NOTE"}
+    assert spoken(alice, made) == {"SPEAKER_00": "<script> alert(1)", "SPEAKER_01": "--> NOTE"}
     cues = alice.get(f"/api/v1/recordings/{made}/transcript?format=vtt").json["content"]
     assert "<script>" not in cues
     assert "<v --&gt; NOTE>" in cues
@@ -366,7 +366,7 @@ def test_a_summary_that_is_being_written_may_not_know_the_names(
     runner.run(notifier.notifications.pop(0)[1])
     assert answers[0]["summary_queued"] is False
     assert "may not know them yet" in answers[0]["message"]
-    assert heard(alice, made) == {"SPEAKER_00": "Bea"}
+    assert spoken(alice, made) == {"SPEAKER_00": "Bea"}
 
 
 def test_a_new_summary_needs_a_transcript_and_the_scope(alice: Person, make_person) -> None:
@@ -375,6 +375,6 @@ def test_a_new_summary_needs_a_transcript_and_the_scope(alice: Person, make_pers
     scribe = make_person("scribe", scopes=frozenset({Scope.READ, Scope.WRITE}))
     made = meeting(scribe, "SPEAKER_00")
     assert assign(scribe, made, {"SPEAKER_00": "A"}, regenerate_summary=True).json["code"] == "scope_missing"
-    assert heard(scribe, made) == {"SPEAKER_00": None}
+    assert spoken(scribe, made) == {"SPEAKER_00": None}
     assert assign(alice, made, {"a": "b"}, regenerate_summary="yes").status_code == 400
     assert jobs() == []

@@ -302,8 +302,8 @@ def test_patch_changes_and_tells(alice: Person, make) -> None:
         "folder_id": None,
         "deletion_exempt": False,
     }
-    told = db.session.scalars(select(Event)).one()
-    assert told.data["fields_changed"] == ["title", "summary", "meeting_date", "is_highlighted"]
+    update = db.session.scalars(select(Event)).one()
+    assert update.data["fields_changed"] == ["title", "summary", "meeting_date", "is_highlighted"]
     assert alice.get(f"/api/v1/recordings/{made}/summary").json == {
         "summary": "S",
         "has_summary": True,

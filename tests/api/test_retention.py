@@ -86,8 +86,8 @@ def test_the_servers_days(alice: Person, make: Make, rule: Callable[..., None], 
     assert retention.run().done == 1
     assert left(alice) == {young}
     assert backends.storage.stat(key) is None
-    told = db.session.scalars(select(Event).where(Event.type == "recording.deleted")).all()
-    assert [event.recording_id for event in told] == [old]
+    events = db.session.scalars(select(Event).where(Event.type == "recording.deleted")).all()
+    assert [event.recording_id for event in events] == [old]
     assert retention.run().done == 0
 
 

@@ -130,8 +130,8 @@ def test_many_results_are_counted_up_to_a_thousand(alice: Person, monkeypatch: p
     monkeypatch.setattr("speakr.services.search.COUNTED", 4)
     made = [write(alice, "the walrus") for _ in range(7)][::-1]
     pages = [search(alice, "walrus", per_page=2, page=page) for page in (1, 2, 3, 4, 5)]
-    told = [[result["recording"]["id"] for result in page["results"]] for page in pages]
-    assert told == [made[:2], made[2:4], made[4:6], made[6:], []]
+    found_pages = [[result["recording"]["id"] for result in page["results"]] for page in pages]
+    assert found_pages == [made[:2], made[2:4], made[4:6], made[6:], []]
     assert [page["pagination"]["has_next"] for page in pages] == [True, True, True, False, False]
     assert {page["pagination"]["total"] for page in pages} == {4}
     assert {page["pagination"]["total_is_exact"] for page in pages} == {False}

@@ -318,7 +318,7 @@ def test_a_page_of_twenty_takes_as_many_statements_as_one_of_one(
             if person is bob:
                 share(recording_id, alice)
     statements: list[str] = []
-    listen = (db.engine, "before_cursor_execute", lambda *told: statements.append(told[2]))
+    listen = (db.engine, "before_cursor_execute", lambda *arguments: statements.append(arguments[2]))
     event.listen(*listen)
     try:
         counts = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.api.meetings import SPEAKERS, add, assign, heard, meeting, names, participants, updates
+from tests.api.meetings import SPEAKERS, add, assign, meeting, names, participants, spoken, updates
 from tests.conftest import Person
 
 
@@ -29,15 +29,15 @@ def split(person: Person, speaker_id: int, name: object, *recording_ids: object)
 
 
 def test_in_some_recordings_it_was_somebody_else(alice: Person, recordings: list[int]) -> None:
-    told = len(updates())
+    count_before = len(updates())
     answer = split(alice, ann(alice), "Anna", recordings[0], recordings[2])
     assert (answer.status_code, answer.json["speaker"]["name"], answer.json["speaker"]["use_count"]) == (
         201, "Anna", 2,
     )  # fmt: skip
     assert names(alice) == {"Anna": 2, "Ann": 1, "Bea": 1}
-    assert [heard(alice, made)["SPEAKER_00"] for made in recordings] == ["Anna", "Ann", "Anna"]
+    assert [spoken(alice, made)["SPEAKER_00"] for made in recordings] == ["Anna", "Ann", "Anna"]
     assert [participants(alice, made) for made in recordings] == ["Anna", "Ann", "Anna, Bea"]
-    assert len(updates()) == told + 2
+    assert len(updates()) == count_before + 2
 
 
 def test_only_recordings_where_they_are_named(alice: Person, recordings: list[int]) -> None:
@@ -50,7 +50,7 @@ def test_only_recordings_where_they_are_named(alice: Person, recordings: list[in
 def test_the_name_must_be_free(alice: Person, recordings: list[int]) -> None:
     assert split(alice, ann(alice), "Bea", recordings[0]).json["code"] == "name_taken"
     assert split(alice, ann(alice), " ", recordings[0]).status_code == 400
-    assert heard(alice, recordings[0])["SPEAKER_00"] == "Ann"
+    assert spoken(alice, recordings[0])["SPEAKER_00"] == "Ann"
 
 
 @pytest.mark.parametrize(

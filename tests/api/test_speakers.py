@@ -238,14 +238,14 @@ def test_recordings_that_change_are_told_and_younger_and_others_are_not(app: Fla
         db.session.rollback()
         return dict(db.session.execute(select(Recording.id, Recording.updated_at)).all())
 
-    told, before = len(updates()), times()
+    count_before, before = len(updates()), times()
     (ann,) = alice.get(SPEAKERS).json["speakers"]
     alice.put(f"{SPEAKERS}/{ann['id']}", json={"name": "Bea"})
     after = times()
     assert after[listed] > before[listed]
     assert after[renamed_by_hand] > before[renamed_by_hand]
     assert after[similar] == before[similar]
-    assert updates()[told:] == [
+    assert updates()[count_before:] == [
         {"recording_id": listed, "title": "A meeting", "fields_changed": ["participants"]}
     ]
 
@@ -363,8 +363,8 @@ def test_two_become_one(alice: Person) -> None:
     }
     assert names(alice) == {"John Smith": 2}
     assert participants(alice, both) == participants(alice, one) == "John Smith"
-    heard = alice.get(f"/api/v1/recordings/{both}/speakers").json["speakers"]
-    assert {each["speaker_id"] for each in heard} == {ids["John Smith"]}
+    spoken = alice.get(f"/api/v1/recordings/{both}/speakers").json["speakers"]
+    assert {each["speaker_id"] for each in spoken} == {ids["John Smith"]}
     assert alice.get(SPEAKERS).json["speakers"][0]["last_used"] is not None
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from speakr.db import db, unit_of_work
 from speakr.models import Recording, RecordingSpeaker
-from tests.api.meetings import SPEAKERS, add, assign, at_once, heard, meeting, names, participants
+from tests.api.meetings import SPEAKERS, add, assign, at_once, meeting, names, participants, spoken
 from tests.conftest import Person
 
 
@@ -79,7 +79,7 @@ def test_assigning_at_once_ends_in_one_of_the_outcomes(app: Flask, alice: Person
         *(("PUT", path, {"speaker_map": {"SPEAKER_00": f"Ann {n}", "SPEAKER_01": "Both"}}) for n in range(6)),
     )
     assert {answer.status_code for answer in answers} == {200}
-    ann = heard(alice, made)["SPEAKER_00"]
+    ann = spoken(alice, made)["SPEAKER_00"]
     assert participants(alice, made) == f"{ann}, Both"
     assert {name: count for name, count in names(alice).items() if count} == {ann: 1, "Both": 1}
     db.session.rollback()

@@ -109,7 +109,7 @@ NO_LISTS = (
 
 
 @dataclass
-class House:
+class WebhookApp:
     """Somebody with so many of everything, hung on one another as closely as it may be."""
 
     person: Person
@@ -144,7 +144,7 @@ class House:
             for n in numbers:
                 tokens.create(me, scopes=frozenset(Scope), name=f"token {n}")
             webhooks = _add(_webhook(self.person) for _ in numbers)
-            _add(_told(self.person, webhook.id) for webhook in webhooks for _ in numbers)
+            _add(_sent_events(self.person, webhook.id) for webhook in webhooks for _ in numbers)
             search_index.index(*(each.id for each in (*own, *others)))
             self.ids = {
                 "recording": own[0].id,
@@ -221,7 +221,7 @@ def _webhook(person: Person) -> Webhook:
     )
 
 
-def _told(person: Person, webhook_id: int) -> Delivery:
+def _sent_events(person: Person, webhook_id: int) -> Delivery:
     fact = Event(uuid=str(uuid.uuid4()), user_id=person.id, type=EventType.RECORDING_CREATED, data={})
     db.session.add(fact)
     return Delivery(
@@ -230,32 +230,32 @@ def _told(person: Person, webhook_id: int) -> Delivery:
 
 
 @pytest.fixture
-def houses(app: Flask, make_person: Callable[..., Person]) -> list[House]:
+def houses(app: Flask, make_person: Callable[..., Person]) -> list[WebhookApp]:
     with unit_of_work():
         system_settings.put("enable_folders", value=True)
     other = make_person("walrus")
     made = [
-        House(make_person(name, is_admin=True, scopes=frozenset(Scope)), amount)
+        WebhookApp(make_person(name, is_admin=True, scopes=frozenset(Scope)), amount)
         for name, amount in (("alice", FEW), ("zoe", MANY))
     ]
-    for house in made:
-        house.furnish(other)
+    for webhook_app in made:
+        webhook_app.furnish(other)
     return made
 
 
 def test_no_answer_takes_more_statements_for_many_rows_than_for_few(
-    houses: list[House], count_statements: Callable[[], Any]
+    houses: list[WebhookApp], count_statements: Callable[[], Any]
 ) -> None:
     costs: list[dict[str, int]] = [{}, {}]
     lengths: list[dict[str, int]] = [{}, {}]
-    for house, cost, length in zip(houses, costs, lengths, strict=True):
+    for webhook_app, cost, length in zip(houses, costs, lengths, strict=True):
         for path in LISTS + NO_LISTS:
-            asked = house.path(path)
-            house.person.get(asked)  # what is kept in memory is known from now on
+            asked = webhook_app.path(path)
+            webhook_app.person.get(asked)  # what is kept in memory is known from now on
             stats.forget()
             db.session.remove()
             with count_statements() as counted:
-                answer = house.person.get(asked)
+                answer = webhook_app.person.get(asked)
             assert answer.status_code == 200, (path, answer.json)
             cost[path], length[path] = counted.number, len(answer.data)
     few, many = costs
@@ -265,7 +265,7 @@ def test_no_answer_takes_more_statements_for_many_rows_than_for_few(
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_nothing_that_is_asked_often_reads_through_a_large_table(houses: list[House]) -> None:
+def test_nothing_that_is_asked_often_reads_through_a_large_table(houses: list[WebhookApp]) -> None:
     asked: dict[str, Any] = {}
 
     def note(

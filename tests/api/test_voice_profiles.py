@@ -12,7 +12,7 @@ from speakr.db import db, unit_of_work
 from speakr.models import Recording, RecordingVoice
 from speakr.services import recording_speakers, voice_profiles
 from speakr.services.voice_profiles import ProfileVoice
-from tests.api.meetings import SPEAKERS, assign, heard, meeting, participants
+from tests.api.meetings import SPEAKERS, assign, meeting, participants, spoken
 from tests.conftest import Person
 
 
@@ -75,7 +75,7 @@ def test_likeness_decides_between_naming_suggesting_and_silence(alice: Person, a
         "SPEAKER_01": [("Ann", pytest.approx(76, abs=0.2))],
     }
     recognise(made)
-    assert heard(alice, made) == {"SPEAKER_00": "Ann", "SPEAKER_01": None, "SPEAKER_02": None}
+    assert spoken(alice, made) == {"SPEAKER_00": "Ann", "SPEAKER_01": None, "SPEAKER_02": None}
     assert participants(alice, made) == "Ann"
     assert confirmed(alice, made) == [False, False, False]
     assign(alice, made, {"SPEAKER_00": "Ann"})
@@ -85,12 +85,12 @@ def test_likeness_decides_between_naming_suggesting_and_silence(alice: Person, a
 def test_a_stricter_threshold_is_heeded_and_a_laxer_one_is_not(alice: Person, ann: int) -> None:
     made = talk(alice, (sounding(0.82), 9.0))
     recognise(made, 0.85)
-    assert heard(alice, made) == {"SPEAKER_00": None}
+    assert spoken(alice, made) == {"SPEAKER_00": None}
     recognise(made, 0.65)
-    assert heard(alice, made) == {"SPEAKER_00": "Ann"}
+    assert spoken(alice, made) == {"SPEAKER_00": "Ann"}
     doubtful = talk(alice, (sounding(0.78), 9.0))
     recognise(doubtful, 0.65)
-    assert heard(alice, doubtful) == {"SPEAKER_00": None}
+    assert spoken(alice, doubtful) == {"SPEAKER_00": None}
 
 
 def test_two_who_sound_alike_are_suggested_and_neither_is_named(alice: Person, ann: int) -> None:
@@ -98,13 +98,13 @@ def test_two_who_sound_alike_are_suggested_and_neither_is_named(alice: Person, a
     made = talk(alice, (sounding(0.99), 9.0))
     assert [name for name, _ in suggestions(alice, made)["SPEAKER_00"]] in (["Ann", "Bea"], ["Bea", "Ann"])
     recognise(made)
-    assert heard(alice, made) == {"SPEAKER_00": None}
+    assert spoken(alice, made) == {"SPEAKER_00": None}
 
 
 def test_nobody_is_two_voices_of_one_recording(alice: Person, ann: int) -> None:
     made = talk(alice, (sounding(0.85), 9.0), (sounding(0.95), 9.0))
     recognise(made)
-    assert heard(alice, made) == {"SPEAKER_00": None, "SPEAKER_01": "Ann"}
+    assert spoken(alice, made) == {"SPEAKER_00": None, "SPEAKER_01": "Ann"}
 
 
 def test_participants_written_by_hand_stay(alice: Person, ann: int) -> None:
@@ -124,7 +124,7 @@ def test_a_profile_needs_enough_speech(alice: Person) -> None:
     assert profile(alice, "Ann") == pytest.approx(8 / 18, abs=0.01)
     third = talk(alice, (sounding(1), 4.0))
     recognise(third)
-    assert heard(alice, third) == {"SPEAKER_00": None}, "8 seconds suggest and do not name"
+    assert spoken(alice, third) == {"SPEAKER_00": None}, "8 seconds suggest and do not name"
     assert [name for name, _ in suggestions(alice, third)["SPEAKER_00"]] == ["Ann"]
 
 
@@ -177,4 +177,4 @@ def test_a_server_that_is_not_to_learn_voices(app: Flask, alice: Person, ann: in
     assert [voice.recording_id for voice in db.session.scalars(select(RecordingVoice))] == [ann]
     assert (profile(alice, "Ann"), suggestions(alice, made)) == (None, {})
     recognise(made)
-    assert heard(alice, made) == {"SPEAKER_00": None}
+    assert spoken(alice, made) == {"SPEAKER_00": None}

@@ -52,7 +52,7 @@ def a_recording(person: Person) -> int:
         return recording.id
 
 
-def told(hook: dict[str, Any]) -> list[dict[str, Any]]:
+def sent_bodies(hook: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the bodies written for a webhook, oldest first."""
     release()
     bodies = db.session.scalars(
@@ -207,7 +207,7 @@ def test_thin_payloads_tell_ids_only(alice: Person) -> None:
     thin, full = make(alice, payload="thin"), make(alice)
     number = a_recording(alice)
     alice.patch(f"/api/v1/recordings/{number}", json={"title": "A secret title"})
-    (small,), (whole,) = told(thin), told(full)
+    (small,), (whole,) = sent_bodies(thin), sent_bodies(full)
     assert small["data"] == {"recording_id": number}
     assert whole["data"] == {
         "recording_id": number,
@@ -217,10 +217,10 @@ def test_thin_payloads_tell_ids_only(alice: Person) -> None:
     assert {**small, "data": whole["data"]} == whole
     assert list(small) == list(whole)
     alice.post(f"/api/v1/webhooks/{thin['id']}/test")
-    assert told(thin)[-1]["data"] == {"webhook_id": thin["id"]}
+    assert sent_bodies(thin)[-1]["data"] == {"webhook_id": thin["id"]}
     first = alice.get(f"/api/v1/webhooks/{thin['id']}/deliveries").json["deliveries"][-1]
     alice.post(f"/api/v1/webhooks/{thin['id']}/deliveries/{first['id']}/replay")
-    assert told(thin)[-1]["data"] == {"recording_id": number}
+    assert sent_bodies(thin)[-1]["data"] == {"recording_id": number}
 
 
 def test_filters_by_tag_and_folder(alice: Person) -> None:
@@ -242,18 +242,18 @@ def test_filters_by_tag_and_folder(alice: Person) -> None:
         alice.patch(f"/api/v1/recordings/{number}", json={"title": "New"})
     alice.delete("/api/v1/recordings/batch", json={"recording_ids": numbers})
 
-    def heard(hook: dict[str, Any]) -> list[tuple[str, int]]:
-        return [(body["type"].rpartition(".")[2], body["data"]["recording_id"]) for body in told(hook)]
+    def received(hook: dict[str, Any]) -> list[tuple[str, int]]:
+        return [(body["type"].rpartition(".")[2], body["data"]["recording_id"]) for body in sent_bodies(hook)]
 
     def each(*wanted: int) -> list[tuple[str, int]]:
         return [("updated", number) for number in wanted] + [("deleted", number) for number in wanted]
 
-    assert heard(everything) == each(*numbers)
-    assert heard(tagged) == each(with_tag, with_both)
-    assert heard(filed) == each(in_folder, with_both)
-    assert heard(both) == each(with_both)
+    assert received(everything) == each(*numbers)
+    assert received(tagged) == each(with_tag, with_both)
+    assert received(filed) == each(in_folder, with_both)
+    assert received(both) == each(with_both)
     alice.post(f"/api/v1/webhooks/{both['id']}/test")
-    assert told(both)[-1]["type"] == "webhook.test"
+    assert sent_bodies(both)[-1]["type"] == "webhook.test"
 
 
 def test_a_recording_is_judged_by_how_it_is_filed_after_the_change(alice: Person) -> None:
@@ -262,8 +262,8 @@ def test_a_recording_is_judged_by_how_it_is_filed_after_the_change(alice: Person
     number = a_recording(alice)
     alice.post(f"/api/v1/recordings/{number}/tags", json={"tag_ids": [tag]})
     alice.delete(f"/api/v1/recordings/{number}/tags/{tag}")
-    assert [body["data"]["fields_changed"] for body in told(hook)] == [["tags"]]
-    assert len(told(hook)) == 1
+    assert [body["data"]["fields_changed"] for body in sent_bodies(hook)] == [["tags"]]
+    assert len(sent_bodies(hook)) == 1
 
 
 def test_a_tag_that_is_gone_matches_nothing(alice: Person) -> None:
@@ -273,7 +273,7 @@ def test_a_tag_that_is_gone_matches_nothing(alice: Person) -> None:
     alice.post(f"/api/v1/recordings/{number}/tags", json={"tag_ids": [tag]})
     alice.delete(f"/api/v1/tags/{tag}")
     alice.patch(f"/api/v1/recordings/{number}", json={"title": "New"})
-    assert len(told(hook)) == 1
+    assert len(sent_bodies(hook)) == 1
     assert alice.get(f"/api/v1/webhooks/{hook['id']}").json["tag_ids"] == [tag]
 
 
@@ -294,4 +294,4 @@ def test_what_is_written_while_a_webhook_is_off(alice: Person) -> None:
             for name, value in state.items():
                 setattr(row, name, value)
         alice.patch(f"/api/v1/recordings/{number}", json={"title": "New"})
-        assert len(told(hook)) == count, state
+        assert len(sent_bodies(hook)) == count, state

@@ -128,9 +128,9 @@ def test_failures_are_told_again_once_however_often_it_is_asked(alice: Person, h
         None,
     ]
     for old, new in zip(before[1:3], after, strict=True):
-        told, once = (orjson.loads(row.body) for row in (new, old))
+        resent, once = (orjson.loads(row.body) for row in (new, old))
         assert (new.status, new.attempt_count, new.next_attempt_at) == (PENDING, 0, new.created_at)
-        assert told == {
+        assert resent == {
             **once,
             "id": new.event_uuid,
             "timestamp": isoformat_z(new.created_at),

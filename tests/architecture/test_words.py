@@ -26,6 +26,20 @@ REPLACED = {
     "unheard": "missing",
     "complaint": "reason",
     "ledger": "store",
+    "told": "reported, sent or recorded",
+    "hear": "transcribe",
+    "heard": "transcribed",
+    "hears": "transcribes",
+    "wishes": "options",
+    "wish": "option",
+    "ear": "engine",
+    "house": "app, server or deployment",
+    "heeds": "supports",
+    "heeded": "supported",
+    "nobody": "none",
+    "somebody": "other",
+    "whoever": "any",
+    "downstairs": "down",
 }
 """Word that may not be part of a name -> the word to use."""
 

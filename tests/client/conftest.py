@@ -12,15 +12,15 @@ from click.testing import CliRunner, Result
 from speakr.cli import main
 from speakr.client import Speakr
 from tests.client.stub import Stub
-from tests.intake.door import ALICE, HOUSE, Door
+from tests.intake.server import ALICE, ROOT, IntakeServer
 
-SAMPLE = HOUSE / "speakr" / "sample" / "sense_and_sensibility.flac"
+SAMPLE = ROOT / "speakr" / "sample" / "sense_and_sensibility.flac"
 
 Run = Callable[..., Result]
 
 
 @pytest.fixture(autouse=True)
-def nobody_logged_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def logged_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A home of its own: no test may meet the login of whoever runs it."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
@@ -78,15 +78,17 @@ def _impatient() -> dict[str, object]:
 
 
 @pytest.fixture(scope="session")
-def real_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
+def real_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[IntakeServer]:
     """Gunicorn, a worker with the real recogniser, SQLite."""
-    with Door(tmp_path_factory.mktemp("server"), WEBHOOK_INTRANET_HOST_ALLOWLIST="127.0.0.1/32") as made:
+    with IntakeServer(
+        tmp_path_factory.mktemp("server"), WEBHOOK_INTRANET_HOST_ALLOWLIST="127.0.0.1/32"
+    ) as made:
         made.start_worker()
         yield made
 
 
 @pytest.fixture
-def at_real_server(real_server: Door, monkeypatch: pytest.MonkeyPatch) -> Door:
+def at_real_server(real_server: IntakeServer, monkeypatch: pytest.MonkeyPatch) -> IntakeServer:
     """The real server, as the one that commands ask."""
     monkeypatch.setenv("SPEAKR_URL", f"http://127.0.0.1:{real_server.port}")
     monkeypatch.setenv("SPEAKR_TOKEN", ALICE)

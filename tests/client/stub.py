@@ -110,14 +110,14 @@ class Stub:
         if answer.hangs_up_after is not None or left:
             _hang_up(handler)
             return
-        told = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
-        told = b"" if answer.body is None else told
+        content = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
+        content = b"" if answer.body is None else content
         handler.send_response(answer.status)
         for name, value in answer.headers.items():
             handler.send_header(name, value)
-        handler.send_header("Content-Length", str(len(told)))
+        handler.send_header("Content-Length", str(len(content)))
         handler.end_headers()
-        handler.wfile.write(told)
+        handler.wfile.write(content)
 
 
 def _hang_up(handler: BaseHTTPRequestHandler) -> None:

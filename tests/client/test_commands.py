@@ -89,10 +89,10 @@ def test_show(logged_in: Stub, run: Run) -> None:
         status("PROCESSING", progress=40, queue_position=2),
         {"notes": "Ask about the estate."},
     )
-    told = run("show", 7).stdout
-    assert "PROCESSING, 40 %, place 2 in the queue" in told
-    assert "a, b" in told
-    assert told.endswith("\n\nAsk about the estate.\n")
+    printed = run("show", 7).stdout
+    assert "PROCESSING, 40 %, place 2 in the queue" in printed
+    assert "a, b" in printed
+    assert printed.endswith("\n\nAsk about the estate.\n")
 
 
 def test_show_a_failure(logged_in: Stub, run: Run) -> None:
@@ -130,8 +130,8 @@ def test_transcript_as_json(logged_in: Stub, run: Run, tmp_path: Path) -> None:
 
 def test_transcript_to_nowhere(logged_in: Stub, run: Run, tmp_path: Path) -> None:
     logged_in.will({"format": "text", "content": "one"})
-    told = run("transcript", 7, "-o", tmp_path / "missing" / "out", exit_code=2)
-    assert "cannot be written: No such file or directory" in told.stderr
+    printed = run("transcript", 7, "-o", tmp_path / "missing" / "out", exit_code=2)
+    assert "cannot be written: No such file or directory" in printed.stderr
 
 
 def test_summary(logged_in: Stub, run: Run) -> None:
@@ -175,9 +175,9 @@ def taken(number: int, **more: Any) -> Answer:
 
 def test_upload(logged_in: Stub, run: Run, files: list[Path]) -> None:
     logged_in.will(taken(1), taken(2, duplicate_warning={"existing_recording_id": 1}))
-    told = run("upload", *files, "--language", "en", "--min-speakers", 2, "--max-speakers", 3)
-    assert told.stdout == "Recording 1 is queued: Recording - 1\nRecording 2 is queued: Recording - 2\n"
-    assert told.stderr == "Recording 1 has the same content.\n"
+    printed = run("upload", *files, "--language", "en", "--min-speakers", 2, "--max-speakers", 3)
+    assert printed.stdout == "Recording 1 is queued: Recording - 1\nRecording 2 is queued: Recording - 2\n"
+    assert printed.stderr == "Recording 1 has the same content.\n"
     body = logged_in.asked[0].body.decode()
     for name, value in {"language": "en", "min_speakers": "2", "max_speakers": "3"}.items():
         assert f'name="{name}"\r\n\r\n{value}\r\n' in body
@@ -186,18 +186,18 @@ def test_upload(logged_in: Stub, run: Run, files: list[Path]) -> None:
 
 def test_upload_and_wait(logged_in: Stub, run: Run, files: list[Path]) -> None:
     logged_in.will(taken(7), status("PROCESSING", progress=10), status(), recording(7, "A title"))
-    told = run("upload", files[0], "--wait", "--title", "x")
-    assert told.stdout == "Recording 7 is done: A title\n"
-    assert told.stderr == "Recording 7 is queued: Recording - 7\n"
+    printed = run("upload", files[0], "--wait", "--title", "x")
+    assert printed.stdout == "Recording 7 is done: A title\n"
+    assert printed.stderr == "Recording 7 is queued: Recording - 7\n"
 
 
 def test_upload_and_wait_for_a_failure(logged_in: Stub, run: Run, files: list[Path]) -> None:
     failed = status("FAILED", error_message="Nothing can be heard.", error_code="undecodable")
     logged_in.will(taken(7), taken(8), failed, status(), recording(8))
-    told = run("upload", *files, "--wait", exit_code=1)
-    assert "Recording 7 failed: Nothing can be heard. (undecodable)\n" in told.stderr
-    assert told.stderr.endswith("Error: 1 of 2 failed.\n")
-    assert told.stdout == "Recording 8 is done: Stand-up\n"
+    printed = run("upload", *files, "--wait", exit_code=1)
+    assert "Recording 7 failed: Nothing can be heard. (undecodable)\n" in printed.stderr
+    assert printed.stderr.endswith("Error: 1 of 2 failed.\n")
+    assert printed.stdout == "Recording 8 is done: Stand-up\n"
 
 
 def test_upload_as_json(logged_in: Stub, run: Run, files: list[Path]) -> None:
@@ -209,22 +209,22 @@ def test_upload_as_json(logged_in: Stub, run: Run, files: list[Path]) -> None:
 
 def test_one_refused_file_does_not_stop_the_others(logged_in: Stub, run: Run, files: list[Path]) -> None:
     logged_in.will(error(400, "not_media", "This is not an audio or video file."), taken(2))
-    told = run("upload", *files, exit_code=1)
-    assert told.stderr.splitlines()[0] == "a.wav: This is not an audio or video file."
-    assert told.stdout == "Recording 2 is queued: Recording - 2\n"
+    printed = run("upload", *files, exit_code=1)
+    assert printed.stderr.splitlines()[0] == "a.wav: This is not an audio or video file."
+    assert printed.stdout == "Recording 2 is queued: Recording - 2\n"
 
 
 def test_a_refusal_of_everything_stops(logged_in: Stub, run: Run, files: list[Path]) -> None:
     logged_in.will(error(403, "scope_missing", "This token lacks the scope 'write'."))
-    told = run("upload", *files, exit_code=1)
-    assert told.stderr == "Error: This token lacks the scope 'write'.\n"
+    printed = run("upload", *files, exit_code=1)
+    assert printed.stderr == "Error: This token lacks the scope 'write'.\n"
     assert len(logged_in.asked) == 1
 
 
 def test_tags_and_folders_there_are_not_are_told(logged_in: Stub, run: Run, files: list[Path]) -> None:
     logged_in.will(taken(7), recording(7, tags=[{"name": "One"}]))
-    told = run("upload", files[0], "--tag", "one", "--tag", "two", "--folder", 5)
-    assert told.stderr == (
+    printed = run("upload", files[0], "--tag", "one", "--tag", "two", "--folder", 5)
+    assert printed.stderr == (
         "Recording 7 has no tag 'two': you have none of this name.\n"
         "Recording 7 is in no folder: you have none with this id.\n"
     )

@@ -32,13 +32,13 @@ def insights(**more: Any) -> dict[str, Any]:
 
 def test_insights(logged_in: Stub, run: Run) -> None:
     logged_in.will(insights())
-    told = run("insights", 7)
-    assert told.stdout == (
+    printed = run("insights", 7)
+    assert printed.stdout == (
         "Key points\n     1:05  The release moves\ufffd[31m to May.\n\n"
         "Action items\n     1:05  Ann: Send the draft (by Friday)\n           Book a room [unverified]\n\n"
         "Chapters\n     1:05  Budget\n\nTopics\n  none\n"
     )
-    assert told.stderr == ""
+    assert printed.stderr == ""
     assert logged_in.asked[0].path == "/api/v1/recordings/7/insights"
 
 

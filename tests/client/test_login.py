@@ -29,10 +29,10 @@ ALL = ("read", "write", "process", "webhooks")
 
 def test_login_with_a_token_that_is_asked_for(stub: Stub, run: Run) -> None:
     stub.will(ANN, tokens(token("abcdef", *ALL)))
-    told = run("login", typed=f"{stub.url}/\nabcdef123\n")
-    assert told.stdout.endswith(f"You are ann at {stub.url}.\n")
-    assert "abcdef123" not in told.output
-    assert told.stderr == ""
+    printed = run("login", typed=f"{stub.url}/\nabcdef123\n")
+    assert printed.stdout.endswith(f"You are ann at {stub.url}.\n")
+    assert "abcdef123" not in printed.output
+    assert printed.stderr == ""
     assert config.in_force({}) == config.Login(stub.url, "abcdef123")
 
 
@@ -50,8 +50,8 @@ def test_the_file_is_for_its_owner_only(stub: Stub, run: Run) -> None:
 
 def test_missing_scopes_are_told(stub: Stub, run: Run) -> None:
     stub.will(ANN, tokens(token("other", *ALL), token("abc", *ALL, revoked=True), token("abc", "read")))
-    told = run("login", stub.url, "--token-stdin", typed="abc123\n")
-    assert [line.split(":")[0] for line in told.stderr.splitlines()] == [
+    printed = run("login", stub.url, "--token-stdin", typed="abc123\n")
+    assert [line.split(":")[0] for line in printed.stderr.splitlines()] == [
         "This token lacks the scope write",
         "This token lacks the scope process",
         "This token lacks the scope webhooks",
@@ -60,15 +60,15 @@ def test_missing_scopes_are_told(stub: Stub, run: Run) -> None:
 
 def test_a_token_that_may_not_read_is_good_all_the_same(stub: Stub, run: Run) -> None:
     stub.will(error(403, "scope_missing", "This token lacks the scope 'read'."))
-    told = run("login", stub.url, "--token", "abc")
-    assert told.stdout == f"The token is good at {stub.url}.\n"
-    assert "lacks the scope read" in told.stderr
+    printed = run("login", stub.url, "--token", "abc")
+    assert printed.stdout == f"The token is good at {stub.url}.\n"
+    assert "lacks the scope read" in printed.stderr
 
 
 def test_a_wrong_token_is_not_kept(stub: Stub, run: Run) -> None:
     stub.will(error(401, "invalid_token", "This token is unknown."))
-    told = run("login", stub.url, "--token", "abc", exit_code=1)
-    assert told.stderr == "Error: This token is unknown. Log in again: speakr login\n"
+    printed = run("login", stub.url, "--token", "abc", exit_code=1)
+    assert printed.stderr == "Error: This token is unknown. Log in again: speakr login\n"
     assert not config.file().exists()
 
 
@@ -88,8 +88,8 @@ def test_login_with_a_password_makes_a_token_and_logout_revokes_it(stub: Stub, r
 def test_logout_without_the_server_still_forgets(stub: Stub, run: Run) -> None:
     config.keep(config.Login(stub.url, "abc", 9))
     stub.will(error(401, "invalid_token", "This token is unknown."))
-    told = run("logout")
-    assert "could not be revoked" in told.stderr
+    printed = run("logout")
+    assert "could not be revoked" in printed.stderr
     assert config.kept() is None
 
 
@@ -121,9 +121,9 @@ def test_misuse(arguments: tuple[str, ...], run: Run) -> None:
 
 
 def test_nobody_is_logged_in(run: Run) -> None:
-    told = run("list", exit_code=2)
-    assert told.stderr.startswith("Error: You are not logged in")
-    assert told.stderr.count("\n") == 1
+    printed = run("list", exit_code=2)
+    assert printed.stderr.startswith("Error: You are not logged in")
+    assert printed.stderr.count("\n") == 1
 
 
 def test_the_environment_goes_before_the_file() -> None:
@@ -149,12 +149,12 @@ def test_a_token_alone_is_for_this_machine() -> None:
 def test_a_broken_file_is_told(content: str, run: Run) -> None:
     config.file().parent.mkdir(parents=True)
     config.file().write_text(content)
-    told = run("list", exit_code=2)
-    assert "log in again" in told.stderr
+    printed = run("list", exit_code=2)
+    assert "log in again" in printed.stderr
 
 
 def test_a_folder_that_cannot_be_made(stub: Stub, run: Run, tmp_path: Path) -> None:
     (tmp_path / "config").write_text("in the way")
     stub.will(ANN, tokens())
-    told = run("login", stub.url, "--token", "abc", exit_code=2)
-    assert str(tmp_path / "config") in told.stderr
+    printed = run("login", stub.url, "--token", "abc", exit_code=2)
+    assert str(tmp_path / "config") in printed.stderr

@@ -14,22 +14,24 @@ import pytest
 from speakr.client import ApiError, Speakr
 from tests.client.conftest import SAMPLE, Run
 from tests.conftest import wav
-from tests.intake.door import ALICE, BOB, LIMIT_MB, MEGABYTE, Door
+from tests.intake.server import ALICE, BOB, LIMIT_MB, MEGABYTE, IntakeServer
 
 
 @pytest.fixture
-def alice(real_server: Door) -> Iterator[Speakr]:
+def alice(real_server: IntakeServer) -> Iterator[Speakr]:
     with Speakr(f"http://127.0.0.1:{real_server.port}", ALICE) as client:
         yield client
 
 
 @pytest.fixture
-def bob(real_server: Door) -> Iterator[Speakr]:
+def bob(real_server: IntakeServer) -> Iterator[Speakr]:
     with Speakr(f"http://127.0.0.1:{real_server.port}", BOB) as client:
         yield client
 
 
-def test_from_file_to_transcript(at_real_server: Door, alice: Speakr, run: Run, tmp_path: Path) -> None:
+def test_from_file_to_transcript(
+    at_real_server: IntakeServer, alice: Speakr, run: Run, tmp_path: Path
+) -> None:
     path = tmp_path / "séance «1».flac"
     path.write_bytes(SAMPLE.read_bytes())
     made = json.loads(run("upload", path, "--wait", "--title", "Reading", "--json").stdout)
@@ -49,9 +51,9 @@ def test_from_file_to_transcript(at_real_server: Door, alice: Speakr, run: Run, 
     assert "<mark>" not in found
     assert run("search", "dashwood -selfish").stdout == ""
     assert "Extractive summary" in run("summary", number).stdout
-    told = run("insights", number).stdout
-    assert told.startswith("Key points\n")
-    assert "selfish" in told
+    printed = run("insights", number).stdout
+    assert printed.startswith("Key points\n")
+    assert "selfish" in printed
     found_before = alice.insights(number)
     assert {source["segment_id"] for each in found_before["key_points"] for source in each["sources"]}
     assert alice.events(number) == []
@@ -72,7 +74,7 @@ def test_from_file_to_transcript(at_real_server: Door, alice: Speakr, run: Run, 
 
 
 def test_what_is_somebody_elses_does_not_exist(
-    at_real_server: Door, bob: Speakr, run: Run, tmp_path: Path
+    at_real_server: IntakeServer, bob: Speakr, run: Run, tmp_path: Path
 ) -> None:
     (tmp_path / "a.wav").write_bytes(wav(0.2))
     number = bob.upload(tmp_path / "a.wav")["id"]
@@ -85,7 +87,7 @@ def test_what_is_somebody_elses_does_not_exist(
     ("data", "code"), [(b"words, not sounds " * 99, "not_media"), (b"", "empty_file")], ids=["text", "empty"]
 )
 def test_a_refused_file(
-    data: bytes, code: str, at_real_server: Door, alice: Speakr, run: Run, tmp_path: Path
+    data: bytes, code: str, at_real_server: IntakeServer, alice: Speakr, run: Run, tmp_path: Path
 ) -> None:
     path = tmp_path / "a.wav"
     path.write_bytes(data)
@@ -97,7 +99,9 @@ def test_a_refused_file(
 
 
 @pytest.mark.parametrize("token", [ALICE, "wrong" * 9], ids=["too large", "not let in"])
-def test_an_early_no_is_heard_while_a_big_file_is_sent(token: str, real_server: Door, tmp_path: Path) -> None:
+def test_an_early_no_is_heard_while_a_big_file_is_sent(
+    token: str, real_server: IntakeServer, tmp_path: Path
+) -> None:
     path = tmp_path / "a.wav"
     with path.open("wb") as file:
         file.truncate(LIMIT_MB * 8 * MEGABYTE)
@@ -119,7 +123,7 @@ def test_the_same_key_again(alice: Speakr, tmp_path: Path) -> None:
     alice.delete(first["id"])
 
 
-def test_webhooks(at_real_server: Door, run: Run) -> None:
+def test_webhooks(at_real_server: IntakeServer, run: Run) -> None:
     made = json.loads(
         run(
             "webhooks", "create", "n8n", "http://127.0.0.1:9000/", "--event", "recording.created", "--allow-http", "--json"
@@ -136,22 +140,22 @@ def test_webhooks(at_real_server: Door, run: Run) -> None:
     assert "moon.rises" in refused.stderr
 
 
-def test_tags(at_real_server: Door, alice: Speakr, run: Run, tmp_path: Path) -> None:
+def test_tags(at_real_server: IntakeServer, alice: Speakr, run: Run, tmp_path: Path) -> None:
     assert at_real_server.request("POST", "/api/v1/tags", json={"name": "Estate"}).status_code == 201
     (tmp_path / "a.wav").write_bytes(wav(0.2))
-    told = run("upload", tmp_path / "a.wav", "--tag", "Estate", "--tag", "moon", "--json")
-    number = json.loads(told.stdout)["id"]
-    assert told.stderr == f"Recording {number} has no tag 'moon': you have none of this name.\n"
+    printed = run("upload", tmp_path / "a.wav", "--tag", "Estate", "--tag", "moon", "--json")
+    number = json.loads(printed.stdout)["id"]
+    assert printed.stderr == f"Recording {number} has no tag 'moon': you have none of this name.\n"
     assert run("list", "--tag", "Estate").stdout.split()[0] == str(number)
     assert run("list", "--tag", "moon").stdout == ""
     assert "tags      Estate\n" in run("show", number).stdout
     alice.delete(number)
 
 
-def test_who_one_is(at_real_server: Door, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    told = run("whoami")
-    assert told.stdout == f"You are alice at http://127.0.0.1:{at_real_server.port}.\n"
-    assert told.stderr == ""  # the token has all scopes that the commands need
+def test_who_one_is(at_real_server: IntakeServer, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    printed = run("whoami")
+    assert printed.stdout == f"You are alice at http://127.0.0.1:{at_real_server.port}.\n"
+    assert printed.stderr == ""  # the token has all scopes that the commands need
     made = at_real_server.request("POST", "/api/v1/tokens", json={"scopes": ["read", "webhooks"]}).json()
     monkeypatch.setenv("SPEAKR_TOKEN", made["token"])
     assert run("whoami").stderr.splitlines() == [
@@ -202,7 +206,7 @@ MOMENTS = (
     ],
 )
 def test_a_watch_killed_at_any_moment_loses_nothing_and_sends_nothing_twice(
-    moment: str, done: str, at_real_server: Door, bob: Speakr, tmp_path: Path
+    moment: str, done: str, at_real_server: IntakeServer, bob: Speakr, tmp_path: Path
 ) -> None:
     folder = tmp_path / "recordings"
     folder.mkdir()

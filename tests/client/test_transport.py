@@ -73,11 +73,11 @@ def test_a_refusal_is_told_as_it_came(stub: Stub, speakr: Speakr, pauses: list[f
     )
     with pytest.raises(ApiError) as failure:
         speakr.me()
-    told = failure.value
-    assert (told.status, told.code, told.message, told.errors, told.request_id) == (
+    printed = failure.value
+    assert (printed.status, printed.code, printed.message, printed.errors, printed.request_id) == (
         400, "invalid", "No.", {"q": ["is missing"]}, "r-9",
     )  # fmt: skip
-    assert str(told) == "No."
+    assert str(printed) == "No."
     assert pauses == []
 
 
@@ -139,7 +139,7 @@ def test_a_reset_in_the_middle_of_an_upload_and_again_under_the_same_key(
     )
     progress: list[tuple[int, int]] = []
     answer = speakr.upload(
-        recording, title="Ünï", tags=["one", "two"], progress=lambda *told: progress.append(told)
+        recording, title="Ünï", tags=["one", "two"], progress=lambda *printed: progress.append(printed)
     )
     assert answer["id"] == 7
     assert len({asked.headers["Idempotency-Key"] for asked in stub.asked}) == 1

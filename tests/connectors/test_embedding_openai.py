@@ -12,7 +12,7 @@ import pytest
 
 from speakr.connectors.embedding import make_embedding_connector
 from speakr.connectors.embedding.base import MAX_DIMENSIONS, EmbeddingConnector, pack
-from speakr.connectors.transcription import patience
+from speakr.connectors.transcription import waiting
 from speakr.domain.errors import (
     ConnectorBusy,
     ConnectorRejected,
@@ -139,7 +139,7 @@ def test_lengths_that_change_between_batches_are_not_believed(
 def test_an_answer_without_an_end_is_left(
     connector: EmbeddingConnector, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(patience, "MAX_ANSWER_BYTES", 3_000_000)
+    monkeypatch.setattr(waiting, "MAX_ANSWER_BYTES", 3_000_000)
     provider.answers(Reply(endless=True))
     with pytest.raises(ConnectorUnavailable):
         connector.embed(["a"])

@@ -88,16 +88,16 @@ def test_a_liar_is_found_out(
 ) -> None:
     lines, facts = long_talk(1.0, seed=3)
     rng = random.Random(5)  # noqa: S311 - which lies are told is no secret
-    told: list[tuple[str, dict[str, object]]] = []
+    statements: list[tuple[str, dict[str, object]]] = []
     for at in rng.sample(range(5, 590), 140):
-        kind = LIES[len(told) % len(LIES)] if len(told) % 2 == 0 else "true"
-        told.append((kind, true_claim(facts[at]) if kind == "true" else lie(kind, facts[at], lines)))
-    lies = {str(claim["text"]): kind for kind, claim in told if kind != "true"}
+        kind = LIES[len(statements) % len(LIES)] if len(statements) % 2 == 0 else "true"
+        statements.append((kind, true_claim(facts[at]) if kind == "true" else lie(kind, facts[at], lines)))
+    lies = {str(claim["text"]): kind for kind, claim in statements if kind != "true"}
     caught: dict[str, list[bool]] = {}
     believed: list[bool] = []
-    for first in range(0, len(told), 20):
+    for first in range(0, len(statements), 20):
         provider.answers(
-            chat_reply(answer_with(action_items=[claim for _, claim in told[first : first + 20]]))
+            chat_reply(answer_with(action_items=[claim for _, claim in statements[first : first + 20]]))
         )
         found = extract(make_connector(llm_context_tokens=128_000), lines)
         assert_sources_hold(found, lines)

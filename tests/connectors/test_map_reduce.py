@@ -74,8 +74,8 @@ def test_a_part_that_is_too_much_is_halved():
 
     engine = Engine(answer)
     assert markers(write_in_parts(lines, engine, 10_000)) == lines
-    heard = [markers(text) for text in engine.texts(Stage.PART) if len(markers(text)) <= 6]
-    assert [marker for part in heard for marker in part] == lines
+    spoken = [markers(text) for text in engine.texts(Stage.PART) if len(markers(text)) <= 6]
+    assert [marker for part in spoken for marker in part] == lines
 
 
 def test_notes_that_cannot_be_merged_are_given_as_they_are():

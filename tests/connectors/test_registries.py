@@ -166,10 +166,10 @@ def test_settings_that_lead_nowhere_are_refused_at_the_start(
 )
 def test_each_model_is_known_for_what_it_heeds(settings_with: MakeSettings, model: str, heeded: set[str]):
     capable = transcription.make_connector(settings_with(**KEY)).capabilities_with(model)
-    told = {
+    supported = {
         "prompt": capable.initial_prompt,
         "hotwords": capable.hotwords,
         "times": capable.timestamps,
         "speakers": capable.diarization,
     }
-    assert {name for name, is_so in told.items() if is_so} == heeded
+    assert {name for name, is_so in supported.items() if is_so} == heeded

@@ -76,12 +76,14 @@ def chunk(context: ChunkContext | None = None) -> AudioChunk:
     return AudioChunk(samples, START, (Span(START, START + 5),), context or ChunkContext())
 
 
-def hear(connector: AssemblyAIConnector, hints: Hints | None = None, context: ChunkContext | None = None):
+def recognize(
+    connector: AssemblyAIConnector, hints: Hints | None = None, context: ChunkContext | None = None
+):
     return connector.transcribe(chunk(context), hints or Hints(), lambda _: None)
 
 
 def test_upload_order_and_wait(connector: AssemblyAIConnector, remote: Provider):
-    hypothesis = hear(connector)
+    hypothesis = recognize(connector)
     first, second = hypothesis.segments
     assert (first.text, first.speaker, first.start, first.end) == (
         "Good morning.",
@@ -113,7 +115,7 @@ def test_each_wish_has_its_parameter(connector: AssemblyAIConnector, remote: Pro
         initial_prompt="A talk.",
         model="universal-3-pro",
     )
-    hear(connector, hints)
+    recognize(connector, hints)
     assert remote.fake.requests[1].json == {
         "audio_url": "https://cdn.example/1",
         "speech_models": ["universal-3-pro"],
@@ -123,13 +125,13 @@ def test_each_wish_has_its_parameter(connector: AssemblyAIConnector, remote: Pro
         "keyterms_prompt": ["Zaphod Beeblebrox", "Trillian", "Ford"],
         "prompt": "A talk.",
     }
-    hear(connector, Hints(initial_prompt="A talk."))
+    recognize(connector, Hints(initial_prompt="A talk."))
     assert "prompt" not in remote.fake.requests[-2].json
     assert not connector.capabilities_with(None).initial_prompt
     assert connector.capabilities_with("universal-3-pro").initial_prompt
 
 
-class DyingErrand(ChunkContext):
+class CancelledContext(ChunkContext):
     """Loses its worker at the n-th breath."""
 
     def __init__(self, breaths: int) -> None:
@@ -143,14 +145,14 @@ class DyingErrand(ChunkContext):
 
 def test_whoever_takes_over_asks_for_the_same_transcript(connector: AssemblyAIConnector, remote: Provider):
     remote.polls = [json_reply({"id": "t-1", "status": "processing"})]
-    context = DyingErrand(3)
+    context = CancelledContext(3)
     with pytest.raises(ClaimLost):
-        hear(connector, context=context)
+        recognize(connector, context=context)
     assert context.note == {"transcript": "t-1"}
     remote.polls = [json_reply(DONE)]
     heir = ChunkContext()
     heir.note = context.note
-    assert len(hear(connector, context=heir).segments) == 2
+    assert len(recognize(connector, context=heir).segments) == 2
     assert (remote.count("/upload"), remote.count("/transcript")) == (1, 1)
 
 
@@ -160,9 +162,9 @@ def test_an_upload_is_not_repeated_when_ordering_fails_for_a_moment(
     order, remote.order = remote.order, Reply(503)
     context = ChunkContext()
     with pytest.raises(ConnectorUnavailable):
-        hear(connector, context=context)
+        recognize(connector, context=context)
     remote.order = order
-    assert len(hear(connector, context=context).segments) == 2
+    assert len(recognize(connector, context=context).segments) == 2
     assert remote.count("/upload") == 1
 
 
@@ -172,7 +174,7 @@ def test_a_transcript_that_the_provider_has_forgotten_is_ordered_anew(
     context = ChunkContext()
     context.note = {"transcript": "gone"}
     remote.polls = [Reply(404), json_reply(DONE)]
-    assert len(hear(connector, context=context).segments) == 2
+    assert len(recognize(connector, context=context).segments) == 2
     assert remote.count("/upload") == 1
 
 
@@ -180,11 +182,11 @@ def test_a_poll_that_fails_keeps_the_order(connector: AssemblyAIConnector, remot
     remote.polls = [Reply(500)]
     context = ChunkContext()
     with pytest.raises(ConnectorUnavailable):
-        hear(connector, context=context)
+        recognize(connector, context=context)
     assert context.note == {"transcript": "t-1"}
     remote.polls = [Reply(429, headers={"Retry-After": "7"})]
     with pytest.raises(ConnectorBusy) as raised:
-        hear(connector, context=context)
+        recognize(connector, context=context)
     assert raised.value.retry_after_seconds == 7.0
 
 
@@ -192,7 +194,7 @@ def test_a_transcript_that_failed_there_is_given_up(connector: AssemblyAIConnect
     remote.polls = [json_reply({"id": "t-1", "status": "error", "error": "cannot read /srv/x: sk-secret"})]
     context = ChunkContext()
     with pytest.raises(ConnectorUnavailable) as raised:
-        hear(connector, context=context)
+        recognize(connector, context=context)
     assert "secret" not in raised.value.message
     assert context.note is None
 
@@ -200,7 +202,7 @@ def test_a_transcript_that_failed_there_is_given_up(connector: AssemblyAIConnect
 def test_silence_is_no_failure(connector: AssemblyAIConnector, remote: Provider):
     error = "language_detection cannot be performed on files with no spoken audio."
     remote.polls = [json_reply({"id": "t-1", "status": "error", "error": error})]
-    assert hear(connector).segments == ()
+    assert recognize(connector).segments == ()
 
 
 @pytest.mark.parametrize(
@@ -218,28 +220,28 @@ def test_nonsense_is_told_by_type(connector: AssemblyAIConnector, remote: Provid
         fresh = Provider(remote.fake)
         setattr(fresh, name, nonsense)
         with pytest.raises(ConnectorUnavailable):
-            hear(connector)
+            recognize(connector)
 
 
 @pytest.mark.parametrize("nonsense", [json_reply({}), json_reply([]), json_reply({"id": "t-1", "status": 5})])
 def test_nonsense_instead_of_news(connector: AssemblyAIConnector, remote: Provider, nonsense: Reply):
     remote.polls = [nonsense]
     with pytest.raises(ConnectorUnavailable):
-        hear(connector)
+        recognize(connector)
 
 
 def test_a_completed_transcript_without_any_text_is_nothing_said(
     connector: AssemblyAIConnector, remote: Provider
 ):
     remote.polls = [json_reply({"id": "t-1", "status": "completed", "text": None, "words": "x"})]
-    assert hear(connector).segments == ()
+    assert recognize(connector).segments == ()
 
 
 def test_a_bad_key_is_final_and_the_note_is_clean(connector: AssemblyAIConnector, remote: Provider):
     remote.upload = Reply(401)
     context = ChunkContext()
     with pytest.raises(ConnectorRejected, match="key"):
-        hear(connector, context=context)
+        recognize(connector, context=context)
     assert context.note is None
 
 
@@ -249,7 +251,7 @@ def test_always_processing_ends_some_day(
     monkeypatch.setattr(assemblyai, "MAX_QUEUE_SECONDS", 0.05)
     remote.polls = [json_reply({"id": "t-1", "status": "processing"})]
     with pytest.raises(ConnectorUnavailable, match="in time"):
-        hear(connector)
+        recognize(connector)
 
 
 def test_the_settings_lead_to_the_public_address(settings_with: Callable[..., object]):

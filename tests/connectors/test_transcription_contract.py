@@ -145,26 +145,26 @@ def test_it_is_deterministic_whatever_it_heard_before(connector: TranscriptionCo
 
 
 def test_it_tells_each_segment_in_order(connector: TranscriptionConnector, chunk: AudioChunk):
-    told: list[Segment] = []
-    hypothesis = connector.transcribe(chunk, Hints(), told.append)
-    assert told == list(hypothesis.segments)
+    streamed: list[Segment] = []
+    hypothesis = connector.transcribe(chunk, Hints(), streamed.append)
+    assert streamed == list(hypothesis.segments)
 
 
 @pytest.mark.parametrize("error", [JobCancelled("The user asked to stop."), ZeroDivisionError("a bug")])
 def test_what_the_listener_raises_comes_through(
     connector: TranscriptionConnector, chunk: AudioChunk, error: Exception
 ):
-    told: list[Segment] = []
+    streamed: list[Segment] = []
 
     def stop(segment: Segment) -> None:
-        told.append(segment)
+        streamed.append(segment)
         raise error
 
     with pytest.raises(type(error)) as raised:
         connector.transcribe(chunk, Hints(), stop)
 
     assert raised.value is error
-    assert len(told) == 1
+    assert len(streamed) == 1
     assert connector.transcribe(chunk, Hints(), lambda _: None).segments
 
 
@@ -188,7 +188,7 @@ def test_hints_it_cannot_honour_are_no_error(connector: TranscriptionConnector, 
     assert connector.transcribe(chunk, hints, lambda _: None).segments
 
 
-WISHES = {
+OPTIONS = {
     "initial_prompt": Hints(initial_prompt="Zaphod met Trillian."),
     "hotwords": Hints(hotwords="Zaphod, Trillian"),
     "min_speakers": Hints(min_speakers=31),
@@ -204,12 +204,12 @@ TRACES = {
 }
 
 
-@pytest.mark.parametrize("wish", sorted(WISHES))
+@pytest.mark.parametrize("option", sorted(OPTIONS))
 def test_what_it_claims_to_heed_it_passes_on_and_the_rest_it_names(
     connector: TranscriptionConnector,
     provider: FakeProvider,
     make_chunk: MakeChunk,
-    wish: str,
+    option: str,
     monkeypatch: pytest.MonkeyPatch,
 ):
     """One probe for all: what is asked for reaches the engine, or it is told that it does not."""
@@ -223,7 +223,7 @@ def test_what_it_claims_to_heed_it_passes_on_and_the_rest_it_names(
             "transcribe",
             lambda samples, **given: passed_on.append(str(given)) or real(samples, **given),
         )
-    connector.transcribe(chunk, WISHES[wish], lambda _: None)
+    connector.transcribe(chunk, OPTIONS[option], lambda _: None)
     if isinstance(connector, EmbeddedConnector):
         passed_on.append(str(connector._boosted))
     for request in provider.requests:
@@ -232,18 +232,18 @@ def test_what_it_claims_to_heed_it_passes_on_and_the_rest_it_names(
             fields = unquote_plus(fields) + str({k: v for k, v in request.form.items() if len(v[0]) < 1000})
         passed_on.append(fields or (request.body.decode() if request.body.startswith(b"{") else ""))
     reached = any(
-        re.search(rf"(?<![\w]){re.escape(TRACES[wish])}(?![\w])", sent, re.IGNORECASE) for sent in passed_on
+        re.search(rf"(?<![\w]){re.escape(TRACES[option])}(?![\w])", sent, re.IGNORECASE) for sent in passed_on
     )
-    assert reached == (wish not in ignored_options(connector, WISHES[wish]))
+    assert reached == (option not in ignored_options(connector, OPTIONS[option]))
 
 
 def test_a_capability_is_what_it_says(connector: TranscriptionConnector, chunk: AudioChunk):
     capable = connector.capabilities
-    heard = connector.transcribe(chunk, Hints(), lambda _: None)
-    assert capable.timestamps == (not heard.times_estimated)
-    speakers = {segment.speaker for segment in heard.segments}
+    other = connector.transcribe(chunk, Hints(), lambda _: None)
+    assert capable.timestamps == (not other.times_estimated)
+    speakers = {segment.speaker for segment in other.segments}
     assert capable.diarization or len(speakers) == 1
-    assert capable.languages is None or heard.language in capable.languages
+    assert capable.languages is None or other.language in capable.languages
 
 
 def test_registered_names_resolve_to_connectors_of_that_name(settings_with: Callable[..., Settings]):

@@ -20,7 +20,7 @@ from tests.connectors.conftest import MakeChunk, read_clip
 CLIPS = ("librivox_0880", "cards_001", "cards_003", "cards_005", "goforward", "flite_slt_01")
 
 
-def hear(connector: EmbeddedConnector, chunk: AudioChunk) -> tuple[Segment, ...]:
+def recognize(connector: EmbeddedConnector, chunk: AudioChunk) -> tuple[Segment, ...]:
     return tuple(connector.transcribe(chunk, Hints(), lambda _: None).segments)
 
 
@@ -28,7 +28,7 @@ def test_word_errors_stay_below_a_generous_bound(
     embedded: EmbeddedConnector, make_chunk: MakeChunk, references: dict[str, str]
 ):
     errors = WordErrors()
-    segments = hear(embedded, make_chunk(*CLIPS))
+    segments = recognize(embedded, make_chunk(*CLIPS))
     assert len(segments) == len(CLIPS)
     for name, segment in zip(CLIPS, segments, strict=True):
         errors += word_errors(references[name], " ".join(word.text for word in segment.words))
@@ -37,15 +37,15 @@ def test_word_errors_stay_below_a_generous_bound(
 
 def test_the_order_of_utterances_does_not_matter(embedded: EmbeddedConnector, make_chunk: MakeChunk):
     chunks = [make_chunk(name) for name in ("cards_001", "goforward", "cards_003")]
-    forwards = [hear(embedded, chunk) for chunk in chunks]
-    backwards = [hear(embedded, chunk) for chunk in reversed(chunks)]
+    forwards = [recognize(embedded, chunk) for chunk in chunks]
+    backwards = [recognize(embedded, chunk) for chunk in reversed(chunks)]
     assert forwards == backwards[::-1]
     fresh = EmbeddedConnector()
-    assert hear(fresh, chunks[1]) == forwards[1]
+    assert recognize(fresh, chunks[1]) == forwards[1]
 
 
 def test_probabilities_tell_sure_words_from_guesses(embedded: EmbeddedConnector, make_chunk: MakeChunk):
-    words = [word for segment in hear(embedded, make_chunk("cards_005")) for word in segment.words]
+    words = [word for segment in recognize(embedded, make_chunk("cards_005")) for word in segment.words]
     probabilities = [word.probability for word in words if word.probability is not None]
     assert len(probabilities) == len(words)
     assert min(probabilities) < 0.3
@@ -54,7 +54,7 @@ def test_probabilities_tell_sure_words_from_guesses(embedded: EmbeddedConnector,
 
 
 def test_words_are_bare_and_the_text_is_written(embedded: EmbeddedConnector, make_chunk: MakeChunk):
-    (segment,) = hear(embedded, make_chunk("librivox_0870"))
+    (segment,) = recognize(embedded, make_chunk("librivox_0870"))
     for word in segment.words:
         assert re.fullmatch(r"[a-z.'-]+", word.text)
     assert segment.text[0].isupper()
@@ -63,8 +63,8 @@ def test_words_are_bare_and_the_text_is_written(embedded: EmbeddedConnector, mak
 
 
 def test_times_are_the_recordings(embedded: EmbeddedConnector, make_chunk: MakeChunk):
-    here = hear(embedded, make_chunk("goforward"))
-    there = hear(embedded, make_chunk("goforward", start=3600.0))
+    here = recognize(embedded, make_chunk("goforward"))
+    there = recognize(embedded, make_chunk("goforward", start=3600.0))
     assert [word.text for word in here[0].words] == [word.text for word in there[0].words]
     for early, late in zip(here[0].words, there[0].words, strict=True):
         assert late.start - early.start == pytest.approx(3600.0, abs=0.002)
@@ -76,14 +76,14 @@ def test_times_are_the_recordings(embedded: EmbeddedConnector, make_chunk: MakeC
 def test_a_span_over_the_edges_is_heard_as_far_as_there_is_sound(embedded: EmbeddedConnector):
     samples = read_clip("goforward")
     chunk = AudioChunk(samples, 50.0, (Span(49.0, 70.0),))
-    (segment,) = hear(embedded, chunk)
+    (segment,) = recognize(embedded, chunk)
     assert segment.start >= 50.0
     assert segment.end <= 50.0 + len(samples) / SAMPLE_RATE
 
 
 def test_two_spans_of_one_chunk_read_like_two_chunks(embedded: EmbeddedConnector, make_chunk: MakeChunk):
-    together = hear(embedded, make_chunk("cards_001", "cards_003"))
-    alone = [hear(embedded, make_chunk(name))[0] for name in ("cards_001", "cards_003")]
+    together = recognize(embedded, make_chunk("cards_001", "cards_003"))
+    alone = [recognize(embedded, make_chunk(name))[0] for name in ("cards_001", "cards_003")]
     assert [segment.text for segment in together] == [segment.text for segment in alone]
     assert [segment.confidence for segment in together] == pytest.approx(
         [segment.confidence for segment in alone], abs=1e-3
@@ -95,14 +95,14 @@ def test_a_cut_inside_a_word_costs_none(embedded: EmbeddedConnector, cut: float)
     (speech,) = find_speech(read_clip("flite_slt_01"))
     samples = read_clip("flite_slt_01")[int(speech.start * SAMPLE_RATE) : int(speech.end * SAMPLE_RATE)]
     whole = AudioChunk(samples, 0.0, (Span(0.0, speech.duration),))
-    told: list[Segment] = []
+    streamed: list[Segment] = []
     halves = replace(whole, spans=(Span(0.0, cut), Span(cut, speech.duration)))
-    heard = embedded.transcribe(halves, Hints(), told.append).segments
-    assert told == list(heard)
-    assert len(heard) == 2
+    recognized = embedded.transcribe(halves, Hints(), streamed.append).segments
+    assert streamed == list(recognized)
+    assert len(recognized) == 2
     around = [
         [word.text for each in segments for word in each.words if abs(word.start - cut) < 1.2]
-        for segments in (heard, hear(embedded, whole))
+        for segments in (recognized, recognize(embedded, whole))
     ]
     assert around[0] == around[1]
 
@@ -110,7 +110,7 @@ def test_a_cut_inside_a_word_costs_none(embedded: EmbeddedConnector, cut: float)
 @pytest.mark.parametrize("level", [0, 7])
 def test_a_dead_line_is_not_heard_as_a_word(embedded: EmbeddedConnector, level: int):
     chunk = AudioChunk(np.full(SAMPLE_RATE, level, dtype=np.int16), 0.0, (Span(0.0, 1.0),))
-    assert hear(embedded, chunk) == ()
+    assert recognize(embedded, chunk) == ()
 
 
 @pytest.mark.parametrize("sample_count", [1, 100, 400, 800])
@@ -120,8 +120,8 @@ def test_a_snippet_too_short_for_a_word_gives_none_and_does_no_harm(
     samples = read_clip("goforward")[8000 : 8000 + sample_count].copy()
     samples[0] += 1  # one sample alone is no silence, nor are two equal ones
     chunk = AudioChunk(samples, 0.0, (Span(0.0, sample_count / SAMPLE_RATE),))
-    assert hear(embedded, chunk) == ()
-    assert len(hear(embedded, make_chunk("goforward"))) == 1
+    assert recognize(embedded, chunk) == ()
+    assert len(recognize(embedded, make_chunk("goforward"))) == 1
 
 
 class BrokenDecoder:
@@ -134,12 +134,12 @@ def test_a_decoder_that_fails_is_replaced(make_chunk: MakeChunk):
     connector._decoder = BrokenDecoder()
     chunk = make_chunk("goforward")
     with pytest.raises(ConnectorUnavailable) as raised:
-        hear(connector, chunk)
+        recognize(connector, chunk)
     assert "/usr" not in raised.value.message
-    assert len(hear(connector, chunk)) == 1
+    assert len(recognize(connector, chunk)) == 1
 
 
 def test_a_missing_package_is_told_plainly(monkeypatch: pytest.MonkeyPatch, make_chunk: MakeChunk):
     monkeypatch.setitem(sys.modules, "pocketsphinx", None)
     with pytest.raises(ConnectorRejected, match="not installed completely"):
-        hear(EmbeddedConnector(), make_chunk("goforward"))
+        recognize(EmbeddedConnector(), make_chunk("goforward"))

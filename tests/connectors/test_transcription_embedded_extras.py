@@ -22,20 +22,22 @@ def test_a_name_is_heard_once_it_is_told_and_spelled_as_it_was():
     entry = next(entry for entry in entries(OWN) if "tolmers" in entry.get("names", ()))
     samples = samples_of(OWN, entry)
     chunk = AudioChunk(samples, 0.0, (Span(0.0, samples.size / SAMPLE_RATE),))
-    (told,) = connector.transcribe(chunk, Hints(hotwords="TolMers, DashWood"), lambda _: None).segments
-    assert "TolMers" in told.text
-    assert "tolmers" in [word.text for word in told.words]
+    (with_hotwords,) = connector.transcribe(
+        chunk, Hints(hotwords="TolMers, DashWood"), lambda _: None
+    ).segments
+    assert "TolMers" in with_hotwords.text
+    assert "tolmers" in [word.text for word in with_hotwords.words]
     (untold,) = connector.transcribe(chunk, Hints(), lambda _: None).segments
     assert "tolmers" not in untold.text.lower()
 
 
 def test_words_it_knows_by_itself_change_nothing(make_chunk: MakeChunk):
     chunk = make_chunk("librivox_0880")
-    told, untold = (
+    with_hotwords, untold = (
         EmbeddedConnector().transcribe(chunk, Hints(hotwords=hotwords), lambda _: None).segments
         for hotwords in ("meeting, budget, man, Mr, not, young, the, a, disposed", None)
     )
-    assert told == untold
+    assert with_hotwords == untold
 
 
 def test_words_are_read_out_of_any_list():
@@ -87,11 +89,11 @@ def test_spelling_wins_over_rules():
 
 
 @pytest.mark.parametrize(
-    ("heard", "written"),
+    ("recognized", "written"),
     [("shit", "s**t"), ("fucking", "f*****g"), ("shift", "shift"), ("scunthorpe", "scunthorpe")],
 )
-def test_swear_words_are_masked_and_their_neighbours_are_not(heard: str, written: str):
-    assert mask(Word(heard, 1.0, 2.0, 0.4)) == Word(written, 1.0, 2.0, 0.4)
+def test_swear_words_are_masked_and_their_neighbours_are_not(recognized: str, written: str):
+    assert mask(Word(recognized, 1.0, 2.0, 0.4)) == Word(written, 1.0, 2.0, 0.4)
 
 
 # -- noise

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from speakr.connectors.transcription import make_connector, patience
+from speakr.connectors.transcription import make_connector, waiting
 from speakr.connectors.transcription.base import SAMPLE_RATE, AudioChunk, ChunkContext, TranscriptionConnector
 from speakr.domain.errors import (
     ConnectorBusy,
@@ -47,7 +47,7 @@ def connector(
     )
 
 
-def hear(connector: TranscriptionConnector, context: ChunkContext | None = None):
+def recognize(connector: TranscriptionConnector, context: ChunkContext | None = None):
     samples = np.random.default_rng(7).integers(-900, 900, SAMPLE_RATE).astype(np.int16)
     chunk = AudioChunk(samples, 0.0, (Span(0.0, 1.0),), context or ChunkContext())
     return connector.transcribe(chunk, Hints(), lambda _: None)
@@ -84,7 +84,7 @@ def test_every_failure_has_its_type(
 ):
     provider.answers(reply)
     with pytest.raises(JobError) as raised:
-        hear(connector)
+        recognize(connector)
     assert type(raised.value) is error
     assert "secret" not in raised.value.message
     assert len(provider.requests) <= 1  # asking again is the job's decision
@@ -93,10 +93,10 @@ def test_every_failure_has_its_type(
 def test_an_endless_answer_is_left(
     connector: TranscriptionConnector, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(patience, "MAX_ANSWER_BYTES", 3_000_000)
+    monkeypatch.setattr(timeout, "MAX_ANSWER_BYTES", 3_000_000)
     provider.answers(Reply(endless=True))
     with pytest.raises(ConnectorUnavailable):
-        hear(connector)
+        recognize(connector)
 
 
 def test_a_redirect_is_not_followed_with_our_key(connector: TranscriptionConnector, provider: FakeProvider):
@@ -106,13 +106,13 @@ def test_a_redirect_is_not_followed_with_our_key(connector: TranscriptionConnect
         else Reply(307, headers={"Location": "http://localhost:1/elsewhere"})
     )
     with pytest.raises(JobError):
-        hear(connector)
+        recognize(connector)
 
 
 def test_cancelling_does_not_wait_for_an_answer(
     connector: TranscriptionConnector, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(patience, "BREATH_SECONDS", 0.01)
+    monkeypatch.setattr(waiting, "HEARTBEAT_SECONDS", 0.01)
 
     class Cancelled(ChunkContext):
         def heartbeat(self) -> None:
@@ -121,11 +121,11 @@ def test_cancelling_does_not_wait_for_an_answer(
 
     provider.answers(Reply(hang=True))
     with pytest.raises(JobCancelled):
-        hear(connector, Cancelled())
+        recognize(connector, Cancelled())
 
 
 def test_waiting_leaves_no_thread_behind_when_all_is_well():
-    assert patience.wait_for("The engine", lambda: 7, 5.0, lambda: None) == 7
+    assert timeout.wait_for("The engine", lambda: 7, 5.0, lambda: None) == 7
     assert not [thread for thread in threading.enumerate() if thread.name == "asking-an-engine"]
 
 
@@ -134,5 +134,5 @@ def test_an_account_that_is_used_up_is_no_busy_engine(
 ):
     provider.answers(json_reply({"error": {"code": "insufficient_quota", "message": "pay"}}, 429))
     with pytest.raises(ConnectorUnavailable) as raised:
-        hear(make_connector(settings_with(transcription_base_url=provider.url)))
+        recognize(make_connector(settings_with(transcription_base_url=provider.url)))
     assert type(raised.value) is ConnectorUnavailable

@@ -40,13 +40,13 @@ def chunk() -> AudioChunk:
     return AudioChunk(samples, START, (Span(START + 1, START + 4), Span(START + 6, START + 9)))
 
 
-def hear(connector: TranscriptionConnector, hints: Hints | None = None) -> Hypothesis:
+def recognize(connector: TranscriptionConnector, hints: Hints | None = None) -> Hypothesis:
     return connector.transcribe(chunk(), hints or Hints(), lambda _: None)
 
 
 def answered(connector: TranscriptionConnector, provider: FakeProvider, answer: object) -> Hypothesis:
     provider.answers(json_reply(answer))
-    return hear(connector)
+    return recognize(connector)
 
 
 # -- what is sent
@@ -54,7 +54,9 @@ def answered(connector: TranscriptionConnector, provider: FakeProvider, answer: 
 
 def test_the_chunk_is_sent_as_wav_with_all_hints(connector: TranscriptionConnector, provider: FakeProvider):
     provider.answers(json_reply({"text": ""}))
-    hear(connector, Hints(language="de-AT", hotwords="Zaphod", initial_prompt="A talk.", model="large-v3"))
+    recognize(
+        connector, Hints(language="de-AT", hotwords="Zaphod", initial_prompt="A talk.", model="large-v3")
+    )
 
     (request,) = provider.requests
     assert request.path == "/v1/audio/transcriptions"
@@ -73,8 +75,8 @@ def test_the_chunk_is_sent_as_wav_with_all_hints(connector: TranscriptionConnect
 
 def test_each_family_is_asked_in_its_own_way(connector: TranscriptionConnector, provider: FakeProvider):
     provider.answers(json_reply({"text": "Hi.", "segments": []}))
-    hear(connector, Hints(model="gpt-4o-mini-transcribe", hotwords="Zaphod"))
-    hear(connector, Hints(model="gpt-4o-transcribe-diarize", hotwords="Zaphod"))
+    recognize(connector, Hints(model="gpt-4o-mini-transcribe", hotwords="Zaphod"))
+    recognize(connector, Hints(model="gpt-4o-transcribe-diarize", hotwords="Zaphod"))
 
     json_form, diarized_form = (request.form for request in provider.requests)
     assert json_form["response_format"] == [b"json"]
@@ -90,12 +92,12 @@ def test_hotwords_have_a_field_of_their_own_where_there_is_one(
     connector: TranscriptionConnector, provider: FakeProvider
 ):
     provider.answers(json_reply({"text": "Hi."}))
-    hear(connector, Hints(model="gpt-transcribe", hotwords="Zaphod, Trillian", initial_prompt="A talk."))
-    hear(connector, Hints(model="gpt-transcribe"))
-    told, untold = (request.form for request in provider.requests)
-    assert told["keywords[]"] == [b"Zaphod", b"Trillian"]
-    assert told["prompt"] == [b"A talk."]
-    assert told["response_format"] == [b"json"]
+    recognize(connector, Hints(model="gpt-transcribe", hotwords="Zaphod, Trillian", initial_prompt="A talk."))
+    recognize(connector, Hints(model="gpt-transcribe"))
+    with_hints, untold = (request.form for request in provider.requests)
+    assert with_hints["keywords[]"] == [b"Zaphod", b"Trillian"]
+    assert with_hints["prompt"] == [b"A talk."]
+    assert with_hints["response_format"] == [b"json"]
     assert not {"keywords[]", "prompt"} & set(untold)
 
 
@@ -105,7 +107,7 @@ def test_a_server_without_a_key_gets_no_key_of_ours(
     monkeypatch.setenv("OPENAI_API_KEY", "sk-of-another-program")
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
     provider.answers(json_reply({"text": "Hi."}))
-    hear(make_connector(settings_with(transcription_base_url=provider.url)))
+    recognize(make_connector(settings_with(transcription_base_url=provider.url)))
     assert "sk-" not in provider.requests[0].headers["authorization"]
 
 
@@ -205,7 +207,7 @@ def test_bare_text_is_spread_over_the_speech(
     connector: TranscriptionConnector, provider: FakeProvider, model: str
 ):
     provider.answers(json_reply({"text": " Good morning. How are you today? "}))
-    hypothesis = hear(connector, Hints(model=model, language="en"))
+    hypothesis = recognize(connector, Hints(model=model, language="en"))
     assert hypothesis.times_estimated
     assert hypothesis.language == "en"
     assert [segment.text for segment in hypothesis.segments] == ["Good morning.", "How are you today?"]
@@ -230,7 +232,7 @@ def test_speakers_are_labelled_in_the_order_they_speak(
         ],
     }
     provider.answers(json_reply(answer))
-    hypothesis = hear(connector, Hints(model="gpt-4o-transcribe-diarize"))
+    hypothesis = recognize(connector, Hints(model="gpt-4o-transcribe-diarize"))
     assert [(segment.text, segment.speaker) for segment in hypothesis.segments] == [
         ("Hi.", "SPEAKER_00"),
         ("Hello.", "SPEAKER_01"),
@@ -257,7 +259,7 @@ def test_times_that_are_no_numbers_are_not_believed(
 ):
     body = b'{"text": "Good morning.", "segments": [{"start": NaN, "end": "2", "text": "Good morning."}]}'
     provider.answers(Reply(200, body, {"Content-Type": "application/json"}))
-    hypothesis = hear(connector)
+    hypothesis = recognize(connector)
     assert hypothesis.times_estimated
     assert [segment.text for segment in hypothesis.segments] == ["Good morning."]
 
@@ -275,7 +277,7 @@ def test_the_languages_of_newer_models_are_read(connector: TranscriptionConnecto
 def test_refusals_are_final(connector: TranscriptionConnector, provider: FakeProvider, status: int):
     provider.answers(error_reply(status))
     with pytest.raises(ConnectorRejected) as raised:
-        hear(connector)
+        recognize(connector)
     assert str(status) in raised.value.message
     assert "sk-" not in raised.value.message
     assert "/srv" not in raised.value.message
@@ -288,7 +290,7 @@ def test_passing_troubles_may_be_tried_again_by_the_job(
 ):
     provider.answers(error_reply(status))
     with pytest.raises(ConnectorUnavailable) as raised:
-        hear(connector)
+        recognize(connector)
     assert raised.value.retry_after_seconds is None
     assert "sk-" not in raised.value.message
     assert len(provider.requests) == 1
@@ -306,7 +308,7 @@ def test_retry_after_is_passed_on(connector: TranscriptionConnector, provider: F
     ):
         provider.answers(error_reply(429, {"Retry-After": header}))
         with pytest.raises(ConnectorUnavailable) as raised:
-            hear(connector)
+            recognize(connector)
         assert raised.value.retry_after_seconds == expected, header
 
 
@@ -330,7 +332,7 @@ def test_broken_answers_may_be_tried_again(
 ):
     provider.answers(reply)
     with pytest.raises(ConnectorUnavailable) as raised:
-        hear(connector)
+        recognize(connector)
     assert "sk-" not in raised.value.message
 
 
@@ -340,13 +342,13 @@ def test_a_provider_that_hangs_is_left(provider: FakeProvider, settings_with: Ma
         settings_with(transcription_base_url=provider.url, transcription_timeout_seconds=0.2)
     )
     with pytest.raises(ConnectorUnavailable, match="in time"):
-        hear(connector)
+        recognize(connector)
 
 
 def test_a_provider_that_is_not_there(settings_with: MakeSettings, unused_port: int):
     connector = make_connector(settings_with(transcription_base_url=f"http://127.0.0.1:{unused_port}/v1"))
     with pytest.raises(ConnectorUnavailable, match="reached"):
-        hear(connector)
+        recognize(connector)
 
 
 @pytest.mark.parametrize(
@@ -363,7 +365,7 @@ def test_unusable_configuration_is_refused_with_a_sentence(
     settings_with: MakeSettings, fields: dict[str, str]
 ):
     with pytest.raises(ConnectorRejected) as raised:
-        hear(make_connector(settings_with(**fields)))
+        recognize(make_connector(settings_with(**fields)))
     assert raised.value.message.endswith(".")
     assert not any(value in raised.value.message for value in fields.values())
 
@@ -373,8 +375,8 @@ def test_the_connector_goes_on_after_trouble(connector: TranscriptionConnector, 
     provider.answer = lambda _: replies.pop(0)
     for _ in range(2):
         with pytest.raises(ConnectorUnavailable):
-            hear(connector)
-    assert hear(connector).segments[0].text == "Here again."
+            recognize(connector)
+    assert recognize(connector).segments[0].text == "Here again."
 
 
 def test_the_key_is_not_in_what_is_printed(connector: TranscriptionConnector):

@@ -32,15 +32,15 @@ def noise(seconds: float = 4.0, context: ChunkContext | None = None) -> AudioChu
     return AudioChunk(samples, START, (Span(START, START + seconds),), context or ChunkContext())
 
 
-def hear(connector: WhisperConnector, hints: Hints | None = None, context: ChunkContext | None = None):
-    told: list[Segment] = []
-    hypothesis = connector.transcribe(noise(context=context), hints or Hints(), told.append)
-    assert told == list(hypothesis.segments)
+def recognize(connector: WhisperConnector, hints: Hints | None = None, context: ChunkContext | None = None):
+    streamed: list[Segment] = []
+    hypothesis = connector.transcribe(noise(context=context), hints or Hints(), streamed.append)
+    assert streamed == list(hypothesis.segments)
     return hypothesis
 
 
 def test_the_real_decoder_hears_words_with_times(whisper_models: Path):
-    hypothesis = hear(WhisperConnector(whisper_models, models=["parrot"], beam_size=TINY_BEAM))
+    hypothesis = recognize(WhisperConnector(whisper_models, models=["parrot"], beam_size=TINY_BEAM))
     (segment,) = hypothesis.segments
     assert segment.text == SENTENCE
     assert [word.text for word in segment.words] == SENTENCE.split()
@@ -52,7 +52,7 @@ def test_the_real_decoder_hears_words_with_times(whisper_models: Path):
 
 def test_hints_reach_the_decoder(whisper_models: Path, monkeypatch: pytest.MonkeyPatch):
     connector = WhisperConnector(whisper_models, models=["parrot"], beam_size=TINY_BEAM)
-    hear(connector)
+    recognize(connector)
     model = connector._loaded[1]
     asked: dict[str, object] = {}
     transcribe = model.transcribe
@@ -62,17 +62,19 @@ def test_hints_reach_the_decoder(whisper_models: Path, monkeypatch: pytest.Monke
         return transcribe(samples, **options)
 
     monkeypatch.setattr(model, "transcribe", listen)
-    hypothesis = hear(connector, Hints(language="de-AT", hotwords="Zaphod", initial_prompt="A talk."))
+    hypothesis = recognize(connector, Hints(language="de-AT", hotwords="Zaphod", initial_prompt="A talk."))
     assert (asked["language"], asked["hotwords"], asked["initial_prompt"]) == ("de", "Zaphod", "A talk.")
     assert hypothesis.language == "de"
-    assert hear(connector, Hints(language="klingon")).language == "en"  # nobody's language: it is detected
+    assert (
+        recognize(connector, Hints(language="klingon")).language == "en"
+    )  # nobody's language: it is detected
 
 
 def test_a_model_may_be_chosen_per_request_and_one_is_in_memory(whisper_models: Path):
     connector = WhisperConnector(whisper_models, models=["parrot", "second"], beam_size=TINY_BEAM)
     (whisper_models / "second").symlink_to(whisper_models / "parrot")
-    hear(connector)
-    hear(connector, Hints(model="second"))
+    recognize(connector)
+    recognize(connector, Hints(model="second"))
     assert connector._loaded[0] == "second"
     (whisper_models / "second").unlink()
 
@@ -83,7 +85,9 @@ def test_cancelling_is_heeded_between_segments(whisper_models: Path):
             raise JobCancelled("The user asked to stop.")
 
     with pytest.raises(JobCancelled):
-        hear(WhisperConnector(whisper_models, models=["parrot"], beam_size=TINY_BEAM), context=Cancelled())
+        recognize(
+            WhisperConnector(whisper_models, models=["parrot"], beam_size=TINY_BEAM), context=Cancelled()
+        )
 
 
 @pytest.mark.parametrize("lost", ["model.bin", "config.json", "tokenizer.json", "vocabulary.json"])
@@ -94,9 +98,9 @@ def test_a_folder_that_is_not_whole_is_told_at_once(whisper_models: Path, tmp_pa
         if file.name != lost:
             (broken / file.name).symlink_to(file)
     with pytest.raises(ConnectorRejected, match=lost.partition(".")[0]):
-        hear(WhisperConnector(tmp_path, models=["broken"]))
+        recognize(WhisperConnector(tmp_path, models=["broken"]))
     with pytest.raises(ConnectorRejected, match="lacks"):  # and nobody asks the hub for a path
-        hear(WhisperConnector(tmp_path, models=[str(broken)], hub=Hub("http://127.0.0.1:9", 5.0)))
+        recognize(WhisperConnector(tmp_path, models=[str(broken)], hub=Hub("http://127.0.0.1:9", 5.0)))
 
 
 def test_half_a_model_is_told(whisper_models: Path, tmp_path: Path):
@@ -106,20 +110,20 @@ def test_half_a_model_is_told(whisper_models: Path, tmp_path: Path):
         content = file.read_bytes()
         (half / file.name).write_bytes(content[: len(content) // 2] if file.name == "model.bin" else content)
     with pytest.raises(ConnectorRejected, match="cannot be loaded") as raised:
-        hear(WhisperConnector(tmp_path, models=["half"]))
+        recognize(WhisperConnector(tmp_path, models=["half"]))
     assert str(tmp_path) not in raised.value.message
 
 
 def test_the_extra_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setitem(sys.modules, "faster_whisper", None)
     with pytest.raises(ConnectorRejected, match=r"pip install -e '\.\[whisper\]'"):
-        hear(WhisperConnector(tmp_path))
+        recognize(WhisperConnector(tmp_path))
 
 
 @pytest.mark.parametrize("name", ["../parrot", "a/b", "", ".."])
 def test_a_name_leads_nowhere_else(tmp_path: Path, name: str):
     with pytest.raises(ConnectorRejected):
-        hear(WhisperConnector(tmp_path, models=[name or "."], hub=Hub("http://127.0.0.1:9", 5.0)))
+        recognize(WhisperConnector(tmp_path, models=[name or "."], hub=Hub("http://127.0.0.1:9", 5.0)))
 
 
 def test_models_are_listed_with_size_and_place(whisper_models: Path, settings_with: Callable[..., Settings]):
@@ -186,12 +190,14 @@ def test_a_model_is_fetched_once_and_whole(hub: FakeHub, tmp_path: Path):
     connector = WhisperConnector(
         tmp_path / "models", models=["tiny"], hub=Hub(hub.url, 30.0), beam_size=TINY_BEAM
     )
-    assert hear(connector).segments[0].text == SENTENCE
+    assert recognize(connector).segments[0].text == SENTENCE
     assert connector.is_downloaded("tiny")
     asked = len(hub.asked)
     assert asked >= 5
     assert all(path.startswith("/Systran/faster-whisper-tiny/resolve/main/") for path in hub.asked)
-    hear(WhisperConnector(tmp_path / "models", models=["tiny"], hub=Hub(hub.url, 30.0), beam_size=TINY_BEAM))
+    recognize(
+        WhisperConnector(tmp_path / "models", models=["tiny"], hub=Hub(hub.url, 30.0), beam_size=TINY_BEAM)
+    )
     assert len(hub.asked) == asked
     assert [path.name for path in (tmp_path / "models").iterdir() if path.is_dir()] == ["tiny"]
 
@@ -202,7 +208,7 @@ def test_a_hub_that_lies_is_not_believed(hub: FakeHub, tmp_path: Path):
         tmp_path / "models", models=["tiny"], hub=Hub(hub.url, 30.0), beam_size=TINY_BEAM
     )
     with pytest.raises(ConnectorUnavailable, match="not what it should be"):
-        hear(connector)
+        recognize(connector)
     assert not connector.is_downloaded("tiny")
     assert [path for path in (tmp_path / "models").iterdir() if path.is_dir()] == []
 
@@ -213,7 +219,7 @@ def test_a_hub_that_lies_is_not_believed(hub: FakeHub, tmp_path: Path):
 def test_a_hub_that_refuses(hub: FakeHub, tmp_path: Path, status: int, error: type[Exception]):
     hub.status = status
     with pytest.raises(error):
-        hear(
+        recognize(
             WhisperConnector(
                 tmp_path / "models", models=["tiny"], hub=Hub(hub.url, 30.0), beam_size=TINY_BEAM
             )
@@ -223,11 +229,11 @@ def test_a_hub_that_refuses(hub: FakeHub, tmp_path: Path, status: int, error: ty
 def test_a_hub_that_is_not_there_or_a_model_nobody_has(tmp_path: Path, unused_port: int):
     nowhere = Hub(f"http://127.0.0.1:{unused_port}", 30.0)
     with pytest.raises(ConnectorUnavailable):
-        hear(WhisperConnector(tmp_path, models=["tiny"], hub=nowhere))
+        recognize(WhisperConnector(tmp_path, models=["tiny"], hub=nowhere))
     with pytest.raises(ConnectorRejected, match="no Whisper model"):
-        hear(WhisperConnector(tmp_path, models=["unheard-of"], hub=nowhere))
+        recognize(WhisperConnector(tmp_path, models=["unheard-of"], hub=nowhere))
     with pytest.raises(ConnectorRejected, match="lacks"):
-        hear(WhisperConnector(tmp_path, models=["tiny"], hub=None))
+        recognize(WhisperConnector(tmp_path, models=["tiny"], hub=None))
 
 
 def test_a_hub_that_accepts_and_never_answers_is_left_soon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -241,7 +247,7 @@ def test_a_hub_that_accepts_and_never_answers_is_left_soon(tmp_path: Path, monke
         silent.listen()
         began = time.monotonic()
         with pytest.raises(ConnectorUnavailable, match="answer"):
-            hear(
+            recognize(
                 WhisperConnector(
                     tmp_path, models=["tiny"], hub=Hub(f"http://127.0.0.1:{silent.getsockname()[1]}", 999.0)
                 )

@@ -21,8 +21,8 @@ from speakr.settings import Settings
 from tests import remembered
 from tests.conftest import SECRET, Person, _empty_tables
 from tests.contract import imprint
-from tests.contract.house import Engines, House, add_person, furnish
 from tests.contract.imprint import Changes, Imprint
+from tests.contract.library import Engines, Library, add_person, furnish
 from tests.fakes import FakeTranscriber, FakeWriter, MemoryJobNotifier, MemoryLiveFeed
 from tests.servers import RedisServer
 
@@ -110,13 +110,13 @@ def _imprint(
         # A test on the other database may have left engines that fail.
         engines.transcriber, engines.writer = FakeTranscriber(), FakeWriter()
         with _speech():
-            house = House(people, notifier, engines, lambda: _work(notifier))
-            furnish(house)
+            library = Library(people, notifier, engines, lambda: _work(notifier))
+            furnish(library)
         db.session.remove()
         imprints[url] = Imprint(
             rows=imprint.rows(),
             files=imprint.files(settings.data_dir),
-            ids=house.ids | {"root": people["root"].id},
+            ids=library.ids | {"root": people["root"].id},
             tokens={name: person.token for name, person in people.items()},
             notifications=tuple(notifier.notifications),
         )
@@ -131,14 +131,14 @@ def _changes(_imprint: Imprint) -> Iterator[Changes]:
 
 
 @pytest.fixture
-def house(
+def library(
     app: Flask,
     settings: Settings,
     notifier: MemoryJobNotifier,
     engines: Engines,
     _imprint: Imprint,
     _changes: Changes,
-) -> Iterator[House]:
+) -> Iterator[Library]:
     """The house as it was furnished."""
     if _changes.is_any:
         _imprint.lay_down(settings.data_dir)
@@ -151,7 +151,7 @@ def house(
         for name, token in _imprint.tokens.items()
     }
     with _speech():
-        yield House(people, notifier, engines, lambda: _work(notifier), dict(_imprint.ids))
+        yield Library(people, notifier, engines, lambda: _work(notifier), dict(_imprint.ids))
     db.session.remove()
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.house import House, check, check_error
+from tests.contract.library import Library, check, check_error
 from tests.contract.shapes import unlike
 
 ALL = ["{recording}", "{waiting}", "{silent}"]
@@ -26,17 +26,17 @@ def outcome(done: str) -> dict[str, Any]:
     return {"success": True, done: 3, "failed": 0, "results": [DONE]}
 
 
-def test_an_update(house: House) -> None:
+def test_an_update(library: Library) -> None:
     body = {"recording_ids": ALL, "updates": CHANGES}
-    answer = check(house, "PATCH", "/recordings/batch", body, 200, outcome("updated"))
-    ids = [house.ids[name.strip("{}")] for name in ALL]
+    answer = check(library, "PATCH", "/recordings/batch", body, 200, outcome("updated"))
+    ids = [library.ids[name.strip("{}")] for name in ALL]
     assert answer == {
         "success": True,
         "updated": 3,
         "failed": 0,
         "results": [{"id": number, "success": True} for number in ids],
     }
-    shown = house.make("GET", "/recordings/{recording}")
+    shown = library.make("GET", "/recordings/{recording}")
     assert (shown["is_inbox"], shown["is_highlighted"]) == (False, True)
     assert ([tag["name"] for tag in shown["tags"]], shown["folder"]["name"]) == (
         ["Group tag"],
@@ -44,16 +44,16 @@ def test_an_update(house: House) -> None:
     )
 
 
-def test_an_update_that_unfiles(house: House) -> None:
-    house.make("PATCH", "/recordings/batch", {"recording_ids": ALL, "updates": {"folder_id": None}})
-    assert house.make("GET", "/recordings/{recording}")["folder"] is None
+def test_an_update_that_unfiles(library: Library) -> None:
+    library.make("PATCH", "/recordings/batch", {"recording_ids": ALL, "updates": {"folder_id": None}})
+    assert library.make("GET", "/recordings/{recording}")["folder"] is None
 
 
-def test_tags_of_others_are_passed_over(house: House) -> None:
+def test_tags_of_others_are_passed_over(library: Library) -> None:
     updates = {"add_tag_ids": ["{bobs_tag}", "{nobody}"]}
-    body = house.make("PATCH", "/recordings/batch", {"recording_ids": ["{waiting}"], "updates": updates})
+    body = library.make("PATCH", "/recordings/batch", {"recording_ids": ["{waiting}"], "updates": updates})
     assert (body["updated"], body["failed"]) == (1, 0)
-    assert house.make("GET", "/recordings/{waiting}")["tags"] == []
+    assert library.make("GET", "/recordings/{waiting}")["tags"] == []
 
 
 @pytest.mark.parametrize(
@@ -83,10 +83,10 @@ def test_tags_of_others_are_passed_over(house: House) -> None:
     ],
 )
 def test_each_succeeds_or_fails_by_itself(
-    house: House, method: str, path: str, more: Any, done: str, errors: list[str | None]
+    library: Library, method: str, path: str, more: Any, done: str, errors: list[str | None]
 ) -> None:
     answer = check(
-        house,
+        library,
         method,
         path,
         {"recording_ids": MIXED, **more},
@@ -97,24 +97,24 @@ def test_each_succeeds_or_fails_by_itself(
     failed = [result for result in answer["results"] if not result["success"]]
     assert unlike([REFUSED], failed) == []
     assert (answer[done], answer["failed"]) == (len(errors) - len(failed), len(failed))
-    assert [result["id"] for result in answer["results"]] == [house.ids[name.strip("{}")] for name in MIXED]
+    assert [result["id"] for result in answer["results"]] == [library.ids[name.strip("{}")] for name in MIXED]
 
 
-def test_a_deletion(house: House) -> None:
-    check(house, "DELETE", "/recordings/batch", {"recording_ids": ALL}, 200, outcome("deleted"))
-    assert house.make("GET", "/recordings")["recordings"] == []
+def test_a_deletion(library: Library) -> None:
+    check(library, "DELETE", "/recordings/batch", {"recording_ids": ALL}, 200, outcome("deleted"))
+    assert library.make("GET", "/recordings")["recordings"] == []
 
 
-def test_an_admin_deletes_anybodys(house: House) -> None:
+def test_an_admin_deletes_anybodys(library: Library) -> None:
     body = {"recording_ids": ["{recording}", "{bobs}"]}
-    answer = check(house, "DELETE", "/recordings/batch", body, 200, outcome("deleted"), as_="root")
+    answer = check(library, "DELETE", "/recordings/batch", body, 200, outcome("deleted"), as_="root")
     assert (answer["deleted"], answer["failed"]) == (2, 0)
 
 
-def test_transcriptions(house: House) -> None:
+def test_transcriptions(library: Library) -> None:
     body = {"recording_ids": ["{recording}", "{waiting}"]}
     shape = outcome("queued") | {"results": [DONE | {"job_id": "550e8400"}]}
-    answer = check(house, "POST", "/recordings/batch/transcribe", body, 200, shape)
+    answer = check(library, "POST", "/recordings/batch/transcribe", body, 200, shape)
     assert (answer["queued"], answer["failed"]) == (2, 0)
 
 
@@ -126,12 +126,12 @@ def test_transcriptions(house: House) -> None:
         ("POST", "/recordings/batch/transcribe", {}),
     ],
 )
-def test_somebody_must_be_named(house: House, method: str, path: str, more: Any) -> None:
+def test_somebody_must_be_named(library: Library, method: str, path: str, more: Any) -> None:
     for body in (more, {"recording_ids": [], **more}, {"recording_ids": 5, **more}):
-        answer = house.ask(method, path, body)
+        answer = library.ask(method, path, body)
         assert answer.status_code == 400
         assert set(answer.json["errors"]) == {"recording_ids"}
-    assert house.ask(method, path, more).json["error"] == "recording_ids required"
+    assert library.ask(method, path, more).json["error"] == "recording_ids required"
 
 
 @pytest.mark.parametrize(
@@ -143,17 +143,17 @@ def test_somebody_must_be_named(house: House, method: str, path: str, more: Any)
         ({"folder_id": "{bobs_folder}"}, 404, "Folder {bobs_folder} not found"),
     ],
 )
-def test_errors(house: House, updates: Any, status: int, sentence: str) -> None:
+def test_errors(library: Library, updates: Any, status: int, sentence: str) -> None:
     body = {"recording_ids": ALL, "updates": updates}
-    check_error(house, "PATCH", "/recordings/batch", body, status, sentence)
+    check_error(library, "PATCH", "/recordings/batch", body, status, sentence)
 
 
-def test_folders_that_are_off(house: House) -> None:
-    house.make("PATCH", "/admin/settings", {"enable_folders": False}, as_="root")
+def test_folders_that_are_off(library: Library) -> None:
+    library.make("PATCH", "/admin/settings", {"enable_folders": False}, as_="root")
     body = {"recording_ids": ALL, "updates": {"folder_id": None}}
-    check_error(house, "PATCH", "/recordings/batch", body, 403, "Folders feature is not enabled")
+    check_error(library, "PATCH", "/recordings/batch", body, 403, "Folders feature is not enabled")
 
 
-def test_deletion_can_be_for_admins(house: House) -> None:
-    house.make("PATCH", "/admin/settings", {"users_can_delete": False}, as_="root")
-    check_error(house, "DELETE", "/recordings/batch", {"recording_ids": ALL}, 403, "Deletion not allowed")
+def test_deletion_can_be_for_admins(library: Library) -> None:
+    library.make("PATCH", "/admin/settings", {"users_can_delete": False}, as_="root")
+    check_error(library, "DELETE", "/recordings/batch", {"recording_ids": ALL}, 403, "Deletion not allowed")

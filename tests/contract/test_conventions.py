@@ -18,7 +18,7 @@ from speakr.db import db, unit_of_work
 from speakr.domain.clock import now
 from speakr.models import ApiToken
 from speakr.services import stats
-from tests.contract.house import House
+from tests.contract.library import Library
 from tests.contract.operations import OPERATIONS
 from tests.contract.shapes import ERROR, unlike
 from tests.servers import RedisServer
@@ -36,8 +36,8 @@ def check_shape(answer: Any, status: int, code: str) -> None:
 
 
 @pytest.mark.parametrize("header", ["Authorization", "X-API-Token", "API-Token", None])
-def test_the_places_of_a_token(app: Flask, house: House, header: str | None) -> None:
-    token = house.people["alice"].token
+def test_the_places_of_a_token(app: Flask, library: Library, header: str | None) -> None:
+    token = library.people["alice"].token
     if header is None:
         answer = app.test_client().get(f"{STATS}?token={token}")
     else:
@@ -57,7 +57,7 @@ def test_the_places_of_a_token(app: Flask, house: House, header: str | None) -> 
         {"API-Token": ""},
     ],
 )
-def test_without_a_good_token(app: Flask, house: House, headers: dict[str, str]) -> None:
+def test_without_a_good_token(app: Flask, library: Library, headers: dict[str, str]) -> None:
     answer = app.test_client().get(STATS, headers=headers)
     check_shape(answer, 401, "invalid_token" if _presents(headers) else "not_authenticated")
     assert answer.headers["WWW-Authenticate"] == 'Bearer realm="speakr"'
@@ -67,26 +67,26 @@ def _presents(headers: dict[str, str]) -> bool:
     return bool(headers) and not headers.get("Authorization", "Bearer").startswith("Basic")
 
 
-def test_a_wrong_bearer_is_not_followed_by_a_second_look(app: Flask, house: House) -> None:
-    headers = {"Authorization": "Bearer wrong", "X-API-Token": house.people["alice"].token}
+def test_a_wrong_bearer_is_not_followed_by_a_second_look(app: Flask, library: Library) -> None:
+    headers = {"Authorization": "Bearer wrong", "X-API-Token": library.people["alice"].token}
     assert app.test_client().get(STATS, headers=headers).status_code == 401
 
 
 @pytest.mark.parametrize(
     ("column", "code"), [("expires_at", "expired_token"), ("revoked_at", "invalid_token")]
 )
-def test_a_token_that_was_good_once(house: House, column: str, code: str) -> None:
-    made = house.make("POST", "/api/tokens", {"name": "Short"})
+def test_a_token_that_was_good_once(library: Library, column: str, code: str) -> None:
+    made = library.make("POST", "/api/tokens", {"name": "Short"})
     with unit_of_work() as session:
         setattr(session.get_one(ApiToken, made["id"]), column, now())
     headers = {"Authorization": f"Bearer {made['token']}"}
-    check_shape(house.people["alice"].client.get(STATS, headers=headers), 401, code)
+    check_shape(library.people["alice"].client.get(STATS, headers=headers), 401, code)
 
 
-def test_a_token_that_may_only_read(house: House) -> None:
-    made = house.make("POST", "/api/tokens", {"name": "Reader", "scopes": ["read"]})
+def test_a_token_that_may_only_read(library: Library) -> None:
+    made = library.make("POST", "/api/tokens", {"name": "Reader", "scopes": ["read"]})
     headers = {"Authorization": f"Bearer {made['token']}"}
-    client = house.people["alice"].client
+    client = library.people["alice"].client
     assert client.get(STATS, headers=headers).status_code == 200
     check_shape(client.post("/api/v1/tags", json={"name": "x"}, headers=headers), 403, "scope_missing")
 
@@ -94,50 +94,52 @@ def test_a_token_that_may_only_read(house: House) -> None:
 # -- what goes wrong
 
 
-def test_an_unknown_address(house: House) -> None:
-    check_shape(house.ask("GET", "/nothing"), 404, "not_found")
+def test_an_unknown_address(library: Library) -> None:
+    check_shape(library.ask("GET", "/nothing"), 404, "not_found")
 
 
 @pytest.mark.parametrize("number", ["x", "-1", "1.5", "99999999999999999999"])
-def test_an_id_that_is_none(house: House, number: str) -> None:
-    check_shape(house.ask("GET", f"/recordings/{number}"), 404, "not_found")
+def test_an_id_that_is_none(library: Library, number: str) -> None:
+    check_shape(library.ask("GET", f"/recordings/{number}"), 404, "not_found")
 
 
-def test_a_method_that_an_address_does_not_take(house: House) -> None:
-    answer = house.ask("DELETE", "/stats")
+def test_a_method_that_an_address_does_not_take(library: Library) -> None:
+    answer = library.ask("DELETE", "/stats")
     check_shape(answer, 405, "method_not_allowed")
     assert "GET" in answer.headers["Allow"]
 
 
 @pytest.mark.parametrize("body", [b"{", b"[1, 2", b"\xff", b'"text"', b"[]", b"null"])
-def test_a_body_that_is_no_object(house: House, body: bytes) -> None:
-    answer = house.ask("POST", "/tags", data=body, content_type="application/json")
+def test_a_body_that_is_no_object(library: Library, body: bytes) -> None:
+    answer = library.ask("POST", "/tags", data=body, content_type="application/json")
     assert answer.status_code == 400
     assert unlike(ERROR, answer.json) == []
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded"])
-def test_a_body_of_another_type(house: House, kind: str) -> None:
-    check_shape(house.ask("POST", "/tags", data=b"name=x", content_type=kind), 415, "unsupported_media_type")
+def test_a_body_of_another_type(library: Library, kind: str) -> None:
+    check_shape(
+        library.ask("POST", "/tags", data=b"name=x", content_type=kind), 415, "unsupported_media_type"
+    )
 
 
-def test_an_upload_that_is_no_form(house: House) -> None:
-    answer = house.ask("POST", "/recordings/upload", data=b"RIFF", content_type="audio/wav")
+def test_an_upload_that_is_no_form(library: Library) -> None:
+    answer = library.ask("POST", "/recordings/upload", data=b"RIFF", content_type="audio/wav")
     check_shape(answer, 415, "unsupported_media_type")
 
 
-def test_a_body_that_is_too_large(house: House) -> None:
+def test_a_body_that_is_too_large(library: Library) -> None:
     body = json.dumps({"name": "x" * 9_000_000})
-    answer = house.ask("POST", "/tags", data=body, content_type="application/json")
+    answer = library.ask("POST", "/tags", data=body, content_type="application/json")
     check_shape(answer, 413, "too_large")
 
 
-def test_a_crash_says_nothing_of_its_cause(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_crash_says_nothing_of_its_cause(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     def crash(*_: object, **__: object) -> None:
         raise RuntimeError("/srv/speakr/secret")
 
     monkeypatch.setattr(stats, "_fresh_enough", crash)
-    answer = house.ask("GET", "/stats")
+    answer = library.ask("GET", "/stats")
     check_shape(answer, 500, "internal_error")
     assert "secret" not in answer.get_data(as_text=True)
 
@@ -155,8 +157,8 @@ def test_a_crash_says_nothing_of_its_cause(house: House, monkeypatch: pytest.Mon
         ("GET", "/recordings?inbox=perhaps", None, "inbox"),
     ],
 )
-def test_a_wrong_field_is_named(house: House, method: str, path: str, body: Any, field: str) -> None:
-    answer = house.ask(method, path, body)
+def test_a_wrong_field_is_named(library: Library, method: str, path: str, body: Any, field: str) -> None:
+    answer = library.ask(method, path, body)
     check_shape(answer, 400, "invalid")
     assert set(answer.json["errors"]) == {field}
 
@@ -165,30 +167,30 @@ def test_a_wrong_field_is_named(house: House, method: str, path: str, body: Any,
 
 
 @pytest.mark.parametrize("path", ["/stats", "/recordings", "/nothing", "/recordings/{recording}/audio"])
-def test_headers_of_all_answers(house: House, path: str) -> None:
-    headers = house.ask("GET", path).headers
+def test_headers_of_all_answers(library: Library, path: str) -> None:
+    headers = library.ask("GET", path).headers
     assert headers["X-Robots-Tag"].startswith("noindex")
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["X-Request-ID"]
     assert re.fullmatch(r"\d+\.\d\d", headers["X-Process-Time-Ms"])
 
 
-def test_a_request_id_of_the_callers(house: House) -> None:
-    answer = house.ask("GET", "/nothing", headers={"X-Request-ID": "mine-1"})
+def test_a_request_id_of_the_callers(library: Library) -> None:
+    answer = library.ask("GET", "/nothing", headers={"X-Request-ID": "mine-1"})
     assert (answer.headers["X-Request-ID"], answer.json["request_id"]) == ("mine-1", "mine-1")
 
 
-def test_json_that_did_not_change(house: House) -> None:
-    tag = house.ask("GET", "/tags").headers["ETag"]
-    answer = house.ask("GET", "/tags", headers={"If-None-Match": tag})
+def test_json_that_did_not_change(library: Library) -> None:
+    tag = library.ask("GET", "/tags").headers["ETag"]
+    answer = library.ask("GET", "/tags", headers={"If-None-Match": tag})
     assert (answer.status_code, answer.data) == (304, b"")
 
 
 # -- pages
 
 
-def pages(house: House, query: str) -> tuple[list[str], dict[str, Any], Any]:
-    answer = house.ask("GET", f"/recordings?{query}")
+def pages(library: Library, query: str) -> tuple[list[str], dict[str, Any], Any]:
+    answer = library.ask("GET", f"/recordings?{query}")
     assert answer.status_code == 200
     return [item["title"] for item in answer.json["recordings"]], answer.json["pagination"], answer.headers
 
@@ -209,33 +211,35 @@ def place(page: int, per_page: int, total: int, total_pages: int, **has: bool) -
         ("status=failed", 0, place(1, 25, 0, 0, more=False, less=False)),
     ],
 )
-def test_pages(house: House, query: str, count: int, where: dict[str, Any]) -> None:
-    titles, told, _ = pages(house, query)
+def test_pages(library: Library, query: str, count: int, where: dict[str, Any]) -> None:
+    titles, fields, _ = pages(library, query)
     assert len(titles) == count
-    assert {name: told[name] for name in where} == where
+    assert {name: fields[name] for name in where} == where
 
 
-def test_pages_are_linked(house: House) -> None:
-    _, _, headers = pages(house, "per_page=1&page=2")
+def test_pages_are_linked(library: Library) -> None:
+    _, _, headers = pages(library, "per_page=1&page=2")
     links = re.findall(r'<[^>]*[?&]page=(\d+)[^>]*>; rel="(\w+)"', headers["Link"])
     assert sorted(links) == [("1", "first"), ("1", "prev"), ("3", "last"), ("3", "next")]
 
 
-def test_pages_go_on_where_the_one_before_ended(house: House) -> None:
-    ways = [pages(house, f"per_page=1&page={number}&sort_by=title&sort_order=asc")[0] for number in (1, 2, 3)]
-    whole, _, _ = pages(house, "sort_by=title&sort_order=asc")
+def test_pages_go_on_where_the_one_before_ended(library: Library) -> None:
+    ways = [
+        pages(library, f"per_page=1&page={number}&sort_by=title&sort_order=asc")[0] for number in (1, 2, 3)
+    ]
+    whole, _, _ = pages(library, "sort_by=title&sort_order=asc")
     assert [title for titles in ways for title in titles] == whole
 
 
 @pytest.mark.parametrize("query", ["status=bogus", "sort_by=bogus", "sort_order=bogus", "status=COMPLETED"])
-def test_unknown_words_are_taken_as_documented(house: House, query: str) -> None:
-    titles, _, _ = pages(house, query)
+def test_unknown_words_are_taken_as_documented(library: Library, query: str) -> None:
+    titles, _, _ = pages(library, query)
     assert len(titles) == (1 if query == "status=COMPLETED" else 3)
 
 
-def test_search_text_is_taken_as_it_is(house: House) -> None:
-    assert (pages(house, "q=%25")[0], pages(house, "q=_")[0]) == ([], [])
-    assert pages(house, "q=%20WAITING%20")[0] == ["Waiting"]
+def test_search_text_is_taken_as_it_is(library: Library) -> None:
+    assert (pages(library, "q=%25")[0], pages(library, "q=_")[0]) == ([], [])
+    assert pages(library, "q=%20WAITING%20")[0] == ["Waiting"]
 
 
 # -- how often
@@ -251,10 +255,10 @@ def counting(app: Flask, backends: Backends) -> Iterator[FlaskClient]:
 
 
 @pytest.fixture
-def counted(counting: FlaskClient, redis_process: RedisServer, house: House) -> Callable[..., Any]:
+def counted(counting: FlaskClient, redis_process: RedisServer, library: Library) -> Callable[..., Any]:
     """Ask it as alice, who has not asked before."""
     redis_process.flush()
-    headers = {"Authorization": f"Bearer {house.people['alice'].token}"}
+    headers = {"Authorization": f"Bearer {library.people['alice'].token}"}
 
     def ask(method: str, path: str, body: Any = None) -> Any:
         sent = {} if body is None else {"json": body}
@@ -299,7 +303,7 @@ def test_one_request_too_many(counted: Any) -> None:
 # -- the API's own description
 
 
-def test_the_description_has_every_documented_operation(app: Flask, house: House) -> None:
+def test_the_description_has_every_documented_operation(app: Flask, library: Library) -> None:
     answer = app.test_client().get("/api/v1/openapi.json")
     assert (answer.status_code, answer.json["openapi"][:4]) == (200, "3.0.")
     described = {
@@ -310,23 +314,23 @@ def test_the_description_has_every_documented_operation(app: Flask, house: House
     assert [operation for operation in OPERATIONS if operation not in described] == []
 
 
-def test_the_description_can_be_read_in_a_browser_without_the_internet(app: Flask, house: House) -> None:
+def test_the_description_can_be_read_in_a_browser_without_the_internet(app: Flask, library: Library) -> None:
     page = app.test_client().get("/api/v1/docs")
     assert (page.status_code, page.mimetype) == (200, "text/html")
     assert "//" not in re.sub(r"<!--.*?-->", "", "".join(re.findall(r'(?:src|href)="([^"]*)"', page.text)))
 
 
-def test_every_documented_operation_is_there(house: House) -> None:
+def test_every_documented_operation_is_there(library: Library) -> None:
     for method, path in OPERATIONS:
         asked = path.replace("{}", "2000000000")
-        answer = house.ask(method, asked)
+        answer = library.ask(method, asked)
         assert answer.status_code not in {405, 500}, (method, path)
-        told = answer.json["error"] if answer.is_json and "error" in (answer.json or {}) else ""
-        assert told != "There is nothing at this address.", (method, path)
+        fields = answer.json["error"] if answer.is_json and "error" in (answer.json or {}) else ""
+        assert fields != "There is nothing at this address.", (method, path)
 
 
-def test_the_calls_of_the_documented_client(house: House) -> None:
-    assert house.make("GET", "/stats")["recordings"]["total"] == 3
-    assert len(house.make("GET", "/recordings?status=all&page=1")["recordings"]) == 3
-    content = house.make("GET", "/recordings/{recording}/transcript?format=text")["content"]
+def test_the_calls_of_the_documented_client(library: Library) -> None:
+    assert library.make("GET", "/stats")["recordings"]["total"] == 3
+    assert len(library.make("GET", "/recordings?status=all&page=1")["recordings"]) == 3
+    content = library.make("GET", "/recordings/{recording}/transcript?format=text")["content"]
     assert content.startswith("[SPEAKER_00]")

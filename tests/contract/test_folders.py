@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.house import House, check, check_error
+from tests.contract.library import Library, check, check_error
 from tests.contract.shapes import MOMENT, Maybe, unlike
 
 FOLDER: dict[str, Any] = {
@@ -55,8 +55,8 @@ PLAIN = FOLDER | dict.fromkeys(
 OF_GROUP = PLAIN | {"group_id": 3, "group_name": "Engineering", "user_role": "admin"}
 
 
-def test_the_list(house: House) -> None:
-    own, of_group = house.make("GET", "/folders")
+def test_the_list(library: Library) -> None:
+    own, of_group = library.make("GET", "/folders")
     assert unlike(FOLDER, own) == []
     assert unlike(OF_GROUP, of_group) == []
     assert (own["name"], own["recording_count"], own["is_group_folder"]) == ("Own folder", 1, False)
@@ -65,12 +65,12 @@ def test_the_list(house: House) -> None:
         True,
         "admin",
     )
-    [_, of_group] = house.make("GET", "/folders", as_="bob")
+    [_, of_group] = library.make("GET", "/folders", as_="bob")
     assert (of_group["can_edit"], of_group["user_role"]) == (False, "member")
 
 
-def test_the_defaults_of_a_new_folder(house: House) -> None:
-    body = check(house, "POST", "/folders", {"name": "Plain"}, 201, PLAIN)
+def test_the_defaults_of_a_new_folder(library: Library) -> None:
+    body = check(library, "POST", "/folders", {"name": "Plain"}, 201, PLAIN)
     assert (body["color"], body["auto_share_on_apply"], body["share_with_group_lead"]) == (
         "#10B981",
         True,
@@ -78,35 +78,35 @@ def test_the_defaults_of_a_new_folder(house: House) -> None:
     )
 
 
-def test_one_folder(house: House) -> None:
-    check(house, "GET", "/folders/{folder}", None, 200, FOLDER)
-    check(house, "GET", "/folders/{group_folder}", None, 200, OF_GROUP, as_="bob")
+def test_one_folder(library: Library) -> None:
+    check(library, "GET", "/folders/{folder}", None, 200, FOLDER)
+    check(library, "GET", "/folders/{group_folder}", None, 200, OF_GROUP, as_="bob")
 
 
-def test_a_new_folder_as_documented(house: House) -> None:
-    told = ("default_hotwords", "default_initial_prompt", "default_transcription_model")
-    body = check(house, "POST", "/folders", NEW, 201, FOLDER | dict.fromkeys(told, "a"))
+def test_a_new_folder_as_documented(library: Library) -> None:
+    defaults = ("default_hotwords", "default_initial_prompt", "default_transcription_model")
+    body = check(library, "POST", "/folders", NEW, 201, FOLDER | dict.fromkeys(defaults, "a"))
     assert {name: body[name] for name in NEW} == NEW
 
 
-def test_a_new_folder_of_a_group(house: House) -> None:
-    body = check(house, "POST", "/folders", {"name": "New", "group_id": "{group}"}, 201, OF_GROUP)
-    assert body["group_id"] == house.ids["group"]
+def test_a_new_folder_of_a_group(library: Library) -> None:
+    body = check(library, "POST", "/folders", {"name": "New", "group_id": "{group}"}, 201, OF_GROUP)
+    assert body["group_id"] == library.ids["group"]
 
 
-def test_a_folder_that_is_never_emptied(house: House) -> None:
-    body = house.make("POST", "/folders", {"name": "Safe", "retention_days": -1})
+def test_a_folder_that_is_never_emptied(library: Library) -> None:
+    body = library.make("POST", "/folders", {"name": "Safe", "retention_days": -1})
     assert body["protect_from_deletion"] is True
 
 
-def test_names_of_templates_are_shown(house: House) -> None:
+def test_names_of_templates_are_shown(library: Library) -> None:
     templates = {
-        kind: house.make("POST", "/templates", {"name": f"The {kind} one", "kind": kind, "body": "text"})
+        kind: library.make("POST", "/templates", {"name": f"The {kind} one", "kind": kind, "body": "text"})
         for kind in ("naming", "export")
     }
     ids = {f"{kind}_template_id": template["id"] for kind, template in templates.items()}
     body = check(
-        house,
+        library,
         "PATCH",
         "/folders/{folder}",
         ids,
@@ -122,24 +122,24 @@ def test_names_of_templates_are_shown(house: House) -> None:
 
 
 @pytest.mark.parametrize("method", ["PATCH", "PUT"])
-def test_a_change(house: House, method: str) -> None:
+def test_a_change(library: Library, method: str) -> None:
     changes = {"name": "Renamed", "color": "#000000", "default_language": None}
-    body = check(house, method, "/folders/{folder}", changes, 200, FOLDER | {"default_language": None})
+    body = check(library, method, "/folders/{folder}", changes, 200, FOLDER | {"default_language": None})
     assert {name: body[name] for name in changes} == changes
     assert body["custom_prompt"] == "Be brief."
 
 
-def test_moving_into_a_group_and_back(house: House) -> None:
+def test_moving_into_a_group_and_back(library: Library) -> None:
     moved = OF_GROUP | {name: Maybe(FOLDER[name]) for name in FOLDER if PLAIN[name] is None and FOLDER[name]}
-    body = check(house, "PATCH", "/folders/{folder}", {"group_id": "{group}"}, 200, moved)
+    body = check(library, "PATCH", "/folders/{folder}", {"group_id": "{group}"}, 200, moved)
     assert (body["is_group_folder"], body["user_role"]) == (True, "admin")
-    check(house, "PATCH", "/folders/{folder}", {"group_id": None}, 200, FOLDER)
+    check(library, "PATCH", "/folders/{folder}", {"group_id": None}, 200, FOLDER)
 
 
-def test_deleting_unfiles(house: House) -> None:
-    body = check(house, "DELETE", "/folders/{folder}", None, 200, {"success": True})
+def test_deleting_unfiles(library: Library) -> None:
+    body = check(library, "DELETE", "/folders/{folder}", None, 200, {"success": True})
     assert body == {"success": True}
-    assert house.make("GET", "/recordings/{recording}")["folder_id"] is None
+    assert library.make("GET", "/recordings/{recording}")["folder_id"] is None
 
 
 @pytest.mark.parametrize(
@@ -177,14 +177,14 @@ def test_deleting_unfiles(house: House) -> None:
         ),
     ],
 )
-def test_errors(house: House, method: str, path: str, body: Any, status: int, sentence: str) -> None:
-    check_error(house, method, path, body, status, sentence)
+def test_errors(library: Library, method: str, path: str, body: Any, status: int, sentence: str) -> None:
+    check_error(library, method, path, body, status, sentence)
 
 
-def test_a_folder_cannot_take_the_name_of_another(house: House) -> None:
-    house.make("POST", "/folders", {"name": "Taken"})
+def test_a_folder_cannot_take_the_name_of_another(library: Library) -> None:
+    library.make("POST", "/folders", {"name": "Taken"})
     sentence = "Another folder with this name already exists"
-    check_error(house, "PATCH", "/folders/{folder}", {"name": "Taken"}, 400, sentence)
+    check_error(library, "PATCH", "/folders/{folder}", {"name": "Taken"}, 400, sentence)
 
 
 @pytest.mark.parametrize(
@@ -201,19 +201,19 @@ def test_a_folder_cannot_take_the_name_of_another(house: House) -> None:
     ],
 )
 def test_what_only_admins_of_the_group_may_do(
-    house: House, method: str, path: str, body: Any, sentence: str
+    library: Library, method: str, path: str, body: Any, sentence: str
 ) -> None:
-    check_error(house, method, path, body, 403, sentence, as_="bob")
+    check_error(library, method, path, body, 403, sentence, as_="bob")
 
 
-def test_folders_that_are_off(house: House) -> None:
-    house.make("PATCH", "/admin/settings", {"enable_folders": False}, as_="root")
-    assert house.make("GET", "/folders") == []
+def test_folders_that_are_off(library: Library) -> None:
+    library.make("PATCH", "/admin/settings", {"enable_folders": False}, as_="root")
+    assert library.make("GET", "/folders") == []
     for method, path, body in (
         ("POST", "/folders", {"name": "x"}),
         ("PATCH", "/folders/{folder}", {"name": "x"}),
         ("PUT", "/folders/{folder}", {"name": "x"}),
         ("DELETE", "/folders/{folder}", None),
     ):
-        check_error(house, method, path, body, 403, "Folders feature is not enabled")
-    check(house, "GET", "/folders/{folder}", None, 200, FOLDER)
+        check_error(library, method, path, body, 403, "Folders feature is not enabled")
+    check(library, "GET", "/folders/{folder}", None, 200, FOLDER)

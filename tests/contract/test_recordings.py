@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.house import House, check, check_error
+from tests.contract.library import Library, check, check_error
 from tests.contract.shapes import MOMENT, STATUS, Maybe, unlike
 
 BASE: dict[str, Any] = {
@@ -84,10 +84,10 @@ CHANGES = {
 R = "/recordings/{recording}"
 
 
-def test_the_list(house: House) -> None:
-    body = house.make("GET", "/recordings?folder_id={folder}")
+def test_the_list(library: Library) -> None:
+    body = library.make("GET", "/recordings?folder_id={folder}")
     assert unlike({"recordings": [BASE | TEXTS], "pagination": PAGINATION}, body) == []
-    body = house.make("GET", "/recordings?folder_id=none")
+    body = library.make("GET", "/recordings?folder_id=none")
     assert unlike({"recordings": [WAITING | TEXTS], "pagination": PAGINATION}, body) == []
     assert [item["title"] for item in body["recordings"]] == ["Without its audio", "Waiting"]
 
@@ -118,8 +118,8 @@ def test_the_list(house: House) -> None:
         ("folder_id=none", 2),
     ],
 )
-def test_the_documented_parameters_of_the_list(house: House, query: str, count: int) -> None:
-    assert len(house.make("GET", f"/recordings?{query}")["recordings"]) == count
+def test_the_documented_parameters_of_the_list(library: Library, query: str, count: int) -> None:
+    assert len(library.make("GET", f"/recordings?{query}")["recordings"]) == count
 
 
 DETAILS: list[tuple[str, Any]] = [
@@ -130,27 +130,27 @@ DETAILS: list[tuple[str, Any]] = [
 
 
 @pytest.mark.parametrize(("query", "example"), DETAILS)
-def test_the_details(house: House, query: str, example: Any) -> None:
-    check(house, "GET", f"{R}{query}", None, 200, example)
+def test_the_details(library: Library, query: str, example: Any) -> None:
+    check(library, "GET", f"{R}{query}", None, 200, example)
 
 
 @pytest.mark.parametrize(
     ("query", "texts"),
     [("?format=minimal", set()), ("?include=summary", {"summary"}), ("?include=notes,nothing", {"notes"})],
 )
-def test_texts_that_were_not_asked_for_are_absent(house: House, query: str, texts: set[str]) -> None:
-    body = house.make("GET", f"{R}{query}")
+def test_texts_that_were_not_asked_for_are_absent(library: Library, query: str, texts: set[str]) -> None:
+    body = library.make("GET", f"{R}{query}")
     assert set(body) & {"transcription", "summary", "notes"} == texts
 
 
-def test_the_details_of_one_that_waits_and_of_a_copy(house: House, upload: Any) -> None:
+def test_the_details_of_one_that_waits_and_of_a_copy(library: Library, upload: Any) -> None:
     from tests.conftest import wav
 
     texts = {"transcription": None, "summary": None, "notes": None}
-    check(house, "GET", "/recordings/{waiting}", None, 200, WAITING | texts | {"events": []})
-    house.ids["copy"] = upload(house.people["alice"], wav(0.3)).json["id"]
+    check(library, "GET", "/recordings/{waiting}", None, 200, WAITING | texts | {"events": []})
+    library.ids["copy"] = upload(library.people["alice"], wav(0.3)).json["id"]
     copy = {"id": 1, "title": "a title", "created_at": MOMENT, "is_self": True}
-    body = house.make("GET", "/recordings/{copy}")
+    body = library.make("GET", "/recordings/{copy}")
     assert unlike({"total_copies": 2, "copies": [copy]}, body["duplicate_info"]) == []
 
 
@@ -191,15 +191,15 @@ def test_the_details_of_one_that_waits_and_of_a_copy(house: House, upload: Any) 
         (f"{R}/events", {"events": [EVENT]}),
     ],
 )
-def test_texts_status_and_events(house: House, path: str, example: Any) -> None:
-    check(house, "GET", path, None, 200, example)
+def test_texts_status_and_events(library: Library, path: str, example: Any) -> None:
+    check(library, "GET", path, None, 200, example)
 
 
-def test_a_change_of_everything(house: House) -> None:
+def test_a_change_of_everything(library: Library) -> None:
     after = {**dict.fromkeys(("title", "participants", "notes", "summary"), "a"), "id": 1}
     after |= {"meeting_date": MOMENT, "is_inbox": False, "is_highlighted": True, "folder_id": 1}
-    check(house, "PATCH", R, CHANGES, 200, {"success": True, "recording": after})
-    body = house.make("PATCH", R, {"folder_id": None, "meeting_date": None})["recording"]
+    check(library, "PATCH", R, CHANGES, 200, {"success": True, "recording": after})
+    body = library.make("PATCH", R, {"folder_id": None, "meeting_date": None})["recording"]
     assert (body["folder_id"], body["meeting_date"]) == (None, None)
 
 
@@ -217,8 +217,8 @@ def test_a_change_of_everything(house: House) -> None:
         ),
     ],
 )
-def test_other_writes(house: House, method: str, path: str, body: Any, example: Any) -> None:
-    check(house, method, path, body, 200, example)
+def test_other_writes(library: Library, method: str, path: str, body: Any, example: Any) -> None:
+    check(library, method, path, body, 200, example)
 
 
 @pytest.mark.parametrize(
@@ -252,12 +252,12 @@ def test_other_writes(house: House, method: str, path: str, body: Any, example: 
         ("POST", "/recordings/{waiting}/regenerate_title", None, 400, "No transcription available"),
     ],
 )
-def test_errors(house: House, method: str, path: str, body: Any, status: int, sentence: str) -> None:
-    check_error(house, method, path, body, status, sentence)
+def test_errors(library: Library, method: str, path: str, body: Any, status: int, sentence: str) -> None:
+    check_error(library, method, path, body, status, sentence)
 
 
 @pytest.mark.parametrize(
-    ("told", "shown"),
+    ("given", "shown"),
     [
         ("2024-01-15T09:00:00Z", "2024-01-15T09:00:00Z"),
         ("2024-01-15T09:00:00.123456", "2024-01-15T09:00:00Z"),
@@ -266,34 +266,34 @@ def test_errors(house: House, method: str, path: str, body: Any, status: int, se
         ("", None),
     ],
 )
-def test_times_may_be_told_in_many_ways(house: House, told: str, shown: str | None) -> None:
-    assert house.make("PATCH", R, {"meeting_date": told})["recording"]["meeting_date"] == shown
-    assert house.make("GET", R)["meeting_date"] == shown
+def test_times_may_be_told_in_many_ways(library: Library, given: str, shown: str | None) -> None:
+    assert library.make("PATCH", R, {"meeting_date": given})["recording"]["meeting_date"] == shown
+    assert library.make("GET", R)["meeting_date"] == shown
 
 
 @pytest.mark.parametrize("wrong", ["yesterday", 5, {}, True])
-def test_a_wrong_meeting_date(house: House, wrong: Any) -> None:
-    answer = house.ask("PATCH", R, {"meeting_date": wrong})
+def test_a_wrong_meeting_date(library: Library, wrong: Any) -> None:
+    answer = library.ask("PATCH", R, {"meeting_date": wrong})
     assert answer.status_code == 400
     assert set(answer.json["errors"]) == {"meeting_date"}
 
 
-def test_what_cannot_be_changed_afterwards_is_told(house: House) -> None:
-    answer = house.ask("PATCH", R, {"title": "New", "keep_audio_only": True})
+def test_what_cannot_be_changed_afterwards_is_told(library: Library) -> None:
+    answer = library.ask("PATCH", R, {"title": "New", "keep_audio_only": True})
     assert answer.status_code == 400
     assert "keep_audio_only" in answer.json["error"]
-    assert house.make("GET", R)["title"] != "New"
+    assert library.make("GET", R)["title"] != "New"
 
 
-def test_deletion_can_be_for_admins(house: House) -> None:
-    house.make("PATCH", "/admin/settings", {"users_can_delete": False}, as_="root")
-    check_error(house, "DELETE", R, None, 403, "Deletion not allowed")
+def test_deletion_can_be_for_admins(library: Library) -> None:
+    library.make("PATCH", "/admin/settings", {"users_can_delete": False}, as_="root")
+    check_error(library, "DELETE", R, None, 403, "Deletion not allowed")
 
 
-def test_folders_that_are_off(house: House) -> None:
-    house.make("PATCH", "/admin/settings", {"enable_folders": False}, as_="root")
+def test_folders_that_are_off(library: Library) -> None:
+    library.make("PATCH", "/admin/settings", {"enable_folders": False}, as_="root")
     for method, path, body in (
         ("GET", "/recordings?folder_id=none", None),
         ("PATCH", R, {"folder_id": None}),
     ):
-        check_error(house, method, path, body, 403, "Folders feature is not enabled")
+        check_error(library, method, path, body, 403, "Folders feature is not enabled")

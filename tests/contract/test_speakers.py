@@ -8,7 +8,7 @@ import pytest
 
 from speakr.services import recording_speakers, speakers
 from speakr.services.voice_profiles import Suggestion
-from tests.contract.house import House, check, check_error
+from tests.contract.library import Library, check, check_error
 from tests.contract.shapes import MOMENT, Each, Maybe, unlike
 
 SPEAKER: dict[str, Any] = {
@@ -20,7 +20,7 @@ SPEAKER: dict[str, Any] = {
     "has_voice_profile": True,
 }
 UNHEARD = SPEAKER | {"last_used": None, "confidence_score": None}
-HEARD: dict[str, Any] = {
+SPEAKERS: dict[str, Any] = {
     "label": "SPEAKER_00",
     "identified_name": Maybe("John Doe"),
     "speaker_id": Maybe(1),
@@ -38,72 +38,76 @@ ASSIGNED: dict[str, Any] = {
 }
 
 
-def test_the_list_of_those_who_were_never_heard(house: House) -> None:
-    body = check(house, "GET", "/speakers", None, 200, {"speakers": [UNHEARD]})
+def test_the_list_of_those_who_were_never_heard(library: Library) -> None:
+    body = check(library, "GET", "/speakers", None, 200, {"speakers": [UNHEARD]})
     assert sorted(speaker["name"] for speaker in body["speakers"]) == ["Ann", "Ben"]
 
 
-def test_the_list_of_those_who_speak_with_known_voices(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    house.make("PUT", f"{R}/assign", {"speaker_map": {"SPEAKER_00": "Ann"}})
-    known = {house.ids["speaker"]: 0.87}
+def test_the_list_of_those_who_speak_with_known_voices(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library.make("PUT", f"{R}/assign", {"speaker_map": {"SPEAKER_00": "Ann"}})
+    known = {library.ids["speaker"]: 0.87}
     monkeypatch.setattr(speakers.voice_profiles, "confidences", lambda _: known)
-    body = house.make("GET", "/speakers")
+    body = library.make("GET", "/speakers")
     assert unlike(SPEAKER, body["speakers"][0]) == []
     assert body["speakers"][0]["use_count"] == 1
 
 
-def test_a_new_speaker(house: House) -> None:
+def test_a_new_speaker(library: Library) -> None:
     made = {"id": 1, "name": "Dan", "use_count": 0, "created_at": MOMENT}
-    body = check(house, "POST", "/speakers", {"name": "  Dan "}, 201, made)
+    body = check(library, "POST", "/speakers", {"name": "  Dan "}, 201, made)
     assert (body["name"], body["use_count"]) == ("Dan", 0)
 
 
-def test_a_new_name_goes_everywhere(house: House) -> None:
-    house.make("PUT", f"{R}/assign", {"speaker_map": {"SPEAKER_00": "Ann"}})
+def test_a_new_name_goes_everywhere(library: Library) -> None:
+    library.make("PUT", f"{R}/assign", {"speaker_map": {"SPEAKER_00": "Ann"}})
     renamed = {"success": True, "speaker": {"id": 1, "name": "Ann", "use_count": 1}}
-    body = check(house, "PUT", "/speakers/{speaker}", {"name": "Anna"}, 200, renamed)
+    body = check(library, "PUT", "/speakers/{speaker}", {"name": "Anna"}, 200, renamed)
     assert body["speaker"]["name"] == "Anna"
-    assert house.make("GET", "/recordings/{recording}")["participants"] == "Anna"
-    segments = house.make("GET", "/recordings/{recording}/transcript")["segments"]
+    assert library.make("GET", "/recordings/{recording}")["participants"] == "Anna"
+    segments = library.make("GET", "/recordings/{recording}/transcript")["segments"]
     assert {segment["speaker"] for segment in segments} == {"Anna"}
 
 
-def test_a_new_name_in_a_typed_list_of_participants(house: House) -> None:
-    house.make("PUT", "/speakers/{speaker}", {"name": "Anna"})
-    assert house.make("GET", "/recordings/{recording}")["participants"] == "Anna, Ben"
+def test_a_new_name_in_a_typed_list_of_participants(library: Library) -> None:
+    library.make("PUT", "/speakers/{speaker}", {"name": "Anna"})
+    assert library.make("GET", "/recordings/{recording}")["participants"] == "Anna, Ben"
 
 
-def test_deleting_keeps_the_name_in_transcripts(house: House) -> None:
-    house.make("PUT", f"{R}/assign", {"speaker_map": {"SPEAKER_00": "Ann"}})
-    check(house, "DELETE", "/speakers/{speaker}", None, 200, {"success": True, "message": "Speaker deleted"})
-    segments = house.make("GET", "/recordings/{recording}/transcript")["segments"]
+def test_deleting_keeps_the_name_in_transcripts(library: Library) -> None:
+    library.make("PUT", f"{R}/assign", {"speaker_map": {"SPEAKER_00": "Ann"}})
+    check(
+        library, "DELETE", "/speakers/{speaker}", None, 200, {"success": True, "message": "Speaker deleted"}
+    )
+    segments = library.make("GET", "/recordings/{recording}/transcript")["segments"]
     assert {segment["speaker"] for segment in segments} == {"Ann"}
 
 
-def test_speakers_of_a_recording(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    nobody_yet = {"speakers": [HEARD], "suggestions": {}}
-    body = check(house, "GET", R, None, 200, nobody_yet)
+def test_speakers_of_a_recording(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    none_yet = {"speakers": [SPEAKERS], "suggestions": {}}
+    body = check(library, "GET", R, None, 200, none_yet)
     assert (body["speakers"][0]["identified_name"], body["speakers"][0]["speaker_id"]) == (None, None)
     monkeypatch.setattr(
         recording_speakers.voice_profiles,
         "suggest",
         lambda _, labels: {label: [Suggestion(2, "Jane Smith", 89.5)] for label in labels},
     )
-    body = check(house, "GET", R, None, 200, {"speakers": [HEARD], "suggestions": Each([SUGGESTION])})
+    body = check(library, "GET", R, None, 200, {"speakers": [SPEAKERS], "suggestions": Each([SUGGESTION])})
     assert set(body["suggestions"]) == {"SPEAKER_00"}
-    house.make("PUT", f"{R}/assign", {"speaker_map": {"SPEAKER_00": "Ann"}})
-    known = HEARD | {"identified_name": "Ann", "speaker_id": 1}
-    body = check(house, "GET", R, None, 200, {"speakers": [known], "suggestions": {}})
+    library.make("PUT", f"{R}/assign", {"speaker_map": {"SPEAKER_00": "Ann"}})
+    known = SPEAKERS | {"identified_name": "Ann", "speaker_id": 1}
+    body = check(library, "GET", R, None, 200, {"speakers": [known], "suggestions": {}})
     assert body["speakers"][0] == known | {
-        "speaker_id": house.ids["speaker"],
+        "speaker_id": library.ids["speaker"],
         "segment_count": 3,
         "confirmed": True,
     }
     assert body["suggestions"] == {}
 
 
-def test_speakers_of_a_recording_that_waits(house: House) -> None:
-    body = house.make("GET", "/recordings/{waiting}/speakers")
+def test_speakers_of_a_recording_that_waits(library: Library) -> None:
+    body = library.make("GET", "/recordings/{waiting}/speakers")
     assert body == {"speakers": [], "suggestions": {}}
 
 
@@ -111,22 +115,22 @@ def test_speakers_of_a_recording_that_waits(house: House) -> None:
     ("entry", "participants"),
     [("Dan", "Dan"), ({"name": "Dan", "isMe": False}, "Dan"), ({"name": "", "isMe": True}, "alice")],
 )
-def test_saying_who_is_who(house: House, entry: Any, participants: str) -> None:
-    body = check(house, "PUT", f"{R}/assign", {"speaker_map": {"SPEAKER_00": entry}}, 200, ASSIGNED)
+def test_saying_who_is_who(library: Library, entry: Any, participants: str) -> None:
+    body = check(library, "PUT", f"{R}/assign", {"speaker_map": {"SPEAKER_00": entry}}, 200, ASSIGNED)
     assert (body["recording"]["participants"], body["summary_queued"]) == (participants, False)
-    assert participants in {speaker["name"] for speaker in house.make("GET", "/speakers")["speakers"]}
+    assert participants in {speaker["name"] for speaker in library.make("GET", "/speakers")["speakers"]}
 
 
-def test_saying_who_is_who_with_a_new_summary(house: House) -> None:
+def test_saying_who_is_who_with_a_new_summary(library: Library) -> None:
     body = {"speaker_map": {"SPEAKER_00": "Ann"}, "regenerate_summary": True}
-    assert check(house, "PUT", f"{R}/assign", body, 200, ASSIGNED)["summary_queued"] is True
+    assert check(library, "PUT", f"{R}/assign", body, 200, ASSIGNED)["summary_queued"] is True
 
 
-def test_suggested_names_change_nothing(house: House) -> None:
-    house.engines.writer.names = {"SPEAKER_00": "Ann"}
-    body = check(house, "POST", f"{R}/identify", None, 200, {"success": True, "speaker_map": Each("a")})
+def test_suggested_names_change_nothing(library: Library) -> None:
+    library.engines.writer.names = {"SPEAKER_00": "Ann"}
+    body = check(library, "POST", f"{R}/identify", None, 200, {"success": True, "speaker_map": Each("a")})
     assert body["speaker_map"] == {"SPEAKER_00": "Ann"}
-    assert house.make("GET", R)["speakers"][0]["identified_name"] is None
+    assert library.make("GET", R)["speakers"][0]["identified_name"] is None
 
 
 @pytest.mark.parametrize(
@@ -165,5 +169,5 @@ def test_suggested_names_change_nothing(house: House) -> None:
         ("POST", "/recordings/{waiting}/speakers/identify", None, 400, "No transcription available"),
     ],
 )
-def test_errors(house: House, method: str, path: str, body: Any, status: int, sentence: str) -> None:
-    check_error(house, method, path, body, status, sentence)
+def test_errors(library: Library, method: str, path: str, body: Any, status: int, sentence: str) -> None:
+    check_error(library, method, path, body, status, sentence)

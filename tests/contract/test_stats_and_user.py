@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from speakr.services import stats
-from tests.contract.house import House, check, check_error
+from tests.contract.library import Library, check, check_error
 from tests.contract.shapes import MOMENT, Maybe, unlike
 
 NUMBERS: dict[str, Any] = {
@@ -62,14 +62,14 @@ WIDGET = (
 
 
 @pytest.fixture
-def limited(house: House) -> House:
+def limited(library: Library) -> Library:
     budgets = {"token_budget": 1_000, "transcription_budget_minutes": 60}
-    house.make("PATCH", "/admin/users/{alice}", budgets, as_="root")
+    library.make("PATCH", "/admin/users/{alice}", budgets, as_="root")
     stats.forget()
-    return house
+    return library
 
 
-def test_statistics(limited: House) -> None:
+def test_statistics(limited: Library) -> None:
     check(limited, "GET", "/stats", None, 200, NUMBERS)
     body = limited.make("GET", "/stats")
     assert body["recordings"]["total"] == sum(
@@ -77,8 +77,8 @@ def test_statistics(limited: House) -> None:
     )
 
 
-def test_statistics_without_budgets(house: House) -> None:
-    body = house.make("GET", "/stats")
+def test_statistics_without_budgets(library: Library) -> None:
+    body = library.make("GET", "/stats")
     unlimited = {
         **NUMBERS,
         "tokens": NUMBERS["tokens"] | {"budget": Maybe(1)},
@@ -88,48 +88,48 @@ def test_statistics_without_budgets(house: House) -> None:
     assert (body["tokens"]["budget"], body["transcription"]["budget_minutes"]) == (None, None)
 
 
-def test_statistics_of_everybody(house: House) -> None:
-    body = house.make("GET", "/stats?scope=all", as_="root")
+def test_statistics_of_everybody(library: Library) -> None:
+    body = library.make("GET", "/stats?scope=all", as_="root")
     assert unlike({"users": {"total": 1, "active": 1}, "recordings": NUMBERS["recordings"]}, body) == []
 
 
-def test_the_widget_of_a_new_user_has_all_its_fields(house: House) -> None:
+def test_the_widget_of_a_new_user_has_all_its_fields(library: Library) -> None:
     for person in ("alice", "lee"):
-        body = house.make("GET", "/stats", as_=person)
+        body = library.make("GET", "/stats", as_=person)
         for name in WIDGET:
             shown = reduce(lambda found, key: found[key], name.split("."), body)
             assert shown is not None, (person, name)
             assert isinstance(shown, int | float | str)
 
 
-def test_the_user(house: House) -> None:
+def test_the_user(library: Library) -> None:
     profile = {"email": "alice@example.com", "name": "Alice", "job_title": "t", "company": "c"}
     languages = {"transcription_language": "en", "output_language": "en"}
-    house.make("PATCH", "/users/me", {**profile, "preferences": languages})
-    check(house, "GET", "/users/me", None, 200, USER)
+    library.make("PATCH", "/users/me", {**profile, "preferences": languages})
+    check(library, "GET", "/users/me", None, 200, USER)
 
 
-def test_the_user_who_told_nothing(house: House) -> None:
+def test_the_user_who_told_nothing(library: Library) -> None:
     names = ("email", "name", "job_title", "company")
     untold = {**USER, **{name: Maybe("text") for name in names}, "group_memberships": []}
     untold["preferences"] = USER["preferences"] | {
         "transcription_language": Maybe("en"),
         "output_language": Maybe("en"),
     }
-    check(house, "GET", "/users/me", None, 200, untold, as_="lee")
+    check(library, "GET", "/users/me", None, 200, untold, as_="lee")
 
 
 @pytest.mark.parametrize("threshold", [0.5, "low", "medium", "high"])
-def test_a_threshold_may_be_told_in_words_and_is_a_number(house: House, threshold: Any) -> None:
-    house.make("PATCH", "/users/me", {"preferences": {"auto_speaker_labelling_threshold": threshold}})
-    shown = house.make("GET", "/users/me")["preferences"]["auto_speaker_labelling_threshold"]
+def test_a_threshold_may_be_told_in_words_and_is_a_number(library: Library, threshold: Any) -> None:
+    library.make("PATCH", "/users/me", {"preferences": {"auto_speaker_labelling_threshold": threshold}})
+    shown = library.make("GET", "/users/me")["preferences"]["auto_speaker_labelling_threshold"]
     assert isinstance(shown, float)
     assert (shown == threshold) is isinstance(threshold, float)
 
 
-def test_auto_summarization(house: House) -> None:
+def test_auto_summarization(library: Library) -> None:
     path = "/settings/auto-summarization"
-    check(house, "PUT", path, {"enabled": False}, 200, {"success": True, "auto_summarization": False})
+    check(library, "PUT", path, {"enabled": False}, 200, {"success": True, "auto_summarization": False})
 
 
 @pytest.mark.parametrize(
@@ -140,5 +140,5 @@ def test_auto_summarization(house: House) -> None:
         ("PUT", "/settings/auto-summarization", {}, 400, "enabled field is required"),
     ],
 )
-def test_errors(house: House, method: str, path: str, body: Any, status: int, sentence: str) -> None:
-    check_error(house, method, path, body, status, sentence)
+def test_errors(library: Library, method: str, path: str, body: Any, status: int, sentence: str) -> None:
+    check_error(library, method, path, body, status, sentence)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.house import House, check, check_error
+from tests.contract.library import Library, check, check_error
 from tests.contract.shapes import Maybe, unlike
 
 TAG: dict[str, Any] = {
@@ -36,30 +36,30 @@ NEW: dict[str, Any] = {
 R = "/recordings/{recording}/tags"
 
 
-def test_the_list(house: House) -> None:
-    body = check(house, "GET", "/tags", None, 200, {"tags": [LISTED]})
+def test_the_list(library: Library) -> None:
+    body = check(library, "GET", "/tags", None, 200, {"tags": [LISTED]})
     assert unlike(TAG, body["tags"][0]) == []
     assert [(tag["name"], tag["is_group_tag"], tag["can_edit"]) for tag in body["tags"]] == [
         ("Own tag", False, True),
         ("Group tag", True, True),
     ]
-    of_bob = house.make("GET", "/tags", as_="bob")["tags"]
+    of_bob = library.make("GET", "/tags", as_="bob")["tags"]
     assert [(tag["name"], tag["can_edit"]) for tag in of_bob] == [("Bob's", True), ("Group tag", False)]
 
 
-def test_a_new_tag_as_documented(house: House) -> None:
-    body = check(house, "POST", "/tags", NEW, 201, TAG)
+def test_a_new_tag_as_documented(library: Library) -> None:
+    body = check(library, "POST", "/tags", NEW, 201, TAG)
     assert {name: body[name] for name in NEW} == NEW
 
 
-def test_a_new_tag_of_which_only_the_name_is_told(house: House) -> None:
-    body = check(house, "POST", "/tags", {"name": "Plain"}, 201, TAG | dict.fromkeys(UNTOLD))
+def test_a_new_tag_of_which_only_the_name_is_told(library: Library) -> None:
+    body = check(library, "POST", "/tags", {"name": "Plain"}, 201, TAG | dict.fromkeys(UNTOLD))
     assert (body["color"], body["protect_from_deletion"]) == ("#3B82F6", False)
 
 
-def test_a_new_tag_of_a_group(house: House) -> None:
+def test_a_new_tag_of_a_group(library: Library) -> None:
     body = check(
-        house,
+        library,
         "POST",
         "/tags",
         {**NEW, "group_id": "{group}"},
@@ -69,17 +69,17 @@ def test_a_new_tag_of_a_group(house: House) -> None:
     assert body["is_group_tag"] is True
 
 
-def test_a_change(house: House) -> None:
+def test_a_change(library: Library) -> None:
     after = {"success": True, "tag": {name: TAG[name] for name in TAG if name != "group_id"}}
     changes = {"name": "Renamed", "color": "#000000", "custom_prompt": "New", "protect_from_deletion": True}
-    body = check(house, "PUT", "/tags/{tag}", changes, 200, after)
+    body = check(library, "PUT", "/tags/{tag}", changes, 200, after)
     assert {name: body["tag"][name] for name in changes} == changes
     assert body["tag"]["default_language"] == "en"
 
 
-def test_deleting_takes_it_off_all_recordings(house: House) -> None:
-    check(house, "DELETE", "/tags/{tag}", None, 200, {"success": True, "message": "Tag deleted"})
-    assert house.make("GET", "/recordings/{recording}")["tags"] == []
+def test_deleting_takes_it_off_all_recordings(library: Library) -> None:
+    check(library, "DELETE", "/tags/{tag}", None, 200, {"success": True, "message": "Tag deleted"})
+    assert library.make("GET", "/recordings/{recording}")["tags"] == []
 
 
 @pytest.mark.parametrize(
@@ -93,17 +93,17 @@ def test_deleting_takes_it_off_all_recordings(house: House) -> None:
         ({"tag_ids": ["{bobs_tag}"]}, [], ["Tag {bobs_tag} not found"]),
     ],
 )
-def test_putting_tags_on(house: House, body: Any, added: list[str], errors: list[str] | None) -> None:
+def test_putting_tags_on(library: Library, body: Any, added: list[str], errors: list[str] | None) -> None:
     shape = {"success": True, "added_tags": [{"id": 1, "name": "a"}] if added else [], "errors": Maybe(["a"])}
-    answer = check(house, "POST", R, body, 200, shape)
+    answer = check(library, "POST", R, body, 200, shape)
     assert [tag["name"] for tag in answer["added_tags"]] == added
-    wanted = None if errors is None else [error.format_map(house.ids) for error in errors]
+    wanted = None if errors is None else [error.format_map(library.ids) for error in errors]
     assert answer["errors"] == wanted
 
 
-def test_taking_a_tag_off(house: House) -> None:
-    check(house, "DELETE", f"{R}/{{tag}}", None, 200, {"success": True, "message": "Tag removed"})
-    check_error(house, "DELETE", f"{R}/{{tag}}", None, 404, "Tag not on this recording")
+def test_taking_a_tag_off(library: Library) -> None:
+    check(library, "DELETE", f"{R}/{{tag}}", None, 200, {"success": True, "message": "Tag removed"})
+    check_error(library, "DELETE", f"{R}/{{tag}}", None, 404, "Tag not on this recording")
 
 
 @pytest.mark.parametrize(
@@ -128,8 +128,8 @@ def test_taking_a_tag_off(house: House) -> None:
         ("DELETE", f"{R}/{{group_tag}}", None, 404, "Tag not on this recording"),
     ],
 )
-def test_errors(house: House, method: str, path: str, body: Any, status: int, sentence: str) -> None:
-    check_error(house, method, path, body, status, sentence)
+def test_errors(library: Library, method: str, path: str, body: Any, status: int, sentence: str) -> None:
+    check_error(library, method, path, body, status, sentence)
 
 
 @pytest.mark.parametrize(
@@ -141,11 +141,11 @@ def test_errors(house: House, method: str, path: str, body: Any, status: int, se
     ],
 )
 def test_what_only_admins_of_the_group_may_do(
-    house: House, method: str, path: str, body: Any, sentence: str
+    library: Library, method: str, path: str, body: Any, sentence: str
 ) -> None:
-    check_error(house, method, path, body, 403, sentence, as_="bob")
+    check_error(library, method, path, body, 403, sentence, as_="bob")
 
 
-def test_a_tag_cannot_take_the_name_of_another(house: House) -> None:
-    house.make("POST", "/tags", {"name": "Taken"})
-    check_error(house, "PUT", "/tags/{tag}", {"name": "Taken"}, 400, "Tag with this name already exists")
+def test_a_tag_cannot_take_the_name_of_another(library: Library) -> None:
+    library.make("POST", "/tags", {"name": "Taken"})
+    check_error(library, "PUT", "/tags/{tag}", {"name": "Taken"}, 400, "Tag with this name already exists")

@@ -20,7 +20,7 @@ from speakr.domain.events import EventsExtracted
 from speakr.models import Delivery
 from speakr.services import events
 from tests.conftest import wav
-from tests.contract.house import HOOK, House
+from tests.contract.library import HOOK, Library
 from tests.contract.shapes import MOMENT, unlike
 from tests.contract.test_webhooks import EVENT_TYPES
 from tests.webhooks.dispatchers import ThreadedDispatcher
@@ -66,61 +66,61 @@ IN_ORDER = [
 
 
 @pytest.fixture
-def listening(house: House) -> House:
+def listening(library: Library) -> Library:
     """A house with a webhook that hears everything, and no work waiting."""
-    house.notifier.notifications.clear()
-    house.ids["all"] = house.make("POST", "/webhooks", {**HOOK, "events": EVENT_TYPES})["id"]
-    return house
+    library.notifier.notifications.clear()
+    library.ids["all"] = library.make("POST", "/webhooks", {**HOOK, "events": EVENT_TYPES})["id"]
+    return library
 
 
-def sent(house: House) -> list[dict[str, Any]]:
+def sent(library: Library) -> list[dict[str, Any]]:
     """Return the bodies written for the webhook that hears everything, oldest first."""
     bodies = db.session.scalars(
-        select(Delivery.body).where(Delivery.webhook_id == house.ids["all"]).order_by(Delivery.id)
+        select(Delivery.body).where(Delivery.webhook_id == library.ids["all"]).order_by(Delivery.id)
     )
     return [json.loads(body) for body in bodies]
 
 
-def upload(house: House) -> None:
-    house.ids["new"] = house.upload(wav(1.0)).json["id"]
+def upload(library: Library) -> None:
+    library.ids["new"] = library.upload(wav(1.0)).json["id"]
 
 
-def hear(house: House) -> None:
-    upload(house)
-    house.work()
+def transcribe(library: Library) -> None:
+    upload(library)
+    library.work()
 
 
-def fail_to_hear(house: House) -> None:
-    house.engines.transcriber.before = _refuse
-    hear(house)
+def fail_to_transcribe(library: Library) -> None:
+    library.engines.transcriber.before = _refuse
+    transcribe(library)
 
 
-def fail_to_summarise(house: House) -> None:
-    house.engines.writer.before = _refuse
-    hear(house)
+def fail_to_summarise(library: Library) -> None:
+    library.engines.writer.before = _refuse
+    transcribe(library)
 
 
-def summarise(house: House) -> None:
-    house.make("POST", f"{R}/summarize", {})
-    house.work()
+def summarise(library: Library) -> None:
+    library.make("POST", f"{R}/summarize", {})
+    library.work()
 
 
-def find_events(house: House) -> None:
+def find_events(library: Library) -> None:
     with unit_of_work():
-        data = EventsExtracted(recording_id=house.ids["recording"], title="A title", events_count=2)
-        events.record(house.ids["alice"], data, recording_id=data.recording_id)
+        data = EventsExtracted(recording_id=library.ids["recording"], title="A title", events_count=2)
+        events.record(library.ids["alice"], data, recording_id=data.recording_id)
 
 
-def change(house: House) -> None:
-    house.make("PATCH", R, CHANGES)
+def change(library: Library) -> None:
+    library.make("PATCH", R, CHANGES)
 
 
-def delete(house: House) -> None:
-    house.make("DELETE", R)
+def delete(library: Library) -> None:
+    library.make("DELETE", R)
 
 
-def test(house: House) -> None:
-    house.make("POST", "/webhooks/{all}/test")
+def test(library: Library) -> None:
+    library.make("POST", "/webhooks/{all}/test")
 
 
 test.__test__ = False  # type: ignore[attr-defined] # an act, not a test
@@ -130,16 +130,16 @@ def _refuse(_: object) -> None:
     raise ConnectorRejected("The provider refuses.")
 
 
-HEARD = ["recording.created", "recording.transcription.started"]
+TRANSCRIBED = ["recording.created", "recording.transcription.started"]
 
 
 @pytest.mark.parametrize(
     ("act", "types"),
     [
         (upload, ["recording.created"]),
-        (hear, [*HEARD, "recording.transcription.completed", "recording.summary.completed"]),
-        (fail_to_hear, [*HEARD, "recording.transcription.failed"]),
-        (fail_to_summarise, [*HEARD, "recording.transcription.completed", "recording.summary.failed"]),
+        (transcribe, [*TRANSCRIBED, "recording.transcription.completed", "recording.summary.completed"]),
+        (fail_to_transcribe, [*TRANSCRIBED, "recording.transcription.failed"]),
+        (fail_to_summarise, [*TRANSCRIBED, "recording.transcription.completed", "recording.summary.failed"]),
         (summarise, ["recording.summary.completed"]),
         (find_events, ["recording.events.extracted"]),
         (change, ["recording.updated"]),
@@ -147,7 +147,7 @@ HEARD = ["recording.created", "recording.transcription.started"]
         (test, ["webhook.test"]),
     ],
 )
-def test_what_is_sent(listening: House, act: Callable[[House], None], types: list[str]) -> None:
+def test_what_is_sent(listening: Library, act: Callable[[Library], None], types: list[str]) -> None:
     act(listening)
     bodies = sent(listening)
     assert [body["type"] for body in bodies] == types
@@ -163,35 +163,35 @@ def test_every_documented_event_has_its_data_told() -> None:
     assert list(DATA) == EVENT_TYPES
 
 
-def test_the_fields_changed_come_in_the_documented_order(listening: House) -> None:
+def test_the_fields_changed_come_in_the_documented_order(listening: Library) -> None:
     change(listening)
     assert sent(listening)[0]["data"]["fields_changed"] == IN_ORDER
 
 
-def test_a_failure_is_told_in_at_most_500_characters(listening: House) -> None:
+def test_a_failure_is_told_in_at_most_500_characters(listening: Library) -> None:
     def refuse(_: object) -> None:
         raise ConnectorRejected("No. " * 500)
 
     listening.engines.transcriber.before = refuse
-    hear(listening)
+    transcribe(listening)
     assert len(sent(listening)[-1]["data"]["error"]) == 500
 
 
-def test_several_deletions_are_told_one_by_one(listening: House) -> None:
+def test_several_deletions_are_told_one_by_one(listening: Library) -> None:
     listening.make("DELETE", "/recordings/batch", {"recording_ids": ["{recording}", "{waiting}"]})
-    told = [(body["type"], body["data"]["recording_id"]) for body in sent(listening)]
+    sent_events = [(body["type"], body["data"]["recording_id"]) for body in sent(listening)]
     ids = listening.ids
-    assert told == [("recording.deleted", ids["recording"]), ("recording.deleted", ids["waiting"])]
+    assert sent_events == [("recording.deleted", ids["recording"]), ("recording.deleted", ids["waiting"])]
 
 
-def test_a_webhook_hears_only_what_it_asked_for(listening: House) -> None:
+def test_a_webhook_hears_only_what_it_asked_for(listening: Library) -> None:
     listening.make("PATCH", "/webhooks/{all}", {"events": ["recording.deleted"]})
     change(listening)
     delete(listening)
     assert [body["type"] for body in sent(listening)] == ["recording.deleted"]
 
 
-def test_all_webhooks_of_a_user_get_the_same_event(listening: House) -> None:
+def test_all_webhooks_of_a_user_get_the_same_event(listening: Library) -> None:
     upload(listening)
     [body] = sent(listening)
     ids = db.session.scalars(select(Delivery.event_uuid).where(Delivery.event_type == "recording.created"))
@@ -204,7 +204,7 @@ def receiver() -> Iterator[Receiver]:
         yield made
 
 
-def test_the_request_as_documented(app: Flask, listening: House, receiver: Receiver) -> None:
+def test_the_request_as_documented(app: Flask, listening: Library, receiver: Receiver) -> None:
     made = listening.make("POST", "/webhooks", {**HOOK, "url": receiver.url("/hook"), "events": EVENT_TYPES})
     upload(listening)
     dispatcher = ThreadedDispatcher(app)

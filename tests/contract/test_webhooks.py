@@ -12,7 +12,7 @@ from speakr.db import unit_of_work
 from speakr.domain.clock import now
 from speakr.domain.deliveries import DeliveryStatus
 from speakr.models import Delivery, Webhook
-from tests.contract.house import HOOK, TARGET, House, check, check_error
+from tests.contract.library import HOOK, TARGET, Library, check, check_error
 from tests.contract.shapes import MOMENT, Maybe, OneOf, unlike
 
 EVENT_TYPES = [
@@ -76,36 +76,39 @@ def change(kind: type[Webhook | Delivery], number: int, **values: Any) -> None:
             setattr(row, name, value)
 
 
-def test_the_list(house: House) -> None:
-    change(Webhook, house.ids["webhook"], last_delivery_at=now())
+def test_the_list(library: Library) -> None:
+    change(Webhook, library.ids["webhook"], last_delivery_at=now())
     listed = WEBHOOK | {"last_delivery_at": Maybe(MOMENT)}
     shape = {"webhooks": [listed], "event_types": ["a"], "max_per_user": 10}
-    body = check(house, "GET", "/webhooks", None, 200, shape)
+    body = check(library, "GET", "/webhooks", None, 200, shape)
     assert (body["event_types"], body["max_per_user"]) == (EVENT_TYPES, 10)
-    assert [webhook["id"] for webhook in body["webhooks"]] == [house.ids["disabled"], house.ids["webhook"]]
+    assert [webhook["id"] for webhook in body["webhooks"]] == [
+        library.ids["disabled"],
+        library.ids["webhook"],
+    ]
     assert not any("secret" in webhook for webhook in body["webhooks"])
 
 
-def test_a_new_webhook_as_documented(house: House) -> None:
-    body = check(house, "POST", "/webhooks", NEW, 201, WITH_SECRET)
+def test_a_new_webhook_as_documented(library: Library) -> None:
+    body = check(library, "POST", "/webhooks", NEW, 201, WITH_SECRET)
     assert {name: body[name] for name in NEW} == NEW
     assert len(body["secret"]) == 43
-    assert body["user_id"] == house.ids["alice"]
+    assert body["user_id"] == library.ids["alice"]
 
 
-def test_the_defaults_of_a_new_webhook(house: House) -> None:
-    told = {"name": "x" * 200, "url": "https://127.0.0.1/", "events": ["webhook.test", "webhook.test"]}
-    body = check(house, "POST", "/webhooks", told, 201, WITH_SECRET)
+def test_the_defaults_of_a_new_webhook(library: Library) -> None:
+    body_sent = {"name": "x" * 200, "url": "https://127.0.0.1/", "events": ["webhook.test", "webhook.test"]}
+    body = check(library, "POST", "/webhooks", body_sent, 201, WITH_SECRET)
     assert (body["allow_http"], body["enabled"], body["events"]) == (False, True, ["webhook.test"])
     assert body["name"] == "x" * 100
 
 
-def test_one_webhook(house: House) -> None:
-    body = check(house, "GET", W, None, 200, WEBHOOK)
+def test_one_webhook(library: Library) -> None:
+    body = check(library, "GET", W, None, 200, WEBHOOK)
     assert "secret" not in body
 
 
-def test_a_change(house: House) -> None:
+def test_a_change(library: Library) -> None:
     changes = {
         "name": "Updated name",
         "url": "http://127.0.0.1:8765/v2",
@@ -113,43 +116,43 @@ def test_a_change(house: House) -> None:
         "allow_http": True,
         "enabled": False,
     }
-    body = check(house, "PATCH", W, changes, 200, WEBHOOK)
+    body = check(library, "PATCH", W, changes, 200, WEBHOOK)
     assert {name: body[name] for name in changes} == changes
 
 
-def test_switching_on_ends_a_pause(house: House) -> None:
-    change(Webhook, house.ids["webhook"], enabled=False, auto_paused=True, consecutive_failures=10)
-    body = check(house, "GET", W, None, 200, WEBHOOK)
+def test_switching_on_ends_a_pause(library: Library) -> None:
+    change(Webhook, library.ids["webhook"], enabled=False, auto_paused=True, consecutive_failures=10)
+    body = check(library, "GET", W, None, 200, WEBHOOK)
     assert (body["enabled"], body["auto_paused"], body["consecutive_failures"]) == (False, True, 10)
-    body = check(house, "PATCH", W, {"enabled": True}, 200, WEBHOOK)
+    body = check(library, "PATCH", W, {"enabled": True}, 200, WEBHOOK)
     # Documented to leave the counter as it is; then the first failure would pause it again.
     assert (body["enabled"], body["auto_paused"], body["consecutive_failures"]) == (True, False, 0)
 
 
-def test_deleting_takes_the_deliveries_along(house: House) -> None:
-    check(house, "DELETE", W, None, 204, None)
-    check_error(house, "GET", D, None, 404, "Webhook not found")
+def test_deleting_takes_the_deliveries_along(library: Library) -> None:
+    check(library, "DELETE", W, None, 204, None)
+    check_error(library, "GET", D, None, 404, "Webhook not found")
 
 
-def test_a_new_secret(house: House) -> None:
-    first = check(house, "POST", f"{W}/rotate-secret", None, 200, WITH_SECRET)
-    second = house.make("POST", f"{W}/rotate-secret")
+def test_a_new_secret(library: Library) -> None:
+    first = check(library, "POST", f"{W}/rotate-secret", None, 200, WITH_SECRET)
+    second = library.make("POST", f"{W}/rotate-secret")
     assert first["secret"] != second["secret"]
 
 
-def test_a_test(house: House) -> None:
+def test_a_test(library: Library) -> None:
     waiting = DELIVERY | {"response_status": None, "response_body_preview": None, "delivered_at": None}
-    body = check(house, "POST", f"{W}/test", None, 202, waiting)
+    body = check(library, "POST", f"{W}/test", None, 202, waiting)
     assert (body["event_type"], body["status"], body["attempt_count"]) == ("webhook.test", "pending", 0)
-    house.ids["test"] = body["id"]
-    payload = json.loads(house.make("GET", f"{W}/deliveries/{{test}}")["payload"])
+    library.ids["test"] = body["id"]
+    payload = json.loads(library.make("GET", f"{W}/deliveries/{{test}}")["payload"])
     assert unlike({"reason": "a", "webhook_id": 1}, payload["data"]) == []
-    assert payload["data"]["webhook_id"] == house.ids["webhook"]
+    assert payload["data"]["webhook_id"] == library.ids["webhook"]
 
 
-def test_deliveries(house: House) -> None:
-    house.make("POST", f"{W}/test")
-    body = check(house, "GET", f"{W}/deliveries", None, 200, {"deliveries": [DELIVERY], "limit": 50})
+def test_deliveries(library: Library) -> None:
+    library.make("POST", f"{W}/test")
+    body = check(library, "GET", f"{W}/deliveries", None, 200, {"deliveries": [DELIVERY], "limit": 50})
     ids = [delivery["id"] for delivery in body["deliveries"]]
     assert ids == sorted(ids, reverse=True)
     assert not any("payload" in delivery for delivery in body["deliveries"])
@@ -158,8 +161,8 @@ def test_deliveries(house: House) -> None:
 @pytest.mark.parametrize(
     ("asked", "limit"), [("1", 1), ("200", 200), ("0", 1), ("-5", 1), ("1000", 200), ("junk", 50), ("", 50)]
 )
-def test_the_number_of_deliveries(house: House, asked: str, limit: int) -> None:
-    assert house.make("GET", f"{W}/deliveries?limit={asked}")["limit"] == limit
+def test_the_number_of_deliveries(library: Library, asked: str, limit: int) -> None:
+    assert library.make("GET", f"{W}/deliveries?limit={asked}")["limit"] == limit
 
 
 @pytest.mark.parametrize(
@@ -170,36 +173,36 @@ def test_the_number_of_deliveries(house: House, asked: str, limit: int) -> None:
         {"status": DeliveryStatus.PERMANENT_FAILURE, "response_status": 404, "next_attempt_at": None},
     ],
 )
-def test_a_delivery_with_its_body(house: House, happened: dict[str, Any]) -> None:
-    change(Delivery, house.ids["delivery"], attempt_count=1, delivered_at=now(), **happened)
-    body = check(house, "GET", D, None, 200, DELIVERY | {"payload": '{"id":"..."}'})
+def test_a_delivery_with_its_body(library: Library, happened: dict[str, Any]) -> None:
+    change(Delivery, library.ids["delivery"], attempt_count=1, delivered_at=now(), **happened)
+    body = check(library, "GET", D, None, 200, DELIVERY | {"payload": '{"id":"..."}'})
     assert body["status"] == happened["status"].value
     assert json.loads(body["payload"])["id"] == body["event_id"]
 
 
 @pytest.mark.parametrize("is_enabled", [True, False])
-def test_a_replay(house: House, is_enabled: bool) -> None:  # noqa: FBT001 - a parameter of a test
-    old = house.make("GET", D)
-    change(Webhook, house.ids["webhook"], enabled=is_enabled)
-    body = check(house, "POST", f"{D}/replay", None, 202, DELIVERY)
+def test_a_replay(library: Library, is_enabled: bool) -> None:  # noqa: FBT001 - a parameter of a test
+    old = library.make("GET", D)
+    change(Webhook, library.ids["webhook"], enabled=is_enabled)
+    body = check(library, "POST", f"{D}/replay", None, 202, DELIVERY)
     assert body["id"] != old["id"]
     assert body["event_id"] != old["event_id"]
-    house.ids["replayed"] = body["id"]
-    payload = json.loads(house.make("GET", f"{W}/deliveries/{{replayed}}")["payload"])
+    library.ids["replayed"] = body["id"]
+    payload = json.loads(library.make("GET", f"{W}/deliveries/{{replayed}}")["payload"])
     assert list(payload) == ["id", "type", "timestamp", "user_id", "data", "replayed_from"]
     assert (payload["id"], payload["replayed_from"]) == (body["event_id"], old["event_id"])
     assert payload["data"] == json.loads(old["payload"])["data"]
 
 
-def test_no_more_than_the_cap(house: House) -> None:
-    house.make("PATCH", "/admin/settings", {"webhook_max_per_user": 2}, as_="root")
+def test_no_more_than_the_cap(library: Library) -> None:
+    library.make("PATCH", "/admin/settings", {"webhook_max_per_user": 2}, as_="root")
     sentence = "Per-user webhook cap reached (2/2)"
-    assert check_error(house, "POST", "/webhooks", HOOK, 409, sentence)["max_per_user"] == 2
+    assert check_error(library, "POST", "/webhooks", HOOK, 409, sentence)["max_per_user"] == 2
 
 
-def test_an_unknown_event(house: House) -> None:
+def test_an_unknown_event(library: Library) -> None:
     for method, path in (("POST", "/webhooks"), ("PATCH", W)):
-        answer = house.ask(method, path, {**HOOK, "events": ["recording.created", "nope"]})
+        answer = library.ask(method, path, {**HOOK, "events": ["recording.created", "nope"]})
         assert (answer.status_code, answer.json["error"]) == (400, "unknown event types: ['nope']")
         assert answer.json["allowed"] == EVENT_TYPES
 
@@ -213,12 +216,12 @@ def test_an_unknown_event(house: House) -> None:
         ({"events": []}, "events must be a non-empty list"),
     ],
 )
-def test_complaints_come_in_the_documented_order(house: House, changes: Any, sentence: str) -> None:
-    check_error(house, "POST", "/webhooks", {**HOOK, **changes}, 400, sentence)
+def test_complaints_come_in_the_documented_order(library: Library, changes: Any, sentence: str) -> None:
+    check_error(library, "POST", "/webhooks", {**HOOK, **changes}, 400, sentence)
 
 
-def test_nothing_at_all_is_a_missing_name(house: House) -> None:
-    check_error(house, "POST", "/webhooks", {}, 400, "name is required")
+def test_nothing_at_all_is_a_missing_name(library: Library) -> None:
+    check_error(library, "POST", "/webhooks", {}, 400, "name is required")
 
 
 @pytest.mark.parametrize(
@@ -236,13 +239,13 @@ def test_nothing_at_all_is_a_missing_name(house: House) -> None:
 )
 @pytest.mark.parametrize(("method", "path"), [("POST", "/webhooks"), ("PATCH", W)])
 def test_addresses_that_webhooks_may_not_reach(
-    house: House,
+    library: Library,
     method: str,
     path: str,
     url: str,
     allow_http: bool,  # noqa: FBT001 - a parameter of a test
 ) -> None:
-    answer = house.ask(method, path, {**HOOK, "url": url, "allow_http": allow_http})
+    answer = library.ask(method, path, {**HOOK, "url": url, "allow_http": allow_http})
     assert answer.status_code == 400
     assert unlike({"error": "a", "code": "a", "request_id": "a"}, answer.json) == []
 
@@ -272,5 +275,5 @@ def test_addresses_that_webhooks_may_not_reach(
         ),
     ],
 )
-def test_errors(house: House, method: str, path: str, body: Any, status: int, sentence: str) -> None:
-    check_error(house, method, path, body, status, sentence)
+def test_errors(library: Library, method: str, path: str, body: Any, status: int, sentence: str) -> None:
+    check_error(library, method, path, body, status, sentence)

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from tests.crash import speech
-from tests.crash.house import WORKERS, House, wait_for
+from tests.crash.deployment import WORKERS, Deployment, wait_for
 from tests.crash.provider import Provider
 from tests.crash.subscriber import Subscriber
 from tests.servers import postgres_server, redis_server
 
-WORKER = str(Path(__file__).with_name("hasty_worker.py"))
+WORKER = str(Path(__file__).with_name("short_chunk_worker.py"))
 
 
 @dataclass(frozen=True)
@@ -44,43 +44,43 @@ def subscriber() -> Iterator[Subscriber]:
 
 
 @contextmanager
-def _opened(url: str, folder: Path, provider: Provider, subscriber: Subscriber) -> Iterator[House]:
+def _opened(url: str, folder: Path, provider: Provider, subscriber: Subscriber) -> Iterator[Deployment]:
     with redis_server() as redis:
         settings = {
             "TRANSCRIPTION_BASE_URL": provider.url,
             "TRANSCRIPTION_MODELS_AVAILABLE": "whisper-1,embedded",
         }
-        house = House(folder, url, redis, worker=WORKER, settings=settings)
+        deployment = Deployment(folder, url, redis, worker=WORKER, settings=settings)
         try:
-            house.open()
-            subscriber.subscribe(house)
-            yield house
+            deployment.open()
+            subscriber.subscribe(deployment)
+            yield deployment
         finally:
-            house.close()
+            deployment.close()
 
 
 @pytest.fixture(scope="session")
-def sqlite_house(
+def sqlite_deployment(
     tmp_path_factory: pytest.TempPathFactory, provider: Provider, subscriber: Subscriber
-) -> Iterator[House]:
-    folder = tmp_path_factory.mktemp("house")
-    with _opened(f"sqlite:///{folder / 'speakr.db'}", folder, provider, subscriber) as house:
-        yield house
+) -> Iterator[Deployment]:
+    folder = tmp_path_factory.mktemp("deployment")
+    with _opened(f"sqlite:///{folder / 'speakr.db'}", folder, provider, subscriber) as deployment:
+        yield deployment
 
 
 @pytest.fixture(scope="session")
-def postgres_house(
+def postgres_deployment(
     tmp_path_factory: pytest.TempPathFactory, provider: Provider, subscriber: Subscriber
-) -> Iterator[House]:
-    folder = tmp_path_factory.mktemp("house")
-    with postgres_server() as url, _opened(url, folder, provider, subscriber) as house:
-        yield house
+) -> Iterator[Deployment]:
+    folder = tmp_path_factory.mktemp("deployment")
+    with postgres_server() as url, _opened(url, folder, provider, subscriber) as deployment:
+        yield deployment
 
 
 @pytest.fixture
-def house(request: pytest.FixtureRequest, provider: Provider) -> Iterator[House]:
+def deployment(request: pytest.FixtureRequest, provider: Provider) -> Iterator[Deployment]:
     """The whole house, at work on nothing: on SQLite, or as `on_postgresql` says."""
-    made: House = request.getfixturevalue(getattr(request, "param", "sqlite_house"))
+    made: Deployment = request.getfixturevalue(getattr(request, "param", "sqlite_deployment"))
     provider.go_on()
     made.make_whole()
     if made.mark not in _undisturbed:
@@ -96,45 +96,46 @@ def house(request: pytest.FixtureRequest, provider: Provider) -> Iterator[House]
     assert made.scratch_folders() == []
 
 
-def _run_undisturbed(house: House, provider: Provider) -> Undisturbed:
+def _run_undisturbed(deployment: Deployment, provider: Provider) -> Undisturbed:
     provider.forget()
-    recording = house.upload(speech.long_recording())
-    house.wait_until_done(recording)
+    recording = deployment.upload(speech.long_recording())
+    deployment.wait_until_done(recording)
     pieces = provider.counts()
     assert len(pieces) >= 6
     assert set(pieces.values()) == {1}
-    return Undisturbed(house.transcript(recording), pieces)
+    return Undisturbed(deployment.transcript(recording), pieces)
 
 
 @pytest.fixture
-def undisturbed(house: House) -> Undisturbed:
-    return _undisturbed[house.mark]
+def undisturbed(deployment: Deployment) -> Undisturbed:
+    return _undisturbed[deployment.mark]
 
 
 @pytest.fixture
-def heard_by_both(house: House, provider: Provider) -> int:
+def shared_by_both(deployment: Deployment, provider: Provider) -> int:
     """The long recording, two chunks of it done and the next two with the provider, one for each worker."""
     provider.hold_after(2)
-    recording = house.upload(speech.long_recording())
+    recording = deployment.upload(speech.long_recording())
     provider.wait_for(4)
-    wait_for(lambda: set(house.workers_at(recording)) == set(WORKERS), "both workers at it")
+    wait_for(lambda: set(deployment.workers_at(recording)) == set(WORKERS), "both workers at it")
     return recording
 
 
 @pytest.fixture
-def assert_told_once(house: House, subscriber: Subscriber) -> Callable[..., None]:
+def assert_sent_once(deployment: Deployment, subscriber: Subscriber) -> Callable[..., None]:
     """Check that an event of each kind was written once about a recording, and came to the subscriber once."""
 
     def check(recording_id: int, *types: str) -> None:
-        written = Counter(house.event_types(recording_id))
+        written = Counter(deployment.event_types(recording_id))
         for event_type in types:
             assert written[event_type] == 1, written
             wait_for(
-                lambda kind=event_type: subscriber.ids(house, recording_id, kind), f"{event_type} delivered"
+                lambda kind=event_type: subscriber.ids(deployment, recording_id, kind),
+                f"{event_type} delivered",
             )
         for event_type in types:
             # One event, under one id. A dispatcher killed between a receiver's answer and its own note sends again.
-            (arrivals,) = subscriber.ids(house, recording_id, event_type).values()
-            assert 1 <= arrivals <= 1 + house.kills["dispatcher"]
+            (arrivals,) = subscriber.ids(deployment, recording_id, event_type).values()
+            assert 1 <= arrivals <= 1 + deployment.kills["dispatcher"]
 
     return check

@@ -45,7 +45,7 @@ class Provider:
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                asked, answer = provider._hear(_audio_of(self.headers["Content-Type"], body))
+                asked, answer = provider._transcribe(_audio_of(self.headers["Content-Type"], body))
                 try:
                     self.send_response(200)
                     self.send_header("Content-Type", "application/json")
@@ -118,7 +118,7 @@ class Provider:
 
     # -- what it does
 
-    def _hear(self, audio: bytes) -> tuple[Asked, bytes]:
+    def _transcribe(self, audio: bytes) -> tuple[Asked, bytes]:
         asked = Asked(hashlib.sha256(audio).hexdigest(), time.monotonic())
         with self._news:
             self.asked.append(asked)

@@ -8,7 +8,7 @@ from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
 
-from tests.crash.house import House
+from tests.crash.deployment import Deployment
 
 EVENTS = (
     "recording.created",
@@ -32,8 +32,10 @@ class Subscriber:
         class _Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 event = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                house, recording = self.path.removeprefix("/"), event["data"]["recording_id"]
-                subscriber._received.append((house, recording, event["type"], self.headers["webhook-id"]))
+                deployment, recording = self.path.removeprefix("/"), event["data"]["recording_id"]
+                subscriber._received.append(
+                    (deployment, recording, event["type"], self.headers["webhook-id"])
+                )
                 subscriber._may_answer.wait()
                 self.send_response(204)
                 self.end_headers()
@@ -61,11 +63,11 @@ class Subscriber:
         self._server.server_close()
         self._thread.join()
 
-    def subscribe(self, house: House) -> None:
+    def subscribe(self, deployment: Deployment) -> None:
         """Have a house tell everything, under a path of its own."""
-        url = f"http://127.0.0.1:{self._server.server_port}/{house.mark}"
+        url = f"http://127.0.0.1:{self._server.server_port}/{deployment.mark}"
         form = {"name": "all", "url": url, "events": EVENTS, "allow_http": True}
-        answer = house.call("POST", "/webhooks", json=form)
+        answer = deployment.call("POST", "/webhooks", json=form)
         assert answer.status_code == 201, answer.text
 
     def hold(self) -> None:
@@ -76,7 +78,7 @@ class Subscriber:
         """Answer again, whoever waits first."""
         self._may_answer.set()
 
-    def ids(self, house: House, recording_id: int, event_type: str) -> Counter[str]:
+    def ids(self, deployment: Deployment, recording_id: int, event_type: str) -> Counter[str]:
         """Return how often each event id of this kind came for a recording."""
-        wanted = (house.mark, recording_id, event_type)
+        wanted = (deployment.mark, recording_id, event_type)
         return Counter(event_id for *about, event_id in list(self._received) if tuple(about) == wanted)

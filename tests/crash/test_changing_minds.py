@@ -8,45 +8,45 @@ from collections.abc import Callable
 import pytest
 
 from tests.crash import speech
-from tests.crash.house import House, wait_for
+from tests.crash.deployment import Deployment, wait_for
 from tests.crash.provider import Provider
 
 pytestmark = pytest.mark.stack
 
 
 def test_a_running_job_that_is_cancelled_stops(
-    house: House, provider: Provider, assert_told_once: Callable[..., None]
+    deployment: Deployment, provider: Provider, assert_sent_once: Callable[..., None]
 ) -> None:
     provider.hold_after(2)
-    recording = house.upload(speech.long_recording())
+    recording = deployment.upload(speech.long_recording())
     provider.wait_for(4)
-    answer = house.call("POST", f"/jobs/{house.job(recording)['id']}/cancel")
+    answer = deployment.call("POST", f"/jobs/{deployment.job(recording)['id']}/cancel")
     assert answer.json()["state"] == "running", "it stops at its next breath"
     provider.go_on()
     cancelled = time.monotonic()
-    house.wait_until_done(recording, status="FAILED")
+    deployment.wait_until_done(recording, status="FAILED")
     assert time.monotonic() - cancelled < 5
-    assert house.get(f"/recordings/{recording}")["error_message"] == "Processing was cancelled."
-    assert house.job(recording)["state"] == "cancelled"
+    assert deployment.get(f"/recordings/{recording}")["error_message"] == "Processing was cancelled."
+    assert deployment.job(recording)["state"] == "cancelled"
     assert sum(provider.counts().values()) == 4, "somebody went on"
-    assert_told_once(recording, "recording.transcription.failed")
-    house.wait_until_done(house.upload(speech.short_recording()))
+    assert_sent_once(recording, "recording.transcription.failed")
+    deployment.wait_until_done(deployment.upload(speech.short_recording()))
 
 
 def test_a_recording_that_is_deleted_while_it_is_heard_leaves_nothing(
-    house: House, provider: Provider, assert_told_once: Callable[..., None]
+    deployment: Deployment, provider: Provider, assert_sent_once: Callable[..., None]
 ) -> None:
-    blobs = house.blobs("audio")
+    blobs = deployment.blobs("audio")
     provider.hold_after(2)
-    recording = house.upload(speech.long_recording())
+    recording = deployment.upload(speech.long_recording())
     provider.wait_for(4)
-    assert house.call("DELETE", f"/recordings/{recording}").status_code == 200
-    assert house.call("GET", f"/recordings/{recording}").status_code == 404
+    assert deployment.call("DELETE", f"/recordings/{recording}").status_code == 200
+    assert deployment.call("GET", f"/recordings/{recording}").status_code == 404
     provider.go_on()
-    house.wait_until_done(house.upload(speech.short_recording()))
+    deployment.wait_until_done(deployment.upload(speech.short_recording()))
     assert sum(provider.counts().values()) == 5, "somebody went on"
-    assert house.rows("SELECT id FROM segments WHERE recording_id = :id", id=recording) == []
-    assert house.rows("SELECT id FROM jobs WHERE recording_id = :id", id=recording) == []
-    wait_for(lambda: len(house.blobs("audio")) == len(blobs) + 1, "its audio gone")
-    assert_told_once(recording, "recording.deleted")
-    assert "recording.transcription.completed" not in house.event_types(recording)
+    assert deployment.rows("SELECT id FROM segments WHERE recording_id = :id", id=recording) == []
+    assert deployment.rows("SELECT id FROM jobs WHERE recording_id = :id", id=recording) == []
+    wait_for(lambda: len(deployment.blobs("audio")) == len(blobs) + 1, "its audio gone")
+    assert_sent_once(recording, "recording.deleted")
+    assert "recording.transcription.completed" not in deployment.event_types(recording)

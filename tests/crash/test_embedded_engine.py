@@ -8,8 +8,8 @@ import signal
 import pytest
 
 from tests.crash import speech
-from tests.crash.hasty_worker import EMBEDDED
-from tests.crash.house import House, wait_for
+from tests.crash.deployment import Deployment, wait_for
+from tests.crash.short_chunk_worker import EMBEDDED
 
 pytestmark = pytest.mark.stack
 
@@ -19,18 +19,18 @@ DONE = (
 )
 
 
-def test_transcripts_are_identical_byte_for_byte(house: House) -> None:
-    undisturbed = house.upload(speech.middling_recording(), transcription_model=EMBEDDED)
-    house.wait_until_done(undisturbed)
-    disturbed = house.upload(speech.middling_recording(), transcription_model=EMBEDDED)
+def test_transcripts_are_identical_byte_for_byte(deployment: Deployment) -> None:
+    undisturbed = deployment.upload(speech.middling_recording(), transcription_model=EMBEDDED)
+    deployment.wait_until_done(undisturbed)
+    disturbed = deployment.upload(speech.middling_recording(), transcription_model=EMBEDDED)
     for done in (1, 2):
-        wait_for(lambda: house.rows(DONE, id=disturbed)[0].n >= done, f"{done} chunks done")  # noqa: B023 - called at once
-        os.kill(house.horses()[house.owner_of(disturbed)], signal.SIGKILL)
-    house.wait_until_done(disturbed)
-    assert house.transcript(disturbed) == house.transcript(undisturbed)
-    assert b"seven" in house.transcript(disturbed)
+        wait_for(lambda: deployment.rows(DONE, id=disturbed)[0].n >= done, f"{done} chunks done")  # noqa: B023 - called at once
+        os.kill(deployment.horses()[deployment.owner_of(disturbed)], signal.SIGKILL)
+    deployment.wait_until_done(disturbed)
+    assert deployment.transcript(disturbed) == deployment.transcript(undisturbed)
+    assert b"seven" in deployment.transcript(disturbed)
     query = (
         "SELECT sum(claim_count - 1) AS n FROM job_chunks JOIN jobs ON jobs.id = job_chunks.job_id "
         "WHERE jobs.recording_id = :id"
     )
-    assert house.rows(query, id=disturbed)[0].n <= 2, "more than one chunk was heard again for a kill"
+    assert deployment.rows(query, id=disturbed)[0].n <= 2, "more than one chunk was heard again for a kill"

@@ -11,9 +11,9 @@ import pytest
 
 from tests.crash import speech
 from tests.crash.conftest import WORKER
-from tests.crash.house import WORKERS, House, wait_for
-from tests.crash.mortal_provider import MortalProvider
+from tests.crash.deployment import WORKERS, Deployment, wait_for
 from tests.crash.provider import Provider
+from tests.crash.provider_process import ProviderProcess
 from tests.servers import redis_server
 
 pytestmark = pytest.mark.stack
@@ -25,8 +25,8 @@ CHUNKS = (
 
 
 @pytest.fixture
-def first() -> Iterator[MortalProvider]:
-    with MortalProvider() as server:
+def first() -> Iterator[ProviderProcess]:
+    with ProviderProcess() as server:
         yield server
 
 
@@ -37,7 +37,7 @@ def second() -> Iterator[Provider]:
 
 
 @pytest.fixture
-def house(tmp_path: Path, first: MortalProvider, second: Provider) -> Iterator[House]:
+def deployment(tmp_path: Path, first: ProviderProcess, second: Provider) -> Iterator[Deployment]:
     settings = {
         "TRANSCRIPTION_BASE_URL": first.url,
         "SPEAKR_TRANSCRIPTION_FALLBACK": "openai",
@@ -45,7 +45,9 @@ def house(tmp_path: Path, first: MortalProvider, second: Provider) -> Iterator[H
         "SPEAKR_TRANSCRIPTION_FALLBACK_MODEL": "second",
     }
     with redis_server() as redis:
-        made = House(tmp_path, f"sqlite:///{tmp_path / 'speakr.db'}", redis, worker=WORKER, settings=settings)
+        made = Deployment(
+            tmp_path, f"sqlite:///{tmp_path / 'speakr.db'}", redis, worker=WORKER, settings=settings
+        )
         try:
             made.open()
             yield made
@@ -54,35 +56,35 @@ def house(tmp_path: Path, first: MortalProvider, second: Provider) -> Iterator[H
 
 
 def test_a_killed_engine_is_replaced_and_nothing_finished_is_sent_again(
-    house: House, first: MortalProvider, second: Provider
+    deployment: Deployment, first: ProviderProcess, second: Provider
 ) -> None:
-    recording = house.upload(speech.long_recording())
-    count = len(wait_for(lambda: house.rows(CHUNKS, id=recording), "cut into chunks"))
+    recording = deployment.upload(speech.long_recording())
+    count = len(wait_for(lambda: deployment.rows(CHUNKS, id=recording), "cut into chunks"))
     assert count >= 6
     first.answer(count // 2)
 
     def states() -> Counter[str]:
-        return Counter(row.state for row in house.rows(CHUNKS, id=recording))
+        return Counter(row.state for row in deployment.rows(CHUNKS, id=recording))
 
     def is_half_done() -> bool:
         return states()["done"] == count // 2 and len(first.asked().open) == len(WORKERS)
 
     wait_for(is_half_done, "half of the chunks done and every worker waiting for the next")
-    told = first.asked()
+    seen = first.asked()
     first.kill()
-    house.wait_until_done(recording, seconds=20)
+    deployment.wait_until_done(recording, seconds=20)
 
     sent = second.counts()
     assert set(sent.values()) == {1}, "a chunk was sent to the second engine twice"
-    assert not sent.keys() & set(told.answered), "a finished chunk was sent again"
-    assert sent.keys() >= set(told.open), "what was under way is lost"
-    assert len(told.answered) == len(set(told.answered)) == count // 2
+    assert not sent.keys() & set(seen.answered), "a finished chunk was sent again"
+    assert sent.keys() >= set(seen.open), "what was under way is lost"
+    assert len(seen.answered) == len(set(seen.answered)) == count // 2
     assert len(sent) == count - count // 2
-    assert [tuple(row) for row in house.rows(CHUNKS, id=recording)] == [("done", 1)] * count
+    assert [tuple(row) for row in deployment.rows(CHUNKS, id=recording)] == [("done", 1)] * count
 
-    said = [segment["sentence"] for segment in json.loads(house.transcript(recording))["segments"]]
-    heard = "".join(said).lower()
-    assert all(heard.count(f"w{digest[:6]}") == 1 for digest in [*told.answered, *sent])
-    assert house.rows("SELECT transcription_engine FROM recordings")[0].transcription_engine == (
+    said = [segment["sentence"] for segment in json.loads(deployment.transcript(recording))["segments"]]
+    text = "".join(said).lower()
+    assert all(text.count(f"w{digest[:6]}") == 1 for digest in [*seen.answered, *sent])
+    assert deployment.rows("SELECT transcription_engine FROM recordings")[0].transcription_engine == (
         "openai:whisper-1, openai:second"
     )

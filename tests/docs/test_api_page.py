@@ -90,10 +90,10 @@ def test_everything_a_request_may_say_is_on_a_page(app: Flask) -> None:
     pages = read("api") + read("webhooks.md")
     code = [each for line in pages.splitlines() for each in in_backticks(line)]
     code += [block.text for block in blocks(pages)]
-    told = {word for each in code for word in re.findall(r"\w+(?:\[\d\])?", each)}
+    printed = {word for each in code for word in re.findall(r"\w+(?:\[\d\])?", each)}
     said = {(name, word) for name, operation in operations(app).items() for word in said_in(operation, spec)}
     assert len(said) > 200
-    assert {(name, word) for name, word in said if word not in told} == set()
+    assert {(name, word) for name, word in said if word not in printed} == set()
 
 
 def said_in(operation: dict, spec: dict) -> Iterator[str]:
@@ -140,8 +140,8 @@ def test_scopes(page: str) -> None:
 
 
 def test_rate_classes(page: str) -> None:
-    told = {in_backticks(row[0])[0]: int(row[1]) for row in table(page, "class").rows}
-    assert told == limits_of(Settings(secret_key=SECRET))
+    printed = {in_backticks(row[0])[0]: int(row[1]) for row in table(page, "class").rows}
+    assert printed == limits_of(Settings(secret_key=SECRET))
 
 
 def test_upload_fields(page: str) -> None:
@@ -165,12 +165,12 @@ def test_statuses_and_jobs(page: str) -> None:
 
 
 def test_live_events(page: str) -> None:
-    told = set()
+    printed = set()
     for path in (ROOT / "speakr").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             name = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
             if name.endswith("live.publish"):
-                told.add(ast.literal_eval(node.args[1]))
+                printed.add(ast.literal_eval(node.args[1]))
             elif name == "_message" and isinstance(node.args[0], ast.Constant):
-                told.add(node.args[0].value)
-    assert set(table(page, "event").codes()) == told
+                printed.add(node.args[0].value)
+    assert set(table(page, "event").codes()) == printed

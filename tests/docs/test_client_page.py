@@ -53,11 +53,11 @@ def options(command: click.Command) -> set[str]:
 
 
 def test_the_table_names_every_command_and_every_option_and_none_besides() -> None:
-    told = {
+    printed = {
         in_backticks(command)[0]: set(in_backticks(named))
         for command, named, _ in table(read(PAGE), "command").rows
     }
-    assert told == {
+    assert printed == {
         usage(name, command): options(command) for name, command in real_commands(main, list(COMMANDS))
     }
 
@@ -78,12 +78,12 @@ def test_options_in_the_text_are_options() -> None:
 
 
 def test_the_page_names_every_method_and_every_failure() -> None:
-    told = set(in_backticks(read(PAGE).rpartition("```\n")[2]))
+    printed = set(in_backticks(read(PAGE).rpartition("```\n")[2]))
     public = {
         name for name, value in inspect.getmembers(Speakr) if not name.startswith("_") and callable(value)
     }
-    assert public <= told
-    assert {name.removesuffix("s") for name in told} >= set(client.__all__) - {"Speakr"}
+    assert public <= printed
+    assert {name.removesuffix("s") for name in printed} >= set(client.__all__) - {"Speakr"}
 
 
 @pytest.fixture

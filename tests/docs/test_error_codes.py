@@ -19,7 +19,7 @@ NEVER_MET = {
     "job_failed": "the base of job errors, never raised itself",
     "claim_lost": "makes a worker stop without a word",
 }
-MET_AT_THE_DOOR_TOO = {"media_tool_failed", "storage_unavailable", "out_of_space"}
+ALSO_MET_AT_UPLOAD = {"media_tool_failed", "storage_unavailable", "out_of_space"}
 """Job errors that an upload can meet while its file is looked at."""
 
 
@@ -89,7 +89,7 @@ def test_every_code_of_a_request_has_its_row_and_status() -> None:
     expected: dict[str, set[int]] = defaultdict(set)
     for slug, kinds in raised().items():
         for kind in kinds:
-            if slug not in NEVER_MET and (not is_of_jobs(kind) or slug in MET_AT_THE_DOOR_TOO):
+            if slug not in NEVER_MET and (not is_of_jobs(kind) or slug in ALSO_MET_AT_UPLOAD):
                 made = kind.__new__(kind)
                 made.slug = slug
                 if slug != "out_of_space" or not is_of_jobs(kind):

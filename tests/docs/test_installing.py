@@ -30,12 +30,12 @@ READ = [path for path in FILES if path.suffix not in {".flac", ".pyc"}]
 
 def test_nobody_is_told_to_install_speakr_by_name() -> None:
     assert {path.name for path in READ} >= {"README.md", "operations.md", "whisper.py", "upload.py"}
-    told = [
+    printed = [
         f"{path.relative_to(ROOT)}: {found[0]}"
         for path in READ
         for found in BY_NAME.finditer(path.read_text())
     ]
-    assert told == []
+    assert printed == []
 
 
 @pytest.mark.parametrize(

@@ -31,11 +31,11 @@ def options_of_operators() -> dict[str, set[str]]:
 
 
 def test_the_table_names_every_command_and_option_and_none_besides() -> None:
-    told = {
+    printed = {
         in_backticks(command)[0].split()[1]: set(re.findall(r"--[a-z-]+", what))
         for command, what in table(read("operations.md"), "command").rows
     }
-    assert told == {name: words - NOT_WORTH_TELLING for name, words in options_of_operators().items()}
+    assert printed == {name: words - NOT_WORTH_TELLING for name, words in options_of_operators().items()}
 
 
 def test_the_table_names_every_metric(app: Flask) -> None:
@@ -45,5 +45,5 @@ def test_the_table_names_every_metric(app: Flask) -> None:
     of_deliveries.register(DeliveryMetrics({"outcome:delivered": 1}))
     shown = client.get("/metrics").text + generate_latest(of_deliveries).decode()
     real = set(re.findall(r"^# TYPE (speakr_\w+?)(?:_created)? ", shown, re.MULTILINE))
-    told = set(table(read("operations.md"), "metric").codes())
-    assert {name for name in real if f"{name}_total" not in real} == told
+    printed = set(table(read("operations.md"), "metric").codes())
+    assert {name for name in real if f"{name}_total" not in real} == printed

@@ -24,7 +24,7 @@ from tests.docs.pages import EXAMPLES
 
 SHELLS = ["/bin/sh", EXAMPLES / "upload.sh"] if shutil.which("curl") else None
 EXAMPLE_COMMANDS = {"python": [sys.executable, EXAMPLES / "upload.py"], "shell": SHELLS}
-HEARD = ["[SPEAKER_00]: heard 0.1-0.4", "[SPEAKER_00]: heard 0.5-0.9"]
+TRANSCRIBED = ["[SPEAKER_00]: heard 0.1-0.4", "[SPEAKER_00]: heard 0.5-0.9"]
 
 Upload = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -66,7 +66,7 @@ def test_a_recording_becomes_its_transcript(
     file.write_bytes(wav())
     server = serve()
     done = upload(server, file, "Stand-up: «one»")
-    assert (done.returncode, done.stdout.splitlines()) == (0, HEARD), done.stderr
+    assert (done.returncode, done.stdout.splitlines()) == (0, TRANSCRIBED), done.stderr
     release()
     made = db.session.scalars(select(Recording)).one()
     assert (made.title, made.original_filename) == ("Stand-up: «one»", file.name)
@@ -104,7 +104,7 @@ def test_a_lost_answer_stores_nothing_twice(
     file.write_bytes(wav())
     line = LosesTheFirstAnswer(app)
     done = upload(serve(line), file)
-    assert (done.returncode, done.stdout.splitlines()) == (0, HEARD), done.stderr
+    assert (done.returncode, done.stdout.splitlines()) == (0, TRANSCRIBED), done.stderr
     assert line.lost == 1
     assert recordings() == 1
 

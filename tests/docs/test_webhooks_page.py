@@ -28,7 +28,7 @@ def page() -> str:
 
 
 def test_every_event_and_its_data(page: str) -> None:
-    told = {row[0].strip("`"): re.findall(r"`(\w+)`(\??)", row[2]) for row in table(page, "type").rows}
+    printed = {row[0].strip("`"): re.findall(r"`(\w+)`(\??)", row[2]) for row in table(page, "type").rows}
     declared = {
         event.type.value: [
             (field.name, "" if field.default is dataclasses.MISSING else "?")
@@ -36,8 +36,8 @@ def test_every_event_and_its_data(page: str) -> None:
         ]
         for event in EVENTS
     }
-    assert told == declared
-    assert list(told) == list(declared)
+    assert printed == declared
+    assert list(printed) == list(declared)
 
 
 def test_statuses_of_deliveries(page: str) -> None:
@@ -81,10 +81,10 @@ def test_the_schedule(page: str) -> None:
     (pauses,) = attempts.rows
     assert attempts.head[1:] == (*"12345678", "9 to 12")
     units = {"s": 1, "min": 60, "h": 3600}
-    told = [
+    printed = [
         0.0 if pause == "none" else float(pause.split()[0]) * units[pause.split()[1]] for pause in pauses[1:]
     ]
-    assert [*told, *told[-1:] * 3] == list(SCHEDULE_SECONDS)
+    assert [*printed, *printed[-1:] * 3] == list(SCHEDULE_SECONDS)
     assert f"Pauses vary by {JITTER:.0%} either way".replace("%", " %") in page
 
 

@@ -104,8 +104,8 @@ def test_any_engine_is_scored(corpus: Path) -> None:
     assert measured(corpus, entry, "Seven, of hearts!")["WER, people reading"] == pytest.approx(200 / 3)
     noisy = {**entry, "kind": "noise-noisy", "noise": "pink", "snr_db": 10}
     assert measured(corpus, noisy, "ten of clubs") == {"WER, with noise (pink 10 dB)": 0.0}
-    nobody = {**entry, "kind": "no-speech", "text": ""}
-    assert measured(corpus, nobody, "thanks for watching") == {"words heard where nobody speaks": 3}
+    none = {**entry, "kind": "no-speech", "text": ""}
+    assert measured(corpus, none, "thanks for watching") == {"words heard where nobody speaks": 3}
 
 
 def test_a_name_heard_everywhere_is_a_false_hit(corpus: Path) -> None:

@@ -31,7 +31,7 @@ def test_words_are_scored_as_people_say_them() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "heard", "errors"),
+    ("said", "hypothesis", "errors"),
     [
         ("a b c", "a b c", (3, 0, 0, 0)),
         ("a b c", "", (3, 0, 3, 0)),
@@ -41,8 +41,8 @@ def test_words_are_scored_as_people_say_them() -> None:
         ("one two three", "two three four", (3, 0, 1, 1)),
     ],
 )
-def test_errors_are_counted_by_kind(said: str, heard: str, errors: tuple[int, ...]) -> None:
-    assert word_errors(said, heard) == WordErrors(*errors)
+def test_errors_are_counted_by_kind(said: str, hypothesis: str, errors: tuple[int, ...]) -> None:
+    assert word_errors(said, hypothesis) == WordErrors(*errors)
 
 
 def test_rates_of_several_recordings_are_weighted_by_their_words() -> None:
@@ -80,7 +80,7 @@ def test_times_are_compared_where_the_word_is_right() -> None:
 SAID = "we will look at the budget".split()  # noqa: SIM905 - reads as a sentence
 
 
-def heard(text: str) -> list[Word]:
+def hypothesis(text: str) -> list[Word]:
     """Return words heard where they are said, others a second long behind the one before."""
     words: list[Word] = []
     for one in text.split():
@@ -93,7 +93,7 @@ def at_the_seam(
     cut: str, *, uncut: str = "we will look at the budget", reach: float = 1.5
 ) -> tuple[int, ...]:
     talk = Talk(np.zeros(0, np.int16), [Word(text, at, at + 1.0) for at, text in enumerate(SAID)])
-    damage = compare(talk, [3.2], heard(uncut), heard(cut), reach)
+    damage = compare(talk, [3.2], hypothesis(uncut), hypothesis(cut), reach)
     assert damage.seams == 1
     return damage.lost, damage.doubled, damage.torn
 
@@ -115,8 +115,8 @@ def test_damage_is_counted_near_seams(cut: str, damage: tuple[int, ...]) -> None
 
 def test_one_word_heard_for_two_is_none_lost() -> None:
     talk = Talk(np.zeros(0, np.int16), [Word(text, at, at + 1.0) for at, text in enumerate(SAID)])
-    lookout = [*heard("we will"), Word("lookout", 2.0, 4.0), *heard("the budget")]
-    assert compare(talk, [3.2], heard("we will look at the budget"), lookout, 1.5) == Damage(1, 0, 0, 2)
+    lookout = [*hypothesis("we will"), Word("lookout", 2.0, 4.0), *hypothesis("the budget")]
+    assert compare(talk, [3.2], hypothesis("we will look at the budget"), lookout, 1.5) == Damage(1, 0, 0, 2)
 
 
 def test_what_is_wrong_without_the_seam_is_not_its_fault() -> None:

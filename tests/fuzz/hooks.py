@@ -1,6 +1,6 @@
 """What schemathesis is told about this server: which ids there are, which token must live, and what is a rule.
 
-Loaded by its command line; the ids come in `SPEAKR_FUZZ_HOUSE`.
+Loaded by its command line; the ids come in `SPEAKR_FUZZ_LIBRARY`.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from schemathesis.openapi.checks import RejectedPositiveData
 from speakr.api.schemas.users import MAX_PASSWORD_LENGTH, MIN_PASSWORD_LENGTH
 from speakr.services import system_settings
 from tests.conftest import wav
-from tests.fuzz.house import HOOK, HOW_MANY, LABELS
+from tests.fuzz.library import HOOK, HOW_MANY, LABELS
 from tests.fuzz.rules import COMPARED, FIELDS_COMPARED, RULES
 
-HOUSE: dict[str, Any] = json.loads(os.environ["SPEAKR_FUZZ_HOUSE"])
-IDS: dict[str, list[int]] = HOUSE["ids"]
-OWN = {"user_id": HOUSE["own_user_id"], "token_id": HOUSE["own_token_id"]}
+LIBRARY: dict[str, Any] = json.loads(os.environ["SPEAKR_FUZZ_LIBRARY"])
+IDS: dict[str, list[int]] = LIBRARY["ids"]
+OWN = {"user_id": LIBRARY["own_user_id"], "token_id": LIBRARY["own_token_id"]}
 """Whoever asks: without them everything after would be a 401 and test nothing."""
 
 ENDING = {"mergeSpeaker"}
@@ -82,8 +82,8 @@ def _bind_key(case: schemathesis.Case) -> None:
     """Give the same request the same key and another one another, for a key is bound to one request."""
     key = (case.headers or {}).get(KEY)
     if isinstance(key, str) and len(key) % 4 and key.isascii() and key.isprintable():
-        told = repr((case.method, case.path, case.path_parameters, case.query, case.body))
-        case.headers[KEY] = f"{key}{hashlib.sha256(told.encode(errors='replace')).hexdigest()}"[-255:]
+        identity = repr((case.method, case.path, case.path_parameters, case.query, case.body))
+        case.headers[KEY] = f"{key}{hashlib.sha256(identity.encode(errors='replace')).hexdigest()}"[-255:]
 
 
 def _protect(operation: str, body: dict[str, Any]) -> None:

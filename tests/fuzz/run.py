@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benchmarks.stack import Server
 from speakr.settings import Settings
-from tests.fuzz.house import House, furnish
+from tests.fuzz.library import Library, furnish
 from tests.servers import postgres_server
 
 HERE = Path(__file__).resolve().parent
@@ -39,7 +39,7 @@ class Outcome:
 
 
 @contextlib.contextmanager
-def served(database: str) -> Iterator[tuple[Server, House]]:
+def served(database: str) -> Iterator[tuple[Server, Library]]:
     """Yield a furnished server on the named database."""
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="spk-f-")))
@@ -50,7 +50,7 @@ def served(database: str) -> Iterator[tuple[Server, House]]:
 
 def fuzz(database: str, examples: int, *arguments: str) -> Outcome:
     """Run schemathesis over all operations; further arguments are its own."""
-    with served(database) as (server, house):
+    with served(database) as (server, library):
         command = [
             sys.executable,
             "-m",
@@ -65,11 +65,11 @@ def fuzz(database: str, examples: int, *arguments: str) -> Outcome:
             str(examples),
             *arguments,
         ]
-        told = {"ids": house.ids, "own_user_id": house.own_user_id, "own_token_id": house.own_token_id}
+        known = {"ids": library.ids, "own_user_id": library.own_user_id, "own_token_id": library.own_token_id}
         environment = {
             **os.environ,
-            "SPEAKR_FUZZ_HOUSE": json.dumps(told),
-            "SPEAKR_FUZZ_TOKEN": house.token,
+            "SPEAKR_FUZZ_LIBRARY": json.dumps(known),
+            "SPEAKR_FUZZ_TOKEN": library.token,
             "PYTHONPATH": str(HERE.parent.parent),
         }
         began = time.monotonic()

@@ -18,5 +18,5 @@ def test_an_example_of_every_operation(
     database: str, methods: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     outcome = fuzz(database, 1, "--phases", "fuzzing", "--generation-deterministic", methods, "GET")
-    told = capfd.readouterr()
-    assert outcome.exit_code == 0, told.out + told.err
+    captured = capfd.readouterr()
+    assert outcome.exit_code == 0, captured.out + captured.err

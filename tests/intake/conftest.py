@@ -6,18 +6,18 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.intake.door import Door
+from tests.intake.server import IntakeServer
 
 
 @pytest.fixture(scope="session")
-def open_door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
-    with Door(tmp_path_factory.mktemp("door")) as made:
+def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[IntakeServer]:
+    with IntakeServer(tmp_path_factory.mktemp("server")) as made:
         yield made
 
 
 @pytest.fixture
-def door(open_door: Door) -> Iterator[Door]:
-    log_before = len(open_door.log)
-    yield open_door
-    assert open_door.is_well()
-    assert "Traceback" not in open_door.log[log_before:]
+def server(start_server: IntakeServer) -> Iterator[IntakeServer]:
+    log_before = len(start_server.log)
+    yield start_server
+    assert start_server.is_well()
+    assert "Traceback" not in start_server.log[log_before:]

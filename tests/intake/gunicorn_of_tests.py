@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.intake.patience import LINGER_SECONDS, MAX_SILENT_SECONDS
+from tests.intake.body_timeout import LINGER_SECONDS, MAX_SILENT_SECONDS
 
 _configuration = Path(__file__).resolve().parents[2] / "config" / "gunicorn.conf.py"
 exec(compile(_configuration.read_bytes(), _configuration, "exec"))  # noqa: S102 - our own file, as gunicorn reads it
@@ -12,7 +12,7 @@ exec(compile(_configuration.read_bytes(), _configuration, "exec"))  # noqa: S102
 
 def post_worker_init(worker) -> None:
     """Lower the patience once the app is there; not earlier, for gevent patches first."""
-    from speakr.web import patience
+    from speakr.web import body_timeout
 
-    patience.MAX_SILENT_SECONDS = MAX_SILENT_SECONDS
-    patience.LINGER_SECONDS = LINGER_SECONDS
+    body_timeout.MAX_SILENT_SECONDS = MAX_SILENT_SECONDS
+    body_timeout.LINGER_SECONDS = LINGER_SECONDS

@@ -13,7 +13,7 @@ import pytest
 
 from tests.conftest import wav
 from tests.intake import recordings
-from tests.intake.door import MEGABYTE, Door, assert_refused
+from tests.intake.server import MEGABYTE, IntakeServer, assert_refused
 
 pytestmark = pytest.mark.stack
 
@@ -51,26 +51,26 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
 
 
 @pytest.fixture
-def full_door(tmp_path: Path, disk: Disk) -> Iterator[Door]:
-    with Door(tmp_path, **disk.settings) as made:
+def full_server(tmp_path: Path, disk: Disk) -> Iterator[IntakeServer]:
+    with IntakeServer(tmp_path, **disk.settings) as made:
         yield made
         assert "Traceback" not in made.log
 
 
-def test_a_full_disk_is_told_and_nothing_stays(full_door: Door, disk: Disk, tmp_path: Path) -> None:
+def test_a_full_disk_is_told_and_nothing_stays(full_server: IntakeServer, disk: Disk, tmp_path: Path) -> None:
     """One server for the whole story, since starting it is the slow part."""
     for headers in ({}, {"Idempotency-Key": "full"}):
-        with full_door.keeps_nothing():
-            answer = full_door.upload(recordings.hiss(DISK_MB * MEGABYTE), headers=headers)
+        with full_server.keeps_nothing():
+            answer = full_server.upload(recordings.hiss(DISK_MB * MEGABYTE), headers=headers)
         assert_refused(answer, 507, "out_of_space")
 
     # Room for the film, but not for its sound beside it.
     film = recordings.film_of_hiss(tmp_path / "film", seconds=20.0)
     assert DISK_MB * MEGABYTE / 2 < len(film) < DISK_MB * MEGABYTE * 0.9
-    with full_door.keeps_nothing():
-        answer = full_door.upload(film, "film.mov")
+    with full_server.keeps_nothing():
+        answer = full_server.upload(film, "film.mov")
     assert_refused(answer, 507, "out_of_space")
 
     # Whoever needs less than there is, is served.
-    assert full_door.upload(wav(1.0)).status_code == (202 if disk.is_real else 507)
-    assert len(full_door.get("/api/v1/recordings")["recordings"]) == disk.is_real
+    assert full_server.upload(wav(1.0)).status_code == (202 if disk.is_real else 507)
+    assert len(full_server.get("/api/v1/recordings")["recordings"]) == disk.is_real

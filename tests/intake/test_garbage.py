@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import multipart, wav
-from tests.intake.door import ALICE, LAST_CHUNK, Door, chunk, head, read_answer
+from tests.intake.server import ALICE, LAST_CHUNK, IntakeServer, chunk, head, read_answer
 
 pytestmark = pytest.mark.stack
 
@@ -75,8 +75,8 @@ def answers(connection: socket.socket) -> Iterator[tuple[int, bytes]]:
 
 
 @pytest.mark.parametrize("name", REQUESTS)
-def test_garbage_is_never_our_fault(door: Door, name: str) -> None:
-    with door.keeps_nothing(), door.connect() as connection:
+def test_garbage_is_never_our_fault(server: IntakeServer, name: str) -> None:
+    with server.keeps_nothing(), server.connect() as connection:
         try:
             connection.sendall(REQUESTS[name])
             connection.shutdown(socket.SHUT_WR)
@@ -86,30 +86,30 @@ def test_garbage_is_never_our_fault(door: Door, name: str) -> None:
             assert 200 <= status < 500, body
 
 
-def test_a_form_with_a_shorter_length_is_not_taken(door: Door) -> None:
+def test_a_form_with_a_shorter_length_is_not_taken(server: IntakeServer) -> None:
     request = REQUESTS["a shorter length than body"]
-    with door.keeps_nothing(), door.connect() as connection:
+    with server.keeps_nothing(), server.connect() as connection:
         connection.sendall(request)
         status, body = read_answer(connection)
     assert (status, json.loads(body)["code"]) == (400, "incomplete_upload")
 
 
-def test_slow_headers_keep_nobody_waiting(door: Door) -> None:
+def test_slow_headers_keep_nobody_waiting(server: IntakeServer) -> None:
     """A hundred clients that never come to the point."""
-    crowd = [door.connect() for _ in range(100)]
+    crowd = [server.connect() for _ in range(100)]
     for round_ in range(3):
         for connection in crowd:
             connection.sendall(b"GET / HTTP/1.1\r\n" if round_ == 0 else b"X-%d: 1\r\n" % round_)
-        assert door.get("/api/v1/recordings", ALICE)["pagination"]
-    assert door.upload(b"").status_code == 400
+        assert server.get("/api/v1/recordings", ALICE)["pagination"]
+    assert server.upload(b"").status_code == 400
     for connection in crowd:
         connection.close()
 
 
-def test_random_forms(door: Door) -> None:
+def test_random_forms(server: IntakeServer) -> None:
     """Bytes of a proper form, cut, doubled and replaced. Some are still forms with a recording in them."""
     dice = np.random.default_rng(11)
-    before = door.kept()
+    before = server.kept()
     statuses = []
     for _ in range(60):
         body = bytearray(BODY[:200] + BODY[-40:])
@@ -117,14 +117,14 @@ def test_random_forms(door: Door) -> None:
             at = int(dice.integers(len(body)))
             piece = bytes(body[at : at + int(dice.integers(1, 41))])
             body[at : at + len(piece)] = (b"", piece * 2, dice.bytes(len(piece)))[dice.integers(3)]
-        with door.connect() as connection:
+        with server.connect() as connection:
             connection.sendall(head(length=len(body), content_type=CONTENT_TYPE) + body)
-            status, told = read_answer(connection)
+            status, answer_text = read_answer(connection)
         statuses.append(status)
-        assert status == 202 or 400 <= status < 500, (bytes(body), told)
+        assert status == 202 or 400 <= status < 500, (bytes(body), answer_text)
         if status != 202:
-            assert set(json.loads(told)) >= {"error", "code", "request_id"}
-    kept = door.kept()
+            assert set(json.loads(answer_text)) >= {"error", "code", "request_id"}
+    kept = server.kept()
     taken = statuses.count(202)
     assert 0 < taken < len(statuses) / 2
     assert kept.rows["recordings"] - before.rows["recordings"] == len(kept.blobs - before.blobs) == taken

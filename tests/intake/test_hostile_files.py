@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import wav
 from tests.intake import recordings
-from tests.intake.door import Door, assert_refused
+from tests.intake.server import IntakeServer, assert_refused
 
 pytestmark = pytest.mark.stack
 
@@ -56,30 +56,30 @@ HOSTILE: dict[str, tuple[str, Callable[[Path], bytes], set[str]]] = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_files_are_refused_typed(door: Door, tmp_path: Path, name: str) -> None:
+def test_hostile_files_are_refused_typed(server: IntakeServer, tmp_path: Path, name: str) -> None:
     filename, make, codes = HOSTILE[name]
     data = make(tmp_path / "made")
-    with door.keeps_nothing():
-        answer = door.upload(data, filename)
+    with server.keeps_nothing():
+        answer = server.upload(data, filename)
     body = answer.json()
     assert body["code"] in codes
     assert_refused(answer, 400, body["code"])
 
 
-def test_a_playlist_in_disguise_reads_no_other_file(door: Door, tmp_path: Path) -> None:
+def test_a_playlist_in_disguise_reads_no_other_file(server: IntakeServer, tmp_path: Path) -> None:
     """It may pass as noise, but what the server then keeps is what was sent and nothing else."""
     data = disguised_hls(tmp_path / "made")
-    answer = door.upload(data, "a.wav")
+    answer = server.upload(data, "a.wav")
     if answer.status_code == 202:
-        stored = door.request("GET", f"/api/v1/recordings/{answer.json()['id']}/audio")
+        stored = server.request("GET", f"/api/v1/recordings/{answer.json()['id']}/audio")
         assert stored.content == data
     else:
         assert_refused(answer, 400, answer.json()["code"])
 
 
-def test_a_silence_of_months_is_refused_at_once(door: Door) -> None:
+def test_a_silence_of_months_is_refused_at_once(server: IntakeServer) -> None:
     """3 MB of FLAC that say they last 400 hours."""
-    with door.keeps_nothing():
-        answer = door.upload(recordings.flac_of_silence(3_000_000, tells_length=True), "night.flac")
+    with server.keeps_nothing():
+        answer = server.upload(recordings.flac_of_silence(3_000_000, tells_length=True), "night.flac")
     body = assert_refused(answer, 400, "too_long")
     assert body["max_seconds"] == 12 * 3600

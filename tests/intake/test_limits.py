@@ -15,19 +15,19 @@ from typing import Any
 import pytest
 
 from tests.conftest import multipart, wav
-from tests.intake.door import (
+from tests.intake.body_timeout import LINGER_SECONDS
+from tests.intake.server import (
     ALICE,
     LAST_CHUNK,
     LIMIT_MB,
     MEGABYTE,
-    PATIENCE_SECONDS,
-    Door,
+    TIMEOUT_SECONDS,
+    IntakeServer,
     assert_refused,
     chunk,
     head,
     read_answer,
 )
-from tests.intake.patience import LINGER_SECONDS
 
 pytestmark = pytest.mark.stack
 
@@ -61,7 +61,7 @@ def exchange(connection: socket.socket, pieces: Iterable[bytes]) -> tuple[int, d
     sender = threading.Thread(target=send)
     sender.start()
     status, body = read_answer(connection)
-    sender.join(timeout=PATIENCE_SECONDS)
+    sender.join(timeout=TIMEOUT_SECONDS)
     assert not sender.is_alive(), "somebody still reads what was refused"
     return status, json.loads(body)
 
@@ -70,9 +70,9 @@ def blocks(body: bytes) -> Iterable[bytes]:
     return (body[at : at + 100_000] for at in range(0, len(body), 100_000))
 
 
-def test_a_body_over_the_limit_is_refused_by_its_length(door: Door) -> None:
+def test_a_body_over_the_limit_is_refused_by_its_length(server: IntakeServer) -> None:
     """Before it has been sent: the client asks first, and never gets to send it."""
-    with door.keeps_nothing(), door.connect() as connection:
+    with server.keeps_nothing(), server.connect() as connection:
         size = (LIMIT_MB + 2) * MEGABYTE
         connection.sendall(head(length=size, content_type="multipart/form-data; boundary=x"))
         status, body = read_answer(connection)
@@ -81,34 +81,34 @@ def test_a_body_over_the_limit_is_refused_by_its_length(door: Door) -> None:
 
 
 @pytest.mark.parametrize("megabytes", [LIMIT_MB + 0.5, LIMIT_MB + 3])
-def test_who_sends_it_all_is_told_why(door: Door, megabytes: float) -> None:
+def test_who_sends_it_all_is_told_why(server: IntakeServer, megabytes: float) -> None:
     body, content_type = form(round(megabytes * MEGABYTE))
-    with door.keeps_nothing():
-        answer = door.request(
+    with server.keeps_nothing():
+        answer = server.request(
             "POST", "/api/v1/recordings/upload", data=body, headers={"Content-Type": content_type}
         )
     assert assert_refused(answer, 413, "too_large").items() >= TOO_LARGE.items()
 
 
 @pytest.mark.parametrize("megabytes", [LIMIT_MB + 0.5, LIMIT_MB + 3])
-def test_a_chunked_body_over_the_limit_is_refused(door: Door, megabytes: float) -> None:
+def test_a_chunked_body_over_the_limit_is_refused(server: IntakeServer, megabytes: float) -> None:
     body, content_type = form(round(megabytes * MEGABYTE))
-    with door.keeps_nothing(), door.connect() as connection:
+    with server.keeps_nothing(), server.connect() as connection:
         pieces = [head(length=None, content_type=content_type), *map(chunk, blocks(body)), LAST_CHUNK]
-        status, told = exchange(connection, pieces)
+        status, answer_text = exchange(connection, pieces)
     assert status == 413
-    assert told.items() >= TOO_LARGE.items()
+    assert answer_text.items() >= TOO_LARGE.items()
 
 
-def test_a_chunked_body_without_end_is_refused(door: Door) -> None:
+def test_a_chunked_body_without_end_is_refused(server: IntakeServer) -> None:
     """Nor is it read for ever: the server hangs up on a client that goes on and on."""
-    with door.keeps_nothing(), door.connect() as connection:
+    with server.keeps_nothing(), server.connect() as connection:
         request = itertools.chain(
             [head(length=None, content_type=FORM), ENDLESS[0]], itertools.repeat(ENDLESS[1])
         )
         began = time.monotonic()
-        status, told = exchange(connection, request)
-    assert (status, told["code"]) == (413, "too_large")
+        status, answer_text = exchange(connection, request)
+    assert (status, answer_text["code"]) == (413, "too_large")
     assert time.monotonic() - began > LINGER_SECONDS
 
 
@@ -116,7 +116,7 @@ def test_a_chunked_body_without_end_is_refused(door: Door) -> None:
     ("token", "length", "status"), [("nobody", None, 401), ("nobody", 10**12, 401), (ALICE, None, 413)]
 )
 def test_a_refused_body_that_pours_in_keeps_nobody_waiting(
-    door: Door, token: str, length: int | None, status: int
+    server: IntakeServer, token: str, length: int | None, status: int
 ) -> None:
     is_over = threading.Event()
 
@@ -126,28 +126,28 @@ def test_a_refused_body_that_pours_in_keeps_nobody_waiting(
         while not is_over.is_set():
             yield ENDLESS[1]
 
-    with door.connect() as connection, ThreadPoolExecutor(1) as clients:
+    with server.connect() as connection, ThreadPoolExecutor(1) as clients:
         began = time.monotonic()
         pouring = clients.submit(exchange, connection, pour())
         time.sleep(LINGER_SECONDS / 4)
         for _ in range(5):
-            assert door.get("/api/v1/recordings")
+            assert server.get("/api/v1/recordings")
         served_after = time.monotonic() - began
         is_over.set()
         assert pouring.result()[0] == status
     assert served_after < LINGER_SECONDS, "while it poured in, not when it had ended"
 
 
-def test_a_file_of_exactly_the_limit_is_taken(door: Door) -> None:
+def test_a_file_of_exactly_the_limit_is_taken(server: IntakeServer) -> None:
     body, content_type = form(LIMIT_MB * MEGABYTE)
-    answer = door.request(
+    answer = server.request(
         "POST", "/api/v1/recordings/upload", data=body, headers={"Content-Type": content_type}
     )
     assert answer.status_code == 202
 
 
 @pytest.mark.parametrize("fields", [{"notes": "n" * 2 * MEGABYTE}, {f"x{n}": "" for n in range(300)}])
-def test_too_much_form_is_refused(door: Door, fields: dict[str, str]) -> None:
-    with door.keeps_nothing():
-        answer = door.upload(wav(), **fields)
+def test_too_much_form_is_refused(server: IntakeServer, fields: dict[str, str]) -> None:
+    with server.keeps_nothing():
+        answer = server.upload(wav(), **fields)
     assert_refused(answer, 413, "form_too_large")

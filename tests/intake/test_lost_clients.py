@@ -11,8 +11,8 @@ from collections.abc import Callable
 import pytest
 
 from tests.conftest import multipart, wav
-from tests.intake.door import LAST_CHUNK, MEGABYTE, Door, chunk, head, read_answer, wait_for
-from tests.intake.patience import MAX_SILENT_SECONDS
+from tests.intake.body_timeout import MAX_SILENT_SECONDS
+from tests.intake.server import LAST_CHUNK, MEGABYTE, IntakeServer, chunk, head, read_answer, wait_for
 
 pytestmark = pytest.mark.stack
 
@@ -35,63 +35,63 @@ def stop_sending(connection: socket.socket) -> None:
     connection.shutdown(socket.SHUT_WR)
 
 
-def is_being_received(door: Door) -> bool:
-    return bool(door.kept().temporary)
+def is_being_received(server: IntakeServer) -> bool:
+    return bool(server.kept().temporary)
 
 
 @pytest.mark.parametrize("length", [len(BODY), None], ids=["with a length", "chunked"])
 @pytest.mark.parametrize("leave", [close, reset])
 def test_nothing_stays_of_an_upload_whose_client_went(
-    door: Door, length: int | None, leave: Callable[[socket.socket], None]
+    server: IntakeServer, length: int | None, leave: Callable[[socket.socket], None]
 ) -> None:
-    with door.keeps_nothing():
-        connection = door.connect()
+    with server.keeps_nothing():
+        connection = server.connect()
         connection.sendall(head(length=length, content_type=CONTENT_TYPE, Idempotency_Key="gone"))
         connection.sendall(HALF if length else chunk(HALF))
-        wait_for(lambda: is_being_received(door), "the file begins to be stored")
+        wait_for(lambda: is_being_received(server), "the file begins to be stored")
         leave(connection)
 
 
-def test_who_only_stops_sending_is_told(door: Door) -> None:
-    with door.keeps_nothing(), door.connect() as connection:
+def test_who_only_stops_sending_is_told(server: IntakeServer) -> None:
+    with server.keeps_nothing(), server.connect() as connection:
         connection.sendall(head(length=len(BODY), content_type=CONTENT_TYPE) + HALF)
         stop_sending(connection)
         status, body = read_answer(connection)
         assert (status, json.loads(body)["code"]) == (400, "incomplete_upload")
 
 
-def test_the_key_of_a_lost_upload_can_be_used_again(door: Door) -> None:
-    with door.connect() as connection:
+def test_the_key_of_a_lost_upload_can_be_used_again(server: IntakeServer) -> None:
+    with server.connect() as connection:
         connection.sendall(head(length=len(BODY), content_type=CONTENT_TYPE, Idempotency_Key="again") + HALF)
-        wait_for(lambda: is_being_received(door), "the file begins to be stored")
-        twin = door.upload(wav(), headers={"Idempotency-Key": "again"})
+        wait_for(lambda: is_being_received(server), "the file begins to be stored")
+        twin = server.upload(wav(), headers={"Idempotency-Key": "again"})
         assert (twin.status_code, twin.json()["code"]) == (409, "idempotency_in_flight")
-    wait_for(lambda: not is_being_received(door), "the half file gone")
-    assert door.upload(wav(), headers={"Idempotency-Key": "again"}).status_code == 202
+    wait_for(lambda: not is_being_received(server), "the half file gone")
+    assert server.upload(wav(), headers={"Idempotency-Key": "again"}).status_code == 202
 
 
-def test_a_client_that_falls_silent_is_given_up(door: Door) -> None:
+def test_a_client_that_falls_silent_is_given_up(server: IntakeServer) -> None:
     """Its network may be gone, and then nobody ever tells the server."""
-    with door.keeps_nothing(), door.connect() as connection:
+    with server.keeps_nothing(), server.connect() as connection:
         connection.sendall(head(length=len(BODY), content_type=CONTENT_TYPE) + HALF)
-        wait_for(lambda: is_being_received(door), "the file begins to be stored")
+        wait_for(lambda: is_being_received(server), "the file begins to be stored")
         status, body = read_answer(connection)
         assert (status, json.loads(body)["code"]) == (400, "incomplete_upload")
 
 
-def test_a_silent_body_of_any_other_request_is_given_up_too(door: Door) -> None:
-    with door.connect() as connection:
+def test_a_silent_body_of_any_other_request_is_given_up_too(server: IntakeServer) -> None:
+    with server.connect() as connection:
         token = head(length=2000, content_type="application/json").partition(b"\r\n")[2]
         connection.sendall(b"POST /api/v1/webhooks HTTP/1.1\r\n" + token + b'{"url":')
         assert read_answer(connection)[0] in {400, 408}
 
 
-def test_slow_is_not_silent(door: Door) -> None:
+def test_slow_is_not_silent(server: IntakeServer) -> None:
     """A client that always has something to say takes longer than the patience for one silence."""
     body, content_type = multipart(wav(1.0), "slow.wav", {})
     step = len(body) // 8 + 1
     began = time.monotonic()
-    with door.connect() as connection:
+    with server.connect() as connection:
         connection.sendall(head(length=len(body), content_type=content_type))
         for at in range(0, len(body), step):
             connection.sendall(body[at : at + step])
@@ -100,22 +100,22 @@ def test_slow_is_not_silent(door: Door) -> None:
     assert time.monotonic() - began > MAX_SILENT_SECONDS
 
 
-def test_others_are_served_while_many_upload_slowly(door: Door) -> None:
+def test_others_are_served_while_many_upload_slowly(server: IntakeServer) -> None:
     """Sixty half uploads at once; then all of them go, and nothing is left."""
-    with door.keeps_nothing():
-        crowd = [door.connect() for _ in range(60)]
+    with server.keeps_nothing():
+        crowd = [server.connect() for _ in range(60)]
         for connection in crowd:
             connection.sendall(head(length=len(BODY), content_type=CONTENT_TYPE) + BODY[: MEGABYTE // 2])
-        wait_for(lambda: len(door.kept().temporary) == len(crowd), "all of them being received")
-        assert door.get("/api/v1/recordings")["pagination"]["total"] >= 0
-        assert door.upload(b"").status_code == 400
+        wait_for(lambda: len(server.kept().temporary) == len(crowd), "all of them being received")
+        assert server.get("/api/v1/recordings")["pagination"]["total"] >= 0
+        assert server.upload(b"").status_code == 400
         for connection in crowd:
             reset(connection)
 
 
-def test_a_whole_chunked_upload_is_taken(door: Door) -> None:
+def test_a_whole_chunked_upload_is_taken(server: IntakeServer) -> None:
     body, content_type = multipart(wav(2.0), "chunked.wav", {})
-    with door.connect() as connection:
+    with server.connect() as connection:
         connection.sendall(head(length=None, content_type=content_type))
         for at in range(0, len(body), 10_000):
             connection.sendall(chunk(body[at : at + 10_000]))

@@ -73,8 +73,8 @@ def test_a_transcript_is_followed_by_its_passages(
     assert embedder.asked == [[" ".join(segment.text for segment in segments)]]
     job = job_of(recorded, JobKind.EMBED)
     assert (job.state, job.progress) == (JobState.SUCCEEDED, 100)
-    told = alice.get(f"/api/v1/jobs/{job.id}").json
-    assert (told["kind"], told["state"]) == ("embed", "succeeded")
+    shown = alice.get(f"/api/v1/jobs/{job.id}").json
+    assert (shown["kind"], shown["state"]) == ("embed", "succeeded")
 
 
 def test_it_is_the_last_that_workers_look_for() -> None:

@@ -37,19 +37,19 @@ class Engine:
         self.fake.answer = self.answer
         self.well_for = 1_000
         self.then = Reply(500)
-        self.patience = 20.0  # of whoever asks it, in seconds
-        self.heard: Counter[str] = Counter()
+        self.timeout = 20.0  # of whoever asks it, in seconds
+        self.spoken: Counter[str] = Counter()
 
     def answer(self, request: Request) -> Reply:
         if self.well_for <= 0:
             return self.then
         self.well_for -= 1
         digest = hashlib.sha256(request.form["file"][0]).hexdigest()[:12]
-        self.heard[digest] += 1
+        self.spoken[digest] += 1
         return json_reply({"text": digest, "segments": [{"start": 0.1, "end": 0.5, "text": digest}]})
 
     def connector(self) -> OpenAIConnector:
-        access = OpenAIAccess(base_url=self.fake.url, api_key="sk-secret", timeout_seconds=self.patience)
+        access = OpenAIAccess(base_url=self.fake.url, api_key="sk-secret", timeout_seconds=self.timeout)
         made = OpenAIConnector(access, models=["whisper-1"], default_model="whisper-1")
         made.capabilities = replace(made.capabilities, target_chunk_seconds=2.0, max_chunk_seconds=4.0)
         return made
@@ -125,7 +125,7 @@ def test_an_engine_that_turns_bad_loses_nothing(
 ):
     first.well_for, first.then = 4, then
     if then.hang or then.drip_seconds:
-        first.patience = 2.0
+        first.timeout = 2.0
     work()
     job = job_of(recorded)
     assert (job.state, job.error_code) == (JobState.QUEUED, code)
@@ -137,8 +137,8 @@ def test_an_engine_that_turns_bad_loses_nothing(
     forget_what_is_known_of_engines()
     again(job.id)
     assert job_of(recorded).state is JobState.SUCCEEDED
-    assert set(first.heard.values()) == {1}
-    assert Counter(texts(recorded)) == first.heard
+    assert set(first.spoken.values()) == {1}
+    assert Counter(texts(recorded)) == first.spoken
 
 
 def forget_what_is_known_of_engines() -> None:
@@ -154,9 +154,9 @@ def test_an_engine_that_dies_half_way_is_replaced_by_the_second(
     first.well_for, first.then = 5, Reply(reset=True)
     work()
     assert job_of(recorded).state is JobState.SUCCEEDED
-    assert (sum(first.heard.values()), sum(second.heard.values())) == (5, 5)
-    assert set(first.heard.values()) == set(second.heard.values()) == {1}
-    assert not set(first.heard) & set(second.heard)
+    assert (sum(first.spoken.values()), sum(second.spoken.values())) == (5, 5)
+    assert set(first.spoken.values()) == set(second.spoken.values()) == {1}
+    assert not set(first.spoken) & set(second.spoken)
     assert len(texts(recorded)) == 10
     # The engine that failed three times in a row was left alone from then on.
     assert len(first.fake.requests) == 5 + 3
@@ -174,6 +174,6 @@ def test_a_chunk_that_is_too_large_is_sent_in_pieces(
     first.fake.answer = lambda request: Reply(413) if len(request.body) > 25_000 else answer(request)
     work()
     assert job_of(recorded).state is JobState.SUCCEEDED
-    assert set(first.heard.values()) == {1}
-    assert len(first.heard) == 20
+    assert set(first.spoken.values()) == {1}
+    assert len(first.spoken) == 20
     assert len(texts(recorded)) == 20

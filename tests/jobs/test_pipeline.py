@@ -44,8 +44,8 @@ def test_chunks_are_cut_at_pauses_and_nothing_is_left_behind(
 ) -> None:
     work()
     assert len(transcriber.chunks) > 1
-    heard = [span for chunk in transcriber.chunks for span in chunk.spans]
-    assert [span.start for span in heard] == sorted({span.start for span in heard})
+    spoken = [span for chunk in transcriber.chunks for span in chunk.spans]
+    assert [span.start for span in spoken] == sorted({span.start for span in spoken})
     for chunk in transcriber.chunks:
         assert len(chunk.samples) == round((chunk.spans[-1].end - chunk.start) * 16_000)
     assert db.session.scalars(select(JobChunk.result)).all() == [None] * len(transcriber.chunks)
@@ -192,9 +192,9 @@ def test_asking_twice_queues_once(alice: Person, recorded: int, work, notifier: 
 def test_two_rings_do_the_work_once(app: Flask, recorded: int, transcriber: FakeTranscriber) -> None:
     job_id = job_of(recorded).id
     runner.run(job_id)
-    heard = len(transcriber.chunks)
+    spoken = len(transcriber.chunks)
     runner.run(job_id)
-    assert len(transcriber.chunks) == heard
+    assert len(transcriber.chunks) == spoken
     assert event_types().count("recording.transcription.completed") == 1
 
 

@@ -36,18 +36,18 @@ from tests.jobs.looking import job_of
 # -- one chunk, engines that fail
 
 
-class Ear:
+class FakeEngine:
     """A listener that counts."""
 
     def __init__(self) -> None:
-        self.told: list[Segment] = []
+        self.streamed: list[Segment] = []
         self.breaths = 0
 
     def begin(self) -> None:
-        self.told = []
+        self.streamed = []
 
     def on_segment(self, segment: Segment) -> None:
-        self.told.append(segment)
+        self.streamed.append(segment)
 
     def heartbeat(self) -> None:
         self.breaths += 1
@@ -80,8 +80,8 @@ def no_notes() -> recognition.Notes:
     return recognition.Notes({}, lambda _: None)
 
 
-def hear(engines: list[recognition.Engine], chunk: AudioChunk | None = None, hints: Hints | None = None):
-    return recognition.transcribe_chunk(engines, chunk or audio(), hints or Hints(), Ear(), no_notes())
+def recognize(engines: list[recognition.Engine], chunk: AudioChunk | None = None, hints: Hints | None = None):
+    return recognition.transcribe_chunk(engines, chunk or audio(), hints or Hints(), FakeEngine(), no_notes())
 
 
 FAILURES = [
@@ -96,7 +96,7 @@ FAILURES = [
 def test_whatever_is_wrong_with_the_first_the_second_hears(redis: Redis, error: JobError):
     first, second = raising(error), FakeTranscriber()
     second.name = "second"
-    outcome = hear([engine(redis, "a", first), engine(redis, "b", second)])
+    outcome = recognize([engine(redis, "a", first), engine(redis, "b", second)])
     assert outcome.engine == "second"
     assert len(outcome.hypothesis.segments) == 1
 
@@ -104,7 +104,7 @@ def test_whatever_is_wrong_with_the_first_the_second_hears(redis: Redis, error: 
 @pytest.mark.parametrize("error", FAILURES, ids=lambda error: error.slug)
 def test_without_a_second_the_failure_is_told_as_it_is(redis: Redis, error: JobError):
     with pytest.raises(type(error)) as raised:
-        hear([engine(redis, "a", raising(error))])
+        recognize([engine(redis, "a", raising(error))])
     assert raised.value is error
 
 
@@ -113,7 +113,7 @@ def test_of_two_failures_the_more_hopeful_is_told(redis: Redis):
     for pair in ([FAILURES[2], busy], [busy, FAILURES[0]]):
         redis.flushdb()
         with pytest.raises(ConnectorBusy):
-            hear([engine(redis, str(at), raising(error)) for at, error in enumerate(pair)])
+            recognize([engine(redis, str(at), raising(error)) for at, error in enumerate(pair)])
 
 
 def test_an_engine_that_fails_again_and_again_is_given_a_rest(redis: Redis, monkeypatch: pytest.MonkeyPatch):
@@ -123,7 +123,7 @@ def test_an_engine_that_fails_again_and_again_is_given_a_rest(redis: Redis, monk
     first.before = lambda chunk: (asked.append(chunk), fail(chunk))
     engines = [engine(redis, "a", first), engine(redis, "b", second)]
     for _ in range(10):
-        hear(engines)
+        recognize(engines)
     assert len(asked) == engine_health.FAILURES_IN_A_ROW
     assert len(second.chunks) == 10
     # When it has rested, one worker tries it while the others leave it alone.
@@ -137,10 +137,10 @@ def test_an_engine_that_fails_again_and_again_is_given_a_rest(redis: Redis, monk
 def test_an_engine_that_asks_to_wait_is_left_alone_by_everybody(redis: Redis):
     hear_first = engine(redis, "a", raising(ConnectorBusy("busy", retry_after_seconds=60.0)))
     with pytest.raises(ConnectorBusy):
-        hear([hear_first])
+        recognize([hear_first])
     well = FakeTranscriber()
     with pytest.raises(ConnectorBusy) as raised:
-        hear([engine(redis, "a", well)])
+        recognize([engine(redis, "a", well)])
     assert 50 < raised.value.retry_after_seconds <= 60
     assert well.chunks == []
 
@@ -175,9 +175,9 @@ def test_slots_are_counted_over_all_workers_and_leases_end(redis: Redis, monkeyp
 
 def test_without_redis_engines_are_taken_for_well(unused_redis: Redis):
     chunk = engine(unused_redis, "a", FakeTranscriber(), slots=1)
-    assert len(hear([chunk]).hypothesis.segments) == 1
+    assert len(recognize([chunk]).hypothesis.segments) == 1
     with pytest.raises(ConnectorUnavailable):
-        hear([engine(unused_redis, "a", raising(ConnectorUnavailable("away")), slots=1)])
+        recognize([engine(unused_redis, "a", raising(ConnectorUnavailable("away")), slots=1)])
 
 
 @pytest.fixture
@@ -194,7 +194,7 @@ def test_what_is_too_large_is_heard_in_pieces_cut_at_pauses(redis: Redis):
 
     transcriber = FakeTranscriber(small_only)
     transcriber.capabilities = Capabilities(target_chunk_seconds=60, max_chunk_seconds=60)
-    outcome = hear([engine(redis, "a", transcriber)], audio(60.0, spans))
+    outcome = recognize([engine(redis, "a", transcriber)], audio(60.0, spans))
     assert [segment.text for segment in outcome.hypothesis.segments] == [
         f"heard {span.start:.1f}-{span.end:.1f}" for span in spans
     ]
@@ -218,7 +218,7 @@ def test_pieces_inside_speech_overlap_and_are_joined(redis: Redis):
             text = " ".join(word.text for word in words)
             return replace(heard, segments=(Segment(words[0].start, words[-1].end, text, words=words),))
 
-    outcome = hear([engine(redis, "a", Counting())], audio(60.0))
+    outcome = recognize([engine(redis, "a", Counting())], audio(60.0))
     words = [word.text for segment in outcome.hypothesis.segments for word in segment.words]
     assert words == [f"n{at}" for at in range(100, 160)]
 
@@ -226,7 +226,7 @@ def test_pieces_inside_speech_overlap_and_are_joined(redis: Redis):
 def test_what_is_too_large_however_small_is_refused(redis: Redis):
     transcriber = raising(ConnectorTooLarge("too much"))
     with pytest.raises(ConnectorTooLarge):
-        hear([engine(redis, "a", transcriber)], audio(60.0))
+        recognize([engine(redis, "a", transcriber)], audio(60.0))
 
 
 def test_each_engine_has_its_own_note_about_a_chunk(redis: Redis):
@@ -250,7 +250,7 @@ def test_each_engine_has_its_own_note_about_a_chunk(redis: Redis):
         [engine(redis, "a", FakeTranscriber(look_and_fail)), engine(redis, "b", second)],
         audio(),
         Hints(),
-        Ear(),
+        FakeEngine(),
         notes,
     )
     assert seen == [{"id": 1}, None]
@@ -260,7 +260,7 @@ def test_each_engine_has_its_own_note_about_a_chunk(redis: Redis):
 def test_a_model_of_the_first_is_not_asked_of_the_second(redis: Redis):
     second = FakeTranscriber()
     hints = Hints(model="large", hotwords="Zaphod")
-    outcome = hear([engine(redis, "a", raising(FAILURES[0])), engine(redis, "b", second)], hints=hints)
+    outcome = recognize([engine(redis, "a", raising(FAILURES[0])), engine(redis, "b", second)], hints=hints)
     assert second.hints[0].model is None
     assert outcome.ignored == ["transcription_model", "hotwords"]
 
@@ -330,7 +330,7 @@ def test_being_asked_to_wait_counts_no_try_until_patience_ends(
     assert job_of(recorded).state is JobState.FAILED
 
 
-def test_wishes_that_go_unheeded_are_shown_with_the_job(
+def test_options_that_go_unheeded_are_shown_with_the_job(
     alice: Person, recorded: int, work: Callable[[], int], notifier: MemoryJobNotifier
 ):
     work()

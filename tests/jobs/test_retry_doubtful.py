@@ -21,7 +21,7 @@ LOOP = Segment(107, 112, "thank you " * 6, confidence=0.9)
 HINTS = Hints(initial_prompt="thank you", language="en")
 
 
-class SecondEar(FakeTranscriber):
+class FakeEngine(FakeTranscriber):
     def __init__(self, answer: Callable[[AudioChunk], list[Segment]]) -> None:
         super().__init__()
         self.answer = answer
@@ -35,50 +35,50 @@ class SecondEar(FakeTranscriber):
         return Hypothesis(segments, language="en")
 
 
-def heard_again(
-    segments: list[Segment], ear: SecondEar, heartbeat: Callable[[], None] = lambda: None
+def retried(
+    segments: list[Segment], engine: FakeEngine, heartbeat: Callable[[], None] = lambda: None
 ) -> list[str]:
-    return [s.text for s in improve(Hypothesis(segments), CHUNK, ear, HINTS, heartbeat).segments]
+    return [s.text for s in improve(Hypothesis(segments), CHUNK, engine, HINTS, heartbeat).segments]
 
 
 def test_a_loop_is_heard_again_without_the_prompt() -> None:
-    ear = SecondEar(lambda _: [Segment(107, 112, "It is due on Friday.", confidence=0.8)])
-    assert heard_again([GOOD, LOOP], ear) == [GOOD.text, "It is due on Friday."]
-    (chunk,), (hints,) = ear.chunks, ear.hints
+    engine = FakeEngine(lambda _: [Segment(107, 112, "It is due on Friday.", confidence=0.8)])
+    assert retried([GOOD, LOOP], engine) == [GOOD.text, "It is due on Friday."]
+    (chunk,), (hints,) = engine.chunks, engine.hints
     assert (chunk.start, chunk.spans) == (106.8, (Span(107, 112),))
     assert len(chunk.samples) == round(5.4 * 16_000)
     assert (hints.initial_prompt, hints.language) == (None, "en")
 
 
 def test_what_is_right_is_heard_once() -> None:
-    ear = SecondEar(lambda _: [])
-    assert heard_again([GOOD], ear) == [GOOD.text]
-    assert ear.chunks == []
+    engine = FakeEngine(lambda _: [])
+    assert retried([GOOD], engine) == [GOOD.text]
+    assert engine.chunks == []
 
 
 def test_the_first_hearing_stays_if_the_second_is_no_better() -> None:
-    ear = SecondEar(lambda _: [Segment(107, 112, "so " * 9, confidence=0.3)])
-    assert heard_again([GOOD, LOOP], ear) == [GOOD.text, LOOP.text]
+    engine = FakeEngine(lambda _: [Segment(107, 112, "so " * 9, confidence=0.3)])
+    assert retried([GOOD, LOOP], engine) == [GOOD.text, LOOP.text]
 
 
 def test_text_over_silence_goes_if_nothing_is_heard_there() -> None:
     made_up = Segment(115, 118, "Thanks for watching.")
-    ear = SecondEar(lambda _: [])
-    assert heard_again([GOOD, made_up], ear) == [GOOD.text]
-    assert ear.chunks[0].spans == (Span(114.8, 118.2),)
+    engine = FakeEngine(lambda _: [])
+    assert retried([GOOD, made_up], engine) == [GOOD.text]
+    assert engine.chunks[0].spans == (Span(114.8, 118.2),)
 
 
 def test_a_failing_second_hearing_costs_nothing() -> None:
     def fail(_: AudioChunk) -> list[Segment]:
         raise ConnectorUnavailable("The engine is away.")
 
-    assert heard_again([GOOD, LOOP], SecondEar(fail)) == [GOOD.text, LOOP.text]
+    assert retried([GOOD, LOOP], FakeEngine(fail)) == [GOOD.text, LOOP.text]
 
 
 def test_work_that_is_not_wanted_any_more_stops() -> None:
     def stop() -> None:
         raise ClaimLost("gone")
 
-    ear = SecondEar(lambda _: [Segment(107, 112, "It is due.")])
+    engine = FakeEngine(lambda _: [Segment(107, 112, "It is due.")])
     with pytest.raises(ClaimLost):
-        heard_again([GOOD, LOOP], ear, stop)
+        retried([GOOD, LOOP], engine, stop)

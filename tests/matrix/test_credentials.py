@@ -42,9 +42,9 @@ def test_a_bad_credential_opens_nothing(app: Flask, world: World, name: str) -> 
     for call in CALLS:
         answer = ask(app, call, world, headers)
         problems = wrong_with(answer, "stranger")
-        told = (answer.status_code, answer.json["code"], "WWW-Authenticate" in answer.headers)
-        if told != (401, code, True) or problems:
-            found[str(call)] = (told, problems)
+        seen = (answer.status_code, answer.json["code"], "WWW-Authenticate" in answer.headers)
+        if seen != (401, code, True) or problems:
+            found[str(call)] = (seen, problems)
     assert found == {}
     assert everything_stored(app) == before
 
@@ -75,8 +75,8 @@ def test_a_token_in_the_address_is_for_reading_only(app: Flask, world: World) ->
         path = call.path(world.ids)
         answer = ask(app, call, world, {}, path=f"{path}{'&' if '?' in path else '?'}token={token}")
         expected = "not 401" if call.method == "GET" else 401
-        told = "not 401" if answer.status_code not in {401, 500} else answer.status_code
-        if told != expected:
+        seen = "not 401" if answer.status_code not in {401, 500} else answer.status_code
+        if seen != expected:
             found[str(call)] = answer.status_code
         assert token.encode() not in answer.get_data() + str(answer.headers).encode(), call
     assert found == {}

@@ -95,8 +95,8 @@ def test_a_body_that_names_what_is_somebody_elses(
     for answer in answers:
         assert answer.status_code == status, answer.json
         assert wrong_with(answer, "stranger") == []
-    told = [_without_ids(answer.json) for answer in answers]
-    assert told[0] == told[1]
+    bodies = [_without_ids(answer.json) for answer in answers]
+    assert bodies[0] == bodies[1]
     assert everything_stored(app) == before
 
 

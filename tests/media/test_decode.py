@@ -143,10 +143,10 @@ def test_memory_does_not_grow_with_the_recording(tmp_path: Path) -> None:
     for source in (minute, long):
         with capture_logs() as logs:
             decode(source, tmp_path / "pcm", TEN_HOURS)
-        (told,) = [entry for entry in logs if entry["event"] == "media_decoded"]
-        peaks.append(told["peak_rss_bytes"])
-    assert told["seconds"] == pytest.approx(1200, abs=5)
-    assert told["network_fenced"] is True
+        (logged,) = [entry for entry in logs if entry["event"] == "media_decoded"]
+        peaks.append(logged["peak_rss_bytes"])
+    assert logged["seconds"] == pytest.approx(1200, abs=5)
+    assert logged["network_fenced"] is True
     assert peaks[1] < 1.1 * peaks[0]
     assert peaks[1] < 80_000_000
 

@@ -129,11 +129,11 @@ def test_it_carries_no_secrets(jail: Jail, monkeypatch: pytest.MonkeyPatch) -> N
         "names = [name for name in sys.modules if name.partition('.')[0] in ('speakr', 'numpy', 'structlog', 'flask')]\n"
         "report(environment=dict(os.environ), arguments=sys.argv[1:], modules=names, folder=os.getcwd())"
     )
-    told = json.dumps(report.result)
-    assert "hunter2" not in told
+    output = json.dumps(report.result)
+    assert "hunter2" not in output
     assert set(report.result["environment"]) <= {"LC_CTYPE"}  # Python sets this one by itself
     assert report.result["modules"] == []
-    assert str(jail.source) not in told
+    assert str(jail.source) not in output
 
 
 def test_threads_still_work(jail: Jail) -> None:
@@ -295,7 +295,7 @@ jobs = [gevent.spawn(one, wall) for wall in (10, 10, 0.3)]
 gevent.joinall(jobs)
 print([job.value for job in jobs], ticks > 15)
 """
-    told = subprocess.run(
+    output = subprocess.run(
         [sys.executable, "-c", program, str(script)], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert told.stdout == "[{'heard': True}, {'heard': True}, 'ended'] True\n"
+    assert output.stdout == "[{'heard': True}, {'heard': True}, 'ended'] True\n"

@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def heard(data: Path, tmp_path: Path):
+def detected(data: Path, tmp_path: Path):
     """Decode one of the recordings beside the tests."""
 
     def decoded(name: str) -> np.memmap:
@@ -33,14 +33,14 @@ def heard(data: Path, tmp_path: Path):
     return decoded
 
 
-def talk(heard) -> np.ndarray:
+def talk(detected) -> np.ndarray:
     """Two people with two seconds of silence before, between and after them."""
     pause = np.zeros(2 * SAMPLE_RATE, np.int16)
-    return np.concatenate([pause, heard("librivox_0870.flac"), pause, heard("cards_005.flac"), pause])
+    return np.concatenate([pause, detected("librivox_0870.flac"), pause, detected("cards_005.flac"), pause])
 
 
-def test_a_fan_is_not_speech(heard) -> None:
-    assert find_speech(heard("nospeech_fan.flac")) == []
+def test_a_fan_is_not_speech(detected) -> None:
+    assert find_speech(detected("nospeech_fan.flac")) == []
 
 
 def test_silence_is_not_speech() -> None:
@@ -48,8 +48,8 @@ def test_silence_is_not_speech() -> None:
     assert find_speech(np.zeros(0, np.int16)) == []
 
 
-def test_speech_is_found_where_it_is(heard) -> None:
-    samples = talk(heard)
+def test_speech_is_found_where_it_is(detected) -> None:
+    samples = talk(detected)
     spans = find_speech(samples)
     assert all(span.start < span.end for span in spans)
     assert all(before.end <= after.start for before, after in pairwise(spans))
@@ -63,8 +63,8 @@ def test_speech_is_found_where_it_is(heard) -> None:
     assert second[-1].end <= 15.0
 
 
-def test_the_size_of_a_block_changes_nothing(heard) -> None:
-    samples = talk(heard)
+def test_the_size_of_a_block_changes_nothing(detected) -> None:
+    samples = talk(detected)
     whole = SpeechFinder(block_frames=100_000)
     expected = whole.probabilities(samples)
     assert expected.max() > 0.9
@@ -75,11 +75,11 @@ def test_the_size_of_a_block_changes_nothing(heard) -> None:
         assert finder.find(samples) == whole.find(samples)
 
 
-def test_it_hears_what_the_streaming_model_hears(heard) -> None:
+def test_it_hears_what_the_streaming_model_hears(detected) -> None:
     """The package ships the model twice; the one for single frames is what its makers document."""
     import onnxruntime
 
-    samples = heard("cards_005.flac")
+    samples = detected("cards_005.flac")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(str(locate_model().with_name("silero_vad_16k_op15.onnx")), options)
@@ -93,16 +93,16 @@ def test_it_hears_what_the_streaming_model_hears(heard) -> None:
     np.testing.assert_allclose(SpeechFinder().probabilities(samples), expected, atol=1e-5)
 
 
-def test_nothing_is_kept_between_recordings(heard) -> None:
+def test_nothing_is_kept_between_recordings(detected) -> None:
     finder = SpeechFinder()
-    clip = heard("cards_005.flac")
+    clip = detected("cards_005.flac")
     alone = finder.probabilities(clip)
-    finder.probabilities(heard("librivox_0870.flac"))
+    finder.probabilities(detected("librivox_0870.flac"))
     np.testing.assert_array_equal(finder.probabilities(clip), alone)
 
 
-def test_the_callers_samples_are_left_alone(heard) -> None:
-    samples = np.array(heard("cards_005.flac"))
+def test_the_callers_samples_are_left_alone(detected) -> None:
+    samples = np.array(detected("cards_005.flac"))
     before = samples.copy()
     find_speech(samples)
     np.testing.assert_array_equal(samples, before)
@@ -133,11 +133,11 @@ def test_the_package_of_the_model_is_never_imported() -> None:
         "import sys, numpy; from speakr.media.speech import find_speech;"
         "find_speech(numpy.zeros(16000, numpy.int16)); print([m for m in sys.modules if m.startswith(('silero', 'torch'))])"
     )
-    told = subprocess.run(
+    output = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert told.stdout == "[]\n"
-    assert told.stderr == ""
+    assert output.stdout == "[]\n"
+    assert output.stderr == ""
 
 
 def test_a_missing_package_is_told_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,8 +166,8 @@ def test_torn_audio_is_not_read(tmp_path: Path, size: int) -> None:
         read_pcm(pcm)
 
 
-def test_long_talk_is_cut_into_spans_that_touch(heard) -> None:
-    clip = heard("librivox_0870.flac")[SAMPLE_RATE // 2 : -SAMPLE_RATE // 2]
+def test_long_talk_is_cut_into_spans_that_touch(detected) -> None:
+    clip = detected("librivox_0870.flac")[SAMPLE_RATE // 2 : -SAMPLE_RATE // 2]
     spans = find_speech(np.tile(clip, 8))
     assert max(span.duration for span in spans) <= 20
     assert sum(span.duration for span in spans) > 0.9 * 8 * len(clip) / SAMPLE_RATE

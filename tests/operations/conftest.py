@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-HOUSE = Path(__file__).resolve().parents[2]
-PATIENCE_SECONDS = 120.0
+ROOT = Path(__file__).resolve().parents[2]
+TIMEOUT_SECONDS = 120.0
 
 _SETTING = re.compile(
     r"^(SPEAKR_|DATABASE_URL|REDIS_URL|TRANSCRIPTION_|TEXT_MODEL_|WEBHOOK_|PROMETHEUS_|VIDEO_RETENTION|USERS_CAN)"
@@ -28,10 +28,10 @@ _SETTING = re.compile(
 def clean_environment(**settings: str) -> dict[str, str]:
     """This process's environment without any setting of ours, but with those given."""
     inherited = {name: value for name, value in os.environ.items() if not _SETTING.match(name)}
-    return {**inherited, "PYTHONPATH": str(HOUSE), **settings}
+    return {**inherited, "PYTHONPATH": str(ROOT), **settings}
 
 
-def wait_for(is_true: Callable[[], Any], what: str, seconds: float = PATIENCE_SECONDS) -> Any:
+def wait_for(is_true: Callable[[], Any], what: str, seconds: float = TIMEOUT_SECONDS) -> Any:
     deadline = time.monotonic() + seconds
     while True:
         found = is_true()

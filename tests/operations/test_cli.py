@@ -19,7 +19,7 @@ from speakr.domain.permissions import DEFAULT_SCOPES, Scope
 from speakr.operations import settings_pages
 from speakr.services import system_settings, tokens, users
 from speakr.settings import Settings
-from tests.operations.conftest import HOUSE
+from tests.operations.conftest import ROOT
 
 Run = Callable[..., Result]
 
@@ -177,7 +177,7 @@ def test_a_missing_secret_is_one_sentence(command: tuple[str, ...], monkeypatch:
     [("config/env.example", settings_pages.env_example), ("docs/settings.md", settings_pages.markdown)],
 )
 def test_generated_pages_are_in_step(file: str, page: Callable[[], str]) -> None:
-    assert (HOUSE / file).read_text() == page(), (
+    assert (ROOT / file).read_text() == page(), (
         f"make it anew with `speakr settings` (see the head of {file})"
     )
 

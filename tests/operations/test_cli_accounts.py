@@ -52,8 +52,8 @@ def test_set_user_refuses_in_a_sentence(run: Run, ann: int) -> None:
     assert refusal(run, "set-user", "bob", "--admin") == "Error: There is no user named bob.\n"
     assert refusal(run, "set-user", "ann").startswith("Error: Nothing to change was named")
     for budget in ("many", "-1", "1.5", "٣", "9" * 30):
-        told = refusal(run, "set-user", "ann", "--token-budget", budget)
-        assert told == f"Error: {budget} is no budget: give a whole number, or default.\n"
+        printed = refusal(run, "set-user", "ann", "--token-budget", budget)
+        assert printed == f"Error: {budget} is no budget: give a whole number, or default.\n"
     for option in ("--token-budget", "--transcription-minutes", "--storage-mb"):
         assert "is no budget" in refusal(run, "set-user", "ann", option, "2147483648")
     short = refusal(run, "set-user", "ann", "--password-stdin", typed="short\n")

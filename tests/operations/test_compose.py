@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from speakr.settings import Settings
-from tests.operations.conftest import HOUSE
+from tests.operations.conftest import ROOT
 
-COMPOSE = yaml.safe_load((HOUSE / "docker-compose.yml").read_text())
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = ("migrate", "web", "worker", "dispatcher")
 SECRETS = {field.metadata["env"] for field in dataclasses.fields(Settings) if field.metadata["secret"]}
@@ -80,7 +80,7 @@ def test_workers_scale() -> None:
 
 
 def test_the_image_has_no_root_no_secret_and_checks_hashes() -> None:
-    lines = (HOUSE / "Dockerfile").read_text()
+    lines = (ROOT / "Dockerfile").read_text()
     (user,) = re.findall(r"^USER (\S+)", lines, re.MULTILINE)
     assert user != "root"
     installs = re.findall(r"pip install [^\n]+", lines)
@@ -93,7 +93,7 @@ def test_the_image_has_no_root_no_secret_and_checks_hashes() -> None:
 
 def test_the_image_holds_what_its_processes_need() -> None:
     admitted = {
-        line[1:] for line in (HOUSE / ".dockerignore").read_text().splitlines() if line.startswith("!")
+        line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")
     }
     assert admitted >= {
         "speakr",
@@ -103,4 +103,4 @@ def test_the_image_holds_what_its_processes_need() -> None:
         "requirements.txt",
         "requirements-models.txt",
     }
-    assert all((HOUSE / name).exists() for name in admitted)
+    assert all((ROOT / name).exists() for name in admitted)

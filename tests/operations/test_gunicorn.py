@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.operations.conftest import HOUSE, clean_environment, wait_for
+from tests.operations.conftest import ROOT, clean_environment, wait_for
 
 pytestmark = pytest.mark.stack
 
 SECRET = "a secret key for tests, long enough to pass"
-CONFIGURATION = HOUSE / "config" / "gunicorn.conf.py"
+CONFIGURATION = ROOT / "config" / "gunicorn.conf.py"
 APP = "tests.operations.tiny_app:app"
 
 
@@ -48,8 +48,8 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., int]]:
     yield begin
     for process in started:
         process.terminate()
-        _, told = process.communicate(timeout=10)
-        assert "Traceback" not in told
+        _, printed = process.communicate(timeout=10)
+        assert "Traceback" not in printed
 
 
 def _answers(port: int) -> bool:
@@ -75,10 +75,10 @@ def exchange(port: int, request: bytes) -> bytes:
 
 def test_a_missing_secret_is_one_sentence() -> None:
     process = gunicorn()
-    _, told = process.communicate(timeout=20)
+    _, printed = process.communicate(timeout=20)
     assert process.returncode == 2
-    assert told.startswith("Error: SPEAKR_SECRET_KEY is not set.")
-    assert len(told.strip().splitlines()) == 1
+    assert printed.startswith("Error: SPEAKR_SECRET_KEY is not set.")
+    assert len(printed.strip().splitlines()) == 1
 
 
 def test_hostile_request_heads_are_refused_and_the_next_one_is_served(serve: Callable[..., int]) -> None:
@@ -162,7 +162,7 @@ def test_waiting_for_postgresql_holds_nobody_up(postgres_url: str) -> None:
         "gevent.joinall([gevent.spawn(sleep) for _ in range(5)], raise_error=True)\n"
         "print(time.monotonic() - began)\n"
     )
-    told = subprocess.run(
+    printed = subprocess.run(
         [sys.executable, "-c", program, postgres_url], capture_output=True, text=True, check=True
     ).stdout
-    assert float(told) < 1.5
+    assert float(printed) < 1.5

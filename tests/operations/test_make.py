@@ -8,15 +8,15 @@ import subprocess
 
 import pytest
 
-from tests.operations.conftest import HOUSE
+from tests.operations.conftest import ROOT
 
-MAKEFILE = (HOUSE / "Makefile").read_text()
+MAKEFILE = (ROOT / "Makefile").read_text()
 
 
 def dry(*arguments: str) -> str:
     return subprocess.run(
         ["make", "--dry-run", "--no-print-directory", *arguments],  # noqa: S607 - the one its reader has
-        cwd=HOUSE,
+        cwd=ROOT,
         env={"PATH": os.environ["PATH"]},
         capture_output=True,
         text=True,
@@ -25,7 +25,7 @@ def dry(*arguments: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("wishes", "options"),
+    ("variables", "options"),
     [
         ((), []),
         (("PORT=8123",), ["--port", "8123"]),
@@ -34,8 +34,8 @@ def dry(*arguments: str) -> str:
         (("VERBOSE=yes",), ["--verbose"]),
     ],
 )
-def test_run_hands_its_wishes_on(wishes: tuple[str, ...], options: list[str]) -> None:
-    (command,) = re.findall(r"-m speakr up((?:\\\n|.)*)", dry("run", *wishes))
+def test_run_hands_its_wishes_on(variables: tuple[str, ...], options: list[str]) -> None:
+    (command,) = re.findall(r"-m speakr up((?:\\\n|.)*)", dry("run", *variables))
     written = subprocess.run(
         ["/bin/sh", "-c", f"printf '%s\\n' {command}"], capture_output=True, text=True, check=True
     ).stdout.split("\n")
@@ -58,7 +58,7 @@ def test_everything_installed_is_pinned_and_from_no_named_place() -> None:
 
 
 def test_continuous_integration_runs_what_the_reader_runs() -> None:
-    script = (HOUSE / ".ci" / "run").read_text()
+    script = (ROOT / ".ci" / "run").read_text()
     assert "set -euo pipefail" in script
     assert script.rstrip().endswith("exec make test")
-    assert os.access(HOUSE / ".ci" / "run", os.X_OK)
+    assert os.access(ROOT / ".ci" / "run", os.X_OK)

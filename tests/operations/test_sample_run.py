@@ -76,8 +76,8 @@ def run(server: BadServer) -> None:
 
 
 def test_a_failed_transcription_is_told_and_the_webhook_taken_down(server: BadServer) -> None:
-    told = {"status": "FAILED", "error_message": "The provider refused the key."}
-    server.answers["GET /api/v1/recordings/1/live"] = (200, f"event: status\ndata: {json.dumps(told)}\n\n")
+    printed = {"status": "FAILED", "error_message": "The provider refused the key."}
+    server.answers["GET /api/v1/recordings/1/live"] = (200, f"event: status\ndata: {json.dumps(printed)}\n\n")
     with pytest.raises(SampleFailed, match=r"Processing failed: The provider refused the key\."):
         run(server)
     assert SAMPLE.read_bytes() in server.uploaded

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.operations.conftest import HOUSE, Stack
+from tests.operations.conftest import ROOT, Stack
 
 pytestmark = pytest.mark.stack
 
@@ -44,7 +44,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     copy = folder / "checkout"
     copy.mkdir()
     for name in SOURCES:
-        source = HOUSE / name
+        source = ROOT / name
         (shutil.copytree if source.is_dir() else shutil.copy)(source, copy / name)
     # An earlier build has left a migration behind that no longer exists.
     left = copy / "build" / "lib" / "speakr" / "bundled" / "migrations" / "versions" / "gone.py"
@@ -65,11 +65,11 @@ def test_the_wheel_holds_all_that_runs_and_nothing_else(wheel: Path) -> None:
         "speakr/sample/LICENCE.md",
         "speakr/sample/sense_and_sensibility.flac",
     }
-    modules = {f"speakr/{path.relative_to(HOUSE / 'speakr')}" for path in (HOUSE / "speakr").rglob("*.py")}
+    modules = {f"speakr/{path.relative_to(ROOT / 'speakr')}" for path in (ROOT / "speakr").rglob("*.py")}
     bundled = {
-        f"speakr/bundled/{path.relative_to(HOUSE)}"
+        f"speakr/bundled/{path.relative_to(ROOT)}"
         for folder in ("config", "migrations")
-        for path in (HOUSE / folder).rglob("*.py")
+        for path in (ROOT / folder).rglob("*.py")
     }
     assert "speakr/bundled/config/gunicorn.conf.py" in bundled
     assert {name for name in ours if name.endswith(".py")} == modules | bundled
@@ -106,6 +106,6 @@ def test_an_installed_wheel_serves_without_the_checkout(
     assert any(
         str(packages / "speakr" / "bundled" / "config" / "gunicorn.conf.py") in each for each in commands
     )
-    assert not any(re.search(rf"{re.escape(str(HOUSE))}/(?!\.venv/)", each) for each in commands)
+    assert not any(re.search(rf"{re.escape(str(ROOT))}/(?!\.venv/)", each) for each in commands)
     assert stack.stop() == 0
     assert stack.processes() == {}

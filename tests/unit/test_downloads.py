@@ -313,8 +313,8 @@ def test_any_name_survives_the_header(filename: str) -> None:
     value = content_disposition(filename, as_attachment=False)
     assert value.isascii()
     assert value.isprintable()
-    told = parse_options_header(value)[1]["filename"]
-    assert content_disposition(told, as_attachment=False) == value
+    parsed = parse_options_header(value)[1]["filename"]
+    assert content_disposition(parsed, as_attachment=False) == value
 
 
 def test_download_is_an_attachment(client: FlaskClient) -> None:

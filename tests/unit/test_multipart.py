@@ -148,12 +148,12 @@ def test_fields_may_repeat() -> None:
 
 
 def test_progress_is_told_in_bytes_of_the_file() -> None:
-    told: list[int] = []
+    progress: list[int] = []
     audio = bytes(300_000)
-    receive(form(part("notes", b"x" * 1000), file_part(audio)), on_progress=told.append)
-    assert told == sorted(told)
-    assert told[-1] == len(audio)
-    assert len(told) >= len(audio) // BLOCK_BYTES
+    receive(form(part("notes", b"x" * 1000), file_part(audio)), on_progress=progress.append)
+    assert progress == sorted(progress)
+    assert progress[-1] == len(audio)
+    assert len(progress) >= len(audio) // BLOCK_BYTES
 
 
 def test_an_empty_file_is_a_file() -> None:

@@ -11,7 +11,7 @@ from speakr.media.voices.windows import Windows
 ANN, BEN = np.eye(2, 256, dtype=np.float32)
 
 
-def heard(start: float, *voices: np.ndarray) -> Windows:
+def spoken(start: float, *voices: np.ndarray) -> Windows:
     """Everybody speaks for two seconds, a window a second."""
     starts = start + np.arange(2.0 * len(voices))
     vectors = np.repeat(np.stack(voices), 2, axis=0)
@@ -26,7 +26,7 @@ def said(start: float, *labels: str) -> list[Segment]:
 def test_who_sounds_alike_is_one_person_whatever_the_engine_calls_them() -> None:
     segments, voices = join(
         [said(0, "SPEAKER_00", "SPEAKER_01"), said(10, "SPEAKER_00", "SPEAKER_01")],
-        [heard(0, ANN, BEN), heard(10, BEN, ANN)],
+        [spoken(0, ANN, BEN), spoken(10, BEN, ANN)],
     )
     assert [each.speaker for each in segments] == ["SPEAKER_00", "SPEAKER_01", "SPEAKER_01", "SPEAKER_00"]
     assert {label: voice.seconds for label, voice in voices.items()} == {"SPEAKER_00": 4.0, "SPEAKER_01": 4.0}
@@ -34,13 +34,13 @@ def test_who_sounds_alike_is_one_person_whatever_the_engine_calls_them() -> None
 
 def test_two_whom_the_engine_heard_apart_stay_two() -> None:
     segments, _ = join(
-        [said(0, "SPEAKER_00"), said(10, "SPEAKER_00", "SPEAKER_01")], [heard(0, ANN), heard(10, ANN, ANN)]
+        [said(0, "SPEAKER_00"), said(10, "SPEAKER_00", "SPEAKER_01")], [spoken(0, ANN), spoken(10, ANN, ANN)]
     )
     assert [each.speaker for each in segments] == ["SPEAKER_00", "SPEAKER_00", "SPEAKER_01"]
 
 
 def test_whoever_was_not_heard_well_is_somebody_new() -> None:
     nothing = Windows(np.zeros(0), np.zeros(0), np.zeros((0, 256), np.float32), [], [])
-    segments, voices = join([said(0, "SPEAKER_00"), said(10, "SPEAKER_00")], [heard(0, ANN), nothing])
+    segments, voices = join([said(0, "SPEAKER_00"), said(10, "SPEAKER_00")], [spoken(0, ANN), nothing])
     assert [each.speaker for each in segments] == ["SPEAKER_00", "SPEAKER_01"]
     assert list(voices) == ["SPEAKER_00"]

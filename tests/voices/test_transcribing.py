@@ -94,9 +94,9 @@ def test_a_voice_is_learned_recognised_and_forgotten(
     alice: Person, transcribe, dialogue: Talk, monologue: Talk
 ) -> None:
     first = transcribe(alice, dialogue)
-    heard = labels(alice, first)
-    assert heard[0] == "SPEAKER_00"
-    assert set(heard) == {"SPEAKER_00", "SPEAKER_01"}
+    spoken = labels(alice, first)
+    assert spoken[0] == "SPEAKER_00"
+    assert set(spoken) == {"SPEAKER_00", "SPEAKER_01"}
     assert speakers(alice) == {}
 
     assert assign(alice, first, SPEAKER_00="Ann", SPEAKER_01="Tin") == 2
@@ -175,10 +175,10 @@ def test_without_the_model_everything_else_works(
     monkeypatch.setattr(weights, "unavailable_reason", lambda: "It is not installed.")
     capabilities = alice.get(f"{V1}/transcription").json["capabilities"]
     assert (capabilities["diarization"], capabilities["speaker_count_control"]) == (False, False)
-    with capture_logs() as told:
+    with capture_logs() as logs:
         made = transcribe(alice, dialogue)
     assert set(labels(alice, made)) == {"SPEAKER_00"}
-    assert "It is not installed." in [each.get("reason") for each in told]
+    assert "It is not installed." in [each.get("reason") for each in logs]
 
 
 def test_a_worker_without_the_model_does_not_fail(

@@ -67,7 +67,7 @@ def owner(app: Flask) -> Actor:
 def add_webhook(owner: Actor) -> Callable[..., int]:
     """Add a webhook without the checks of its address, as one that was saved when other rules held."""
 
-    def add(url: str, *, secret: str = SECRET, **wishes: Any) -> int:
+    def add(url: str, *, secret: str = SECRET, **options: Any) -> int:
         with unit_of_work() as session:
             webhook = Webhook(
                 user_id=owner.user_id,
@@ -76,7 +76,7 @@ def add_webhook(owner: Actor) -> Callable[..., int]:
                 allow_http=True,
                 events=[event.value for event in EventType],
                 secret_sealed=seal(secret),
-                **wishes,
+                **options,
             )
             session.add(webhook)
             session.flush()  # to know webhook.id

@@ -114,9 +114,9 @@ def test_one_attempt_is_counted_once_however_often_it_is_told(add_webhook: AddWe
     hook = add_webhook(URL)
     emit()
     (one,) = claim()
-    told = outcome(one, Verdict.GIVE_UP)
-    settle(told, told)
-    settle(told)
+    known = outcome(one, Verdict.GIVE_UP)
+    settle(known, known)
+    settle(known)
     assert webhook(hook).consecutive_failures == 1
     assert deliveries(hook)[0].attempt_count == 1
 

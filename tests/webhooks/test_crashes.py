@@ -74,9 +74,9 @@ def test_stopping_finishes_what_is_under_way_and_begins_nothing(
     process.start()
     emit(12)
     receiver.wait_for(8)
-    told_at = time.monotonic()
+    sent_at = time.monotonic()
     assert process.stop() == 0
-    assert 0.5 < time.monotonic() - told_at < 8.0
+    assert 0.5 < time.monotonic() - sent_at < 8.0
     assert Counter(row.status for row in deliveries(hook)) == {
         DeliveryStatus.SUCCESS: 8,
         DeliveryStatus.PENDING: 4,
@@ -94,9 +94,9 @@ def test_stopping_waits_for_a_receiver_that_hangs_only_as_long_as_an_attempt_may
     dispatcher.start()
     emit()
     receiver.wait_for(1)
-    told_at = time.monotonic()
+    sent_at = time.monotonic()
     dispatcher.stop()
-    assert time.monotonic() - told_at < 8.0
+    assert time.monotonic() - sent_at < 8.0
     (row,) = deliveries(hook)
     assert (row.status, row.attempt_count) == (DeliveryStatus.FAILED, 1)
 
@@ -114,7 +114,7 @@ def test_a_second_signal_ends_it_at_once(
     assert process.process is not None
     process.process.terminate()
     until(lambda: process.has_said("dispatcher_draining"))
-    told_at = time.monotonic()
+    sent_at = time.monotonic()
     process.stop()
-    assert time.monotonic() - told_at < 15.0
+    assert time.monotonic() - sent_at < 15.0
     assert deliveries(hook)[0].attempt_count == 0

@@ -85,13 +85,13 @@ def test_a_webhook_that_somebody_is_changing_holds_up_nobody_else(
 ) -> None:
     held, free = add_webhook(receiver.url("/held")), add_webhook(receiver.url("/free"))
     emit(3)
-    with db.engine.connect() as somebody:
-        somebody.execute(text("SELECT id FROM webhooks WHERE id = :id FOR UPDATE"), {"id": held})
+    with db.engine.connect() as bystander:
+        bystander.execute(text("SELECT id FROM webhooks WHERE id = :id FOR UPDATE"), {"id": held})
         dispatcher.start()
         until(lambda: all(row.status is DeliveryStatus.SUCCESS for row in deliveries(free)))
         assert len(receiver.wait_for(3, "/held")) == 3
         assert {row.status for row in deliveries(held)} == {DeliveryStatus.PENDING}
-        somebody.rollback()
+        bystander.rollback()
     until(all_settled)
     assert len(receiver.requests("/held")) == 3
     assert {row.attempt_count for row in deliveries(held)} == {1}

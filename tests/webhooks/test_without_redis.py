@@ -19,14 +19,14 @@ pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 @pytest.fixture
-def mortal_redis() -> Iterator[RedisServer]:
+def own_redis() -> Iterator[RedisServer]:
     with redis_server() as server:
         yield server
 
 
 @pytest.fixture
-def settings(settings: Settings, mortal_redis: RedisServer) -> Settings:
-    return replace(settings, redis_url=mortal_redis.url)
+def settings(settings: Settings, own_redis: RedisServer) -> Settings:
+    return replace(settings, redis_url=own_redis.url)
 
 
 def arrival(receiver: Receiver, emit: Emit) -> float:
@@ -42,7 +42,7 @@ def test_deliveries_go_on_while_redis_is_away_and_hurry_again_when_it_is_back(
     receiver: Receiver,
     add_webhook: AddWebhook,
     emit: Emit,
-    mortal_redis: RedisServer,
+    own_redis: RedisServer,
 ) -> None:
     add_webhook(receiver.url("/hook"))
     dispatcher.start()
@@ -51,11 +51,11 @@ def test_deliveries_go_on_while_redis_is_away_and_hurry_again_when_it_is_back(
     time.sleep(0.2)
     assert min(arrival(receiver, emit) for _ in range(3)) < 0.3
 
-    mortal_redis.kill()
+    own_redis.kill()
     assert max(arrival(receiver, emit) for _ in range(3)) < 1.3
     until(all_settled)
 
-    mortal_redis.start()
+    own_redis.start()
     time.sleep(1.3)
     assert min(arrival(receiver, emit) for _ in range(3)) < 0.3
 
@@ -65,10 +65,10 @@ def test_a_dispatcher_starts_without_redis_and_says_so_once(
     receiver: Receiver,
     add_webhook: AddWebhook,
     emit: Emit,
-    mortal_redis: RedisServer,
+    own_redis: RedisServer,
 ) -> None:
     add_webhook(receiver.url("/hook"))
-    mortal_redis.kill()
+    own_redis.kill()
     process = make_process()
     process.start()
     for _ in range(3):

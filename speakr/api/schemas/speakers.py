@@ -86,7 +86,7 @@ class SplitIn(Wire):
     )
 
 
-class HeardOut(Wire):
+class RecordingSpeakerOut(Wire):
     """Somebody who speaks in a recording."""
 
     label = fields.String(required=True)
@@ -112,7 +112,7 @@ class SuggestionOut(Wire):
 class RecordingSpeakersOut(Wire):
     """Who speaks, in order of first appearance, and who the nameless may be."""
 
-    speakers = fields.List(fields.Nested(HeardOut), required=True)
+    speakers = fields.List(fields.Nested(RecordingSpeakerOut), required=True)
     suggestions = fields.Dict(
         keys=fields.String(), values=fields.List(fields.Nested(SuggestionOut)), required=True
     )

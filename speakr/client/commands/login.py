@@ -9,7 +9,7 @@ import click
 
 from speakr.client import config
 from speakr.client.api import Speakr
-from speakr.client.commands.terminal import Misused, server, tell, told_in_sentences, warn
+from speakr.client.commands.terminal import Misused, report_errors, server, tell, warn
 from speakr.client.errors import ApiError, ClientError
 from speakr.client.transport import clean_url
 
@@ -43,7 +43,7 @@ def login(
         address = clean_url(url or click.prompt("Address of the server", default=config.DEFAULT_URL))
     except ClientError as error:
         raise Misused(str(error)) from None
-    with told_in_sentences():
+    with report_errors():
         made = _with_password(address, username, is_piped=password_stdin) if username is not None else None
         made = made or config.Login(address, _token(token, is_piped=token_stdin))
         with Speakr(made.url, made.token) as speakr:
@@ -69,7 +69,7 @@ def _with_password(url: str, username: str, *, is_piped: bool) -> config.Login:
 @click.command()
 def logout() -> None:
     """Forget the server and the token; a token that `login` made is revoked, too."""
-    with told_in_sentences():
+    with report_errors():
         kept = config.kept()
     if kept is not None and kept.token_id is not None:
         try:

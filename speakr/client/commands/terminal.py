@@ -34,7 +34,7 @@ class Misused(click.ClickException):
 
 
 @contextmanager
-def told_in_sentences() -> Iterator[None]:
+def report_errors() -> Iterator[None]:
     """Turn what goes wrong into one sentence on standard error."""
     try:
         yield
@@ -54,7 +54,7 @@ def told_in_sentences() -> Iterator[None]:
 @contextmanager
 def server() -> Iterator[Speakr]:
     """Ask the server that the user is logged in to."""
-    with told_in_sentences():
+    with report_errors():
         login = config.in_force()
         with Speakr(login.url, login.token) as speakr:
             yield speakr

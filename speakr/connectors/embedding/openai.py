@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from speakr.connectors.embedding.base import pack
 from speakr.connectors.openai_access import OpenAIAccess
-from speakr.connectors.transcription.patience import Received, read_bounded, wait_for
+from speakr.connectors.transcription.waiting import Received, read_bounded, wait_interruptibly
 from speakr.settings import Settings
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class OpenAIEmbeddingConnector:
             ) as answer:
                 return Received(read_bounded(SERVICE, answer.iter_bytes()))
 
-        return wait_for(SERVICE, lambda: ask_for_json(SERVICE, send), seconds, lambda: None)
+        return wait_interruptibly(SERVICE, lambda: ask_for_json(SERVICE, send), seconds, lambda: None)
 
 
 def _read(answer: Mapping[str, Any], count: int) -> list[bytes]:

@@ -78,13 +78,13 @@ def _without_vague(events: list[DatedEvent]) -> list[DatedEvent]:
     kept = []
     for event in events:
         mine = set(event.claim.text.lower().split())
-        is_told_better = not event.has_time and any(
+        is_redundant = not event.has_time and any(
             other.has_time
             and other.start.date() == event.start.date()
             and len(mine & set(other.claim.text.lower().split())) * 2 >= len(mine)
             for other in events
         )
-        if not is_told_better:
+        if not is_redundant:
             kept.append(event)
     return sorted(kept, key=lambda event: event.start)
 

@@ -91,7 +91,7 @@ class Evidence:
     def is_named(self, name: str, sources: Sequence[Source]) -> bool:
         """Tell whether somebody is named near these sources, or speaks there."""
         around = self._around(source.line for source in sources)
-        near = {word for at in around for word in find_words(_heard(self._lines[at]))}
+        near = {word for at in around for word in find_words(_spoken_text(self._lines[at]))}
         return set(find_words(name)) <= near or name in {self._lines[at].speaker for at in around}
 
     def _source(self, at: int, text: str) -> Source:
@@ -123,11 +123,11 @@ class Evidence:
         around = self._around(places)
         spoken = " ".join(self._lines[at].text for at in around)
         # A line with a number in it is the one that tells the number; else it may have been said beside it.
-        told = numbers_in(" ".join(self._lines[at].text for at in places)) or numbers_in(spoken)
-        told |= numbers_in(" ".join(self._lines[at].origin for at in places))
-        if not numbers_in(_ONE.sub("", text)) <= told:
+        numbers = numbers_in(" ".join(self._lines[at].text for at in places)) or numbers_in(spoken)
+        numbers |= numbers_in(" ".join(self._lines[at].origin for at in places))
+        if not numbers_in(_ONE.sub("", text)) <= numbers:
             return False
-        near = {word for at in around for word in find_words(_heard(self._lines[at]))}
+        near = {word for at in around for word in find_words(_spoken_text(self._lines[at]))}
         if any(name not in near for name in self._names(text)):
             return False
         if self._translated:
@@ -183,7 +183,7 @@ class Evidence:
 
     def _content(self, at: int) -> frozenset[str]:
         if at not in self._keys:
-            self._keys[at] = _content(_heard(self._lines[at]))
+            self._keys[at] = _content(_spoken_text(self._lines[at]))
         return self._keys[at]
 
     @cached_property
@@ -203,7 +203,7 @@ class Evidence:
         return frozenset(part for line in self._lines for part in find_words(line.speaker))
 
 
-def _heard(line: NumberedLine) -> str:
+def _spoken_text(line: NumberedLine) -> str:
     """Return what a line says, and by whom and where."""
     return f"{line.speaker} {line.origin} {line.text}"
 

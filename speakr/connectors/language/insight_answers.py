@@ -131,12 +131,12 @@ class FoundInsights:
         return sorted(events.values(), key=lambda event: event.start)[:MAX_EVENTS]
 
     def _event(self, item: Mapping[str, Any], claim: Statement) -> DatedEvent | None:
-        told = _moment(item.get("start"), self._request.moment)
-        ours = self._spoken_date(claim, told, _text(item.get("when"), MAX_NAME_LENGTH))
+        stated = _moment(item.get("start"), self._request.moment)
+        ours = self._spoken_date(claim, stated, _text(item.get("when"), MAX_NAME_LENGTH))
         if ours is not None:
             start, end, has_time, is_sure = ours.start, ours.end, ours.has_time, ours.is_day
-        elif told is not None and told.date() >= self._request.moment.date():
-            start, end = told, _moment(item.get("end"), self._request.moment)
+        elif stated is not None and stated.date() >= self._request.moment.date():
+            start, end = stated, _moment(item.get("end"), self._request.moment)
             has_time, is_sure = "T" in str(item.get("start")), False
         else:
             return None
@@ -152,11 +152,11 @@ class FoundInsights:
             else (),
         )
 
-    def _spoken_date(self, claim: Statement, told: datetime | None, when: str) -> SpokenDate | None:
+    def _spoken_date(self, claim: Statement, stated: datetime | None, when: str) -> SpokenDate | None:
         """Return the date that the cited lines speak of: of several the one the model means."""
         texts = [one_line(self._request.lines[source.line].text) for source in claim.sources]
         spoken = [found for text in texts for found in dates_in(text, self._request)]
-        meant = [found for found in spoken if told is not None and found.start.date() == told.date()]
+        meant = [found for found in spoken if stated is not None and found.start.date() == stated.date()]
         named = [
             found
             for text in texts

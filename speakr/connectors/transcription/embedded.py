@@ -104,15 +104,15 @@ class EmbeddedConnector:
         overlaps = _overlaps(chunk.spans)
         for at, span in enumerate(chunk.spans):
             wide = Span(span.start - overlaps[at], span.end + overlaps[at + 1])
-            words = self._hear(chunk, wide, tuple(hotwords))
+            words = self._recognize(chunk, wide, tuple(hotwords))
             chunk.context.heartbeat()
-            heard = RecognizedWord(span.start, span.end, _as_segments(words))
+            recognized = RecognizedWord(span.start, span.end, _as_segments(words))
             if before is not None and overlaps[at]:
-                left, right = repair([before, heard], [OVERLAP_SECONDS])
-                before, heard = replace(before, segments=left), replace(heard, segments=right)
+                left, right = repair([before, recognized], [OVERLAP_SECONDS])
+                before, recognized = replace(before, segments=left), replace(recognized, segments=right)
             if before is not None:
                 keep(_words_of(before))
-            before = heard
+            before = recognized
         if before is not None:
             keep(_words_of(before))
         return Hypothesis(segments=tuple(segments), language="en")
@@ -127,7 +127,7 @@ class EmbeddedConnector:
             return replace(chunk, samples=noise.denoise(chunk.samples))
         return chunk
 
-    def _hear(self, chunk: AudioChunk, span: Span, hotwords: tuple[str, ...]) -> tuple[Word, ...]:
+    def _recognize(self, chunk: AudioChunk, span: Span, hotwords: tuple[str, ...]) -> tuple[Word, ...]:
         samples = chunk.cut(span)
         if samples.size == 0 or samples.min() == samples.max():
             return ()  # out of pure silence the decoder would make up a word
@@ -177,8 +177,8 @@ def _as_segments(words: Sequence[Word]) -> Sequence[Segment]:
     return (Segment(words[0].start, words[-1].end, text, words=words),) if words else ()
 
 
-def _words_of(heard: RecognizedWord) -> list[Word]:
-    return [word for segment in heard.segments for word in segment.words]
+def _words_of(recognized: RecognizedWord) -> list[Word]:
+    return [word for segment in recognized.segments for word in segment.words]
 
 
 def _words(spoken: Sequence[Any], start: float, end: float) -> list[Word]:

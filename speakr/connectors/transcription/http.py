@@ -11,7 +11,7 @@ import requests
 
 from speakr.connectors.refusals import translate_status
 from speakr.connectors.transcription.base import ChunkContext
-from speakr.connectors.transcription.patience import read_bounded, wait_for
+from speakr.connectors.transcription.waiting import read_bounded, wait_interruptibly
 from speakr.domain.errors import ConnectorRejected, ConnectorUnavailable
 
 CONNECT_TIMEOUT_SECONDS = 10.0
@@ -41,9 +41,9 @@ class Service:
         """
         if urlsplit(self._base_url).scheme not in {"http", "https"}:
             raise ConnectorRejected(f"{self.name} needs a base URL that is an http or https address.")
-        patience = min(seconds or self._timeout_seconds, self._timeout_seconds)
-        body = wait_for(
-            self.name, lambda: self._send(method, path, patience, request), patience, context.heartbeat
+        time_limit = min(seconds or self._timeout_seconds, self._timeout_seconds)
+        body = wait_interruptibly(
+            self.name, lambda: self._send(method, path, time_limit, request), time_limit, context.heartbeat
         )
         try:
             answer = json.loads(body)

@@ -10,8 +10,8 @@ from speakr.connectors.openai_access import OpenAIAccess
 from speakr.connectors.transcription.base import AudioChunk, Capabilities, OnSegment
 from speakr.connectors.transcription.openai_answers import read_answer
 from speakr.connectors.transcription.openai_models import family_of, read_choices
-from speakr.connectors.transcription.patience import Received, read_bounded, wait_for
 from speakr.connectors.transcription.phrases import phrases
+from speakr.connectors.transcription.waiting import Received, read_bounded, wait_interruptibly
 from speakr.connectors.transcription.wav import wav_file
 from speakr.domain.transcript import Hints, Hypothesis
 from speakr.settings import Settings
@@ -78,7 +78,7 @@ class OpenAIConnector:
 
             return ask_for_json(SERVICE, send)
 
-        answer = wait_for(SERVICE, ask, self._access.timeout_seconds, chunk.context.heartbeat)
+        answer = wait_interruptibly(SERVICE, ask, self._access.timeout_seconds, chunk.context.heartbeat)
         hypothesis = read_answer(answer, chunk, hints.language)
         if hypothesis is None:
             raise malformed(SERVICE)

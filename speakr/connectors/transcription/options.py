@@ -13,15 +13,15 @@ def ignored_options(engine: TranscriptionConnector, hints: Hints) -> list[str]:
 
 
 def _unheeded(capable: Capabilities, hints: Hints) -> list[str]:
-    wishes = {
-        "language": (hints.language, _can_hear(capable, hints.language)),
+    options = {
+        "language": (hints.language, _supports(capable, hints.language)),
         "min_speakers": (hints.min_speakers, capable.speaker_count_control),
         "max_speakers": (hints.max_speakers, capable.speaker_count_control),
         "hotwords": (hints.hotwords, capable.hotwords),
         "initial_prompt": (hints.initial_prompt, capable.initial_prompt),
     }
-    return [name for name, (wish, is_heeded) in wishes.items() if wish and not is_heeded]
+    return [name for name, (value, is_supported) in options.items() if value and not is_supported]
 
 
-def _can_hear(capable: Capabilities, language: str | None) -> bool:
+def _supports(capable: Capabilities, language: str | None) -> bool:
     return not language or capable.languages is None or language.split("-")[0].lower() in capable.languages

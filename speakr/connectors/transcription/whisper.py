@@ -108,7 +108,7 @@ class WhisperConnector:
         if not chunk.spans or not chunk.samples.size:
             return Hypothesis(segments=(), language=hints.language)
         model = self._load(hints.model or self.models[0], chunk)
-        heard: list[Segment] = []
+        parts: list[Segment] = []
         estimated = False
         try:
             spoken, info = model.transcribe(
@@ -125,7 +125,7 @@ class WhisperConnector:
             for segment in spoken:
                 read = read_answer({"segments": [_as_answer(segment)]}, chunk, None)
                 for part in read.segments if read else ():
-                    heard.append(part)
+                    parts.append(part)
                     on_segment(part)
                 estimated = estimated or bool(read and read.times_estimated)
                 chunk.context.heartbeat()
@@ -133,8 +133,8 @@ class WhisperConnector:
             self._loaded = None
             logger.exception("whisper_failed")
             raise ConnectorUnavailable("The local Whisper engine failed on this recording.") from error
-        heard.sort(key=lambda segment: (segment.start, segment.end))
-        return Hypothesis(segments=tuple(heard), language=language, times_estimated=estimated)
+        parts.sort(key=lambda segment: (segment.start, segment.end))
+        return Hypothesis(segments=tuple(parts), language=language, times_estimated=estimated)
 
     def _load(self, name: str, chunk: AudioChunk) -> Any:
         """Return a model, one of them in memory at a time; fetch it first if need be."""

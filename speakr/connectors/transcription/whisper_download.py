@@ -22,7 +22,7 @@ from urllib.parse import quote
 import requests
 import structlog
 
-from speakr.connectors.transcription.patience import BREATH_SECONDS, wait_for
+from speakr.connectors.transcription.waiting import HEARTBEAT_SECONDS, wait_interruptibly
 from speakr.connectors.transcription.whisper_models import (
     NEEDED_FILES,
     OTHER_FILES,
@@ -72,7 +72,7 @@ def fetch(hub: Hub, model: str, folder: Path, heartbeat: Heartbeat) -> None:
         logger.info("model_is_fetched", model=model, megabytes=published.megabytes)
         place = Path(tempfile.mkdtemp(prefix=f".{model}-", dir=folder.parent))
         try:
-            wait_for(HUB, lambda: _fetch_files(repository, place), hub.seconds, heartbeat)
+            wait_interruptibly(HUB, lambda: _fetch_files(repository, place), hub.seconds, heartbeat)
             missing = missing_files(place)
             if missing:
                 raise ConnectorUnavailable(f"{HUB} has no {missing[0]} for this model.")
@@ -91,7 +91,7 @@ def _alone(folder: Path, heartbeat: Heartbeat) -> Iterator[None]:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
-                time.sleep(BREATH_SECONDS)
+                time.sleep(HEARTBEAT_SECONDS)
                 heartbeat()
         yield
 
@@ -101,7 +101,7 @@ def _expect_an_answer(repository: str, heartbeat: Heartbeat) -> None:
         with _get(f"{repository}/config.json", silence=FIRST_ANSWER_SECONDS):
             pass
 
-    wait_for(HUB, ask, FIRST_ANSWER_SECONDS, heartbeat)
+    wait_interruptibly(HUB, ask, FIRST_ANSWER_SECONDS, heartbeat)
 
 
 def _fetch_files(repository: str, place: Path) -> None:

@@ -24,8 +24,8 @@ def join(
     segments: list[Segment] = []
     voices: dict[str, DetectedVoice] = {}
     count = 0
-    for chunk, heard in zip(chunks, windows, strict=True):
-        found = {label: _voice(chunk, label, heard) for label in dict.fromkeys(s.speaker for s in chunk)}
+    for chunk, in_chunk in zip(chunks, windows, strict=True):
+        found = {label: _voice(chunk, label, in_chunk) for label in dict.fromkeys(s.speaker for s in chunk)}
         labels = _same(found, voices)
         for label, voice in found.items():
             if label not in labels:
@@ -37,17 +37,17 @@ def join(
     return segments, voices
 
 
-def _voice(chunk: Sequence[Segment], label: str, heard: Windows) -> DetectedVoice | None:
+def _voice(chunk: Sequence[Segment], label: str, in_chunk: Windows) -> DetectedVoice | None:
     """Return how a speaker of one chunk sounds, by the windows whose middles are theirs."""
-    middles = heard.middles
-    theirs = np.zeros(len(heard), bool)
+    middles = in_chunk.middles
+    theirs = np.zeros(len(in_chunk), bool)
     for segment in chunk:
         if segment.speaker == label:
             theirs |= (segment.start <= middles) & (middles < segment.end)
     if not theirs.any():
         return None
-    seconds = heard.seconds[theirs]
-    mean = normalised((heard.vectors[theirs] * seconds[:, None]).sum(axis=0))
+    seconds = in_chunk.seconds[theirs]
+    mean = normalised((in_chunk.vectors[theirs] * seconds[:, None]).sum(axis=0))
     return DetectedVoice(mean, round(float(seconds.sum()), 3))
 
 

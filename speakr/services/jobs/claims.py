@@ -177,8 +177,8 @@ def fail(held: Claim, error: JobError) -> None:
 
 
 def _may_wait(job: Job) -> bool:
-    patience = timedelta(hours=get_backends().settings.transcription_patience_hours)
-    return now() - (job.started_at or job.queued_at) < patience
+    time_limit = timedelta(hours=get_backends().settings.transcription_patience_hours)
+    return now() - (job.started_at or job.queued_at) < time_limit
 
 
 def _wait(job: Job, error: ConnectorBusy) -> None:

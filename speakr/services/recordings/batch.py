@@ -90,7 +90,7 @@ def _update(actor: Actor, recordings: Sequence[Recording], changes: Mapping[str,
         columns["folder_id"] = editing.target_folder(
             actor, changes["folder_id"]
         )  # it may have gone meanwhile
-    told = list(columns)
+    changed = list(columns)
     for recording in recordings:
         for name, value in columns.items():
             setattr(recording, name, value)
@@ -105,11 +105,11 @@ def _update(actor: Actor, recordings: Sequence[Recording], changes: Mapping[str,
     if changes.get("add_tag_ids"):
         tagging.put_on(ids, tagging.usable(actor, changes["add_tag_ids"]))
     if changes.get("remove_tag_ids") or changes.get("add_tag_ids"):
-        told.append("tags")
+        changed.append("tags")
     events.record_all(
         actor.user_id,
         [
-            RecordingUpdated(recording_id=recording.id, title=recording.title, fields_changed=tuple(told))
+            RecordingUpdated(recording_id=recording.id, title=recording.title, fields_changed=tuple(changed))
             for recording in recordings
         ],
     )

@@ -16,7 +16,7 @@ from speakr.services import events
 
 
 @contextlib.contextmanager
-def told(which: ColumnElement[bool], *fields: str) -> Iterator[None]:
+def record_changes(which: ColumnElement[bool], *fields: str) -> Iterator[None]:
     """Note in these recordings, and tell their owners, that what is done inside has changed these fields.
 
     Which they are is asked before, and told after: filters of webhooks go by how a recording is filed then.

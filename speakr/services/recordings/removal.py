@@ -35,10 +35,10 @@ def require_permission(actor: Actor) -> None:
 def remove(recordings: Sequence[Recording]) -> None:
     """Delete recordings that somebody may delete, in a few statements however many they are."""
     ids = [recording.id for recording in recordings]
-    told: defaultdict[int, list[RecordingDeleted]] = defaultdict(list)
+    deleted: defaultdict[int, list[RecordingDeleted]] = defaultdict(list)
     for recording in recordings:
-        told[recording.user_id].append(RecordingDeleted(recording_id=recording.id, title=recording.title))
-    for user_id, facts in told.items():
+        deleted[recording.user_id].append(RecordingDeleted(recording_id=recording.id, title=recording.title))
+    for user_id, facts in deleted.items():
         events.record_all(user_id, facts)
     unwanted_blobs.add_all(
         [recording.storage_key for recording in recordings if recording.storage_key] + _working_copies(ids)
@@ -52,7 +52,9 @@ def remove(recordings: Sequence[Recording]) -> None:
 def remove_audio(recordings: Sequence[Recording]) -> None:
     """Delete the sound of recordings and keep their texts."""
     unwanted_blobs.add_all([recording.storage_key for recording in recordings if recording.storage_key])
-    with changes.told(Recording.id.in_([recording.id for recording in recordings]), "audio_available"):
+    with changes.record_changes(
+        Recording.id.in_([recording.id for recording in recordings]), "audio_available"
+    ):
         for recording in recordings:
             recording.storage_key = None
     after_commit(_clear)

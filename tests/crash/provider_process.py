@@ -26,7 +26,7 @@ class WasAsked:
     open: list[str]
 
 
-class MortalProvider:
+class ProviderProcess:
     """The process, from outside. It answers nothing until it is told to."""
 
     def __init__(self) -> None:
@@ -77,11 +77,11 @@ def main() -> None:
         for line in sys.stdin:
             if line.strip() == "asked":
                 asked = list(provider.asked)
-                told = {
+                report = {
                     "answered": [one.digest for one in asked if one.ended],
                     "open": [one.digest for one in asked if not one.ended],
                 }
-                _tell(json.dumps(told))
+                _tell(json.dumps(report))
             else:
                 provider.hold_after(int(line))
 

@@ -21,8 +21,8 @@ import requests
 from tests.conftest import SECRET, multipart
 from tests.servers import redis_server
 
-HOUSE = Path(__file__).resolve().parents[2]
-PATIENCE_SECONDS = 90.0
+ROOT = Path(__file__).resolve().parents[2]
+TIMEOUT_SECONDS = 90.0
 STOP_SECONDS = 60.0
 MEGABYTE = 1024 * 1024
 LIMIT_MB = 4
@@ -34,7 +34,7 @@ TABLES = ("recordings", "jobs", "events", "deliveries", "idempotency_keys")
 SERVER_PATH = re.compile(r"(?:^|[\s\"'(:=])/\w")
 
 
-def wait_for(is_true: Callable[[], Any], what: str, seconds: float = PATIENCE_SECONDS) -> Any:
+def wait_for(is_true: Callable[[], Any], what: str, seconds: float = TIMEOUT_SECONDS) -> Any:
     """Ask until the answer is truthy, and return it."""
     deadline = time.monotonic() + seconds
     while True:
@@ -54,7 +54,7 @@ class Kept:
     temporary: frozenset[str]
 
 
-class Door:
+class IntakeServer:
     """Web, a Redis of its own, and workers if a test calls them.
 
     A worker answers whoever rings, so that no test may share its Redis with others.
@@ -70,7 +70,7 @@ class Door:
         self.port: int = self._listener.getsockname()[1]
         self._environment = {
             "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(HOUSE),
+            "PYTHONPATH": str(ROOT),
             "TMPDIR": str(self._scratch),
             "SPEAKR_SECRET_KEY": SECRET,
             "SPEAKR_DATA": str(self._data),
@@ -119,7 +119,7 @@ class Door:
             child = subprocess.Popen(
                 [sys.executable, *arguments],
                 env=self._environment,
-                cwd=HOUSE,
+                cwd=ROOT,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -131,7 +131,7 @@ class Door:
     # -- asking
 
     def connect(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_SECONDS)
+        return socket.create_connection(("127.0.0.1", self.port), timeout=TIMEOUT_SECONDS)
 
     def request(self, method: str, path: str, *, token: str = ALICE, **arguments: Any) -> requests.Response:
         headers = {"Authorization": f"Bearer {token}", **arguments.pop("headers", {})}
@@ -141,7 +141,7 @@ class Door:
                 method,
                 f"http://127.0.0.1:{self.port}{path}",
                 headers=headers,
-                timeout=PATIENCE_SECONDS,
+                timeout=TIMEOUT_SECONDS,
                 **arguments,
             )
 

@@ -25,7 +25,7 @@ TARGET_CHUNK_SECONDS = 4.0
 MAX_CHUNK_SECONDS = 8.0
 
 
-class HastyConnector(OpenAIConnector):
+class ShortChunkConnector(OpenAIConnector):
     """The OpenAI-compatible connector, with the embedded engine as one of its models."""
 
     def __init__(self, settings: Settings) -> None:
@@ -43,7 +43,7 @@ class HastyConnector(OpenAIConnector):
 
 def main() -> None:
     settings = Settings.from_env()
-    plugs = replace(connect(settings), make_transcriber=lambda: HastyConnector(settings))
+    plugs = replace(connect(settings), make_transcriber=lambda: ShortChunkConnector(settings))
     work(create_core_app(settings, plugs))
 
 

@@ -38,7 +38,7 @@ LABELS = ("SPEAKER_00", "SPEAKER_01")
 HOOK = {"name": "n", "url": "http://127.0.0.1:8765/", "events": ["recording.created"], "allow_http": True}
 
 
-class House:
+class Library:
     """An administrator with one token, and the ids of what is theirs, by the names paths give them."""
 
     def __init__(self, client: FlaskClient, token: str, own_user_id: int, own_token_id: int) -> None:
@@ -71,56 +71,58 @@ class House:
         ]
 
 
-def furnish(settings: Settings) -> House:
+def furnish(settings: Settings) -> Library:
     """Fill an empty database."""
     notifier = MemoryJobNotifier()
     with _app(settings, notifier) as app:
         with unit_of_work():
             root = users.create(username="root", is_admin=True)
             kept, token = tokens.create(root.id, scopes=frozenset(Scope))
-            house = House(app.test_client(), token, root.id, kept.id)
-        house.several("user_id", "/admin/users", {"username": "user#", "email": "user#@example.com"})
-        house.several("group_id", "/groups", {"name": "Group #"})
-        for group_id, user_id in zip(house.ids["group_id"], house.ids["user_id"], strict=True):
-            house.make(f"/groups/{group_id}/members", {"user_id": user_id})
-        house.several("tag_id", "/tags", {"name": "Tag #"})
-        house.several("folder_id", "/folders", {"name": "Folder #"})
-        house.several("speaker_id", "/speakers", {"name": "Speaker #"})
-        house.several(
+            library = Library(app.test_client(), token, root.id, kept.id)
+        library.several("user_id", "/admin/users", {"username": "user#", "email": "user#@example.com"})
+        library.several("group_id", "/groups", {"name": "Group #"})
+        for group_id, user_id in zip(library.ids["group_id"], library.ids["user_id"], strict=True):
+            library.make(f"/groups/{group_id}/members", {"user_id": user_id})
+        library.several("tag_id", "/tags", {"name": "Tag #"})
+        library.several("folder_id", "/folders", {"name": "Folder #"})
+        library.several("speaker_id", "/speakers", {"name": "Speaker #"})
+        library.several(
             "template_id", "/templates", {"kind": "export", "name": "Template #", "body": "# {{title}}"}
         )
-        house.several("token_id", "/tokens", {"name": "Token #"})
-        house.several("webhook_id", "/webhooks", HOOK)
-        house.ids["delivery_id"] = [house.make(f"/webhooks/{n}/test")["id"] for n in house.ids["webhook_id"]]
-        _notices(house)
-        _recordings(house, notifier)
-        return house
+        library.several("token_id", "/tokens", {"name": "Token #"})
+        library.several("webhook_id", "/webhooks", HOOK)
+        library.ids["delivery_id"] = [
+            library.make(f"/webhooks/{n}/test")["id"] for n in library.ids["webhook_id"]
+        ]
+        _notices(library)
+        _recordings(library, notifier)
+        return library
 
 
-def _notices(house: House) -> None:
+def _notices(library: Library) -> None:
     with unit_of_work() as session:
-        told = [
+        notice_rows = [
             Notice(
-                user_id=house.own_user_id,
+                user_id=library.own_user_id,
                 kind=NoticeKind.WEBHOOK_PAUSED,
                 text="A webhook was paused.",
                 webhook_id=webhook_id,
             )
-            for webhook_id in house.ids["webhook_id"]
+            for webhook_id in library.ids["webhook_id"]
         ]
-        session.add_all(told)
+        session.add_all(notice_rows)
         session.flush()
-        house.ids["notice_id"] = [notice.id for notice in told]
+        library.ids["notice_id"] = [notice.id for notice in notice_rows]
 
 
-def _recordings(house: House, notifier: MemoryJobNotifier) -> None:
-    ids = house.ids
+def _recordings(library: Library, notifier: MemoryJobNotifier) -> None:
+    ids = library.ids
     ids["recording_id"], ids["share_id"] = [], []
     for n in range(HOW_MANY):
         form, kind = multipart(
             wav(6.0 + n / 10), "meeting.wav", {"title": f"Recording {n}", "tag_id": ids["tag_id"][n]}
         )
-        made = house.make("/recordings/upload", data=form, content_type=kind)["id"]
+        made = library.make("/recordings/upload", data=form, content_type=kind)["id"]
         ids["recording_id"].append(made)
         if n not in {CANCELLED, *WAITING}:
             while notifier.notifications:
@@ -131,13 +133,15 @@ def _recordings(house: House, notifier: MemoryJobNotifier) -> None:
             spoken = session.scalars(select(Segment).where(Segment.recording_id == made))
             for segment in spoken:
                 segment.speaker = LABELS[segment.position % 2]
-        ids["share_id"].append(house.make(f"/recordings/{made}/shares", {"user_id": ids["user_id"][n]})["id"])
+        ids["share_id"].append(
+            library.make(f"/recordings/{made}/shares", {"user_id": ids["user_id"][n]})["id"]
+        )
         if n not in {CANCELLED, *WAITING}:
             names = {"speaker_map": {LABELS[0]: f"Speaker {n}"}}
-            house.make(f"/recordings/{made}/speakers/assign", names, method="PUT")
-    jobs = {job["recording_id"]: job["id"] for job in house.make("/jobs", method="GET")["jobs"]}
+            library.make(f"/recordings/{made}/speakers/assign", names, method="PUT")
+    jobs = {job["recording_id"]: job["id"] for job in library.make("/jobs", method="GET")["jobs"]}
     ids["job_id"] = [jobs[recording_id] for recording_id in ids["recording_id"]]
-    house.make(f"/jobs/{ids['job_id'][CANCELLED]}/cancel")
+    library.make(f"/jobs/{ids['job_id'][CANCELLED]}/cancel")
 
 
 @contextmanager

@@ -35,7 +35,7 @@ _SEED, _AT_ONCE = 10_000, 100_000
 
 
 @dataclass
-class House:
+class WebhookApp:
     """An empty server with one user, in an app context; nothing is sent until a dispatcher is started."""
 
     settings: Settings
@@ -52,7 +52,7 @@ class House:
         process.start()
         return process
 
-    def add_webhooks(self, urls: Sequence[str], **wishes: object) -> list[int]:
+    def add_webhooks(self, urls: Sequence[str], **options: object) -> list[int]:
         """Add webhooks that hear everything; return their ids."""
         with unit_of_work() as session:
             hooks = [
@@ -63,7 +63,7 @@ class House:
                     allow_http=True,
                     events=[event.value for event in EventType],
                     secret_sealed=seal("s" * 43),
-                    **wishes,
+                    **options,
                 )
                 for url in urls
             ]
@@ -78,7 +78,7 @@ class House:
 
 
 @contextmanager
-def house(database: str, *, place: str = "", **settings: object) -> Iterator[House]:
+def webhook_app(database: str, *, place: str = "", **settings: object) -> Iterator[WebhookApp]:
     """Open an empty server; `place`: the folder of its SQLite file, or the URL of a PostgreSQL that is there."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="spk-b-")))
@@ -102,11 +102,11 @@ def house(database: str, *, place: str = "", **settings: object) -> Iterator[Hou
         stack.callback(db.session.remove)
         with unit_of_work():
             user = users.create(username="owner")
-        yield House(chosen, redis, Actor(user.id, "owner", is_admin=False, scopes=DEFAULT_SCOPES))
+        yield WebhookApp(chosen, redis, Actor(user.id, "owner", is_admin=False, scopes=DEFAULT_SCOPES))
 
 
 @contextmanager
-def sending(made: House, **more: str) -> Iterator[int]:
+def sending(made: WebhookApp, **more: str) -> Iterator[int]:
     """Run a dispatcher; yield its process id."""
     process = made.dispatcher(**more)
     assert process.process is not None

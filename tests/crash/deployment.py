@@ -48,7 +48,7 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-class House:
+class Deployment:
     """Redis, web, two workers and a dispatcher. Nobody is started again unless a test says so."""
 
     def __init__(

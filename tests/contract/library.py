@@ -31,7 +31,7 @@ class Engines:
 
 
 @dataclass
-class House:
+class Library:
     """People and the ids of their things, by name."""
 
     people: dict[str, Person]
@@ -62,9 +62,9 @@ class House:
         return self.ask("POST", "/recordings/upload", as_=as_, data=body, content_type=content_type)
 
 
-def check(house: House, method: str, path: str, body: Any, status: int, example: Any, **more: Any) -> Any:
+def check(library: Library, method: str, path: str, body: Any, status: int, example: Any, **more: Any) -> Any:
     """Ask, compare status and shape, and return the JSON; without an example nothing may be answered."""
-    answer = house.ask(method, path, body, **more)
+    answer = library.ask(method, path, body, **more)
     assert answer.status_code == status, answer.get_data(as_text=True)
     if example is None:
         assert answer.data == b""
@@ -74,13 +74,13 @@ def check(house: House, method: str, path: str, body: Any, status: int, example:
 
 
 def check_error(
-    house: House, method: str, path: str, body: Any, status: int, sentence: str, **more: Any
+    library: Library, method: str, path: str, body: Any, status: int, sentence: str, **more: Any
 ) -> Any:
     """Ask for something that fails, and compare status and sentence."""
-    answer = house.ask(method, path, body, **more)
+    answer = library.ask(method, path, body, **more)
     assert answer.status_code == status, answer.get_data(as_text=True)
     assert unlike(ERROR, answer.json) == []
-    assert answer.json["error"] == filled(sentence, house.ids)
+    assert answer.json["error"] == filled(sentence, library.ids)
     assert answer.json["request_id"] == answer.headers["X-Request-ID"]
     return answer.json
 
@@ -94,32 +94,32 @@ def add_person(app: Flask, name: str) -> Person:
         return Person(user.id, name, raw, app.test_client())
 
 
-def furnish(house: House) -> None:
+def furnish(library: Library) -> None:
     """Fill a house in which only the people are."""
-    ids = house.ids
-    ids |= {name: house.people[name].id for name in ("alice", "bob", "lee")}
-    _filing(house)
-    uploaded = house.upload(wav(6.0), notes="Some notes", tag_id="{tag}", folder_id="{folder}")
+    ids = library.ids
+    ids |= {name: library.people[name].id for name in ("alice", "bob", "lee")}
+    _filing(library)
+    uploaded = library.upload(wav(6.0), notes="Some notes", tag_id="{tag}", folder_id="{folder}")
     ids["recording"] = uploaded.json["id"]
-    house.work()
-    house.make("PATCH", "/recordings/{recording}", {"participants": "Ann, Ben", "is_highlighted": True})
+    library.work()
+    library.make("PATCH", "/recordings/{recording}", {"participants": "Ann, Ben", "is_highlighted": True})
     _add_event(ids["recording"])
-    ids["waiting"] = house.upload(wav(0.3), title="Waiting").json["id"]
-    ids["silent"] = house.upload(wav(0.4), title="Without its audio").json["id"]
+    ids["waiting"] = library.upload(wav(0.3), title="Waiting").json["id"]
+    ids["silent"] = library.upload(wav(0.4), title="Without its audio").json["id"]
     with unit_of_work() as session:
         session.get_one(Recording, ids["silent"]).storage_key = None
-    ids["bobs"] = house.upload(wav(0.2), as_="bob").json["id"]
-    ids["shared"] = house.upload(wav(0.25), as_="bob").json["id"]
-    house.make("POST", "/recordings/{shared}/shares", {"user_id": "{alice}"}, as_="bob")
-    _webhooks(house)
-    ids["token"] = house.make("POST", "/tokens", {"name": "A token"})["id"]
+    ids["bobs"] = library.upload(wav(0.2), as_="bob").json["id"]
+    ids["shared"] = library.upload(wav(0.25), as_="bob").json["id"]
+    library.make("POST", "/recordings/{shared}/shares", {"user_id": "{alice}"}, as_="bob")
+    _webhooks(library)
+    ids["token"] = library.make("POST", "/tokens", {"name": "A token"})["id"]
     ids["nobody"] = 2_000_000_000
 
 
-def _filing(house: House) -> None:
-    house.ids["group"] = house.make("POST", "/groups", {"name": "Group"}, as_="root")["id"]
+def _filing(library: Library) -> None:
+    library.ids["group"] = library.make("POST", "/groups", {"name": "Group"}, as_="root")["id"]
     for name, role in (("alice", "admin"), ("bob", "member")):
-        house.make("POST", "/groups/{group}/members", {"user_id": f"{{{name}}}", "role": role}, as_="root")
+        library.make("POST", "/groups/{group}/members", {"user_id": f"{{{name}}}", "role": role}, as_="root")
     defaults = {
         "custom_prompt": "Be brief.",
         "default_language": "en",
@@ -138,7 +138,7 @@ def _filing(house: House) -> None:
         "bobs_speaker": ("/speakers", {"name": "Cem"}, "bob"),
     }
     for name, (path, body, owner) in things.items():
-        house.ids[name] = house.make("POST", path, body, as_=owner)["id"]
+        library.ids[name] = library.make("POST", path, body, as_=owner)["id"]
 
 
 def _add_event(recording_id: int) -> None:
@@ -155,9 +155,9 @@ def _add_event(recording_id: int) -> None:
         )
 
 
-def _webhooks(house: House) -> None:
-    ids = house.ids
-    ids["webhook"] = house.make("POST", "/webhooks", HOOK)["id"]
-    ids["delivery"] = house.make("POST", "/webhooks/{webhook}/test")["id"]
-    ids["disabled"] = house.make("POST", "/webhooks", {**HOOK, "enabled": False})["id"]
-    ids["bobs_webhook"] = house.make("POST", "/webhooks", HOOK, as_="bob")["id"]
+def _webhooks(library: Library) -> None:
+    ids = library.ids
+    ids["webhook"] = library.make("POST", "/webhooks", HOOK)["id"]
+    ids["delivery"] = library.make("POST", "/webhooks/{webhook}/test")["id"]
+    ids["disabled"] = library.make("POST", "/webhooks", {**HOOK, "enabled": False})["id"]
+    ids["bobs_webhook"] = library.make("POST", "/webhooks", HOOK, as_="bob")["id"]

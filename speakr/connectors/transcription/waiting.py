@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 
 from speakr.domain.errors import ConnectorUnavailable
 
-BREATH_SECONDS: Final = 0.5
+HEARTBEAT_SECONDS: Final = 0.5
 MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
 """Thirteen minutes of speech with all probabilities of all tokens are some 2 MB of JSON."""
 
@@ -30,7 +30,7 @@ class Received:
     content: bytes
 
 
-def wait_for(
+def wait_interruptibly(
     service: str, ask: Callable[[], _Answer], seconds: float, heartbeat: Callable[[], None]
 ) -> _Answer:
     """Return what `ask` returns, or raise what it raises.
@@ -57,7 +57,7 @@ def wait_for(
         left = deadline - time.monotonic()
         if left <= 0:
             raise ConnectorUnavailable(f"{service} did not answer in time.")
-        thread.join(min(BREATH_SECONDS, left))
+        thread.join(min(HEARTBEAT_SECONDS, left))
         if thread.is_alive():
             heartbeat()
     if failures:

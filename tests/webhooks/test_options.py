@@ -165,11 +165,11 @@ def test_every_attempt_says_how_long_it_took(
     dispatcher: ThreadedDispatcher, receiver: Receiver, add_webhook: AddWebhook, emit: Emit
 ) -> None:
     slow, refused = add_webhook(receiver.url("/hook")), add_webhook("http://127.0.0.1:9/hook")
-    nobody = add_webhook("http://127.0.0.2:1024/hook")
+    none = add_webhook("http://127.0.0.2:1024/hook")
     receiver.script("/hook", reply(200, after=0.12))
     emit()
     dispatcher.start()
     until(lambda: all(row.attempt_count for row in deliveries()))
     assert 120 <= (settled(slow).duration_ms or 0) < 10_000
     assert settled(refused).duration_ms is not None
-    assert (settled(nobody).error_message or "").startswith("connect: ")
+    assert (settled(none).error_message or "").startswith("connect: ")
