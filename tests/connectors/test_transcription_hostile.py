@@ -93,7 +93,7 @@ def test_every_failure_has_its_type(
 def test_an_endless_answer_is_left(
     connector: TranscriptionConnector, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(timeout, "MAX_ANSWER_BYTES", 3_000_000)
+    monkeypatch.setattr(waiting, "MAX_ANSWER_BYTES", 3_000_000)
     provider.answers(Reply(endless=True))
     with pytest.raises(ConnectorUnavailable):
         recognize(connector)
@@ -125,7 +125,7 @@ def test_cancelling_does_not_wait_for_an_answer(
 
 
 def test_waiting_leaves_no_thread_behind_when_all_is_well():
-    assert timeout.wait_for("The engine", lambda: 7, 5.0, lambda: None) == 7
+    assert waiting.wait_interruptibly("The engine", lambda: 7, 5.0, lambda: None) == 7
     assert not [thread for thread in threading.enumerate() if thread.name == "asking-an-engine"]
 
 
