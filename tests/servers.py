@@ -148,6 +148,8 @@ def postgres_server(kept: Path | None = None) -> Iterator[str]:
             "-c",
             "full_page_writes=off",
             "-c",
+            "synchronous_commit=off",
+            "-c",
             "max_connections=200",
             "-c",
             "shared_buffers=32MB",

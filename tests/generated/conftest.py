@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import importlib
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -24,13 +26,24 @@ PACKAGE = "speakr_generated"
 
 @pytest.fixture(scope="session")
 def generated_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("generated")
+    """Return the folder that all processes of a test run share."""
+    own = tmp_path_factory.getbasetemp()
+    return (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "generated"
 
 
 @pytest.fixture
 def generated(app: Flask, generated_in: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
-    """Import a module of the generated package, which is made once per session."""
-    if not (generated_in / PACKAGE).exists():
+    """Import a module of the generated package, which one process of a test run makes."""
+    generated_in.mkdir(exist_ok=True)
+    with (generated_in / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _generate(app, generated_in)
+    monkeypatch.syspath_prepend(generated_in)
+    return lambda name: importlib.import_module(f"{PACKAGE}.{name}")
+
+
+def _generate(app: Flask, generated_in: Path) -> None:
+    if not (generated_in / "said").exists():
         description, config = generated_in / "openapi.json", generated_in / "config.yaml"
         description.write_text(json.dumps(document(app)))
         config.write_text("post_hooks: []\n")
@@ -55,8 +68,6 @@ def generated(app: Flask, generated_in: Path, monkeypatch: pytest.MonkeyPatch) -
         )
         assert done.returncode == 0, done.stdout + done.stderr
         (generated_in / "said").write_text(done.stdout)
-    monkeypatch.syspath_prepend(generated_in)
-    return lambda name: importlib.import_module(f"{PACKAGE}.{name}")
 
 
 @pytest.fixture
