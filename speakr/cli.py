@@ -174,13 +174,14 @@ def retention(*, is_meant: bool) -> None:
 
 
 @main.command("remove-orphans")
-@click.option("--dry-run", is_flag=True, help="Only tell what would be removed.")
-def remove_orphans(*, dry_run: bool) -> None:
-    """Remove what killed uploads left in the storage; the server does so every six hours by itself."""
+@click.option("--dry-run", is_flag=True, help="List what would be removed, and remove nothing.")
+@click.option("--take-over", is_flag=True, help="Make this database the owner of the storage first.")
+def remove_orphans(*, dry_run: bool, take_over: bool) -> None:
+    """Remove what killed uploads left in the storage. A running server does so every six hours."""
     from speakr.operations import upkeep
 
     with _app_context():
-        for line in upkeep.remove_orphans(dry_run=dry_run):
+        for line in upkeep.remove_orphans(dry_run=dry_run, take_over=take_over):
             click.echo(line)
 
 

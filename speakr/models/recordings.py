@@ -33,6 +33,8 @@ class Recording(Base):
         Index("ix_recordings_user_sha256", "user_id", "sha256"),
         Index("ix_recordings_user_updated", "user_id", "updated_at", "id"),
         Index("ix_recordings_user_completed", "user_id", "completed_at"),
+        # The orphan sweep asks which of 500 keys are in use.
+        Index("ix_recordings_storage_key", "storage_key"),
         # Dashboards add these up every few seconds: the index alone answers.
         Index("ix_recordings_user_sums", "user_id", "status", "storage_key", "file_size"),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from speakr.services import orphans
+from speakr.services import orphans, storage_owner
 from speakr.services import retention as rules
 
 
@@ -22,8 +22,15 @@ def retention(*, is_meant: bool) -> Iterator[str]:
     yield what.format(outcome.done) if is_meant else f"{len(outcome.due)} recordings are due."
 
 
-def remove_orphans(*, dry_run: bool) -> Iterator[str]:
-    """Remove what no row refers to from the storage, or only tell of it; yield lines to print."""
+def remove_orphans(*, dry_run: bool, take_over: bool = False) -> Iterator[str]:
+    """Remove what no row refers to from the storage, or only list it; yield lines to print.
+
+    Raises:
+        ForeignStorage: the storage belongs to another database, and `take_over` is not set.
+
+    """
+    if take_over:
+        storage_owner.take_over()
     sweep = orphans.Sweep(dry_run=dry_run)
     has_more = True
     while has_more:

@@ -18,8 +18,10 @@ from sqlalchemy import func, select, union_all
 from speakr.backends import get_backends
 from speakr.db import db, release
 from speakr.domain.clock import now
+from speakr.domain.errors import SpeakrError
 from speakr.domain.jobs import ACTIVE
 from speakr.models import Job, Recording, UnwantedBlob, User
+from speakr.services import storage_owner
 from speakr.storage.base import PREFIXES, BlobInfo
 
 logger = structlog.get_logger(__name__)
@@ -44,6 +46,18 @@ _uncarried: Counter[str] = Counter()
 """What this process has removed and Redis does not know of yet."""
 
 
+class ForeignStorage(SpeakrError):
+    """The storage belongs to another database, whose recordings would be taken for orphans."""
+
+    code = "foreign_storage"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The storage belongs to another database, so no orphans are removed. Give each database a storage of "
+            "its own. If the other database is gone, run: speakr remove-orphans --take-over"
+        )
+
+
 class Sweep:
     """One search through the storage: `step` until that returns False, outside of any transaction.
 
@@ -52,6 +66,7 @@ class Sweep:
 
     def __init__(self, *, dry_run: bool = False) -> None:
         self._dry_run = dry_run
+        self._is_checked = False
         self._has_partial = True
         self._prefixes = list(PREFIXES)
         self._listing: Iterator[tuple[str, BlobInfo]] | None = None
@@ -63,7 +78,12 @@ class Sweep:
         """Blobs without a row that are older than the database, and therefore stay."""
 
     def step(self) -> bool:
-        """Look at up to `AT_ONCE` partial writes or blobs; return whether there may be more."""
+        """Look at up to `AT_ONCE` partial writes or blobs; return whether there may be more.
+
+        Raises:
+            ForeignStorage: the storage belongs to another database. Nothing was removed.
+
+        """
         self.found = []
         release()
         try:
@@ -72,6 +92,10 @@ class Sweep:
             _carry_over()
 
     def _step(self) -> bool:
+        if not self._is_checked:
+            if not storage_owner.owns_storage():
+                raise ForeignStorage
+            self._is_checked = True
         if self._has_partial:
             self._has_partial = False  # before the work: when it fails, the next step goes on with the blobs
             self._remove_partial()

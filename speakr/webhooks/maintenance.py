@@ -107,5 +107,10 @@ class MaintenanceThread:
             if time.monotonic() < self._next_orphans:
                 return
             self._orphans, self._next_orphans = orphans.Sweep(), time.monotonic() + ORPHANS_EVERY_SECONDS
-        if not self._orphans.step():
+        try:
+            has_more = self._orphans.step()
+        except orphans.ForeignStorage as error:
+            logger.warning(error.slug, error=error.message)
+            has_more = False
+        if not has_more:
             self._orphans = None

@@ -17,7 +17,7 @@ from speakr.cli import main
 from speakr.db import release
 from speakr.domain.permissions import DEFAULT_SCOPES, Scope
 from speakr.operations import settings_pages
-from speakr.services import system_settings, tokens, users
+from speakr.services import storage_owner, system_settings, tokens, users
 from speakr.settings import Settings
 from tests.operations.conftest import ROOT
 
@@ -134,6 +134,16 @@ def test_orphans_are_told_and_removed(run: Run) -> None:
     assert (folder / "left").exists()
     assert run("remove-orphans").output == "1 partial writes and 0 blobs were removed.\n"
     assert not (folder / "left").exists()
+
+
+def test_orphans_in_a_storage_of_another_database_stay(run: Run) -> None:
+    mark = plumbing.get_backends().settings.data_dir / "blobs" / storage_owner.MARK_KEY
+    mark.parent.mkdir(parents=True)
+    mark.write_text("f" * 32)
+    refused = run("remove-orphans")
+    assert (refused.exit_code, refused.stderr[:47]) == (2, "Error: The storage belongs to another database,")
+    assert run("remove-orphans", "--take-over").output == "0 partial writes and 0 blobs were removed.\n"
+    assert run("remove-orphans").exit_code == 0
 
 
 def test_settings_are_shown_without_secrets(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,4 +57,4 @@ def unfinished(storage: Storage) -> list[str]:
 
 
 def kept(storage: Storage) -> set[str]:
-    return {key for key, _ in storage.keys("")}
+    return {key for key, _ in storage.keys("") if not key.startswith("owner/")}

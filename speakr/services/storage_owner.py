@@ -1,0 +1,75 @@
+"""Which database a storage belongs to: a blob in the storage holds the id of the database that uses it.
+
+Blobs that no row refers to are removed as orphans. If two databases shared a storage by mistake, each would
+remove the recordings of the other, so only the owner may remove any.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from speakr.backends import get_backends
+from speakr.db import db, release, unit_of_work
+from speakr.models import SystemSetting
+from speakr.storage.base import BlobMissing
+
+MARK_KEY = f"owner/00/{'0' * 32}"
+"""Key of the blob that holds the owner's id, 32 hexadecimal digits. The orphan sweep does not look below `owner/`."""
+
+_SETTING = "storage_owner_id"
+"""A row beside the administrator's settings, which its name keeps out of their lists."""
+
+_ID_BYTES = 16
+
+
+def owns_storage() -> bool:
+    """Return whether the storage belongs to this database; a storage without an owner is taken over.
+
+    Call it outside of any transaction. It reads the mark again after writing it: of two databases that take
+    over the same storage at once, the one that wrote first finds the other's id.
+    """
+    own = _database_id()
+    if _mark() is None:
+        _write_mark(own)
+    return _mark() == own
+
+
+def take_over() -> None:
+    """Make this database the owner of the storage. The orphan sweep of the previous owner stops."""
+    _write_mark(_database_id())
+
+
+def _database_id() -> str:
+    dialect: Any = sqlite if db.engine.dialect.name == "sqlite" else postgresql
+    insert = dialect.insert(SystemSetting).values(
+        name=_SETTING, value={"value": secrets.token_hex(_ID_BYTES)}
+    )
+    query = select(SystemSetting.value).where(SystemSetting.name == _SETTING)
+    found = db.session.scalar(query)
+    release()
+    if found is None:
+        with unit_of_work() as session:
+            session.execute(insert.on_conflict_do_nothing())
+            found = session.scalars(query).one()
+    return str(found["value"])
+
+
+def _mark() -> str | None:
+    try:
+        with get_backends().storage.open(MARK_KEY) as blob:
+            return blob.read(2 * _ID_BYTES).decode("ascii", "replace")
+    except BlobMissing:
+        return None
+
+
+def _write_mark(own: str) -> None:
+    sink = get_backends().storage.create(MARK_KEY)
+    try:
+        sink.write(own.encode("ascii"))
+        sink.commit()
+    finally:
+        sink.abort()
