@@ -6,7 +6,9 @@ import logging
 from collections.abc import Iterator
 
 import pytest
+import structlog
 
+from speakr.connectors import refusals
 from speakr.connectors.language.base import NumberedLine, SummaryRequest
 from speakr.domain.errors import ConnectorUnavailable
 from speakr.telemetry import logging as telemetry
@@ -15,7 +17,9 @@ from tests.connectors.fake_provider import FakeProvider, error_reply
 
 
 @pytest.fixture
-def log_at_info() -> Iterator[None]:
+def log_at_info(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    # A logger keeps the level of its first use, which may have been in a test that logs errors only.
+    monkeypatch.setattr(refusals, "logger", structlog.get_logger())
     root = logging.getLogger()
     handlers, level = root.handlers, root.level
     telemetry.configure("INFO", "text")

@@ -216,7 +216,7 @@ def test_loopback_is_open_to_webhooks_only_when_the_server_is_loopback_too() -> 
 
 
 def test_the_house_is_found_from_anywhere() -> None:
-    made = environment.with_house({"PYTHONPATH": "/mine", "MALLOC_ARENA_MAX": "7"})
+    made = environment.with_import_path({"PYTHONPATH": "/mine", "MALLOC_ARENA_MAX": "7"})
     assert made["PYTHONPATH"] == f"{environment.ROOT}:/mine"
     assert made["MALLOC_ARENA_MAX"] == "7"
     assert (environment.ROOT / "wsgi.py").exists()
@@ -227,8 +227,8 @@ def test_of_an_installed_package_the_path_stays_as_it_is(
 ) -> None:
     (tmp_path / "bundled").mkdir()
     monkeypatch.setattr(installation, "PACKAGE", tmp_path)
-    assert environment.with_house({"PYTHONPATH": "/mine"})["PYTHONPATH"] == "/mine"
-    assert "PYTHONPATH" not in environment.with_house({})
+    assert environment.with_import_path({"PYTHONPATH": "/mine"})["PYTHONPATH"] == "/mine"
+    assert "PYTHONPATH" not in environment.with_import_path({})
 
 
 # -- the receiver
