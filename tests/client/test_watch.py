@@ -42,12 +42,12 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def output() -> list[str]:
+def log() -> list[str]:
     return []
 
 
 @pytest.fixture
-def new_watch(speakr: Speakr, folder: Path, output: list[str]) -> Iterator[NewWatch]:
+def new_watch(speakr: Speakr, folder: Path, log: list[str]) -> Iterator[NewWatch]:
     """Start a watch; the one before it ends, as if it had been killed."""
     journals: list[Journal] = []
 
@@ -55,7 +55,7 @@ def new_watch(speakr: Speakr, folder: Path, output: list[str]) -> Iterator[NewWa
         for journal in journals:
             journal.__exit__()
         journals.append(Journal(folder, ME))
-        return Watch(speakr, folder, journals[-1], **{"tell": output.append, "warn": output.append, **more})
+        return Watch(speakr, folder, journals[-1], **{"tell": log.append, "warn": log.append, **more})
 
     yield start
     for journal in journals:
@@ -63,7 +63,7 @@ def new_watch(speakr: Speakr, folder: Path, output: list[str]) -> Iterator[NewWa
 
 
 def test_a_file_is_taken_when_it_has_stopped_growing(
-    stub: Stub, folder: Path, new_watch: NewWatch, output: list[str]
+    stub: Stub, folder: Path, new_watch: NewWatch, log: list[str]
 ) -> None:
     path, watch = folder / "a.wav", new_watch()
     path.write_bytes(b"")
@@ -77,7 +77,7 @@ def test_a_file_is_taken_when_it_has_stopped_growing(
     assert watch.look() == []
     assert b"\r\n\r\nsomemore\r\n--" in uploads(stub)[0].body
     assert len(stub.asked) == 1
-    assert output == ["a.wav is recording 7."]
+    assert log == ["a.wav is recording 7."]
 
 
 def test_a_file_that_is_overwritten_is_another_recording(
@@ -93,7 +93,7 @@ def test_a_file_that_is_overwritten_is_another_recording(
 
 
 def test_a_file_that_grows_while_it_is_sent_is_taken_later(
-    stub: Stub, speakr: Speakr, folder: Path, new_watch: NewWatch, output: list[str]
+    stub: Stub, speakr: Speakr, folder: Path, new_watch: NewWatch, log: list[str]
 ) -> None:
     path, watch = folder / "a.wav", new_watch()
     path.write_bytes(b"x" * 500_000)
@@ -112,7 +112,7 @@ def test_a_file_that_grows_while_it_is_sent_is_taken_later(
     assert watch.look() == ["a.wav"]
     stub.will(taken(7))
     assert watch.look() == []
-    assert output == [
+    assert log == [
         "a.wav has to wait: a.wav changed while it was being sent; send it again.",
         "a.wav is recording 7.",
     ]
@@ -124,7 +124,7 @@ def look_twice(watch: Watch) -> None:
 
 
 def test_the_next_run_knows_what_was_uploaded(
-    stub: Stub, folder: Path, new_watch: NewWatch, output: list[str]
+    stub: Stub, folder: Path, new_watch: NewWatch, log: list[str]
 ) -> None:
     (folder / "a.wav").write_bytes(b"one")
     stub.will(taken(7))
@@ -135,7 +135,7 @@ def test_the_next_run_knows_what_was_uploaded(
     look_twice(new_watch())
     look_twice(new_watch())
     assert len(stub.asked) == 1
-    assert output == [
+    assert log == [
         "a.wav is recording 7.",
         "b.wav is recording 7 already.",
     ]  # c.wav is the same, and told of
@@ -167,7 +167,7 @@ def stub_body(asked: Asked, boundary: bytes) -> bytes:
 
 
 def test_after_the_keys_time_the_bytes_tell(
-    stub: Stub, folder: Path, new_watch: NewWatch, output: list[str]
+    stub: Stub, folder: Path, new_watch: NewWatch, log: list[str]
 ) -> None:
     """The server has forgotten the key and stored the file again; it says so, and the second one goes."""
     (folder / "a.wav").write_bytes(b"one")
@@ -179,20 +179,20 @@ def test_after_the_keys_time_the_bytes_tell(
     stub.will(again, error(404, "not_found", "Recording not found"))
     look_twice(new_watch(clock=lambda: DAY_SECONDS))
     assert stub.asked[-1].path == "/api/v1/recordings/9"
-    assert output[-1] == "a.wav is recording 7."
+    assert log[-1] == "a.wav is recording 7."
     asked = len(stub.asked)
     look_twice(new_watch())
     assert len(stub.asked) == asked
 
 
 def test_a_copy_that_was_there_before_is_no_reason_to_delete(
-    stub: Stub, folder: Path, new_watch: NewWatch, output: list[str]
+    stub: Stub, folder: Path, new_watch: NewWatch, log: list[str]
 ) -> None:
     (folder / "a.wav").write_bytes(b"one")
     stub.will(taken(9, duplicate_warning={"existing_recording_id": 7}))
     look_twice(new_watch())
     assert [asked.method for asked in stub.asked] == ["POST"]
-    assert output == ["a.wav is recording 9."]
+    assert log == ["a.wav is recording 9."]
 
 
 # -- what becomes of files
@@ -228,7 +228,7 @@ def test_deleting(stub: Stub, folder: Path, new_watch: NewWatch) -> None:
 
 
 def test_what_the_server_has_no_longer_is_sent_anew_before_it_is_deleted_here(
-    stub: Stub, folder: Path, new_watch: NewWatch, output: list[str]
+    stub: Stub, folder: Path, new_watch: NewWatch, log: list[str]
 ) -> None:
     stub.will(taken(7), error(404, "not_found", "Recording not found"), taken(8))
     for _ in range(2):
@@ -236,16 +236,14 @@ def test_what_the_server_has_no_longer_is_sent_anew_before_it_is_deleted_here(
         os.utime(folder / "a.wav", (1, 1))
         look_twice(new_watch(done=Done.DELETE))
         assert not (folder / "a.wav").exists()
-    assert output == ["a.wav is recording 7.", "a.wav is recording 8."]
+    assert log == ["a.wav is recording 7.", "a.wav is recording 8."]
     assert len(set(keys(stub))) == 2
 
 
 # -- what is not taken
 
 
-def test_other_files_are_told_of_once(
-    stub: Stub, folder: Path, new_watch: NewWatch, output: list[str]
-) -> None:
+def test_other_files_are_told_of_once(stub: Stub, folder: Path, new_watch: NewWatch, log: list[str]) -> None:
     (folder / "notes.txt").write_text("notes")
     (folder / ".hidden.wav").write_text("half a copy")
     (folder / "folder.wav").mkdir()
@@ -253,28 +251,26 @@ def test_other_files_are_told_of_once(
     look_twice(new_watch())
     look_twice(new_watch())
     assert stub.asked == []
-    assert output == ["notes.txt is skipped: no audio or video by its name; --pattern takes others."]
+    assert log == ["notes.txt is skipped: no audio or video by its name; --pattern takes others."]
 
 
-def test_a_pattern_takes_what_it_says(
-    stub: Stub, folder: Path, new_watch: NewWatch, output: list[str]
-) -> None:
+def test_a_pattern_takes_what_it_says(stub: Stub, folder: Path, new_watch: NewWatch, log: list[str]) -> None:
     for name in ("a.wav", "b.rec", "notes.txt"):
         (folder / name).write_text(name)
     stub.will(taken(7))
     look_twice(new_watch(patterns=["*.rec", "*.snd"]))
-    assert output == ["b.rec is recording 7."]
+    assert log == ["b.rec is recording 7."]
 
 
 def test_what_the_server_refuses_is_told_of_once_and_tried_again_when_touched(
-    stub: Stub, folder: Path, new_watch: NewWatch, output: list[str]
+    stub: Stub, folder: Path, new_watch: NewWatch, log: list[str]
 ) -> None:
     path = folder / "a.wav"
     path.write_bytes(b"one")
     stub.will(error(400, "not_media", "This is not an audio or video file."))
     look_twice(new_watch(done=Done.DELETE))
     look_twice(new_watch(done=Done.DELETE))
-    assert output == ["a.wav is skipped: This is not an audio or video file."]
+    assert log == ["a.wav is skipped: This is not an audio or video file."]
     assert path.exists()
     os.utime(path, (1, 1))
     stub.will(taken(7))
@@ -283,7 +279,7 @@ def test_what_the_server_refuses_is_told_of_once_and_tried_again_when_touched(
 
 
 def test_trouble_is_told_once_and_does_not_stop_others(
-    stub: Stub, folder: Path, new_watch: NewWatch, output: list[str]
+    stub: Stub, folder: Path, new_watch: NewWatch, log: list[str]
 ) -> None:
     for name in ("a.wav", "b.wav"):
         (folder / name).write_text(name)
@@ -294,7 +290,7 @@ def test_trouble_is_told_once_and_does_not_stop_others(
     assert watch.look() == ["a.wav"]
     stub.will(taken(8))
     assert watch.look() == []
-    assert output == ["a.wav has to wait: Ours.", "b.wav is recording 7.", "a.wav is recording 8."]
+    assert log == ["a.wav has to wait: Ours.", "b.wav is recording 7.", "a.wav is recording 8."]
 
 
 def test_a_token_that_is_no_longer_good_ends_it(stub: Stub, folder: Path, new_watch: NewWatch) -> None:
@@ -317,7 +313,7 @@ def test_a_folder_that_is_gone_ends_it(folder: Path, new_watch: NewWatch) -> Non
 
 
 def test_a_torn_line_counts_as_not_written(
-    stub: Stub, folder: Path, new_watch: NewWatch, output: list[str]
+    stub: Stub, folder: Path, new_watch: NewWatch, log: list[str]
 ) -> None:
     (folder / "a.wav").write_bytes(b"one")
     stub.will(taken(7), taken(7))
@@ -330,7 +326,7 @@ def test_a_torn_line_counts_as_not_written(
     look_twice(new_watch())
     assert len(set(keys(stub))) == 1
     assert len(stub.asked) == 2
-    assert output == ["a.wav is recording 7."] * 2
+    assert log == ["a.wav is recording 7."] * 2
 
 
 @pytest.mark.parametrize("end", range(0, 700, 7))
@@ -344,7 +340,7 @@ def test_any_part_of_a_journal_can_be_read(end: int, folder: Path, tmp_path: Pat
     (folder / NAME).write_bytes(part)
     with Journal(folder, ME) as journal:
         whole = [json.loads(line) for line in part[: part.rfind(b"}") + 1].splitlines() if line]
-        assert len(journal.sent) == sum(output["what"] == "sent" for output in whole)
+        assert len(journal.sent) == sum(log["what"] == "sent" for log in whole)
         journal.note_sent("more", 8)
     with Journal(folder, ME) as journal:
         assert journal.sent["more"] == 8
@@ -375,9 +371,9 @@ def test_once(at_stub: Stub, run: Run, folder: Path) -> None:
     (folder / "a.wav").write_bytes(b"one")
     (folder / "notes.txt").write_bytes(b"one")
     at_stub.will(taken(7), {"tags": [], "folder_id": None})
-    output = run("watch", folder, "--once", "--interval", 0.1, "--tag", "t", "--done", "move")
-    assert output.stdout == "a.wav is recording 7.\n"
-    assert output.stderr.splitlines() == [
+    log = run("watch", folder, "--once", "--interval", 0.1, "--tag", "t", "--done", "move")
+    assert log.stdout == "a.wav is recording 7.\n"
+    assert log.stderr.splitlines() == [
         "notes.txt is skipped: no audio or video by its name; --pattern takes others.",
         "Recording 7 has no tag 't': you have none of this name.",
     ]
@@ -385,14 +381,14 @@ def test_once(at_stub: Stub, run: Run, folder: Path) -> None:
 
 
 def test_once_with_nothing_to_do(at_stub: Stub, run: Run, folder: Path) -> None:
-    assert run("watch", folder, "--once").output == ""
+    assert run("watch", folder, "--once").log == ""
 
 
 def test_once_that_did_not_get_everything_done(at_stub: Stub, run: Run, folder: Path) -> None:
     (folder / "a.wav").write_bytes(b"one")
     at_stub.will(error(507, "out_of_space", "Full."))
-    output = run("watch", folder, "--once", "--interval", 0.1, exit_code=1)
-    assert output.stderr == "a.wav has to wait: Full.\nError: Left for next time: a.wav\n"
+    log = run("watch", folder, "--once", "--interval", 0.1, exit_code=1)
+    assert log.stderr == "a.wav has to wait: Full.\nError: Left for next time: a.wav\n"
 
 
 def test_ctrl_c_ends_it_well(at_stub: Stub, run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
