@@ -381,7 +381,7 @@ def test_once(at_stub: Stub, run: Run, folder: Path) -> None:
 
 
 def test_once_with_nothing_to_do(at_stub: Stub, run: Run, folder: Path) -> None:
-    assert run("watch", folder, "--once").log == ""
+    assert run("watch", folder, "--once").output == ""
 
 
 def test_once_that_did_not_get_everything_done(at_stub: Stub, run: Run, folder: Path) -> None:

@@ -87,7 +87,7 @@ def test_scopes_and_rate_classes_of_endpoints(app: Flask) -> None:
 
 def test_everything_a_request_may_say_is_on_a_page(app: Flask) -> None:
     spec = document(app)
-    pages = read("api") + read("webhooks.md")
+    pages = read("api") + read("webhooks")
     code = [each for line in pages.splitlines() for each in in_backticks(line)]
     code += [block.text for block in blocks(pages)]
     printed = {word for each in code for word in re.findall(r"\w+(?:\[\d\])?", each)}
@@ -114,7 +114,7 @@ def fields_in(schema: dict, spec: dict) -> Iterator[str]:
 
 
 def test_options_of_webhooks() -> None:
-    assert set(table(read("webhooks.md"), "option").codes()) == set(WebhookOptionsIn().fields)
+    assert set(table(read("webhooks"), "option").codes()) == set(WebhookOptionsIn().fields)
 
 
 def test_defaults_of_tags_and_folders(page: str) -> None:

@@ -21,7 +21,7 @@ from tests.docs.conftest import PASSWORD, Server
 from tests.docs.pages import blocks, read
 
 CURL = shutil.which("curl")
-PAGES = ["api", "webhooks.md", "integrations"]
+PAGES = ["api", "webhooks", "troubleshooting.md", "integrations"]
 ADDRESS = re.compile(r'\$api(/[^\s"?]*)')
 
 
@@ -131,6 +131,8 @@ if CURL is not None:
         (tmp_path / "meeting.flac").write_bytes(wav())
         if page != "api":  # which begins with an upload of its own
             run(Command('curl -H "$auth" -F file=@meeting.flac $api/recordings/upload'), server, tmp_path)
+        if page == "troubleshooting.md":  # which looks at a webhook that is there
+            run(commands("webhooks")[0], server, tmp_path)
         for command in commands(page):
             if "/cancel" not in command.text:  # what is to be cancelled must not be done already
                 work()
