@@ -13,7 +13,7 @@ from openapi_spec_validator import validate
 
 from speakr.api.openapi import document
 from speakr.domain.permissions import Scope
-from speakr.web.identity import Access, access_of
+from speakr.web.access import Access, access_of
 
 METHODS = {"get", "post", "put", "patch", "delete"}
 
