@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pkgutil import resolve_name
+
 from flask import Flask
 
 from speakr import db
 from speakr.backends import Backends, connect, set_backends
 from speakr.settings import Settings
 from speakr.telemetry import logging
+
+FAMILIES = ("speakr.api.family:FAMILY",)
+"""The APIs of the web process, the native one first. Imported only there."""
 
 
 def create_core_app(settings: Settings | None = None, backends: Backends | None = None) -> Flask:
@@ -24,13 +30,15 @@ def create_core_app(settings: Settings | None = None, backends: Backends | None 
     return app
 
 
-def create_app(settings: Settings | None = None, backends: Backends | None = None) -> Flask:
-    """Build the app with its API, for the web process."""
-    # Only here, for they bring 10 MB that processes without doors can do without.
+def create_app(
+    settings: Settings | None = None, backends: Backends | None = None, families: Sequence[str] = FAMILIES
+) -> Flask:
+    """Build the app with its APIs, for the web process."""
+    # Only here, for they bring 10 MB that processes without an API can do without.
     from werkzeug.middleware.proxy_fix import ProxyFix  # noqa: PLC0415
 
-    from speakr import api  # noqa: PLC0415
-    from speakr.web import cors, rate_limits, requests  # noqa: PLC0415
+    from speakr.web import families as api_families  # noqa: PLC0415
+    from speakr.web import rate_limits, requests  # noqa: PLC0415
     from speakr.web.json import OrjsonProvider  # noqa: PLC0415
 
     settings = settings or Settings.from_env()
@@ -39,8 +47,7 @@ def create_app(settings: Settings | None = None, backends: Backends | None = Non
     if settings.trusted_proxy_count:
         hops = settings.trusted_proxy_count
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops, x_prefix=hops)  # type: ignore[method-assign] # Flask's documented way
-    rate_limits.init_app(app, settings)
-    cors.init_app(app, settings)
     requests.init_app(app)
-    api.init_app(app)
+    api_families.init_app(app, [resolve_name(path) for path in families], settings)
+    rate_limits.init_app(app, settings)
     return app

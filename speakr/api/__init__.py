@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from flask import Flask
-from flask_swagger_ui import get_swaggerui_blueprint
 
 from speakr import __version__
 from speakr.api import (
@@ -15,7 +14,6 @@ from speakr.api import (
     dashboards,
     deliveries,
     engines,
-    errors,
     events,
     folders,
     groups,
@@ -38,7 +36,6 @@ from speakr.api import (
     webhooks,
 )
 from speakr.api.blueprint import Api, IdConverter
-from speakr.web.identity import public
 
 BLUEPRINTS = (
     uploads.blp,
@@ -77,8 +74,8 @@ Send a token with every request: `Authorization: Bearer <token>` (or `X-API-Toke
 Every failure is `{"error", "code", "errors"?, "request_id"}`."""
 
 
-def init_app(app: Flask) -> None:
-    """Open the native door."""
+def register(app: Flask) -> None:
+    """Register the routes of the native API, and what they are described with."""
     app.config.update(
         API_TITLE="Speakr",
         API_VERSION=__version__,
@@ -96,7 +93,6 @@ def init_app(app: Flask) -> None:
         },
     )
     app.url_map.converters["id"] = IdConverter
-    errors.init_app(app)
     api = Api(app)
     api.register_converter(
         IdConverter, lambda converter: {"type": "integer", "minimum": 1, "maximum": converter.max}
@@ -105,5 +101,3 @@ def init_app(app: Flask) -> None:
     for blueprint in BLUEPRINTS:
         api.register_blueprint(blueprint)
     app.register_blueprint(system.blp)
-    app.register_blueprint(get_swaggerui_blueprint("/api/v1/docs", "/api/v1/openapi.json"))
-    public(app.view_functions["swagger_ui.show"])

@@ -7,40 +7,14 @@ import threading
 from typing import Any
 
 import flask_smorest
-import orjson
-from flask import Flask, Request
+from flask import Flask
 from flask_smorest import Blueprint as SmorestBlueprint
 from marshmallow import Schema
-from webargs.core import missing
-from webargs.flaskparser import FlaskParser
-from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 from werkzeug.routing import IntegerConverter
 
 from speakr.api.schemas.common import ErrorOut
 from speakr.api.schemas.fields import BIGGEST_ID
-
-
-class Parser(FlaskParser):
-    """webargs, with 400 for bad input and JSON read strictly but without demanding a header.
-
-    Real clients post an empty body with a JSON content type, or a JSON body with none.
-    """
-
-    DEFAULT_VALIDATION_STATUS = 400
-
-    def load_json(self, req: Request, schema: Schema) -> Any:
-        """Return the parsed body; an empty one is no body."""
-        del schema
-        body = req.get_data(cache=True)
-        if not body.strip():
-            return missing
-        if req.mimetype and not req.is_json:
-            raise UnsupportedMediaType("Send the body as application/json.")
-        try:
-            parsed = orjson.loads(body)
-        except orjson.JSONDecodeError:
-            raise BadRequest("The body is not valid JSON.") from None
-        return parsed
+from speakr.web.arguments import Parser
 
 
 class Blueprint(SmorestBlueprint):  # type: ignore[misc] # flask-smorest has no types

@@ -13,7 +13,7 @@ from flask import Flask
 
 from speakr.api import openapi_conventions, openapi_examples
 from speakr.api.blueprint import Api
-from speakr.web.identity import Access, access_of, handler_of
+from speakr.web.access import Access, access_of, handler_of
 
 _BASE = "/api/v1"
 _METHODS = ("get", "post", "put", "patch", "delete")

@@ -1,10 +1,10 @@
-"""Health, metrics and the API's own description. None of it needs a token, but metrics are not for strangers."""
+"""Health and metrics. None of it needs a token, but metrics are not for strangers."""
 
 from __future__ import annotations
 
 import hmac
 
-from flask import Blueprint, Response, abort, current_app, request
+from flask import Blueprint, Response, abort, request
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     REGISTRY,
@@ -14,7 +14,6 @@ from prometheus_client import (
     multiprocess,
 )
 
-from speakr.api import openapi
 from speakr.backends import get_backends
 from speakr.services import health, orphans
 from speakr.services.deliveries import sending
@@ -91,10 +90,3 @@ def _gauges() -> CollectorRegistry:
     registry.register(DeliveryMetrics(health.delivery_counts()))
     registry.register(OrphanMetrics(orphans.removed_counts()))
     return registry
-
-
-@blp.get("/api/v1/openapi.json")
-@public
-def openapi_json() -> Response:
-    """Describe the native API (OpenAPI 3)."""
-    return json_response(openapi.document(current_app))

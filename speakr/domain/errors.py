@@ -78,6 +78,16 @@ class NotModifiedSince(SpeakrError):
     code = "precondition_failed"
 
 
+class RateLimited(SpeakrError):
+    """One request too many in this minute; `retry_after_seconds` is when the minute ends."""
+
+    code = "rate_limited"
+
+    def __init__(self, message: str, *, retry_after_seconds: int) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
 class OutOfSpace(SpeakrError):
     """The storage has no room for this."""
 

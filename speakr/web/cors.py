@@ -1,20 +1,15 @@
-"""Cross-origin requests (WHATWG Fetch, «CORS protocol»): which web pages may call us, by SPEAKR_CORS_ORIGINS.
-
-Callers prove who they are with a token they send themselves and never with a cookie, so no answer allows
-credentials: a page that was let in can do nothing without being given a token.
-"""
+"""Cross-origin requests (WHATWG Fetch, «CORS protocol»): which web pages may call an API family."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
-from flask import Flask, Response, current_app, request
+from flask import Response, current_app, request
 
 from speakr.settings import Settings
 
-_KEY = "speakr_cors_origins"
 _ANY: Final = "*"
-
 _METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE"
 _REQUEST_HEADERS = (
     "Authorization, X-API-Token, API-Token, Content-Type, Idempotency-Key, If-Match, If-None-Match, "
@@ -29,44 +24,64 @@ _ANSWER_HEADERS = (
 _PREFLIGHT_HOLDS_SECONDS = 600
 
 
-def init_app(app: Flask, settings: Settings) -> None:
-    """Note which origins are let in."""
-    app.extensions[_KEY] = frozenset(
-        origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorsPolicy:
+    """Which web pages may call an API family from browsers, and how."""
+
+    allows_any_origin: bool = False
+    """Any page may call; otherwise those in SPEAKR_CORS_ORIGINS."""
+    allows_credentials: bool = False
+    """Browsers may send cookies along. A server setting of `*` does not extend to them."""
+    request_headers: str = _REQUEST_HEADERS
+    """Headers that pages may send, comma-separated."""
+    exposed_headers: str = _ANSWER_HEADERS
+    """Headers of responses that pages may read, comma-separated."""
+
+    def __post_init__(self) -> None:
+        """Refuse the combination that would let any page act as the user who is logged in."""
+        if self.allows_any_origin and self.allows_credentials:
+            raise ValueError("a CORS policy cannot allow credentials to any origin")
 
 
-def answer_preflight() -> Response | None:
-    """Answer a browser that asks before it asks. Such a request bears no token."""
+def origins_of(policy: CorsPolicy, settings: Settings) -> frozenset[str]:
+    """Return the origins that a policy allows on this server; `*` is any."""
+    if policy.allows_any_origin:
+        return frozenset({_ANY})
+    return frozenset(origin.strip() for origin in settings.cors_origins.split(",") if origin.strip())
+
+
+def answer_preflight(policy: CorsPolicy, origins: frozenset[str]) -> Response | None:
+    """Answer a browser's preflight request, which bears no credential; None if this is none."""
     if (
         request.method != "OPTIONS"
         or "Access-Control-Request-Method" not in request.headers
-        or _allowed_origin() is None
+        or _allowed_origin(origins) is None
     ):
         return None
     response = current_app.response_class(status=204)
     response.headers["Access-Control-Allow-Methods"] = _METHODS
-    response.headers["Access-Control-Allow-Headers"] = _REQUEST_HEADERS
+    response.headers["Access-Control-Allow-Headers"] = policy.request_headers
     response.headers["Access-Control-Max-Age"] = str(_PREFLIGHT_HOLDS_SECONDS)
     return response
 
 
-def add_headers(response: Response) -> None:
-    """Let an allowed page read the answer, whatever it is; failures are for reading too."""
-    origins: frozenset[str] = current_app.extensions[_KEY]
+def add_headers(response: Response, policy: CorsPolicy, origins: frozenset[str]) -> None:
+    """Let an allowed page read the response, failures too."""
     if not origins:
         return
     if _ANY not in origins:
-        response.vary.add("Origin")  # also for those who are not let in: a cache must not mix the two up
-    origin = _allowed_origin()
-    if origin is not None:
-        response.headers["Access-Control-Allow-Origin"] = origin
-        response.headers["Access-Control-Expose-Headers"] = _ANSWER_HEADERS
+        response.vary.add("Origin")  # also for other pages: a cache must not mix the two up
+    origin = _allowed_origin(origins)
+    if origin is None:
+        return
+    response.headers["Access-Control-Allow-Origin"] = origin
+    response.headers["Access-Control-Expose-Headers"] = policy.exposed_headers
+    if policy.allows_credentials and origin != _ANY:
+        response.headers["Access-Control-Allow-Credentials"] = "true"
 
 
-def _allowed_origin() -> str | None:
+def _allowed_origin(origins: frozenset[str]) -> str | None:
     """Return what to allow the asking page, if it is allowed anything."""
-    origins: frozenset[str] = current_app.extensions[_KEY]
     origin = request.headers.get("Origin")
     if origin is None:
         return None

@@ -15,8 +15,10 @@ from enum import StrEnum
 
 from flask import Flask, Response, current_app, g, request
 
-from speakr.domain.errors import SpeakrError
+from speakr.domain.errors import RateLimited
 from speakr.settings import Settings
+from speakr.web import families
+from speakr.web.access import access_of
 from speakr.web.counting import WINDOW_SECONDS, Counter, Window
 
 _KEY = "speakr_rate_limits"
@@ -37,53 +39,64 @@ class RateClass(StrEnum):
     BAD_TOKEN = "bad_token"  # noqa: S105 - wrong tokens, per address
 
 
-_PER_ADDRESS = {RateClass.PASSWORD, RateClass.BAD_TOKEN}
+_PER_ADDRESS: frozenset[str] = frozenset({RateClass.PASSWORD, RateClass.BAD_TOKEN})
 
 
-class RateLimited(SpeakrError):
-    """One request too many; `retry_after_seconds` is when the window ends."""
-
-    code = "rate_limited"
-
-    def __init__(self, rate: RateClass, limit: int, retry_after_seconds: int) -> None:
-        super().__init__(
-            f"More than {limit} requests of the class '{rate}' in a minute. "
-            f"Try again in {retry_after_seconds} s."
-        )
-        self.retry_after_seconds = retry_after_seconds
+def limits_of(settings: Settings) -> dict[str, int]:
+    """Return how many requests of each class a minute takes."""
+    return {rate: getattr(settings, f"rate_limit_{rate.value}") for rate in RateClass}
 
 
 @dataclass(frozen=True, slots=True)
 class _Limits:
     counter: Counter
-    per_minute: Mapping[RateClass, int]
-
-
-def limits_of(settings: Settings) -> dict[RateClass, int]:
-    """Return how many requests of each class a minute takes."""
-    return {rate: getattr(settings, f"rate_limit_{rate.value}") for rate in RateClass}
+    per_minute: Mapping[str, int]
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Prepare counting, unless the settings turn it off."""
+    """Prepare counting, unless the settings turn it off. All routes are registered by now.
+
+    Raises:
+        ValueError: a route counts in a class that neither `RateClass` nor its API family has.
+
+    """
+    with app.app_context():
+        for rule in app.url_map.iter_rules():
+            known = {*RateClass, *families.of_path(rule.rule).per_minute}
+            for method in (rule.methods or set()) - {"OPTIONS"}:
+                access = access_of(rule.endpoint, method)
+                if access is not None and access.rate is not None and access.rate not in known:
+                    raise ValueError(f"{method} {rule.rule}: there is no rate class {access.rate!r}")
     if settings.rate_limits_enabled:
         app.extensions[_KEY] = _Limits(Counter(settings.redis_url), limits_of(settings))
 
 
-def count(rate: RateClass) -> None:
-    """Count this request. Raises `RateLimited` when it is one too many."""
+def count(rate: str) -> None:
+    """Count this request in a `RateClass`, or in a class that its API family defines.
+
+    Raises:
+        RateLimited: it is one too many.
+
+    """
     limits: _Limits | None = current_app.extensions.get(_KEY)
     if limits is None:
         return
-    limit = limits.per_minute[rate]
-    window = limits.counter.hit(f"speakr:rate:{rate}:{_who(rate)}")
+    mounted = families.current()
+    # Guesses are counted for all families together: each further API would be a further set of guesses.
+    is_own = rate in mounted.per_minute and rate not in _PER_ADDRESS
+    limit = mounted.per_minute[rate] if is_own else limits.per_minute[rate]
+    key = f"{mounted.family.name}.{rate}" if is_own else rate
+    window = limits.counter.hit(f"speakr:rate:{key}:{_who(rate)}")
     seconds_left = max(1, math.ceil(window.seconds_left))
     g.rate_limit_headers = _headers(rate, limit, window, seconds_left)
     if window.count > limit:
-        raise RateLimited(rate, limit, seconds_left)
+        raise RateLimited(
+            f"More than {limit} requests of the class '{rate}' in a minute. Try again in {seconds_left} s.",
+            retry_after_seconds=seconds_left,
+        )
 
 
-def _who(rate: RateClass) -> str:
+def _who(rate: str) -> str:
     known = g.get("actor")
     if rate in _PER_ADDRESS or known is None:
         return f"address:{_network(request.remote_addr or '')}"
@@ -103,7 +116,7 @@ def _network(address: str) -> str:
     return str(parsed)
 
 
-def _headers(rate: RateClass, limit: int, window: Window, seconds_left: int) -> dict[str, str]:
+def _headers(rate: str, limit: int, window: Window, seconds_left: int) -> dict[str, str]:
     remaining = max(0, limit - window.count)
     return {
         "RateLimit-Policy": f'"{rate}";q={limit};w={WINDOW_SECONDS}',

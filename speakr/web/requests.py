@@ -10,7 +10,7 @@ import structlog
 from flask import Flask, Response, g, request
 
 from speakr.telemetry.metrics import HTTP_REQUESTS, HTTP_SECONDS
-from speakr.web import conditional, cors, identity, rate_limits
+from speakr.web import conditional, cors, families, identity, rate_limits
 from speakr.web.body_timeout import BodyReadTimeout
 
 logger = structlog.get_logger(__name__)
@@ -29,6 +29,11 @@ def _begin() -> None:
     structlog.contextvars.bind_contextvars(request_id=g.request_id)
 
 
+def _answer_preflight() -> Response | None:
+    mounted = families.current()
+    return cors.answer_preflight(mounted.family.cors, mounted.origins)
+
+
 def _end(response: Response) -> Response:
     conditional.finish(response)
     seconds = time.perf_counter() - g.get("started", time.perf_counter())
@@ -36,7 +41,8 @@ def _end(response: Response) -> Response:
     HTTP_REQUESTS.labels(request.method, route, response.status_code).inc()
     HTTP_SECONDS.labels(route).observe(seconds)
     rate_limits.add_headers(response)
-    cors.add_headers(response)
+    mounted = families.current()
+    cors.add_headers(response, mounted.family.cors, mounted.origins)
     response.headers["X-Request-ID"] = g.get("request_id", "")
     response.headers["X-Process-Time-Ms"] = f"{seconds * 1000:.2f}"
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
@@ -50,6 +56,6 @@ def init_app(app: Flask) -> None:
     app.url_map.strict_slashes = False
     app.wsgi_app = BodyReadTimeout(app.wsgi_app)  # type: ignore[method-assign] # Flask's documented way
     app.before_request(_begin)
-    app.before_request(cors.answer_preflight)
+    app.before_request(_answer_preflight)
     app.before_request(identity.admit)
     app.after_request(_end)

@@ -9,7 +9,8 @@ from flask import Flask
 
 from speakr.api import errors
 from speakr.domain import errors as domain_errors
-from speakr.web.identity import undeclared
+from speakr.web.access import undeclared
+from speakr.web.failures import Failure, status_of
 from tests.conftest import Person
 
 
@@ -28,7 +29,13 @@ def test_unrouted_paths(alice: Person) -> None:
 
 def test_what_an_error_adds_leaves_the_shape_alone(app: Flask) -> None:
     with app.test_request_context():
-        body = errors.render(409, "taken", "It is taken.", {"status": "x", "code": "y", "most": 3}).json
+        failure = Failure(
+            status=409,
+            code="taken",
+            message="It is taken.",
+            extra={"status": "x", "code": "y", "most": 3},
+        )
+        body = errors.render(failure).json
     assert body == {"error": "It is taken.", "code": "taken", "request_id": "", "status": "x", "most": 3}
 
 
@@ -71,7 +78,7 @@ def test_every_domain_error_has_a_status() -> None:
     for kind in every(domain_errors.SpeakrError):
         made = kind.__new__(kind)
         made.slug = "x"
-        assert 400 <= errors.status_of(made) < 600
+        assert 400 <= status_of(made) < 600
 
 
 def test_every_route_says_who_may_use_it(app: Flask) -> None:

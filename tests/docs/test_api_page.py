@@ -20,7 +20,7 @@ from speakr.domain.permissions import Scope
 from speakr.domain.recordings import RecordingStatus
 from speakr.services import system_settings
 from speakr.settings import Settings
-from speakr.web.identity import access_of
+from speakr.web.access import access_of
 from speakr.web.rate_limits import limits_of
 from tests.conftest import SECRET
 from tests.docs.pages import ROOT, blocks, in_backticks, read, table, tables

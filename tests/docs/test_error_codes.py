@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from speakr.api.errors import _HTTP_SLUGS, SLUG_STATUS, status_of
 from speakr.domain import errors
 from speakr.media.refusals import _SENTENCES
+from speakr.web.failures import _HTTP_SLUGS, SLUG_STATUS, status_of
 from tests.docs.pages import ROOT, in_backticks, read, table
 
 NEVER_MET = {

@@ -12,7 +12,7 @@ from flask import Flask
 
 from speakr.db import db
 from speakr.domain.permissions import Scope
-from speakr.web.identity import Access, access_of
+from speakr.web.access import Access, access_of
 from tests.conftest import _empty_tables, multipart, wav
 from tests.matrix.meanings import build_with_meanings
 from tests.matrix.policies import Case

@@ -1,0 +1,29 @@
+"""User name and password (Basic, RFC 7617)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import Request, g
+
+from speakr.domain.permissions import Actor
+from speakr.services import users
+from speakr.web.rate_limits import RateClass, count
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BasicPassword:
+    """Checks a user's name and password. Each check is slow on purpose and counts against the address."""
+
+    on_declared_routes_only: bool = False
+    """Only routes with `@needs(..., takes_password=True)` take a password."""
+
+    def authenticate(self, request: Request) -> Actor | None:
+        """Check the password, if there is one."""
+        if self.on_declared_routes_only and not g.access.takes_password:
+            return None
+        sent = request.authorization
+        if sent is None or sent.type != "basic":
+            return None
+        count(RateClass.PASSWORD)  # before the guess is checked, or guessing would be free
+        return users.authenticate(sent.username or "", sent.password or "")

@@ -1,0 +1,41 @@
+"""How an API family publishes its description (OpenAPI), and the page that shows it (Swagger UI)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Flask, Response, current_app
+from flask_swagger_ui import get_swaggerui_blueprint
+
+from speakr.web.access import public
+from speakr.web.json import json_response
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Documents:
+    """What describes an API; both addresses are below the family's prefix and need no credential."""
+
+    build: Callable[[Flask], dict[str, Any]]
+    """Returns the OpenAPI document of an app."""
+    path: str = "/openapi.json"
+    page: str | None = "/docs"
+    """Where Swagger UI is; None serves none."""
+
+
+def serve(app: Flask, name: str, prefix: str, documents: Documents) -> None:
+    """Add the routes of a family's documents."""
+
+    @public
+    def description() -> Response:
+        """Describe this API (OpenAPI 3)."""
+        return json_response(documents.build(current_app))
+
+    app.add_url_rule(f"{prefix}{documents.path}", f"{name}_openapi", description, methods=["GET"])
+    if documents.page is not None:
+        pages = get_swaggerui_blueprint(
+            f"{prefix}{documents.page}", f"{prefix}{documents.path}", blueprint_name=f"{name}_docs"
+        )
+        app.register_blueprint(pages)
+        public(app.view_functions[f"{name}_docs.show"])

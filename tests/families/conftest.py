@@ -1,0 +1,40 @@
+"""Two apps on one database: as it is shipped, and with one more API family."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from flask import Flask
+
+from speakr.app import FAMILIES, create_app
+from speakr.backends import Backends
+from speakr.db import db
+from speakr.settings import Settings
+
+PAGE = "https://app.example.org"
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    return replace(settings, rate_limits_enabled=True, cors_origins=PAGE)
+
+
+def _built(settings: Settings, backends: Backends, families: tuple[str, ...]) -> Iterator[Flask]:
+    made = create_app(settings, backends, families)
+    yield made
+    with made.app_context():
+        db.session.remove()
+        db.engine.dispose()
+
+
+@pytest.fixture
+def plain_app(app: Flask, settings: Settings, backends: Backends) -> Iterator[Flask]:
+    """As it is shipped. `app` is in its context already, so that `g` would outlive a request."""
+    yield from _built(settings, backends, FAMILIES)
+
+
+@pytest.fixture
+def toy_app(app: Flask, settings: Settings, backends: Backends) -> Iterator[Flask]:
+    yield from _built(settings, backends, (*FAMILIES, "tests.families.toy:FAMILY"))
