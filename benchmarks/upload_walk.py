@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import itertools
 import math
 import struct
 import subprocess
@@ -48,7 +49,7 @@ class Walk:
     def figures(self) -> list[int]:
         """Return the number of calls, functions, files, rooms, moves and returns."""
         files = [file for file, _ in self.calls]
-        moves = [after for before, after in zip(files, files[1:], strict=False) if before != after]
+        moves = [after for before, after in itertools.pairwise(files) if before != after]
         rooms = {file.partition("/")[0] for file in files}
         returns = len(moves) - len(set(files)) + 1
         return [len(self.calls), len(set(self.calls)), len(set(files)), len(rooms), len(moves), returns]
@@ -100,7 +101,12 @@ def measure(folder: Path) -> Walk:
         _, token = tokens.create(user.id, scopes=DEFAULT_SCOPES)
     client = app.test_client()
     headers = {"Authorization": f"Bearer {token}"}
-    hook: dict[str, Any] = {"name": "hook", "url": "http://127.0.0.1:8099/", "allow_http": True, "events": ["recording.created"]}
+    hook: dict[str, Any] = {
+        "name": "hook",
+        "url": "http://127.0.0.1:8099/",
+        "allow_http": True,
+        "events": ["recording.created"],
+    }
     made = client.post("/api/v1/webhooks", json=hook, headers=headers)
     assert made.status_code == 201, made.text
 

@@ -418,11 +418,6 @@ class Settings(SpeechSettings):
         """The database in use: the configured one, or SQLite in the data folder."""
         return self.database_url or f"sqlite:///{(self.data_dir / 'speakr.db').absolute()}"
 
-    @property
-    def max_upload_bytes(self) -> int:
-        """The hard cap on any upload body: the larger of the two documented limits."""
-        return max(self.max_file_size_mb, self.max_audio_only_video_size_mb) * 1024 * 1024
-
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Self:
         """Read the process environment (or the mapping given) once.

@@ -10,9 +10,8 @@ from __future__ import annotations
 import errno
 import os
 import secrets
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from io import FileIO
@@ -21,6 +20,7 @@ from typing import BinaryIO
 
 from speakr.storage.base import BlobInfo, BlobMissing, StorageFull, StorageUnavailable, new_key
 from speakr.storage.keys import checked_key, checked_prefix, is_key
+from speakr.storage.outside_loop import outside_the_loop
 
 CHECK_FREE_EVERY_BYTES = 4 * 1024 * 1024
 _PARTIAL = ".partial"
@@ -171,7 +171,7 @@ class LocalSink:
         """Make the blob visible and durable. Raises `StorageFull`; then nothing of the blob is left."""
         file = self._open_file()
         self._file = None  # from here on the blob finishes or cleans up by itself, whatever becomes of us
-        _outside_the_loop(lambda: self._finish(file))
+        outside_the_loop(lambda: self._finish(file))
 
     def abort(self) -> None:
         """Forget everything written; after `commit` or a first `abort` nothing happens."""
@@ -211,29 +211,6 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _outside_the_loop(work: Callable[[], None]) -> None:
-    """Run blocking work where it does not stop a gevent loop; without gevent, simply run it.
-
-    Syncing 30 MB can take most of a second, and gevent cannot make file calls yield. Plain writes stay inline:
-    they end in the page cache. gevent is looked up, not imported: only the web process runs on it.
-    """
-    monkey = sys.modules.get("gevent.monkey")
-    if monkey is None or not monkey.is_module_patched("threading"):
-        work()
-        return
-
-    def attempt() -> BaseException | None:
-        try:
-            work()
-        except BaseException as error:  # noqa: BLE001 - returned, for gevent prints what a pool thread raises
-            return error
-        return None
-
-    error = sys.modules["gevent"].get_hub().threadpool.apply(attempt)
-    if error is not None:
-        raise error
 
 
 @contextmanager
