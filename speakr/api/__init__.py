@@ -23,6 +23,7 @@ from speakr.api import (
     jobs,
     notices,
     recordings,
+    resumable_uploads,
     retention,
     search,
     shares,
@@ -42,6 +43,7 @@ from speakr.web.identity import public
 
 BLUEPRINTS = (
     uploads.blp,
+    resumable_uploads.blp,
     recordings.blp,
     search.blp,
     batch.blp,

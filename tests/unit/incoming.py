@@ -1,4 +1,4 @@
-"""A file on its way into a sink of the test's own."""
+"""A file on its way into a sink of the test's own, which can be looked into."""
 
 from __future__ import annotations
 
@@ -7,7 +7,29 @@ from typing import Any, cast
 
 from speakr.services.recordings.size_limits import MIB, SizeLimits
 from speakr.services.recordings.uploads import IncomingFile
-from speakr.storage.base import Sink, Storage
+from speakr.storage.base import Sink, Storage, StorageFull
+
+
+class MemorySink:
+    """A sink that can be looked into."""
+
+    def __init__(self, room: int = 1 << 40) -> None:
+        self.data = bytearray()
+        self.room = room
+        self.state = "open"
+
+    def write(self, data: bytes) -> int:
+        if len(self.data) + len(data) > self.room:
+            raise StorageFull
+        self.data += data
+        return len(data)
+
+    def commit(self) -> None:
+        self.state = "committed"
+
+    def abort(self) -> None:
+        if self.state == "open":
+            self.state = "aborted"
 
 
 class _OneSink:

@@ -16,32 +16,10 @@ from speakr.services.recordings.uploads import IncomingFile
 from speakr.storage.base import StorageFull
 from speakr.web.body import BLOCK_BYTES
 from speakr.web.multipart import MAX_FORM_BYTES, ReceivedUpload, receive_upload
-from tests.unit.incoming import incoming
+from tests.unit.incoming import MemorySink, incoming
 
 BOUNDARY = b"----a-boundary-9x"
 AUDIO = bytes(range(256)) * 40 + b"\r\n--" + BOUNDARY[:-1] + b"\r\n\r\n--"
-
-
-class MemorySink:
-    """A sink that can be looked into."""
-
-    def __init__(self, room: int = 1 << 40) -> None:
-        self.data = bytearray()
-        self.room = room
-        self.state = "open"
-
-    def write(self, data: bytes) -> int:
-        if len(self.data) + len(data) > self.room:
-            raise StorageFull
-        self.data += data
-        return len(data)
-
-    def commit(self) -> None:
-        self.state = "committed"
-
-    def abort(self) -> None:
-        if self.state == "open":
-            self.state = "aborted"
 
 
 class Choppy:

@@ -6,7 +6,7 @@ import hashlib
 import shutil
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -160,7 +160,7 @@ def store(actor: Actor, media: StoredMedia, form: UploadForm) -> tuple[Recording
     """Write the rows in a unit of work. If that is undone, the blobs are deleted, else the one that is not kept."""
     blobs = list(dict.fromkeys((media.key, media.original_key)))
     with unit_of_work():
-        after_rollback(lambda: _delete_blobs(blobs))
+        after_rollback(lambda: delete_blobs(blobs))
         recording, duplicate = create(actor, media, form)
         drop_original(media)
     return recording, duplicate
@@ -177,7 +177,8 @@ def _clear_unwanted() -> None:
     unwanted_blobs.clear()
 
 
-def _delete_blobs(keys: Sequence[str]) -> None:
+def delete_blobs(keys: Iterable[str]) -> None:
+    """Delete blobs for which no row was written."""
     for key in keys:
         get_backends().storage.delete(key)
 

@@ -81,8 +81,9 @@ class IncomingFile:
             UnusableMedia, TooLarge, OutOfSpace, Forbidden: see `intake`; nothing is kept then.
 
         """
+        sink = self._opened()
         try:
-            self._opened().commit()
+            sink.commit()
         except StorageFull as error:
             raise out_of_space() from error
         file = StoredFile(self._key, self.sha256, self.size_bytes)
