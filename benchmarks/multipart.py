@@ -21,7 +21,11 @@ from flask import Request
 from werkzeug.sansio.multipart import Epilogue, MultipartDecoder, NeedData
 from werkzeug.test import create_environ
 
-from speakr.web.multipart import BLOCK_BYTES, receive_upload
+from speakr.services.recordings.size_limits import SizeLimits
+from speakr.services.recordings.uploads import IncomingFile
+from speakr.storage.memory import MemoryStorage
+from speakr.web.body import BLOCK_BYTES
+from speakr.web.multipart import receive_upload
 
 BOUNDARY = b"----WebKitFormBoundary7MA4YWxkTrZu0gW"
 HEAD = b'--%s\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\n' % BOUNDARY
@@ -60,6 +64,18 @@ class FileSink(NullSink):
         self._file.close()
 
 
+class OneSink(MemoryStorage):
+    """A storage whose every blob goes into one sink."""
+
+    def __init__(self, sink: NullSink) -> None:
+        super().__init__()
+        self._sink = sink
+
+    def create(self, _key: str) -> NullSink:
+        """Return the sink."""
+        return self._sink
+
+
 def bodies(size: int) -> dict[str, bytes]:
     rng = random.Random(1)
     second = b"".join(
@@ -93,10 +109,11 @@ def receive_into(sink: Callable[[], NullSink]) -> Callable[[bytes], None]:
         environ["CONTENT_TYPE"] = f"multipart/form-data; boundary={BOUNDARY.decode()}"
         environ["CONTENT_LENGTH"] = str(len(body))
         environ["wsgi.input"] = io.BytesIO(body)
-        received = receive_upload(Request(environ), open_sink=sink, max_bytes=1 << 40)
-        file = received.require_file()
-        assert file.size_bytes == len(body) - len(HEAD) - len(TAIL)
-        file.sink.commit()
+        opened = sink()
+        target = IncomingFile(OneSink(opened), SizeLimits(1 << 20, 1 << 20))
+        receive_upload(Request(environ), target).require_file()
+        assert target.size_bytes == len(body) - len(HEAD) - len(TAIL)
+        opened.commit()
 
     return receive
 

@@ -226,24 +226,31 @@ def _transaction() -> Iterator[Session]:
     _start_anew(session)
     gate = _write_gate if db.engine.dialect.name == "sqlite" else contextlib.nullcontext()
     promises: list[Promise] = []
-    session.info["in_unit_of_work"] = True
-    session.info["promises"] = promises
+    reversals: list[Promise] = []
+    session.info.update(in_unit_of_work=True, promises=promises, reversals=reversals)
     try:
         with gate:
             try:
                 session.connection(execution_options={"speakr_writes": True})
                 yield session
+                # A commit that fails may have been kept all the same: then nothing is reversed.
+                reversals.clear()
                 session.commit()
             except BaseException:
                 session.rollback()
                 raise
     finally:
-        del session.info["in_unit_of_work"], session.info["promises"]
+        del session.info["in_unit_of_work"], session.info["promises"], session.info["reversals"]
+        _keep(reversals)
+    _keep(promises)
+
+
+def _keep(promises: list[Promise]) -> None:
     for promise in promises:
         try:
             promise()
         except Exception:
-            # The fact is stored; maintenance makes up for the lost side effect.
+            # The fact is stored, or undone; maintenance makes up for the lost side effect.
             logger.exception("promise_failed", promise=getattr(promise, "__qualname__", repr(promise)))
 
 
@@ -253,6 +260,18 @@ def after_commit(promise: Promise) -> None:
     if not session.info.get("in_unit_of_work"):
         raise RuntimeError("after_commit needs an open unit of work")
     session.info["promises"].append(promise)
+
+
+def after_rollback(reversal: Promise) -> None:
+    """Undo something outside the database once, and only if, the current unit of work is rolled back.
+
+    Not when the commit itself fails, for it may have been kept: then what was made outside has to be found by
+    a sweep.
+    """
+    session = db.session()
+    if not session.info.get("in_unit_of_work"):
+        raise RuntimeError("after_rollback needs an open unit of work")
+    session.info["reversals"].append(reversal)
 
 
 def release() -> None:

@@ -112,6 +112,18 @@ class Settings(SpeechSettings):
         section="Uploads",
         help="Uploads are refused (507) when the local storage has less space left than this, in MiB.",
     )
+    max_open_uploads: int = setting(
+        default=20,
+        env="SPEAKR_MAX_OPEN_UPLOADS",
+        section="Uploads",
+        help="Resumable uploads that one user may have open at the same time.",
+    )
+    upload_expiry_hours: float = setting(
+        default=24.0,
+        env="SPEAKR_UPLOAD_EXPIRY_HOURS",
+        section="Uploads",
+        help="A resumable upload is removed when no byte has arrived for this long, in hours.",
+    )
     video_retention: bool = setting(
         default=False,
         env="VIDEO_RETENTION",
@@ -363,6 +375,7 @@ class Settings(SpeechSettings):
     rate_limit_processing: int = per_minute(
         10, "PROCESSING", "uploads and other work for the engines, per token"
     )
+    rate_limit_upload: int = per_minute(300, "UPLOAD", "pieces of resumable uploads, per token")
     rate_limit_batch: int = per_minute(10, "BATCH", "changes of many recordings at once, per token")
     rate_limit_password: int = per_minute(5, "PASSWORD", "attempts with a password, per client address")
     rate_limit_bad_token: int = per_minute(30, "BAD_TOKEN", "attempts with a wrong token, per client address")
@@ -400,6 +413,8 @@ class Settings(SpeechSettings):
         if len(self.embedding_model) > 120:  # noqa: PLR2004 - its name stands beside every vector
             raise SettingsError("EMBEDDING_MODEL_NAME has more than 120 characters")
         check_time_zone("SPEAKR_TIME_ZONE", self.time_zone)
+        if self.max_open_uploads < 1 or self.upload_expiry_hours <= 0:
+            raise SettingsError("SPEAKR_MAX_OPEN_UPLOADS and SPEAKR_UPLOAD_EXPIRY_HOURS must be above 0")
         if self.trusted_proxy_count < 0:
             raise SettingsError("SPEAKR_TRUSTED_PROXIES is a number of proxies, 0 or more")
         if min(self.webhook_history_days, self.webhook_history_rows) < 1:
@@ -417,11 +432,6 @@ class Settings(SpeechSettings):
     def resolved_database_url(self) -> str:
         """The database in use: the configured one, or SQLite in the data folder."""
         return self.database_url or f"sqlite:///{(self.data_dir / 'speakr.db').absolute()}"
-
-    @property
-    def max_upload_bytes(self) -> int:
-        """The hard cap on any upload body: the larger of the two documented limits."""
-        return max(self.max_file_size_mb, self.max_audio_only_video_size_mb) * 1024 * 1024
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Self:

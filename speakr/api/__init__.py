@@ -21,6 +21,7 @@ from speakr.api import (
     jobs,
     notices,
     recordings,
+    resumable_uploads,
     retention,
     search,
     shares,
@@ -39,6 +40,7 @@ from speakr.api.blueprint import Api, IdConverter
 
 BLUEPRINTS = (
     uploads.blp,
+    resumable_uploads.blp,
     recordings.blp,
     search.blp,
     batch.blp,

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from flask import Response, current_app, request
+from flask import Response, current_app, g, request
 
-from speakr.db import one_commit, release, unit_of_work
+from speakr.db import one_commit, release, separate_unit_of_work, unit_of_work
 from speakr.services import idempotency
 from speakr.web.identity import actor
 from speakr.web.json import json_response
@@ -24,42 +26,92 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
-
-
-def takes_key(view: View) -> View:
-    """Note, for the API's description, that a view heeds the key in its own way."""
-    view.takes_idempotency_key = True  # type: ignore[attr-defined] # a function takes attributes
-    return view
+_PROLONG_EVERY_SECONDS = 10.0
+"""Well within `idempotency.HOLD`, however slowly the bytes arrive."""
 
 
 def idempotent(view: View) -> View:
     """Make a POST view safe to repeat. Stands between `@needs` and `@blp.doc`; its answers are JSON or empty."""
-    return _made_idempotent(view, idempotency.HOLD)
+    return _made_idempotent(view)
 
 
 def idempotent_and_slow(view: View) -> View:
     """Do as `idempotent` does for a view that waits for minutes; if the process dies, so long is its key kept."""
-    return _made_idempotent(view, idempotency.LONG_HOLD)
+    return _made_idempotent(view, lasting=idempotency.LONG_HOLD)
 
 
-def _made_idempotent(view: View, lasting: timedelta) -> View:
+def idempotent_stream(operation: str) -> Callable[[View], View]:
+    """Do as `idempotent` does for a view that reads its body itself, as a stream.
+
+    The view calls `keep_key` while bytes arrive and `identify` as soon as it can tell its request from others.
+    """
+    return lambda view: _made_idempotent(view, operation=operation, is_streamed=True)
+
+
+@dataclass(slots=True)
+class _Current:
+    """The key of the request that is being served."""
+
+    held: idempotency.Held
+    fingerprint: str = ""
+    prolonged_at: float = field(default_factory=time.monotonic)
+
+
+class _AnsweredBefore(Exception):
+    """The work of this request was done by an earlier one."""
+
+
+def keep_key() -> None:
+    """Hold the request's key for longer, if it has one. Cheap; for requests whose body arrives slowly."""
+    current: _Current | None = g.get("idempotency")
+    if current is None or time.monotonic() - current.prolonged_at < _PROLONG_EVERY_SECONDS:
+        return
+    current.prolonged_at = time.monotonic()
+    with separate_unit_of_work():
+        idempotency.prolong(current.held)
+
+
+def identify(fingerprint: str) -> None:
+    """Say what tells this request from others. If its work was done before, the view ends here."""
+    current: _Current | None = g.get("idempotency")
+    if current is None:
+        return
+    current.fingerprint = fingerprint
+    if current.held.answer is not None:
+        idempotency.check_same(current.held, fingerprint)
+        raise _AnsweredBefore
+
+
+def _made_idempotent(
+    view: View,
+    *,
+    operation: str | None = None,
+    lasting: timedelta = idempotency.HOLD,
+    is_streamed: bool = False,
+) -> View:
     @functools.wraps(view)
     def once(*args: Any, **kwargs: Any) -> Any:
         key = request.headers.get(HEADER)
         if key is None:
             return view(*args, **kwargs)
-        fingerprint = _fingerprint()
-        with holding(key, f"POST {request.endpoint}", lasting) as held:
-            if held.answer is not None:
-                idempotency.check_same(held, fingerprint)
-                return replay(held.answer)
-            with one_commit():
-                response = current_app.make_response(view(*args, **kwargs))
-                with unit_of_work():
-                    idempotency.complete(held, fingerprint, response.status_code, response.get_json())
+        fingerprint = None if is_streamed else _fingerprint()
+        with holding(key, operation or f"POST {request.endpoint}", lasting) as held:
+            current = g.idempotency = _Current(held)
+            try:
+                if fingerprint is not None:
+                    identify(fingerprint)
+                with one_commit():
+                    response = current_app.make_response(view(*args, **kwargs))
+                    with unit_of_work():
+                        idempotency.complete(
+                            held, current.fingerprint, response.status_code, response.get_json()
+                        )
+            except _AnsweredBefore:
+                return replay(held.answer or (0, None))
             return response
 
-    return takes_key(once)  # type: ignore[return-value] # it takes and gives what the view does
+    once.takes_idempotency_key = True  # type: ignore[attr-defined] # a function takes attributes
+    return once  # type: ignore[return-value] # it takes and gives what the view does
 
 
 @contextmanager

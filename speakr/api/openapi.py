@@ -29,6 +29,7 @@ _ALWAYS = {
 }
 _WRITES = {"409": "The state of things forbids it now.", "413": "The body is too large."}
 _WITH_BODY = {"415": "The body has a type this does not take."}
+_FILES = {"multipart/form-data", "application/offset+octet-stream"}
 _WITH_FILE = {"507": "The storage is full."}
 
 
@@ -119,7 +120,7 @@ def _complete(operation: dict[str, Any], method: str, access: Access | None) -> 
     failures = _ALWAYS if method == "get" else _ALWAYS | _WRITES
     bodies = operation.get("requestBody", {}).get("content", {})
     failures = failures | (_WITH_BODY if bodies else {})
-    failures = failures | (_WITH_FILE if "multipart/form-data" in bodies else {})
+    failures = failures | (_WITH_FILE if _FILES & set(bodies) else {})
     for status, text in failures.items():
         known = responses.get(status)
         if known is None or "content" not in known:

@@ -95,9 +95,11 @@ _CODES: Mapping[str, str] = {
     "413": "too_large",
     "415": "unsupported_media_type",
     "416": "range_not_satisfiable",
+    "423": "upload_locked",
     "429": "rate_limited",
     "500": "internal_error",
     "503": "unavailable",
+    "460": "checksum_mismatch",
     "507": "out_of_space",
 }
 """Status of a failure -> a code it often has."""

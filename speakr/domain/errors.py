@@ -66,6 +66,16 @@ class Conflict(SpeakrError):
     code = "conflict"
 
 
+class UploadLocked(Conflict):
+    """Another request writes to this upload; its lock ends by itself after `retry_after_seconds`."""
+
+    code = "upload_locked"
+
+    def __init__(self, message: str, *, retry_after_seconds: float) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
 class TooLarge(SpeakrError):
     """The body or the audio is over a limit that the message names."""
 

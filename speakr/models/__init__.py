@@ -20,6 +20,7 @@ from speakr.models.tags import RecordingTag, Tag
 from speakr.models.templates import Template
 from speakr.models.tokens import ApiToken
 from speakr.models.unwanted_blobs import UnwantedBlob
+from speakr.models.uploads import Upload, UploadPart
 from speakr.models.usage_days import UsageDay
 from speakr.models.users import User
 from speakr.models.webhooks import Webhook
@@ -53,6 +54,8 @@ __all__ = [
     "Tag",
     "Template",
     "UnwantedBlob",
+    "Upload",
+    "UploadPart",
     "UsageDay",
     "User",
     "Webhook",

@@ -14,7 +14,17 @@ from speakr.db import after_commit, db
 from speakr.domain.clock import now
 from speakr.domain.errors import Conflict, Forbidden, Invalid, NotFound
 from speakr.domain.permissions import Actor, GroupRole
-from speakr.models import Group, GroupMembership, Job, Recording, UnwantedBlob, UsageDay, User
+from speakr.models import (
+    Group,
+    GroupMembership,
+    Job,
+    Recording,
+    UnwantedBlob,
+    Upload,
+    UploadPart,
+    UsageDay,
+    User,
+)
 from speakr.services import unwanted_blobs, users
 
 BUDGETS = ("token_budget", "transcription_budget_seconds", "storage_quota_bytes")
@@ -155,12 +165,18 @@ def delete(actor: Actor, user_id: int) -> None:
 
 def _drop_blobs(user_id: int) -> None:
     dialect: Any = sqlite if db.engine.dialect.name == "sqlite" else postgresql
-    keys = select(Recording.storage_key, literal(now(), UnwantedBlob.created_at.type)).where(
+    moment = literal(now(), UnwantedBlob.created_at.type)
+    of_recordings = select(Recording.storage_key, moment).where(
         Recording.user_id == user_id, Recording.storage_key.is_not(None)
     )
-    db.session.execute(
-        dialect.insert(UnwantedBlob).from_select(["storage_key", "created_at"], keys).on_conflict_do_nothing()
+    of_uploads = (
+        select(UploadPart.storage_key, moment)
+        .join(Upload, Upload.id == UploadPart.upload_id)
+        .where(Upload.user_id == user_id)
     )
+    for keys in (of_recordings, of_uploads):
+        insert = dialect.insert(UnwantedBlob).from_select(["storage_key", "created_at"], keys)
+        db.session.execute(insert.on_conflict_do_nothing())
     for plan in db.session.scalars(select(Job.plan).where(Job.user_id == user_id, Job.plan.is_not(None))):
         if plan and plan.get("pcm_key"):
             unwanted_blobs.add(plan["pcm_key"])

@@ -17,6 +17,7 @@ from speakr.models import Job, Recording, User
 from speakr.services import system_settings, usage
 
 _MIB = 1024 * 1024
+_DEFAULTS = ("default_token_budget", "default_transcription_budget_minutes", "default_storage_quota_mb")
 _TOKENS_SPENT = "The budget of language model tokens for this month is used up."
 
 
@@ -31,17 +32,18 @@ class Limits:
 
 def limits_of(user: User) -> Limits:
     """Return what a user may use."""
+    defaults = system_settings.get_several(*_DEFAULTS)
+    tokens, minutes, megabytes = (defaults[name] for name in _DEFAULTS)
     return Limits(
-        tokens=_first(user.token_budget, "default_token_budget", 1),
-        seconds=_first(user.transcription_budget_seconds, "default_transcription_budget_minutes", 60),
-        storage_bytes=_first(user.storage_quota_bytes, "default_storage_quota_mb", _MIB),
+        tokens=_first(user.token_budget, tokens, 1),
+        seconds=_first(user.transcription_budget_seconds, minutes, 60),
+        storage_bytes=_first(user.storage_quota_bytes, megabytes, _MIB),
     )
 
 
-def _first(own: int | None, setting: str, unit: int) -> int | None:
+def _first(own: int | None, default: int | None, unit: int) -> int | None:
     if own is not None:
         return own
-    default: int | None = system_settings.get(setting)
     return None if default is None else default * unit
 
 

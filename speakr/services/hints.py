@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from typing import Any
 
@@ -25,11 +25,17 @@ def _from_defaults(source: Filing) -> dict[str, Any]:
 
 
 def resolve(
-    asked: Mapping[str, Any], *, tags: Sequence[Tag], folder: Folder | None, user: User, models: Sequence[str]
+    asked: Mapping[str, Any],
+    *,
+    tags: Sequence[Tag],
+    folder: Folder | None,
+    user: User,
+    offered_models: Callable[[], Sequence[str]],
 ) -> Hints:
     """Merge the sources by their documented order; a model that is not offered is dropped.
 
-    An empty language in the request means detection, and nobody below may overrule it.
+    An empty language in the request means detection, and nothing below may overrule it. The offered models are
+    looked up only when a model is named.
     """
     layers: list[Mapping[str, Any]] = [asked]
     if tags:
@@ -43,7 +49,7 @@ def resolve(
     hints = Hints(**merged)
     if hints.language == "":
         hints = replace(hints, language=None)
-    if hints.model is not None and hints.model not in models:
+    if hints.model is not None and hints.model not in offered_models():
         hints = replace(hints, model=None)
     return hints
 

@@ -11,6 +11,7 @@ import structlog
 from speakr.db import release, unit_of_work
 from speakr.services import idempotency, passages, retention, search_index, unwanted_blobs
 from speakr.services.jobs import recovery
+from speakr.services.recordings import resumable
 
 logger = structlog.get_logger(__name__)
 
@@ -69,4 +70,12 @@ def _clean_rarely() -> None:
     _last_rare = time.monotonic()
     with unit_of_work():
         idempotency.forget_old()
+    _remove_expired_uploads()
     retention.run()
+
+
+def _remove_expired_uploads() -> None:
+    is_more = True
+    while is_more:
+        with unit_of_work():
+            is_more = resumable.remove_expired() > 0

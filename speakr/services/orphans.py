@@ -20,7 +20,7 @@ from speakr.db import db, release
 from speakr.domain.clock import now
 from speakr.domain.errors import SpeakrError
 from speakr.domain.jobs import ACTIVE
-from speakr.models import Job, Recording, UnwantedBlob, User
+from speakr.models import Job, Recording, UnwantedBlob, UploadPart, User
 from speakr.services import storage_owner
 from speakr.storage.base import PREFIXES, BlobInfo
 
@@ -169,6 +169,7 @@ def _unused(keys: Collection[str]) -> list[str]:
     query = union_all(
         select(Recording.storage_key).where(Recording.storage_key.in_(keys)),
         select(decoded).where(Job.state.in_(ACTIVE), decoded.in_(keys)),
+        select(UploadPart.storage_key).where(UploadPart.storage_key.in_(keys)),
         select(UnwantedBlob.storage_key).where(UnwantedBlob.storage_key.in_(keys)),  # deleted elsewhere
     )
     used = set(db.session.scalars(query))

@@ -33,7 +33,7 @@ def transcribe(actor: Actor, recording_id: int, asked: Mapping[str, Any]) -> tup
         tags=_tags(recording),
         folder=_folder(recording),
         user=db.session.get_one(User, recording.user_id),
-        models=engines.offered_models(),
+        offered_models=engines.offered_models,
     )
     return jobs.submit(recording, JobKind.TRANSCRIBE, hints.to_json(wanted))
 

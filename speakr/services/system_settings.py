@@ -177,6 +177,13 @@ def get(name: str) -> Any:
     return KNOWN[name].default() if row is None else row.value["value"]
 
 
+def get_several(*names: str) -> dict[str, Any]:
+    """Return several settings' values, or their defaults, in one query."""
+    rows = db.session.scalars(select(SystemSetting).where(SystemSetting.name.in_(names)))
+    stored = {row.name: row.value["value"] for row in rows}
+    return {name: stored[name] if name in stored else KNOWN[name].default() for name in names}
+
+
 def everything() -> dict[str, dict[str, Any]]:
     """Return all settings by name: {value, default, help}."""
     stored = {row.name: row.value["value"] for row in db.session.scalars(select(SystemSetting))}

@@ -6,7 +6,7 @@ Keys are random and ours alone (`new_key`): nothing a user typed ever becomes pa
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,6 +33,14 @@ class BlobInfo:
 
     size_bytes: int
     modified_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A blob that holds the next `size_bytes` of a file which arrives in parts."""
+
+    key: str
+    size_bytes: int
 
 
 class BlobMissing(Exception):
@@ -69,6 +77,29 @@ class Sink(Protocol):
         ...
 
 
+class Appender(Protocol):
+    """A file that arrives over several requests, and in between is known by its parts only.
+
+    Call `sync` at least every 8 MiB, for a storage may hold in memory what is not synced. Two appenders of one
+    file must not write at the same time; a sync of the one makes the parts of the other stale.
+    """
+
+    def write(self, data: bytes) -> int:
+        """Append bytes; return how many. Raises `StorageFull`."""
+        ...
+
+    def sync(self) -> Sequence[Part]:
+        """Make everything written durable; return the parts of the whole file. Raises `StorageFull`.
+
+        A part may replace one returned before; the caller deletes blobs that are no part any more.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free what is held here. What was not synced is lost."""
+        ...
+
+
 class Storage(Protocol):
     """Where blobs live. Safe to share between threads and greenlets."""
 
@@ -86,6 +117,20 @@ class Storage(Protocol):
 
     def delete(self, key: str) -> None:
         """Remove a blob; nothing happens when there is none."""
+        ...
+
+    def append(self, parts: Sequence[Part]) -> Appender:
+        """Go on with a file after these parts, or begin one when there are none.
+
+        Bytes that were written behind the parts are dropped. Raises `BlobMissing`, `StorageFull`.
+        """
+        ...
+
+    def join(self, parts: Sequence[Part]) -> str:
+        """Make one blob of at least one part and return its key: that of the only part, or a new one.
+
+        The parts stay. Raises `BlobMissing`, `StorageFull`.
+        """
         ...
 
     def local_path(self, key: str) -> AbstractContextManager[Path]:

@@ -7,24 +7,23 @@ cut after `commit` loses nothing (the order is that of rename(2) and fsync(2) on
 
 from __future__ import annotations
 
-import errno
 import os
 import secrets
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from io import FileIO
 from pathlib import Path
 from typing import BinaryIO
 
-from speakr.storage.base import BlobInfo, BlobMissing, StorageFull, StorageUnavailable, new_key
+from speakr.storage.base import BlobInfo, BlobMissing, Part, StorageFull, new_key
 from speakr.storage.keys import checked_key, checked_prefix, is_key
+from speakr.storage.local_appender import LocalAppender
+from speakr.storage.local_files import CHECK_FREE_EVERY_BYTES, open_private, sync_folder, typed_errors
+from speakr.storage.outside_loop import outside_the_loop
 
-CHECK_FREE_EVERY_BYTES = 4 * 1024 * 1024
 _PARTIAL = ".partial"
-_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class LocalStorage:
@@ -37,7 +36,7 @@ class LocalStorage:
     def create(self, key: str) -> LocalSink:
         """Begin to write a blob. Raises `StorageFull`."""
         target = self._path(key)
-        with _typed_errors():
+        with typed_errors():
             folder = self._root / _PARTIAL
             self._make_folder(folder)
             self.require_room()
@@ -46,7 +45,7 @@ class LocalStorage:
     def open(self, key: str) -> BinaryIO:
         """Open a blob for reading. Raises `BlobMissing`."""
         path = self._path(key)
-        with _typed_errors():
+        with typed_errors():
             try:
                 return path.open("rb")
             except FileNotFoundError:
@@ -55,7 +54,7 @@ class LocalStorage:
     def stat(self, key: str) -> BlobInfo | None:
         """Describe a blob, or None when there is none."""
         path = self._path(key)
-        with _typed_errors():
+        with typed_errors():
             try:
                 found = path.stat()
             except FileNotFoundError:
@@ -65,8 +64,27 @@ class LocalStorage:
     def delete(self, key: str) -> None:
         """Remove a blob; nothing happens when there is none."""
         path = self._path(key)
-        with _typed_errors():
+        with typed_errors():
             path.unlink(missing_ok=True)
+
+    def append(self, parts: Sequence[Part]) -> LocalAppender:
+        """Go on with a file at the end of its one part, or begin one. Raises `BlobMissing`, `StorageFull`."""
+        part = parts[0] if parts else Part(new_key("audio"), 0)
+        path = self._path(part.key)
+        with typed_errors():
+            self.require_room()
+            if not parts:
+                self._make_folder(path.parent)
+            return LocalAppender(self, part, path, is_new=not parts)
+
+    def join(self, parts: Sequence[Part]) -> str:
+        """Return the key of the only part there is. Raises `BlobMissing`."""
+        info = self.stat(parts[0].key)
+        if info is None or info.size_bytes < parts[0].size_bytes:
+            raise BlobMissing(parts[0].key)
+        if info.size_bytes > parts[0].size_bytes:  # a request died behind the last byte that counts
+            self.append(parts).close()
+        return parts[0].key
 
     @contextmanager
     def local_path(self, key: str) -> Iterator[Path]:
@@ -86,7 +104,7 @@ class LocalStorage:
 
     def free_bytes(self) -> int:
         """Return the space left on the filesystem."""
-        with _typed_errors():
+        with typed_errors():
             self._make_folder(self._root)
             found = os.statvfs(self._root)
             return found.f_bavail * found.f_frsize
@@ -103,7 +121,7 @@ class LocalStorage:
         """Remove the files of unfinished writes; the age counts from the last write."""
         removed = 0
         oldest = time.time() - older_than_seconds
-        with _typed_errors(), suppress(FileNotFoundError):
+        with typed_errors(), suppress(FileNotFoundError):
             for entry in list(os.scandir(self._root / _PARTIAL)):
                 if removed == at_most:
                     break
@@ -123,7 +141,7 @@ class LocalStorage:
         """Give a complete file its name, durably."""
         self._make_folder(target.parent)
         partial.replace(target)
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
 
     def _make_folder(self, folder: Path) -> None:
         """Make a folder below the root, durably and for our eyes only."""
@@ -134,7 +152,7 @@ class LocalStorage:
         else:
             self._make_folder(folder.parent)
         folder.mkdir(mode=0o700, exist_ok=True)
-        _sync_folder(folder.parent)
+        sync_folder(folder.parent)
 
     def _path(self, key: str) -> Path:
         return self._root / checked_key(key)
@@ -148,13 +166,13 @@ class LocalSink:
         self._partial = partial
         self._target = target
         self._unchecked_bytes = 0
-        self._file: FileIO | None = FileIO(partial, "xb", opener=_open_private)
+        self._file: FileIO | None = FileIO(partial, "xb", opener=open_private)
 
     def write(self, data: bytes) -> int:
         """Append bytes. Raises `StorageFull`; then nothing of the blob is left."""
         file = self._open_file()
         try:
-            with _typed_errors():
+            with typed_errors():
                 rest = memoryview(data)
                 while rest:  # unbuffered, so the kernel may take less than it is given
                     rest = rest[file.write(rest) :]
@@ -171,7 +189,7 @@ class LocalSink:
         """Make the blob visible and durable. Raises `StorageFull`; then nothing of the blob is left."""
         file = self._open_file()
         self._file = None  # from here on the blob finishes or cleans up by itself, whatever becomes of us
-        _outside_the_loop(lambda: self._finish(file))
+        outside_the_loop(lambda: self._finish(file))
 
     def abort(self) -> None:
         """Forget everything written; after `commit` or a first `abort` nothing happens."""
@@ -185,7 +203,7 @@ class LocalSink:
         return self._file
 
     def _finish(self, file: FileIO) -> None:
-        with _typed_errors():
+        with typed_errors():
             try:
                 os.fsync(file.fileno())
                 file.close()
@@ -199,48 +217,3 @@ class LocalSink:
             file.close()
         with suppress(OSError):
             self._partial.unlink(missing_ok=True)
-
-
-def _open_private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _outside_the_loop(work: Callable[[], None]) -> None:
-    """Run blocking work where it does not stop a gevent loop; without gevent, simply run it.
-
-    Syncing 30 MB can take most of a second, and gevent cannot make file calls yield. Plain writes stay inline:
-    they end in the page cache. gevent is looked up, not imported: only the web process runs on it.
-    """
-    monkey = sys.modules.get("gevent.monkey")
-    if monkey is None or not monkey.is_module_patched("threading"):
-        work()
-        return
-
-    def attempt() -> BaseException | None:
-        try:
-            work()
-        except BaseException as error:  # noqa: BLE001 - returned, for gevent prints what a pool thread raises
-            return error
-        return None
-
-    error = sys.modules["gevent"].get_hub().threadpool.apply(attempt)
-    if error is not None:
-        raise error
-
-
-@contextmanager
-def _typed_errors() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _NO_ROOM:
-            raise StorageFull("The storage is full.") from error
-        raise StorageUnavailable("The storage cannot be used now.") from error

@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from speakr.domain.clock import now
-from speakr.storage.base import BlobInfo, BlobMissing
+from speakr.storage.base import BlobInfo, BlobMissing, Part, new_key
 from speakr.storage.keys import checked_key, checked_prefix, is_under
 
 
@@ -40,6 +40,18 @@ class MemoryStorage:
         """Remove a blob; nothing happens when there is none."""
         with self._lock:
             self._blobs.pop(checked_key(key), None)
+
+    def append(self, parts: Sequence[Part]) -> MemoryAppender:
+        """Go on with a file after its parts, or begin one."""
+        if not parts:
+            return MemoryAppender(self, new_key("audio"), b"")
+        return MemoryAppender(self, parts[0].key, self._get(parts[0].key)[0][: parts[0].size_bytes])
+
+    def join(self, parts: Sequence[Part]) -> str:
+        """Return the key of the only part there is."""
+        (part,) = parts
+        self.put(part.key, self._get(part.key)[0][: part.size_bytes])
+        return part.key
 
     @contextmanager
     def local_path(self, key: str) -> Iterator[Path]:
@@ -109,3 +121,26 @@ class MemorySink:
     def abort(self) -> None:
         """Forget everything written."""
         self._data = None
+
+
+class MemoryAppender:
+    """A file that grows in memory, in one part."""
+
+    def __init__(self, storage: MemoryStorage, key: str, data: bytes) -> None:
+        self._storage = storage
+        self._key = key
+        self._data = bytearray(data)
+
+    def write(self, data: bytes) -> int:
+        """Append bytes."""
+        self._data += data
+        return len(data)
+
+    def sync(self) -> Sequence[Part]:
+        """Make the bytes visible."""
+        self._storage.put(self._key, bytes(self._data))
+        return [Part(self._key, len(self._data))]
+
+    def close(self) -> None:
+        """Forget the bytes that were not synced."""
+        self._data.clear()

@@ -6,7 +6,7 @@ import io
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import cached_property
@@ -24,11 +24,13 @@ from speakr.storage.base import (
     CHUNK_BYTES,
     BlobInfo,
     BlobMissing,
+    Part,
     StorageFull,
     StorageUnavailable,
     new_key,
 )
 from speakr.storage.keys import checked_key, checked_prefix, is_key
+from speakr.storage.s3_appender import MIN_PART_BYTES, S3Appender
 
 PART_BYTES = 8 * 1024 * 1024
 _READ_ATTEMPTS = 3
@@ -93,6 +95,49 @@ class S3Storage:
         address = self._address(key)
         with suppress(BlobMissing), _typed_errors():
             self.client.delete_object(**address)
+
+    def append(self, parts: Sequence[Part]) -> S3Appender:
+        """Go on with a file; a last part that is too small to be joined is fetched again. Raises `BlobMissing`."""
+        tail = b""
+        if parts and parts[-1].size_bytes < MIN_PART_BYTES:
+            with self.open(parts[-1].key) as blob:
+                tail = blob.read()
+        return S3Appender(self.put, parts, tail)
+
+    def put(self, key: str, data: bytes) -> None:
+        """Store a small blob in one request. Raises `StorageFull`, `StorageUnavailable`."""
+        with _typed_errors():
+            self.client.put_object(**self._address(key), Body=data)
+
+    def join(self, parts: Sequence[Part]) -> str:
+        """Have the server copy the parts behind each other. Raises `BlobMissing`, `StorageFull`."""
+        if len(parts) == 1:
+            return parts[0].key
+        key = new_key("audio")
+        address = self._address(key)
+        with _typed_errors():
+            upload_id = self.client.create_multipart_upload(**address)["UploadId"]
+            try:
+                joined = [
+                    self._copy_part(address, upload_id, number, part)
+                    for number, part in enumerate(parts, start=1)
+                ]
+                self.client.complete_multipart_upload(
+                    **address, UploadId=upload_id, MultipartUpload={"Parts": joined}
+                )
+            except BaseException:
+                with suppress(ClientError, BotoCoreError):
+                    self.client.abort_multipart_upload(**address, UploadId=upload_id)
+                raise
+        return key
+
+    def _copy_part(
+        self, address: Mapping[str, str], upload_id: str, number: int, part: Part
+    ) -> dict[str, Any]:
+        copied = self.client.upload_part_copy(
+            **address, UploadId=upload_id, PartNumber=number, CopySource=self._address(part.key)
+        )
+        return {"ETag": copied["CopyPartResult"]["ETag"], "PartNumber": number}
 
     @contextmanager
     def local_path(self, key: str) -> Iterator[Path]:

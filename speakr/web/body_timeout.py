@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]  # gunicorn has no types
 from werkzeug.wsgi import ClosingIterator
 
-from speakr.web.multipart import BLOCK_BYTES, PAUSE_EVERY_BYTES, PAUSE_SECONDS
+from speakr.web.body import BLOCK_BYTES, PAUSE_EVERY_BYTES, PAUSE_SECONDS
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

@@ -13,13 +13,16 @@ _ANY: Final = "*"
 _METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE"
 _REQUEST_HEADERS = (
     "Authorization, X-API-Token, API-Token, Content-Type, Idempotency-Key, If-Match, If-None-Match, "
-    "X-Request-ID, Last-Event-ID, Range"
+    "X-Request-ID, Last-Event-ID, Range, "
+    "Tus-Resumable, Upload-Length, Upload-Metadata, Upload-Offset, Upload-Checksum, X-HTTP-Method-Override"
 )
 _ANSWER_HEADERS = (
     "ETag, Link, Location, Retry-After, "
     "RateLimit, RateLimit-Policy, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, "
     "X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-Request-ID, X-Process-Time-Ms, "
-    "Idempotency-Replayed, Content-Disposition, Content-Range, Accept-Ranges"
+    "Idempotency-Replayed, Content-Disposition, Content-Range, Accept-Ranges, "
+    "Tus-Resumable, Tus-Version, Tus-Extension, Tus-Max-Size, Tus-Checksum-Algorithm, "
+    "Upload-Offset, Upload-Length, Upload-Metadata, Upload-Expires"
 )
 _PREFLIGHT_HOLDS_SECONDS = 600
 

@@ -13,7 +13,8 @@ from werkzeug.http import is_resource_modified, parse_if_range_header, parse_ran
 
 from speakr.domain.errors import NotFound, NotModifiedSince
 from speakr.storage.base import CHUNK_BYTES, BlobInfo, BlobMissing, Storage
-from speakr.web.multipart import MIME_TYPE, PAUSE_EVERY_BYTES, PAUSE_SECONDS, clean_filename
+from speakr.web.body import PAUSE_EVERY_BYTES, PAUSE_SECONDS
+from speakr.web.names import clean_filename, clean_mime_type
 
 DEFAULT_MIME_TYPE = "application/octet-stream"
 INLINE_TYPES = ("audio/", "video/")
@@ -44,9 +45,7 @@ def send_blob(
     if info is None:
         raise _missing(missing_message)
     _check_if_match(request, etag)
-    mime_type = mime_type.partition(";")[0].strip().lower()
-    if not MIME_TYPE.fullmatch(mime_type):
-        mime_type = DEFAULT_MIME_TYPE
+    mime_type = clean_mime_type(mime_type) or DEFAULT_MIME_TYPE
     response = Response(mimetype=mime_type)
     response.headers["Content-Disposition"] = content_disposition(
         filename, as_attachment=as_attachment or not mime_type.startswith(INLINE_TYPES)

@@ -31,7 +31,12 @@ STATUS: Mapping[type[errors.SpeakrError], int] = {
 }
 """Looked up along an error's ancestors, nearest first."""
 
-SLUG_STATUS: Mapping[str, int] = {"unsupported_media_type": 415}
+SLUG_STATUS: Mapping[str, int] = {
+    "unsupported_media_type": 415,
+    "tus_version_unsupported": 412,
+    "upload_locked": 423,
+    "checksum_mismatch": 460,
+}
 """Slugs with a status of their own."""
 
 _HTTP_SLUGS: Mapping[int, str] = {

@@ -34,6 +34,7 @@ class RateClass(StrEnum):
     GET = "get"
     WRITE = "write"
     PROCESSING = "processing"
+    UPLOAD = "upload"
     BATCH = "batch"
     PASSWORD = "password"  # noqa: S105 - a class of requests: guesses at a password, per address
     BAD_TOKEN = "bad_token"  # noqa: S105 - wrong tokens, per address

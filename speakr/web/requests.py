@@ -12,6 +12,7 @@ from flask import Flask, Response, g, request
 from speakr.telemetry.metrics import HTTP_REQUESTS, HTTP_SECONDS
 from speakr.web import conditional, cors, families, identity, rate_limits
 from speakr.web.body_timeout import BodyReadTimeout
+from speakr.web.method_override import MethodOverride
 
 logger = structlog.get_logger(__name__)
 
@@ -54,7 +55,7 @@ def init_app(app: Flask) -> None:
     """Put the hooks around every request of an app."""
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.url_map.strict_slashes = False
-    app.wsgi_app = BodyReadTimeout(app.wsgi_app)  # type: ignore[method-assign] # Flask's documented way
+    app.wsgi_app = BodyReadTimeout(MethodOverride(app.wsgi_app))  # type: ignore[method-assign] # Flask's documented way
     app.before_request(_begin)
     app.before_request(_answer_preflight)
     app.before_request(identity.admit)

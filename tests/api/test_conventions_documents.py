@@ -26,7 +26,10 @@ MAKES_OR_QUEUES = {
     "createToken",
     "createTokenOutside",
 }
-SAFE_TO_REPEAT = {"cancelJob": "what is cancelled stays cancelled"}
+SAFE_TO_REPEAT = {
+    "cancelJob": "what is cancelled stays cancelled",
+    "createUpload": "an upload that was opened twice expires once",
+}
 """POST operations without a key -> why."""
 TELLS_UNKNOWN = {"_Named": "system settings: an administrator's slip is told, for nothing would change"}
 GUARDED = {"updateRecording", "replaceNotes", "replaceSummary"}

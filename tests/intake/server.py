@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import os
 import re
+import signal
 import socket
 import sqlite3
 import subprocess
@@ -19,6 +20,7 @@ from typing import Any, Self
 import requests
 
 from tests.conftest import SECRET, multipart
+from tests.crash.deployment import children_of
 from tests.servers import redis_server
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -90,8 +92,7 @@ class IntakeServer:
         for folder in (self._data, self._scratch):
             folder.mkdir(exist_ok=True)
         self._environment["REDIS_URL"] = self._servers.enter_context(redis_server()).url
-        configuration = str(Path(__file__).with_name("gunicorn_of_tests.py"))
-        self._start("-m", "gunicorn", "-c", configuration, "wsgi:app")
+        self.start_web()
         people = self._start("-m", "tests.intake.people", f"alice={ALICE}", f"bob={BOB}")
         assert people.wait(timeout=60) == 0, self.log
         assert self.is_well()
@@ -109,6 +110,18 @@ class IntakeServer:
                 child.wait()
             self._servers.close()
             self._listener.close()
+
+    def start_web(self) -> None:
+        """Start the web process; meanwhile connections wait at the listener, which is the test's."""
+        configuration = str(Path(__file__).with_name("gunicorn_of_tests.py"))
+        self._web = self._start("-m", "gunicorn", "-c", configuration, "wsgi:app")
+
+    def kill_web(self) -> None:
+        """Kill the web process with SIGKILL, and its workers."""
+        for pid in [self._web.pid, *children_of(self._web.pid)]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self._web.wait(timeout=STOP_SECONDS)
 
     def start_worker(self) -> None:
         """Have somebody work on what was uploaded."""

@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from speakr.api import uploads
+from speakr.api import idempotent
 from speakr.db import db
 from speakr.models import IdempotencyKey
 from tests.conftest import Person, multipart, wav
@@ -29,7 +29,7 @@ class Trickle(io.BytesIO):
 
 
 def test_a_slow_upload_keeps_its_key(app: Flask, alice: Person, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uploads, "_PROLONG_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(idempotent, "_PROLONG_EVERY_SECONDS", 0.0)
     body, content_type = multipart(wav(30.0), "slow.wav", {})
     trickle = Trickle(body)
     answer = alice.post(

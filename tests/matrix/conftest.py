@@ -103,6 +103,9 @@ def ask(app: Flask, call: Call, world: World, headers: Mapping[str, str], **more
         sent["data"], sent["content_type"] = multipart(wav(0.1), "a.wav", {})
     elif call.case.body is not None:
         sent["json"] = call.case.body(ids)
+    sent["headers"] |= call.case.headers
+    if call.case.data is not None:
+        sent["data"] = call.case.data
     path = more.pop("path", None) or call.path(ids)
     return app.test_client().open(path, method=more.pop("method", call.method), buffered=True, **sent)
 

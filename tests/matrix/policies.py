@@ -72,6 +72,9 @@ class Case:
     """What the owner finds in the answer: proof that looking for it in others' answers means something."""
     name: str = ""
     is_upload: bool = False
+    data: bytes | None = None
+    """A body that is no JSON; `headers` says what it is."""
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 def fixed(**body: Any) -> Fill:

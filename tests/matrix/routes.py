@@ -26,6 +26,7 @@ _R = f"{_V1}/recordings"
 _ONE = f"{_R}/<id:recording_id>"
 _GROUPS_TAG = {"tag_id": "group_tag_id"}
 _GROUPS_FOLDER = {"folder_id": "group_folder_id"}
+_BYTES = {"Content-Type": "application/offset+octet-stream"}
 _TEXTS = ("title", "summary", "said", "notes", "tag", "folder", "participant", "event", "filename", "speaker")
 
 PUBLIC = {
@@ -47,6 +48,15 @@ _RECORDINGS = {
         Case(ANYBODY, query="tag_id={group_tag_id}", shows=("title",), name="tag of a group"),
     ],
     f"POST {_R}/upload": [Case(ANYBODY, is_upload=True)],
+    f"POST {_V1}/uploads": [
+        Case(ANYBODY, headers={"Upload-Length": "1000"}),
+        Case(ANYBODY, headers={"Upload-Length": "1000", **_BYTES}, data=b"first", name="with bytes"),
+    ],
+    f"GET {_V1}/uploads/<id:upload_id>": [Case(MINE, shows=("uploadname",))],
+    f"PATCH {_V1}/uploads/<id:upload_id>": [
+        Case(MINE, headers={"Upload-Offset": "0", **_BYTES}, data=b"some bytes"),
+    ],
+    f"DELETE {_V1}/uploads/<id:upload_id>": [Case(MINE)],
     f"GET {_ONE}": [Case(VIEW, shows=_TEXTS)],
     f"PATCH {_ONE}": [
         Case(EDIT, fixed(title="New"), shows=("notes",)),

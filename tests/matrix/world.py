@@ -41,6 +41,7 @@ from speakr.models import (
     Speaker,
     Tag,
     Template,
+    Upload,
     User,
     Webhook,
 )
@@ -93,6 +94,8 @@ PRIVATE = frozenset(
         "prompt",
         "secret",
         "hotwords",
+        "uploadname",
+        "uploadtitle",
     }
 )
 """What nobody but the owner may read."""
@@ -263,6 +266,12 @@ def _things(world: World, role: str, word: Any) -> dict[str, Any]:
             webhook_id=webhook.id, event_uuid=event_uuid, event_type=EventType.RECORDING_CREATED, body="{}"
         )
     )
+    upload = _add(
+        Upload(
+            user_id=user_id, size_bytes=1000, filename=word("uploadname"), fields=[["title", word("uploadtitle")]],
+            expires_at=now() + timedelta(days=1),
+        )
+    )  # fmt: skip
     notice = _add(Notice(user_id=user_id, kind=NoticeKind.WEBHOOK_PAUSED, text=word("notice")))
     job = Job(
         recording_id=recording.id,
@@ -293,6 +302,7 @@ def _things(world: World, role: str, word: Any) -> dict[str, Any]:
         "delivery_id": delivery.id,
         "waiting_delivery_id": waiting.id,
         "notice_id": notice.id,
+        "upload_id": upload.id,
         "job_id": job.id,
         "queued_job_id": queued.id,
         "token_id": token.id,

@@ -12,33 +12,14 @@ from hypothesis import strategies as st
 from werkzeug.test import create_environ
 
 from speakr.domain.errors import Invalid, OutOfSpace, SpeakrError, TooLarge
+from speakr.services.recordings.uploads import IncomingFile
 from speakr.storage.base import StorageFull
-from speakr.web.multipart import BLOCK_BYTES, MAX_FORM_BYTES, ReceivedUpload, receive_upload
+from speakr.web.body import BLOCK_BYTES
+from speakr.web.multipart import MAX_FORM_BYTES, ReceivedUpload, receive_upload
+from tests.unit.incoming import MemorySink, incoming
 
 BOUNDARY = b"----a-boundary-9x"
 AUDIO = bytes(range(256)) * 40 + b"\r\n--" + BOUNDARY[:-1] + b"\r\n\r\n--"
-
-
-class MemorySink:
-    """A sink that can be looked into."""
-
-    def __init__(self, room: int = 1 << 40) -> None:
-        self.data = bytearray()
-        self.room = room
-        self.state = "open"
-
-    def write(self, data: bytes) -> int:
-        if len(self.data) + len(data) > self.room:
-            raise StorageFull
-        self.data += data
-        return len(data)
-
-    def commit(self) -> None:
-        self.state = "committed"
-
-    def abort(self) -> None:
-        if self.state == "open":
-            self.state = "aborted"
 
 
 class Choppy:
@@ -94,9 +75,16 @@ def request_with(
 
 
 def receive(body: bytes | Choppy, sink: MemorySink | None = None, **options: Any) -> ReceivedUpload:
-    options = {"max_bytes": 1 << 20, **options}
+    return receive_into(incoming_into(sink, options.pop("max_bytes", 1 << 20)), body, **options)
+
+
+def incoming_into(sink: MemorySink | None = None, max_bytes: int = 1 << 20) -> IncomingFile:
     given = MemorySink() if sink is None else sink
-    return receive_upload(request_with(body), open_sink=lambda: given, **options)
+    return incoming(lambda: given, max_bytes)
+
+
+def receive_into(target: IncomingFile, body: bytes | Choppy, **options: Any) -> ReceivedUpload:
+    return receive_upload(request_with(body), target, **options)
 
 
 def refused(request: Request, kind: type[SpeakrError], slug: str, max_bytes: int = 1 << 20) -> SpeakrError:
@@ -108,7 +96,7 @@ def refused(request: Request, kind: type[SpeakrError], slug: str, max_bytes: int
         return opened[-1]
 
     with pytest.raises(kind) as caught:
-        receive_upload(request, open_sink=open_sink, max_bytes=max_bytes)
+        receive_upload(request, incoming(open_sink, max_bytes))
     assert caught.value.slug == slug
     assert all(sink.state == "aborted" for sink in opened)
     return caught.value
@@ -119,27 +107,30 @@ def refused(request: Request, kind: type[SpeakrError], slug: str, max_bytes: int
 
 def test_the_file_goes_to_the_sink_and_the_fields_come_back() -> None:
     sink = MemorySink()
-    upload = receive(form(part("notes", "Grüße".encode()), file_part(), part("tag_ids[0]", b"7")), sink)
+    target = incoming_into(sink)
+    upload = receive_into(
+        target, form(part("notes", "Grüße".encode()), file_part(), part("tag_ids[0]", b"7"))
+    )
     file = upload.require_file()
     assert bytes(sink.data) == AUDIO
-    assert (file.filename, file.declared_mime_type, file.size_bytes) == ("a.wav", "audio/wav", len(AUDIO))
-    assert file.sha256 == hashlib.sha256(AUDIO).hexdigest()
-    assert file.sink is sink
+    assert (file.filename, file.declared_mime_type, target.size_bytes) == ("a.wav", "audio/wav", len(AUDIO))
+    assert target.sha256 == hashlib.sha256(AUDIO).hexdigest()
     assert sink.state == "open"
     assert upload.fields.to_dict() == {"notes": "Grüße", "tag_ids[0]": "7"}
 
 
 def test_leaving_the_upload_aborts_what_was_not_committed() -> None:
     sink = MemorySink()
-    with receive(form(file_part()), sink):
-        pass
+    with incoming_into(sink) as target:
+        receive_into(target, form(file_part()))
     assert sink.state == "aborted"
 
 
 def test_leaving_the_upload_keeps_what_was_committed() -> None:
     sink = MemorySink()
-    with receive(form(file_part()), sink) as upload:
-        upload.require_file().sink.commit()
+    with incoming_into(sink) as target:
+        receive_into(target, form(file_part()))
+        sink.commit()
     assert sink.state == "committed"
 
 
@@ -150,16 +141,19 @@ def test_fields_may_repeat() -> None:
 def test_progress_is_told_in_bytes_of_the_file() -> None:
     progress: list[int] = []
     audio = bytes(300_000)
-    receive(form(part("notes", b"x" * 1000), file_part(audio)), on_progress=progress.append)
+    target = incoming_into()
+    body = form(part("notes", b"x" * 1000), file_part(audio))
+    receive_into(target, body, on_progress=lambda: progress.append(target.size_bytes))
     assert progress == sorted(progress)
     assert progress[-1] == len(audio)
     assert len(progress) >= len(audio) // BLOCK_BYTES
 
 
 def test_an_empty_file_is_a_file() -> None:
-    file = receive(form(file_part(b""))).require_file()
-    assert (file.filename, file.size_bytes) == ("a.wav", 0)
-    assert file.sha256 == hashlib.sha256().hexdigest()
+    target = incoming_into()
+    file = receive_into(target, form(file_part(b""))).require_file()
+    assert (file.filename, target.size_bytes) == ("a.wav", 0)
+    assert target.sha256 == hashlib.sha256().hexdigest()
 
 
 @pytest.mark.parametrize("body", [b"", form(), form(part("notes", b"x")), form(part("file", b"only text"))])
@@ -322,15 +316,17 @@ def test_a_short_body_behind_a_plain_server_is_refused() -> None:
 
 
 def test_the_cap_is_exact() -> None:
-    assert receive(form(file_part(bytes(1000))), max_bytes=1000).require_file().size_bytes == 1000
+    target = incoming_into(max_bytes=1000)
+    assert receive_into(target, form(file_part(bytes(1000)))).file is not None
+    assert target.size_bytes == 1000
     refused(request_with(form(file_part(bytes(1001)))), TooLarge, "too_large", max_bytes=1000)
 
 
 def test_a_declared_length_over_the_cap_is_refused_unread() -> None:
     stream = Choppy([b"never read"])
     error = refused(request_with(stream, declared=(1 << 20) + MAX_FORM_BYTES + 1), TooLarge, "too_large")
-    assert error.message == "The file is larger than 1 MB."
-    assert error.extra == {"max_size_mb": 1.0}
+    assert error.message == "The file is larger than the 1.0 MB this server accepts."
+    assert error.extra == {"max_size_mb": 1.0, "effective_limit_mb": 1.0, "audio_only_mode": False}
     assert stream.pieces == [b"never read"]
 
 
@@ -374,12 +370,12 @@ def test_full_storage_is_told_as_such(fails_at: str) -> None:
         return sink
 
     with pytest.raises(OutOfSpace):
-        receive_upload(request_with(form(file_part())), open_sink=open_sink, max_bytes=1 << 20)
+        receive_upload(request_with(form(file_part())), incoming(open_sink))
     assert sink.state == ("aborted" if fails_at == "write" else "open")
 
 
 def test_any_failure_aborts_the_sink() -> None:
-    def stop(_bytes: int) -> None:
+    def stop() -> None:
         raise KeyboardInterrupt
 
     sink = MemorySink()
@@ -392,5 +388,6 @@ def test_a_small_app_wide_limit_does_not_stop_an_upload() -> None:
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = 10
     with app.request_context(request_with(form(file_part())).environ):
-        upload = receive_upload(flask_request, open_sink=MemorySink, max_bytes=1 << 20)
-    assert upload.require_file().size_bytes == len(AUDIO)
+        target = incoming(MemorySink)
+        receive_upload(flask_request, target).require_file()
+    assert target.size_bytes == len(AUDIO)

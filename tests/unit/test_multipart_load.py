@@ -8,6 +8,7 @@ import resource, time
 from flask import Request
 from werkzeug.test import create_environ
 from speakr.web.multipart import receive_upload
+from tests.unit.incoming import incoming
 
 HEAD = b'--B\\r\\nContent-Disposition: form-data; name="file"; filename="a.wav"\\r\\n\\r\\n'
 TAIL = b'\\r\\n--B--\\r\\n'
@@ -33,8 +34,9 @@ def upload(size):
     environ = create_environ(method='POST')
     environ |= {'CONTENT_TYPE': 'multipart/form-data; boundary=B', 'wsgi.input': FastSender(size),
                 'wsgi.input_terminated': True}
-    received = receive_upload(Request(environ), open_sink=NullSink, max_bytes=1 << 31)
-    assert received.file.size_bytes == size
+    target = incoming(NullSink, 1 << 31)
+    receive_upload(Request(environ), target)
+    assert target.size_bytes == size
 """
 
 

@@ -15,6 +15,7 @@ APP = """
 from flask import Flask, jsonify, request
 from speakr.domain.errors import SpeakrError
 from speakr.web.multipart import receive_upload
+from tests.unit.incoming import incoming
 
 app = Flask(__name__)
 seen = {"opened": 0, "aborted": 0, "slugs": []}
@@ -30,8 +31,9 @@ def open_sink():
 
 @app.post("/")
 def upload():
-    received = receive_upload(request, open_sink=open_sink, max_bytes=8 << 20)
-    return jsonify(size=received.require_file().size_bytes, sha256=received.require_file().sha256)
+    target = incoming(open_sink, 8 << 20)
+    receive_upload(request, target).require_file()
+    return jsonify(size=target.size_bytes, sha256=target.sha256)
 
 @app.get("/")
 def show():

@@ -1,13 +1,12 @@
-"""Taking a recording in: look at the bytes first, then write every row in one transaction."""
+"""From a stored file to a recording: examine the bytes first, then write every row in one transaction."""
 
 from __future__ import annotations
 
-import errno
+import hashlib
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -15,9 +14,8 @@ from pathlib import Path
 from sqlalchemy import select
 
 from speakr.backends import get_backends
-from speakr.db import db, release
+from speakr.db import after_commit, after_rollback, db, release, unit_of_work
 from speakr.domain.clock import now
-from speakr.domain.errors import MediaToolFailed, OutOfSpace, TooLarge
 from speakr.domain.events import RecordingCreated
 from speakr.domain.jobs import JobKind
 from speakr.domain.permissions import Actor
@@ -35,52 +33,38 @@ from speakr.services import (
     hints,
     memberships,
     search_index,
-    system_settings,
+    unwanted_blobs,
 )
 from speakr.services.jobs import requests as jobs
 from speakr.services.recordings import tagging
-from speakr.storage.base import CHUNK_BYTES, StorageFull, new_key
-
-_MIB = 1024 * 1024
-_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
+from speakr.services.recordings.size_limits import MIB, SizeLimits
+from speakr.services.recordings.space import reporting_full_storage
+from speakr.storage.base import CHUNK_BYTES, new_key
+from speakr.storage.outside_loop import outside_the_loop
 
 _sandboxes = threading.BoundedSemaphore(4)
 """How many files one process has looked at at the same time: each costs a child of 40 MB and a processor."""
 
 
 @dataclass(frozen=True, slots=True)
-class SizeLimits:
-    """The most a file may weigh, in MiB: as sound, or as a film of which the sound is kept."""
+class StoredFile:
+    """A committed blob of received bytes. Without `sha256` its hash is computed when it is examined."""
 
-    audio_mb: int
-    video_mb: int
-
-    @property
-    def most_mb(self) -> int:
-        """Over this it is too large whatever is in it."""
-        return max(self.audio_mb, self.video_mb)
-
-
-def size_limits() -> SizeLimits:
-    """Return the limits as they are now."""
-    return SizeLimits(
-        system_settings.get("max_file_size_mb"), system_settings.get("max_audio_only_video_size_mb")
-    )
-
-
-def most_upload_bytes() -> int:
-    """Return the size over which a file is too large whatever is in it."""
-    return size_limits().most_mb * _MIB
+    key: str
+    sha256: str | None
+    size_bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredMedia:
-    """A blob that has been looked at: what it is and where it lies. `sha256` is of the bytes as received."""
+    """An examined blob: what it is and where it lies. `sha256` is of the bytes as received."""
 
     key: str
     sha256: str
     size_bytes: int
     info: MediaInfo
+    original_key: str
+    """The blob as received: another one than `key` when only the sound of a video is kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,45 +96,44 @@ class Duplicate:
     created_at: datetime
 
 
-def examine(key: str, *, sha256: str, size_bytes: int, keep_audio_only: bool) -> StoredMedia:
-    """Look at an uploaded blob and drop the picture of a video unless it is to be kept.
+def examine(file: StoredFile, limits: SizeLimits, *, is_sound_enough: bool) -> StoredMedia:
+    """Examine an uploaded blob, and store the sound of a video apart unless its picture is to be kept.
 
-    Slow (a child process reads the file), so no transaction may be open.
+    Slow (a child process reads the file), so no transaction may be open. Deletes nothing.
 
     Raises:
-        UnusableMedia: nothing in it can be heard.
+        UnusableMedia: it holds no audio that can be decoded.
         TooLarge: it is over the limit for its kind; the message names the limit.
         OutOfSpace: there is no room to put the sound beside the picture for a moment.
 
     """
-    settings, storage, limits = get_backends().settings, get_backends().storage, size_limits()
+    backends = get_backends()
+    settings = backends.settings
     release()
-    with _sandboxes, storage.local_path(key) as path:
+    with _sandboxes, backends.storage.local_path(file.key) as path:
         info = probe(path, MediaLimits(max_seconds=settings.max_duration_hours * 3600))
-        sound_only = info.has_video and (keep_audio_only or not settings.video_retention)
-        _check_size(limits, size_bytes, audio_only_mode=sound_only)
+        sound_only = info.has_video and (is_sound_enough or not settings.video_retention)
+        limits.require_fits(file.size_bytes, is_audio_kept_only=sound_only)
+        sha256 = file.sha256 or hash_file(path)
         if not sound_only:
-            return StoredMedia(key=key, sha256=sha256, size_bytes=size_bytes, info=info)
-        with _room():
+            return StoredMedia(
+                key=file.key, sha256=sha256, size_bytes=file.size_bytes, info=info, original_key=file.key
+            )
+        with reporting_full_storage():
             sound_key, sound_bytes, sound = _keep_sound(path, limits)
-    storage.delete(key)
     # The container's date belongs to the recording, whatever is kept of it.
     info = replace(sound, recorded_at=info.recorded_at or sound.recorded_at)
-    return StoredMedia(key=sound_key, sha256=sha256, size_bytes=sound_bytes, info=info)
+    return StoredMedia(key=sound_key, sha256=sha256, size_bytes=sound_bytes, info=info, original_key=file.key)
 
 
-@contextmanager
-def _room() -> Iterator[None]:
-    """Tell the user when the storage, or the disk for work in progress, is full."""
-    try:
-        yield
-    except (StorageFull, MediaToolFailed, OSError) as error:
-        is_full = isinstance(error, StorageFull) or (
-            error.errno in _NO_ROOM if isinstance(error, OSError) else error.slug == OutOfSpace.code
-        )
-        if not is_full:
-            raise
-        raise OutOfSpace("The server has no room left for this file.") from error
+def hash_file(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal; other greenlets go on meanwhile."""
+
+    def digest() -> str:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    return outside_the_loop(digest)
 
 
 def _keep_sound(video: Path, limits: SizeLimits) -> tuple[str, int, MediaInfo]:
@@ -159,14 +142,8 @@ def _keep_sound(video: Path, limits: SizeLimits) -> tuple[str, int, MediaInfo]:
         target = Path(folder) / "sound"
         info = extract_audio(video, target)
         size_bytes = target.stat().st_size
-        if size_bytes > limits.audio_mb * _MIB:
-            raise TooLarge(
-                f"The sound of this video is larger than {limits.audio_mb} MB.",
-                max_size_mb=limits.audio_mb,
-                extracted_audio_mb=round(size_bytes / _MIB, 1),
-                audio_only_mode=True,
-                chunking_enabled=True,
-            )
+        if size_bytes > limits.audio_mb * MIB:
+            raise limits.sound_too_large(size_bytes)
         key = new_key("audio")
         sink = storage.create(key)
         try:
@@ -179,26 +156,31 @@ def _keep_sound(video: Path, limits: SizeLimits) -> tuple[str, int, MediaInfo]:
     return key, size_bytes, info
 
 
-def _check_size(limits: SizeLimits, size_bytes: int, *, audio_only_mode: bool) -> None:
-    limit = limits.video_mb if audio_only_mode else limits.audio_mb
-    if size_bytes > limit * _MIB:
-        raise _too_large(limits, limit, audio_only_mode=audio_only_mode)
+def store(actor: Actor, media: StoredMedia, form: UploadForm) -> tuple[Recording, Duplicate | None]:
+    """Write the rows in a unit of work. If that is undone, the blobs are deleted, else the one that is not kept."""
+    blobs = list(dict.fromkeys((media.key, media.original_key)))
+    with unit_of_work():
+        after_rollback(lambda: delete_blobs(blobs))
+        recording, duplicate = create(actor, media, form)
+        drop_original(media)
+    return recording, duplicate
 
 
-def _too_large(limits: SizeLimits, limit_mb: int, *, audio_only_mode: bool) -> TooLarge:
-    """Return the documented refusal of a file that is over a limit."""
-    return TooLarge(
-        f"The file is larger than the {limit_mb} MB this server accepts.",
-        max_size_mb=limits.audio_mb,
-        effective_limit_mb=limit_mb,
-        audio_only_mode=audio_only_mode,
-    )
+def drop_original(media: StoredMedia) -> None:
+    """Note that the video is to go of which only the sound is kept, in the transaction that keeps the sound."""
+    if media.original_key != media.key:
+        unwanted_blobs.add(media.original_key)
+        after_commit(_clear_unwanted)
 
 
-def over_every_limit() -> TooLarge:
-    """Return the refusal of a body that is too large whatever is in it."""
-    limits = size_limits()
-    return _too_large(limits, limits.most_mb, audio_only_mode=limits.video_mb > limits.audio_mb)
+def _clear_unwanted() -> None:
+    unwanted_blobs.clear()
+
+
+def delete_blobs(keys: Iterable[str]) -> None:
+    """Delete blobs for which no row was written."""
+    for key in keys:
+        get_backends().storage.delete(key)
 
 
 def create(actor: Actor, media: StoredMedia, form: UploadForm) -> tuple[Recording, Duplicate | None]:
@@ -254,7 +236,7 @@ def _hints(form: UploadForm, *, tags: Sequence[Tag], folder: Folder | None, user
     asked = asdict(form.hints)
     if form.is_language_given and asked["language"] is None:
         asked["language"] = ""
-    return hints.resolve(asked, tags=tags, folder=folder, user=user, models=engines.offered_models())
+    return hints.resolve(asked, tags=tags, folder=folder, user=user, offered_models=engines.offered_models)
 
 
 def _tags(actor: Actor, form: UploadForm) -> Sequence[Tag]:

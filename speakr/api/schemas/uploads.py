@@ -1,0 +1,58 @@
+"""Resumable uploads as JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from marshmallow import fields
+
+from speakr.api.schemas.fields import UtcDateTime, Wire
+from speakr.domain.uploads import UploadState
+from speakr.web.tus import CONTENT_TYPE
+
+
+class UploadErrorOut(Wire):
+    """Why no recording was made when that was last tried."""
+
+    code = fields.String(required=True, metadata={"example": "not_media"})
+    error = fields.String(required=True, metadata={"example": "The file is no audio or video."})
+
+
+class UploadStatusOut(Wire):
+    """How far a resumable upload is, and what became of it."""
+
+    id = fields.Integer(required=True)
+    state = fields.Enum(UploadState, by_value=True, required=True)
+    filename = fields.String(required=True)
+    size_bytes = fields.Integer(required=True, metadata={"example": 1843200})
+    received_bytes = fields.Integer(required=True, metadata={"example": 1048576})
+    created_at = UtcDateTime(required=True)
+    expires_at = UtcDateTime(required=True)
+    recording_id = fields.Integer(required=True, allow_none=True)
+    error = fields.Nested(UploadErrorOut, required=True, allow_none=True)
+
+
+def header(name: str, description: str, example: str, *, is_required: bool = False) -> dict[str, Any]:
+    """Describe a header of a request."""
+    return {
+        "name": name,
+        "in": "header",
+        "required": is_required,
+        "description": description,
+        "schema": {"type": "string", "example": example},
+    }
+
+
+BYTES: dict[str, Any] = {"content": {CONTENT_TYPE: {"schema": {"type": "string", "format": "binary"}}}}
+METADATA = header(
+    "Upload-Metadata",
+    "`filename`, `filetype` and the fields of a multipart upload: names and Base64 values, between commas.",
+    "filename bWVldGluZy53YXY=,title U3RhbmQtdXA=",
+)
+LENGTH = header("Upload-Length", "Bytes of the whole file.", "1843200", is_required=True)
+OFFSET = header("Upload-Offset", "Where these bytes begin: what HEAD answers.", "0", is_required=True)
+CHECKSUM = header(
+    "Upload-Checksum",
+    "`sha1` or `sha256`, and the hash of this request's bytes in Base64.",
+    "sha1 Kq5sNclPz7QV2+lfQIuc6R7oRu0=",
+)

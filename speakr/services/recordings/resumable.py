@@ -1,0 +1,226 @@
+"""Resumable uploads: rows that remember how far a file has arrived, until it becomes a recording.
+
+The row is the truth about which bytes count: they are durable before `received_bytes` says so. A request writes under
+a claim (`Claim`): a fence, and a lock that ends after `LOCK` when its process dies.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, NoReturn
+
+from sqlalchemy import ColumnElement, delete, func, or_, select, update
+
+from speakr.backends import get_backends
+from speakr.db import after_commit, db
+from speakr.domain.clock import now
+from speakr.domain.errors import Conflict, Invalid, NotFound, SpeakrError, TooLarge, UploadLocked
+from speakr.domain.permissions import Actor
+from speakr.domain.uploads import UploadState
+from speakr.models import Upload, UploadPart, User
+from speakr.services import unwanted_blobs
+from speakr.services.recordings import size_limits
+from speakr.services.recordings.space import out_of_space
+from speakr.storage.base import Part
+
+LOCK = timedelta(seconds=10)
+"""How long a request may write without renewing its lock."""
+_MIB = 1024 * 1024
+_REMOVED_AT_ONCE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to write to an upload, good as long as the row carries this fence."""
+
+    upload_id: int
+    fence: int
+    size_bytes: int
+    received_bytes: int
+    parts: Sequence[Part]
+
+    def holds(self) -> ColumnElement[bool]:
+        """Return the condition under which this claim may change the row."""
+        return (
+            (Upload.id == self.upload_id)
+            & (Upload.fence == self.fence)
+            & (Upload.state == UploadState.RECEIVING)
+        )
+
+
+def expiry() -> datetime:
+    """Return when an upload expires that receives a byte now."""
+    return now() + timedelta(hours=get_backends().settings.upload_expiry_hours)
+
+
+def create(
+    actor: Actor,
+    *,
+    size_bytes: int,
+    filename: str,
+    fields: Iterable[tuple[str, str]],
+    metadata_header: str,
+) -> Upload:
+    """Open an upload. Run in a unit of work.
+
+    Raises:
+        Invalid: `empty_file`.
+        TooLarge: it is over every limit.
+        OutOfSpace: the storage has less space left.
+        Conflict: `too_many_uploads` of this user are open.
+
+    """
+    if size_bytes == 0:
+        raise Invalid("The file is empty.", code="empty_file")
+    limits = size_limits.current()
+    if size_bytes > limits.max_bytes:
+        raise limits.too_large()
+    backends = get_backends()
+    free_bytes = backends.storage.free_bytes()
+    if free_bytes is not None and size_bytes > free_bytes - backends.settings.min_free_disk_mb * _MIB:
+        raise out_of_space()
+    _require_few_open(actor.user_id)
+    upload = Upload(
+        user_id=actor.user_id,
+        size_bytes=size_bytes,
+        filename=filename,
+        fields=[list(field) for field in fields],
+        metadata_header=metadata_header,
+        expires_at=expiry(),
+    )
+    db.session.add(upload)
+    db.session.flush()  # to know upload.id
+    return upload
+
+
+def _require_few_open(user_id: int) -> None:
+    # Two requests at once must not both find room for one more.
+    db.session.execute(select(User.id).where(User.id == user_id).with_for_update(key_share=True))
+    count = db.session.scalar(
+        select(func.count()).where(
+            Upload.user_id == user_id, Upload.state == UploadState.RECEIVING, Upload.expires_at > now()
+        )
+    )
+    limit = get_backends().settings.max_open_uploads
+    if (count or 0) >= limit:
+        raise Conflict(f"You have {limit} uploads open; finish or delete one first.", code="too_many_uploads")
+
+
+def get(actor: Actor, upload_id: int) -> Upload:
+    """Return one of the actor's uploads. Raises `NotFound`, also for one that has expired."""
+    upload = db.session.scalar(
+        select(Upload)
+        .where(Upload.id == upload_id, Upload.user_id == actor.user_id, Upload.expires_at > now())
+        .execution_options(populate_existing=True)
+    )
+    if upload is None:
+        raise NotFound("Upload not found")
+    return upload
+
+
+def claim(actor: Actor, upload_id: int, offset: int, *, lock: timedelta = LOCK) -> Claim:
+    """Take the right to write from `offset` on, by one compare-and-set. Run in a unit of work.
+
+    Raises:
+        NotFound: there is no such upload of this actor.
+        Conflict: `upload_offset_mismatch`, or `upload_finished`.
+        UploadLocked: another request writes to it.
+        Invalid, TooLarge: the upload has failed; its own error.
+
+    """
+    moment = now()
+    row = db.session.execute(
+        update(Upload)
+        .where(
+            Upload.id == upload_id,
+            Upload.user_id == actor.user_id,
+            Upload.state == UploadState.RECEIVING,
+            Upload.received_bytes == offset,
+            Upload.expires_at > moment,
+            or_(Upload.held_until.is_(None), Upload.held_until <= moment),
+        )
+        .values(fence=Upload.fence + 1, held_until=moment + lock)
+        .returning(Upload.fence, Upload.size_bytes)
+        .execution_options(synchronize_session=False)
+    ).first()
+    if row is None:
+        _refuse(get(actor, upload_id), offset)
+    return Claim(upload_id, row.fence, row.size_bytes, offset, parts_of(upload_id))
+
+
+def _refuse(upload: Upload, offset: int) -> NoReturn:
+    """Say why an upload cannot be claimed."""
+    require_not_failed(upload)
+    if upload.received_bytes != offset:
+        raise Conflict(
+            f"This upload goes on at byte {upload.received_bytes}.",
+            code="upload_offset_mismatch",
+            offset=upload.received_bytes,
+        )
+    if upload.state is UploadState.COMPLETED:
+        raise Conflict("This upload is complete.", code="upload_finished")
+    seconds = (upload.held_until - now()).total_seconds() if upload.held_until else 0.0
+    raise UploadLocked(
+        "Another request writes to this upload.", retry_after_seconds=max(1, math.ceil(seconds))
+    )
+
+
+def require_not_failed(upload: Upload) -> None:
+    """Raise the error of an upload that has failed, again."""
+    if upload.state is UploadState.FAILED and upload.error is not None:
+        kind = TooLarge if upload.error["code"] == TooLarge.code else Invalid
+        raise kind(upload.error["error"], code=upload.error["code"])
+
+
+def describe_error(error: SpeakrError) -> dict[str, Any]:
+    """Return what a row keeps of an error."""
+    return {"code": error.slug, "error": error.message}
+
+
+def parts_of(upload_id: int) -> list[Part]:
+    """Return the stored parts of an upload in their order."""
+    rows = db.session.execute(
+        select(UploadPart.storage_key, UploadPart.size_bytes)
+        .where(UploadPart.upload_id == upload_id)
+        .order_by(UploadPart.position)
+    )
+    return [Part(row.storage_key, row.size_bytes) for row in rows]
+
+
+def delete_blobs(keys: Iterable[str]) -> None:
+    """Note blobs that no upload needs any more, and delete them after the commit."""
+    wanted = list(dict.fromkeys(keys))
+    if wanted:
+        unwanted_blobs.add_all(wanted)
+        after_commit(clear_unwanted)
+
+
+def clear_unwanted() -> None:
+    """Delete the noted blobs."""
+    unwanted_blobs.clear()
+
+
+def terminate(actor: Actor, upload_id: int) -> None:
+    """Forget an upload and its bytes; a request that writes to it finds its row gone. A recording made of it stays."""
+    upload = get(actor, upload_id)
+    _remove([upload.id], Upload.user_id == actor.user_id)
+
+
+def remove_expired() -> int:
+    """Remove expired uploads and return how many. Run by maintenance, in a unit of work."""
+    is_expired = Upload.expires_at <= now()
+    ids = db.session.scalars(select(Upload.id).where(is_expired).limit(_REMOVED_AT_ONCE)).all()
+    return _remove(ids, is_expired)
+
+
+def _remove(ids: Sequence[int], condition: ColumnElement[bool]) -> int:
+    """Remove those of the uploads that meet the condition still, when their rows are locked."""
+    found = db.session.scalars(select(Upload.id).where(Upload.id.in_(ids), condition).with_for_update()).all()
+    delete_blobs(db.session.scalars(select(UploadPart.storage_key).where(UploadPart.upload_id.in_(found))))
+    db.session.execute(
+        delete(Upload).where(Upload.id.in_(found)).execution_options(synchronize_session=False)
+    )
+    return len(found)

@@ -1,0 +1,150 @@
+"""From the last byte of a resumable upload to its recording: never two of them, and not none if the process dies.
+
+Examining may take minutes and can be repeated. What decides is one transaction: it moves the upload from RECEIVING
+to COMPLETED under the fence of its claim and writes the recording's rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from datetime import timedelta
+
+from sqlalchemy import delete, update
+
+from speakr.backends import get_backends
+from speakr.db import after_rollback, db, release, unit_of_work
+from speakr.domain.errors import Conflict, NotFound, SpeakrError, TooLarge, UnusableMedia
+from speakr.domain.permissions import Actor
+from speakr.domain.uploads import UploadState
+from speakr.models import Upload, UploadPart
+from speakr.services.recordings import intake, resumable, size_limits
+from speakr.services.recordings.intake import StoredFile, StoredMedia, UploadForm
+from speakr.services.recordings.resumable import Claim
+from speakr.services.recordings.space import reporting_full_storage
+from speakr.storage.base import BlobMissing
+
+_MIN_LOCK_SECONDS = 10.0
+_SLOWEST_BYTES_PER_SECOND = 20 * 1024 * 1024
+"""A finish that takes longer loses its lock. Then another one may do the same work, and one of the two counts."""
+
+
+def is_unfinished(upload: Upload) -> bool:
+    """Tell whether all bytes are there and there is no outcome yet."""
+    return upload.state is UploadState.RECEIVING and upload.received_bytes == upload.size_bytes
+
+
+def finish(actor: Actor, upload_id: int, read_form: Callable[[Upload], UploadForm]) -> Upload:
+    """Make the recording of an upload whose bytes are all there; return the upload, completed.
+
+    Slow; no transaction may be open.
+
+    Raises:
+        UnusableMedia, TooLarge: the upload has failed; its bytes are deleted.
+        UploadLocked: another request is about to finish it.
+        SpeakrError: it may be tried again, for example when there is storage again.
+
+    """
+    upload = resumable.get(actor, upload_id)
+    if not is_unfinished(upload):
+        resumable.require_not_failed(upload)
+        return upload
+    form = read_form(upload)
+    size_bytes = upload.size_bytes
+    lock = timedelta(seconds=_MIN_LOCK_SECONDS + size_bytes / _SLOWEST_BYTES_PER_SECOND)
+    release()
+    with unit_of_work():
+        claim = resumable.claim(actor, upload_id, size_bytes, lock=lock)
+    try:
+        media = _examine(claim, form)
+        _store(actor, claim, media, form)
+    except (UnusableMedia, TooLarge, NotFound) as error:
+        _fail(claim, error)
+        raise
+    except BaseException as error:
+        _unlock(claim, error)
+        raise
+    return resumable.get(actor, upload_id)
+
+
+def _examine(claim: Claim, form: UploadForm) -> StoredMedia:
+    storage = get_backends().storage
+    limits = size_limits.current()
+    release()
+    try:
+        with reporting_full_storage():
+            key = storage.join(claim.parts)
+        try:
+            return intake.examine(
+                StoredFile(key, None, claim.size_bytes), limits, is_sound_enough=form.keep_audio_only
+            )
+        except BaseException:
+            if key not in _keys(claim):
+                storage.delete(key)
+            raise
+    except BlobMissing:
+        raise NotFound("The bytes of this upload are lost.", code="upload_lost") from None
+
+
+def _store(actor: Actor, claim: Claim, media: StoredMedia, form: UploadForm) -> None:
+    """Write the rows; afterwards every blob but the recording's is deleted, or after a failure those that are new."""
+    made = {media.key, media.original_key} - _keys(claim)
+    with unit_of_work():
+        after_rollback(lambda: intake.delete_blobs(made))
+        _move(claim, UploadState.COMPLETED, error=None)
+        recording, _ = intake.create(actor, media, form)
+        db.session.execute(
+            update(Upload)
+            .where(Upload.id == claim.upload_id)
+            .values(recording_id=recording.id)
+            .execution_options(synchronize_session=False)
+        )
+        _drop_parts(claim, keep=media.key, more={media.original_key})
+
+
+def _fail(claim: Claim, error: SpeakrError) -> None:
+    """Record why there will be no recording. Another request that was faster has the last word."""
+    release()
+    try:
+        with unit_of_work():
+            _move(claim, UploadState.FAILED, error=resumable.describe_error(error))
+            _drop_parts(claim)
+    except Conflict:
+        return
+
+
+def _unlock(claim: Claim, error: BaseException) -> None:
+    """Let the next request try again, and keep the reason for those who ask."""
+    release()
+    reason = {"error": resumable.describe_error(error)} if isinstance(error, SpeakrError) else {}
+    with unit_of_work():
+        db.session.execute(
+            update(Upload)
+            .where(claim.holds())
+            .values(held_until=None, **reason)
+            .execution_options(synchronize_session=False)
+        )
+
+
+def _move(claim: Claim, state: UploadState, **values: object) -> None:
+    moved = db.session.execute(
+        update(Upload)
+        .where(claim.holds())
+        .values(state=state, held_until=None, expires_at=resumable.expiry(), **values)
+        .returning(Upload.id)
+        .execution_options(synchronize_session=False)
+    ).first()
+    if moved is None:
+        raise Conflict("Another request goes on with this upload.", code="upload_taken_over")
+
+
+def _drop_parts(claim: Claim, keep: str | None = None, more: Collection[str] = ()) -> None:
+    db.session.execute(
+        delete(UploadPart)
+        .where(UploadPart.upload_id == claim.upload_id)
+        .execution_options(synchronize_session=False)
+    )
+    resumable.delete_blobs({*_keys(claim), *more} - {keep})
+
+
+def _keys(claim: Claim) -> set[str]:
+    return {part.key for part in claim.parts}

@@ -1,0 +1,31 @@
+"""Saying that there is no space left, in one way."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from speakr.domain.errors import MediaToolFailed, OutOfSpace
+from speakr.storage.base import StorageFull
+
+_NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+@contextmanager
+def reporting_full_storage() -> Iterator[None]:
+    """Raise `OutOfSpace` when the storage, or the disk for work in progress, is full."""
+    try:
+        yield
+    except (StorageFull, MediaToolFailed, OSError) as error:
+        is_full = isinstance(error, StorageFull) or (
+            error.errno in _NO_SPACE if isinstance(error, OSError) else error.slug == OutOfSpace.code
+        )
+        if not is_full:
+            raise
+        raise out_of_space() from error
+
+
+def out_of_space() -> OutOfSpace:
+    """Return the refusal of a file for which there is no space."""
+    return OutOfSpace("The server has no room left for this file.")

@@ -1,0 +1,39 @@
+"""Names and texts of clients, made fit to store and to show."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+MAX_FILENAME_LENGTH = 255
+MIME_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}")
+SURROGATES = re.compile("[\ud800-\udfff]")
+# control characters, marks that turn the direction of text, line separators, byte order mark
+NOT_IN_NAMES = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+
+
+def clean_text(value: str, max_length: int) -> str:
+    """Make text storable: no NUL, U+FFFD for lone surrogates, at most `max_length` characters."""
+    return SURROGATES.sub("\ufffd", value.replace("\0", ""))[:max_length]
+
+
+def clean_filename(value: str | None) -> str:
+    r"""Return the last path component (`/` and `\` both separate) fit to show, at most 255 characters.
+
+    A name too long keeps its extension. What is left empty is called `upload`.
+    """
+    last = re.split(r"[/\\]", value or "")[-1]
+    name = unicodedata.normalize("NFC", SURROGATES.sub("\ufffd", NOT_IN_NAMES.sub("", last))).strip()
+    if not name.strip(". "):
+        return "upload"
+    if len(name) > MAX_FILENAME_LENGTH:
+        stem, dot, extension = name.rpartition(".")
+        tail = dot + extension if stem and len(extension) <= 16 else ""  # noqa: PLR2004 - longer is no extension
+        name = name[: MAX_FILENAME_LENGTH - len(tail)] + tail
+    return name
+
+
+def clean_mime_type(value: str | None) -> str | None:
+    """Return a media type in lower case and without parameters, or None when it is missing or none."""
+    plain = (value or "").partition(";")[0].strip().lower()
+    return plain if MIME_TYPE.fullmatch(plain) else None
