@@ -12,6 +12,7 @@ from requests.auth import HTTPBasicAuth
 
 from speakr.client.errors import TookTooLong
 from speakr.client.multipart import Mark, MultipartBody, Progress
+from speakr.client.resumable import RESUMABLE_BYTES, Memory, ResumableUpload
 from speakr.client.transport import Json, Transport
 
 TextFormat = Literal["text", "srt", "vtt"]
@@ -113,8 +114,14 @@ class Speakr:
         idempotency_key: str | None = None,
         only_as: Mark | None = None,
         progress: Progress | None = None,
+        resumable: bool | None = None,
+        remember_in: str | Path | None = None,
     ) -> Json:
         """Upload a file; transcription is queued when this returns.
+
+        Files over 64 MiB are sent in pieces, and after a break from where the server says (`resumable` decides it
+        otherwise). With a folder `remember_in` another run goes on with what this one did not finish. An
+        `idempotency_key` or `only_as` means one request.
 
         The file is sent from the disk, never held in memory. All tries carry one Idempotency-Key, so an upload
         whose answer was lost is stored once. `progress(sent, total)` is called as bytes leave. The file's own name
@@ -139,6 +146,14 @@ class Speakr:
         }
         fields = [(name, str(value)) for name, value in body.items() if value is not None]
         fields += [("tags", name) for name in tags]
+        if resumable is None:
+            is_one_request = idempotency_key is not None or only_as is not None
+            resumable = not is_one_request and path.stat().st_size > RESUMABLE_BYTES
+        if resumable:
+            memory = None if remember_in is None else Memory(Path(remember_in))
+            return ResumableUpload(
+                self._transport, path, filename or path.name, fields, memory, progress, self._sleep
+            ).run()
         return self._transport.ask(
             "POST",
             "/recordings/upload",

@@ -35,6 +35,11 @@ def file() -> Path:
     return Path(click.get_app_dir("speakr")) / "client.json"
 
 
+def uploads_folder() -> Path:
+    """Return where addresses of unfinished uploads are kept."""
+    return file().parent / "uploads"
+
+
 def keep(login: Login) -> None:
     """Write a login, readable for this user only from the first byte on."""
     path = file()

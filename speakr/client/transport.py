@@ -5,7 +5,7 @@ from __future__ import annotations
 import email.utils
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from typing import Any
@@ -109,6 +109,31 @@ class Transport:
             if not helps or pause is None:
                 raise failure from None
             self._sleep(pause)
+
+    def send(
+        self, method: str, path: str, *, headers: Mapping[str, str], data: Iterable[bytes] | bytes = b""
+    ) -> requests.Response:
+        """Ask once, with headers and bytes of the caller's own, and return the answer.
+
+        Raises:
+            ApiError: it is a failure.
+            Unreachable: there was none.
+
+        """
+        try:
+            answer = self._session.request(
+                method,
+                f"{self.base_url}/api/v1{path}",
+                data=data,
+                headers={"Tus-Resumable": "1.0.0", **headers},
+                timeout=(_CONNECT_SECONDS, self._timeout),
+                allow_redirects=False,
+            )
+        except requests.RequestException as error:
+            raise _unreachable(self.base_url, error) from None
+        if not answer.ok or answer.status_code in _REDIRECTS:
+            _read(answer)
+        return answer
 
 
 def _body(open_body: Callable[[], MultipartBody] | None) -> AbstractContextManager[MultipartBody | None]:

@@ -71,33 +71,12 @@ SHARED = frozenset({"title", "summary", "said", "participant", "event", "filenam
 
 PRIVATE = frozenset(
     {
-        "notes",
-        "tag",
-        "tagprompt",
-        "folder",
-        "folderprompt",
-        "webhook",
-        "webhookurl",
-        "body",
-        "preview",
-        "notice",
-        "token",
-        "acquaintance",
-        "template",
-        "templatebody",
-        "othertitle",
-        "othersaid",
-        "othersummary",
-        "othernotes",
-        "otherevent",
-        "company",
-        "prompt",
-        "secret",
-        "hotwords",
-        "uploadname",
-        "uploadtitle",
+        "notes", "tag", "tagprompt", "folder", "folderprompt", "webhook", "webhookurl", "body",
+        "preview", "notice", "token", "acquaintance", "template", "templatebody", "othertitle",
+        "othersaid", "othersummary", "othernotes", "otherevent", "company", "prompt", "secret",
+        "hotwords", "uploadname", "uploadtitle",
     }
-)
+)  # fmt: skip
 """What nobody but the owner may read."""
 
 GROUPS = frozenset({"group", "groupabout", "grouptag", "groupfolder"})

@@ -11,6 +11,7 @@ import click
 from speakr.client.api import Speakr
 from speakr.client.commands.sending import left_out, upload_options
 from speakr.client.commands.terminal import Failed, one_line, sentence, server, show_json, tell, warn
+from speakr.client.config import uploads_folder
 from speakr.client.errors import ApiError, ClientError, FileTrouble
 from speakr.client.watching import ABOUT_THE_FILE
 
@@ -24,10 +25,13 @@ from speakr.client.watching import ABOUT_THE_FILE
 )
 @click.option("--wait", is_flag=True, help="Wait until all are transcribed; exit code 1 if one fails.")
 @click.option("--title", help="Title; for one file only.")
+@click.option("--resume", is_flag=True, help="Send in pieces, as files over 64 MiB always are.")
 @upload_options
 @click.option("--json", "as_json", is_flag=True, help="Print the server's JSON.")
-def upload(files: tuple[Path, ...], *, wait: bool, title: str | None, as_json: bool, **options: Any) -> None:
-    """Upload recordings."""
+def upload(
+    files: tuple[Path, ...], *, wait: bool, title: str | None, resume: bool, as_json: bool, **options: Any
+) -> None:
+    """Upload recordings. Large ones are sent in pieces: if this ends too soon, the same command goes on."""
     if title is not None and len(files) > 1:
         raise click.UsageError("--title is for one file; give the others titles later.")
     failed = 0
@@ -35,7 +39,7 @@ def upload(files: tuple[Path, ...], *, wait: bool, title: str | None, as_json: b
         answers = []
         for file in files:
             try:
-                answers.append(_send(speakr, file, title=title, **options))
+                answers.append(_send(speakr, file, title=title, resumable=resume or None, **options))
             except (ClientError, OSError) as error:
                 if not _concerns_only(error):
                     raise
@@ -63,7 +67,12 @@ def _send(speakr: Speakr, file: Path, **options: Any) -> dict[str, Any]:
     with click.progressbar(
         length=file.stat().st_size, label=label, file=sys.stderr, hidden=not sys.stderr.isatty()
     ) as bar:
-        return speakr.upload(file, progress=lambda sent, _: bar.update(sent - bar.pos), **options)
+        return speakr.upload(
+            file,
+            progress=lambda sent, _: bar.update(sent - bar.pos),
+            remember_in=uploads_folder(),
+            **options,
+        )
 
 
 def _report(answer: dict[str, Any], *, is_final: bool, as_json: bool) -> None:

@@ -17,7 +17,15 @@ from sqlalchemy import ColumnElement, delete, func, or_, select, update
 from speakr.backends import get_backends
 from speakr.db import after_commit, db
 from speakr.domain.clock import now
-from speakr.domain.errors import Conflict, Invalid, NotFound, SpeakrError, TooLarge, UploadLocked
+from speakr.domain.errors import (
+    Conflict,
+    Invalid,
+    NotFound,
+    SpeakrError,
+    TooLarge,
+    UnusableMedia,
+    UploadLocked,
+)
 from speakr.domain.permissions import Actor
 from speakr.domain.uploads import UploadState
 from speakr.models import Upload, UploadPart, User
@@ -67,14 +75,14 @@ def create(
     """Open an upload. Run in a unit of work.
 
     Raises:
-        Invalid: `empty_file`.
+        UnusableMedia: `empty_file`.
         TooLarge: it is over every limit.
         OutOfSpace: the storage has less space left.
         Conflict: `too_many_uploads` of this user are open.
 
     """
     if size_bytes == 0:
-        raise Invalid("The file is empty.", code="empty_file")
+        raise UnusableMedia("The file is empty.", code="empty_file")
     limits = size_limits.current()
     if size_bytes > limits.max_bytes:
         raise limits.too_large()
