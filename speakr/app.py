@@ -1,4 +1,4 @@
-"""The wiring, short enough to read aloud."""
+"""Build the app: the only wiring of settings, backends, database and API."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def create_core_app(settings: Settings | None = None, backends: Backends | None 
 
 def create_app(settings: Settings | None = None, backends: Backends | None = None) -> Flask:
     """Build the app with its API, for the web process."""
-    # Only here, for they bring 10 MB that processes without doors can do without.
+    # Imported here: they take 10 MB, which workers and the dispatcher do not need.
     from werkzeug.middleware.proxy_fix import ProxyFix  # noqa: PLC0415
 
     from speakr import api  # noqa: PLC0415
