@@ -15,9 +15,9 @@ help:
 	@echo "make test   run all tests           [ARGS='tests/api -k upload']"
 	@echo "make check  lint, format, types, import contracts"
 	@echo "make bench  measure                 [ARGS='...']"
-	@echo "make eval   measure how well is heard and read   [CORPUS=folder] [ENGINE=embedded] [ARGS='--only words']"
-	@echo "make fuzz   try every operation with requests nobody thinks of   [EXAMPLES=300] [DATABASE=postgresql]"
-	@echo "make lock   write the requirements files anew from pyproject.toml"
+	@echo "make eval   measure the accuracy of transcripts and texts   [CORPUS=folder] [ENGINE=embedded] [ARGS='--only words']"
+	@echo "make fuzz   try every operation with generated requests   [EXAMPLES=300] [DATABASE=postgresql]"
+	@echo "make lock   compile the requirements files from pyproject.toml"
 	@echo "make clean  remove the environment and caches (never the data folder)"
 
 run: $(VENV)/installed-to-run

@@ -15,7 +15,7 @@ except SettingsError as error:
 
 bind = [_settings.bind]
 workers = _settings.web_process_count
-# Greenlets: a slow upload or an open event stream costs a few kilobytes and blocks nobody.
+# Greenlets: a slow upload or an open event stream costs a few kilobytes and blocks no other request.
 worker_class = "gevent"
 worker_connections = 1000
 # Not preloaded: gevent has to patch the standard library before the app is imported.
@@ -24,7 +24,7 @@ proc_name = "speakr-web"
 
 # The heartbeat comes from the event loop, so this limits a hanging loop and not a long request.
 timeout = 60
-# Long streams are told to come back; nobody waits for them.
+# On a restart, long streams end and their clients reconnect; the restart does not wait for them.
 graceful_timeout = 3
 keepalive = 15
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - the heartbeat file must not wait for a disk
@@ -40,7 +40,7 @@ secure_scheme_headers: dict[str, str] = {}
 accesslog = None
 errorlog = "-"
 loglevel = "warning" if _settings.log_level.upper() == "INFO" else _settings.log_level.lower()
-# A socket in the home folder that nobody asked for.
+# Otherwise gunicorn makes a control socket in the home folder.
 control_socket_disable = True
 
 _metrics = Path(_settings.metrics_dir or _settings.data_dir / "metrics").absolute()

@@ -48,7 +48,7 @@ def is_passing(answer: requests.Response) -> bool:
 
 
 def told_by(answer: requests.Response) -> dict[str, Any]:
-    """Return what the server told, or stop with its sentence."""
+    """Return the body of the answer, or exit with its error message."""
     if answer.status_code >= 500:  # may come from a proxy, and then it is not JSON
         sys.exit(f"{answer.status_code} {answer.reason}")
     body: dict[str, Any] = answer.json()

@@ -5,7 +5,7 @@ const { createHmac, timingSafeEqual } = require("crypto");
 
 const OLDEST_SECONDS = 300;
 
-// `webhook-signature` covers id, time and body, so nobody can send an old request again.
+// `webhook-signature` covers id, time and body, so an old request cannot be sent again.
 function isGenuine(headers, body) {
   const sentAt = headers["webhook-timestamp"] ?? "";
   if (!/^\d{1,12}$/.test(sentAt) || Math.abs(Date.now() / 1000 - Number(sentAt)) > OLDEST_SECONDS) return false;

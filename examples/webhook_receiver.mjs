@@ -11,7 +11,7 @@ const MAX_BODY_BYTES = 1024 * 1024;
 
 if (!SECRET) throw new Error("SPEAKR_WEBHOOK_SECRET is not set");
 
-// Check `webhook-signature`: it covers id, time and body, so nobody can send an old request again.
+// Check `webhook-signature`: it covers id, time and body, so an old request cannot be sent again.
 function isGenuine(headers, body) {
   const sentAt = headers["webhook-timestamp"] ?? "";
   if (!/^\d+$/.test(sentAt) || Math.abs(Date.now() / 1000 - Number(sentAt)) > OLDEST_SECONDS) return false;

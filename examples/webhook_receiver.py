@@ -32,7 +32,7 @@ def whole_number(text: str | None) -> int:
 
 
 def is_genuine(headers: Message, body: bytes) -> bool:
-    """Check `webhook-signature`: it covers id, time and body, so nobody can send an old request again."""
+    """Check `webhook-signature`: it covers id, time and body, so an old request cannot be sent again."""
     sent_at = headers.get("webhook-timestamp", "")
     if abs(time.time() - whole_number(sent_at)) > OLDEST_SECONDS:
         return False

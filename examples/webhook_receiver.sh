@@ -23,7 +23,7 @@ whole_number() { if [[ $1 =~ ^[0-9]{1,12}$ ]]; then echo "$((10#$1))"; else echo
 # Two texts are compared by their digests, so that the time it takes tells nothing about them.
 is_same() { [[ $(sha256sum <<<"$1") == "$(sha256sum <<<"$2")" ]]; }
 
-# Check `webhook-signature`: it covers id, time and body, so nobody can send an old request again.
+# Check `webhook-signature`: it covers id, time and body, so an old request cannot be sent again.
 is_genuine() {
   local id=${HTTP_WEBHOOK_ID:-} sent_at=${HTTP_WEBHOOK_TIMESTAMP:-} age wanted one
   age=$(($(date +%s) - $(whole_number "$sent_at")))

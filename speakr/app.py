@@ -1,4 +1,4 @@
-"""The wiring, short enough to read aloud."""
+"""Build the app: the only wiring of settings, backends, database and API."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def create_app(
     settings: Settings | None = None, backends: Backends | None = None, families: Sequence[str] = FAMILIES
 ) -> Flask:
     """Build the app with its APIs, for the web process."""
-    # Only here, for they bring 10 MB that processes without an API can do without.
+    # Imported here: they take 10 MB, which workers and the dispatcher do not need.
     from werkzeug.middleware.proxy_fix import ProxyFix  # noqa: PLC0415
 
     from speakr.web import families as api_families  # noqa: PLC0415

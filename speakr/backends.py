@@ -24,11 +24,11 @@ from speakr.storage.base import Storage
 
 @dataclass(frozen=True, slots=True)
 class Backends:
-    """The plugs. Engines are made on demand: only work horses pay for their models."""
+    """Connections to external systems. Engines are made on demand, so only work horses load models."""
 
     settings: Settings
     memory: redis.Redis
-    """Redis, for what is not worth waiting for: it gives up at once."""
+    """Redis with short timeouts and no retries, for optional data."""
     redis: redis.Redis
     storage: Storage
     notifier: JobNotifier
@@ -36,13 +36,13 @@ class Backends:
     make_transcriber: Callable[[], TranscriptionConnector]
     make_writer: Callable[[], LanguageConnector]
     make_fallback: Callable[[], TranscriptionConnector | None] = lambda: None
-    """The engine for what the first cannot hear, if there is one."""
+    """The second transcription engine, if one is configured."""
     make_embedder: Callable[[], EmbeddingConnector | None] = lambda: None
-    """The engine that knows meanings, if there is one."""
+    """The embedding engine, if one is configured."""
 
 
 def connect(settings: Settings) -> Backends:
-    """Plug into what the settings name. Nothing is contacted before it is used."""
+    """Return the backends that the settings name. They connect on first use."""
     # Short timeouts: Redis only carries wake-ups, so a request must not wait long for it.
     connection = redis.Redis.from_url(
         settings.redis_url, socket_connect_timeout=2.0, socket_timeout=40.0, health_check_interval=30
@@ -68,7 +68,7 @@ _backends: Backends | None = None
 
 
 def set_backends(backends: Backends) -> None:
-    """Make these the backends of this process; a process has one set."""
+    """Set the backends of this process."""
     global _backends  # noqa: PLW0603 - the one place where wiring becomes ambient, so that services stay functions
     _backends = backends
 

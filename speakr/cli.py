@@ -1,7 +1,7 @@
-"""The operator's commands: `speakr`, or `python -m speakr`; those of the client stand beside them.
+"""The commands of the operator and of the client: `speakr`, or `python -m speakr`.
 
-Commands import what they need when they run: `speakr up` must stay small for as long as the server
-lives, and a slip on the command line should be answered at once.
+Commands import what they need when they run: `speakr up` must stay small while the server runs, and a usage error
+should be reported at once.
 """
 # ruff: noqa: PLC0415 - imports inside commands, for the reason above
 
@@ -31,7 +31,7 @@ class _Refusal(click.ClickException):
 
 
 class _Commands(click.Group):
-    """Tells operators' mistakes in a sentence (exit code 2); mistakes of ours keep their traceback.
+    """Reports errors of operators in a sentence (exit code 2); other errors keep their traceback.
 
     The client's commands are found by name and imported when they are called.
     """
@@ -126,7 +126,7 @@ def up(
 
 @main.command()
 def work() -> None:
-    """Run one worker until it is told to stop."""
+    """Run one worker until a signal stops it."""
     from speakr.jobs.worker import work as run
 
     run(_core_app())
@@ -134,7 +134,7 @@ def work() -> None:
 
 @main.command("dispatch-webhooks")
 def dispatch_webhooks() -> None:
-    """Send webhook deliveries until told to stop. One such process is enough; more do no harm."""
+    """Send webhook deliveries until a signal stops it. One process is enough; more do no harm."""
     from speakr.webhooks import dispatcher
 
     dispatcher.run(_core_app())
@@ -145,7 +145,7 @@ def dispatch_webhooks() -> None:
 
 @main.command()
 def migrate() -> None:
-    """Bring the database to the shape this version expects."""
+    """Migrate the database to this version."""
     from speakr.schema import upgrade
 
     upgrade(Settings.from_env().resolved_database_url)
@@ -154,7 +154,7 @@ def migrate() -> None:
 
 @main.command("rescue-jobs")
 def rescue_jobs() -> None:
-    """Put right now what a crash left behind; workers do the same every few seconds."""
+    """Requeue the work of dead workers now; workers do the same every few seconds."""
     from speakr.services import maintenance
 
     with _app_context():
@@ -187,7 +187,7 @@ def remove_orphans(*, dry_run: bool, take_over: bool) -> None:
 
 @main.command()
 def reindex() -> None:
-    """Make the search index anew from the texts, while the server runs. It is kept in step by itself."""
+    """Rebuild the search index from the texts while the server runs. Usually not needed."""
     from speakr.services import search_index
 
     done = 0
@@ -201,7 +201,7 @@ def reindex() -> None:
 @main.command(hidden=True)
 @click.option("--sample/--no-sample", default=True)
 def prepare(*, sample: bool) -> None:
-    """Get everything ready for `up`, which reads the answer from this process's output."""
+    """Prepare the database for `up`, which reads the answer from this process's output."""
     from speakr.operations import preparation
     from speakr.schema import upgrade
 
@@ -217,7 +217,7 @@ def prepare(*, sample: bool) -> None:
     click.echo(json.dumps(answer))
 
 
-# -- people and settings
+# -- users and settings
 
 
 @main.command("create-user")
@@ -227,7 +227,7 @@ def prepare(*, sample: bool) -> None:
 @click.option(
     "--password-stdin", is_flag=True, help="Read the password from standard input instead of asking."
 )
-@click.option("--no-password", is_flag=True, help="No password: only tokens will do.")
+@click.option("--no-password", is_flag=True, help="No password: the user can only use tokens.")
 def create_user(
     name: str, *, admin: bool, email: str | None, password_stdin: bool, no_password: bool
 ) -> None:
@@ -251,7 +251,7 @@ def create_user(
 @click.option("--scopes", help="Comma list of read, write, process, webhooks, admin; default all but admin.")
 @click.option("--days", type=click.IntRange(0), default=0, help="Days until it expires; 0 is never.")
 def create_token(user: str, name: str, scopes: str | None, days: int) -> None:
-    """Make an API token for a user. It is printed, alone on standard output, this once."""
+    """Make an API token for a user and print it once, alone on standard output."""
     from speakr.operations import accounts
 
     with _app_context():
@@ -267,12 +267,16 @@ def create_token(user: str, name: str, scopes: str | None, days: int) -> None:
 )
 @click.option("--transcription-minutes", metavar="NUMBER", help="Minutes of audio a month, or 'default'.")
 @click.option("--storage-mb", metavar="NUMBER", help="Megabytes of audio kept, or 'default'.")
-@click.option("--admin/--no-admin", default=None, help="An administrator, or not any more.")
-@click.option("--active/--no-active", default=None, help="Let in, or out: tokens then stop working at once.")
+@click.option("--admin/--no-admin", default=None, help="Grant or remove the administrator role.")
+@click.option(
+    "--active/--no-active",
+    default=None,
+    help="Enable or disable the user; tokens of a disabled user stop working at once.",
+)
 @click.option("--password", is_flag=True, help="Ask for a new password.")
 @click.option("--password-stdin", is_flag=True, help="Read a new password from standard input.")
 def set_user(user: str, *, password: bool, password_stdin: bool, **changes: Any) -> None:
-    """Change what a user may use and is."""
+    """Change a user's limits, role and state."""
     from speakr.operations import accounts
 
     new = None
@@ -287,7 +291,7 @@ def set_user(user: str, *, password: bool, password_stdin: bool, **changes: Any)
 
 @main.command("list-users")
 def list_users() -> None:
-    """List all users with what they have used and may use."""
+    """List all users with their use of this month and their limits."""
     from speakr.operations import accounts
 
     with _app_context():
@@ -299,7 +303,7 @@ def list_users() -> None:
 @click.argument("name")
 @click.option("--description")
 def create_group(name: str, description: str | None) -> None:
-    """Make a group, with nobody in it yet."""
+    """Make an empty group."""
     from speakr.operations import accounts
 
     with _app_context():
@@ -312,7 +316,7 @@ def create_group(name: str, description: str | None) -> None:
 @click.argument("user")
 @click.option("--admin", is_flag=True, help="As an admin of the group.")
 def add_member(group: str, user: str, *, admin: bool) -> None:
-    """Take a user into a group, or change what they are in it."""
+    """Add a user to a group, or change a member's role."""
     from speakr.operations import accounts
 
     with _app_context():

@@ -1,4 +1,4 @@
-"""The database: one base class, one place that commits, and promises kept after the commit.
+"""The database: one base class, one place that commits, and callbacks after the commit.
 
 Flask-SQLAlchemy stays inside this file; it owns the engine and ties a session to the app context.
 """
@@ -145,8 +145,8 @@ def _tune_sqlite(engine: Engine) -> None:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        # A transaction that starts as a reader and then writes fails at once when somebody wrote in
-        # between, whatever the busy timeout. So whoever means to write says so at the start.
+        # A transaction that starts as a reader and then writes fails at once when another one wrote in between,
+        # whatever the busy timeout. So a writer declares itself at the start.
         writes = connection.get_execution_options().get("speakr_writes", False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 

@@ -61,27 +61,27 @@ _ORIGIN = re.compile(r"^[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:\d{1
 
 
 def check_time_zone(env: str, name: str) -> None:
-    """Refuse what is no time zone."""
+    """Raise `SettingsError` unless `name` is an IANA time zone."""
     if name not in available_timezones():
         raise SettingsError(f"{env} must be an IANA time zone, for example Europe/Berlin")
 
 
 def check_origins(env: str, text: str) -> None:
-    """Refuse what cannot be the `Origin` of any page: browsers compare letter by letter, so a slip would just not work."""
+    """Raise `SettingsError` for text that is not a list of origins; browsers compare an `Origin` byte by byte."""
     for origin in text.split(","):
         if origin.strip() not in {"", "*"} and not _ORIGIN.match(origin.strip()):
             raise SettingsError(
-                f"{env}: {origin.strip()!r} is no origin; write it like https://app.example.org, in lower case, without a path"
+                f"{env}: {origin.strip()!r} is not an origin; write it like https://app.example.org, in lower case, without a path"
             )
 
 
 def check_address(env: str, text: str, schemes: set[str]) -> None:
-    """Refuse what is not `scheme://[user:password@]host[:port]`; an empty text is no address and fine."""
+    """Raise `SettingsError` unless `text` is empty or `scheme://[user:password@]host[:port]`."""
     try:
         parts = urlsplit(text)
         is_fine = parts.scheme in schemes and parts.hostname and parts.path in {"", "/"} and parts.port != 0
     except ValueError:
         is_fine = False
-    if text and not is_fine:  # the text stays unsaid: it may hold a password
+    if text and not is_fine:  # the message omits the text, which may hold a password
         known = " or ".join(f"{scheme}://[user:password@]host:port" for scheme in sorted(schemes))
         raise SettingsError(f"{env} must look like {known}")

@@ -37,7 +37,7 @@ class LiveFeed(Protocol):
         ...
 
     def forget(self, recording_id: int) -> None:
-        """Drop a recording's messages: it is gone, or starts anew."""
+        """Drop a recording's messages when it is deleted or transcribed again."""
         ...
 
 
@@ -75,7 +75,7 @@ class RedisLiveFeed:
         ]
 
     def forget(self, recording_id: int) -> None:
-        """Drop a recording's messages: it is gone, or starts anew."""
+        """Drop a recording's messages when it is deleted or transcribed again."""
         try:
             self._redis.delete(self._key(recording_id))
         except redis.RedisError:

@@ -26,7 +26,7 @@ def _config(connection: Connection) -> Config:
 
 
 def upgrade(database_url: str, revision: str = "head") -> None:
-    """Migrate up. Whoever comes second waits and then finds nothing to do."""
+    """Migrate to the newest version. A second process waits and then has nothing to do."""
     _run(database_url, lambda config: command.upgrade(config, revision))
 
 

@@ -29,20 +29,20 @@ __all__ = ["Settings", "SettingsError"]
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(SpeechSettings):
-    """What the operator decided. Built by `from_env`; tests build it by keyword."""
+    """The operator's settings. Built by `from_env`; tests build it by keyword."""
 
     # -- where things live
     secret_key: str = setting(
         env="SPEAKR_SECRET_KEY",
         secret=True,
         section="Basics",
-        help="At least 32 random characters. Encrypts webhook secrets at rest; losing it means rotating every webhook.",
+        help="At least 32 random characters. Encrypts webhook secrets at rest; if you lose it, rotate every webhook.",
     )
     data_dir: Path = setting(
         default=Path("data"),
         env="SPEAKR_DATA",
         section="Basics",
-        help="Folder for everything the server keeps: the SQLite file, local storage, logs.",
+        help="Folder for all data: the SQLite file, local storage, logs.",
     )
     database_url: str = setting(
         default="",
@@ -54,13 +54,13 @@ class Settings(SpeechSettings):
         default="redis://127.0.0.1:6379/0",
         env="REDIS_URL",
         section="Basics",
-        help="Redis: job notifications, rate limits, live events. It holds nothing that cannot be made again.",
+        help="Redis: job notifications, rate limits, live events. It holds no data that cannot be rebuilt.",
     )
     storage_url: str = setting(
         default="",
         env="SPEAKR_STORAGE_URL",
         section="Basics",
-        help="Where audio is kept: a folder path or s3://bucket/prefix (credentials as boto3 finds them). Empty: blobs in the data folder.",
+        help="Storage for audio: a folder path or s3://bucket/prefix (credentials as boto3 finds them). Empty: blobs in the data folder.",
     )
     s3_endpoint_url: str = setting(
         default="",
@@ -78,13 +78,13 @@ class Settings(SpeechSettings):
         default="",
         env="SPEAKR_PUBLIC_URL",
         section="Basics",
-        help="Base URL under which users reach this server, used in links. Empty: taken from each request.",
+        help="Base URL of this server for users, used in links. Empty: taken from each request.",
     )
     trusted_proxy_count: int = setting(
         default=0,
         env="SPEAKR_TRUSTED_PROXIES",
         section="Basics",
-        help="How many reverse proxies stand in front and set X-Forwarded-*. 0 trusts none of those headers.",
+        help="Number of reverse proxies in front that set X-Forwarded-*. 0: ignore those headers.",
     )
 
     # -- intake
@@ -104,13 +104,13 @@ class Settings(SpeechSettings):
         default=12.0,
         env="SPEAKR_MAX_DURATION_HOURS",
         section="Uploads",
-        help="Longest audio accepted, in hours, measured while decoding and not by the header.",
+        help="Longest audio accepted, in hours, measured while decoding.",
     )
     min_free_disk_mb: int = setting(
         default=256,
         env="SPEAKR_MIN_FREE_DISK_MB",
         section="Uploads",
-        help="Uploads are refused (507) when the local storage has less space left than this, in MiB.",
+        help="Uploads are refused (507) when the local storage has less free space than this, in MiB.",
     )
     max_open_uploads: int = setting(
         default=20,
@@ -134,7 +134,7 @@ class Settings(SpeechSettings):
         default=False,
         env="ENABLE_FOLDERS",
         section="Uploads",
-        help="Whether folders are in use, until an administrator sets enable_folders.",
+        help="Turn folders on. The administrator's setting enable_folders overrides it.",
     )
     users_can_delete: bool = setting(
         default=True,
@@ -167,19 +167,19 @@ class Settings(SpeechSettings):
         default="whisper-1",
         env="TRANSCRIPTION_MODEL",
         section="Transcription",
-        help="Default model for that API (whisper and assemblyai have another one of their own).",
+        help="Default model for that API. whisper and assemblyai have their own default.",
     )
     transcription_models: str = setting(
         default="",
         env="TRANSCRIPTION_MODELS_AVAILABLE",
         section="Transcription",
-        help="Comma list of models a request may ask for (value or value:label). Empty: only the default.",
+        help="Comma list of models that a request may name (value or value:label). Empty: only the default.",
     )
     transcription_timeout_seconds: float = setting(
         default=600.0,
         env="TRANSCRIPTION_TIMEOUT_SECONDS",
         section="Transcription",
-        help="How long one chunk may take at a remote transcription API.",
+        help="Time limit for one chunk at a remote transcription API, in seconds.",
     )
     diarization: bool = setting(
         default=True, env="SPEAKR_DIARIZATION", section="Transcription", help="Tell speakers apart."
@@ -193,7 +193,7 @@ class Settings(SpeechSettings):
         default="",
         env="TEXT_MODEL_BASE_URL",
         section="Language model",
-        help="Base URL of an OpenAI-compatible chat API. Empty, without a key: extractive summaries made here.",
+        help="Base URL of an OpenAI-compatible chat API. Empty, without a key: extractive summaries, made by the server.",
     )
     llm_api_key: str = setting(
         default="",
@@ -212,13 +212,13 @@ class Settings(SpeechSettings):
         default=8000,
         env="TEXT_MODEL_CONTEXT_TOKENS",
         section="Language model",
-        help="How much text one request may carry, in tokens. Longer transcripts are summarised in parts and merged.",
+        help="Size of the model's context, in tokens. Longer transcripts are summarised in parts and merged.",
     )
     llm_timeout_seconds: float = setting(
         default=180.0,
         env="TEXT_MODEL_TIMEOUT_SECONDS",
         section="Language model",
-        help="How long one request may take.",
+        help="Time limit for one request, in seconds.",
     )
 
     embedding_base_url: str = setting(
@@ -232,26 +232,26 @@ class Settings(SpeechSettings):
         env="EMBEDDING_MODEL_API_KEY",
         secret=True,
         section="Language model",
-        help="Key for that API. Empty: that of the text model, unless the base URL is another one.",
+        help="Key for that API. Empty: that of the text model, if the base URL is the same.",
     )
     embedding_model: str = setting(
         default="",
         env="EMBEDDING_MODEL_NAME",
         section="Language model",
-        help="Model that makes passages of transcripts searchable by meaning; it is sent all of them. Empty: off.",
+        help="Model for search by meaning. All transcripts are sent to it. Empty: off.",
     )
     embedding_timeout_seconds: float = setting(
         default=20.0,
         env="EMBEDDING_MODEL_TIMEOUT_SECONDS",
         section="Language model",
-        help="How long one request for passages may take; a question waits at most 5 seconds.",
+        help="Time limit for one request with passages, in seconds. A question waits at most 5 seconds.",
     )
 
     time_zone: str = setting(
         default="UTC",
         env="SPEAKR_TIME_ZONE",
         section="Language model",
-        help="IANA time zone in which «tomorrow at three» is understood, for users who have not set theirs.",
+        help="IANA time zone of phrases like “tomorrow at three”, for users who have not set theirs.",
     )
 
     # -- first start
@@ -260,14 +260,14 @@ class Settings(SpeechSettings):
         env="SPEAKR_ADMIN_PASSWORD",
         secret=True,
         section="First start",
-        help="Password of the user `admin`, whom `speakr up` makes when there are no users yet. Empty: one is made up and shown once.",
+        help="Password of the user `admin`, which `speakr up` makes when there are no users. Empty: a random one, printed once.",
     )
     bootstrap_token: str = setting(
         default="",
         env="SPEAKR_BOOTSTRAP_TOKEN",
         secret=True,
         section="First start",
-        help="That user's first API token, at least 32 random characters. Empty: one is made up and shown once.",
+        help="That user's first API token, at least 32 random characters. Empty: a random one, printed once.",
     )
 
     # -- jobs
@@ -275,31 +275,31 @@ class Settings(SpeechSettings):
         default="127.0.0.1:8899",
         env="SPEAKR_BIND",
         section="Processes",
-        help="Where gunicorn listens: host:port or unix:/path. `speakr up` sets it itself.",
+        help="Address of gunicorn: host:port or unix:/path. `speakr up` sets it itself.",
     )
     worker_count: int = setting(
         default=2,
         env="SPEAKR_WORKERS",
         section="Processes",
-        help="How many workers `speakr up` starts; chunks of one recording run on all of them.",
+        help="Number of workers that `speakr up` starts. They share the chunks of one recording.",
     )
     web_process_count: int = setting(
         default=1,
         env="SPEAKR_WEB_PROCESSES",
         section="Processes",
-        help="How many gevent web processes gunicorn runs.",
+        help="Number of gevent web processes that gunicorn runs.",
     )
     job_lease_seconds: float = setting(
         default=10.0,
         env="SPEAKR_JOB_LEASE_SECONDS",
         section="Processes",
-        help="How long a claimed job stays with a worker that no longer reports; then another one resumes it.",
+        help="Seconds until another worker may resume the job of a worker that no longer reports.",
     )
     job_max_attempts: int = setting(
         default=5,
         env="SPEAKR_JOB_MAX_ATTEMPTS",
         section="Processes",
-        help="How often a job that failed for a passing reason is tried again, with growing pauses.",
+        help="Attempts of a job that fails for passing reasons, with growing pauses.",
     )
 
     # -- webhooks
@@ -325,13 +325,13 @@ class Settings(SpeechSettings):
         default=10,
         env="WEBHOOK_AUTOPAUSE_FAILURES",
         section="Webhooks",
-        help="After so many deliveries in a row have failed for good, a webhook is paused.",
+        help="Number of deliveries in a row that fail for good before a webhook is paused.",
     )
     webhook_max_per_user: int = setting(
         default=10,
         env="WEBHOOK_MAX_PER_USER",
         section="Webhooks",
-        help="How many webhooks one user may have.",
+        help="Maximum number of webhooks per user.",
     )
     webhook_allowed_hosts: str = setting(
         default="",
@@ -343,16 +343,22 @@ class Settings(SpeechSettings):
         "", env="WEBHOOK_PROXY_URL", section="Webhooks", help="http:// or socks5:// proxy to send through."
     )
     webhook_history_days: int = setting(
-        30, env="WEBHOOK_HISTORY_DAYS", section="Webhooks", help="How long events and deliveries are kept."
+        30, env="WEBHOOK_HISTORY_DAYS", section="Webhooks", help="Days to keep events and deliveries."
     )
     webhook_history_rows: int = setting(
-        1_000_000, env="WEBHOOK_HISTORY_ROWS", section="Webhooks", help="How many of each, at most."
+        1_000_000,
+        env="WEBHOOK_HISTORY_ROWS",
+        section="Webhooks",
+        help="Maximum number of events, and of deliveries.",
     )
     smtp_url: str = setting(
-        "", env="SPEAKR_SMTP_URL", section="Mail", help="smtp:// or smtps:// server: mails the notices."
+        "",
+        env="SPEAKR_SMTP_URL",
+        section="Mail",
+        help="smtp:// or smtps:// server that sends notices by mail.",
     )
     mail_from: str = setting(
-        "", env="SPEAKR_MAIL_FROM", section="Mail", help="The sender's address of such mail."
+        "", env="SPEAKR_MAIL_FROM", section="Mail", help="Sender's address of these mails."
     )
 
     # -- limits and logs
@@ -366,11 +372,11 @@ class Settings(SpeechSettings):
         default=True,
         env="SPEAKR_RATE_LIMITS",
         section="Limits and logs",
-        help="The documented requests per minute and token. Off for load tests.",
+        help="Limit requests per minute and token. Turn it off for load tests.",
     )
     rate_limit_stats: int = per_minute(60, "STATS", "dashboard numbers, per token")
-    rate_limit_status: int = per_minute(300, "STATUS", "asking how far a recording is, per token")
-    rate_limit_get: int = per_minute(100, "GET", "all other reading, per token")
+    rate_limit_status: int = per_minute(300, "STATUS", "status of a recording, per token")
+    rate_limit_get: int = per_minute(100, "GET", "all other GET requests, per token")
     rate_limit_write: int = per_minute(30, "WRITE", "changes, per token")
     rate_limit_processing: int = per_minute(
         10, "PROCESSING", "uploads and other work for the engines, per token"
@@ -390,7 +396,7 @@ class Settings(SpeechSettings):
         default="",
         env="PROMETHEUS_MULTIPROC_DIR",
         section="Limits and logs",
-        help="Folder in which several web processes share their counters; needed with more than one.",
+        help="Folder for the counters that several web processes share. Required with more than one.",
     )
     log_level: str = setting(
         "INFO", env="SPEAKR_LOG_LEVEL", section="Limits and logs", help="DEBUG to CRITICAL."
@@ -400,8 +406,8 @@ class Settings(SpeechSettings):
     )
 
     def __post_init__(self) -> None:
-        """Refuse values that would only fail later and further away."""
-        if len(self.secret_key) < 32:  # noqa: PLR2004 - half a SHA-256, the shortest worth having
+        """Raise `SettingsError` for values that would fail later."""
+        if len(self.secret_key) < 32:  # noqa: PLR2004 - half of a SHA-256 in hexadecimal
             msg = (
                 "SPEAKR_SECRET_KEY is missing or shorter than 32 characters; make one with: "
                 "python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"
@@ -410,13 +416,13 @@ class Settings(SpeechSettings):
         self.check_engines(self.transcription_connector)
         if not 1 <= self.webhook_max_attempts <= 12:  # noqa: PLR2004 - the schedule has twelve steps
             raise SettingsError("WEBHOOK_MAX_ATTEMPTS must be between 1 and 12")
-        if len(self.embedding_model) > 120:  # noqa: PLR2004 - its name stands beside every vector
+        if len(self.embedding_model) > 120:  # noqa: PLR2004 - the width of the column
             raise SettingsError("EMBEDDING_MODEL_NAME has more than 120 characters")
         check_time_zone("SPEAKR_TIME_ZONE", self.time_zone)
         if self.max_open_uploads < 1 or self.upload_expiry_hours <= 0:
             raise SettingsError("SPEAKR_MAX_OPEN_UPLOADS and SPEAKR_UPLOAD_EXPIRY_HOURS must be above 0")
         if self.trusted_proxy_count < 0:
-            raise SettingsError("SPEAKR_TRUSTED_PROXIES is a number of proxies, 0 or more")
+            raise SettingsError("SPEAKR_TRUSTED_PROXIES must be 0 or more")
         if min(self.webhook_history_days, self.webhook_history_rows) < 1:
             raise SettingsError("WEBHOOK_HISTORY_DAYS and WEBHOOK_HISTORY_ROWS must be at least 1")
         check_address("WEBHOOK_PROXY_URL", self.webhook_proxy_url, {"http", "socks5"})

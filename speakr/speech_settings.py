@@ -1,4 +1,4 @@
-"""The settings of speech engines: a part of `Settings`, which reads them."""
+"""The settings of speech engines; `Settings` inherits and reads them."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ ENGINES = ("embedded", "whisper", "openai", "asr", "assemblyai")
 
 @dataclass(frozen=True, kw_only=True)
 class SpeechSettings:
-    """What the operator decided about engines that hear, beyond the one address and key."""
+    """Settings of the transcription engines other than the first engine's address, key and model."""
 
     transcription_slots: int = setting(
         default=0,
         env="SPEAKR_TRANSCRIPTION_SLOTS",
         section="Speech engines",
-        help="How many chunks the engine is given at once, by all workers together. 0: as many as there are workers.",
+        help="Number of chunks that all workers together send to the engine at once. 0: the number of workers.",
     )
     transcription_patience_hours: float = setting(
         default=6.0,
         env="SPEAKR_TRANSCRIPTION_PATIENCE_HOURS",
         section="Speech engines",
-        help="How long a recording waits for an engine that is well and asks us to wait, before it fails.",
+        help="Hours that a recording waits for an engine that asks to wait, before it fails.",
     )
     transcription_silence_seconds: float = setting(
         default=900.0,
         env="SPEAKR_TRANSCRIPTION_SILENCE_SECONDS",
         section="Speech engines",
-        help="How long an engine on this machine may hear without a sign of life; then its process is ended and the chunk tried again. 0: for ever.",
+        help="Seconds that an engine on this machine may run without progress. Then its process is ended and the chunk is tried again. 0: no limit.",
     )
     transcription_fallback: str = setting(
         default="",
         env="SPEAKR_TRANSCRIPTION_FALLBACK",
         section="Speech engines",
-        help="Second engine (embedded, whisper, openai, asr or assemblyai): hears each chunk that the first cannot. Empty: none.",
+        help="Second engine (embedded, whisper, openai, asr or assemblyai) for chunks that the first cannot transcribe. Empty: none.",
     )
     transcription_fallback_base_url: str = setting(
         default="",
@@ -60,25 +60,25 @@ class SpeechSettings:
         default=0,
         env="SPEAKR_TRANSCRIPTION_FALLBACK_SLOTS",
         section="Speech engines",
-        help="How many chunks it is given at once. 0: as many as there are workers.",
+        help="Number of chunks sent to it at once. 0: the number of workers.",
     )
     embedded_mask_profanity: bool = setting(
         default=True,
         env="SPEAKR_EMBEDDED_MASK_PROFANITY",
         section="Speech engines",
-        help="Whether the embedded engine writes swear words with asterisks: it now and then hears one that nobody said.",
+        help="Write swear words of the embedded engine with asterisks. It sometimes recognises one in harmless speech.",
     )
     embedded_denoise: bool = setting(
         default=True,
         env="SPEAKR_EMBEDDED_DENOISE",
         section="Speech engines",
-        help="Whether noise is taken out of noisy recordings before the embedded engine hears them.",
+        help="Remove noise from noisy recordings before the embedded engine transcribes them.",
     )
     whisper_models_dir: str = setting(
         default="",
         env="SPEAKR_WHISPER_MODELS",
         section="Speech engines",
-        help="Folder of Whisper models in CTranslate2's form, one folder each. Empty: `models/whisper` in the data folder.",
+        help="Folder of Whisper models in the format of CTranslate2, one folder each. Empty: `models/whisper` in the data folder.",
     )
     whisper_device: str = setting(
         default="auto",
@@ -90,29 +90,29 @@ class SpeechSettings:
         default="auto",
         env="SPEAKR_WHISPER_COMPUTE_TYPE",
         section="Speech engines",
-        help="As CTranslate2 names them: int8, float16 ... auto: float16 on CUDA and int8 else, where the device can.",
+        help="Number format of CTranslate2: int8, float16 ... auto: float16 on CUDA, else int8, if the device supports it.",
     )
     whisper_download: bool = setting(
         default=True,
         env="SPEAKR_WHISPER_DOWNLOAD",
         section="Speech engines",
-        help="Whether a Whisper model that is not there is fetched from the hub.",
+        help="Download missing Whisper models from the hub.",
     )
     whisper_hub_url: str = setting(
         default="https://huggingface.co",
         env="SPEAKR_WHISPER_HUB",
         section="Speech engines",
-        help="The hub: any server that has the same addresses.",
+        help="Base URL of the hub, or of a server with the same paths.",
     )
     whisper_download_seconds: float = setting(
         default=3600.0,
         env="SPEAKR_WHISPER_DOWNLOAD_SECONDS",
         section="Speech engines",
-        help="How long fetching a model may take.",
+        help="Time limit for the download of a model, in seconds.",
     )
 
     def check_engines(self, connector: str) -> None:
-        """Refuse names of engines that there are not, and numbers that make no sense."""
+        """Raise `SettingsError` for unknown engines and negative numbers of slots."""
         if connector not in {"auto", *ENGINES}:
             raise SettingsError(f"TRANSCRIPTION_CONNECTOR must be auto or one of {', '.join(ENGINES)}")
         if self.transcription_fallback not in {"", *ENGINES}:

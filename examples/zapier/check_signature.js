@@ -14,7 +14,7 @@ const wanted = Buffer.from(`sha256=${digest}`);
 const given = Buffer.from(signature);
 const genuine = secret !== "" && given.length === wanted.length && crypto.timingSafeEqual(given, wanted);
 
-// An error would count against the Zap, and anybody could cause it; so a forgery is told as a value.
+// An error would count against the Zap, and any client could cause it; so a forgery is reported as a value.
 output = { genuine: "no" };
 if (genuine) {
   const { id, type, timestamp, data } = JSON.parse(body);

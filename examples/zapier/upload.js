@@ -36,6 +36,6 @@ const answer = await fetch(`${server}/api/v1/recordings/upload`, {
   },
   body: form,
 });
-const told = await answer.json();
-if (answer.status !== 202) throw new Error(`${answer.status}: ${told.error}`);
-output = { recording_id: told.id, title: told.title, status: told.status };
+const body = await answer.json();
+if (answer.status !== 202) throw new Error(`${answer.status}: ${body.error}`);
+output = { recording_id: body.id, title: body.title, status: body.status };

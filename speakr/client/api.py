@@ -124,8 +124,8 @@ class Speakr:
         `idempotency_key` or `only_as` means one request.
 
         The file is sent from the disk, never held in memory. All tries carry one Idempotency-Key, so an upload
-        whose answer was lost is stored once. `progress(sent, total)` is called as bytes leave. The file's own name
-        and time are told unless others are given.
+        whose answer was lost is stored once. `progress(sent, total)` is called as bytes leave. By default the file's own name
+        and modification time are sent.
 
         Raises:
             FileTrouble: the file changed while it was sent, or is not `only_as` it was once.
@@ -273,7 +273,7 @@ class Speakr:
     # -- work
 
     def transcribe(self, recording_id: int, **options: Any) -> Json:
-        """Have a recording heard again; options as in docs/api."""
+        """Transcribe a recording again; options as in docs/api."""
         return self._transport.ask("POST", f"/recordings/{recording_id}/transcribe", json=options)
 
     def summarize(self, recording_id: int, *, custom_prompt: str | None = None) -> Json:

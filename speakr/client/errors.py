@@ -10,7 +10,7 @@ class ClientError(Exception):
 
 
 class ApiError(ClientError):
-    """The server, or somebody in front of it, answered with a failure.
+    """The server, or a proxy in front of it, answered with an error.
 
     `code` is the server's stable word for it (docs/api lists them), `errors` what is wrong with which field, and
     `request_id` leads the operator to the cause. An answer that did not come from Speakr has the code `not_speakr`.

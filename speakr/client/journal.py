@@ -1,6 +1,6 @@
 """What a watched folder remembers, in a file of its own: lines of JSON, each on the disk before work goes on.
 
-A crash can tear the last line only; what it told counts as not done, and is done again under the same key.
+A crash can damage the last line only. Its entry counts as not done, and is done again with the same key.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Journal:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self._file.close()
-            raise ClientError(f"Somebody else watches {folder} already.") from None
+            raise ClientError(f"Another process watches {folder} already.") from None
         self.intents: dict[str, Intent] = {}
         self.sent: dict[str, int] = {}
         self.times_gone: Counter[str] = Counter()
@@ -76,7 +76,7 @@ class Journal:
         self._note({"what": "sent", "content": content, "recording": recording_id})
 
     def note_gone(self, content: str) -> None:
-        """Remember that the server has this content no longer, so that it may be sent anew."""
+        """Record that the server no longer has this content, so that it may be sent again."""
         self._note({"what": "gone", "content": content})
 
     def note_mark(self, name: str, mark: Mark, content: str) -> None:
@@ -115,7 +115,7 @@ class Journal:
             self._file.close()
             raise ClientError(
                 f"The files in this folder went to {self._library}, and you are {library}; "
-                f"move {self._path} away to begin anew."
+                f"move {self._path} away to start again."
             )
 
     def _note(self, entry: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ from typing import Self
 from speakr.client.errors import FileTrouble
 
 Progress = Callable[[int, int], None]
-"""Told the bytes of the file that are sent, and all there are. They start anew when an upload is tried again."""
+"""Called with the bytes sent so far and the size of the file. The count restarts at 0 when an upload is retried."""
 
 _MAX_AT_ONCE = 1024 * 1024
 

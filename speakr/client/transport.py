@@ -141,7 +141,7 @@ def _body(open_body: Callable[[], MultipartBody] | None) -> AbstractContextManag
 
 
 def _read(answer: requests.Response) -> Json:
-    """Return what the server told, or raise it."""
+    """Return the JSON of an answer, or raise its error."""
     if answer.ok and answer.status_code not in _REDIRECTS:
         if not answer.content:
             return {}

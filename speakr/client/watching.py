@@ -82,8 +82,8 @@ class Watch:
             patterns: names to take; none: audio and video by their suffix.
             done: what becomes of uploaded files.
             options: of every upload, for JSON: `language`, `tags` and so on.
-            tell: told what was done.
-            warn: told what was not.
+            tell: called with a sentence for each upload.
+            warn: called with a sentence for each file that was not uploaded.
             sent: given the answer to every new upload.
             clock: tells the time.
 
@@ -277,7 +277,7 @@ def _mark(path: Path) -> Mark | None:
 
 
 def _free_name(folder: Path, path: Path) -> Path:
-    """Return where a file can go without replacing another; nobody else watches this folder."""
+    """Return a path that replaces no other file; no other process watches this folder."""
     folder.mkdir(exist_ok=True)
     target, number = folder / path.name, 1
     while target.exists():

@@ -1,1 +1,1 @@
-"""Whoever hears and writes for us: transcription and language engines, local or at a provider."""
+"""Connectors to transcription, language and embedding engines, local or at a provider."""

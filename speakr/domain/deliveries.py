@@ -1,4 +1,4 @@
-"""The words for a delivery's life."""
+"""States of a delivery."""
 
 from __future__ import annotations
 
@@ -18,4 +18,4 @@ class DeliveryStatus(StrEnum):
 DUE_STATUSES = (DeliveryStatus.PENDING, DeliveryStatus.FAILED)
 
 IMMEDIATE = datetime(2000, 1, 1, tzinfo=UTC)
-"""Due at this moment is what somebody is waiting for at a screen: it is sent before everything else."""
+"""The due time of urgent deliveries (tests that a user requested); they are sent before all others."""

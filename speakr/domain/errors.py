@@ -1,4 +1,4 @@
-"""What can go wrong, by type. Doors turn these into their own dialect; jobs decide by them to retry.
+"""Errors by type. The API turns them into answers; jobs decide by them whether to retry.
 
 Every `code` is a stable slug that clients may switch on; every message is a sentence a user may read,
 so it never holds a server path or the output of a tool.
@@ -99,7 +99,7 @@ class RateLimited(SpeakrError):
 
 
 class OutOfSpace(SpeakrError):
-    """The storage has no room for this."""
+    """The storage has no space for this."""
 
     code = "out_of_space"
 
@@ -111,7 +111,7 @@ class Unavailable(SpeakrError):
 
 
 class LanguageModelUnavailable(Unavailable):
-    """Somebody waits for what a language model is to say, and it is away, or refuses us."""
+    """A request needs the language model, which does not answer or refuses."""
 
     code = "language_model_unavailable"
 
@@ -121,7 +121,7 @@ class LanguageModelUnavailable(Unavailable):
 
 
 class EmbeddingModelUnavailable(Unavailable):
-    """Somebody waits for a search by meaning, and the model that knows meanings is away, or refuses us."""
+    """A search by meaning needs the embedding model, which does not answer or refuses."""
 
     code = "embedding_model_unavailable"
 
@@ -158,10 +158,10 @@ class TransientJobError(JobError):
 
 
 class UnusableMedia(PermanentJobError, Invalid):
-    """The bytes are not audio we can hear: the slug says in which way.
+    """The bytes are not usable audio; the slug says why.
 
     Slugs: `empty_file`, `not_media`, `no_audio_stream`, `undecodable`, `too_long`, `unsupported_format`.
-    It is a bad request at the door and a permanent failure inside a job.
+    It is a 400 for a request and a permanent failure for a job.
     """
 
     code = "unusable_media"

@@ -102,7 +102,7 @@ class EventsExtracted(RecordingEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class RecordingUpdated(RecordingEvent):
-    """Somebody changed fields of a recording."""
+    """A user changed fields of a recording."""
 
     type: ClassVar[EventType] = EventType.RECORDING_UPDATED
     fields_changed: tuple[str, ...]

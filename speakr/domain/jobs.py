@@ -1,4 +1,4 @@
-"""The words for a job's life, and when to try again."""
+"""States of a job, and its retry times."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class JobKind(StrEnum):
-    """What can be done to a recording in the background."""
+    """Kinds of background work on a recording."""
 
     TRANSCRIBE = "transcribe"
     SUMMARIZE = "summarize"
@@ -15,7 +15,7 @@ class JobKind(StrEnum):
 
 
 class JobState(StrEnum):
-    """Where a job stands. The last three are final."""
+    """State of a job. The last three are final."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -25,7 +25,7 @@ class JobState(StrEnum):
 
 
 class ChunkState(StrEnum):
-    """Where one chunk of a job stands."""
+    """State of one chunk of a job."""
 
     PENDING = "pending"
     RUNNING = "running"
@@ -33,15 +33,15 @@ class ChunkState(StrEnum):
 
 
 IN_THE_BACKGROUND = (JobKind.EXTRACT, JobKind.EMBED)
-"""Kinds of work that do not show in a recording's status: it is complete, and gains more."""
+"""Kinds that do not show in a recording's status: the recording is complete before them."""
 
 ACTIVE = (JobState.QUEUED, JobState.RUNNING)
 
 MAX_CRASHES_WITHOUT_PROGRESS = 3
-"""A file that kills its work horse so often without any progress in between is quarantined."""
+"""A job that kills its work horse this often without progress is quarantined."""
 
 MAX_LOSSES_WITHOUT_PROGRESS = 10
-"""The same for whole workers that vanished: mostly deploys and power cuts, so more patience."""
+"""The same for vanished workers. Their usual causes are deploys and power cuts, so the limit is higher."""
 
 _FIRST_RETRY_SECONDS = 2.0
 _MAX_RETRY_SECONDS = 600.0

@@ -1,4 +1,4 @@
-"""The words for what users are told without asking."""
+"""Kinds of notices: messages from the server to a user."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which segments were spoken while somebody else was speaking too."""
+"""Segments during which another speaker talks too."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def mark_overlaps(segments: Sequence[Segment]) -> list[Segment]:
         else:
             open_by_speaker.setdefault(segment.speaker, []).append(at)
         reaches[segment.speaker] = max(segment.end, reaches.get(segment.speaker, segment.end))
-        if len(reaches) > 2:  # noqa: PLR2004 - one of the two is somebody else
+        if len(reaches) > 2:  # noqa: PLR2004 - at least one of two is another speaker
             del reaches[min(reaches, key=lambda speaker: reaches[speaker])]
     return [
         replace(segment, overlap=at in overlapping) if segment.overlap != (at in overlapping) else segment

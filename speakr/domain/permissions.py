@@ -20,7 +20,7 @@ DEFAULT_SCOPES = frozenset(Scope) - {Scope.ADMIN}
 
 
 class GroupRole(StrEnum):
-    """What somebody is in a group."""
+    """The role of a user in a group."""
 
     ADMIN = "admin"
     MEMBER = "member"
@@ -36,7 +36,7 @@ class Permission(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Whoever is asking: a user, through one credential with its scopes."""
+    """The user who makes a request, with the scopes of the credential."""
 
     user_id: int
     username: str

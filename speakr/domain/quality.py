@@ -1,7 +1,7 @@
 """Tell, whatever engine wrote it, which stretches of a transcript cannot be right.
 
-Recognisers that write freely go wrong in a few well-known ways: they repeat themselves, write where nobody speaks,
-write more than anybody can say, or fall into another language. None of this needs a reference to be seen. (The same
+Generative engines fail in a few known ways: they repeat themselves, write text over silence, write more words than
+a person can say, or switch to another language. No reference is needed to detect this. (The same
 signs are behind the temperature fallback of Radford et al. 2022, "Robust Speech Recognition via Large-Scale Weak
 Supervision", section 4.5.)
 """
@@ -67,7 +67,7 @@ def find_doubts(
 ) -> list[Doubt]:
     """Return what cannot be right, at most one fault for each segment, in order.
 
-    speech: where somebody speaks, as heard without words. With estimated times nothing is said about when.
+    speech: spans of detected speech, in seconds. With estimated times no span is compared.
     """
     script, language = _usual_script(segments), _usual_language(segments)
     looped = _looped_segments(segments)
@@ -88,7 +88,7 @@ def find_doubts(
 
 
 def words_per_minute(segment: Segment) -> float | None:
-    """Return how fast somebody speaks; None for what is too short to tell."""
+    """Return the words per minute of a segment; None if it is too short."""
     seconds = segment.end - segment.start
     words = len(segment.text.split())
     return round(60.0 * words / seconds, 1) if seconds > 0 and words else None

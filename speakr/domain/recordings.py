@@ -1,4 +1,4 @@
-"""The words for a recording's life."""
+"""States of a recording, and its placeholder title."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ TITLE_PLACEHOLDER = "Recording - "
 
 
 def placeholder_title(filename: str) -> str:
-    """Name a recording nobody named; only such titles may later be replaced by a written one."""
+    """Return the title of a recording without one; a generated title may replace only such a title."""
     return f"{TITLE_PLACEHOLDER}{filename}"[:200]
 
 
 def is_placeholder(title: str) -> bool:
-    """Tell whether a title was made by `placeholder_title`."""
+    """Return True if `placeholder_title` made this title."""
     return title.startswith(TITLE_PLACEHOLDER) or not title.strip()

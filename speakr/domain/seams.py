@@ -1,8 +1,8 @@
 """Where a recording had to be cut inside speech: two engines' words of the same seconds, made one.
 
-Both neighbours of such a cut are heard a little beyond it. The words of the shared seconds are aligned (longest
-common subsequence, like words at like times), and the text goes over from one hearing to the other at the
-aligned word nearest to the cut: there both were well away from their audio's edge, where words are torn.
+Both neighbours of such a cut are transcribed a little beyond it. The words of the shared seconds are aligned (longest
+common subsequence, similar words at similar times). The text switches from one transcription to the other at the
+aligned word nearest to the cut, because both are least reliable at the edges of their audio, where words are torn.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ def join(chunks: Sequence[RecognizedWord], overlap_seconds: Sequence[float]) -> 
 def repair(chunks: Sequence[RecognizedWord], overlap_seconds: Sequence[float]) -> list[list[Segment]]:
     """Return the segments of each chunk, in order, with each seam repaired.
 
-    overlap_seconds: for each chunk but the last, how far it and the next were heard into each other; 0 for a cut
-    at a pause, where nothing was heard twice and nothing is to be repaired.
+    overlap_seconds: for each chunk but the last, the seconds of audio that it and the next one share; 0 for a cut at
+    a pause, where nothing was transcribed twice.
     """
     repaired: list[list[Segment]] = []
     for at, chunk in enumerate(chunks):
@@ -54,7 +54,7 @@ def repair(chunks: Sequence[RecognizedWord], overlap_seconds: Sequence[float]) -
 def _repair(
     left: Sequence[Segment], right: Sequence[Segment], seam: float, overlap: float, *, guessed: bool
 ) -> tuple[list[Segment], list[Segment]]:
-    """Cut what both heard from one of them; seam: the time of the cut."""
+    """Remove the shared words from one of both; seam: the time of the cut in seconds."""
     reach = overlap * (2.0 if guessed else 1.0)
     shift = reach if guessed else _MAX_SHIFT_SECONDS
     ours = [word for segment in left for word in segment.words if word.end > seam - reach]
@@ -65,7 +65,7 @@ def _repair(
             pairs, key=lambda pair: abs(_middle(ours[pair[0]]) - seam) + abs(_middle(theirs[pair[1]]) - seam)
         )
         dropped_left, dropped_right = set(map(id, ours[mine + 1 :])), set(map(id, theirs[: yours + 1]))
-    elif not ours or not theirs:  # one of them heard nothing there; what the other heard is all there is
+    elif not ours or not theirs:  # only one of them has words there
         return list(left), list(right)
     else:
         dropped_left = {id(word) for word in ours if _middle(word) >= seam}

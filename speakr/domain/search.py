@@ -63,7 +63,7 @@ def key_of(field: Field, word: str) -> str:
 
 
 def key_of_owner(user_id: int) -> str:
-    """Return what the index keeps of a recording's owner: asking for it too skips everybody else's recordings."""
+    """Return the index term of a recording's owner; a query with it skips recordings of other users."""
     return f"u{user_id}"
 
 

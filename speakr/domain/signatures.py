@@ -48,7 +48,7 @@ def delivery_headers(
     """Return every header of one attempt. `event_id` is the `id` in the body, the same on every attempt.
 
     `secrets` are the webhook's valid secrets: one, or two while a rotation overlaps. The first signs
-    `Speakr-Signature`, which has room for a single value that strict receivers compare whole, so put the
+    `Speakr-Signature`, which holds a single value that strict receivers compare whole, so put the
     secret that was valid when the delivery was written first; all of them sign `webhook-signature`.
     """
     timestamp = int(attempted_at.timestamp())

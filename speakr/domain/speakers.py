@@ -24,12 +24,12 @@ _JOINERS = "\u200c\u200d"
 
 
 def is_label(text: str) -> bool:
-    """Tell whether a text is what engines call somebody they do not know (`SPEAKER_00`)."""
+    """Return True if a text is an engine's label of an unknown speaker (`SPEAKER_00`)."""
     return _LABEL.fullmatch(text) is not None
 
 
 def tidy(text: str) -> str:
-    """Return a name on one line, without blanks at its ends and without what nobody sees."""
+    """Return a name on one line, without surrounding blanks and invisible characters."""
     one_line = " ".join(text.strip()[:_MAX_READ].split())
     seen = _UNSEEN.sub("", one_line).strip(_JOINERS)
     return unicodedata.normalize("NFC", " ".join(seen.split()))
@@ -49,7 +49,7 @@ def check(name: str, field: str) -> None:
 
 
 def listed(names: Iterable[str]) -> str | None:
-    """Return people as a recording's list of participants; labels are nobody.
+    """Return names as a recording's list of participants, without labels.
 
     As many whole names as fit: the list is there to be read and searched, who spoke is kept elsewhere.
     """
@@ -64,7 +64,7 @@ def listed(names: Iterable[str]) -> str | None:
 
 
 def renamed(participants: str | None, old: str, new: str) -> str | None:
-    """Return a list of participants with one of them named anew, and otherwise as it was written."""
+    """Return a list of participants with one name replaced and the rest unchanged."""
     items = (participants or "").split(",")
     if old not in [item.strip() for item in items]:
         return participants

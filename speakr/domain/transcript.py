@@ -1,4 +1,4 @@
-"""What was said: words in segments. Plain records that every room may pass around."""
+"""Transcripts: words in segments. Plain values that every layer may use."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Segment:
     confidence: float | None = None
     words: Sequence[Word] = field(default=())
     overlap: bool = False
-    """Somebody else speaks at the same time."""
+    """Another speaker talks at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Hypothesis:
 
 @dataclass(frozen=True, slots=True)
 class Hints:
-    """What the user told us about a recording, to help whoever listens to it."""
+    """The user's hints about a recording, for the transcription engine."""
 
     language: str | None = None
     min_speakers: int | None = None

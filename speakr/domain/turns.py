@@ -12,7 +12,7 @@ from speakr.domain.transcript import Segment, Word
 
 @dataclass(frozen=True, slots=True)
 class SpeakerTurn:
-    """Somebody speaks, from and to in seconds of the recording."""
+    """A stretch of speech by one speaker; start and end in seconds of the recording."""
 
     start: float
     end: float
@@ -39,7 +39,7 @@ class _Clock:
         self._starts = [turn.start for turn in turns]
 
     def speaker(self, start: float, end: float) -> str:
-        """Return who speaks most of this time; if nobody does, who is nearest."""
+        """Return the speaker with most of this time, or the nearest one if there is none."""
         first = max(0, bisect_right(self._starts, start) - 1)
         spoken: dict[str, float] = {}
         for turn in self._turns[first:]:

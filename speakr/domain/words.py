@@ -41,7 +41,7 @@ class _Table(dict[int, str | int | None]):
 
     def __missing__(self, code: int) -> str | int | None:
         found = self.look(chr(code))
-        if code < 0x30000:  # noqa: PLR2004 - nobody shall fill our memory with characters that do not exist
+        if code < 0x30000:  # noqa: PLR2004 - caching unassigned characters would let a client fill the memory
             self[code] = found
         return found
 

@@ -1,7 +1,7 @@
 """Which addresses are public, and what the others are.
 
-IPv6 is judged the other way round from IPv4: only global unicast (2000::/3) can be public, so a range
-nobody has thought of is closed. Sources: the IANA special-purpose address registries (RFC 6890) and
+IPv4 addresses are public unless listed. For IPv6 only global unicast (2000::/3) can be public, so an unlisted range
+is closed. Sources: the IANA special-purpose address registries (RFC 6890) and
 the metadata addresses that cloud providers document.
 """
 
@@ -93,7 +93,7 @@ _ISATAP_MARKS = frozenset({0x0000_5EFE, 0x0200_5EFE})
 
 
 def closed(address: IpAddress) -> Closed | None:
-    """Say why an address is not public; None when it is."""
+    """Return why an address is not public, or None if it is."""
     if isinstance(address, IPv4Address):
         return next((why for network, why in _IPV4 if address in network), None)
     low = int(address) & 0xFFFF_FFFF
@@ -111,7 +111,7 @@ def closed(address: IpAddress) -> Closed | None:
 
 
 def is_public(address: IpAddress | str) -> bool:
-    """Tell whether an address is one anybody on the internet could reach.
+    """Return True if any host on the internet could reach this address.
 
     Raises `ValueError` when the text is not an IP address in its canonical spelling.
     """

@@ -1,8 +1,8 @@
-"""How much of an answer may come before its status is known.
+"""Limits on the head of an answer.
 
-aiohttp bounds each header and their number, not what they come to together, and takes any number of interim answers
-(100 to 199). So a receiver could make us hold megabytes for each connection and keep the event loop busy with them.
-Bodies need no such care: they are not read to their end, and reading pauses when nobody reads.
+aiohttp limits the size and the number of headers but not their sum, and accepts any number of interim answers (100 to
+199). A receiver could make the dispatcher hold megabytes per connection and keep its event loop busy. Bodies need no
+limit: the dispatcher does not read them to the end, and reading pauses without a reader.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _FIRST_FINAL_STATUS = 200
 
 
 class FrugalHandler(ResponseHandler):
-    """aiohttp's side of one connection, with an end to its patience."""
+    """One connection of aiohttp's client, with a limit on the head of each answer."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
@@ -32,12 +32,12 @@ class FrugalHandler(ResponseHandler):
         self._has_head = False
 
     def set_response_params(self, **options: Any) -> None:
-        """Get ready for the answer to the next request."""
+        """Reset the counts for the answer to the next request."""
         self._begin()
         super().set_response_params(**options)
 
     def feed_data(self, data: Any, size: int = 0) -> None:
-        """Take a head that was read, be it an interim one."""
+        """Count a head, interim or final, and pass it on."""
         if data[0].code >= _FIRST_FINAL_STATUS:
             self._has_head = True
         else:
@@ -45,7 +45,7 @@ class FrugalHandler(ResponseHandler):
         super().feed_data(data, size)
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes as they come, a little at a time until the head is complete."""
+        """Parse received bytes, at most 4,096 at a time until the head is complete."""
         start = 0
         while start < len(data) and not self._has_head:
             piece = data[start : start + _AT_ONCE]

@@ -57,8 +57,8 @@ _request: ContextVar[_Request | None] = ContextVar("egress_request", default=Non
 class GuardedResolver(AbstractResolver):
     """Resolve names for sending: one look-up per name at a time, a bounded wait, every address judged.
 
-    Look-ups run in threads of their own, so names whose servers never answer hold up nobody else; daemon
-    threads, so that they do not hold up the end of the process either.
+    Each look-up runs in its own daemon thread. A name server that never answers therefore delays neither other
+    look-ups nor the end of the process.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class GuardedResolver(AbstractResolver):
             self._running[host] = task
             task.add_done_callback(lambda done: self._forget(host, done))
         try:
-            # Shielded: the look-up goes on for whoever asks next, and its thread cannot be stopped anyway.
+            # Shielded: the next caller may use the look-up, and its thread cannot be stopped anyway.
             answers = await asyncio.wait_for(asyncio.shield(task), self._timeout_seconds)
         except TimeoutError:
             raise name_not_resolved(host) from None
@@ -115,7 +115,7 @@ class GuardedResolver(AbstractResolver):
     def _forget(self, host: str, task: asyncio.Task[Sequence[str]]) -> None:
         del self._running[host]
         if not task.cancelled():
-            task.exception()  # seen: when everybody has stopped waiting, nobody else will look at it
+            task.exception()  # retrieved: otherwise asyncio logs it when no caller waits any more
 
     async def _ask(self, host: str, port: int) -> Sequence[str]:
         async with self._slots:

@@ -166,8 +166,8 @@ def _idna(host: str) -> str:
         name = idna.encode(host, uts46=True, transitional=False).decode("ascii").removesuffix(".")
     except (idna.IDNAError, UnicodeError):
         raise invalid_url("The host name in the address is not valid.") from None
-    # Fullwidth digits and invisible hyphens melt into plain ASCII. Nobody's real name needs them; they are
-    # used to write an address that does not look like one.
+    # Fullwidth digits and invisible hyphens normalise to plain ASCII. No real host name needs them; attackers use
+    # them to disguise an address.
     typed, encoded = _STOPS.split(host.removesuffix(".")), name.split(".")
     if len(typed) != len(encoded) or any(
         not label.isascii() and not a_label.startswith("xn--")

@@ -7,6 +7,6 @@ refusals.py    what we say of media that cannot be used
 probe.py       what is this file?
 decode.py      any format -> 16 kHz mono
 extract.py     a video's sound without its picture
-speech.py      the model that hears speech; spans.py makes spans of what it says
+speech.py      the model that detects speech; spans.py turns its output into spans
 chunks.py      cutting at pauses
 """

@@ -1,4 +1,4 @@
-"""What the media room tells about a file."""
+"""Facts about a media file, and the limits on it."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ def raise_fence(steps: bytes, parent_pid: int) -> bool:
     prctl = ctypes.CDLL(None, use_errno=True).prctl
     nothing = ctypes.c_ulong(0)
     prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL), nothing, nothing, nothing)
-    if os.getppid() != parent_pid:  # it died before we asked to be told
+    if os.getppid() != parent_pid:  # it died before prctl() took effect
         sys.exit(1)
     if not steps or prctl(_PR_SET_NO_NEW_PRIVS, ctypes.c_ulong(1), nothing, nothing, nothing) != 0:
         return False
@@ -227,7 +227,7 @@ class Timeline:
 
 
 def probe(order: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Say what the file is and make sure that its first second can be heard."""
+    """Return the facts about the file, and check that its first second can be decoded."""
     with opened(order) as container:
         stream = audible_stream(container, order["decoders"])
         if not MIN_RATE <= stream.codec_context.sample_rate <= MAX_RATE:

@@ -17,7 +17,7 @@ _SLACK_BYTES = 1 << 20
 
 
 def extract_audio(source: Path, target: Path) -> MediaInfo:
-    """Copy the sound of `source` to `target` without encoding it anew, and say what `target` is.
+    """Copy the sound of `source` to `target` without re-encoding; return the facts about `target`.
 
     The container follows from the codec: AAC goes to M4A, Opus and Vorbis to Ogg, and so on.
 

@@ -83,7 +83,7 @@ _Step = tuple[int, int, str, str]
 def seccomp_filter(machine: str | None = None) -> bytes | None:
     """Return the filter as an array of `struct sock_filter`, or None where we know of none.
 
-    machine: as told by `platform.machine()`; this one's if not given.
+    machine: a value of `platform.machine()`; by default that of this machine.
     """
     if sys.platform != "linux" or sys.maxsize < 2**32:
         return None

@@ -1,4 +1,4 @@
-"""Looking at a file before it is taken in: is it media, can it be heard, what is it really."""
+"""Examine an uploaded file: whether it is media, whether it can be decoded, and its real format."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def probe(path: Path, limits: MediaLimits) -> MediaInfo:
     """Look at a file and decode its first second, in the sandbox.
 
     Raises:
-        UnusableMedia: nothing in it can be heard, or it says that it is too long; the slug says which.
-        MediaToolFailed: looking failed for a reason that need not be the file's.
+        UnusableMedia: it has no decodable sound, or declares too long a duration; the slug says which.
+        MediaToolFailed: the examination failed for a reason that need not be the file.
     """
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)

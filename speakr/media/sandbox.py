@@ -62,7 +62,7 @@ class SandboxLimits:
 
 @dataclass(frozen=True, slots=True)
 class SandboxReport:
-    """What a child told. `result` is as little to be trusted as the file that it read."""
+    """The report of a child. Trust `result` as little as the file that the child read."""
 
     result: Mapping[str, Any]
     network_fenced: bool
@@ -84,7 +84,7 @@ def run(
 
     Raises:
         UnusableMedia: the file is at fault, or costs more than it may.
-        MediaToolFailed: the child died for another reason, or told nothing we understand.
+        MediaToolFailed: the child died for another reason, or its report is unreadable.
         OSError: the file cannot be opened.
     """
     order = {

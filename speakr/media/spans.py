@@ -1,7 +1,7 @@
 """From probabilities of speech to spans of speech.
 
-The thresholds were measured: short silences and small margins cost the fewest words, since an engine that
-hears one utterance at a time does worst on utterances that were glued together.
+The thresholds were measured: short silences and small margins cost the fewest words, since an engine that decodes
+one utterance at a time makes most errors on joined utterances.
 """
 
 from __future__ import annotations

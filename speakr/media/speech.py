@@ -1,8 +1,8 @@
 """Finding speech: the Silero voice activity model, from audio to spans.
 
-The model hears 32 ms at a time (after the last 4 ms before them) and remembers what came earlier in two
-vectors. It is fed in blocks and the memory is carried from one to the next, so ten hours take no more room
-than one minute and the size of a block changes nothing in what is heard.
+The model takes 32 ms at a time (preceded by the last 4 ms) and keeps its state in two vectors. It runs in blocks, and
+the state carries over from one to the next. Ten hours therefore take no more memory than one minute, and the size of a
+block does not change the result.
 
 Source: Silero Team, "Silero VAD", version 6.2; the package is used for its model file and never imported.
 """
@@ -30,7 +30,7 @@ FRAME_SAMPLES: Final = 512
 CONTEXT_SAMPLES: Final = 64
 MEMORY_SHAPE: Final = (1, 1, 128)
 BLOCK_FRAMES: Final = 512
-"""16 seconds in one call of the model; larger blocks take more room and no less time."""
+"""16 seconds per call of the model; larger blocks take more memory and no less time."""
 
 MODEL_FILE = "silero_vad_16k_sequence.onnx"
 MODEL_SHA256 = "9ccdacc4719d8aa7e45a77536bfabec45a03ba1f2fad5e241ab4060b24238a85"

@@ -13,7 +13,7 @@ from speakr.domain.clock import now
 
 
 class CalendarEvent(Base):
-    """An appointment somebody spoke of."""
+    """An appointment that a recording mentions."""
 
     __tablename__ = "calendar_events"
 

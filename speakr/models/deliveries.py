@@ -50,7 +50,7 @@ class Delivery(Base):
     created_at: Mapped[datetime] = mapped_column(default=now)
     delivered_at: Mapped[datetime | None]
     replayed_as: Mapped[str | None] = mapped_column(String(36))
-    """The event that told this again when the owner had failures recovered: each is recovered once."""
+    """The event that replayed this delivery when the owner recovered failures; each is recovered once."""
 
     @property
     def next_retry_at(self) -> datetime | None:

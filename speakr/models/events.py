@@ -14,7 +14,7 @@ from speakr.domain.events import EventType
 
 
 class Event(Base):
-    """One fact, told to its owner. It outlives the recording it speaks of."""
+    """One fact, for its owner. It outlives the recording that it is about."""
 
     __tablename__ = "events"
     __table_args__ = (Index("ix_events_user_id", "user_id", "id"),)

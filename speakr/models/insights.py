@@ -40,7 +40,7 @@ class SummaryEvidence(Base):
         ForeignKey("recordings.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
     )
     summary_sha256: Mapped[str] = mapped_column(String(64))
-    """Of the summary it belongs to: once somebody has edited that, it says nothing any more."""
+    """Hash of the summary that it belongs to. It is ignored once a user has edited that summary."""
     lines: Mapped[list[Any]]
     """{line, text, verified, sources} each."""
     coverage: Mapped[float]

@@ -18,8 +18,8 @@ _ACTIVE = text("state IN ('queued', 'running')")
 class Job(Base):
     """One kind of work on one recording.
 
-    `fence` grows with every claim: whoever writes must name the fence of their own claim, so a worker
-    that lost its lease can no longer change anything.
+    `fence` grows with every claim. A writer must name the fence of its own claim, so a worker that lost its lease can
+    change nothing.
     """
 
     __tablename__ = "jobs"
@@ -77,12 +77,12 @@ class Job(Base):
 
     @property
     def ignored_options(self) -> list[str]:
-        """What was asked for and the engine does not heed; empty until that is known."""
+        """Requested options that the engine does not support; empty until that is known."""
         return list((self.plan or {}).get("ignored_options", ()))
 
 
 class JobChunk(Base):
-    """A piece of one job that any worker may take; its result is kept, so nothing is heard twice."""
+    """A part of a job that any worker may take. Its result is stored, so no part is transcribed twice."""
 
     __tablename__ = "job_chunks"
     __table_args__ = (
@@ -99,7 +99,7 @@ class JobChunk(Base):
     state: Mapped[ChunkState] = mapped_column(default=ChunkState.PENDING)
     result: Mapped[dict[str, Any] | None]
     note: Mapped[dict[str, Any] | None]
-    """By engine: what goes on elsewhere, so that whoever takes over does not order it a second time."""
+    """By engine: the order placed at a provider, so that the next worker does not place it again."""
     fence: Mapped[int] = mapped_column(default=0)
     worker: Mapped[str | None] = mapped_column(String(80))
     lease_expires_at: Mapped[datetime | None]

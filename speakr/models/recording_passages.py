@@ -22,7 +22,7 @@ class RecordingPassage(Base):
     start: Mapped[float]
     end: Mapped[float]
     sha256: Mapped[str] = mapped_column(String(64))
-    """Of the text that was embedded: whoever says the same again is not asked about again."""
+    """Hash of the embedded text; the same text is not embedded again."""
     model: Mapped[str] = mapped_column(String(120))
     """Vectors of different models cannot be compared."""
     vector: Mapped[bytes] = mapped_column(LargeBinary)

@@ -26,14 +26,14 @@ class SearchTerms(Base):
         ForeignKey("recordings.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
     )
     user_id: Mapped[int]
-    """The recording's owner, once more: nobody else's rows need be looked up."""
+    """The recording's owner, copied, so that a search reads only rows of that user."""
     terms: Mapped[str] = mapped_column(Text)
 
 
 class SearchStale(Base):
     """A recording whose texts changed since, and which is brought in step later.
 
-    Not a mark beside its words: SQLite would write all of them anew.
+    Not a flag in the row of words: SQLite would rewrite the whole row.
     """
 
     __tablename__ = "search_stale"

@@ -25,8 +25,8 @@ class Segment(Base):
     confidence: Mapped[float | None]
     text: Mapped[str] = mapped_column(Text)
     raw_text: Mapped[str | None] = mapped_column(Text, deferred=True)
-    """What the engine heard, once somebody has edited `text`."""
+    """The engine's text, once a user has edited `text`."""
     overlap: Mapped[bool] = mapped_column(default=False)
-    """Somebody else speaks at the same time."""
+    """Another speaker talks at the same time."""
     words: Mapped[list[Any]] = mapped_column(deferred=True)
     """[text, start, end, probability] each, times in seconds."""

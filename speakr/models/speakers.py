@@ -12,7 +12,7 @@ from speakr.domain.clock import now
 
 
 class Speaker(Base):
-    """Somebody who speaks in a user's recordings."""
+    """A person who speaks in a user's recordings."""
 
     __tablename__ = "speakers"
     __table_args__ = (Index("uq_speakers_user_id_name", "user_id", "name", unique=True),)
@@ -27,8 +27,8 @@ class Speaker(Base):
 class RecordingSpeaker(Base):
     """The name behind one label (`SPEAKER_00`) of one recording.
 
-    Segments keep the label, so renaming somebody is one statement however long the transcripts are. The name
-    stays when the speaker is deleted.
+    Segments keep the label, so a rename is one statement however long the transcripts are. The name stays when the
+    speaker is deleted.
     """
 
     __tablename__ = "recording_speakers"

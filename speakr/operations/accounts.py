@@ -15,7 +15,7 @@ from speakr.services import accounts, groups, system_settings, tokens, users
 _YES = {"yes": True, "true": True, "on": True, "1": True}
 _NO = {"no": False, "false": False, "off": False, "0": False}
 _OPERATOR = Actor(user_id=0, username="operator", is_admin=True, scopes=frozenset(Scope))
-"""Whoever can run a command on the server."""
+"""The actor of commands on the server."""
 _DEFAULT = "default"
 _PAGE = 100
 _MEGABYTE = 1024 * 1024
@@ -122,7 +122,7 @@ def _of(used: int, budget: int | None, units: int = 1) -> str:
 
 
 def create_group(name: str, description: str | None) -> int:
-    """Make a group with nobody in it; return the id."""
+    """Make an empty group; return its id."""
     with unit_of_work():
         return groups.found(name=name, description=description).id
 

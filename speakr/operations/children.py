@@ -19,7 +19,7 @@ _PR_SET_CHILD_SUBREAPER = 36
 _FIRST_PAUSE_SECONDS = 0.2
 _MAX_PAUSE_SECONDS = 10.0
 _PROVEN_AFTER_SECONDS = 10.0
-"""Whoever has lived so long is not the one that dies at start; its next pause is the first again."""
+"""A child that has run this long did not die at start; its next pause is the shortest again."""
 
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 """Loaded here, for a freshly forked child had better not load anything."""
@@ -114,7 +114,7 @@ class Child:
         return pause
 
     def send(self, number: signal.Signals, *, to_group: bool = False) -> None:
-        """Send a signal to it, or to its whole process group, if there is anybody left."""
+        """Send a signal to the child, or to its process group, if it is still there."""
         if self.pid is not None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 (os.killpg if to_group else os.kill)(self.pid, number)

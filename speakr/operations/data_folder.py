@@ -18,7 +18,7 @@ class DataFolder:
 
     @classmethod
     def prepare(cls, path: Path) -> DataFolder:
-        """Make the folder, readable by nobody else, with a place for logs."""
+        """Make the folder, readable by its owner only, with a folder for logs."""
         folder = path.expanduser().absolute()
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -39,7 +39,7 @@ def with_import_path(environment: Mapping[str, str]) -> dict[str, str]:
 def opened_to_loopback(environment: Mapping[str, str], *, is_loopback: bool) -> dict[str, str]:
     """Let webhooks reach 127.0.0.1 when only 127.0.0.1 can reach the server.
 
-    Whoever can call such a server is on this machine and could call 127.0.0.1 without its help. With a
+    Every client of such a server is on this machine and could call 127.0.0.1 itself. With a
     proxy in front that is no longer so; and an operator who has written a list means that list.
     """
     is_proxied = environment.get("SPEAKR_TRUSTED_PROXIES", "").strip() not in {"", "0"}

@@ -1,4 +1,4 @@
-"""Mistakes and misfortunes of operators, told in one sentence instead of a traceback."""
+"""Errors that an operator can fix, reported in one sentence instead of a traceback."""
 
 from __future__ import annotations
 

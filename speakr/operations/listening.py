@@ -1,7 +1,7 @@
 """The address of an embedded server.
 
-The supervisor listens and the web process inherits the socket, so that callers wait instead of being
-refused while a web process is started again, and nobody can take the port meanwhile.
+The supervisor listens and the web process inherits the socket, so that clients wait and are not refused
+while a web process restarts, and no other process can take the port meanwhile.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ def keep_small(log: Path) -> None:
     """Move what is in a log to `<log>.1` when it has become large.
 
     The file is emptied in place, since its writer keeps it open (for appending). Lines written in
-    between are lost; that is the price of needing nobody's help.
+    between are lost; the alternative needs cooperation of the writer.
     """
     if log.exists() and log.stat().st_size > _MAX_BYTES:
         shutil.copyfile(log, log.with_name(log.name + ".1"))

@@ -1,4 +1,4 @@
-"""Before the first request: tables up to date, somebody to be, a token to call with.
+"""Before the first request: migrate the tables, make a first user and a first token.
 
 Run in a short-lived process, whose memory is given back. It answers with a `Prepared` in JSON.
 """
@@ -53,7 +53,7 @@ def _first_start(settings: Settings, *, wants_sample: bool) -> Prepared:
             f"SPEAKR_BOOTSTRAP_TOKEN needs at least {_MIN_TOKEN_LENGTH} characters, all of them printable ASCII."
         )
     new_password = None if password else secrets.token_urlsafe(15)
-    with unit_of_work():  # both or none: an admin without a token would be nobody
+    with unit_of_work():  # both or none: an admin without a token could not log in
         try:
             admin = users.create(username=ADMIN, password=password or new_password, is_admin=True)
         except Invalid as error:

@@ -52,7 +52,7 @@ class Receiver:
                 self.end_headers()
 
             def log_message(self, *_: object) -> None:
-                """Be quiet: this is somebody's terminal."""
+                """Log nothing: the output is the operator's terminal."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
         self._server.daemon_threads = True

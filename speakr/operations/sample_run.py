@@ -19,8 +19,8 @@ _DELIVERY_SECONDS = 30.0
 _DONE = "recording.summary.completed"
 _FINAL = {"COMPLETED", "FAILED"}
 _ABOUT_THE_EMBEDDED_ENGINE = """
-  This was the embedded engine: it needs no key and no download, hears English only, and gets about one
-  word in four wrong. A better one is one setting away: TRANSCRIPTION_BASE_URL, see docs/settings.md."""
+  This was the embedded engine: it needs no key and no download. It understands English only, and about one
+  word in four is wrong. TRANSCRIPTION_BASE_URL selects a better one, see docs/settings.md."""
 
 
 class SampleFailed(Exception):
@@ -126,7 +126,7 @@ def _watch(caller: Caller, recording_id: int) -> None:
 
 
 def _percent(status_event: dict[str, Any]) -> int:
-    """Read how far it is: from a number, or from the end of the segment just heard."""
+    """Return the progress in percent: the given number, or estimated from the end of the last segment."""
     if "end" in status_event:
         return round(95 * min(1.0, float(status_event["end"]) / SECONDS))
     return int(status_event.get("progress") or 0)

@@ -1,4 +1,4 @@
-"""The settings as text: an example environment file, a table for the docs, and what the server sees."""
+"""The settings as text: an example environment file, a table for the docs, and the values in use."""
 
 from __future__ import annotations
 
@@ -14,14 +14,13 @@ MASK = "********"
 
 _ENV_HEAD = """\
 # Settings of Speakr, with their defaults. Made by: speakr settings --env-example
-# Docker Compose reads this file when it is named .env and lies beside docker-compose.yml.
+# Docker Compose reads this file if its name is .env and it is beside docker-compose.yml.
 """
 _MARKDOWN_HEAD = """\
 # Settings
 
-Every setting is an environment variable. This page is made by `speakr settings --markdown` from the same
-fields the server reads; `config/env.example` is the same as a file to fill in, and `speakr settings` prints
-what a server sees, secrets masked.
+Every setting is an environment variable. `speakr settings --markdown` generates this page from the fields that the server reads.
+`config/env.example` is the same list as a file to fill in. `speakr settings` prints the values that a server uses, secrets masked.
 """
 
 
@@ -36,14 +35,14 @@ def _sections() -> Iterator[tuple[str, list[dataclasses.Field[Any]]]]:
 
 
 def _written(value: Any) -> str:
-    """Write a value as it stands in the environment."""
+    """Return a value as text for the environment."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     return str(value)
 
 
 def env_example() -> str:
-    """Return a file of all settings, each with its sentence and its default; required ones are left to be filled in."""
+    """Return an environment file with all settings, their help and defaults; required values are empty."""
     lines = [_ENV_HEAD]
     for section, fields in _sections():
         lines.append(f"\n# --- {section}\n")
@@ -96,6 +95,6 @@ def without_password(url: str) -> str:
         if parts.password is None:
             return url
     except ValueError:
-        return MASK  # unreadable, so nobody knows what is in it
+        return MASK  # unreadable, so it may hold a password anywhere
     user, _, host = parts.netloc.rpartition("@")
     return urlunsplit(parts._replace(netloc=f"{user.partition(':')[0]}:{MASK}@{host}"))

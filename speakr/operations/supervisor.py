@@ -74,7 +74,7 @@ class Supervisor:
         """Look after the children until something is true; return whether it became so in time.
 
         Raises:
-            StopRequested: somebody asked to stop.
+            StopRequested: a signal asked to stop.
 
         """
         deadline = time.monotonic() + seconds
@@ -87,7 +87,7 @@ class Supervisor:
             self._wait(_POLL_SECONDS if seconds < float("inf") else None)
 
     def run(self) -> None:
-        """Look after the children until somebody asks to stop (raises `StopRequested`)."""
+        """Supervise the children until a signal asks to stop (raises `StopRequested`)."""
         self.run_until(lambda: False)
 
     def _tend(self) -> None:
@@ -160,7 +160,7 @@ class Supervisor:
                 child.send(signal.SIGTERM)
             deadline = time.monotonic() + GRACE_SECONDS
             while any(child.pid is not None for child in group):
-                # Asked again: somebody is impatient.
+                # A second stop request skips the wait.
                 if time.monotonic() > deadline or len(self._stop_requests) > asked_before:
                     break
                 self._wait(0.1)
@@ -171,7 +171,7 @@ class Supervisor:
         self._look_at_logs()
 
     def _sweep(self) -> None:
-        """Kill what is left, grandchildren that became ours included, until there is nobody."""
+        """Kill all remaining descendants, including grandchildren that this process has adopted."""
         deadline = time.monotonic() + _LAST_LOOK_SECONDS
         while _has_children() and time.monotonic() < deadline:
             for pid in children_of(os.getpid()):

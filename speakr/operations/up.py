@@ -43,7 +43,7 @@ class UpOptions:
 
 
 def up(options: UpOptions, tell: Tell) -> None:
-    """Start everything and serve until somebody asks to stop.
+    """Start all processes and serve until a signal asks to stop.
 
     Raises:
         OperatorError, SettingsError: it cannot be started; nothing is left running.
@@ -161,7 +161,7 @@ class _Start:
         except StopRequested as request:
             self._tell(f"\nStopping ({request}).")
         finally:
-            # The sample run tidies up over HTTP, and everybody else may have a last word with Redis.
+            # The sample run cleans up over HTTP, and the servers may still write to Redis.
             self._supervisor.stop([self._tasks, self._servers, self._redis])
 
     def _start_redis(self, redis: EmbeddedRedis) -> None:

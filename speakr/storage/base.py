@@ -48,11 +48,11 @@ class BlobMissing(Exception):
 
 
 class StorageFull(Exception):
-    """The storage has no room left."""
+    """The storage is full."""
 
 
 class StorageUnavailable(Unavailable, TransientJobError):
-    """The storage cannot be used now: a 503 at the door, a reason to try again inside a job."""
+    """The storage is unavailable now: a 503 for a request, a passing failure for a job."""
 
     code = "storage_unavailable"
 

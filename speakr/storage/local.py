@@ -159,7 +159,7 @@ class LocalStorage:
 
 
 class LocalSink:
-    """A blob being written to a file without a name that anybody looks for."""
+    """A blob being written to a temporary file."""
 
     def __init__(self, storage: LocalStorage, partial: Path, target: Path) -> None:
         self._storage = storage

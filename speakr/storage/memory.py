@@ -70,7 +70,7 @@ class MemoryStorage:
         yield from (entry for entry in found if is_under(entry[0], prefix))
 
     def free_bytes(self) -> int | None:
-        """Return None: memory has no limit that could be told honestly."""
+        """Return None: the free memory is not known."""
         return None
 
     def check(self) -> None:

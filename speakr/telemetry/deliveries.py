@@ -1,7 +1,7 @@
 """What the dispatcher counts of its attempts: kept in its own memory, carried over by Redis, shown by the web process.
 
-The dispatcher serves no HTTP. So it adds what it has counted to a hash now and then, and whoever is asked for metrics
-reads that. While Redis is away counts stay in memory; when Redis has lost them they begin anew, as counters may.
+The dispatcher serves no HTTP. It adds its counts to a hash in Redis at intervals, and the web process that answers
+`/metrics` reads it. While Redis is away, counts stay in memory. If Redis loses them, they restart at zero, as counters may.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _SUM = "sum_ms"
 
 
 class DeliveryCounts:
-    """Counts in memory, until somebody takes them away."""
+    """Counts in memory, until they are taken."""
 
     def __init__(self) -> None:
         self._counted: Counter[str] = Counter()

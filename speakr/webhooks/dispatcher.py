@@ -1,7 +1,6 @@
 """The dispatcher process: sends webhook deliveries out of their table. `run` is all that others need.
 
-One process of all is the one that sends, whoever holds the lock (exclusivity.py); the others stand by and take
-over within a second. The one works in shifts (send_loop.py): turns that write outcomes and claim what is due
+The process that holds the lock (exclusivity.py) sends; the others stand by and take over within a second. The one works in shifts (send_loop.py): turns that write outcomes and claim what is due
 (store.py), attempts that send (sender.py), within limits (slots.py). Redis only wakes it (redis_wakeup.py).
 """
 
@@ -37,7 +36,7 @@ logger = structlog.get_logger(__name__)
 STAND_BY_SECONDS = 0.5
 CHECK_LOCK_SECONDS = 0.5
 _LAST_WORDS_SECONDS = 5.0
-"""How long outcomes may take to be written once the process is told to stop and the last attempt has ended."""
+"""Time to write outcomes after a stop request, once the last attempt has ended."""
 
 _LAST_MAINTENANCE_SECONDS = 2.0
 _THREAD_TURN_SECONDS = 0.0005
@@ -95,7 +94,7 @@ class Dispatcher:
         self._log_throttle = LogThrottle()
 
     async def serve(self, stop: asyncio.Event) -> None:
-        """Take over whenever nobody else is there, until `stop` is set."""
+        """Send whenever no other process does, until `stop` is set."""
         while await self._stand_by(stop):
             try:
                 await self._work(stop)
@@ -157,7 +156,7 @@ class Dispatcher:
         logger.info("dispatcher_shift_ended", unwritten=len(self._pending))
 
     async def _take_over(self, stop: asyncio.Event) -> bool:
-        """Take back the claims of whoever was here before; return False when the lock was lost meanwhile."""
+        """Release the claims of the previous dispatcher; return False if the lock was lost meanwhile."""
         while not stop.is_set() and await self._lock.is_held():
             left = self._pending.take(len(self._pending))
             try:

@@ -1,7 +1,7 @@
-"""The one-dispatcher lock. It belongs to the database, so whoever shares a database shares it too.
+"""The lock that admits one dispatcher per database.
 
-Whoever holds it may send. It ends with the process that holds it, however that ends: PostgreSQL lets go of a
-session's lock when the connection closes, the kernel of a file lock when the process is gone.
+The process that holds it may send. The lock ends with that process: PostgreSQL releases a session's lock when the
+connection closes, and the kernel releases a file lock when the process ends.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class AdvisoryLock:
         self._log_throttle = LogThrottle()
 
     async def try_acquire(self) -> bool:
-        """Take the lock if nobody holds it; a database that is away counts as held by somebody."""
+        """Take the lock if it is free; return False also while the database is unavailable."""
         if self._connection is None:
             self._connection = await self._connect()
         if self._connection is None:

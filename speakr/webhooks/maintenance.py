@@ -1,4 +1,4 @@
-"""Chores beside the deliveries: somebody always runs the dispatcher, and its chores must not wait for a send."""
+"""Maintenance in the dispatcher's process, in a thread of its own so that it never delays a delivery."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When a delivery is tried again, and what an answer means for it. Pure: clock and dice are arguments."""
+"""Retry times of deliveries, and the meaning of answers. Pure functions: clock and random source are arguments."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ _MAX_HEADER_LENGTH = 100
 
 
 class Disposition(StrEnum):
-    """What one attempt means for its delivery."""
+    """Consequence of one attempt for its delivery."""
 
     SUCCESS = "success"
     RETRY = "retry"
     PERMANENT = "permanent"
     GONE = "gone"
-    """410: the receiver wants no more, so this delivery ends and the webhook is paused."""
+    """410: this delivery ends and the webhook is paused."""
 
 
 def classify(status: int | None, *, retry_after_seconds: float | None = None) -> Disposition:
-    """Judge a status code; None stands for no answer at all (network error, timeout).
+    """Classify a status code; None means no answer (network error, timeout).
 
     413 is retried only when the receiver said when: RFC 9110 15.5.14 makes Retry-After the sign that the
     condition will pass. Codes outside 100 to 599 count as server errors (RFC 9110 15).
@@ -66,9 +66,9 @@ def classify(status: int | None, *, retry_after_seconds: float | None = None) ->
 
 
 def retry_after(status: int | None, header: str | None, *, now: datetime) -> float | None:
-    """Return for how many seconds the receiver asked to be left alone, at most a day; None when it did not.
+    """Return the seconds that the receiver asked to wait, at most a day; None if it did not ask.
 
-    Heard on 408, 413, 425, 429 and 503. It holds for the whole webhook, not only for the delivery that met it.
+    It counts on 408, 413, 425, 429 and 503, and applies to all deliveries of the webhook.
     """
     if header is None or status not in {408, 413, 425, 429, 503}:
         return None
@@ -98,10 +98,10 @@ def scheduled_pause(attempt: int) -> float:
 
 
 def pause_before(attempt: int, *, dice: Dice, retry_after_seconds: float | None = None) -> float:
-    """Return the pause in seconds before an attempt (2, 3, ...), spread by +-20 % so that crowds disperse.
+    """Return the pause in seconds before an attempt (2, 3, ...), with jitter of +-20 % so that retries spread.
 
-    A receiver that asked for a later time is not called before it: its wish is spread upwards only, and
-    never beyond a day. A receiver that asked for an earlier time than the schedule does not shorten it.
+    If the receiver asked for a later time, jitter only extends that pause, at most to a day. If it asked for an earlier
+    time, the schedule applies.
     """
     scheduled = scheduled_pause(attempt) * (1 - JITTER + 2 * JITTER * dice())
     if retry_after_seconds is None:

@@ -1,4 +1,4 @@
-"""The send loop: it runs from becoming the one dispatcher until the lock is lost or the process is told to stop.
+"""The send loop: it runs while this process holds the dispatcher lock, until the lock is lost or the process stops.
 
 Each cycle writes the results of attempts and claims due deliveries in their place, in one transaction.
 Attempts are tasks beside it. Nothing here waits in the event loop for the database or for a receiver.
@@ -48,7 +48,7 @@ class PendingOutcomes:
         self._waiting.extend(outcomes)
 
     def take(self, most: int = MAX_BATCH_SIZE) -> list[AttemptResult]:
-        """Take the oldest ones out; whoever does not get them written puts them back."""
+        """Remove and return the oldest ones; a caller that cannot write them puts them back."""
         return [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
 
 
@@ -83,7 +83,7 @@ class SendLoop:
         self.wake()
 
     def break_off(self) -> None:
-        """Send nothing more at once: somebody else may be the one dispatcher now."""
+        """Stop sending at once: another process may be the dispatcher now."""
         self._is_over = True
         for attempt in self._attempts:
             attempt.cancel()
@@ -134,7 +134,7 @@ class SendLoop:
 
     def _begin(self, cycle: Cycle) -> None:
         if self._is_over:
-            return  # the claims are taken back by whoever is next
+            return  # the next dispatcher releases the claims
         for dispatch in cycle.claimed:
             self._slots.take(dispatch.delivery_id, dispatch.webhook_id, dispatch.url)
             pause = 0.0

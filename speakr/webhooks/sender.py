@@ -193,7 +193,7 @@ def owners_headers(chosen: tuple[tuple[str, str], ...]) -> dict[str, str]:
 
 
 def _is_test(dispatch: Dispatch) -> bool:
-    """Tell whether somebody asked how an attempt goes: one is the answer."""
+    """Return True for a test delivery, which gets one attempt."""
     return dispatch.event_type == EventType.WEBHOOK_TEST
 
 

@@ -1,8 +1,8 @@
 """How many deliveries may be under way at once: in all, per destination host and per webhook.
 
 A webhook whose last attempt was slow gets few slots, and all such webhooks together a quarter of them all, so
-that receivers that hang take little from those that answer. A webhook's own wishes (in order, how many at once, how
-many a second) only make it less.
+that receivers that hang take little from those that answer. A webhook's own options (order, requests at once,
+requests per second) only reduce its share.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PER_WEBHOOK = 8
 PER_SLOW_WEBHOOK = 2
 FOR_ALL_SLOW = TOTAL // 4
 FOR_URGENT = 8
-"""On top of all: somebody sits at a screen and waits for the outcome."""
+"""Extra slots for tests, because a user waits for the result."""
 
 SLOW_SECONDS = 5.0
 """An attempt that took so long, answered or not, makes its webhook a slow one until the next attempt."""
@@ -65,7 +65,7 @@ class SendAllowance:
     def share(self, waiting: Sequence[Waiting], settled: Collection[int]) -> Shares:
         """Share out the free slots, those of the settled deliveries among them.
 
-        They are given one by one to whoever has fewest; among equals to whoever waits longest.
+        Slots go one by one to the webhook with the fewest; among equals to the one that waits longest.
         """
         held = [holder for delivery_id, holder in self.under_way.items() if delivery_id not in settled]
         webhooks = Counter(webhook_id for webhook_id, _ in held)

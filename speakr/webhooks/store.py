@@ -72,7 +72,7 @@ class DeliveryStore:
                     claiming.unclaim_all(but=allowance.under_way)
                 claimed, look_again_seconds = _claim(allowance, settled)
         except Exception:
-            # A commit whose answer was lost may have claimed deliveries that nobody will send.
+            # A commit whose result was lost may have claimed deliveries that no process will send.
             self._has_lost_claims = self._has_lost_claims or allowance is not None
             if not outcomes:
                 raise
@@ -126,6 +126,6 @@ def _claim(
         return [], None
     shares = allowance.share(claiming.webhooks_with_work(), settled)
     claimed = claiming.claim_due(shares.given, shares.urgent)
-    # With no slot left, one that was given and not needed could have gone to somebody else.
+    # With no slot left, an unused slot could have gone to another webhook.
     is_short = shares.left == 0 and 0 < len(claimed) < sum(count for _, count in shares.given)
     return claimed, 0.0 if is_short else shares.look_again_seconds

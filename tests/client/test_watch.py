@@ -347,7 +347,7 @@ def test_any_part_of_a_journal_can_be_read(end: int, folder: Path, tmp_path: Pat
 
 
 def test_one_watch_at_a_time(folder: Path) -> None:
-    with Journal(folder, ME), pytest.raises(ClientError, match="Somebody else watches"):
+    with Journal(folder, ME), pytest.raises(ClientError, match="Another process watches"):
         Journal(folder, ME)
     Journal(folder, ME).__exit__()
 

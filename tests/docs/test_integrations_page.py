@@ -161,7 +161,7 @@ def test_the_shell_example_turns_every_page(
 def test_rates_that_pages_speak_of_are_the_defaults() -> None:
     limits = limits_of(Settings(secret_key="x" * 32))
     n8n, homepage = (" ".join(read(f"integrations/{page}.md").split()) for page in ("n8n", "homepage"))
-    assert f"{limits[RateClass.GET]} GETs a minute are allowed" in n8n
+    assert f"The limit is {limits[RateClass.GET]} GETs a minute" in n8n
     assert limits[RateClass.PROCESSING] == 10
-    assert "Ten uploads a minute are allowed" in n8n
-    assert f"{limits[RateClass.STATS]} a minute are allowed" in homepage
+    assert "The limit is ten uploads a minute" in n8n
+    assert f"The limit is {limits[RateClass.STATS]} per minute and token" in homepage

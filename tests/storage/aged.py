@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from datetime import timedelta
 
+import pytest
+
 from speakr.domain.clock import now
+from speakr.services import orphans
 from speakr.storage.base import Storage, new_key
 from speakr.storage.local import LocalStorage
 from speakr.storage.s3 import PART_BYTES, S3Storage
@@ -58,3 +62,16 @@ def unfinished(storage: Storage) -> list[str]:
 
 def kept(storage: Storage) -> set[str]:
     return {key for key, _ in storage.keys("") if not key.startswith("owner/")}
+
+
+def on_local(test: Callable[..., None]) -> Callable[..., None]:
+    """One storage and one database are enough for what depends on neither."""
+    test = pytest.mark.parametrize("storage", ["local"], indirect=True)(test)
+    return pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)(test)
+
+
+def sweep(*, dry_run: bool = False) -> orphans.Sweep:
+    whole = orphans.Sweep(dry_run=dry_run)
+    while whole.step():
+        pass
+    return whole

@@ -1,11 +1,22 @@
 """The three backends, each in a place of its own: a folder, a real S3 server on a free port, a dictionary."""
 
 import secrets
+import time
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
+from speakr import backends as plumbing
+from speakr.backends import Backends
+from speakr.db import unit_of_work
+from speakr.domain.clock import now
+from speakr.models import User
+from speakr.services import maintenance, orphans
+from speakr.storage.base import Storage
 from speakr.storage.local import LocalStorage
 from speakr.storage.memory import MemoryStorage
+from tests.conftest import Person
 
 
 @pytest.fixture(scope="session")
@@ -70,3 +81,22 @@ def storage(request):
     if request.param == "memory":
         return MemoryStorage()
     return request.getfixturevalue(f"{request.param}_storage")
+
+
+@pytest.fixture
+def owner(alice: Person, storage: Storage, backends: Backends, monkeypatch: pytest.MonkeyPatch) -> Person:
+    """A user of long standing, on a server with this storage."""
+    monkeypatch.setattr(plumbing, "_backends", replace(backends, storage=storage))
+    monkeypatch.setattr(orphans, "_uncarried", type(orphans._uncarried)())
+    with unit_of_work() as session:
+        session.get_one(User, alice.id).created_at = now() - timedelta(days=100)
+    return alice
+
+
+@pytest.fixture
+def maintenance_rounds(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Make rounds short, and note each."""
+    rounds: list[float] = []
+    monkeypatch.setattr(maintenance, "EVERY_SECONDS", 0.01)
+    monkeypatch.setattr(maintenance, "run_maintenance", lambda: rounds.append(time.monotonic()))
+    return rounds

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -14,18 +13,17 @@ from flask import Flask
 from redis import Redis
 
 from speakr import backends as plumbing
-from speakr.backends import Backends
 from speakr.db import db, unit_of_work
 from speakr.domain.clock import now
 from speakr.domain.jobs import JobKind, JobState
 from speakr.models import Job, Recording, User
 from speakr.operations import upkeep
-from speakr.services import maintenance, orphans, storage_owner, system_settings, unwanted_blobs
+from speakr.services import orphans, unwanted_blobs
 from speakr.storage.base import PREFIXES, BlobInfo, Storage, StorageUnavailable
 from speakr.webhooks import maintenance as maintenance_thread
 from speakr.webhooks.maintenance import MaintenanceThread
 from tests.conftest import Person
-from tests.storage.aged import HOUR, begin, kept, put, unfinished
+from tests.storage.aged import HOUR, begin, kept, on_local, put, sweep, unfinished
 from tests.webhooks.dispatchers import until
 
 
@@ -33,22 +31,6 @@ from tests.webhooks.dispatchers import until
 def storage(request: pytest.FixtureRequest) -> Storage:
     """The two that survive a process."""
     return request.getfixturevalue(f"{request.param}_storage")
-
-
-@pytest.fixture
-def owner(alice: Person, storage: Storage, backends: Backends, monkeypatch: pytest.MonkeyPatch) -> Person:
-    """A user of long standing, on a server with this storage."""
-    monkeypatch.setattr(plumbing, "_backends", replace(backends, storage=storage))
-    monkeypatch.setattr(orphans, "_uncarried", type(orphans._uncarried)())
-    with unit_of_work() as session:
-        session.get_one(User, alice.id).created_at = now() - timedelta(days=100)
-    return alice
-
-
-def on_local(test: Callable[..., None]) -> Callable[..., None]:
-    """One storage and one database are enough for what depends on neither."""
-    test = pytest.mark.parametrize("storage", ["local"], indirect=True)(test)
-    return pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)(test)
 
 
 def add_recording(user_id: int, storage_key: str | None) -> int:
@@ -71,13 +53,6 @@ def add_job(user_id: int, pcm_key: str, state: JobState) -> None:
                 plan={"pcm_key": pcm_key},
             )
         )  # fmt: skip
-
-
-def sweep(*, dry_run: bool = False) -> orphans.Sweep:
-    whole = orphans.Sweep(dry_run=dry_run)
-    while whole.step():
-        pass
-    return whole
 
 
 def test_old_blobs_without_a_row_go_and_all_others_stay(owner: Person, storage: Storage) -> None:
@@ -310,15 +285,6 @@ def test_metrics_count_what_was_removed(
     assert shown(app) == {PARTIAL: 1, BLOB: 3}
 
 
-@pytest.fixture
-def maintenance_rounds(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Make rounds short, and note each."""
-    rounds: list[float] = []
-    monkeypatch.setattr(maintenance, "EVERY_SECONDS", 0.01)
-    monkeypatch.setattr(maintenance, "run_maintenance", lambda: rounds.append(time.monotonic()))
-    return rounds
-
-
 @on_local
 def test_the_thread_sweeps_repeatedly_and_goes_on_when_the_storage_fails(
     app: Flask,
@@ -367,75 +333,3 @@ def test_every_prefix_that_is_used_is_swept() -> None:
         word for path in package.rglob("*.py") for word in re.findall(r'new_key\("(\w+)"\)', path.read_text())
     }
     assert used - {"check"} == set(PREFIXES)
-
-
-# -- a storage that belongs to another database
-
-
-def claimed_by_another(storage: Storage) -> None:
-    storage.delete(storage_owner.MARK_KEY)
-    sink = storage.create(storage_owner.MARK_KEY)
-    sink.write(b"f" * 32)
-    sink.commit()
-
-
-def test_a_storage_of_another_database_is_left_alone(owner: Person, storage: Storage) -> None:
-    old = put(storage)
-    begin(storage)
-    claimed_by_another(storage)
-    foreign = orphans.Sweep()
-    for _ in range(3):
-        with pytest.raises(orphans.ForeignStorage, match="another database"):
-            foreign.step()
-    assert kept(storage) == {old}
-    assert len(unfinished(storage)) == 1
-
-
-def test_the_first_sweep_makes_the_database_the_owner(owner: Person, storage: Storage) -> None:
-    sweep()
-    with storage.open(storage_owner.MARK_KEY) as mark:
-        owner_id = mark.read()
-    assert re.fullmatch(rb"[0-9a-f]{32}", owner_id)
-    put(storage)
-    sweep()
-    assert kept(storage) == set()
-    with storage.open(storage_owner.MARK_KEY) as mark:
-        assert mark.read() == owner_id
-
-
-@on_local
-def test_an_operator_can_take_a_storage_over(owner: Person, storage: Storage) -> None:
-    put(storage)
-    claimed_by_another(storage)
-    with pytest.raises(orphans.ForeignStorage):
-        list(upkeep.remove_orphans(dry_run=False))
-    assert list(upkeep.remove_orphans(dry_run=False, take_over=True))[-1].startswith("0 partial writes and 1")
-    assert kept(storage) == set()
-
-
-@on_local
-def test_the_owner_id_is_no_setting_of_the_administrator(owner: Person, storage: Storage) -> None:
-    sweep()
-    assert "storage_owner_id" not in system_settings.everything()
-
-
-@on_local
-def test_the_thread_leaves_a_foreign_storage_for_the_next_time(
-    app: Flask,
-    owner: Person,
-    storage: Storage,
-    maintenance_rounds: list[float],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(maintenance_thread, "ORPHANS_AFTER_SECONDS", 0.0)
-    monkeypatch.setattr(maintenance_thread, "ORPHANS_EVERY_SECONDS", 3600.0)
-    asked: list[None] = []
-    monkeypatch.setattr(storage_owner, "owns_storage", lambda: bool(asked.append(None)))
-    blob = put(storage)
-    thread = MaintenanceThread(app)
-    thread.start()
-    until(lambda: len(maintenance_rounds) > 5)
-    thread.stop()
-    thread.join(20)
-    assert len(asked) == 1
-    assert kept(storage) == {blob}

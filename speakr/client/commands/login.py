@@ -19,7 +19,7 @@ WHAT_FOR = {
     "process": "transcribing and summarising again",
     "webhooks": "webhooks",
 }
-"""What each scope is needed for; `admin` is for admins only, so nobody is told that it is missing."""
+"""Purpose of each scope. `admin` is for admins only, so its absence is not reported."""
 
 
 @click.command()
@@ -92,7 +92,7 @@ def _introduce(speakr: Speakr, token: str) -> None:
     """Tell whose token it is and what it does not allow.
 
     Raises:
-        ClientError: it is nobody's.
+        ClientError: the token is not valid.
 
     """
     try:
@@ -110,7 +110,7 @@ def _introduce(speakr: Speakr, token: str) -> None:
 
 
 def _scopes(speakr: Speakr, token: str) -> set[str] | None:
-    """Find this token among the user's; the server tells its first characters. None: it is not to be told apart."""
+    """Return the scopes of this token, found by its first characters; None if several tokens match."""
     found = [
         each["scopes"]
         for each in speakr.tokens()

@@ -45,7 +45,7 @@ def report_errors() -> Iterator[None]:
     except KeyError as error:  # all that is looked up by name here are answers
         raise Failed(f"The answer has no {error}: this is not Speakr, or one of another time.") from error
     except OSError as error:
-        if error.errno == errno.EPIPE:  # whoever reads our output has gone; click is quiet about it
+        if error.errno == errno.EPIPE:  # the reader of the output has gone; click exits quietly
             raise
         named = f"{error.filename}: " if error.filename else ""
         raise Misused(plain(f"{named}{error.strerror or error}")) from None

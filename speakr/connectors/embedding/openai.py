@@ -31,7 +31,7 @@ class OpenAIEmbeddingConnector:
     def from_settings(cls, settings: Settings) -> Self:
         """Make the connector the operator configured; nothing is contacted."""
         is_elsewhere = settings.embedding_base_url not in {"", settings.llm_base_url}
-        # The text model's key is nobody else's business.
+        # The text model's key must not go to another server.
         key = settings.embedding_api_key or ("" if is_elsewhere else settings.llm_api_key)
         access = OpenAIAccess(
             base_url=settings.embedding_base_url or settings.llm_base_url,

@@ -35,7 +35,7 @@ _FILLER = re.compile(
 
 
 def speaks_english(request: ExtractRequest) -> bool:
-    """Tell whether dates are read by the grammar of English, which is also the guess if nobody knows."""
+    """Return True if dates follow English grammar; also the default for an unknown language."""
     return not request.spoken_language or request.spoken_language.startswith("en")
 
 
@@ -49,7 +49,7 @@ def dates_in(text: str, request: ExtractRequest) -> list[SpokenDate]:
 
 
 def find_events(sentences: Iterable[Sentence], request: ExtractRequest) -> list[DatedEvent]:
-    """Return the days somebody speaks of, each once, in the order of time; the sentence is the title."""
+    """Return the spoken days, each once, in order of time; the sentence is the title."""
     if not speaks_english(request):  # «am 19. Juni» is no two sentences
         sentences = [
             Sentence(text, line.start, ((at, text),))

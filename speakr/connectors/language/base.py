@@ -138,7 +138,7 @@ class ExtractRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionItem:
-    """Something somebody is to do. `due` is what was said of when, `due_at` the time that means, if it is clear."""
+    """A task of a person. `due` is the spoken date, `due_at` the resolved time if it is clear."""
 
     claim: Statement
     owner: str | None = None
@@ -165,7 +165,7 @@ class Topic:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatedEvent:
-    """An appointment somebody spoke of. Without a time of day it begins at midnight and `has_time` is False."""
+    """A spoken appointment. Without a time of day it begins at midnight and `has_time` is False."""
 
     claim: Statement
     start: datetime

@@ -2,8 +2,8 @@
 
 TextTiling (Hearst 1997, "TextTiling: segmenting text into multi-paragraph subtopic passages"): compare what is spoken
 of before and after each sentence; a valley of similarity that is deep against the hills on both sides is a change of
-subject. A valley counts from the mean depth plus one standard deviation on, and more where somebody pauses or somebody
-else begins to speak.
+subject. A valley counts from the mean depth plus one standard deviation on, and weighs more at a pause or a
+change of speakers.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ Vector = npt.NDArray[np.float64]
 
 
 def find_chapters(lines: Sequence[NumberedLine]) -> list[Chapter]:
-    """Return the chapters of a transcript, the first from its beginning on; none if nobody says a word."""
+    """Return the chapters of a transcript, the first from its beginning on; none without words."""
     sentences = split_sentences(lines)
     if not sentences:
         return []

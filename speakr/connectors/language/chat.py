@@ -50,8 +50,8 @@ class ChatModel:
 class Conversation:
     """The questions asked for one summary, title or answer, and the tokens they cost together.
 
-    With `most_seconds` all of them together may take no longer: somebody is waiting. As a context manager it tells
-    with a failure what was spent before.
+    `most_seconds` limits all requests together, because a user is waiting. As a context manager it adds the tokens spent
+    so far to an error.
     """
 
     def __init__(self, chat: ChatModel, *, most_seconds: float | None = None) -> None:

@@ -53,7 +53,7 @@ def pieces(text: str) -> Iterator[str]:
 def resolve_citations(answer: str, lines: Sequence[NumberedLine]) -> tuple[str, list[Source]]:
     """Return the answer with its citations renumbered, and their sources in order of appearance.
 
-    A citation of a line that does not exist, or says nothing, is taken out: nobody could follow it.
+    A citation of a line that does not exist, or is empty, is removed: no reader could follow it.
     """
     wanted = frozenset(find_words(answer))
     sources: dict[int, Source] = {}

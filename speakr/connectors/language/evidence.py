@@ -89,7 +89,7 @@ class Evidence:
         return Statement(text)
 
     def is_named(self, name: str, sources: Sequence[Source]) -> bool:
-        """Tell whether somebody is named near these sources, or speaks there."""
+        """Return True if these sources, or lines near them, contain this name or are by that speaker."""
         around = self._around(source.line for source in sources)
         near = {word for at in around for word in find_words(_spoken_text(self._lines[at]))}
         return set(find_words(name)) <= near or name in {self._lines[at].speaker for at in around}
@@ -151,7 +151,7 @@ class Evidence:
         )
 
     def _names(self, text: str) -> set[str]:
-        """Return, in lower case, the words of a statement that are somebody's or something's name."""
+        """Return, in lower case, the words of a statement that are names."""
         if self._language in _CAPITALS_MEAN_NOTHING:
             return {name for name in find_words(text) if name in self._speakers}
         names = set()
@@ -166,7 +166,7 @@ class Evidence:
         return names
 
     def _begins_as_a_name(self, word: str, following: str) -> bool:
-        """Tell whether a sentence's first word is a name: known as one, or somebody who does something."""
+        """Return True if a sentence's first word is a name: a known one, or the subject of a verb."""
         if word in self._speakers:
             return True
         next_words = find_words(following[:30])

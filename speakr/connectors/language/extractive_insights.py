@@ -134,7 +134,7 @@ def _action_items(sentences: Sequence[Sentence], request: ExtractRequest) -> lis
 
 
 def _owner(sentence: Sentence, lines: Sequence[NumberedLine]) -> str | None:
-    """Return who is to do what a sentence says: a name, empty if nobody is named, None if it is no task."""
+    """Return the owner of the task in a sentence: a name, empty without one, None if it is not a task."""
     text = sentence.text
     if _QUESTION_OF_OPINION.search(text):
         return None

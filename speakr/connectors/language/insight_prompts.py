@@ -1,4 +1,4 @@
-"""What a language model is told when a transcript is to be taken apart."""
+"""Prompts that extract insights from a transcript."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ def find_names(request: IdentifyRequest) -> dict[str, str | None]:
 
 
 def _evidence(request: IdentifyRequest) -> Iterator[tuple[str, str, int]]:
-    """Yield label, proposed name and weight of everything that hints at who somebody is."""
+    """Yield label, proposed name and weight of each hint at a speaker's name."""
     known = {word for name in request.known_names for word in find_words(name)}
     before = _other_speakers(request.lines)
     after = _other_speakers(request.lines[::-1])[::-1]

@@ -66,7 +66,7 @@ def read_in_parts(texts: Sequence[str], read: Callable[[str], str], room_tokens:
 
 
 def pack(texts: Sequence[str], room_tokens: int) -> list[list[str]]:
-    """Group texts, in order, into parts that fit the room; a text that does not fit alone is split at words."""
+    """Group texts, in order, into parts of at most `room_tokens`; a longer text is split at words."""
     parts: list[list[str]] = []
     used = 0
     for text in texts:

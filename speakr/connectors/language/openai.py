@@ -76,7 +76,7 @@ class OpenAILanguageConnector:
         return cls(access, model=settings.llm_model, context_tokens=settings.llm_context_tokens)
 
     def summarize(self, request: SummaryRequest) -> Summary:
-        """Summarise all lines; a transcript without a word gives an empty summary and asks nobody."""
+        """Summarise all lines. A transcript without words gives an empty summary, without a request."""
         read: set[int] = set()
         with Conversation(self._chat) as conversation:
             written = self._write_summary(request, conversation, read) if _has_words(request.lines) else ""

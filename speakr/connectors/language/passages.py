@@ -16,7 +16,7 @@ TERM_SATURATION = 1.2
 LENGTH_WEIGHT = 0.75
 NEIGHBOUR_SHARE = 0.25
 SPEAKER_BOOST = 1.5
-"""For lines of somebody whom the question names."""
+"""Factor for lines of a speaker whom the question names."""
 
 _MIN_STEMMED_WORD_LENGTH = 4
 

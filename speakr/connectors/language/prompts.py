@@ -1,4 +1,4 @@
-"""What a language model is told. The transcript is always fenced and always material, never an order."""
+"""Prompts for summaries and titles. The transcript is always fenced, as material and never as instructions."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def title_messages(text: str, *, is_excerpt: bool, language: str | None) -> Mess
 
 def fenced_messages(role: str, task: list[str], text: str) -> Messages:
     """Return the messages that say who the model is and what to do, and then show it the material."""
-    # Nobody can speak the closing line, since it depends on all that is said before it.
+    # No speaker can produce the closing line, since it depends on the whole text before it.
     fence = f"material-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
     system = "\n\n".join([role, _RULES.format(fence=fence), *task])
     return [

@@ -1,4 +1,4 @@
-"""What a language model is told when somebody asks about a recording."""
+"""Prompts for questions about recordings."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NOTHING_FOUND = frozenset({"-", "–", "—", "-."})  # noqa: RUF001 - some mode
 _ROLE = "You answer questions about one recording for people who rely on the answers."
 _ROLE_OF_MANY = "You answer questions about somebody's recordings for people who rely on the answers."
 _READ = "I have read the material."
-"""Some models insist that the sides take turns, so somebody must speak between the material and the question."""
+"""Some models require alternating roles, so there is a turn between the material and the question."""
 
 _ANSWER_RULES = (
     "Answer the user's last message in Markdown, as short as it allows. If the material does not hold the answer, "
@@ -83,7 +83,7 @@ def question_messages(
 
 
 def newest_that_fit(history: Sequence[ChatMessage], room_tokens: int) -> list[ChatMessage]:
-    """Return the newest turns that fit the room together, oldest first."""
+    """Return the newest turns that together fit `room_tokens`, oldest first."""
     kept: list[ChatMessage] = []
     for turn in reversed(history):
         room_tokens -= estimate_tokens(turn.text)

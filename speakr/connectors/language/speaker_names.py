@@ -17,7 +17,7 @@ NOT_NAMES = frozenset(
     sales she sir somebody someone speaker student teacher team the them they unidentified unknown unnamed us
     voice we woman yes you your""".split()  # noqa: SIM905 - one can read and edit this; not a list of quoted strings
 )
-"""Words that say what somebody is, or that nobody knows who it is."""
+"""Words for roles and for unknown people; they are not names."""
 
 
 class SpokenNames:

@@ -1,4 +1,4 @@
-"""What a language model is told when it is asked who is who, and how its answer is read."""
+"""Prompts that identify speakers, and the parser of the answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Find the dates and times somebody speaks of, and work out which they are.
+"""Find spoken dates and times, and resolve them.
 
 «Next Tuesday at half past two» means something only at a moment and a place: everything is resolved against an aware
 time in the speaker's time zone. Dates are taken from English by the grammar below; `foreign_dates` reads others.

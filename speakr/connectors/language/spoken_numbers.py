@@ -1,7 +1,7 @@
 """Write spoken English numbers, ordinals and clock times in digits: "half past nine" becomes "9:30".
 
-Recognisers write what they hear, and date grammars read digits. Each token of the result knows where it stood in
-the text, so that what is found can be quoted as it was said.
+Engines write numbers as words, and date grammars read digits. Each token of the result keeps its position in the text,
+so that a match can be quoted as it was spoken.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ def describe(settings: Settings) -> Description:
 
 
 def make_fallback(settings: Settings) -> TranscriptionConnector | None:
-    """Make the engine that hears what the first cannot; None when the operator wants none."""
+    """Make the second engine, for chunks that the first cannot transcribe; None if none is configured."""
     if not settings.transcription_fallback:
         return None
     return make_connector(

@@ -39,7 +39,7 @@ class AsrServiceConnector:
     def __init__(self, service: Service, *, models: Sequence[str] = ()) -> None:
         self.models: Sequence[str] = models
         self.default_model: str | None = None
-        """What the service was started with; nobody asks it."""
+        """None: the service uses the model that it was started with."""
         self._service = service
 
     @classmethod

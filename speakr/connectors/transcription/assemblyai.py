@@ -1,7 +1,7 @@
 """Transcribe at AssemblyAI's asynchronous API: upload, order a transcript, ask until it is there.
 
 Source: the provider's reference of `/v2/upload` and `/v2/transcript`. The id of an ordered transcript is kept
-beside the chunk as soon as it is known, so whoever takes over after a crash asks for that transcript and does
+beside the chunk as soon as it is known, so the next worker after a crash asks for that transcript and does
 not order, and pay for, a second one.
 """
 
@@ -156,7 +156,7 @@ class AssemblyAIConnector:
             transcript = self._look(identity, context)
 
     def _failed(self, transcript: Mapping[str, Any], context: ChunkContext) -> Mapping[str, Any]:
-        """Return an empty transcript if nobody speaks in the audio, else raise."""
+        """Return an empty transcript if the audio has no speech, else raise."""
         if "no spoken audio" in str(transcript.get("error")):
             return {"text": "", "words": []}
         context.keep(None)

@@ -34,13 +34,13 @@ class Capabilities:
     max_chunk_seconds: float
     """The longest audio one request may hold."""
     languages: frozenset[str] | None = None
-    """ISO 639-1 codes it can hear; None is any."""
+    """Supported ISO 639-1 codes; None means all."""
     overlap_seconds: float = 0.0
     """How much of its neighbour a chunk is given where the cut is inside speech; the seam is repaired later."""
 
 
 class ChunkContext:
-    """What an engine may ask of whoever sent it; this one keeps nothing and never calls back."""
+    """Callbacks of an engine to its caller; this implementation does nothing."""
 
     note: Mapping[str, Any] | None = None
     """What was kept when this very chunk was last worked on, perhaps by a worker that is dead now."""
@@ -50,7 +50,7 @@ class ChunkContext:
         self.note = note
 
     def heartbeat(self) -> None:
-        """Say that all is well, and hear whether to go on: raises `JobCancelled` or `ClaimLost` if not."""
+        """Report progress. Raises `JobCancelled` or `ClaimLost` if the engine must stop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +78,8 @@ OnSegment = Callable[[Segment], None]
 class TranscriptionConnector(Protocol):
     """One engine. Made once per work horse; it may load its model on the first chunk.
 
-    `transcribe` must depend on its arguments only, never on chunks heard before: a chunk that is
-    heard again after a crash must give the same text.
+    `transcribe` must depend on its arguments only, never on earlier chunks: a chunk that is transcribed again after a
+    crash must give the same text.
     """
 
     name: str
@@ -88,7 +88,7 @@ class TranscriptionConnector(Protocol):
     models: Sequence[str]
 
     def capabilities_with(self, model: str | None) -> Capabilities:
-        """Tell what is honoured when this model hears; chunk lengths suit every model."""
+        """Return the capabilities with this model; chunk lengths suit every model."""
         ...
 
     def transcribe(self, chunk: AudioChunk, hints: Hints, on_segment: OnSegment) -> Hypothesis:
@@ -110,7 +110,7 @@ class KeepsModels(Protocol):
     """An engine whose models are files here."""
 
     def model_size_bytes(self, model: str) -> int | None:
-        """Return how big a model is, here or where it would come from; None when nobody knows."""
+        """Return the size of a model in bytes, on disk or at the hub; None if unknown."""
         ...
 
     def is_downloaded(self, model: str) -> bool:

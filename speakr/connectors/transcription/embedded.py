@@ -1,6 +1,6 @@
 """The engine that is always there: PocketSphinx with the English model inside its package.
 
-It needs no network, no key and no download. It hears English only, knows neither case nor punctuation,
+It needs no network, no key and no download. It understands English only, writes neither case nor punctuation,
 and gets about one word in five wrong on near-field read speech (more with noise, accents or distance).
 Every word has a time and a probability, so all later steps work on what it gives.
 
@@ -34,7 +34,7 @@ DECODER_OPTIONS = {"lw": 5.5, "fwdflat": False, "maxhmmpf": 5_000, "topn": 2, "l
 The best-path pass stays on, since the word probabilities come from its lattice."""
 
 OVERLAP_SECONDS = 2.0
-"""How far neighbours are heard into each other where speech goes on too long to be one utterance."""
+"""Seconds that neighbours overlap where speech is too long to be one utterance."""
 _TOUCHING_SECONDS = 0.01
 
 _NOT_A_WORD = re.compile(r"^(<.*>|\[.*\]|\+\+.*\+\+)$")
@@ -46,8 +46,9 @@ class EmbeddedConnector:
 
     Utterances are never joined across a pause: cepstral means are taken over one utterance, and mixing
     voices in it costs more words than any other setting does.
-    Hotwords are added to its dictionary and made likelier in its language model; other hints are not for it. A wanted language other than English is no error, it is heard as English and
-    reported as such; `capabilities.languages` says so beforehand.
+    Hotwords are added to its dictionary and get a higher probability in its language model; it ignores other hints.
+    Another language than English is not an error: the result is English and says so. `capabilities.languages` tells
+    callers beforehand.
     """
 
     name = "embedded"
@@ -78,7 +79,7 @@ class EmbeddedConnector:
         return self.capabilities
 
     def transcribe(self, chunk: AudioChunk, hints: Hints, on_segment: OnSegment) -> Hypothesis:
-        """Hear each span by itself, and a little of its neighbours' where it was cut from them inside speech.
+        """Decode each span by itself, with a little of its neighbours where the cut is inside speech.
 
         A span without words gives no segment.
         """
@@ -133,8 +134,8 @@ class EmbeddedConnector:
             return ()  # out of pure silence the decoder would make up a word
         decoder = self._load(hotwords)
         try:
-            # Without this the noise estimate of the last utterance colours this one, and a chunk
-            # heard again after a crash would read differently.
+            # Without this the noise estimate of the last utterance affects this one, and a chunk
+            # transcribed again after a crash would differ.
             decoder.reinit_feat()
             decoder.start_utt()
             decoder.process_raw(samples.tobytes(), full_utt=True)
@@ -164,7 +165,7 @@ class EmbeddedConnector:
 
 
 def _overlaps(spans: Sequence[Span]) -> list[float]:
-    """Return how far to hear beyond each edge: before the first span, between each two, after the last.
+    """Return the seconds to decode beyond each edge: before the first span, between each two, after the last.
 
     Spans that touch were cut from each other inside speech. What chunks share with their neighbours is in them already.
     """

@@ -38,7 +38,7 @@ def boost(decoder: Any, hotwords: Iterable[str]) -> None:
     Words that the language model has are left as they are: it does not look whether it has a word before it adds
     it, and a second one of the same name overwrites what stands behind the first, up to a crash.
     """
-    from pocketsphinx import NGramModel  # noqa: PLC0415 - the web process only reads what can be heeded
+    from pocketsphinx import NGramModel  # noqa: PLC0415 - the web process only reads the capabilities
 
     sayable = [word for word in hotwords if decoder.lookup_word(word) is not None or _teach(decoder, word)]
     if not sayable:

@@ -1,4 +1,4 @@
-"""Take noise out of what the embedded recogniser hears, when there is so much that it helps.
+"""Remove noise from audio for the embedded engine, if there is so much noise that it helps.
 
 RNNoise gains much on noisy audio (pink noise 10 dB below the speech: a third of the wrong words) and loses a little
 on clean audio, so it is used only below a limit. It runs at 48 kHz, in frames of 10 ms; the library is the one
@@ -48,7 +48,7 @@ Signal = npt.NDArray[np.float32]
 
 
 def signal_to_noise_db(samples: Samples, spans: Sequence[Span], start: float) -> float:
-    """Estimate by how much speech is louder than what is heard at the quietest moments.
+    """Estimate in dB by how much speech is louder than the quietest moments.
 
     samples: 16 kHz; spans: where there is speech, in the recording's time; start: of the samples in it.
     Infinite when there is too little to tell.

@@ -25,7 +25,7 @@ SERVICE = "The transcription provider"
 class OpenAIConnector:
     """Send one chunk as a WAV file and read the answer, whatever form this server gives it.
 
-    Speaker labels of a diarizing model hold inside one chunk only: the provider hears each chunk alone.
+    Speaker labels of a diarizing model are valid in one chunk only, because the provider gets each chunk alone.
     """
 
     name = "openai"

@@ -92,7 +92,7 @@ def _read_segments(listed: object, words: Sequence[Word], window: _Window) -> li
 
 
 def _label(segments: Sequence[Segment], speakers: Sequence[str]) -> list[Segment]:
-    """Give the provider's speakers our labels, in the order in which they are first heard."""
+    """Replace the provider's speakers by our labels, in order of first appearance."""
     labels: dict[str, str] = {}
     for speaker in speakers:
         labels.setdefault(speaker, f"SPEAKER_{len(labels):02d}")

@@ -1,4 +1,4 @@
-"""What the models behind OpenAI-compatible transcription APIs can do, told by their names.
+"""Capabilities of the models behind OpenAI-compatible transcription APIs, by name.
 
 Source: the provider's reference of `POST /audio/transcriptions`. Any name we do not know is taken for a
 Whisper model, since that is what self-hosted servers run.
@@ -37,7 +37,7 @@ class ModelFamily:
 
     @property
     def capabilities(self) -> Capabilities:
-        """What the family honours, as users are told."""
+        """The capabilities of the family, as the API shows them."""
         return Capabilities(
             diarization=self.has_speakers,
             hotwords=self.takes_prompt or self.takes_keywords,

@@ -1,4 +1,4 @@
-"""Which wishes of a user an engine leaves unheeded: they are dropped, and it is told."""
+"""Options of a user that an engine does not support: they are dropped and reported."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from speakr.domain.transcript import Hints
 
 
 def ignored_options(engine: TranscriptionConnector, hints: Hints) -> list[str]:
-    """Return the names of the hints that this engine, with the model asked for, will not heed."""
+    """Return the names of the hints that this engine, with the requested model, does not support."""
     unheeded = [] if hints.model is None or hints.model in engine.models else ["transcription_model"]
     return unheeded + _unheeded(engine.capabilities_with(hints.model), hints)
 

@@ -37,7 +37,7 @@ _BEFORE_A_MONTH = frozenset({"in", "of", "since", "until", "till", "last", "next
 def write_text(words: Sequence[Word], spelling: Mapping[str, str] | None = None) -> str:
     """Return the words as sentences; the last one always ends.
 
-    spelling: how words in lower case are written, for names that somebody has told us.
+    spelling: lower-case word -> spelling, from the user's hotwords.
     """
     sentences: list[str] = []
     sentence: list[str] = []

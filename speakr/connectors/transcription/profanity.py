@@ -1,4 +1,4 @@
-"""Swear words as they are printed. The embedded recogniser's language model knows them and hears some in noise."""
+"""Mask swear words. The embedded engine's language model contains them and produces some from noise."""
 
 from __future__ import annotations
 

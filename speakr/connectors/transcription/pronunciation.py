@@ -1,4 +1,4 @@
-"""How an English word nobody has listed is pronounced: letters in, ARPABET phones out.
+"""Pronunciation of English words that are in no dictionary: letters in, ARPABET phones out.
 
 An encoder reads the letters and a decoder writes the phones, one layer of 256 gated recurrent units each. The
 weights are those of the package `g2p-en`, which is never imported: it would want to download other files.

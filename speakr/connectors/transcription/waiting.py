@@ -45,7 +45,7 @@ def wait_interruptibly(
     def run() -> None:
         try:
             answers.append(ask())
-        except BaseException as error:  # noqa: BLE001 - raised again where somebody waits for it
+        except BaseException as error:  # noqa: BLE001 - raised again in the waiting thread
             failures.append(error)
 
     # The thread logs as its caller does, with the numbers of the job and the recording.

@@ -39,9 +39,9 @@ NOT_INSTALLED = "The local Whisper engine is not installed; `.venv/bin/pip insta
 
 
 class WhisperConnector:
-    """Hear a chunk whole: Whisper wants the words around a word, and finds pauses itself.
+    """Transcribe a whole chunk: Whisper uses the words around a word, and finds pauses itself.
 
-    Temperature 0 and no text of earlier windows: a chunk heard again after a crash reads the same.
+    Temperature 0 and no text of earlier windows: a chunk transcribed again after a crash gives the same text.
     """
 
     name = "whisper"
@@ -90,7 +90,7 @@ class WhisperConnector:
         )
 
     def capabilities_with(self, model: str | None) -> Capabilities:
-        """Return what a model honours; the English ones hear nothing else."""
+        """Return the capabilities of a model; names with `.en` support English only."""
         if (model or self.models[0]).endswith(".en"):
             return replace(self.capabilities, languages=frozenset({"en"}), language_detection=False)
         return self.capabilities

@@ -125,7 +125,7 @@ def _fetch_file(url: str, path: Path) -> None:
         raise ConnectorUnavailable("There is no room for the speech model.", code="out_of_space") from error
     promised = {
         first.headers.get("X-Linked-ETag", "").strip('"') for first in (*answer.history, answer)
-    }  # of big files: their SHA-256, told by the hub before it sends us on to wherever they lie
+    }  # of large files: the SHA-256, in the hub's answer before its redirect
     hashes = {tag for tag in promised if len(tag) == _SHA256_DIGITS}
     if hashes and digest.hexdigest() not in hashes:
         raise ConnectorUnavailable(f"{HUB} sent a file that is not what it should be.")

@@ -66,7 +66,7 @@ def _has_content(path: Path) -> bool:
 
 
 def size_bytes(models_dir: Path, model: str) -> int | None:
-    """Return how big a model is on disk or would be; None when nobody knows."""
+    """Return the size of a model in bytes, on disk or at the hub; None if unknown."""
     try:
         return (folder_of(models_dir, model) / NEEDED_FILES[0]).stat().st_size
     except (OSError, ConnectorRejected):

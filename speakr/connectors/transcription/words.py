@@ -12,7 +12,7 @@ from speakr.domain.transcript import Span, Word
 def mean_probability(words: Sequence[Word]) -> float | None:
     """Average the words' probabilities, weighted by duration; None when no word has one.
 
-    A long word wrongly heard spoils more of a segment than a short one, hence the weights.
+    Weights follow the length: an error in a long word affects more of a segment.
     """
     known = [(word.probability, word.end - word.start) for word in words if word.probability is not None]
     if not known:

@@ -17,7 +17,7 @@ from speakr.media.voices.encoder import normalised
 SAME_VOICE_DISTANCE: Final = 0.35
 """Groups of vectors further apart than this, in cosine distance, are two people. Measured: .30 splits people, .40 joins them."""
 MIN_VOICE_SECONDS: Final = 2.0
-"""Who speaks less than this is taken for somebody else: such clusters are coughs, laughter and two voices at once."""
+"""Smaller clusters, in seconds of speech, are merged into others: they are coughs, laughter and two voices at once."""
 MAX_CLUSTERED: Final = 1500
 """Vectors that are clustered; with more, every so-manieth is, and the others go to the nearest voice."""
 
@@ -46,7 +46,7 @@ def cluster(
     """Return the number of the voice of each vector, shape (n,), from 0 without gaps.
 
     vectors: of length 1, shape (n, 256); seconds: of speech each stands for, shape (n,);
-    least, most: how many voices there are, where somebody knows.
+    least, most: bounds on the number of voices, if known.
     """
     if len(vectors) == 0:
         return np.zeros(0, np.intp)

@@ -23,7 +23,7 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class DetectedVoice:
-    """How somebody sounds in one recording: the mean of their vectors, and how much of their speech was heard."""
+    """One speaker's voice in a recording: the mean of the vectors, and the seconds of speech behind it."""
 
     vector: Floats
     seconds: float
@@ -45,7 +45,7 @@ def label_of(position: int) -> str:
 def diarize(windows: Windows, *, least: int | None = None, most: int | None = None) -> Diarization:
     """Tell voices apart and say who speaks when. Labels are given by order of appearance.
 
-    least, most: how many people speak, where somebody knows.
+    least, most: bounds on the number of speakers, if known.
     """
     if len(windows) == 0:
         return Diarization((), {})

@@ -24,7 +24,7 @@ WINDOW_SECONDS: Final = WINDOW_FRAMES / FRAMES_PER_SECOND
 DIMENSIONS: Final = 256
 LAYERS: Final = 3
 BATCH_WINDOWS: Final = 64
-"""At once; more take more room (10 MB each 64) and no less time."""
+"""Windows per batch; more take more memory (10 MB per 64) and no less time."""
 
 _TINY: Final = 1e-9
 

@@ -1,6 +1,6 @@
-"""Joining the speakers of chunks: an engine that hears each chunk alone numbers people anew in each.
+"""Join the speakers of chunks: an engine that gets each chunk alone numbers people separately in each.
 
-Whoever sounds alike in two chunks is one person; two speakers of one chunk never are, for the engine heard them apart.
+Similar voices in two chunks are one person. Two speakers of one chunk never are, because the engine separated them.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def _voice(chunk: Sequence[Segment], label: str, in_chunk: Windows) -> DetectedV
 
 
 def _same(found: Mapping[str, DetectedVoice | None], known: Mapping[str, DetectedVoice]) -> dict[str, str]:
-    """Pair the speakers of a chunk with those of earlier ones, the most alike first, nobody twice."""
+    """Pair the speakers of a chunk with those of earlier ones, most similar first, each at most once."""
     pairs = [
         (float(voice.vector @ other.vector), label, name)
         for label, voice in found.items()

@@ -38,7 +38,7 @@ def locate_model() -> Path:
 
 @functools.cache
 def unavailable_reason() -> str | None:
-    """Return why voices cannot be told apart on this server; None when they can."""
+    """Return why diarization is not available on this server; None if it is."""
     try:
         read_model(locate_model())
     except VoiceModelMissing as missing:

@@ -1,7 +1,7 @@
 """Voice vectors along a recording: windows of 1.6 seconds inside its speech.
 
-Each stretch of speech is brought to the encoder's level by itself and cut into windows by itself, so a vector
-depends on nothing but the speech it was taken from, and the room this takes on the longest stretch.
+Each stretch of speech is normalised and cut into windows separately. A vector therefore depends only on its own
+speech, and the memory only on the longest stretch.
 """
 
 from __future__ import annotations
