@@ -24,6 +24,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 
 from benchmarks.stack import Server, machine, print_table
@@ -82,10 +83,14 @@ class Sender:
         """Ask where to go on."""
         return int(self.ask("HEAD", self.path)[0].headers["Upload-Offset"])
 
-    def send_nothing(self) -> int:
-        """Send an empty piece and return the status: 423 while the upload is locked."""
-        headers = {"Upload_Offset": str(self.offset()), "Content_Type": "application/offset+octet-stream"}
-        return self.ask("PATCH", self.path, **headers)[0].status
+    def wait_for_lock(self) -> int:
+        """Send empty pieces until one is not refused because of the request before; return the offset."""
+        while True:
+            offset = self.offset()
+            headers = {"Upload_Offset": str(offset), "Content_Type": "application/offset+octet-stream"}
+            if self.ask("PATCH", self.path, **headers)[0].status == HTTPStatus.NO_CONTENT:
+                return offset
+            time.sleep(0.05)
 
     def send(self, offset: int, until: int) -> int:
         """Send the rest of the file, but break off at `until`; return the status, 0 after a break."""
@@ -123,28 +128,25 @@ def run(server: Server, sender: Sender, cut_count: int) -> None:
     cuts = sorted(rng.randrange(sender.size_bytes) for _ in range(cut_count))
     sender.open()
     for number, place in enumerate(cuts):
-        offset = sender.offset()
+        offset = sender.wait_for_lock()
         cut = place if place > offset else min(offset + MIB, sender.size_bytes - 1)
         if number == cut_count // 2:
             _send_and_kill(server, sender, offset, cut)
         else:
             sender.send(offset, cut)
     deadline = time.monotonic() + TIMEOUT_SECONDS
-    while sender.send(sender.offset(), sender.size_bytes) != 204:
+    while sender.send(sender.wait_for_lock(), sender.size_bytes) != HTTPStatus.NO_CONTENT:
         assert time.monotonic() < deadline, "not finished"
-        time.sleep(0.2)
 
 
 def _send_and_kill(server: Server, sender: Sender, offset: int, cut: int) -> None:
-    """Kill the web process while it receives, and wait until the lock of the dead request has ended."""
+    """Kill the web process while it receives. The lock of the dead request ends by itself."""
     note_peaks(server, sender)
     sending = threading.Thread(target=sender.send, args=(offset, cut))
     sending.start()
     time.sleep(0.5)
     server.kill_web()
     sending.join()
-    while sender.send_nothing() != 204:
-        time.sleep(0.2)
 
 
 def note_peaks(server: Server, sender: Sender) -> None:
