@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from pathlib import Path
@@ -72,6 +73,8 @@ class Server:
         self.port = free_port()
         self.database_name = "PostgreSQL" if database_url.startswith("postgresql") else "SQLite"
         self._worker_count = workers
+        self.is_up = threading.Event()
+        self.is_up.set()
         self._children: list[subprocess.Popen[bytes]] = []
         self.environment = {
             "PATH": os.environ["PATH"],
@@ -109,9 +112,7 @@ class Server:
             check=True,
             stdout=subprocess.DEVNULL,
         )
-        self.web = self._start(
-            sys.executable, "-m", "gunicorn", "-c", str(ROOT / "config" / "gunicorn.conf.py"), "wsgi:app"
-        )
+        self._start_web()
         self.workers = [
             self._start(sys.executable, str(ROOT / "worker.py")) for _ in range(self._worker_count)
         ]
@@ -142,6 +143,22 @@ class Server:
             except OSError:
                 assert time.monotonic() < deadline, (self.folder / "log").read_text()[-2000:]
                 time.sleep(0.05)
+
+    def _start_web(self) -> None:
+        self.web = self._start(
+            sys.executable, "-m", "gunicorn", "-c", str(ROOT / "config" / "gunicorn.conf.py"), "wsgi:app"
+        )
+
+    def kill_web(self) -> None:
+        """Kill the web processes with SIGKILL, and start new ones."""
+        self.is_up.clear()
+        for pid in self.pids_below(self.web.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.web.wait()
+        self._start_web()
+        self._wait()
+        self.is_up.set()
 
     def pids_below(self, parent: int) -> list[int]:
         """Return a process and all that descend from it."""

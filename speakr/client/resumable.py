@@ -190,4 +190,6 @@ class ResumableUpload:
 
 def _may_help(error: ClientError) -> bool:
     """Tell whether the same may do better later."""
-    return isinstance(error, Unreachable) or (isinstance(error, ApiError) and error.status in _TRY_AGAIN)
+    if isinstance(error, ApiError):
+        return error.status in _TRY_AGAIN and error.code != "too_many_uploads"
+    return isinstance(error, Unreachable)

@@ -57,7 +57,13 @@ def metadata(request: Request) -> MultiDict[str, str]:
 
     """
     fields: MultiDict[str, str] = MultiDict()
-    for pair in request.headers.get("Upload-Metadata", "").split(","):
+    header = request.headers.get("Upload-Metadata", "")
+    if not header.isascii() or not header.isprintable():
+        raise Invalid(
+            "Upload-Metadata has characters outside of ASCII.",
+            errors={"Upload-Metadata": ["must be printable ASCII"]},
+        )
+    for pair in header.split(","):
         if not pair.strip():
             continue
         name, _, value = pair.strip().partition(" ")

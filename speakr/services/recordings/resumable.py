@@ -7,7 +7,7 @@ a claim (`Claim`): a fence, and a lock that ends after `LOCK` when its process d
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NoReturn
@@ -38,6 +38,8 @@ LOCK = timedelta(seconds=10)
 """How long a request may write without renewing its lock."""
 _MIB = 1024 * 1024
 _REMOVED_AT_ONCE = 100
+_KINDS: Mapping[str, type[SpeakrError]] = {"too_large": TooLarge, "upload_lost": NotFound}
+"""Code of a failed upload -> what is raised when it is asked for again; `Invalid` for all others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +181,7 @@ def _refuse(upload: Upload, offset: int) -> NoReturn:
 def require_not_failed(upload: Upload) -> None:
     """Raise the error of an upload that has failed, again."""
     if upload.state is UploadState.FAILED and upload.error is not None:
-        kind = TooLarge if upload.error["code"] == TooLarge.code else Invalid
+        kind = _KINDS.get(upload.error["code"], Invalid)
         raise kind(upload.error["error"], code=upload.error["code"])
 
 

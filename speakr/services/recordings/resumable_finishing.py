@@ -55,11 +55,12 @@ def finish(actor: Actor, upload_id: int, read_form: Callable[[Upload], UploadFor
     with unit_of_work():
         claim = resumable.claim(actor, upload_id, size_bytes, lock=lock)
     try:
-        media = _examine(claim, form)
+        try:
+            media = _examine(claim, form)
+        except (UnusableMedia, TooLarge, NotFound) as error:
+            _fail(claim, error)
+            raise
         _store(actor, claim, media, form)
-    except (UnusableMedia, TooLarge, NotFound) as error:
-        _fail(claim, error)
-        raise
     except BaseException as error:
         _unlock(claim, error)
         raise
@@ -90,14 +91,9 @@ def _store(actor: Actor, claim: Claim, media: StoredMedia, form: UploadForm) -> 
     made = {media.key, media.original_key} - _keys(claim)
     with unit_of_work():
         after_rollback(lambda: intake.delete_blobs(made))
-        _move(claim, UploadState.COMPLETED, error=None)
+        # The user's row is locked before the upload's, as where a user is deleted with all uploads.
         recording, _ = intake.create(actor, media, form)
-        db.session.execute(
-            update(Upload)
-            .where(Upload.id == claim.upload_id)
-            .values(recording_id=recording.id)
-            .execution_options(synchronize_session=False)
-        )
+        _move(claim, UploadState.COMPLETED, error=None, recording_id=recording.id)
         _drop_parts(claim, keep=media.key, more={media.original_key})
 
 

@@ -23,7 +23,7 @@ from speakr.models import Upload, UploadPart
 from speakr.services.recordings import resumable
 from speakr.services.recordings.resumable import LOCK, Claim
 from speakr.services.recordings.space import reporting_full_storage
-from speakr.storage.base import Appender, BlobMissing, Part
+from speakr.storage.base import Appender, BlobMissing, Part, StorageUnavailable
 
 STEP_BYTES = 8 * 1024 * 1024
 """What is lost at most when the process dies, and what an S3 upload holds in memory."""
@@ -205,4 +205,5 @@ class _Writer:
     def _drop_uncounted(self) -> None:
         """Delete blobs that no row will ever name; if the process dies before, the orphan sweep does."""
         for key in self._known_keys - self._counted_keys:
-            get_backends().storage.delete(key)
+            with contextlib.suppress(StorageUnavailable):
+                get_backends().storage.delete(key)
