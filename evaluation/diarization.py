@@ -142,7 +142,9 @@ def judge(corpus: Path) -> Judgement:
 def tables(corpus: Path) -> list[Table]:
     """Return the figures of a corpus."""
     judged = judge(corpus)
-    return [Table("Speakers, built-in diarization", [*_figures(judged), *map(_figure_of, judged.conversations)])]
+    return [
+        Table("Speakers, built-in diarization", [*_figures(judged), *map(_figure_of, judged.conversations)])
+    ]
 
 
 def _figures(judged: Judgement) -> Iterator[Figure]:
