@@ -2,8 +2,8 @@
 
     python -m benchmarks.crash [--jobs 30] [--seed 1] [--every 3] [--database URL]
 
-Starts a whole server (`speakr up`, two workers, embedded engine), hears five recordings undisturbed, then uploads
-them in turn until there are so many jobs. Meanwhile it sends SIGKILL to a process of a random kind at random
+Starts a whole server (`speakr up`, two workers, embedded engine), transcribes five recordings undisturbed, then uploads them in turn up to the
+given number of jobs. Meanwhile it sends SIGKILL to a process of a random kind at random
 moments until all jobs are done. The supervisor starts the dead again; nothing else helps. What was sent to
 a webhook is received and checked here.
 """
@@ -144,7 +144,7 @@ class Kill:
 
 
 class Killer:
-    """Kills in one thread and watches in another, until told to stop."""
+    """Kills in one thread and watches in another, until stopped."""
 
     def __init__(self, server: WholeServer, rows: Rows, dice: random.Random, every_seconds: float) -> None:
         self._server, self._rows, self._dice, self._every = server, rows, dice, every_seconds
@@ -340,11 +340,11 @@ def main() -> None:
         [
             ["jobs lost", str(sum(states.get(one) != "COMPLETED" for one in ids)), "0"],
             ["jobs completed twice", str(sum(count > 1 for count in completed.values())), "0"],
-            ["jobs told as started twice", str(sum(count > 1 for count in started.values())), "0"],
+            ["jobs with two started events", str(sum(count > 1 for count in started.values())), "0"],
             ["recordings beyond those uploaded", str(total - len(ids) - len(undisturbed)), "0"],
             ["transcripts identical", f"{sum(same)} of {len(same)}", "all"],
-            ["chunks heard again, in all", str(sum(claims) - len(claims)), ""],
-            ["chunks heard again for one kill, at most", str(max((k.recomputed_chunks for k in killer.kills), default=0)), "1"],
+            ["chunks transcribed again, in all", str(sum(claims) - len(claims)), ""],
+            ["chunks transcribed again for one kill, at most", str(max((k.recomputed_chunks for k in killer.kills), default=0)), "1"],
             ["slowest resumption", f"{max(resumed, default=0):.1f} s", f"<= {GOAL_SECONDS:.0f} s"],
             ["events never delivered", str(missing), "0"],
             ["events under two ids", str(_under_two_ids(counts)), "0"],
@@ -369,7 +369,7 @@ def _wait_for_deliveries(rows: Rows, subscriber: Subscriber) -> int:
 
 
 def _under_two_ids(events: Sequence[Any]) -> int:
-    """Count facts that may be true once of a recording and were told as two events."""
+    """Count facts that can occur once per recording and have two events."""
     return sum(count > 1 for count in Counter((row.recording_id, row.type) for row in events).values())
 
 
@@ -391,7 +391,7 @@ def print_kills(title: str, kills: Sequence[Kill]) -> None:
         )
     print_table(
         title,
-        ["killed", "times", "hit work", "chunks heard again", "resumed after s, median", "at most"],
+        ["killed", "times", "hit work", "chunks transcribed again", "resumed after s, median", "at most"],
         lines,
     )
 

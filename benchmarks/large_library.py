@@ -1,4 +1,4 @@
-"""A large library of two tenants and somebody whom they show some of it, written as fast as the database takes it.
+"""A large library of two owners and a reader with whom they share parts of it, written as fast as the database allows.
 
 Words follow Zipf's law over a vocabulary of 40,000, as they do in speech, so that a recording has about a thousand
 different ones, a few of them are in every recording and most in hardly any. Only some hundred texts are made; the
@@ -242,7 +242,7 @@ def _write_texts(connection: Connection) -> list[tuple[str, str]]:
 
 
 def _people(connection: Connection) -> tuple[list[int], int, list[list[int]], list[list[int]]]:
-    """Make the users; return owners, reader, tags and speakers. A group's tag shows recordings to everybody."""
+    """Make the users; return owners, reader, tags and speakers. A group's tag shows recordings to all members."""
 
     def made(table: Any, **values: Any) -> int:
         return connection.execute(insert(table).values(**values).returning(table.id)).scalar_one()

@@ -77,7 +77,7 @@ GOALS_OF_READER = ("a rare word", "a common word", "an absent word", "a word of 
 
 @dataclass
 class Asking:
-    """Somebody who asks over one connection, and the rows of the table their answers become."""
+    """A client with one connection, and the rows of the table for its answers."""
 
     server: Server
     database_pid: int | None
@@ -208,7 +208,7 @@ def measure_owner(owner: Asking) -> list[list[str]]:
     rows.append(owner.row("stats", "stats", goal=STATS_GOAL_MS))
     rows.append(
         owner.report(
-            "stats, counted anew",
+            "stats, not cached",
             "",
             [("stats", None)] * max(10, owner.times // 10),
             STATS_GOAL_MS,
@@ -220,7 +220,7 @@ def measure_owner(owner: Asking) -> list[list[str]]:
 
 
 def measure_reader(reader: Asking) -> list[list[str]]:
-    """Ask what somebody asks to whom a part of the library is shown."""
+    """Send the requests of a user with whom a part of the library is shared."""
     rows = [
         reader.row(name, "recordings", query, goal=LIST_GOAL_MS if name.endswith("first page") else None)
         for name, query in SHARED_LISTS.items()
@@ -249,7 +249,7 @@ def measure_reader(reader: Asking) -> list[list[str]]:
 
 
 def rename(owner: Asking) -> list[list[str]]:
-    """Rename somebody who is in many recordings, and back."""
+    """Rename a speaker who is in many recordings, and back."""
     speakers = {known["name"]: known for known in owner.get("speakers")["speakers"]}
     known = speakers["Ann"]
     taken, cpu = [], owner.cpu_seconds()

@@ -47,7 +47,7 @@ def print_table(title: str, head: list[str], rows: list[list[str]]) -> None:
 
 
 def free_port() -> int:
-    """Return a port that nobody uses now."""
+    """Return a port that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -82,7 +82,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Word errors and speed of the embedded recogniser.")
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--limit", type=int, default=None, help="only the first N clips")
-    parser.add_argument("--verbose", action="store_true", help="print what was heard")
+    parser.add_argument("--verbose", action="store_true", help="print the transcripts")
     options = parser.parse_args()
 
     finder_name, find_speech = speech_finder()

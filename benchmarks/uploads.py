@@ -1,4 +1,4 @@
-"""What uploads cost: their answer, their memory, and the patience of everybody else.
+"""Cost of uploads: time to answer, memory, and delay of other requests.
 
     python -m benchmarks.uploads [--only answer memory slow pairs] [--pairs 1000] [--database URL]
 
@@ -138,7 +138,7 @@ def peak_bytes(pid: int) -> int:
 
 
 def forget_peak(pid: int) -> None:
-    """Start the high-water mark anew (proc(5), clear_refs)."""
+    """Reset the peak of resident memory (proc(5), clear_refs)."""
     Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 
@@ -162,7 +162,7 @@ def measure_memory(server: Server, token: str, at_once: int, size_bytes: int, na
 
 
 def trickle(port: int, token: str, are_all_here: Event, may_go: Event) -> None:
-    """Be 64 clients that send 4 kB each every 100 ms, evenly spread, until told to go."""
+    """Run 64 clients that each send 4 kB every 100 ms, evenly spread, until stopped."""
     clients = []
     for _ in range(SLOW_CLIENTS):
         client = socket.create_connection(("127.0.0.1", port))

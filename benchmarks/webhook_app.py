@@ -53,7 +53,7 @@ class WebhookApp:
         return process
 
     def add_webhooks(self, urls: Sequence[str], **options: object) -> list[int]:
-        """Add webhooks that hear everything; return their ids."""
+        """Add webhooks for all event types; return their ids."""
         with unit_of_work() as session:
             hooks = [
                 Webhook(
@@ -211,7 +211,7 @@ def memory_mib(pid: int, which: str = "VmRSS") -> float:
 
 
 def forget_peak(pid: int) -> None:
-    """Let VmHWM begin anew (proc(5): clear_refs)."""
+    """Reset VmHWM (proc(5): clear_refs)."""
     Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 

@@ -1,7 +1,7 @@
-"""What was changed, held against what is told of it.
+"""Compare committed changes with events and deliveries.
 
-Triggers write each change of a recording into a table of their own, in the transaction of the change. So the
-database itself says what was committed, and events and deliveries have to agree with that.
+Triggers write each change of a recording into a separate table, in the transaction of the change. So the database itself
+records what was committed, and events and deliveries must agree with it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Webhooks on a database that is away or full, over TLS each time anew, and signatures as receivers check them."""
+"""Webhooks on an unavailable or full database, over a new TLS connection each time, and signatures as receivers check them."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Cluster:
         self.url = self._running.enter_context(postgres_server(self._folder))
 
     def stop(self) -> None:
-        """Stop it, as a restart does: whoever is connected is cut off."""
+        """Stop it, as a restart does: all connections break."""
         self._running.close()
 
 
@@ -146,7 +146,7 @@ def _live_through(made: WebhookApp, trouble: Callable[[], None], *, backlog: int
 
 
 def outages(database: str, *, full: bool) -> list[Row]:
-    """G4: the database is restarted, or, if it is a file, locked by somebody else."""
+    """G4: the database is restarted, or, if it is a file, locked by another process."""
     if database == "sqlite":
         with webhook_app(database) as made:
             lasting = [*[5.0 if full else 2.0] * (TIMES - 1), _MAX_LOCKED_SECONDS]
@@ -186,7 +186,7 @@ def _restart_again_and_again(cluster: Cluster, seconds: float) -> None:
 
 @contextmanager
 def _folder_of_a_cluster() -> Iterator[Path]:
-    """Yield a folder that may be given to nobody, whom PostgreSQL runs as."""
+    """Yield a folder that can belong to the unprivileged user that PostgreSQL runs as."""
     folder = Path(tempfile.mkdtemp(prefix="spk-p-"))
     try:
         yield folder
@@ -228,7 +228,7 @@ def _on_a_small_disk(database: str, folder: Path) -> _Story:
 
 
 def _fill_up(ballast: Path) -> None:
-    """Take all the room there is, and what becomes free, for a while."""
+    """Fill the disk, including space that becomes free, for a while."""
     time.sleep(2.0)
     ends_at = time.monotonic() + FULL_SECONDS
     with ballast.open("ab", buffering=0) as file:

@@ -49,7 +49,7 @@ _UPLOAD = "/api/v1/recordings/upload"
 
 
 class _Servers:
-    """Some API servers on one database. Everybody calls the one in use; when it is killed, the next is there already."""
+    """Some API servers on one database. All clients call the one in use; when it is killed, the next one already runs."""
 
     def __init__(self, made: WebhookApp, token: str) -> None:
         self.token = token
@@ -148,7 +148,7 @@ class _Change:
 
 
 class _Client(threading.Thread):
-    """Changes recordings of its own, one request after the other, until told to stop."""
+    """Changes its own recordings, one request after the other, until stopped."""
 
     def __init__(self, servers: _Servers, recordings: list[int], seed: int) -> None:
         super().__init__(daemon=True)
@@ -320,7 +320,7 @@ def _kill_workers(database: str, kills: int) -> Row:
             while len(_unfinished(made)) < _BUSY_WORKERS:
                 made.upload(speech.middling_recording())
                 uploaded += 1
-            stack.wait_for(made.horses, "somebody at work", 60)
+            stack.wait_for(made.horses, "a busy worker", 60)
             time.sleep(dice.uniform(0.0, 1.0))
             victim, horse = dice.choice(list(made.horses().items()) or [(dice.choice(stack.WORKERS), 0)])
             if horse and dice.random() < 0.5:
@@ -345,5 +345,5 @@ def _unfinished(made: stack.WebhookApp) -> list[Any]:
 
 
 def kills(database: str, *, full: bool) -> list[Row]:
-    """G1: kill -9 the API while it creates, changes and deletes recordings, and workers while they hear some."""
+    """G1: kill -9 the API while it creates, changes and deletes recordings, and workers while they transcribe."""
     return [_kill_the_api(database, 200 if full else 20), _kill_workers(database, 40 if full else 6)]

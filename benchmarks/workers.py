@@ -59,7 +59,7 @@ class Run:
 
 
 def transcribe(sound: bytes, workers: int) -> Run:
-    """Let a server with so many workers hear a recording."""
+    """Transcribe a recording on a server with a number of workers."""
     with (
         tempfile.TemporaryDirectory(prefix="spk-w-") as folder,
         WholeServer(Path(folder), workers=workers) as server,
@@ -82,7 +82,7 @@ def _seconds_of_children(pid: int) -> float:
 
 
 def transcribe_all() -> float:
-    """Hear a minute in this process, without any server; return the seconds it took on the wall."""
+    """Transcribe a minute in this process, without a server; return the elapsed seconds."""
     from speakr.connectors.transcription.base import AudioChunk
     from speakr.connectors.transcription.embedded import EmbeddedConnector
     from speakr.domain.transcript import Hints
@@ -98,7 +98,7 @@ def transcribe_all() -> float:
 
 
 def ceiling() -> float:
-    """Return how much more two processes hear than one in the same time, on this machine, just now."""
+    """Return the ratio of audio that two processes and one transcribe in the same time on this machine."""
 
     def at_once(count: int) -> float:
         command = [sys.executable, "-m", "benchmarks.workers", "--transcribe"]
@@ -146,7 +146,7 @@ def main() -> None:
     alone = statistics.median(2 * one.processor / two.processor for one, two in pairs)
     print(f"\nTwo workers were {ratio:.2f} x as fast as one on the wall (wanted: {GOAL_RATIO}).")
     print(
-        f"Two bare processes heard {statistics.median(ceilings):.2f} x as much as one here in the same time."
+        f"Two bare processes transcribed {statistics.median(ceilings):.2f} x as much as one in the same time."
     )
     print(f"By processor time alone, a core for each worker would make it {alone:.2f} x.")
 

@@ -1,4 +1,4 @@
-"""How good it is: figures on recordings with known answers. `python -m evaluation` prints all, each subject beside its goals."""
+"""Accuracy on recordings with known answers. `python -m evaluation` prints all figures beside their goals."""
 
 from __future__ import annotations
 

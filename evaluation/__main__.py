@@ -1,9 +1,9 @@
-"""Measure how good this server is, subject by subject, and print each figure beside its goal.
+"""Measure the accuracy of this server by subject, and print each figure beside its goal.
 
     python -m evaluation [--corpus FOLDER] [--engine embedded] [--only words,seams] [--seams 200] [--hour]
 
-Without a corpus the project's own is used: the sample and the clips of its tests, which show that all works and little more.
-The exit status is 1 when a goal is missed on a corpus that was given.
+Without a corpus, the project's own is used: the sample and the clips of its tests. They only show that everything works.
+The exit status is 1 if a goal is missed on a given corpus.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Subject = Callable[[], list[Table]]
 
 
 def subjects(asked: argparse.Namespace) -> Mapping[str, Subject]:
-    """Return what can be measured, by name. An engine is made once, and only if a subject needs it."""
+    """Return the subjects by name. An engine is made once, and only if a subject needs it."""
     corpus = asked.corpus or OWN
     engine = cache(lambda: make_engine(asked.engine))
     return {
@@ -52,7 +52,7 @@ def subjects(asked: argparse.Namespace) -> Mapping[str, Subject]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Measure what is asked for."""
+    """Measure the requested subjects."""
     parser = argparse.ArgumentParser(
         prog="python -m evaluation", description="Measure how good this server is."
     )

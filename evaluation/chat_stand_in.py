@@ -1,4 +1,4 @@
-"""A chat model that says what it is told to, behind a real server on this machine: connectors cannot tell it from another."""
+"""A stand-in for a chat model, behind a real HTTP server on this machine; a function gives its answers."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from speakr.connectors.language.openai import OpenAILanguageConnector
 from speakr.connectors.openai_access import OpenAIAccess
 
 Answer = Callable[[str], str]
-"""From the lines a model is shown to what it writes."""
+"""Maps the lines in a request to the answer of the model."""
 
 _FENCED = re.compile(r"^<(material-[0-9a-f]+)>\n(.*)\n</\1>$", re.DOTALL)
 
 
 @contextmanager
 def standing_in(answer: Answer, *, context_tokens: int) -> Iterator[OpenAILanguageConnector]:
-    """Give a connector whose model is the function, with so much room in its context."""
+    """Yield a connector to a model that answers with the function, with this size of context."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -36,7 +36,7 @@ def standing_in(answer: Answer, *, context_tokens: int) -> Iterator[OpenAILangua
             self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever)

@@ -1,7 +1,7 @@
-"""What hearing costs: CPU seconds for a second of clean speech, and the memory of the process that hears.
+"""Cost of transcription: CPU seconds per second of clean speech, and peak memory.
 
-Everything near the microphone and without noise is put into one recording, which a process of its own hears as a worker
-does: speech found, words heard, voices told apart. Memory is that process's peak, libraries and models included.
+All near recordings without noise form one recording. A separate process transcribes it as a worker does: it finds
+speech, recognises words and tells voices apart. Memory is that process's peak, libraries and models included.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ PAUSE_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class Spent:
-    """What one process spent on one recording."""
+    """CPU time and memory of one process for one recording."""
 
     cost: Cost
     peak_mb: float
 
 
 def measure(corpus: Path, engine_name: str, least_seconds: float = 0.0) -> list[Table]:
-    """Hear the clean speech of a corpus, over and over until it is so long."""
+    """Transcribe the clean speech of a corpus, repeated up to a given length."""
     title = f"Costs of {engine_name}"
     with tempfile.NamedTemporaryFile(suffix=".pcm") as file:
         seconds = _write(corpus, Path(file.name), least_seconds)
         if not seconds:
             return [Table(title)]
-        # Another process, and not a fork of this one, whose memory is another matter.
+        # A new process and not a fork, which would inherit this process's memory.
         fresh = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(1, mp_context=fresh) as pool:
             spent = pool.submit(spend, file.name, engine_name).result()
@@ -62,7 +62,7 @@ def measure(corpus: Path, engine_name: str, least_seconds: float = 0.0) -> list[
 
 
 def _write(corpus: Path, target: Path, least_seconds: float) -> float:
-    """Write the clean speech as decoded audio; return how long it is."""
+    """Write the clean speech as decoded audio; return its length in seconds."""
     pause = np.zeros(round(PAUSE_SECONDS * SAMPLE_RATE), np.int16)
     clean = [
         np.concatenate([samples_of(corpus, entry), pause])
@@ -79,14 +79,14 @@ def _write(corpus: Path, target: Path, least_seconds: float) -> float:
 
 
 def spend(pcm: str, engine_name: str) -> Spent:
-    """Hear decoded audio in this process."""
+    """Transcribe decoded audio in this process."""
     engine = make_engine(engine_name)
     heard = hear(engine, read_pcm(Path(pcm)), tells_voices_apart=not engine.capabilities.diarization)
     return Spent(heard.cost, peak_mb())
 
 
 def peak_mb() -> float:
-    """Return the most memory this process has had. `ru_maxrss` would begin with what its parent had."""
+    """Return this process's peak memory in MB. `ru_maxrss` would start with its parent's."""
     status = Path("/proc/self/status").read_text()
     (line,) = [line for line in status.splitlines() if line.startswith("VmHWM:")]
     return int(line.split()[1]) / 1024

@@ -1,11 +1,11 @@
-"""Measure the embedded diarization: error rate, numbers of speakers, and what it costs.
+"""Measure the built-in diarization: error rate, number of speakers, and cost.
 
     python -m evaluation.diarization --corpus FOLDER [--long]
 
-Of each recording with known turns (`evaluation/recordings.py`) speech is found, cut into chunks and embedded as a
-worker does, then clustered. Errors are counted with a collar of 0.25 s, overlapping speech included. Far-field
-meetings (kind "diarization") are told apart from close microphones, for which the goals are. Recordings of one `speaker`
-are to stay one. Each conversation is judged once more with the number of people given. Time is CPU time on one thread. `--long` plays the conversations over and over for an hour.
+In each recording with known turns (`evaluation/recordings.py`), speech is found, cut into chunks and embedded as a worker does,
+then clustered. Errors count with a collar of 0.25 s, overlapping speech included. Far-field meetings (kind "diarization") are
+separate from close microphones, to which the goals apply. A recording of one `speaker` must give one speaker. Each conversation
+runs once more with the number of speakers given. Time is CPU time on one thread. `--long` repeats the conversations for an hour.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ GOAL_REAL_TIME_FACTOR = 0.03
 GOAL_PEAK_MB = 450
 
 CHUNK_SECONDS = (30.0, 120.0)
-"""Target and longest, as the embedded engine asks."""
+"""Target and maximum length of a chunk, as for the embedded engine."""
 AN_HOUR = 3600.0
 
 
@@ -49,7 +49,7 @@ class Cost:
 
     @property
     def real_time_factor(self) -> float:
-        """CPU seconds a second of audio takes."""
+        """CPU seconds per second of audio."""
         return (self.speech + self.vectors + self.clustering) / self.audio
 
     def __str__(self) -> str:
@@ -60,7 +60,7 @@ class Cost:
 
 
 def tell_apart(samples: Samples, cost: Cost, people: int | None = None) -> tuple[Diarization, Diarization]:
-    """Do what a worker does, chunk by chunk; without being told how many people speak, and told."""
+    """Diarize as a worker does, chunk by chunk; without and with the number of speakers."""
     duration = len(samples) / SAMPLE_RATE
     began = time.process_time()
     spans = find_speech(samples)
@@ -81,7 +81,7 @@ def tell_apart(samples: Samples, cost: Cost, people: int | None = None) -> tuple
 
 @dataclass(frozen=True)
 class Judged:
-    """One recording: how many people speak and were told apart, and what went wrong, also when told how many."""
+    """One recording: real and found number of speakers, and the errors without and with the number given."""
 
     name: str
     is_near: bool
@@ -101,17 +101,17 @@ class Judgement:
     cost: Cost = field(default_factory=Cost)
 
     def errors(self, *, is_near: bool, are_told: bool = False) -> Errors:
-        """Add up what went wrong near the microphone, or far from it."""
+        """Add up the errors near the microphone, or far from it."""
         chosen = [each for each in self.conversations if each.is_near is is_near]
         return sum((each.errors_when_told if are_told else each.errors for each in chosen), Errors())
 
     def wrong_counts(self, *, is_near: bool) -> int:
-        """Return in how many conversations another number of people was found."""
+        """Return the number of conversations with a wrong number of speakers."""
         return sum(each.found != each.people for each in self.conversations if each.is_near is is_near)
 
 
 def judge(corpus: Path) -> Judgement:
-    """Tell the speakers of a corpus apart."""
+    """Diarize a corpus."""
     judged = Judgement()
     for entry in entries(corpus):
         turns = turns_of(corpus, entry)
@@ -142,7 +142,9 @@ def judge(corpus: Path) -> Judgement:
 def tables(corpus: Path) -> list[Table]:
     """Return the figures of a corpus."""
     judged = judge(corpus)
-    return [Table("Speakers, told apart here", [*_figures(judged), *map(_figure_of, judged.conversations)])]
+    return [
+        Table("Speakers, built-in diarization", [*_figures(judged), *map(_figure_of, judged.conversations)])
+    ]
 
 
 def _figures(judged: Judgement) -> Iterator[Figure]:
@@ -154,11 +156,11 @@ def _figures(judged: Judgement) -> Iterator[Figure]:
         untold, told = (judged.errors(is_near=is_near, are_told=known).rate for known in (False, True))
         yield Figure(f"DER, {where}", untold, " %", goal, note=f"{count} conversations")
         yield Figure(
-            f"DER, {where}, told how many",
+            f"DER, {where}, number of speakers given",
             told,
             " %",
             at_most(round(untold, 1)),
-            note="is to be no worse than not told",
+            note="must not be worse than without the number",
         )
         wrong = judged.wrong_counts(is_near=is_near)
         yield Figure(
@@ -180,7 +182,7 @@ def _figures(judged: Judgement) -> Iterator[Figure]:
             "",
             at_most(GOAL_REAL_TIME_FACTOR),
             4,
-            "speech found, voices told apart",
+            "speech detection, diarization",
         )
 
 
@@ -188,13 +190,13 @@ def _figure_of(judged: Judged) -> Figure:
     errors = judged.errors
     note = (
         f"{judged.found} of {judged.people} people; missed {errors.missed:.1f} s, false {errors.false_alarm:.1f} s, "
-        f"confused {errors.confused:.1f} s; told how many: {judged.errors_when_told.rate:.1f} %"
+        f"confused {errors.confused:.1f} s; number of speakers given: {judged.errors_when_told.rate:.1f} %"
     )
     return Figure(judged.name, errors.rate, " %", note=note)
 
 
 def measure_an_hour(corpus: Path) -> bool:
-    """Print what an hour costs; tell whether the goals are met."""
+    """Print the cost of an hour; return whether the goals are met."""
     talks = [
         samples_of(corpus, entry)
         for entry in entries(corpus)
@@ -218,7 +220,7 @@ def measure_an_hour(corpus: Path) -> bool:
 
 
 def main() -> int:
-    """Measure; 1 when a goal is missed."""
+    """Measure; return 1 if a goal is missed."""
     arguments = argparse.ArgumentParser(description="Measure the embedded diarization.")
     arguments.add_argument("--corpus", type=Path, required=True)
     arguments.add_argument("--long", action="store_true")

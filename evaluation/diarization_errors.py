@@ -1,7 +1,6 @@
-"""The diarization error rate: how much of the speech time has the wrong speakers.
+"""The diarization error rate: the share of speech time with wrong speakers.
 
-Source: NIST, "The 2009 (RT-09) Rich Transcription Meeting Recognition Evaluation Plan": missed speech, false
-alarms and confused speakers, over the time that is spoken, speakers of both sides paired so that they agree most.
+Source: NIST, "The 2009 (RT-09) Rich Transcription Meeting Recognition Evaluation Plan": missed speech, false alarms and confused speakers, divided by the speech time, with the pairing of speakers that agrees most.
 """
 
 from __future__ import annotations
@@ -14,15 +13,15 @@ import numpy.typing as npt
 
 FRAME_SECONDS = 0.01
 COLLAR_SECONDS = 0.25
-"""Around each boundary of the reference nothing is counted: people disagree about where words begin."""
+"""Seconds around each boundary of the reference that do not count, because annotators disagree about boundaries."""
 
 Turns = Sequence[tuple[float, float, str]]
-"""Start and end in seconds, and who speaks. Turns of different people may overlap."""
+"""Start and end in seconds, and the speaker. Turns of different people may overlap."""
 
 
 @dataclass(frozen=True)
 class Errors:
-    """Seconds of each kind of error, and of speech; two people at once count twice."""
+    """Seconds of each kind of error, and of speech; two simultaneous speakers count twice."""
 
     missed: float = 0.0
     false_alarm: float = 0.0
@@ -46,7 +45,7 @@ class Errors:
 def diarization_errors(
     reference: Turns, found: Turns, duration: float, collar: float = COLLAR_SECONDS
 ) -> Errors:
-    """Compare two accounts of who spoke when."""
+    """Compare found turns with the reference."""
     frames = round(duration / FRAME_SECONDS)
     counted = np.ones(frames, bool)
     if collar:
@@ -72,7 +71,7 @@ def _frame(seconds: float) -> int:
 
 
 def _activity(turns: Turns, frames: int) -> npt.NDArray[np.bool_]:
-    """Return who speaks in which frame, shape (people, frames)."""
+    """Return the activity of each speaker by frame, shape (people, frames)."""
     people = {who: at for at, who in enumerate(sorted({who for _, _, who in turns}))}
     activity = np.zeros((len(people), frames), bool)
     for start, end, who in turns:

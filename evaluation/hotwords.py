@@ -1,7 +1,7 @@
-"""Names no language model knows: how many are heard once they are told, and whether they are heard where nobody says them.
+"""Names that no language model knows: how many are found as hotwords, and how many are wrongly found elsewhere.
 
-Spoken are the recordings of kind "names", the project's own and those of the corpus; each holds `names`. Ordinary speech is the
-kind "asr": there, none of the names is to be heard.
+Names are spoken in the recordings of kind "names", the project's own and those of the corpus; each holds `names`. In ordinary
+speech, kind "asr", none of the names may be found.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ GOAL_FOUND = 50.0
 
 
 def measure(corpus: Path, engine: TranscriptionConnector) -> list[Table]:
-    """Hear names, told and untold, and ordinary speech with the names told."""
+    """Transcribe names with and without hotwords, and ordinary speech with hotwords."""
     title = f"Hotwords of {engine.name}"
     if not engine.capabilities.hotwords:
-        return [Table(title, absent="This engine heeds none.")]
+        return [Table(title, absent="This engine supports none.")]
     spoken = list(_of_kind("names", {OWN.resolve(), corpus.resolve()}))
     names = sorted({name for _, entry in spoken for name in entry["names"]})
     told = Hints(hotwords=", ".join(names))
@@ -45,15 +45,15 @@ def measure(corpus: Path, engine: TranscriptionConnector) -> list[Table]:
             title,
             [
                 Figure("names found", 100 * found / total, " %", at_least(GOAL_FOUND), note=note),
-                Figure("names found that nobody told", 100 * before / total, " %", note=note),
-                Figure("heard in ordinary speech", false, "", at_most(0), 0, f"{words} words"),
+                Figure("names found without hotwords", 100 * before / total, " %", note=note),
+                Figure("found in ordinary speech", false, "", at_most(0), 0, f"{words} words"),
             ],
         )
     ]
 
 
 def count_found(names: Iterable[str], heard: str) -> int:
-    """Return how many of the names were heard, each as often as it was said at most."""
+    """Return how many of the names were found, each at most as often as it was said."""
     left = normalise(heard)
     count = 0
     for name in names:

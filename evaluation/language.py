@@ -1,7 +1,7 @@
-"""How well transcripts are read: dates, chapters, citations, and what becomes of a model's lies.
+"""Accuracy of insights: dates, chapters, citations, and the detection of false statements.
 
-All on scripted talks, whose answers are known. The models are stand-ins behind a real server: one reports truly on what it
-is shown, the other mixes lies of seven kinds in.
+All run on scripted talks with known answers. The models are stand-ins behind a real server: one reports correctly, the other
+mixes in false statements of seven kinds.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def _dates() -> Iterator[Figure]:
 
 
 def _chapters() -> Iterator[Figure]:
-    """Look for changes of subject in talks of two lengths, some with a pause before each change."""
+    """Detect changes of subject in talks of two lengths, some with a pause before each change."""
     changes = hits = false = talks = 0
     seconds = 0.0
     for seed, order in enumerate(itertools.permutations(SUBJECTS, 3)):
@@ -87,7 +87,7 @@ def _chapters() -> Iterator[Figure]:
 
 
 def _citations() -> Iterator[Figure]:
-    """Count the quotes of the embedded engine and of a model that stand where they are said to."""
+    """Count the quotes of the embedded engine and of a model that are at the cited place."""
     sources: list[tuple[Source, Sequence[NumberedLine]]] = []
     talks = [talk_about(list(SUBJECTS), 30, 1, pause=1.0)[0], long_talk(0.5)[0]]
     embedded = EmbeddedLanguageConnector()
@@ -108,9 +108,9 @@ def _citations() -> Iterator[Figure]:
 
 
 def _report(shown: str, facts: Sequence[Fact]) -> str:
-    """Answer like an honest model: of every part one fact, with its line and words."""
+    """Answer like an honest model: one fact per part, with its line and words."""
     numbers = numbers_shown(shown)
-    if not numbers:  # notes on parts, which are to be put together
+    if not numbers:  # notes on parts, which the model must merge
         return "They spoke of many things."
     fact = facts[numbers[len(numbers) // 2] - 1]
     return answer_with(key_points=[true_claim(fact)], topics=[{"name": fact.thing, "lines": [fact.line + 1]}])
@@ -137,9 +137,9 @@ def _resolved(name: str, sources: Sequence[tuple[Source, Sequence[NumberedLine]]
 
 
 def _lies() -> Iterator[Figure]:
-    """Have a model tell as many lies as truths, and count which are marked."""
+    """Let a model write as many false as true statements, and count the marked ones."""
     lines, facts = long_talk(1.0, seed=3)
-    rng = random.Random(5)  # noqa: S311 - which lies are told is no secret
+    rng = random.Random(5)  # noqa: S311 - the choice of statements is no secret
     told: list[tuple[str | None, dict[str, object]]] = []
     for at in rng.sample(range(5, len(lines) - 5), CLAIMS):
         kind = LIES[len(told) // 2 % len(LIES)] if len(told) % 2 == 0 else None

@@ -1,4 +1,4 @@
-"""A folder of recordings with known answers; `docs/evaluation.md` says what its `manifest.jsonl` holds."""
+"""A folder of recordings with known answers; `docs/evaluation.md` describes its `manifest.jsonl`."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ Samples = npt.NDArray[np.int16]
 Entry = dict[str, Any]
 
 OWN = Path(__file__).parent / "corpus"
-"""The corpus the project brings along: the sample and the clips of its tests, a minute altogether."""
+"""The project's own corpus: the sample and the clips of its tests, one minute in total."""
 
 PAUSE_SECONDS = 0.5
-"""Between the parts of a recording that is put together."""
+"""Seconds between the parts of a composed recording."""
 
 
 def entries(corpus: Path) -> Iterator[Entry]:
-    """Yield what the manifest says of each recording."""
+    """Yield the entries of the manifest."""
     for line in (corpus / "manifest.jsonl").read_text().splitlines():
         if line.strip():
             yield json.loads(line)
 
 
 def samples_of(corpus: Path, entry: Entry) -> Samples:
-    """Return the sound of a recording, its parts one after the other if it has parts."""
+    """Return the samples of a recording, with its parts in sequence if it has parts."""
     if "parts" not in entry:
         return read_audio(corpus / entry["file"])
     pause = np.zeros(round(PAUSE_SECONDS * SAMPLE_RATE), np.int16)
@@ -56,7 +56,7 @@ def read_audio(path: Path) -> Samples:
 
 
 def turns_of(corpus: Path, entry: Entry) -> list[tuple[float, float, str]]:
-    """Return who speaks when in a recording; nothing when nobody has written it down."""
+    """Return the turns of a recording as (start, end, speaker); empty if the manifest has none."""
     if "turns" in entry:
         return [(turn["start"], turn["end"], turn["speaker"]) for turn in entry["turns"]]
     if "parts" in entry:
@@ -68,7 +68,7 @@ def turns_of(corpus: Path, entry: Entry) -> list[tuple[float, float, str]]:
 
 
 def _turns_of_parts(corpus: Path, entry: Entry) -> Iterator[tuple[float, float, str]]:
-    """Yield where there is speech in each part: nobody has said it better than our own ear."""
+    """Yield the speech in each part, as the server's own detection finds it."""
     at = 0.0
     for part in entry["parts"]:
         samples = _part(corpus, part)
@@ -78,6 +78,6 @@ def _turns_of_parts(corpus: Path, entry: Entry) -> Iterator[tuple[float, float, 
 
 
 def text_of(entry: Entry) -> str | None:
-    """Return what is said in a recording; None when nobody has written it down."""
+    """Return the text of a recording; None if the manifest has none."""
     said = entry.get("turns") or entry.get("parts") or [entry]
     return " ".join(each["text"] for each in said) if all("text" in each for each in said) else None

@@ -1,4 +1,4 @@
-"""What is printed: figures in tables, the goal beside each."""
+"""Tables of figures, each beside its goal."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from benchmarks.stack import print_table
 
 @dataclass(frozen=True)
 class Goal:
-    """A bound a figure is to keep."""
+    """The goal of a figure: a bound."""
 
     limit: float
     keeps: Callable[[float, float], bool] = le
 
     @property
     def sign(self) -> str:
-        """How the bound is written."""
+        """Return the bound as text."""
         return "≤" if self.keeps is le else "≥"
 
 
@@ -34,7 +34,7 @@ def at_least(limit: float) -> Goal:
 
 @dataclass(frozen=True)
 class Figure:
-    """One number; `note` says what it rests on."""
+    """One number; `note` says how it was measured."""
 
     name: str
     value: float
@@ -45,11 +45,11 @@ class Figure:
 
     @property
     def is_missed(self) -> bool:
-        """Tell whether there is a goal that is not kept, as the number is printed."""
+        """Return True if the printed number misses its goal."""
         return self.goal is not None and not self.goal.keeps(round(self.value, self.digits), self.goal.limit)
 
     def row(self) -> list[str]:
-        """Return the cells of its row."""
+        """Return the cells of the row."""
         goal = f"{self.goal.sign} {self.goal.limit:g}{self.unit}" if self.goal else ""
         verdict = "" if self.goal is None else "missed" if self.is_missed else "met"
         return [self.name, goal, f"{self.value:.{self.digits}f}{self.unit}", verdict, self.note]

@@ -1,4 +1,4 @@
-"""Conversations about one thing after the other, put together from sentences, with small talk between."""
+"""Conversations about several subjects in sequence, composed of sentences with small talk between."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ SMALL_TALK_SHARE = 0.25
 def talk_about(
     subjects: list[str], sentences: int, seed: int, *, pause: float
 ) -> tuple[list[NumberedLine], list[int]]:
-    """Return lines, and at which of them a new subject begins; each subject begins with a word about itself."""
+    """Return lines, and the indexes at which a new subject begins; the first sentence of a subject names it."""
     rng = random.Random(seed)  # noqa: S311 - a talk, no secret
     lines: list[NumberedLine] = []
     changes: list[int] = []

@@ -1,4 +1,4 @@
-"""Sentences about days, what is meant by each, and sentences that only seem to be about a coming day."""
+"""Sentences with dates, the date that each means, and sentences that only seem to contain a future date."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from speakr.connectors.language.spoken_dates import find_dates
 
 BERLIN = ZoneInfo("Europe/Berlin")
 MOMENT = datetime(2026, 3, 11, 15, 20, tzinfo=BERLIN)
-"""A Wednesday afternoon, when all this is said."""
+"""A Wednesday afternoon, the time of all sentences."""
 
 PLANTED = (
     ("The review is on the nineteenth of june at half past nine.", "2026-06-19 09:30"),
@@ -65,7 +65,7 @@ PLANTED = (
         "2026-10-20 13:30",
     ),
 )
-"""What is said, and the day, with time and end where they are said too."""
+"""Sentence, and the date, with time and end where it has them."""
 
 NOT_PLANTED = (
     "We talked about it two weeks ago.",
@@ -80,11 +80,11 @@ NOT_PLANTED = (
     "Since Monday it works.",
     "The march was long.",
 )
-"""Nothing of this is a day to come."""
+"""Sentences without a future date."""
 
 
 def written(text: str, moment: datetime = MOMENT) -> list[str]:
-    """Return the days that are found in a text, as `PLANTED` writes them."""
+    """Return the dates found in a text, in the form of `PLANTED`."""
     return [
         f"{found.start:%Y-%m-%d}"
         + (f" {found.start:%H:%M}" if found.has_time else "")

@@ -1,4 +1,4 @@
-"""People who talk without a pause, and an engine that hears windows of what they say: times a little off, edges torn."""
+"""Scripted speech without pauses, and an engine for windows of it that shifts times and damages words at the edges."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from speakr.domain.transcript import Segment, Word
 
 VOCABULARY = "the a we you and of plan budget Tuesday report number no no, very good? is it that".split()  # noqa: SIM905 - reads as a sentence
 OVERLAP = 2.0
-"""Seconds that neighbours are heard into each other."""
+"""Seconds that neighbouring windows share."""
 SEAMS_EACH = 4
 REPEATED, MISSED = 0.1, 0.5
-"""Shares of words that follow themselves, and of those at an edge that are not heard at all."""
+"""Share of repeated words, and share of words at an edge that are missing."""
 
 
 def speak(chance: random.Random, seconds: float) -> list[Word]:
-    """Return words without a pause between them; some follow themselves."""
+    """Return words without pauses between them; some are repeated."""
     words: list[Word] = []
     time = 0.0
     while time < seconds:
@@ -30,7 +30,7 @@ def speak(chance: random.Random, seconds: float) -> list[Word]:
 
 
 def hear(chance: random.Random, spoken: Sequence[Word], start: float, end: float) -> list[Segment]:
-    """Hear a window: times a little off, a word at the edge torn or missed."""
+    """Transcribe a window: times are slightly off, a word at the edge is damaged or missing."""
     heard: list[Word] = []
     for word in spoken:
         inside = min(word.end, end) - max(word.start, start)
@@ -51,7 +51,7 @@ def hear(chance: random.Random, spoken: Sequence[Word], start: float, end: float
 
 
 def talks(seams: int, seed: int) -> Iterator[tuple[list[Word], list[RecognizedWord]]]:
-    """Yield talks with four seams each, so many altogether or a few more: what was said, and what was heard of each chunk."""
+    """Yield talks with four seams each, at least `count` seams in total: the spoken words, and the transcript of each chunk."""
     chance = random.Random(seed)  # noqa: S311 - the same each time
     for _ in range(-(-seams // SEAMS_EACH)):
         cuts = [0.0]

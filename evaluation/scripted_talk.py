@@ -1,4 +1,4 @@
-"""Long conversations made to order, and models that report on them honestly or not."""
+"""Generated long conversations, and models that report on them correctly or not."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NUMBERS = ("twelve", "forty five", "three hundred", "17", "2500", "sixty")
 
 @dataclass(frozen=True)
 class Fact:
-    """What one line says: who did what, where, and for how much."""
+    """The content of one line: person, action, place and amount."""
 
     line: int
     person: str
@@ -40,12 +40,12 @@ class Fact:
 
     @property
     def spoken(self) -> str:
-        """The fact as it is said."""
+        """The fact as a spoken sentence."""
         return f"We {self.deed} the {self.thing} in {self.place} for {self.number} euros."
 
 
 def long_talk(hours: float, seed: int = 1) -> tuple[list[NumberedLine], list[Fact]]:
-    """Return lines of six seconds each, every one a fact of its own."""
+    """Return lines of six seconds each, each with its own fact."""
     rng = random.Random(seed)  # noqa: S311 - a talk, no secret
     lines, facts = [], []
     for at in range(int(hours * 600)):
@@ -56,12 +56,12 @@ def long_talk(hours: float, seed: int = 1) -> tuple[list[NumberedLine], list[Fac
 
 
 def numbers_shown(material: str) -> list[int]:
-    """Return the numbers, from 1, of the lines a model was shown."""
+    """Return the numbers, from 1, of the lines in a request."""
     return [int(number) for number in re.findall(r"^\[(\d+)\]", material, re.MULTILINE)]
 
 
 def true_claim(fact: Fact) -> dict[str, object]:
-    """Return what an honest model says of a fact."""
+    """Return a true statement about a fact."""
     return {
         "text": f"{fact.person} says the {fact.thing} in {fact.place} was {fact.deed} for {fact.number} euros.",
         "lines": [fact.line + 1],
@@ -81,7 +81,7 @@ LIES = (
 
 
 def lie(kind: str, fact: Fact, lines: list[NumberedLine]) -> dict[str, object]:
-    """Return a false claim that looks like a true one."""
+    """Return a false statement that looks like a true one."""
     claim = true_claim(fact)
     around = " ".join(f"{line.speaker} {line.text}" for line in lines[max(fact.line - 2, 0) : fact.line + 3])
     place = next(p for p in (*PLACES, "Quito") if p not in around)
@@ -99,5 +99,5 @@ def lie(kind: str, fact: Fact, lines: list[NumberedLine]) -> dict[str, object]:
 
 
 def answer_with(**found: object) -> str:
-    """Write an answer the way chat models do."""
+    """Return an answer in the form of chat models."""
     return f"Here it is:\n```json\n{json.dumps(found)}\n```"

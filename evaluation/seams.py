@@ -1,8 +1,8 @@
-"""What becomes of words where speech had to be cut: at planted seams, how many are lost, doubled or torn.
+"""Words at cuts inside speech: how many are lost, doubled or changed at planted seams.
 
-Two ways. In scripted speech an engine that hears everything, but tears words at the edges of what it is given, tells what the
-repair of seams does. In the speech of the corpus, clips of one speaker are played without a pause, cut at random places, mostly
-inside words, and heard by the real engine: each seam is held against the same speech heard uncut.
+There are two tests. In scripted speech, an engine recognises every word but damages words at the edges of its audio; this
+measures the repair of seams alone. In the speech of the corpus, clips of one speaker play without a pause, are cut at random
+places, mostly inside words, and go to the real engine; each seam is compared with the transcript of the uncut speech.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ from speakr.media.speech import find_speech
 PLANTED = 200
 SEED = 20261121
 PIECE_SECONDS = (3.0, 5.0)
-"""Between one seam and the next."""
+"""Seconds between two seams."""
 TALK_SECONDS = 20.0
-"""About so long somebody speaks on; longer stretches are cut by the server, too."""
+"""Approximate seconds of one talk; the server cuts longer stretches too."""
 MAX_MISRECOGNIZED = 50.0
-"""Percent of its words. What an engine understands so badly it hears otherwise each time, with seams or without."""
+"""Percent of wrong words. Above it, an engine gives another text each time, with seams or without."""
 NEAR_SECONDS = 1.0
-"""Differences further than this from a seam, and from what was heard twice, are not the seam's."""
+"""Seconds from a seam, and from its overlap, beyond which a difference does not count for the seam."""
 
 
 @dataclass
 class Damage:
-    """What happened at seams."""
+    """Errors at seams."""
 
     seams: int = 0
     lost: int = 0
@@ -72,11 +72,11 @@ def measure(corpus: Path, engine: TranscriptionConnector, planted: int = PLANTED
     """Plant seams in scripted speech and in that of the corpus."""
     figures = [_scripted(planted)]
     if found := in_speech(corpus, engine, planted):
-        note = f"{found.seams} seams, overlap {engine.capabilities.overlap_seconds:g} s; other than when heard uncut"
+        note = f"{found.seams} seams, overlap {engine.capabilities.overlap_seconds:g} s; compared with the uncut transcript"
         figures += [
-            Figure(f"words lost, heard by {engine.name}", found.lost, "", at_most(0), 0, note),
-            Figure(f"words doubled, heard by {engine.name}", found.doubled, "", at_most(0), 0, note),
-            Figure(f"words heard otherwise by {engine.name}", found.torn, "", None, 0, note),
+            Figure(f"words lost, engine {engine.name}", found.lost, "", at_most(0), 0, note),
+            Figure(f"words doubled, engine {engine.name}", found.doubled, "", at_most(0), 0, note),
+            Figure(f"words changed, engine {engine.name}", found.torn, "", None, 0, note),
         ]
     return [Table("Seams", figures)]
 
@@ -92,14 +92,14 @@ def _scripted(planted: int) -> Figure:
 
 
 def in_speech(corpus: Path, engine: TranscriptionConnector, planted: int) -> Damage | None:
-    """Plant seams in what people say in a corpus; None when nobody says anything there."""
+    """Plant seams in the speech of a corpus; None if it has no speech."""
     speech = list(_talks(corpus))
     if not speech:
         return None
     chance = random.Random(SEED)  # noqa: S311 - the same each time
     uncut: dict[int, list[Word]] = {}
     damage = Damage()
-    # Short talks have no room for a seam now and then; a corpus of nothing else is not tried for ever.
+    # Some talks are too short for a seam; the limit ends the loop for a corpus of such talks.
     for at in itertools.islice(itertools.cycle(range(len(speech))), 10 * planted):
         talk = speech[at]
         cuts = list(_cuts(chance, len(talk.samples) / SAMPLE_RATE))[: planted - damage.seams]
@@ -124,7 +124,7 @@ def _cuts(chance: random.Random, seconds: float) -> Iterator[float]:
 
 
 def _hear(engine: TranscriptionConnector, talk: Talk, cuts: Sequence[float]) -> list[Word]:
-    """Hear a talk that is cut at these times, as the server hears what it has to cut."""
+    """Transcribe a talk that is cut at these times, as the server does."""
     seconds = len(talk.samples) / SAMPLE_RATE
     pieces = [[Span(start, end)] for start, end in itertools.pairwise([0.0, *cuts, seconds])]
     plan = {"seams": list(range(1, len(pieces))), "overlap": engine.capabilities.overlap_seconds}
@@ -139,10 +139,9 @@ def _texts(words: Sequence[Word]) -> list[str]:
 def compare(
     talk: Talk, cuts: Sequence[float], uncut: Sequence[Word], cut: Sequence[Word], reach: float
 ) -> Damage:
-    """Count what is wrong within `reach` seconds of the cuts and not wrong without them.
+    """Count the errors within `reach` seconds of the cuts that the uncut transcript does not have.
 
-    A word is lost when nothing is heard where it is said. When something else is, which may be one word for two,
-    it was heard otherwise.
+    A word is lost if the transcript has no word at its time. If there is another word, which may stand for two, it is changed.
     """
     said = _texts(talk.words)
     before, after = (_verdicts(said, _texts(heard)) for heard in (uncut, cut))
@@ -151,7 +150,7 @@ def compare(
         if not any(word.start - reach <= time <= word.end + reach for time in cuts):
             continue
         if before.heard[at] == said[at]:
-            # What is not even heard rightly uncut has no place that could be compared.
+            # A word that is wrong without cuts too cannot be compared.
             is_gone = after.heard[at] is None and not _is_covered(word, cut)
             damage.lost += is_gone
             damage.torn += not is_gone and after.heard[at] != said[at]
@@ -160,14 +159,14 @@ def compare(
 
 
 def _is_covered(said: Word, heard: Sequence[Word]) -> bool:
-    """Tell whether words are heard for at least half of the time in which one is said."""
+    """Return True if found words cover at least half of the time of a spoken one."""
     overlaps = (min(said.end, word.end) - max(said.start, word.start) for word in heard)
     return sum(overlap for overlap in overlaps if overlap > 0) >= (said.end - said.start) / 2
 
 
 @dataclass(frozen=True)
 class _Verdicts:
-    """For each word that was said: what was heard for it, and how often it, or that, was heard once more beside it."""
+    """For each spoken word: the found word, and how often either is found again beside it."""
 
     heard: Sequence[str | None]
     doubled: Sequence[int]
@@ -188,7 +187,7 @@ def _verdicts(said: Sequence[str], heard: Sequence[str]) -> _Verdicts:
 
 
 def _talks(corpus: Path) -> Iterator[Talk]:
-    """Yield what each speaker says, one clip after the other without a pause, about twenty seconds at a time."""
+    """Yield the clips of each speaker, joined without pauses to talks of about twenty seconds."""
     aligner = Aligner()
     clips: dict[str, list[tuple[Samples, str]]] = defaultdict(list)
     for entry in entries(corpus):

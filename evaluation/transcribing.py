@@ -1,6 +1,6 @@
-"""Hearing a recording as workers do: speech is found, cut into chunks, each is heard, and all put together.
+"""Transcribe a recording as workers do: find speech, cut it into chunks, transcribe each, assemble the result.
 
-What is left out is what keeps work safe: the database, claims, and a second engine.
+The database, claims and a second engine are left out.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ class Cost:
 
     @property
     def real_time_factor(self) -> float:
-        """CPU seconds that a second of audio takes."""
+        """CPU seconds per second of audio."""
         return (self.speech + self.words + self.voices) / self.audio if self.audio else 0.0
 
     @property
     def words_factor(self) -> float:
-        """CPU seconds the engine takes for a second of audio."""
+        """CPU seconds of the engine per second of audio."""
         return self.words / self.audio if self.audio else 0.0
 
     def __iadd__(self, other: Cost) -> Self:
@@ -54,7 +54,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class Transcript:
-    """What was heard of one recording, and what that took."""
+    """Transcript of one recording, and its cost."""
 
     segments: Sequence[Segment]
     cost: Cost = field(default_factory=Cost)
@@ -73,7 +73,7 @@ class Transcript:
 def make_engine(name: str) -> TranscriptionConnector:
     """Make an engine. The embedded one needs no settings; the others are as the server's settings have them."""
     if name == "embedded":
-        # Swear words are scored as they were said.
+        # Swear words are scored unmasked.
         return EmbeddedConnector(masks_profanity=False)
     return make_connector(replace(Settings.from_env(), transcription_connector=name))
 
@@ -88,7 +88,7 @@ def hear(
     *,
     tells_voices_apart: bool = False,
 ) -> Transcript:
-    """Hear a recording. samples: shape (n,), 16 kHz mono; a memory map is read piece by piece."""
+    """Transcribe a recording. samples: shape (n,), 16 kHz mono; a memory map is read in parts."""
     began = time.process_time()
     spans = find_speech(samples)
     capable = engine.capabilities
@@ -116,7 +116,7 @@ def hear_pieces(
     cost: Cost,
     tells_voices_apart: bool = False,
 ) -> Transcript:
-    """Hear a recording that has been cut; plan: as jobs keep it."""
+    """Transcribe a recording that has been cut; plan: as jobs store it."""
     step = voices.step_for(cost.audio) if tells_voices_apart else None
     results = []
     for position, spans in enumerate(pieces):

@@ -1,14 +1,13 @@
-"""Measure how well voices are recognised: the equal error rate, and what the thresholds in use let through.
+"""Measure the recognition of voices: the equal error rate, and the errors at the server's thresholds.
 
     python -m evaluation.voice_profiles --corpus FOLDER
 
 Utterances are the recordings of one `speaker` and the turns of conversations, from two seconds on. Each is compared with a
-profile of its speaker made of up to five others of theirs, and with the profiles of everybody else. The equal error rate is where
-as many people are taken for somebody else as are not known again.
-
-Identification is what the server does with a voice: the nearest of all profiles (here of up to 30 seconds, the utterance itself
-left out) is taken if it is near enough and no other one is nearly as near. Each utterance is tried twice: with its speaker's
-profile among the others, and without, when it is to be nobody's.
+profile made of up to five other utterances of its speaker, and with the profiles of all other speakers. At the equal error
+rate, as many people are taken for another person as are not recognised. Identification does what the server does with a voice:
+it takes the nearest of all profiles (here of up to 30 seconds, without the utterance itself) if it is near enough and no other
+one is nearly as near. Each utterance is tried twice: with its speaker's profile among the others, and without it, when no
+profile may match.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ MIN_SECONDS = 2.0
 MAX_ENROLLED = 5
 ENROLMENT_SECONDS = 30.0
 GOAL_EQUAL_ERROR_RATE = 3.0
-"""In percent, as are the next."""
+"""Percent, as are the next constants."""
 GOAL_RIGHT, GOAL_FALSE = 95.0, 2.0
 
 Floats = npt.NDArray[np.float32]
@@ -44,7 +43,7 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Utterance:
-    """How somebody sounds in something they say, and how long that is."""
+    """The voice vector of an utterance, and its seconds of speech."""
 
     vector: Floats
     seconds: float
@@ -55,7 +54,7 @@ Said = Mapping[str, Sequence[Utterance]]
 
 
 def read(corpus: Path) -> Said:
-    """Return what everybody says in a corpus; far-field recordings are left out."""
+    """Return the utterances of all speakers in a corpus, without far-field recordings."""
     said: dict[str, list[Utterance]] = defaultdict(list)
     for who, utterance in _utterances(corpus):
         said[who].append(utterance)
@@ -101,7 +100,7 @@ def _profile(enrolled: Sequence[Utterance]) -> Floats:
 
 @dataclass
 class Identified:
-    """How often people were known, taken for others, and how often strangers were taken for somebody."""
+    """Counts of people identified correctly, of people taken for another, and of strangers taken for a known person."""
 
     known: int = 0
     mistaken: int = 0
@@ -111,7 +110,7 @@ class Identified:
 
 
 def identify(said: Said) -> Identified:
-    """Try every utterance against everybody's profile, and as a stranger's."""
+    """Try every utterance against all profiles, and once more as a stranger's."""
     found = Identified()
     whole = {who: profile for who, theirs in said.items() if (profile := _enrolled(theirs)) is not None}
     for who, theirs in said.items():
@@ -130,7 +129,7 @@ def identify(said: Said) -> Identified:
 
 
 def _enrolled(theirs: Sequence[Utterance]) -> Floats | None:
-    """Return the profile of the first half minute; None when that is too little to be trusted."""
+    """Return the profile of the first 30 seconds; None if there is too little speech."""
     chosen: list[Utterance] = []
     for utterance in theirs:
         if sum(each.seconds for each in chosen) < ENROLMENT_SECONDS:
@@ -180,7 +179,7 @@ def tables(corpus: Path) -> list[Table]:
     ]
     for name, limit in (("suggested", SUGGESTED), ("accepted", ACCEPTED)):
         mistaken, missed = 100 * (other >= limit).mean(), 100 * (same < limit).mean()
-        note = f"from {limit:.2f} on, whoever else is near"
+        note = f"from {limit:.2f} on, whichever other profile is near"
         figures.append(Figure(f"{name}: others", float(mistaken), " %", note=note))
         figures.append(Figure(f"{name}: not known again", float(missed), " %", note=note))
     return [Table(title, figures + _identification(identify(said)))]
@@ -198,7 +197,7 @@ def _identification(found: Identified) -> list[Figure]:
             note=f"{found.tries} utterances against profiles of up to {ENROLMENT_SECONDS:.0f} s",
         ),
         Figure(
-            "identified as somebody else",
+            "identified as another person",
             100 * (found.mistaken + found.strangers_taken) / (found.tries + found.strangers),
             " %",
             at_most(GOAL_FALSE),
@@ -208,7 +207,7 @@ def _identification(found: Identified) -> list[Figure]:
 
 
 def main() -> int:
-    """Measure; 1 when a goal is missed."""
+    """Measure; return 1 if a goal is missed."""
     arguments = argparse.ArgumentParser(description="Measure how well voices are recognised.")
     arguments.add_argument("--corpus", type=Path, required=True)
     found = tables(arguments.parse_args().corpus)

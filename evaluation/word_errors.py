@@ -1,6 +1,6 @@
-"""Words that were heard against words that were said: the word error rate, and which words it is made of.
+"""Compare found words with spoken words: the word error rate and the errors behind it.
 
-Scored are letters and apostrophes in lower case; "mr" is the same as "mister".
+Letters and apostrophes count, in lower case; "mr" equals "mister".
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _SAME = {"mr": "mister"}
 
 
 def normalise(text: str) -> list[str]:
-    """Return the words of a text as they are scored."""
+    """Return the words of a text in scored form."""
     return [_SAME.get(word, word) for word in _OTHER_THAN_LETTERS.sub(" ", text.lower()).split()]
 
 
@@ -48,9 +48,9 @@ class WordErrors:
 
 @dataclass(frozen=True)
 class Alignment:
-    """Which words of two lists stand for each other: for each pair, places in the reference and in what was heard.
+    """Pairs of corresponding words of two lists, as indexes into the reference and the found words.
 
-    A word that only one of them has stands beside None.
+    A word without a counterpart is paired with None.
     """
 
     pairs: Sequence[tuple[int | None, int | None]]
@@ -89,5 +89,5 @@ def align(reference: Sequence[str], heard: Sequence[str]) -> Alignment:
 
 
 def word_errors(said: str, heard: str) -> WordErrors:
-    """Count the errors in what was heard of a text."""
+    """Count the errors in a transcript of a text."""
     return align(normalise(said), normalise(heard)).errors

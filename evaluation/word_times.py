@@ -1,8 +1,8 @@
-"""When words are heard to be said: how far their beginnings and ends are from where they really are.
+"""Accuracy of word times: the error of the starts and ends of words.
 
 A manifest may give `words` with `start` and `end` (a forced alignment, or a person's marks). Without them the text of a clip
-is aligned to its sound with PocketSphinx. That is a reference of its own kind only: it knows the words, but it shares its
-acoustic model with the embedded engine, so it tells how far *finding* the words costs precision, not the model.
+is aligned to its sound with PocketSphinx. This reference is not independent: it knows the words, but shares its acoustic
+model with the embedded engine. So it measures the loss of precision by finding the words, not by the model.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from speakr.domain.transcript import Word
 
 GOAL_SECONDS = 0.030
 _SPELLED = {"mister": "mr"}
-"""What the dictionary of the recogniser knows only in another spelling is none of the reference's concern."""
+"""Words that the engine's dictionary has only in another spelling are left out of the reference."""
 
 
 @dataclass
 class Differences:
-    """Seconds between where words are and where they were heard."""
+    """Errors in seconds between real and found times of words."""
 
     starts: list[float] = field(default_factory=list)
     ends: list[float] = field(default_factory=list)
 
     def add(self, reference: Sequence[Word], heard: Sequence[Word]) -> None:
-        """Compare the words that were heard rightly."""
+        """Compare the times of correct words."""
         said, found = ([_bare(word) for word in words] for words in (reference, heard))
         for mine, theirs in align(said, found).pairs:
             if mine is not None and theirs is not None and said[mine] == found[theirs]:
@@ -72,7 +72,7 @@ def _written(entry: Entry) -> Iterator[Word]:
 def _figures(name: str, found: Differences) -> Iterator[Figure]:
     if not found.starts:
         return
-    note = f"{len(found.starts)} words heard rightly, against {name}"
+    note = f"{len(found.starts)} correct words, compared with {name}"
     for what, seconds in (("beginnings", found.starts), ("ends", found.ends)):
         goal = at_most(1000 * GOAL_SECONDS) if what == "beginnings" else None
         yield Figure(f"{what}, median error", 1000 * statistics.median(seconds), " ms", goal, 0, note)
@@ -81,14 +81,14 @@ def _figures(name: str, found: Differences) -> Iterator[Figure]:
 
 
 class Aligner:
-    """Finds where the words of a known text are said."""
+    """Aligns the words of a known text with its audio."""
 
     def __init__(self) -> None:
         self._decoder: Any = None
 
     def align(self, samples: Samples, text: str) -> list[Word]:
         """Return the words with their times; none where a word has no known pronunciation or nothing fits."""
-        # Loaded as late as the engine does it: other engines go without.
+        # Imported late, as the engine does: other engines do not need it.
         from pocketsphinx import Decoder  # noqa: PLC0415
 
         self._decoder = self._decoder or Decoder(**DECODER_OPTIONS)

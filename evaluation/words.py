@@ -1,4 +1,4 @@
-"""Which words are heard: word error rates by kind of recording, what noise costs, and what is heard where nobody speaks."""
+"""Word error rates by kind of recording, the effect of noise, and words written where there is no speech."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from speakr.domain.transcript import Hints, Span
 HUMAN = "people reading"
 MEETINGS = "scripted meetings"
 GOALS = {HUMAN: at_most(25), "flite voices": at_most(8), MEETINGS: at_most(12)}
-"""Percent, of the embedded engine; by how they are called below."""
+"""Percent, for the embedded engine, by the names used below."""
 NOISY_GOALS = {"pink 10 dB": at_most(60)}
 
 
 @dataclass
 class Sum:
-    """What was heard of one kind of recording."""
+    """Errors and cost of one kind of recording."""
 
     errors: WordErrors = field(default_factory=WordErrors)
     cost: Cost = field(default_factory=Cost)
@@ -34,7 +34,7 @@ class Sum:
 
 
 def kind_of(entry: Entry) -> str | None:
-    """Return what the words of a recording are counted under; None if they are not counted here."""
+    """Return the kind under which a recording counts; None if it does not count here."""
     match entry["kind"]:
         case "asr" if entry.get("human"):
             return HUMAN
@@ -49,12 +49,12 @@ def kind_of(entry: Entry) -> str | None:
 
 
 def noise_of(entry: Entry) -> str:
-    """Return what the noise of a recording is called."""
+    """Return the name of a recording's noise."""
     return f"{entry.get('noise', 'noise')} {entry['snr_db']} dB" if "snr_db" in entry else "noise"
 
 
 def measure(corpus: Path, engine: TranscriptionConnector) -> list[Table]:
-    """Hear everything that has a text, and what has none."""
+    """Transcribe all recordings with a text, and those without speech."""
     sums: dict[str, Sum] = defaultdict(Sum)
     noisy: dict[str, tuple[Sum, Sum]] = {}
     silent, invented = 0, 0
@@ -79,13 +79,15 @@ def measure(corpus: Path, engine: TranscriptionConnector) -> list[Table]:
         figures += _noisy_figures(noise, treated, plain)
     if silent:
         figures.append(
-            Figure("words heard where nobody speaks", invented, "", at_most(0), 0, f"{silent} recordings")
+            Figure(
+                "words written where there is no speech", invented, "", at_most(0), 0, f"{silent} recordings"
+            )
         )
     return [Table(f"Words: error rates of {engine.name}", figures)]
 
 
 def _load(engine: TranscriptionConnector) -> None:
-    """Have an engine load its model, which takes the same for a minute and for ten hours and is not counted."""
+    """Let an engine load its model; this time is constant and does not count."""
     ramp = np.arange(SAMPLE_RATE, dtype=np.int16)
     engine.transcribe(AudioChunk(ramp, 0.0, (Span(0.0, 1.0),)), Hints(), lambda _: None)
 
@@ -99,7 +101,7 @@ def _add(found: Sum, engine: TranscriptionConnector, corpus: Path, entry: Entry,
 
 def _figure(name: str, found: Sum, goal: Goal | None) -> Figure:
     note = f"{found.errors.words} words in {found.recordings} recordings; RTF {found.cost.words_factor:.3f}"
-    if found.cost.waited > 2 * found.cost.words:  # it hears elsewhere
+    if found.cost.waited > 2 * found.cost.words:  # the engine runs elsewhere
         note += f", {found.cost.waited / found.cost.audio:.3f} waited"
     return Figure(f"WER, {name}", found.errors.rate, " %", goal, note=note)
 

@@ -1,6 +1,6 @@
-"""The client: a Speakr server somewhere else, from Python and from the command line.
+"""The client of a Speakr server, for Python and the command line.
 
-It knows the REST API and nothing of the server's insides, so it may be read as an example of its use.
+It uses the REST API only, so it is also an example of its use.
 """
 
 from speakr.client.api import Speakr

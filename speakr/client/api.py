@@ -1,4 +1,4 @@
-"""The REST API as a Python class; docs/api tells what the answers mean."""
+"""The REST API as a Python class; docs/api describes the answers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FINAL_STATUSES = frozenset({"COMPLETED", "FAILED"})
 _MAX_PER_PAGE = 100
 _FIRST_LOOK_SECONDS = 0.5
 _SELDOMEST_LOOK_SECONDS = 5.0
-"""Twelve looks a minute, of a hundred that are allowed."""
+"""Twelve requests a minute, of a hundred that the rate limit allows."""
 
 
 class Speakr:
@@ -68,7 +68,7 @@ class Speakr:
     # -- people and numbers
 
     def me(self) -> Json:
-        """Tell whose token this is."""
+        """Return the user of the token."""
         return self._get("/users/me")
 
     def tokens(self) -> list[Json]:
@@ -196,11 +196,11 @@ class Speakr:
                 yield found
 
     def recording(self, recording_id: int, *, with_texts: bool = True) -> Json:
-        """Look at a recording."""
+        """Return a recording."""
         return self._get(f"/recordings/{recording_id}", format="full" if with_texts else "minimal")
 
     def status(self, recording_id: int) -> Json:
-        """Tell how far a recording is."""
+        """Return the status of a recording."""
         return self._get(f"/recordings/{recording_id}/status")
 
     def wait(
@@ -277,12 +277,12 @@ class Speakr:
         return self._transport.ask("POST", f"/recordings/{recording_id}/transcribe", json=options)
 
     def summarize(self, recording_id: int, *, custom_prompt: str | None = None) -> Json:
-        """Have a recording summarised again."""
+        """Summarise a recording again."""
         body = {} if custom_prompt is None else {"custom_prompt": custom_prompt}
         return self._transport.ask("POST", f"/recordings/{recording_id}/summarize", json=body)
 
     def extract(self, recording_id: int) -> Json:
-        """Have insights and dated events looked for again."""
+        """Find insights and dated events again."""
         return self._transport.ask("POST", f"/recordings/{recording_id}/extract")
 
     # -- webhooks
@@ -302,7 +302,7 @@ class Speakr:
         self._transport.ask("DELETE", f"/webhooks/{webhook_id}")
 
     def test_webhook(self, webhook_id: int) -> Json:
-        """Have a `webhook.test` sent; return its delivery."""
+        """Send a `webhook.test`; return its delivery."""
         return self._transport.ask("POST", f"/webhooks/{webhook_id}/test")
 
     def rotate_webhook_secret(self, webhook_id: int) -> Json:
@@ -310,7 +310,7 @@ class Speakr:
         return self._transport.ask("POST", f"/webhooks/{webhook_id}/rotate-secret")
 
     def deliveries(self, webhook_id: int, *, limit: int = 50) -> list[Json]:
-        """List what was sent to a webhook, newest first."""
+        """List the deliveries of a webhook, newest first."""
         found: list[Json] = self._get(f"/webhooks/{webhook_id}/deliveries", limit=limit)["deliveries"]
         return found
 

@@ -1,4 +1,4 @@
-"""What can go wrong between a client and its server; every message is a sentence for people."""
+"""Errors of the client; every message is a sentence for people."""
 
 from __future__ import annotations
 
@@ -41,4 +41,4 @@ class FileTrouble(ClientError):
 
 
 class TookTooLong(ClientError):
-    """The recording was not done when patience ended; the server goes on with it."""
+    """The recording was not done within the time limit; the server continues with it."""

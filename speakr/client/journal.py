@@ -1,4 +1,4 @@
-"""What a watched folder remembers, in a file of its own: lines of JSON, each on the disk before work goes on.
+"""The journal of a watched folder: lines of JSON, each synced to disk before work continues.
 
 A crash can damage the last line only. Its entry counts as not done, and is done again with the same key.
 """

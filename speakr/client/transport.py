@@ -1,4 +1,4 @@
-"""Asking the server, and asking again when that can help."""
+"""Requests to the server, with retries where they can help."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from speakr.client.multipart import MultipartBody
 Json = dict[str, Any]
 
 PAUSES_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
-"""Before each new try. Together they are longer than a key of a lost upload stays held (a minute)."""
+"""Seconds before each retry. Their sum exceeds the time that a lost upload holds its key (a minute)."""
 MAX_WAIT_SECONDS = 120.0
-"""A server that asks to be left alone for longer is not waited for."""
+"""The client does not wait longer than this, in seconds, for a Retry-After."""
 _CONNECT_SECONDS = 10.0
 _TOO_MANY = 429
 _PASSING = {502, 503, 504}
@@ -179,7 +179,7 @@ def _sentence_for(answer: requests.Response) -> str:
 
 
 def _is_passing(error: ApiError) -> bool:
-    """Tell whether the same request may do better later. In flight: our own first try is still being read."""
+    """Return True if a retry may succeed. In flight: the server still processes the first attempt."""
     return error.status in _PASSING or error.code == "idempotency_in_flight"
 
 

@@ -1,4 +1,4 @@
-"""Where an OpenAI-compatible API is and how we may enter."""
+"""Address and key of an OpenAI-compatible API."""
 
 from __future__ import annotations
 
@@ -12,4 +12,4 @@ class OpenAIAccess:
     base_url: str
     api_key: str = field(repr=False)
     timeout_seconds: float
-    """The longest silence while we wait for an answer."""
+    """Maximum seconds without a byte while waiting for an answer."""

@@ -1,4 +1,4 @@
-"""Talk to an OpenAI-compatible API and tell its failures in our own words.
+"""Requests to an OpenAI-compatible API, with its errors as Speakr's.
 
 Importing this module costs a second and 60 MB (the `openai` package), so connectors import it on their
 first request and not before.
@@ -23,7 +23,7 @@ CONNECT_TIMEOUT_SECONDS = 10.0
 
 
 class RawAnswer(Protocol):
-    """The one thing we want of an answer: its body, before any model class has guessed at it."""
+    """The raw body of an answer, before the client parses it."""
 
     @property
     def content(self) -> bytes:
@@ -96,5 +96,5 @@ def ask_for_json(service: str, request: Callable[[], RawAnswer]) -> Mapping[str,
 
 
 def malformed(service: str) -> ConnectorUnavailable:
-    """Return the error for JSON of another shape than documented: often a proxy having a bad moment."""
+    """Return the error for JSON of an undocumented shape, often from a proxy."""
     return ConnectorUnavailable(f"{service} gave an answer that cannot be understood.")

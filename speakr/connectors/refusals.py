@@ -1,4 +1,4 @@
-"""What an HTTP status of a provider means to us."""
+"""Errors for the HTTP statuses of providers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one clock. Every time in Speakr is an aware UTC datetime."""
+"""The clock. Every time in Speakr is an aware UTC datetime."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -9,7 +9,7 @@ def now() -> datetime:
 
 
 def earlier(moment: datetime, by: timedelta) -> datetime:
-    """Return a time so much earlier, or the earliest there is."""
+    """Return a time earlier by a duration, or the earliest possible time."""
     try:
         return moment - by
     except OverflowError:

@@ -1,4 +1,4 @@
-"""A conversation about a recording: who wrote what, in turns."""
+"""A conversation about a recording, as a list of turns."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Role(StrEnum):
-    """Who wrote a turn."""
+    """Author of a turn."""
 
     USER = "user"
     ASSISTANT = "assistant"
@@ -15,7 +15,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ChatMessage:
-    """What one side said before."""
+    """One turn of a conversation."""
 
     role: Role
     text: str

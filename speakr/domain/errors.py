@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 
 class SpeakrError(Exception):
-    """Base of everything we raise on purpose."""
+    """Base of all errors that Speakr raises on purpose."""
 
     code: ClassVar[str] = "error"
 
@@ -22,7 +22,7 @@ class SpeakrError(Exception):
         self.extra: Mapping[str, Any] = extra
 
 
-# -- asked for by a user
+# -- errors of requests
 
 
 class NotAuthenticated(SpeakrError):
@@ -32,19 +32,19 @@ class NotAuthenticated(SpeakrError):
 
 
 class Forbidden(SpeakrError):
-    """The actor may know of the thing but not do this to it."""
+    """The actor may see the object but not do this to it."""
 
     code = "forbidden"
 
 
 class NotFound(SpeakrError):
-    """There is no such thing, or none that this actor may know of."""
+    """The object does not exist, or the actor may not see it."""
 
     code = "not_found"
 
 
 class Invalid(SpeakrError):
-    """The request is understood and wrong; `errors` names the fields."""
+    """The request is invalid; `errors` names the fields."""
 
     code = "invalid"
 
@@ -61,7 +61,7 @@ class Invalid(SpeakrError):
 
 
 class Conflict(SpeakrError):
-    """The request is fine but the state of things forbids it now."""
+    """The current state does not allow the request."""
 
     code = "conflict"
 
@@ -105,7 +105,7 @@ class OutOfSpace(SpeakrError):
 
 
 class Unavailable(SpeakrError):
-    """Something this request needs is not configured or not reachable now."""
+    """A part that this request needs is not configured or unreachable."""
 
     code = "unavailable"
 
@@ -130,7 +130,7 @@ class EmbeddingModelUnavailable(Unavailable):
         self.retry_after_seconds = retry_after_seconds
 
 
-# -- met while working on a job
+# -- errors of jobs
 
 
 class JobError(SpeakrError):
@@ -138,15 +138,15 @@ class JobError(SpeakrError):
 
     code = "job_failed"
     tokens_spent = 0
-    """By questions to a language model that were answered before the failure: they have to be paid all the same."""
+    """Tokens of requests to a language model that succeeded before the failure; they count all the same."""
 
 
 class PermanentJobError(JobError):
-    """Trying again cannot help: the file, the options or the configuration are at fault."""
+    """A retry cannot help: the file, the options or the configuration are wrong."""
 
 
 class TransientJobError(JobError):
-    """Trying again later may help. `retry_after_seconds` is what the other side asked for, if it did."""
+    """A retry may help. `retry_after_seconds` is the pause that the provider asked for, if any."""
 
     code = "temporarily_unavailable"
 
@@ -168,7 +168,7 @@ class UnusableMedia(PermanentJobError, Invalid):
 
 
 class MediaToolFailed(TransientJobError):
-    """The sandboxed decoder died for a reason that need not be the file's fault."""
+    """The sandboxed decoder died, possibly not because of the file."""
 
     code = "media_tool_failed"
 
@@ -180,19 +180,19 @@ class ConnectorRejected(PermanentJobError):
 
 
 class ConnectorTooLarge(ConnectorRejected):
-    """A provider takes no request of this size; a smaller one may do."""
+    """A provider refuses a request of this size; a smaller one may work."""
 
     code = "provider_too_large"
 
 
 class ConnectorUnavailable(TransientJobError):
-    """A provider is down, slow or limiting us."""
+    """A provider is down, slow or rate limiting."""
 
     code = "provider_unavailable"
 
 
 class ConnectorBusy(ConnectorUnavailable):
-    """A provider is well and wants us to wait: this does not count as a failed try."""
+    """A working provider asks to wait; this does not count as a failed attempt."""
 
     code = "provider_busy"
 

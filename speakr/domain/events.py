@@ -1,4 +1,4 @@
-"""The facts we tell the world: ten event types and the data each carries."""
+"""Event types, and the data of each."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 
 class EventType(StrEnum):
-    """What a webhook can subscribe to, in the documented order."""
+    """Types that a webhook can subscribe to, in the documented order."""
 
     RECORDING_CREATED = "recording.created"
     TRANSCRIPTION_STARTED = "recording.transcription.started"
@@ -52,7 +52,7 @@ class RecordingCreated(RecordingEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class TranscriptionStarted(RecordingEvent):
-    """A worker has begun to listen."""
+    """A worker has started to transcribe."""
 
     type: ClassVar[EventType] = EventType.TRANSCRIPTION_STARTED
 
@@ -69,7 +69,7 @@ class TranscriptionCompleted(RecordingEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class TranscriptionFailed(RecordingEvent):
-    """No transcript could be made; `error` is at most 500 characters."""
+    """There is no transcript; `error` has at most 500 characters."""
 
     type: ClassVar[EventType] = EventType.TRANSCRIPTION_FAILED
     error: str
@@ -77,7 +77,7 @@ class TranscriptionFailed(RecordingEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class SummaryCompleted(RecordingEvent):
-    """A summary is stored, automatic or asked for."""
+    """A summary is stored, automatic or requested."""
 
     type: ClassVar[EventType] = EventType.SUMMARY_COMPLETED
     transcription_duration_seconds: float | None = None
@@ -86,7 +86,7 @@ class SummaryCompleted(RecordingEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class SummaryFailed(RecordingEvent):
-    """No summary could be made; the transcript is safe."""
+    """There is no summary; the transcript is safe."""
 
     type: ClassVar[EventType] = EventType.SUMMARY_FAILED
     error: str
@@ -117,7 +117,7 @@ class RecordingDeleted(RecordingEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class WebhookTest(EventData):
-    """A test delivery asked for by the webhook's owner."""
+    """The webhook's owner requested a test delivery."""
 
     type: ClassVar[EventType] = EventType.WEBHOOK_TEST
     reason: str

@@ -1,4 +1,4 @@
-"""Making one ranking of several whose scores cannot be compared."""
+"""Merge rankings whose scores are not comparable."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 RANK_CONSTANT = 60
-"""How little the first ranks count for more than the next: the value of the paper."""
+"""The smoothing constant k of reciprocal rank fusion; the value of the paper."""
 
 Ranked = TypeVar("Ranked", bound=Any)
 
 
 def fuse(*rankings: Sequence[Ranked]) -> list[Ranked]:
-    """Return what stands in any of the rankings, best first; of equals the greater.
+    """Return the items of all rankings, best first; of equals the greater.
 
     Reciprocal rank fusion (Cormack, Clarke & Büttcher 2009, "Reciprocal rank fusion outperforms Condorcet and
     individual rank learning methods").

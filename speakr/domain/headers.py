@@ -1,4 +1,4 @@
-"""HTTP header fields that a user may have sent with what goes out (RFC 9110, section 5)."""
+"""Check the HTTP header fields that a user adds to deliveries (RFC 9110, section 5)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ RESERVED = frozenset(
         "user-agent",
     }
 )
-"""What says how the message is framed, or who sends it: ours to say."""
+"""Fields that Speakr sets itself: framing and sender."""
 
 RESERVED_PREFIXES = ("proxy-", "speakr-", "webhook-")
 
@@ -38,7 +38,7 @@ _CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
 
 
 def problems(headers: Mapping[str, Any]) -> list[str]:
-    """Return a sentence for each thing that is wrong with headers, none when they may be sent."""
+    """Return a sentence for each error in headers; empty if they may be sent."""
     found = [f"has at most {MAX_HEADERS} headers"] if len(headers) > MAX_HEADERS else []
     seen: set[str] = set()
     for name, value in headers.items():
@@ -72,5 +72,5 @@ def _problem_of_value(value: Any) -> str | None:
 
 
 def _shown(name: str) -> str:
-    """Return a stranger's text in a form that can stand in a sentence."""
+    """Return user text in a form that is safe in a message."""
     return repr(name[:40])

@@ -9,19 +9,19 @@ from typing import Final
 from speakr.domain.transcript import Segment
 
 MIN_OVERLAP_SECONDS: Final = 0.25
-"""What two segments must share: about the beginning and the end of words even people differ by less."""
+"""Seconds that two segments must share; annotators differ by less about the bounds of words."""
 
 
 def mark_overlaps(segments: Sequence[Segment]) -> list[Segment]:
-    """Return the segments with `overlap` set where one of another speaker goes on at the same time.
+    """Return the segments with `overlap` set where another speaker's segment is at the same time.
 
     segments: in the order of their starts.
     """
     overlapping: set[int] = set()
     open_by_speaker: dict[str, list[int]] = {}
-    """Those not known to overlap. Each leaves when it is, or when it is over, so all of this takes one pass."""
+    """Segments not known to overlap yet. Each leaves once it overlaps or ends, so one pass suffices."""
     reaches: dict[str, float] = {}
-    """How far the two speakers reach who go on longest."""
+    """The ends of the two segments by different speakers that end last."""
     for at, segment in enumerate(segments):
         if segment.end - segment.start < MIN_OVERLAP_SECONDS:
             continue

@@ -1,4 +1,4 @@
-"""Passages: a transcript cut into stretches of a length at which they mean one thing."""
+"""Passages: a transcript cut into stretches short enough to have one meaning."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 WORDS = 120
 MAX_PASSAGE_LENGTH = 900
-"""In characters: not every script has blanks between words."""
+"""Length in characters, because not every script has spaces between words."""
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """Segments in a row, by the positions of the first and the last, and what is said in them."""
+    """Consecutive segments, by the positions of the first and the last, and their text."""
 
     first: int
     last: int
@@ -20,9 +20,9 @@ class Passage:
 
 
 def cut(texts: Iterable[str]) -> list[Passage]:
-    """Cut the texts of a transcript's segments into passages at segments' borders.
+    """Cut the texts of a transcript's segments into passages at the borders of segments.
 
-    A segment longer than a passage becomes several. Segments without a word are in none.
+    A segment longer than a passage becomes several. Segments without words are in none.
     """
     found: list[Passage] = []
     held: list[tuple[int, str]] = []
@@ -49,7 +49,7 @@ def _joined(held: Sequence[tuple[int, str]]) -> Passage:
 
 
 def _pieces(words: Sequence[str]) -> Iterator[str]:
-    """Yield words in pieces that are no longer than a passage; what has no blanks is cut anywhere."""
+    """Yield words in pieces no longer than a passage; text without spaces is cut anywhere."""
     held: list[str] = []
     length = 0
     for word in words:

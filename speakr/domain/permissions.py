@@ -1,4 +1,4 @@
-"""Who is asking, and what they may do."""
+"""Actors, and what they may do."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Scope(StrEnum):
-    """What a token may be used for."""
+    """Scopes of a token."""
 
     READ = "read"
     WRITE = "write"
@@ -27,7 +27,7 @@ class GroupRole(StrEnum):
 
 
 class Permission(StrEnum):
-    """What an actor wants to do with one recording."""
+    """An action of an actor on one recording."""
 
     VIEW = "view"
     EDIT = "edit"
@@ -50,5 +50,5 @@ class Actor:
 
     @property
     def acts_as_admin(self) -> bool:
-        """Tell whether an admin is asking through a credential that may use that power."""
+        """Return True for an admin with a credential that has the scope `admin`."""
         return self.is_admin and Scope.ADMIN in self.scopes

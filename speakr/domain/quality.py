@@ -1,4 +1,4 @@
-"""Tell, whatever engine wrote it, which stretches of a transcript cannot be right.
+"""Find implausible stretches of a transcript, whichever engine wrote it.
 
 Generative engines fail in a few known ways: they repeat themselves, write text over silence, write more words than
 a person can say, or switch to another language. No reference is needed to detect this. (The same
@@ -19,7 +19,7 @@ from speakr.domain.transcript import Segment, Span
 MAX_LOOPED_PHRASE_LENGTH = 8
 """In words."""
 MAX_WORD_REPEATS = 5
-"""«No, no, no, no» is said; a sixth time is a loop."""
+"""Repetitions that count as a loop: people say “no, no, no, no”, but not six times."""
 MAX_PHRASE_REPEATS = 3
 MAX_WORDS_PER_SECOND = 8.0
 """The fastest speakers reach about 6 over a sentence."""
@@ -32,7 +32,7 @@ MIN_SILENT_SECONDS = 0.3
 MIN_SCRIPT_LETTERS = 8
 MIN_LANGUAGE_WORDS = 6
 MIN_LANGUAGE_SHARE = 0.34
-"""So many of a sentence's words carry grammar in any European language."""
+"""Share of function words in a sentence of any European language."""
 
 _GRAMMAR = {
     "en": "the of and to in is it that you we for on with this are be have not what do they was at from but so if",
@@ -45,7 +45,7 @@ _WORDS_OF = {language: frozenset(words.split()) for language, words in _GRAMMAR.
 
 
 class Fault(StrEnum):
-    """What cannot be right about a segment."""
+    """Faults of a segment."""
 
     LOOP = "loop"
     TEXT_OVER_SILENCE = "text_over_silence"
@@ -65,7 +65,7 @@ class Doubt:
 def find_doubts(
     segments: Sequence[Segment], speech: Sequence[Span], *, times_estimated: bool = False
 ) -> list[Doubt]:
-    """Return what cannot be right, at most one fault for each segment, in order.
+    """Return the faults in order, at most one per segment.
 
     speech: spans of detected speech, in seconds. With estimated times no span is compared.
     """
@@ -99,7 +99,7 @@ def _words(text: str) -> list[str]:
 
 
 def _has_loop(words: Sequence[str]) -> bool:
-    """Tell whether some run of words is followed by itself too often."""
+    """Return True if a run of words repeats too often."""
     for length in range(1, MAX_LOOPED_PHRASE_LENGTH + 1):
         most = MAX_WORD_REPEATS if length == 1 else MAX_PHRASE_REPEATS
         same = 0
@@ -111,7 +111,7 @@ def _has_loop(words: Sequence[str]) -> bool:
 
 
 def _looped_segments(segments: Sequence[Segment]) -> set[int]:
-    """Return the segments that say the same as too many right before them, and these."""
+    """Return runs of segments with the same text that are too long."""
     looped: set[int] = set()
     texts = [_words(segment.text) for segment in segments]
     first = 0
@@ -157,14 +157,14 @@ _JAPANESE = frozenset({"CJK", "HIRAGANA", "KATAKANA"})
 
 
 def _script(text: str) -> str | None:
-    """Return the script most of a text's letters belong to, if there are enough of them."""
+    """Return the script of most letters in a text, if there are enough."""
     letters = Counter(unicodedata.name(letter, "?").partition(" ")[0] for letter in text if letter.isalpha())
     script, count = letters.most_common(1)[0] if letters else ("", 0)
     return script if count >= MIN_SCRIPT_LETTERS and count * 2 > letters.total() else None
 
 
 def _language(words: Sequence[str]) -> str | None:
-    """Return the language whose grammar a sentence's words carry, if that is clear."""
+    """Return the language of a sentence by its function words, if it is clear."""
     if len(words) < MIN_LANGUAGE_WORDS:
         return None
     hits = {language: sum(word in known for word in words) for language, known in _WORDS_OF.items()}
@@ -182,7 +182,7 @@ def _usual_language(segments: Sequence[Segment]) -> str | None:
 
 
 def _majority(found: Iterable[str | None]) -> str | None:
-    """Return what is found in more than two thirds of at least three cases."""
+    """Return the value of more than two thirds of at least three cases."""
     counts = Counter(each for each in found if each is not None)
     if counts.total() < 3:  # noqa: PLR2004 - fewer have no majority worth the name
         return None

@@ -1,4 +1,4 @@
-"""Quoting the place where something was found: plain text, safe in HTML, with what was looked for marked."""
+"""Quote the place of a match: plain text, escaped for HTML, with the match marked."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _BEFORE = 60
 
 
 def quote(text: str, terms: Sequence[Term]) -> str:
-    """Return at most about `MAX_QUOTE_LENGTH` characters of a text around what was found in it, HTML escaped."""
+    """Return about `MAX_QUOTE_LENGTH` characters of a text around its matches, escaped for HTML."""
     marks = _marks(text, terms)
     begin, end = _window(text, marks)
     pieces = ["…" if begin else ""]
@@ -31,7 +31,7 @@ def quote(text: str, terms: Sequence[Term]) -> str:
 
 
 def _marks(text: str, terms: Sequence[Term]) -> list[tuple[int, int]]:
-    """Return where the terms are, in order and without overlaps."""
+    """Return the positions of the terms, in order and without overlaps."""
     words = located_words(text)
     places: dict[str, list[int]] = {}
     for at, (word, _, _) in enumerate(words):
@@ -52,7 +52,7 @@ def _marks(text: str, terms: Sequence[Term]) -> list[tuple[int, int]]:
 
 
 def _beginnings(term: Term, places: Mapping[str, Sequence[int]]) -> Iterable[int]:
-    """Return where a term may begin: where its first word is."""
+    """Return the possible starts of a term: those of its first word."""
     first = term.words[0]
     if term.is_prefix and len(term.words) == 1:
         return (at for word, found in places.items() if word.startswith(first) for at in found)
@@ -75,7 +75,7 @@ def _window(text: str, marks: Sequence[tuple[int, int]]) -> tuple[int, int]:
     first = marks[0][0] if marks else 0
     begin = min(max(0, first - _BEFORE), len(text) - MAX_QUOTE_LENGTH)
     if begin:
-        # Begin with a whole word, unless that would lead past the mark: not every script has blanks.
+        # Start with a whole word, unless that is beyond the mark: not every script has spaces.
         blank = text.find(" ", begin, first)
         begin = blank + 1 if blank >= 0 else begin
     end = min(len(text), begin + MAX_QUOTE_LENGTH)

@@ -1,4 +1,4 @@
-"""Where a recording had to be cut inside speech: two engines' words of the same seconds, made one.
+"""Repair cuts inside speech: merge the words of two chunks that cover the same seconds.
 
 Both neighbours of such a cut are transcribed a little beyond it. The words of the shared seconds are aligned (longest
 common subsequence, similar words at similar times). The text switches from one transcription to the other at the
@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from speakr.domain.transcript import Segment, Word
 
 _MAX_SHIFT_SECONDS = 0.6
-"""How far two engines, or one engine twice, may differ about when a word was said."""
+"""Seconds that two transcriptions may differ about the time of a word."""
 _WORD_IS_WORTH = 1.0
 _SHIFT_COSTS = 0.4
 _ODD = ".,;:!?…\"'()[]-“”‘’。？！、，"  # noqa: RUF001 - full-width punctuation
@@ -94,7 +94,7 @@ def _align(ours: Sequence[Word], theirs: Sequence[Word], shift: float) -> list[t
 
 
 def _worth(one: Word, other: Word, shift: float) -> float:
-    """Return how well two words agree, 0 when they are not the same."""
+    """Return the agreement of two words, 0 if they differ."""
     apart = abs(_middle(one) - _middle(other))
     if apart > shift or _bare(one.text) != _bare(other.text):
         return 0.0
@@ -110,7 +110,7 @@ def _middle(word: Word) -> float:
 
 
 def _without(segments: Sequence[Segment], dropped: set[int]) -> list[Segment]:
-    """Return the segments without some of their words; one that loses all of them goes."""
+    """Return the segments without some of their words; a segment without words is dropped."""
     kept = []
     for segment in segments:
         places = [at for at, word in enumerate(segment.words) if id(word) not in dropped]

@@ -1,7 +1,7 @@
-"""What is searched and what for: a recording's words as the index keeps them, and a user's question.
+"""Documents and queries of the search: a recording's words in the index, and a user's query.
 
-The index knows which words a recording has, per field, but not where. Where order counts, in phrases, the normalised
-text is asked as well: in it a phrase is a substring. A phrase lies within one segment, or within one line.
+The index knows which words a recording has, per field, but not where. For phrases, the normalised text is searched too: there
+a phrase is a substring. A phrase lies within one segment, or within one line.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from speakr.domain.words import is_character, normalise, pairs_in, words_of
 MAX_QUESTION_LENGTH = 500
 MAX_TERMS = 20
 MIN_PREFIX_LENGTH = 2
-"""Everything that begins with one letter is a large part of everything."""
+"""Minimum length of a prefix; one letter would match a large part of all words."""
 
 _MAX_KEYS = 30
-"""Of one phrase, that are looked up in the index; the text decides about the rest."""
+"""Words of one phrase that are looked up in the index; the text decides about the rest."""
 _MAX_KEY_BYTES = 1_000_000
 """PostgreSQL keeps no more in a tsvector. That is more than a hundred thousand different words."""
 _MAX_LINE_LENGTH = 2000
@@ -38,7 +38,7 @@ class Field(StrEnum):
 
 
 class Mode(StrEnum):
-    """How to look: for words, for what is meant, or both."""
+    """Mode of a search: words, meaning, or both."""
 
     WORDS = "words"
     MEANING = "meaning"
@@ -46,7 +46,7 @@ class Mode(StrEnum):
 
 
 EVERYBODYS = tuple(field for field in Field if field is not Field.NOTES)
-"""What is searched for those a recording was shared with: the notes are their owner's."""
+"""Fields that are searched in shared recordings; notes are private to the owner."""
 
 _LETTERS: Mapping[Field, str] = {
     Field.TITLE: "t",
@@ -58,7 +58,7 @@ _LETTERS: Mapping[Field, str] = {
 
 
 def key_of(field: Field, word: str) -> str:
-    """Return the word of a field as the index keeps it."""
+    """Return the index term of a word in a field."""
     return _LETTERS[field] + word
 
 
@@ -96,7 +96,7 @@ def document(user_id: int, lines: Mapping[Field, Sequence[str]]) -> IndexDocumen
     """Make a document of a recording's lines. Line n of a text is what line n of the field became."""
     texts = {field: "\n".join(map(normalise, lines.get(field, ()))) for field in Field}
     keys = [key_of_owner(user_id)]
-    # The transcript comes last: should there be too many words, it is the one that loses some.
+    # The transcript comes last: if there are too many words, it loses some.
     for field in sorted(Field, key=lambda field: field is Field.TRANSCRIPT):
         letter, text = _LETTERS[field], texts[field]
         keys += [letter + word for word in dict.fromkeys(text.split())]
@@ -112,7 +112,7 @@ def document(user_id: int, lines: Mapping[Field, Sequence[str]]) -> IndexDocumen
 
 @dataclass(frozen=True)
 class Term:
-    """Something to look for: a word, or several in a row."""
+    """A search term: a word, or several in a row."""
 
     words: tuple[str, ...]
     is_prefix: bool = False
@@ -140,12 +140,12 @@ class Term:
 
     @property
     def keys(self) -> Sequence[tuple[str, bool]]:
-        """What the index is asked for, all of it: words without their field's letter, and whether it is a beginning."""
+        """The index terms, all required: words without their field's letter, and whether each is a prefix."""
         return self._all_keys[:_MAX_KEYS]
 
     @property
     def is_exact(self) -> bool:
-        """Whether the index alone can tell."""
+        """Whether the index alone can decide."""
         return len(self._all_keys) == 1
 
 

@@ -1,4 +1,4 @@
-"""How a delivery is signed: Speakr's own header, and the Standard Webhooks trio beside it.
+"""Signatures of a delivery: Speakr's own header, and the three headers of Standard Webhooks.
 
 `Speakr-Signature` covers the body alone, so it cannot tell an old request from a new one; `webhook-signature`
 (Standard Webhooks 1.0) covers id, time of the attempt and body. Both use the same key: the bytes of the secret

@@ -1,4 +1,4 @@
-"""Names of people: how they are kept, and how lists of them are written."""
+"""Names of speakers, and lists of participants."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MAX_LIST_LENGTH = 1000
 """Characters of a recording's list of participants."""
 
 _MAX_READ = 10_000
-"""Longer texts are no names; tidying them would only cost time."""
+"""Longer texts are not names."""
 _LABEL = re.compile(r"SPEAKER_\d+", re.IGNORECASE)
 _UNSEEN = re.compile(
     "[\x00-\x1f\x7f-\x9f\xad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
@@ -36,7 +36,7 @@ def tidy(text: str) -> str:
 
 
 def check(name: str, field: str) -> None:
-    """Refuse what cannot be the name of a speaker; it has been tidied."""
+    """Raise `Invalid` for a tidied text that cannot be a speaker's name."""
     if len(name) > MAX_NAME_LENGTH:
         sentence, message = "is too long", f"has at most {MAX_NAME_LENGTH} characters"
     elif "," in name:
@@ -51,7 +51,7 @@ def check(name: str, field: str) -> None:
 def listed(names: Iterable[str]) -> str | None:
     """Return names as a recording's list of participants, without labels.
 
-    As many whole names as fit: the list is there to be read and searched, who spoke is kept elsewhere.
+    It has as many whole names as fit. The list is for display and search; speakers are stored elsewhere.
     """
     text = ""
     for name in sorted(

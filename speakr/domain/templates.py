@@ -1,4 +1,4 @@
-"""The words for templates."""
+"""Kinds of templates."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class TemplateKind(StrEnum):
-    """What a template shapes."""
+    """Kind of a template."""
 
     TRANSCRIPT = "transcript"
     NAMING = "naming"

@@ -47,7 +47,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Hypothesis:
-    """What a connector believes was said in one chunk, before we keep it. Times are the recording's."""
+    """A connector's result for one chunk. Times are in seconds of the recording."""
 
     segments: Sequence[Segment]
     language: str | None = None

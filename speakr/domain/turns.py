@@ -1,4 +1,4 @@
-"""Turns of speakers, and laying what was said on them."""
+"""Turns of speakers, and the assignment of words to them."""
 
 from __future__ import annotations
 
@@ -22,8 +22,7 @@ class SpeakerTurn:
 def give_speakers(segments: Sequence[Segment], turns: Sequence[SpeakerTurn]) -> list[Segment]:
     """Return segments with their speakers, cut where the speaker changes between two words.
 
-    turns: in order, not overlapping. A word is its speaker's whose turns hold most of it; between turns, the
-    nearest one's. A segment whose words cannot be found in its text stays whole.
+    turns: in order, not overlapping. A word belongs to the speaker with most of its time; between turns, to the nearest one. A segment whose words cannot be found in its text stays whole.
     """
     if not turns:
         return list(segments)
@@ -32,7 +31,7 @@ def give_speakers(segments: Sequence[Segment], turns: Sequence[SpeakerTurn]) -> 
 
 
 class _Clock:
-    """Tells who speaks at a time."""
+    """Finds the speaker at a time."""
 
     def __init__(self, turns: Sequence[SpeakerTurn]) -> None:
         self._turns = turns

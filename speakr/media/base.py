@@ -11,7 +11,7 @@ SAMPLE_RATE = 16_000
 
 @dataclass(frozen=True, slots=True)
 class MediaInfo:
-    """What a probe found. `duration_seconds` is the container's word, to be checked while decoding."""
+    """Result of a probe. `duration_seconds` comes from the container and is checked while decoding."""
 
     container: str
     mime_type: str
@@ -25,7 +25,7 @@ class MediaInfo:
 
 @dataclass(frozen=True, slots=True)
 class DecodedAudio:
-    """What decoding gave: the true length and how many packets were broken and skipped."""
+    """Result of decoding: the true length, and the number of broken packets that were skipped."""
 
     duration_seconds: float
     bad_packet_count: int
@@ -33,8 +33,8 @@ class DecodedAudio:
 
 @dataclass(frozen=True, slots=True)
 class MediaLimits:
-    """How far untrusted media may go before the sandbox ends it."""
+    """Limits on untrusted media in the sandbox."""
 
     max_seconds: float
     wall_seconds: float = 20.0
-    """For probing; decoding gets more with the file's size."""
+    """Seconds for probing; decoding gets more with the file's size."""

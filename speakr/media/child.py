@@ -1,9 +1,9 @@
 """The process that opens untrusted media. `sandbox.py` runs it by path, once per file, in isolated mode.
 
-It knows nothing of Speakr and imports nothing of it: libraries are loaded, the walls go up, and only then
-the first untrusted byte is looked at. It gets one JSON argument and inherits open files; it answers with
-one JSON object on standard output. Should a decoder be taken over from within, this process holds one file
-to read, at most one to write, no secrets, and no way out.
+It imports nothing of Speakr. It loads its
+libraries, enables the limits and the filter, and only then reads the first untrusted byte. It gets one JSON argument and
+inherits open files; it answers with one JSON object on standard output. If a file exploits a decoder, the process has one
+file to read, at most one to write, no secrets and no network.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ MIN_RATE, MAX_RATE = 4_000, 768_000
 """A header may claim 1 Hz, which makes 55 hours of 0.4 MB; no microphone is outside of these."""
 
 MAX_BAD_IN_A_ROW = 500
-"""After so many broken packets without a good one there is nothing to wait for."""
+"""Number of consecutive broken packets after which decoding stops."""
 
 PROBE_PACKETS = 2_000
 BUFFER_BYTES = 1 << 20
@@ -61,7 +61,7 @@ class _FilterProgram(ctypes.Structure):
 
 
 def limit_resources(*, cpu_seconds: int, memory_bytes: int, file_bytes: int, open_files: int) -> None:
-    """Ask the kernel to bound us. The soft CPU limit ends us with SIGXCPU, which tells the parent why."""
+    """Set the kernel's resource limits. The soft CPU limit ends the process with SIGXCPU, which tells the parent why."""
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 5))
     for kind, most in (
         (resource.RLIMIT_AS, memory_bytes),
@@ -73,7 +73,7 @@ def limit_resources(*, cpu_seconds: int, memory_bytes: int, file_bytes: int, ope
 
 
 def raise_fence(steps: bytes, parent_pid: int) -> bool:
-    """Die with the parent, gain no rights any more, and make only calls the filter lets pass.
+    """End with the parent, gain no new privileges, and allow only the system calls that the filter allows.
 
     Returns whether the kernel took the filter.
     """
@@ -111,7 +111,7 @@ def opened(order: Mapping[str, Any]) -> Iterator[InputContainer]:
 
 
 def audible_stream(container: InputContainer, decoders: str) -> AudioStream:
-    """Choose the first audio stream that we can decode, and have the others passed over."""
+    """Choose the first decodable audio stream and skip the others."""
     known = decoders.split(",")
     if not container.streams.audio:
         raise Refused("no_audio_stream")
@@ -145,7 +145,7 @@ class Tally:
 
     @property
     def is_hopeless(self) -> bool:
-        """Whether going on is pointless."""
+        """Whether decoding must stop."""
         return self.bad_in_a_row > MAX_BAD_IN_A_ROW
 
 
@@ -205,7 +205,7 @@ class Mono16:
 
 
 class Timeline:
-    """Finds holes in the sound, so that what follows them stays in its place.
+    """Finds gaps in the sound, so that later sound keeps its time.
 
     Recorders that leave silence out, and damage, make timestamps jump ahead. Times in seconds.
     """
@@ -308,7 +308,7 @@ def remux(order: Mapping[str, Any]) -> Mapping[str, Any]:
             for packet in packets(container, stream, tally):
                 if packet.size == 0 or packet.dts is None:
                     continue
-                # The sound alone begins when it begins, however late it came in the film.
+                # The copied sound starts at 0, however late it started in the video.
                 lead = max(0, packet.dts) if lead is None else lead
                 packet.dts -= lead
                 packet.pts = packet.dts if packet.pts is None else packet.pts - lead
@@ -332,7 +332,7 @@ TASKS: Mapping[str, Callable[[Mapping[str, Any]], Mapping[str, Any]]] = {
 
 
 def attempt(order: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Do the task and return its result, or the name of what is wrong with the file."""
+    """Run the task and return its result, or the name of the file's fault."""
     try:
         return {"result": TASKS[order["task"]](order)}
     except Refused as refused:
@@ -348,7 +348,7 @@ def attempt(order: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _peak_bytes(status_fd: int | None) -> int:
-    """Return the most memory this process had. `ru_maxrss` would count the parent's before `exec` too."""
+    """Return this process's peak memory. `ru_maxrss` would include the parent's before `exec`."""
     if status_fd is None:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     fields = dict(line.split(":", 1) for line in os.pread(status_fd, 8192, 0).decode().splitlines())
@@ -356,7 +356,7 @@ def _peak_bytes(status_fd: int | None) -> int:
 
 
 def main() -> None:
-    """Raise the walls, do what was ordered, report."""
+    """Enable the limits, run the task, print the report."""
     order = json.loads(sys.argv[1])
     try:
         status_fd = os.open("/proc/self/status", os.O_RDONLY)

@@ -1,4 +1,4 @@
-"""Cutting a recording into pieces that an engine takes, at pauses only."""
+"""Cut a recording into chunks for an engine, at pauses where possible."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def plan_chunks(spans: Sequence[Span], target_seconds: float, max_seconds: float
 
 
 def _within(span: Span, max_seconds: float) -> Iterator[Span]:
-    """Cut a span into as few equal parts as the limit asks for; the parts touch."""
+    """Cut a span into the smallest number of equal parts within the limit; the parts touch."""
     count = max(1, math.ceil(span.duration / max_seconds))
     edges = [span.start + span.duration * at / count for at in range(count)] + [span.end]
     for start, end in itertools.pairwise(edges):

@@ -1,4 +1,4 @@
-"""Which containers and codecs we open, and what each is called in the world outside.
+"""The containers and codecs that Speakr opens, with their media types and extensions.
 
 Everything here goes by what FFmpeg found in the bytes; file names are never asked.
 """
@@ -123,12 +123,12 @@ def doc_type(head: bytes) -> str | None:
 
 
 def looks_like_media(head: bytes) -> bool:
-    """Say whether a file begins as media does: if it cannot be opened, it is damaged rather than foreign."""
+    """Return True if a file begins like media: if it cannot be opened, it is damaged and not of another kind."""
     return any(head[at:].startswith(signature) for at, signature in _SIGNATURES)
 
 
 def looks_like_playlist(head: bytes) -> bool:
-    """Say whether a file begins as lists of addresses do."""
+    """Return True if a file begins like a playlist."""
     return head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(_PLAYLISTS)
 
 

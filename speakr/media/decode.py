@@ -1,4 +1,4 @@
-"""From any recording to the one kind of audio that everything after this works on."""
+"""Decode any recording to 16 kHz mono PCM."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def decode(source: Path, pcm: Path, max_seconds: float) -> DecodedAudio:
 
 @contextmanager
 def whole_or_not_at_all(target: Path) -> Iterator[int]:
-    """Give an open file that takes `target`'s name if the block succeeds and vanishes if it does not."""
+    """Yield an open file that gets `target`'s name if the block succeeds and is removed if not."""
     partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     sink_fd = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:

@@ -1,4 +1,4 @@
-"""Dropping the picture of a video: its sound, as it is, in a container of its own."""
+"""Extract the sound of a video, without re-encoding, into an audio container."""
 
 from __future__ import annotations
 

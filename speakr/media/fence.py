@@ -1,4 +1,4 @@
-"""The system calls that a decoder of untrusted bytes may not make, as a filter for the kernel.
+"""A seccomp filter with the system calls that a decoder of untrusted bytes may not make.
 
 The filter is made here, by the parent, and installed by the child (`child.py`) once its libraries are
 loaded and before it looks at the first untrusted byte. From then on it can read and write what it already
@@ -32,7 +32,7 @@ FORBIDDEN: Mapping[str, tuple[int | None, int | None]] = {
     "fchmod": (91, 52), "fchmodat": (268, 53), "chown": (92, None), "fchown": (93, 55),
     "lchown": (94, None), "fchownat": (260, 54), "setxattr": (188, 5), "lsetxattr": (189, 6),
     "fsetxattr": (190, 7),
-    # network and other ways to speak
+    # network and other communication
     "socket": (41, 198), "socketpair": (53, 199), "connect": (42, 203), "bind": (49, 200),
     "listen": (50, 201), "accept": (43, 202), "accept4": (288, 242), "sendto": (44, 206),
     "sendmsg": (46, 211), "sendmmsg": (307, 269), "shmget": (29, 194), "msgget": (68, 186),
@@ -46,7 +46,7 @@ FORBIDDEN: Mapping[str, tuple[int | None, int | None]] = {
     "process_madvise": (440, 440), "kcmp": (312, 272), "pidfd_open": (434, 434),
     "pidfd_getfd": (438, 438), "pidfd_send_signal": (424, 424), "kill": (62, 129), "tkill": (200, 130),
     "tgkill": (234, 131), "rt_sigqueueinfo": (129, 138), "rt_tgsigqueueinfo": (297, 240),
-    # the walls themselves
+    # the filter and the limits themselves
     "setrlimit": (160, 164), "prlimit64": (302, 261), "unshare": (272, 97), "setns": (308, 268),
     "mount": (165, 40), "umount2": (166, 39), "pivot_root": (155, 41), "chroot": (161, 51),
     "open_tree": (428, 428), "move_mount": (429, 429), "fsopen": (430, 430), "fsmount": (432, 432),

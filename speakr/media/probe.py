@@ -29,7 +29,7 @@ _FIRST_BELIEVABLE = datetime(1995, 1, 1, tzinfo=UTC)
 
 
 def probe(path: Path, limits: MediaLimits) -> MediaInfo:
-    """Look at a file and decode its first second, in the sandbox.
+    """Examine a file and decode its first second, in the sandbox.
 
     Raises:
         UnusableMedia: it has no decodable sound, or declares too long a duration; the slug says which.
@@ -44,7 +44,7 @@ def probe(path: Path, limits: MediaLimits) -> MediaInfo:
     try:
         report = run("probe", path, SandboxLimits(cpu_seconds=CPU_SECONDS, wall_seconds=limits.wall_seconds))
     except UnusableMedia as error:
-        # FFmpeg cannot tell a letter from half a film whose index was never written. We can.
+        # FFmpeg reports the same error for a text file and for a video without an index; the first bytes differ.
         if error.slug == "not_media" and looks_like_media(head):
             raise refusal("undecodable") from None
         raise
@@ -58,7 +58,7 @@ def probe(path: Path, limits: MediaLimits) -> MediaInfo:
 
 
 def _info(found: Mapping[str, Any], *, doc: str | None) -> MediaInfo:
-    """Read the child's report as carefully as anything else that has touched the file."""
+    """Validate the child's report, which is untrusted like the file."""
     codec, has_video = str(found["codec"]), bool(found["has_video"])
     container = container_of(found["demuxer"], brand=found["brand"], doc=doc)
     media_type, extension = media_type_of(container, codec, has_video=has_video)
@@ -81,7 +81,7 @@ def _seconds(declared: float | None) -> float | None:
 
 
 def _moment(text: str | None) -> datetime | None:
-    """Read the container's date, unless it is one that a clock shows which was never set, or the future."""
+    """Return the container's date; None for the default of an unset clock and for the future."""
     if not text:
         return None
     try:

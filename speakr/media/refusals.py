@@ -1,4 +1,4 @@
-"""What we say of media that cannot be used: one sentence per fault, none of them FFmpeg's."""
+"""Errors for unusable media: one sentence per fault, without FFmpeg's output."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def refusal(fault: str) -> UnusableMedia:
 
 
 def too_long(max_seconds: float) -> UnusableMedia:
-    """Return the error for more sound than we take."""
+    """Return the error for too long a recording."""
     hours = f"{max_seconds / 3600:g} hours" if max_seconds >= 3600 else f"{max_seconds / 60:g} minutes"  # noqa: PLR2004 - an hour
     sentence = f"The recording is longer than the {hours} this server accepts."
     return UnusableMedia(sentence, code="too_long", max_seconds=max_seconds)

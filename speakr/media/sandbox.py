@@ -1,9 +1,8 @@
-"""Running `child.py`: one fresh process for one untrusted file, with nothing in its pockets.
+"""Run `child.py`: one new process per untrusted file.
 
-The fences, from the outside in: a wall clock (ours), CPU time, memory, file size and open files (the
-kernel's limits), an empty environment, no descriptors but the file's, and a system call filter that leaves
-no network, no further files and no other programs. Where the kernel refuses the filter the other fences
-still stand, and the report says so.
+The limits, from the outside in: a deadline of the parent, the kernel's limits on CPU time, memory, file size and open files,
+an empty environment, no descriptors except the file's, and a system call filter without network, further files and other
+programs. If the kernel refuses the filter, the other limits still apply, and the report says so.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ REPORT_BYTES = 16 * 1024
 
 @dataclass(frozen=True, slots=True)
 class SandboxLimits:
-    """What one file may cost."""
+    """Limits for one file."""
 
     cpu_seconds: float
     wall_seconds: float
@@ -78,7 +77,7 @@ def run(
     script: Path = CHILD,
     **details: Any,
 ) -> SandboxReport:
-    """Have a child do a task with a file, and wait for it. Cooperates with gevent.
+    """Run a task on a file in a child process, and wait for it. Cooperates with gevent.
 
     sink_fd: an open file for the child to write to; details: further parts of the order.
 
@@ -117,7 +116,7 @@ def _filter() -> bytes | None:
 
 
 def _ask(script: Path, order: Mapping[str, Any], passed: Sequence[int], wall_seconds: float) -> bytes:
-    """Start the child, wait until it has ended, by itself or by our hand, and return what it wrote."""
+    """Start the child, wait until it has ended or kill it at the deadline, and return its output."""
     deadline = time.monotonic() + wall_seconds
     answer_fd, speak_fd = os.pipe()
     with os.fdopen(answer_fd, "rb", buffering=0) as answer:
@@ -164,7 +163,7 @@ def _await_end(child: subprocess.Popen[bytes], answer_fd: int, deadline: float) 
 
 
 def _make_end(child: subprocess.Popen[bytes]) -> None:
-    """Leave nothing running, also when we are interrupted ourselves."""
+    """Kill the child, also when this process is interrupted."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, signal.SIGKILL)
     child.wait()
@@ -196,5 +195,5 @@ def _fault(fault: str, order: Mapping[str, Any]) -> SpeakrError:
 
 @functools.cache
 def _warn_of_missing_fence() -> None:
-    """Say it once in a process, not with every file."""
+    """Log it once per process."""
     logger.warning("media_child_without_system_call_filter")

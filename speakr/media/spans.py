@@ -1,4 +1,4 @@
-"""From probabilities of speech to spans of speech.
+"""Turn probabilities of speech into spans of speech.
 
 The thresholds were measured: short silences and small margins cost the fewest words, since an engine that decodes
 one utterance at a time makes most errors on joined utterances.
@@ -18,7 +18,7 @@ FRAME_SECONDS: Final = 0.032
 
 SPEECH_BEGINS: Final = 0.5
 SPEECH_GOES_ON: Final = 0.35
-"""Hysteresis: what has begun need not be as certain as what is to begin."""
+"""Hysteresis: the threshold to continue speech is lower than the one to start it."""
 
 MIN_SILENCE_SECONDS: Final = 0.3
 MIN_SPEECH_SECONDS: Final = 0.1

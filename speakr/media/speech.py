@@ -1,4 +1,4 @@
-"""Finding speech: the Silero voice activity model, from audio to spans.
+"""Detect speech with the Silero voice activity model.
 
 The model takes 32 ms at a time (preceded by the last 4 ms) and keeps its state in two vectors. It runs in blocks, and
 the state carries over from one to the next. Ten hours therefore take no more memory than one minute, and the size of a
@@ -68,7 +68,7 @@ class SpeechFinder:
     """The model, loaded. One at a time may use it; it keeps nothing between recordings."""
 
     def __init__(self, model: Path | None = None, *, block_frames: int = BLOCK_FRAMES) -> None:
-        """Load the model after a look at its hash.
+        """Load the model after checking its hash.
 
         Raises:
             SpeechModelMissing: it is not there, or is another.
@@ -118,7 +118,7 @@ def _blocks(samples: Samples, block_frames: int) -> Iterator[Probabilities]:
 
 
 def _let_go(samples: Samples) -> None:
-    """Drop the pages of a mapped file that have been read; they would count as our memory."""
+    """Drop the read pages of a mapped file, which would count as memory of this process."""
     base: object = samples.base
     if isinstance(base, mmap.mmap):
         base.madvise(mmap.MADV_DONTNEED)

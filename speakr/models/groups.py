@@ -1,4 +1,4 @@
-"""Groups of people who share tags, folders and what is filed under them."""
+"""Groups of users who share tags, folders and their recordings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from speakr.domain.permissions import GroupRole
 
 
 class Group(Base):
-    """A team."""
+    """A group."""
 
     __tablename__ = "groups"
 
@@ -24,7 +24,7 @@ class Group(Base):
 
 
 class GroupMembership(Base):
-    """One person in one group."""
+    """One member of one group."""
 
     __tablename__ = "group_memberships"
     __table_args__ = (Index("ix_group_memberships_user", "user_id", "group_id"),)

@@ -1,4 +1,4 @@
-"""Idempotency keys: what a repeated request is answered with."""
+"""Idempotency keys, and the stored answers to repeated requests."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class IdempotencyKey(Base):
     key: Mapped[str] = mapped_column(String(255))
     operation: Mapped[str] = mapped_column(String(120))
     owner: Mapped[str] = mapped_column(String(32))
-    """Which request holds the key; another may take over once `locked_until` has passed."""
+    """The request that holds the key; another may take over after `locked_until`."""
     locked_until: Mapped[datetime]
     fingerprint: Mapped[str | None] = mapped_column(String(64))
     response_status: Mapped[int | None]

@@ -1,4 +1,4 @@
-"""What was found in a transcript, and what a summary rests on. One row per recording: it is replaced as a whole."""
+"""Insights of a transcript, and the evidence of a summary. One row per recording, replaced as a whole."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Insight(Base):
 
 
 class SummaryEvidence(Base):
-    """What each line of a recording's summary rests on."""
+    """Evidence for each line of a recording's summary."""
 
     __tablename__ = "summary_evidence"
 

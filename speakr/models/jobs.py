@@ -1,4 +1,4 @@
-"""Jobs and their chunks. These rows are the truth; what Redis holds is only a notifier."""
+"""Jobs and their chunks. These rows are the truth; Redis holds notifications only."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Job(Base):
 
     __tablename__ = "jobs"
     __table_args__ = (
-        # Two requests at once cannot queue the same work twice.
+        # Two concurrent requests cannot queue the same work twice.
         Index(
             "uq_jobs_active",
             "recording_id",
@@ -47,7 +47,7 @@ class Job(Base):
     state: Mapped[JobState] = mapped_column(default=JobState.QUEUED)
     options: Mapped[dict[str, Any]] = mapped_column(default=dict)
     plan: Mapped[dict[str, Any] | None]
-    """What preparing found (decoded audio key, duration); present once the chunks are cut."""
+    """Result of the preparation (decoded audio key, duration); present once the chunks are cut."""
 
     progress: Mapped[int] = mapped_column(default=0)
     """0 to 100."""
@@ -61,7 +61,7 @@ class Job(Base):
     attempts: Mapped[int] = mapped_column(default=0)
     """Tries that ended in a passing failure; kills are not counted here."""
     crashes: Mapped[int] = mapped_column(default=0)
-    """Work horses that died on it since the last progress."""
+    """Work horses that died during it since the last progress."""
     losses: Mapped[int] = mapped_column(default=0)
     """Whole workers that vanished with it since the last progress."""
     cancel_requested: Mapped[bool] = mapped_column(default=False)

@@ -1,4 +1,4 @@
-"""Notices: what the server has to tell a user without being asked."""
+"""Notices: messages from the server to a user."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Passages: what stretches of transcripts mean, as vectors of an embedding model."""
+"""Passages: stretches of transcripts with their vectors by an embedding model."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from speakr.db import Base
 
 
 class RecordingPassage(Base):
-    """Some segments of a recording in a row, and the vector of what is said in them."""
+    """Consecutive segments of a recording, and the vector of their text."""
 
     __tablename__ = "recording_passages"
 

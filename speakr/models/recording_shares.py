@@ -1,4 +1,4 @@
-"""Shares: a recording shown to one other person on purpose."""
+"""Shares: a recording shared with one user by name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from speakr.domain.clock import now
 
 
 class RecordingShare(Base):
-    """What its owner lets another person do with a recording. What groups see follows from tags and folders instead."""
+    """Permission of one user on a recording. Access of groups follows from tags and folders instead."""
 
     __tablename__ = "recording_shares"
     __table_args__ = (

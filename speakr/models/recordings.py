@@ -1,4 +1,4 @@
-"""Recordings: an uploaded file and what became of it."""
+"""Recordings: an uploaded file and its results."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ It is not the same in both databases: only SQLite takes long texts into an index
 
 
 class Recording(Base):
-    """One recording. The long texts stand last and are loaded only when asked for."""
+    """One recording. The long texts are the last columns and are loaded on demand."""
 
     __tablename__ = "recordings"
     __table_args__ = (

@@ -11,7 +11,7 @@ from speakr.db import Base, BigId
 
 
 class Segment(Base):
-    """A stretch of speech. Words live inside their segment: they are only ever read together."""
+    """A stretch of speech. Words are stored in their segment's row, because they are only read together."""
 
     __tablename__ = "segments"
     __table_args__ = (Index("ix_segments_recording_position", "recording_id", "position", unique=True),)

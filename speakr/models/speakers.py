@@ -1,4 +1,4 @@
-"""Speakers: people a user knows by voice, and who is who in a recording."""
+"""Speakers of a user, and the names of labels in a recording."""
 
 from __future__ import annotations
 
@@ -41,14 +41,13 @@ class RecordingSpeaker(Base):
     name: Mapped[str] = mapped_column(String(120))
     speaker_id: Mapped[int | None] = mapped_column(ForeignKey("speakers.id", ondelete="SET NULL"))
     confirmed: Mapped[bool] = mapped_column(default=True)
-    """A person said so; else the similarity of voices did, and nothing is learned from it."""
+    """True if a user assigned the name; False if Speakr did by voice, which does not change the profile."""
 
 
 class RecordingVoice(Base):
-    """How the voice behind one label of one recording sounds. Biometric data: its owner may delete all of it.
+    """The voice vector of one label of one recording. Biometric data: its owner may delete all of it.
 
-    A speaker's voice profile is no row: it is the mean of the voices that people confirmed to be theirs. So
-    whatever takes a name away, merges people or deletes recordings is un-learned by itself.
+    A speaker's voice profile is no row: it is the mean of the voices that people confirmed to be theirs. So removing a name, merging speakers and deleting recordings change it at once.
     """
 
     __tablename__ = "recording_voices"
@@ -60,6 +59,6 @@ class RecordingVoice(Base):
     vector: Mapped[bytes] = mapped_column(LargeBinary)
     """256 half floats, little-endian, of length 1."""
     seconds: Mapped[float] = mapped_column(Float)
-    """Of speech it was taken from."""
+    """Seconds of speech behind the vector."""
     model: Mapped[str] = mapped_column(String(40))
     """Vectors of different models cannot be compared."""

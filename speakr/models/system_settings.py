@@ -1,4 +1,4 @@
-"""What an administrator can change while the server runs."""
+"""Settings that an administrator can change while the server runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from speakr.db import Base
 
 
 class SystemSetting(Base):
-    """One named value; the names and their defaults stand in `services/system_settings.py`."""
+    """One named value; the names and defaults are in `services/system_settings.py`."""
 
     __tablename__ = "system_settings"
 

@@ -1,4 +1,4 @@
-"""Templates that users write: how transcripts read, how recordings are named and exported."""
+"""Templates of users for transcripts, titles and exports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""API tokens. Only the SHA-256 of a token is kept: it is random enough that no slow hash is needed."""
+"""API tokens. Only the SHA-256 of a token is stored; a random token needs no slow hash."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from speakr.domain.clock import now
 
 
 class ApiToken(Base):
-    """A credential of one user. Revoked ones stay, so that a list can say what happened to them."""
+    """A credential of one user. Revoked tokens stay in the list."""
 
     __tablename__ = "api_tokens"
 
@@ -31,5 +31,5 @@ class ApiToken(Base):
 
     @property
     def is_revoked(self) -> bool:
-        """Tell whether its owner ended its life."""
+        """Whether the token is revoked."""
         return self.revoked_at is not None

@@ -1,4 +1,4 @@
-"""Blobs that no row refers to any more, until storage has really let go of them."""
+"""Blobs that no row refers to any more, until the storage has deleted them."""
 
 from __future__ import annotations
 

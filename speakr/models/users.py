@@ -1,4 +1,4 @@
-"""People."""
+"""Users."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from speakr.domain.clock import now
 
 
 class User(Base):
-    """A person with a library of their own."""
+    """A user with a library of recordings."""
 
     __tablename__ = "users"
 

@@ -1,4 +1,4 @@
-"""Webhooks: where a user wants events sent."""
+"""Webhooks: addresses to which Speakr sends a user's events."""
 
 from __future__ import annotations
 

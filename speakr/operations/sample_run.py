@@ -1,4 +1,4 @@
-"""The sample run: a recording goes through the whole pipeline, seen from outside, over HTTP."""
+"""The sample run: send a recording through the whole pipeline over HTTP."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class Caller:
     def __init__(self, url: str, token: str) -> None:
         self._url = url
         self._session = requests.Session()
-        self._session.trust_env = False  # a proxy is of no use on the way to ourselves
+        self._session.trust_env = False  # no proxy for requests to this machine
         self._session.headers["Authorization"] = f"Bearer {token}"
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         self._session.close()
 
     def call(self, method: str, path: str, **arguments: Any) -> requests.Response:
@@ -88,7 +88,7 @@ def run(caller: Caller, *, engine: str) -> None:
 
 @contextlib.contextmanager
 def _subscription(caller: Caller, receiver: Receiver) -> Iterator[str | None]:
-    """Hold a temporary webhook; yields why there is none, if the server's rules forbid it."""
+    """Make a temporary webhook; yield the reason if the server refuses it."""
     form = {"name": RUN_NAME, "url": receiver.url, "events": [_DONE], "allow_http": True}
     try:
         webhook = caller.call("POST", "/api/v1/webhooks", json=form).json()
@@ -99,7 +99,7 @@ def _subscription(caller: Caller, receiver: Receiver) -> Iterator[str | None]:
     try:
         yield None
     finally:
-        # When even this fails the next start tidies up.
+        # If this fails too, the next start cleans up.
         with contextlib.suppress(SampleFailed):
             caller.call("DELETE", f"/api/v1/webhooks/{webhook['id']}")
 

@@ -1,6 +1,6 @@
-"""One process that keeps the others alive and takes them with it when it goes.
+"""One process that keeps the others alive and ends them when it ends.
 
-It stays small on purpose: it imports neither Flask nor SQLAlchemy, whatever needs them runs in a child.
+It stays small on purpose: it imports neither Flask nor SQLAlchemy. Code that needs them runs in a child.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _POLL_SECONDS = 0.05
 _LAST_LOOK_SECONDS = 2.0
 
 GRACE_SECONDS = 5.0
-"""How long a child may take to end by itself."""
+"""Seconds that a child may take to end by itself."""
 
 
 class StopRequested(Exception):
@@ -59,7 +59,7 @@ class Supervisor:
         child.start()
 
     def start_task(self, task: Child, *, message: bytes | None = None, answer: int | None = None) -> None:
-        """Start something that is run once."""
+        """Start a child that runs once."""
         self._begin(task)
         task.start(message=message, answer=answer)
 
@@ -71,7 +71,7 @@ class Supervisor:
                 self._follower.follow(child.log)
 
     def run_until(self, is_reached: Callable[[], bool], *, seconds: float = float("inf")) -> bool:
-        """Look after the children until something is true; return whether it became so in time.
+        """Supervise the children until a condition is true; return whether it became true in time.
 
         Raises:
             StopRequested: a signal asked to stop.
@@ -104,7 +104,7 @@ class Supervisor:
     def _start_again(self, child: Child) -> None:
         try:
             child.start()
-        except OSError as error:  # too many processes, too little memory: maybe better in a while
+        except OSError as error:  # too many processes or too little memory: retry later
             pause = child.plan_restart()
             self._tell(f"{child.name} cannot be started ({error.strerror}). Trying again in {pause:.1f} s.")
 
@@ -124,7 +124,7 @@ class Supervisor:
                     logs.keep_small(child.log)
 
     def _wait(self, longest: float | None) -> None:
-        """Sleep until a signal comes, a restart is due or a log wants to be looked at."""
+        """Sleep until a signal arrives, a restart is due or a log needs a check."""
         waits = [_LOOK_AT_LOGS_SECONDS if self._follower is None else _FOLLOW_SECONDS]
         waits += [] if longest is None else [longest]
         waits += [
@@ -138,7 +138,7 @@ class Supervisor:
                 pass
 
     def _reap(self) -> list[Child]:
-        """Bury the dead, orphans we adopted included; return those of our children that died."""
+        """Reap dead processes, adopted orphans included; return the children that died."""
         dead = []
         by_pid = {child.pid: child for child in self._children if child.pid is not None}
         with contextlib.suppress(ChildProcessError):

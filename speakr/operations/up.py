@@ -32,7 +32,7 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpOptions:
-    """What was asked for on the command line; None leaves it to the settings."""
+    """Options of the command line; None leaves the choice to the settings."""
 
     host: str = "127.0.0.1"
     port: int | None = None
@@ -88,7 +88,7 @@ def _settle(
 
 @dataclass(frozen=True, slots=True)
 class _Processes:
-    """Everything decided before the first process starts."""
+    """All decisions before the first process starts."""
 
     folder: DataFolder
     listener: ListeningSocket
@@ -99,7 +99,7 @@ class _Processes:
     def python(
         self, name: str, *arguments: str, task: bool = False, descriptors: tuple[int, ...] = ()
     ) -> Child:
-        """Plan a process of our own."""
+        """Plan a Python process."""
         known = self.environment if task else env.without_first_start(self.environment)
         return Child(
             name,
@@ -172,7 +172,7 @@ class _Start:
             raise OperatorError(f"The embedded Redis does not start; its log is {child.log}.")
 
     def _prepare(self) -> dict[str, Any]:
-        """Let a short-lived process migrate and see who is there; return its answer (`preparation.Prepared`)."""
+        """Run a short-lived process that migrates and makes the first user; return its answer (`preparation.Prepared`)."""
         sample_option = "--sample" if self._options.wants_sample else "--no-sample"
         task = self._processes.python("prepare", "-m", "speakr", "prepare", sample_option, task=True)
         with tempfile.TemporaryFile() as answer:
@@ -189,7 +189,7 @@ class _Start:
         return prepared
 
     def _welcome(self, prepared: Mapping[str, Any]) -> None:
-        """Let another short-lived process wait until all is well, and make the sample run."""
+        """Start another short-lived process that waits until the server is ready and makes the sample run."""
         task = Child(
             "welcome",
             [sys.executable, "-m", "speakr.operations.welcome"],
@@ -206,7 +206,7 @@ class _Start:
         }
         self._supervisor.start_task(task, message=json.dumps(message).encode())
 
-    # -- what the operator reads
+    # -- output for the operator
 
     def _tell_where(self) -> None:
         processes = self._processes

@@ -1,4 +1,4 @@
-"""What an operator may want done now that the server does by itself in time."""
+"""Run maintenance tasks now that the server also runs by itself."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def retention(*, is_meant: bool) -> Iterator[str]:
 
 
 def remove_orphans(*, dry_run: bool, take_over: bool = False) -> Iterator[str]:
-    """Remove what no row refers to from the storage, or only list it; yield lines to print.
+    """Remove orphans from the storage, or only list them; yield lines to print.
 
     Raises:
         ForeignStorage: the storage belongs to another database, and `take_over` is not set.

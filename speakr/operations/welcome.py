@@ -1,4 +1,4 @@
-"""Run by `speakr up` in a process of its own: wait until the server is ready, say so, make the sample run.
+"""A separate process of `speakr up`: wait until the server is ready, say so, make the sample run.
 
 It reads a JSON message on its input: `url`, `logs`, and for the sample run `token`, `token_id` (the token to
 be revoked afterwards, if any) and `engine` (the connector that listens).
@@ -24,7 +24,7 @@ _READY_WITHIN_SECONDS = 60.0
 
 
 def main() -> None:
-    """Do it, and end quietly when asked to."""
+    """Run, and end quietly on a signal."""
     signal.signal(signal.SIGTERM, _leave)
     message = json.load(sys.stdin)
     began = time.monotonic()
@@ -43,7 +43,7 @@ def _leave(_number: int, _frame: FrameType | None) -> None:
 
 
 def _wait_until_ready(url: str) -> bool:
-    """Ask /readyz until it says yes."""
+    """Ask /readyz until it answers 200."""
     deadline = time.monotonic() + _READY_WITHIN_SECONDS
     with requests.Session() as session:
         session.trust_env = False

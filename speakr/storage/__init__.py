@@ -1,4 +1,4 @@
-"""Where blobs live: one backend per scheme of the storage URL."""
+"""Storage of blobs: one backend per scheme of the storage URL."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MIB = 1024 * 1024
 
 
 def make_storage(settings: Settings) -> Storage:
-    """Make the storage the settings name: nothing for blobs in the data folder, a folder, or s3://bucket/prefix.
+    """Make the storage that the settings name: nothing for blobs in the data folder, a folder, or s3://bucket/prefix.
 
     Nothing is contacted or created yet. Raises `SettingsError` for a URL of any other kind.
     """

@@ -1,6 +1,6 @@
-"""Blobs under keys. Four verbs and a way to lend a blob to a tool that wants a path.
+"""The storage interface: blobs under keys.
 
-Keys are random and ours alone (`new_key`): nothing a user typed ever becomes part of one.
+Keys are random (`new_key`); no text of a user becomes part of one.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from speakr.domain.errors import TransientJobError, Unavailable
 CHUNK_BYTES = 256 * 1024
 
 PREFIXES = ("audio", "pcm")
-"""The first word of every key under which a blob is kept. Only these are searched for orphans."""
+"""First component of every key. Only these are searched for orphans."""
 
 
 def new_key(prefix: str) -> str:
-    """Return a fresh random key, for example `audio/3f/3fb2...`; `prefix` is one of our own words."""
+    """Return a fresh random key, for example `audio/3f/3fb2...`; `prefix` is one of `PREFIXES`."""
     name = secrets.token_hex(16)
     return f"{prefix}/{name[:2]}/{name}"
 
@@ -73,7 +73,7 @@ class Sink(Protocol):
         ...
 
     def abort(self) -> None:
-        """Forget everything written; safe to call at any time, also after `commit` (then a no-op)."""
+        """Discard everything written; safe to call at any time, also after `commit` (then a no-op)."""
         ...
 
 
@@ -101,7 +101,7 @@ class Appender(Protocol):
 
 
 class Storage(Protocol):
-    """Where blobs live. Safe to share between threads and greenlets."""
+    """A storage of blobs. Safe to share between threads and greenlets."""
 
     def create(self, key: str) -> Sink:
         """Begin to write a blob."""
@@ -134,7 +134,7 @@ class Storage(Protocol):
         ...
 
     def local_path(self, key: str) -> AbstractContextManager[Path]:
-        """Lend the blob as a readable file for the length of a `with` block. Raises `BlobMissing`."""
+        """Provide the blob as a readable file during a `with` block. Raises `BlobMissing`."""
         ...
 
     def keys(self, prefix: str) -> Iterator[tuple[str, BlobInfo]]:
@@ -153,7 +153,7 @@ class Storage(Protocol):
         ...
 
     def free_bytes(self) -> int | None:
-        """Return the space left, or None when the storage has no such limit."""
+        """Return the free bytes, or None if the storage has no such limit."""
         ...
 
     def check(self) -> None:

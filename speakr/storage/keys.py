@@ -1,4 +1,4 @@
-"""The one form of a key. Every backend refuses any other, so no key can be a path out of the storage."""
+"""The form of a key. Every backend refuses any other, so no key can be a path out of the storage."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def is_key(text: str) -> bool:
 
 
 def checked_key(key: str) -> str:
-    """Return the key. Raises `ValueError` when it is not one of ours: a mistake in the program, not a user's."""
+    """Return the key. Raises `ValueError` for another form, which is an error of the program, not of a user."""
     if not is_key(key):
         raise ValueError("not a storage key")
     return key

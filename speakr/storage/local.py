@@ -27,7 +27,7 @@ _PARTIAL = ".partial"
 
 
 class LocalStorage:
-    """Blobs below `root`. Writing stops while `min_free_bytes` are still left, for the database lives here too."""
+    """Blobs below `root`. Writing stops when only `min_free_bytes` are left, because the database is on the same disk."""
 
     def __init__(self, root: Path, min_free_bytes: int) -> None:
         self._root = root.absolute()
@@ -88,7 +88,7 @@ class LocalStorage:
 
     @contextmanager
     def local_path(self, key: str) -> Iterator[Path]:
-        """Lend the blob's own file: read it, never write to it. Raises `BlobMissing`."""
+        """Provide the blob's own file; callers must not write to it. Raises `BlobMissing`."""
         if self.stat(key) is None:
             raise BlobMissing(key)
         yield self._path(key)
@@ -110,7 +110,7 @@ class LocalStorage:
             return found.f_bavail * found.f_frsize
 
     def check(self) -> None:
-        """Write a little and take it back. Raises `StorageFull` or `StorageUnavailable`."""
+        """Write and remove a small file. Raises `StorageFull` or `StorageUnavailable`."""
         sink = self.create(new_key("check"))
         sink.write(b"\0")
         sink.abort()
@@ -144,7 +144,7 @@ class LocalStorage:
         sync_folder(target.parent)
 
     def _make_folder(self, folder: Path) -> None:
-        """Make a folder below the root, durably and for our eyes only."""
+        """Make a folder below the root, durably, readable by its owner only."""
         if folder.is_dir():
             return
         if folder == self._root:
@@ -188,7 +188,7 @@ class LocalSink:
     def commit(self) -> None:
         """Make the blob visible and durable. Raises `StorageFull`; then nothing of the blob is left."""
         file = self._open_file()
-        self._file = None  # from here on the blob finishes or cleans up by itself, whatever becomes of us
+        self._file = None  # from here on the blob is complete or cleans up, even if the greenlet is killed
         outside_the_loop(lambda: self._finish(file))
 
     def abort(self) -> None:

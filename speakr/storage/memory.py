@@ -1,4 +1,4 @@
-"""Blobs in memory, for tests and trials: the same promises, nothing survives."""
+"""Blobs in memory, for tests: the same interface, nothing survives."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class MemoryStorage:
 
     @contextmanager
     def local_path(self, key: str) -> Iterator[Path]:
-        """Lend a copy as a file."""
+        """Provide a copy as a file."""
         data = self._get(key)[0]
         with tempfile.TemporaryDirectory(prefix="speakr-") as folder:
             path = Path(folder) / "blob"

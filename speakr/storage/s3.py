@@ -141,7 +141,7 @@ class S3Storage:
 
     @contextmanager
     def local_path(self, key: str) -> Iterator[Path]:
-        """Lend the blob as a temporary copy. Raises `BlobMissing`, `StorageFull`."""
+        """Provide the blob as a temporary copy. Raises `BlobMissing`, `StorageFull`."""
         with (
             self.open(key) as source,
             tempfile.TemporaryDirectory(prefix="speakr-", dir=self._scratch_dir) as folder,
@@ -172,7 +172,7 @@ class S3Storage:
         return None
 
     def check(self) -> None:
-        """Begin an upload and take it back: that needs the right to write and leaves no version behind."""
+        """Start and abort an upload: this needs the right to write and leaves no version behind."""
         address = self._address(new_key("check"))
         with _typed_errors():
             upload_id = self.client.create_multipart_upload(**address)["UploadId"]

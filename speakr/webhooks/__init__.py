@@ -1,1 +1,1 @@
-"""Sending deliveries to the receivers that users named."""
+"""The dispatcher: sends webhook deliveries to receivers."""

@@ -1,7 +1,8 @@
-"""The dispatcher process: sends webhook deliveries out of their table. `run` is all that others need.
+"""The dispatcher process: sends webhook deliveries out of their table. `run` is the entry point.
 
-The process that holds the lock (exclusivity.py) sends; the others stand by and take over within a second. The one works in shifts (send_loop.py): turns that write outcomes and claim what is due
-(store.py), attempts that send (sender.py), within limits (slots.py). Redis only wakes it (redis_wakeup.py).
+The process that holds the lock (exclusivity.py) sends; the others stand by and take over within a second. It runs a send loop
+(send_loop.py): cycles write outcomes and claim due deliveries (store.py), attempts send them (sender.py), within limits
+(slots.py). Redis only wakes it (redis_wakeup.py).
 """
 
 from __future__ import annotations
@@ -43,12 +44,12 @@ _THREAD_TURN_SECONDS = 0.0005
 
 
 def run(app: Flask) -> None:
-    """Send deliveries until SIGTERM or SIGINT; then finish what is under way. A second signal drops that too."""
+    """Send deliveries until SIGTERM or SIGINT, then finish running attempts. A second signal aborts them."""
     # The event loop and the database thread take turns hundreds of times in a batch. At Python's 5 ms a turn,
     # the database waits longer for the loop than for the disk.
     sys.setswitchinterval(_THREAD_TURN_SECONDS)
-    # What starting has made stays for good. Were it looked through for garbage under load, nothing would be sent for
-    # a tenth of a second each time.
+    # Objects from the start live for ever. Without freezing them, each garbage collection under load would stop
+    # sending for a tenth of a second.
     gc.collect()
     gc.freeze()
     with contextlib.suppress(asyncio.CancelledError):
@@ -79,7 +80,7 @@ async def serve(app: Flask, stop: asyncio.Event) -> None:
 
 
 class Dispatcher:
-    """Stands by for the lock, runs a send loop while it holds it, and again, until stopped."""
+    """Waits for the lock, runs a send loop while it holds the lock, and repeats, until stopped."""
 
     def __init__(self, app: Flask) -> None:
         self._settings = get_backends().settings
@@ -103,13 +104,13 @@ class Dispatcher:
                 await self._lock.release()
 
     async def close(self) -> None:
-        """Give everything back."""
+        """Close the lock, the store and the session."""
         await self._lock.release()
         await self._wakeup.close()
         self._store.close()
 
     async def _stand_by(self, stop: asyncio.Event) -> bool:
-        """Wait for the lock; return whether we have it (or are to stop)."""
+        """Wait for the lock; return True if it is held, False on a stop request."""
         is_reported = False
         while not stop.is_set():
             if await self._lock.try_acquire():
@@ -122,7 +123,7 @@ class Dispatcher:
         return False
 
     async def _work(self, stop: asyncio.Event) -> None:
-        """Run one send loop and everything beside it."""
+        """Run one send loop and its helper tasks."""
         session = make_client_session(
             self._allow_list,
             total_seconds=self._settings.webhook_timeout_seconds + 2 * BODY_SECONDS,
@@ -172,7 +173,7 @@ class Dispatcher:
         return False
 
     async def _watch_lock(self, send_loop: SendLoop) -> None:
-        while await self._lock.is_held():  # noqa: ASYNC110 - the question itself is the watching
+        while await self._lock.is_held():  # noqa: ASYNC110 - the check itself is the watching
             await asyncio.sleep(CHECK_LOCK_SECONDS)
         logger.error("dispatcher_lock_lost")
         send_loop.break_off()
@@ -189,7 +190,7 @@ class Dispatcher:
 
 
 async def _with(beside: list[Coroutine[Any, Any, None]], work: Coroutine[Any, Any, None]) -> None:
-    """Run `work` to its end with others beside it. They never end by themselves, except by a bug: then all end."""
+    """Run `work` to its end beside other tasks. Those end only by a bug; then all end."""
     companions = [asyncio.create_task(other) for other in beside]
     worker = asyncio.create_task(work)
     try:

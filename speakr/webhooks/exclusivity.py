@@ -25,27 +25,27 @@ logger = structlog.get_logger(__name__)
 
 _LOCK_NUMBER = 0x53_70_44_73
 _ANSWER_SECONDS = 5.0
-"""A database that does not answer a trivial question for so long is as good as gone."""
+"""Seconds after which a database that does not answer a trivial query counts as gone."""
 
 
 class Exclusivity(Protocol):
-    """A lock that one process of all holds. Nothing here raises for a database that is away."""
+    """A lock that one process at a time holds. No method raises for an unavailable database."""
 
     async def try_acquire(self) -> bool:
         """Take the lock if nobody holds it."""
         ...
 
     async def is_held(self) -> bool:
-        """Check that the lock is still ours."""
+        """Return True if this process still holds the lock."""
         ...
 
     async def release(self) -> None:
-        """Let go of it."""
+        """Release the lock."""
         ...
 
 
 def make_exclusivity(engine: Engine, data_dir: Path) -> Exclusivity:
-    """Return the lock that goes with a database."""
+    """Return the lock for a database."""
     if engine.dialect.name == "postgresql":
         return AdvisoryLock(engine)
     database = engine.url.database
@@ -73,11 +73,11 @@ class AdvisoryLock:
         return await self._ask("SELECT pg_try_advisory_lock(%s)", (_LOCK_NUMBER,))
 
     async def is_held(self) -> bool:
-        """Check that the session lives, and the lock with it."""
+        """Return True if the session, and so the lock, still exists."""
         return self._connection is not None and await self._ask("SELECT true", ())
 
     async def release(self) -> None:
-        """End the session; the server lets go of the lock."""
+        """End the session; the server releases the lock."""
         connection, self._connection = self._connection, None
         if connection is not None:
             await connection.close()
@@ -86,7 +86,7 @@ class AdvisoryLock:
         from psycopg import AsyncConnection, Error  # noqa: PLC0415 - not loaded where SQLite is used
 
         _, options = self._engine.dialect.create_connect_args(self._engine.url)
-        # A machine that vanishes without a word must not hold the lock for as long as TCP would wait.
+        # A machine that vanishes must not hold the lock until TCP times out.
         options = {
             **options,
             "connect_timeout": round(_ANSWER_SECONDS),
@@ -101,7 +101,7 @@ class AdvisoryLock:
             return None
 
     async def _ask(self, question: str, parameters: tuple[int, ...]) -> bool:
-        """Ask a yes-no question; without an answer the session is given up, and everything it held."""
+        """Run a yes-no query; without an answer, close the session with all its locks."""
         from psycopg import Error  # noqa: PLC0415 - as above
 
         connection = self._connection
@@ -118,7 +118,7 @@ class AdvisoryLock:
 
 
 class FileLock:
-    """`flock` on a file beside the SQLite database. The file itself is never removed: that would free its name."""
+    """`flock` on a file beside the SQLite database. The file is never removed, because that would free its name."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -144,7 +144,7 @@ class FileLock:
         return True
 
     async def is_held(self) -> bool:
-        """Check that the name still leads to the file we hold: a second file under it could be held by another."""
+        """Return True if the name still refers to the locked file: another process could lock a second file under that name."""
         if self._file is None:
             return False
         try:

@@ -1,6 +1,6 @@
-"""Why an attempt got no answer, in a sentence for the webhook's owner that names the phase.
+"""Reasons why an attempt got no answer: a sentence for the webhook's owner that names the phase.
 
-Only names the owner typed appear: aiohttp's own messages hold resolved addresses of the network behind us.
+It contains only names that the owner typed, because aiohttp's messages contain resolved addresses of the server's network.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from speakr.egress.proxies import ProxyFault
 
 
 class Phase(StrEnum):
-    """How far an attempt has come."""
+    """The phase of an attempt."""
 
     DNS = "DNS"
     CONNECT = "connect"
@@ -29,12 +29,12 @@ class Phase(StrEnum):
 
 
 _RECEIVER_OUT_OF_REACH = frozenset({403, 502, 503, 504})
-"""Answers to CONNECT by which a proxy says that it is well, and that it may not or cannot reach the receiver."""
+"""Answers to CONNECT by which a working proxy says that it may not or cannot reach the receiver."""
 
 
 @dataclass(slots=True)
 class Progress:
-    """What is known of an attempt while it runs. `reused`: it went out on a connection kept from before."""
+    """State of a running attempt. `reused`: it uses a kept-alive connection."""
 
     is_https: bool
     phase: Phase = Phase.CONNECT
@@ -42,12 +42,12 @@ class Progress:
 
 
 def is_permanent(error: Exception) -> bool:
-    """Tell whether trying again cannot help: the address itself is refused."""
+    """Return True if a retry cannot help, because the address is refused."""
     return isinstance(error, Invalid) and not isinstance(error, NameNotResolved)
 
 
 def proxy_fault(error: Exception, progress: Progress) -> str | None:
-    """Say what is wrong with the proxy we send through; None when the error is about the receiver."""
+    """Return what is wrong with the proxy; None if the error is about the receiver."""
     in_between = progress.phase in {Phase.DNS, Phase.CONNECT}  # there is no way to the receiver yet
     fault: str | None = None
     match error:
@@ -67,7 +67,7 @@ def proxy_fault(error: Exception, progress: Progress) -> str | None:
 
 
 def explain(error: Exception, progress: Progress, *, timeout_seconds: float) -> str:
-    """Say in one sentence what went wrong."""
+    """Return one sentence on what went wrong."""
     match error:
         case Invalid():
             return _invalid(error)
@@ -119,7 +119,7 @@ def _timeout(error: BaseException, progress: Progress, timeout_seconds: float) -
 
 
 def _was_connected(error: BaseException | None) -> bool:
-    """Tell whether a timeout fell after TCP connected: aiohttp does not say so, but where it waited does."""
+    """Return True if a timeout came after TCP connected; aiohttp does not say so, but the place of its wait does."""
     while error is not None:
         frames = traceback.extract_tb(error.__traceback__)
         if any("aiohappyeyeballs" in frame.filename for frame in frames):
@@ -131,7 +131,7 @@ def _was_connected(error: BaseException | None) -> bool:
 
 
 def _was_tunnelled(error: BaseException | None) -> bool:
-    """Tell whether a timeout fell behind the proxy."""
+    """Return True if a timeout came after the proxy had connected."""
     while error is not None:
         if any(frame.name == "_start_tls_connection" for frame in traceback.extract_tb(error.__traceback__)):
             return True

@@ -1,4 +1,4 @@
-"""Notices by mail, where the operator has named a mail server."""
+"""Send notices by mail, if the operator has configured a mail server."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ logger = structlog.get_logger(__name__)
 
 TIMEOUT_SECONDS = 5.0
 AGAIN_SECONDS = 60.0
-"""A mail server that is away is left alone for so long."""
+"""Seconds to wait after a failure of the mail server."""
 
 _PORTS = {"smtp": 25, "smtps": 465}
 
 
 class Mailer:
-    """Sends letters over SMTP. A crash in between loses a mail and no notice: those are in the app."""
+    """Sends mails over SMTP. A crash may lose a mail but no notice, because notices are rows."""
 
     def __init__(self, smtp_url: str, sender: str) -> None:
         self._server = urlsplit(smtp_url)
@@ -34,7 +34,7 @@ class Mailer:
         self._not_before = 0.0
 
     def deliver(self) -> None:
-        """Send what there is to send. Blocks for as long as the mail server makes us wait; opens its own units of work."""
+        """Send all due mails. Blocks while the mail server is slow; opens its own units of work."""
         if not self._server.hostname or time.monotonic() < self._not_before:
             return
         letters = mailing.letters()
@@ -49,18 +49,18 @@ class Mailer:
                 return
 
     def _send(self, letter: NoticeEmail) -> bool:
-        """Send a letter; return whether we are done with it."""
+        """Send a mail; return True if it needs no further attempt."""
         try:
             connection = self._connected()
             try:
                 connection.send_message(_message(letter, self._sender))
             finally:
                 with contextlib.suppress(smtplib.SMTPException, OSError):
-                    connection.quit()  # what has been taken is taken, however they part
+                    connection.quit()  # an accepted mail stays accepted, however the session ends
         except smtplib.SMTPRecipientsRefused as error:
             statuses = [status for status, _ in error.recipients.values()]
             logger.warning("mail_refused", notices=list(letter.notice_ids), statuses=statuses)
-            return all(status >= 500 for status in statuses)  # noqa: PLR2004 - for good (RFC 5321 4.2.1)
+            return all(status >= 500 for status in statuses)  # noqa: PLR2004 - a permanent failure (RFC 5321 4.2.1)
         except (smtplib.SMTPException, OSError, ValueError) as error:
             logger.warning("mail_not_sent", kind=type(error).__name__)
             return False

@@ -20,20 +20,21 @@ logger = structlog.get_logger(__name__)
 
 SWEEP_EVERY_SECONDS = 600.0
 STEPS_IN_A_ROUND = 10
-"""Then maintenance has its turn again."""
+"""Seconds between two rounds."""
 
 PAUSE_SECONDS = 0.1
-"""Between two steps, for those who write meanwhile."""
+"""Seconds between two steps, so that other writers get their turn."""
 
 ORPHANS_EVERY_SECONDS = 6 * 3600.0
 ORPHANS_AFTER_SECONDS = 300.0
-"""The first search waits: while a server starts or restarts, there is enough to do."""
+"""Seconds before the first search, so that it does not slow a start or restart."""
 
 
 class MaintenanceThread:
     """A thread that runs maintenance every two seconds, sends mail and removes old deliveries and orphans, from `start` to `stop`.
 
-    A daemon: maintenance that waits for a lost Redis must not delay the end of the process.
+    It is a daemon thread: maintenance that waits for a lost Redis must not delay the end of the
+    process.
     """
 
     def __init__(self, app: Flask) -> None:
@@ -55,11 +56,11 @@ class MaintenanceThread:
         self._thread.start()
 
     def stop(self) -> None:
-        """End after the chore that is running; does not wait for it."""
+        """Stop after the running task, without waiting for it."""
         self._ended.set()
 
     def join(self, seconds: float) -> None:
-        """Wait for the end, not longer than this. Blocks: not for the event loop."""
+        """Wait for the end, at most this many seconds. Blocks, so do not call it in the event loop."""
         self._thread.join(seconds)
 
     def _work_for_ever(self) -> None:
@@ -75,12 +76,12 @@ class MaintenanceThread:
                     try:
                         chore()
                     except Exception:
-                        # Whatever it was, the next round comes in two seconds.
+                        # Whatever failed, the next round follows in two seconds.
                         if self._log_throttle.allow(trouble):
                             logger.exception(trouble)
 
     def _purge_history(self) -> None:
-        """Go on with a sweep, or begin one when it is time."""
+        """Continue a sweep, or start one when it is due."""
         if self._sweep is None:
             if time.monotonic() < self._next_sweep:
                 return
@@ -98,10 +99,10 @@ class MaintenanceThread:
                 return
 
     def _remove_orphans(self) -> None:
-        """Take the next step of a search for orphans, or begin one when it is time.
+        """Take the next step of a search for orphans, or start one when it is due.
 
-        One step a round: each may wait for a slow storage, and maintenance comes first. After a failed step
-        the next round goes on with the next one.
+        One step per round: a step may wait for a slow storage, and maintenance comes first. After a failed step, the next
+        round continues with the next one.
         """
         if self._orphans is None:
             if time.monotonic() < self._next_orphans:

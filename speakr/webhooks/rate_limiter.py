@@ -1,8 +1,8 @@
-"""How many attempts a second a webhook gets, where its owner has set a limit.
+"""Limit the attempts per second of webhooks with `max_per_second`.
 
-Each attempt is given a moment to start, one interval after the one before it (a leaky bucket that holds one). So no
-second sees more than n + 1 of them. It is forgotten when a send loop ends, so the next begins as if each webhook had
-just been sent to: what the loop before it sent in its last second counts too.
+Each attempt gets a start time, one interval after the previous one (a leaky bucket of size one). So no second has more
+than n + 1 attempts. The state ends with a send loop. The next loop starts as if each webhook had just been sent to, so the last
+second of the previous loop counts too.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 AHEAD_SECONDS = 0.25
-"""Deliveries are claimed so long before they start, or the limit would depend on how often we claim."""
+"""Seconds that deliveries are claimed before they start; otherwise the limit would depend on the interval of claims."""
 
 _MARGIN = 0.95
-"""Between our start and their arrival lie milliseconds that differ. Sending a little slower makes up for that."""
+"""Margin for the varying milliseconds between start and arrival: Speakr sends slightly slower than the limit."""
 
 
 def interval(per_second: int) -> float:
-    """Return the seconds between two starts."""
+    """Return the seconds between two start times."""
     return 1 / (per_second * _MARGIN)
 
 
@@ -41,13 +41,13 @@ class Paces:
         return 0 if ahead < 0 else 1 + int(ahead / interval(per_second))
 
     def opens_in(self, webhook_id: int, per_second: int, taken: int) -> float:
-        """Return in how many seconds more may be claimed once `taken` have been."""
+        """Return the seconds until more may be claimed, after `taken` more claims."""
         first = max(self.moment, self.first_start(webhook_id, per_second))
         return max(0.0, first + taken * interval(per_second) - AHEAD_SECONDS - self.moment)
 
 
 class RateLimiter:
-    """Gives out the starts of one send loop."""
+    """Assigns the start times of one send loop."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -55,11 +55,11 @@ class RateLimiter:
         self._next_start: dict[int, float] = {}
 
     def now(self) -> Paces:
-        """Return how things stand."""
+        """Return a snapshot of the rates."""
         return Paces(self._clock(), self._began, dict(self._next_start))
 
     def wait_for_start(self, webhook_id: int, per_second: int) -> float:
-        """Give out a webhook's next start; return the seconds until then."""
+        """Assign a webhook's next start time; return the seconds until then."""
         moment = self._clock()
         start = max(moment, self._next_start.get(webhook_id, self._began + interval(per_second)))
         self._next_start[webhook_id] = start + interval(per_second)

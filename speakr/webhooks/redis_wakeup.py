@@ -1,6 +1,6 @@
-"""The dispatcher's side of Redis: being woken, showing that it lives and what it counts. All may fail; deliveries go on.
+"""The dispatcher's use of Redis: wake-ups, heartbeat and counts.
 
-Without Redis the dispatcher looks for work every second by itself.
+All of it may fail without stopping deliveries. Without Redis, the dispatcher looks for work every second.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _AGAIN_SECONDS = 1.0
 
 
 class RedisWakeup:
-    """Listens on the wake-up channel and keeps the heartbeat, each for ever until cancelled."""
+    """Listens on the wake-up channel and sends the heartbeat, until cancelled."""
 
     def __init__(self, redis_url: str, counts: DeliveryCounts) -> None:
         self._counts = counts
@@ -42,7 +42,7 @@ class RedisWakeup:
         self._was_away = False
 
     async def listen(self, on_wake: Callable[[], None]) -> None:
-        """Call `on_wake` for each wake-up, and after each time that one may have been missed."""
+        """Call `on_wake` for each wake-up, and after each gap in which one may have been missed."""
         while True:
             try:
                 async with self._redis.pubsub(ignore_subscribe_messages=True) as channel:
@@ -50,7 +50,7 @@ class RedisWakeup:
                     self._is_back()
                     on_wake()
                     await self._listen(channel, on_wake)
-            except Exception as error:  # noqa: BLE001 - recorded; whatever ails Redis, deliveries go on
+            except Exception as error:  # noqa: BLE001 - recorded; a failing Redis must not stop deliveries
                 self._is_away(error)
             await asyncio.sleep(_AGAIN_SECONDS)
 
@@ -60,7 +60,7 @@ class RedisWakeup:
                 on_wake()
 
     async def beat(self) -> None:
-        """Show others that there is a dispatcher, and what it has counted."""
+        """Publish the heartbeat and the counts."""
         while True:
             try:
                 await self._redis.set(DISPATCHER_KEY, b"1", ex=HEARTBEAT_LIFE_SECONDS)
@@ -72,7 +72,7 @@ class RedisWakeup:
                 await asyncio.sleep(HEARTBEAT_SECONDS)
 
     async def stop_beating(self) -> None:
-        """Show others at once that this dispatcher sends no more."""
+        """Remove the heartbeat at once."""
         with contextlib.suppress(RedisError, OSError, TimeoutError):
             await self._redis.delete(DISPATCHER_KEY)
             await self._carry_over()
@@ -91,7 +91,7 @@ class RedisWakeup:
             raise
 
     async def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         with contextlib.suppress(RedisError, OSError, TimeoutError):
             await self._redis.aclose()
 

@@ -1,7 +1,7 @@
 """The send loop: it runs while this process holds the dispatcher lock, until the lock is lost or the process stops.
 
 Each cycle writes the results of attempts and claims due deliveries in their place, in one transaction.
-Attempts are tasks beside it. Nothing here waits in the event loop for the database or for a receiver.
+Attempts are separate tasks. Nothing blocks the event loop for the database or for a receiver.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _FIRST_BACKOFF_SECONDS, _MAX_BACKOFF_SECONDS = 0.1, 2.0
 
 
 class PendingOutcomes:
-    """Outcomes that are still to be written. It outlives one send loop: the next writes what this one could not."""
+    """Outcomes that are not written yet. It outlives one send loop: the next loop writes what this one could not."""
 
     def __init__(self) -> None:
         self._waiting: deque[AttemptResult] = deque()
@@ -53,7 +53,7 @@ class PendingOutcomes:
 
 
 class SendLoop:
-    """Claims and sends deliveries until drained or broken off. Call `run` once."""
+    """Claims and sends deliveries until drained or aborted. Call `run` once."""
 
     def __init__(
         self, store: DeliveryStore, sender: Sender, pending: PendingOutcomes, counts: DeliveryCounts
@@ -78,7 +78,7 @@ class SendLoop:
         self._stirred.set()
 
     def drain(self) -> None:
-        """Claim no more; end when every outcome is written."""
+        """Stop claiming; end when every outcome is written."""
         self._is_draining = True
         self.wake()
 
@@ -90,7 +90,7 @@ class SendLoop:
         self.wake()
 
     async def run(self) -> None:
-        """Send until drained or broken off."""
+        """Send until drained or aborted."""
         while not self._is_over and not (self._is_draining and self._is_empty()):
             await self._wait()
             await self._run_cycle()
@@ -112,7 +112,7 @@ class SendLoop:
         try:
             cycle = await self._store.run_cycle(batch, allowance)
         except Exception as error:  # noqa: BLE001 - recorded in `_back_off`; the loop must outlive it
-            # The database is away, or worse; what is to be written waits here and what is due waits there.
+            # The database fails: outcomes wait here, and due deliveries wait there.
             self._pending.put(batch)
             await self._back_off(error)
             return
@@ -152,7 +152,7 @@ class SendLoop:
         try:
             outcome = await self._sender.attempt(dispatch)
         except Exception as error:
-            # A receiver has found a way to surprise us: that is one failed attempt, not the end of all.
+            # An unexpected error of one attempt is one failed attempt; the loop continues.
             if self._log_throttle.allow("attempt_failed_unexpectedly"):
                 logger.exception("attempt_failed_unexpectedly", webhook_id=dispatch.webhook_id)
             outcome = self._sender.failed(dispatch, error, Progress(is_https=False))
@@ -171,7 +171,7 @@ class SendLoop:
             self.wake()
 
     def _postpone(self, outcomes: Sequence[AttemptResult]) -> None:
-        """Try again in a moment to write what could not be written now while others could."""
+        """Retry shortly to write the outcomes that could not be written with the others."""
         if not outcomes:
             return
         self._late += len(outcomes)
@@ -192,5 +192,5 @@ class SendLoop:
             logger.warning(
                 "dispatcher_cycle_failed", kind=kind, waiting=len(self._pending), exc_info=unforeseen
             )
-        await asyncio.sleep(self._backoff_seconds * random.uniform(0.5, 1.0))  # noqa: S311 - spreads, hides nothing
+        await asyncio.sleep(self._backoff_seconds * random.uniform(0.5, 1.0))  # noqa: S311 - for jitter, not for security
         self.wake()

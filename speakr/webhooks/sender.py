@@ -1,4 +1,4 @@
-"""One attempt: one signed request, and what its answer means for the delivery."""
+"""One attempt: one signed request, and the consequence of its answer for the delivery."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ from speakr.webhooks.failures import Phase, Progress, explain, is_permanent, pro
 
 MAX_PREVIEW_BYTES = 2_000
 BODY_SECONDS = 1.0
-"""How long the body of an answer may take after its status line. Only a preview of it is kept."""
+"""Seconds to read the body of an answer after its status line. Only a preview is stored."""
 
 PROXY_PAUSE_SECONDS = 30.0
-"""A webhook is left alone for so long when our proxy has failed."""
+"""Seconds that a webhook waits after a failure of the proxy."""
 
 _PROXY_WANTS_CREDENTIALS = 407
 _VERDICTS = {
@@ -49,7 +49,7 @@ _progress: ContextVar[Progress | None] = ContextVar("attempt_progress", default=
 
 
 def watch_progress(session: aiohttp.ClientSession) -> None:
-    """Let a session report how far each request has come. Call it once, before the first request."""
+    """Make a session report the phase of each request. Call it once, before the first request."""
 
     def mark(phase: Phase, *, reused: bool = False) -> Callable[..., Awaitable[None]]:
         async def on_signal(_session: aiohttp.ClientSession, _context: Any, _params: Any) -> None:
@@ -87,7 +87,7 @@ class Sender:
         watch_progress(session)
 
     async def attempt(self, dispatch: Dispatch) -> AttemptResult:
-        """Send a delivery once and judge the answer. Never raises for what a receiver does."""
+        """Send a delivery once and classify the answer. Never raises for what a receiver does."""
         began = time.monotonic()
         outcome = await self._attempt(dispatch)
         return replace(outcome, duration_ms=round((time.monotonic() - began) * 1000))
@@ -115,11 +115,11 @@ class Sender:
     async def _ask(
         self, exchange: AsyncExitStack, url: WebUrl, dispatch: Dispatch, progress: Progress
     ) -> aiohttp.ClientResponse:
-        """Send the request until its status line is here."""
+        """Send the request and wait for the status line."""
         try:
             return await exchange.enter_async_context(self._post(url, dispatch))
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
-            # The receiver closed a kept-alive connection while we were writing to it: no failure of its own.
+            # The receiver closed a kept-alive connection during the write: this is not a failure of the receiver.
             if not progress.reused or not _is_unanswered(error):
                 raise
         return await exchange.enter_async_context(self._post(url, dispatch))
@@ -152,8 +152,8 @@ class Sender:
         )
 
     def _not_sent(self, dispatch: Dispatch, fault: str) -> AttemptResult:
-        """Return the outcome of an attempt that our own proxy spoiled: nothing is known about the receiver."""
-        pause = PROXY_PAUSE_SECONDS * random.uniform(1.0, 1.2)  # noqa: S311 - spreads, hides nothing
+        """Return the outcome of an attempt that failed at the proxy; it says nothing about the receiver."""
+        pause = PROXY_PAUSE_SECONDS * random.uniform(1.0, 1.2)  # noqa: S311 - for jitter, not for security
         return AttemptResult(
             delivery_id=dispatch.delivery_id,
             webhook_id=dispatch.webhook_id,
@@ -188,7 +188,7 @@ class Sender:
 
 @functools.lru_cache(maxsize=4096)
 def owners_headers(chosen: tuple[tuple[str, str], ...]) -> dict[str, str]:
-    """Return those of an owner's headers that may go out, whatever was checked when they were saved: none is ours."""
+    """Return the owner's headers that may be sent, without any that Speakr sets; checked again after saving."""
     return {name: value for name, value in chosen if not header_problems({name: value})}
 
 
@@ -198,22 +198,21 @@ def _is_test(dispatch: Dispatch) -> bool:
 
 
 def _is_unanswered(error: aiohttp.ClientError) -> bool:
-    """Tell whether a connection broke before any byte of an answer."""
-    # aiohttp carries what it had read of an answer in the place of its usual message.
+    """Return True if a connection broke before any byte of an answer."""
+    # aiohttp puts the part of an answer that it has read in the place of its usual message.
     return not isinstance(error, aiohttp.ServerDisconnectedError) or isinstance(error.message, str)
 
 
 async def read_preview(response: aiohttp.ClientResponse) -> str:
-    """Read the beginning of an answer's body, not for long; the status has decided already.
+    """Read the beginning of an answer's body within a short time limit; the status has decided already.
 
-    The bytes are taken as they came, so a compressed body is never inflated. A body that was not read to its
-    end costs its connection.
+    The bytes stay compressed, so a compressed body is never inflated. A body that is not read to its end closes the connection.
     """
     content = response.content
     read = bytearray()
     ended = False
     try:
-        if content.is_eof():  # all of it came with the head, as most do
+        if content.is_eof():  # the whole body came with the head, as usual
             read += content.read_nowait(MAX_PREVIEW_BYTES)
         async with asyncio.timeout(BODY_SECONDS):
             while len(read) < MAX_PREVIEW_BYTES and not content.at_eof():
@@ -223,5 +222,5 @@ async def read_preview(response: aiohttp.ClientResponse) -> str:
         pass
     if not ended:
         response.close()
-    # Where the preview cuts through a character, the piece of it is left out.
+    # A character cut by the end of the preview is left out.
     return codecs.getincrementaldecoder("utf-8")("replace").decode(bytes(read), final=ended)

@@ -1,7 +1,7 @@
-"""How many deliveries may be under way at once: in all, per destination host and per webhook.
+"""Limits on concurrent deliveries: in total, per destination host and per webhook.
 
-A webhook whose last attempt was slow gets few slots, and all such webhooks together a quarter of them all, so
-that receivers that hang take little from those that answer. A webhook's own options (order, requests at once,
+A webhook whose last attempt was slow gets few slots, and all such webhooks together a quarter of the total, so that hanging
+receivers take little from the others. A webhook's own options (order, requests at once,
 requests per second) only reduce its share.
 """
 
@@ -19,7 +19,7 @@ from speakr.services.deliveries.claiming import Waiting
 from speakr.webhooks.rate_limiter import Paces, RateLimiter
 
 TOTAL = 512
-"""Enough that waiting for answers of 100 ms does not leave us idle, and fewer sockets than a process may open."""
+"""Enough to stay busy with answers of 100 ms, and fewer sockets than a process may open."""
 
 PER_HOST = 32
 PER_WEBHOOK = 8
@@ -29,12 +29,12 @@ FOR_URGENT = 8
 """Extra slots for tests, because a user waits for the result."""
 
 SLOW_SECONDS = 5.0
-"""An attempt that took so long, answered or not, makes its webhook a slow one until the next attempt."""
+"""An attempt of this many seconds, answered or not, marks its webhook as slow until the next attempt."""
 
 
 @functools.lru_cache(maxsize=4096)
 def host_of(url: str) -> str:
-    """Return the host of a webhook's address. One that cannot be read has none, and will not be sent to."""
+    """Return the host of a webhook's address; empty if the address is unreadable, and then it is not sent to."""
     try:
         return parse_url(url, allow_http=True).host
     except Invalid:
@@ -43,27 +43,27 @@ def host_of(url: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """Who may claim how much. `urgent` webhooks may each claim one delivery on top."""
+    """Number of deliveries each webhook may claim. `urgent` webhooks may each claim one more."""
 
     given: Sequence[tuple[Waiting, int]]
     urgent: Sequence[Waiting]
     left: int
     look_again_seconds: float | None
-    """By then a webhook that has had its share for this second may be sent to again."""
+    """Seconds until a webhook that has used up its rate may be sent to again."""
 
 
 @dataclass(frozen=True, slots=True)
 class SendAllowance:
-    """What was under way at one moment; it may be read in another thread while slots are being given back."""
+    """A snapshot of running deliveries; another thread may read it while slots are released."""
 
     under_way: Mapping[int, tuple[int, str]]
-    """The deliveries that hold a slot: webhook and host of each."""
+    """The deliveries that hold a slot, each with webhook and host."""
 
     slow_webhooks: frozenset[int]
     paces: Paces
 
     def share(self, waiting: Sequence[Waiting], settled: Collection[int]) -> Shares:
-        """Share out the free slots, those of the settled deliveries among them.
+        """Distribute the free slots, including those of the settled deliveries.
 
         Slots go one by one to the webhook with the fewest; among equals to the one that waits longest.
         """

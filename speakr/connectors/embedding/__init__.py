@@ -1,4 +1,4 @@
-"""Engines that tell what a text means as a vector. To add one: a file here and a name in `CONNECTORS`."""
+"""Embedding engines, which turn texts into vectors. To add one: a file here and a name in `CONNECTORS`."""
 
 from __future__ import annotations
 

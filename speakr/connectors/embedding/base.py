@@ -1,4 +1,4 @@
-"""What an embedding engine must offer, and how a vector is kept."""
+"""The interface of embedding engines, and the stored form of vectors."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 MAX_DIMENSIONS = 8192
-"""No model is known to have more; a server that says so has gone astray."""
+"""Maximum number of dimensions; no known model has more."""
 
 
 class EmbeddingConnector(Protocol):
@@ -31,7 +31,7 @@ def pack(values: object) -> bytes:
     """Return a vector of length 1 as half floats, little-endian.
 
     Raises:
-        ValueError: it is no vector, or one that points nowhere.
+        ValueError: it is not a vector, or its length is 0.
 
     """
     if not isinstance(values, list) or not 0 < len(values) <= MAX_DIMENSIONS:

@@ -1,4 +1,4 @@
-"""What a language engine must offer: summaries, titles, insights, answers to questions, the names of speakers."""
+"""The interface of language engines: summaries, titles, insights, answers to questions, names of speakers."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ class NumberedLine:
     start: float
     end: float | None = None
     origin: str = ""
-    """The recording it is out of, where there are lines of several."""
+    """The recording of the line, if there are lines of several."""
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens a provider counted."""
+    """Tokens as the provider counts them."""
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
 
     @property
     def total(self) -> int:
-        """Return what budgets count."""
+        """Return the tokens that count towards a budget."""
         return self.prompt_tokens + self.completion_tokens
 
     def __add__(self, other: Usage) -> Usage:
@@ -50,7 +50,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A statement, the lines it rests on, and whether these were found to say so."""
+    """A statement, its source lines, and whether these support it."""
 
     text: str
     sources: Sequence[Source] = ()
@@ -72,16 +72,16 @@ class SummaryRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """Markdown, and an honest account of how it came about."""
+    """A summary in Markdown, and how it was made."""
 
     markdown: str
     engine: str
     is_extractive: bool
     lines_read: int
-    """How many of the request's lines the engine has really seen; equal to their number, or it says so."""
+    """Number of the request's lines that the engine has read."""
     usage: Usage = field(default_factory=Usage)
     evidence: Mapping[int, Statement] = field(default_factory=dict)
-    """For each line of the Markdown (from 0) that states something: what it rests on."""
+    """Evidence for each line of the Markdown (from 0) that makes a statement."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +119,7 @@ class ChatAnswer:
     usage: Usage = field(default_factory=Usage)
     lines_read: int = 0
     unverified: Sequence[str] = ()
-    """Statements of the answer that its sources were not found to bear out."""
+    """Statements of the answer that its sources do not support."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +148,7 @@ class ActionItem:
 
 @dataclass(frozen=True, slots=True)
 class Chapter:
-    """A stretch of the recording about one thing; `line` is the position of its first line."""
+    """A stretch of the recording about one subject; `line` is the position of its first line."""
 
     title: str
     line: int
@@ -156,7 +156,7 @@ class Chapter:
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """What is spoken about, and where."""
+    """A topic, and its sources."""
 
     name: str
     sources: Sequence[Source]
@@ -177,7 +177,7 @@ class DatedEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Insights:
-    """What a transcript holds besides its text; `lines_read` as with summaries."""
+    """Insights and dated events of a transcript; `lines_read` as for summaries."""
 
     engine: str
     is_extractive: bool

@@ -1,4 +1,4 @@
-"""Find where a conversation turns to another subject.
+"""Find the changes of subject in a conversation.
 
 TextTiling (Hearst 1997, "TextTiling: segmenting text into multi-paragraph subtopic passages"): compare what is spoken
 of before and after each sentence; a valley of similarity that is deep against the hills on both sides is a change of

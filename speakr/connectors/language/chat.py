@@ -1,4 +1,4 @@
-"""One exchange with a chat model: what it wrote, and whether it could finish."""
+"""Requests to a chat model, and its answers."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class Conversation:
 
 
 def _plain(content: object) -> str:
-    """Return the answer without the model's thoughts and without a fence around it; it may not be empty."""
+    """Return the answer without the model's reasoning and without a surrounding code fence; it may not be empty."""
     text = _THOUGHTS.sub("", _UNSTORABLE.sub("", content)).strip() if isinstance(content, str) else ""
     if not text:
         raise ConnectorUnavailable(f"{SERVICE} answered with nothing.")

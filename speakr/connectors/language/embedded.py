@@ -1,4 +1,4 @@
-"""The engine that is always there: it writes nothing of its own, it picks sentences, phrases and passages."""
+"""The built-in language engine: it selects sentences, phrases and passages and writes no text of its own."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class EmbeddedLanguageConnector:
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:  # noqa: ARG003 - the signature all factories share
-        """Make the connector; nothing of it can be configured."""
+        """Make the connector; it has no configuration."""
         return cls()
 
     def summarize(self, request: SummaryRequest) -> Summary:

@@ -1,4 +1,4 @@
-"""Check whether the lines a statement is said to rest on say so.
+"""Check whether the cited lines support a statement.
 
 No model is asked: what can be checked is checked word by word. A quote must stand in the transcript; numbers and
 names must be spoken near it; most of what the statement speaks of must be spoken of there; and a statement must not
@@ -22,9 +22,9 @@ from speakr.domain.words import located_words
 
 MAX_SOURCES = 6
 MIN_OVERLAP = 0.34
-"""Of what a statement speaks of, so much is spoken of near the lines it cites: models say things in other words."""
+"""Minimum share of a statement's words near the cited lines; models paraphrase."""
 MIN_OVERLAP_WHEN_FOUND = 0.6
-"""The same for lines that we looked for ourselves because none were cited."""
+"""The same for lines that Speakr finds because none were cited."""
 SAME_WORDS = 0.6
 """A statement that shares so many words with a line says what that line says, or its opposite."""
 MIN_QUOTE_WORDS = 2

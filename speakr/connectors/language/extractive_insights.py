@@ -71,7 +71,7 @@ _QUESTION_OF_OPINION = re.compile(
 
 
 def find_insights(request: ExtractRequest, engine: str) -> Insights:
-    """Take a transcript apart by rules."""
+    """Extract insights from a transcript by rules."""
     sentences = split_sentences(request.lines)
     words = [find_words(sentence.text) for sentence in sentences]
     stop = function_words(words)

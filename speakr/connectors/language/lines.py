@@ -1,4 +1,4 @@
-"""How a transcript's lines are written down for a reader, human or model."""
+"""Text forms of a transcript's lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which names may be believed: those of people one knows, and those that are spoken in the recording."""
+"""Accept proposed names only if they are known or spoken in the recording."""
 
 from __future__ import annotations
 

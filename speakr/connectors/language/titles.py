@@ -1,4 +1,4 @@
-"""What a title is made from, and made of."""
+"""Input and clean-up of generated titles."""
 
 from __future__ import annotations
 

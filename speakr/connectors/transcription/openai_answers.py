@@ -33,7 +33,7 @@ class _Window:
     end: float
 
     def place(self, seconds: object) -> float | None:
-        """SendLoop a time of the answer into the recording and keep it inside the chunk; None if it is none."""
+        """Shift a time of the answer into the recording and keep it inside the chunk; None if it is none."""
         number = _number(seconds)
         return None if number is None else min(max(self.start + number, self.start), self.end)
 

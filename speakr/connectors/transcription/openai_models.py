@@ -24,7 +24,7 @@ fast English is some 230 tokens a minute."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelFamily:
-    """How one family wants to be asked."""
+    """Request form of one family of models."""
 
     response_format: Literal["verbose_json", "json", "diarized_json"]
     takes_prompt: bool

@@ -1,4 +1,4 @@
-"""Wait for an engine far away without being at its mercy.
+"""Wait for a remote engine with a limit on the total time.
 
 Time-outs of sockets count silence between two bytes: an answer that drips, one byte a second, passes all of
 them for ever. So a request runs in a thread of its own, while the caller counts the whole time, and asks

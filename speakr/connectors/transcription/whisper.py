@@ -96,15 +96,15 @@ class WhisperConnector:
         return self.capabilities
 
     def model_size_bytes(self, model: str) -> int | None:
-        """Return how big a model is, on disk or on the hub."""
+        """Return the size of a model in bytes, on disk or on the hub."""
         return size_bytes(self._models_dir, model)
 
     def is_downloaded(self, model: str) -> bool:
-        """Tell whether a model is here."""
+        """Return True if a model is on disk."""
         return is_downloaded(self._models_dir, model)
 
     def transcribe(self, chunk: AudioChunk, hints: Hints, on_segment: OnSegment) -> Hypothesis:
-        """Transcribe one chunk, telling each segment as it is decoded."""
+        """Transcribe one chunk; pass on each segment as it is decoded."""
         if not chunk.spans or not chunk.samples.size:
             return Hypothesis(segments=(), language=hints.language)
         model = self._load(hints.model or self.models[0], chunk)

@@ -1,8 +1,8 @@
-"""Fetch a Whisper model from a hub that may be slow, broken, or accept us and never say a word.
+"""Download a Whisper model from a hub that may be slow, broken, or accept a connection and never answer.
 
-The hub's own client waits for ever for a hub of the last kind, so we ask ourselves: first for one small
-answer, which has eight seconds, then for each file, which may not fall silent for long. What is fetched goes
-to a folder beside its place and is renamed when it is whole: a half model is never seen.
+The hub's own client waits for ever in the last case, so Speakr sends the requests itself: first a small one with a limit
+of eight seconds, then one per file with a limit on silence. Files go to a temporary folder that is renamed when it is complete, so
+a half model is never visible.
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ Heartbeat = Callable[[], None]
 
 @dataclass(frozen=True, slots=True)
 class Hub:
-    """Where models come from, and how long fetching one may take."""
+    """Address of the hub, and time limit of a download."""
 
     url: str
     seconds: float
 
 
 def fetch(hub: Hub, model: str, folder: Path, heartbeat: Heartbeat) -> None:
-    """Fetch a published model into its folder; another process that fetches it already is waited for.
+    """Download a published model into its folder; wait if another process already downloads it.
 
     Raises:
         ConnectorRejected: there is no such model.
@@ -84,7 +84,7 @@ def fetch(hub: Hub, model: str, folder: Path, heartbeat: Heartbeat) -> None:
 
 @contextlib.contextmanager
 def _alone(folder: Path, heartbeat: Heartbeat) -> Iterator[None]:
-    """Hold a lock on the model; the kernel lets go of it if we die."""
+    """Lock the model; the kernel releases the lock if the process dies."""
     with (folder.parent / f".{folder.name}.lock").open("w") as lock:
         while True:
             try:

@@ -1,4 +1,4 @@
-"""Which Whisper models there are, which of them lie here, and what each needs to be whole."""
+"""Whisper models: known sizes, models on disk, and the files that each needs."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ PUBLISHED: Mapping[str, Published] = {
 
 
 def folder_of(models_dir: Path, model: str) -> Path:
-    """Return where a model lies: itself when it is an absolute path, else a folder of the models' folder."""
+    """Return the folder of a model: the name itself if it is an absolute path, else a folder in the models' folder."""
     path = Path(model)
     if path.is_absolute():
         return path
@@ -75,7 +75,7 @@ def size_bytes(models_dir: Path, model: str) -> int | None:
 
 
 def is_downloaded(models_dir: Path, model: str) -> bool:
-    """Tell whether a model can be loaded without the hub."""
+    """Return True if a model can be loaded without the hub."""
     try:
         return not missing_files(folder_of(models_dir, model))
     except ConnectorRejected:

@@ -1,4 +1,4 @@
-"""Fill in what an engine leaves open about its words: where they stand, and how sure it was."""
+"""Estimate what an engine leaves out: times and confidence of words."""
 
 from __future__ import annotations
 

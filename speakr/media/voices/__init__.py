@@ -1,1 +1,1 @@
-"""Whose voice is it: from sound to voice vectors, from vectors to speakers. numpy only, no network."""
+"""Diarization: from sound to voice vectors, from vectors to speakers. numpy only, no network."""

@@ -1,4 +1,4 @@
-"""Which voice vectors are one voice: agglomerative clustering with average linkage.
+"""Group voice vectors by voice: agglomerative clustering with average linkage.
 
 Sources: D. Müllner, "Modern hierarchical, agglomerative clustering algorithms" (2011) for the chain of nearest
 neighbours, which needs n² steps and gives the same tree as merging the closest pair each time.
@@ -19,7 +19,7 @@ SAME_VOICE_DISTANCE: Final = 0.35
 MIN_VOICE_SECONDS: Final = 2.0
 """Smaller clusters, in seconds of speech, are merged into others: they are coughs, laughter and two voices at once."""
 MAX_CLUSTERED: Final = 1500
-"""Vectors that are clustered; with more, every so-manieth is, and the others go to the nearest voice."""
+"""Maximum number of clustered vectors; of more, every n-th is clustered and the others join the nearest voice."""
 
 MAX_SMALL_CLUSTERS: Final = 30
 """So many clusters too small for a voice are looked at on the way to more voices."""
@@ -121,7 +121,7 @@ def _counted(
         split = _drop_small_clusters(vectors, seconds, _cut(tree, fewer))
         if _count(split) >= least:
             return split
-    return _cut(tree, max(0, len(vectors) - least))  # then by people who hardly say anything
+    return _cut(tree, max(0, len(vectors) - least))  # then with people who say very little
 
 
 def _count(labels: Labels) -> int:
@@ -149,7 +149,7 @@ def _renumbered(labels: Labels) -> Labels:
 
 
 def _drop_small_clusters(vectors: Floats, seconds: npt.NDArray[np.float64], labels: Labels) -> Labels:
-    """Dissolve voices that say too little, the smallest first: each vector goes to the nearest voice left."""
+    """Dissolve voices with too little speech, the smallest first: each vector joins the nearest remaining voice."""
     labels = labels.copy()
     spoken = np.bincount(labels, weights=seconds)
     sums = np.zeros((len(spoken), vectors.shape[1]), np.float32)
@@ -160,7 +160,7 @@ def _drop_small_clusters(vectors: Floats, seconds: npt.NDArray[np.float64], labe
         if spoken[smallest] >= MIN_VOICE_SECONDS:
             break
         members = np.flatnonzero(labels == smallest)
-        spoken[smallest] = np.inf  # is gone
+        spoken[smallest] = np.inf  # is dissolved
         similarity = vectors[members] @ means.T
         similarity[:, np.isinf(spoken)] = -np.inf
         labels[members] = similarity.argmax(axis=1)

@@ -1,4 +1,4 @@
-"""Who speaks when: from voice vectors along a recording to turns."""
+"""Derive turns from the voice vectors along a recording."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class DetectedVoice:
 
 @dataclass(frozen=True, slots=True)
 class Diarization:
-    """Who speaks when, and how they sound, by label."""
+    """The turns, and the voices by label."""
 
     turns: Sequence[SpeakerTurn]
     voices: Mapping[str, DetectedVoice]
@@ -43,7 +43,7 @@ def label_of(position: int) -> str:
 
 
 def diarize(windows: Windows, *, least: int | None = None, most: int | None = None) -> Diarization:
-    """Tell voices apart and say who speaks when. Labels are given by order of appearance.
+    """Return the turns and voices of a recording. Labels follow the order of appearance.
 
     least, most: bounds on the number of speakers, if known.
     """
@@ -70,7 +70,7 @@ def _voices(
 
 
 def _turns(windows: Windows, means: Floats) -> Iterator[tuple[float, float, int]]:
-    """Yield who speaks when inside each stretch of speech; neighbours differ."""
+    """Yield the turns inside each stretch of speech; neighbours have different speakers."""
     similarity = windows.vectors @ means.T
     middles = windows.middles
     first = 0

@@ -1,7 +1,7 @@
-"""The voice encoder: 1.6 seconds of speech in, a vector of 256 numbers that says who speaks out.
+"""The voice encoder: 1.6 seconds of speech in, a voice vector of 256 numbers out.
 
 Three layers of LSTM over a mel spectrogram; the last hidden state, through a linear layer, cut off below zero
-and scaled to length 1, is the vector ("d-vector"). The cosine of two vectors tells how alike two voices are.
+and scaled to length 1, is the vector ("d-vector"). The cosine of two vectors measures the similarity of two voices.
 
 Source: L. Wan et al., "Generalized end-to-end loss for speaker verification", ICASSP 2018.
 """

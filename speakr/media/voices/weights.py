@@ -1,4 +1,4 @@
-"""Where the voice encoder's weights are, and whether they are the right ones. Nothing heavy is loaded to tell.
+"""Find and check the voice encoder's weights without loading them.
 
 Source: Resemble AI, "Resemblyzer" 0.1.4 (Apache License 2.0); the package is used for its model file and never
 imported.
@@ -47,7 +47,7 @@ def unavailable_reason() -> str | None:
 
 
 def read_model(path: Path) -> bytes:
-    """Return the file, after a look at its hash.
+    """Return the file after checking its hash.
 
     Raises:
         VoiceModelMissing: it is not there, or is another.
