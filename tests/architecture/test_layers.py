@@ -1,4 +1,4 @@
-"""The rules of the house, held by tests instead of by memory."""
+"""Rules of the code base: layers, commits, sizes, registries, migrations."""
 
 from __future__ import annotations
 
@@ -28,9 +28,7 @@ OVER_BUDGET: dict[str, str] = {"speakr/settings.py": "every setting stands in on
 """File -> why it may be longer."""
 
 
-def test_imports_only_go_downstairs(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_imports_only_point_down(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(ROOT)
     status = lint_imports(config_filename=str(ROOT / "pyproject.toml"), cache_dir=None)
     assert status == 0, capsys.readouterr().out

@@ -51,7 +51,7 @@ def settings(settings: Settings) -> Settings:
 def backends(
     settings: Settings, notifier: MemoryJobNotifier, transcriber: FakeTranscriber, writer: FakeWriter
 ) -> Backends:
-    """Real but for who hears and writes, and with a notifier that remembers."""
+    """Real except for the engines, with a notifier that records notifications."""
     return replace(
         plumbing.connect(settings),
         notifier=notifier,

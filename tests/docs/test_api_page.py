@@ -65,7 +65,7 @@ def test_every_endpoint_is_on_the_page_and_the_other_way_round(app: Flask, page:
     assert set(endpoints_on_the_page()) == inside
     outside = {name.replace(" /api/", " /") for name in operations(app) if " /api/" in name}
     assert outside == {name for name in inside if " /tokens" in name}
-    assert "The same four stand at `/api/tokens`" in page
+    assert "The same four are at `/api/tokens`" in page
     assert len(outside) == 4
 
 

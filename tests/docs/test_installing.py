@@ -1,4 +1,4 @@
-"""Nobody is told to install `speakr` by its name: on a public registry that name is not ours."""
+"""No page says to install `speakr` by its name: on a public registry that name belongs to others."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FILES = sorted(
 READ = [path for path in FILES if path.suffix not in {".flac", ".pyc"}]
 
 
-def test_nobody_is_told_to_install_speakr_by_name() -> None:
+def test_no_page_installs_speakr_by_name() -> None:
     assert {path.name for path in READ} >= {"README.md", "operations.md", "whisper.py", "upload.py"}
     printed = [
         f"{path.relative_to(ROOT)}: {found[0]}"

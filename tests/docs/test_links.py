@@ -35,3 +35,15 @@ def test_the_index_names_every_page_and_every_example() -> None:
     }
     assert {*DOCS.glob("*.md")} - {DOCS / "README.md"} <= named
     assert {path for path in (ROOT / "examples").iterdir() if path.is_file()} <= named
+
+
+def test_every_page_is_reached_from_the_index() -> None:
+    reached: set[Path] = set()
+    waiting = [DOCS / "README.md"]
+    while waiting:
+        page = waiting.pop()
+        if page not in reached:
+            reached.add(page)
+            targets = (target.partition("#")[0] for target in links(page.read_text()))
+            waiting += [(page.parent / target).resolve() for target in targets if target.endswith(".md")]
+    assert {*DOCS.rglob("*.md")} <= reached
