@@ -10,17 +10,17 @@ from marshmallow import fields
 
 from speakr.api.blueprint import noun
 from speakr.api.recordings import status_body
-from speakr.api.schemas.fields import QueryBoolean, Wire
-from speakr.backends import get_backends
+from speakr.api.schemas.fields import QueryBoolean
 from speakr.db import release
 from speakr.domain.errors import NotFound
 from speakr.domain.permissions import Permission, Scope
 from speakr.services import tokens
 from speakr.services.recordings import access
 from speakr.web import live
-from speakr.web.downloads import send_blob
+from speakr.web.downloads import send_stored
 from speakr.web.identity import actor, needs
 from speakr.web.rate_limits import RateClass
+from speakr.web.wire import Wire
 
 blp = noun("audio", "The sound of a recording, and its live progress")
 
@@ -66,9 +66,8 @@ class Audio(MethodView):
         if recording.storage_key is None:
             raise NotFound("Audio has been deleted", code="audio_deleted")
         try:
-            return send_blob(
+            return send_stored(
                 request,
-                get_backends().storage,
                 recording.storage_key,
                 filename=recording.original_filename,
                 mime_type=recording.mime_type,

@@ -15,7 +15,7 @@ from flask import Response, request
 from flask.views import MethodView
 from werkzeug.datastructures import MultiDict
 
-from speakr.api import idempotent, presenters
+from speakr.api import idempotent
 from speakr.api.blueprint import noun
 from speakr.api.schemas.fields import BIGGEST_ID, QueryBoolean
 from speakr.api.schemas.recordings import LONG_TEXT, UploadForm, UploadOut
@@ -32,6 +32,7 @@ from speakr.web.identity import actor, needs
 from speakr.web.json import json_response
 from speakr.web.multipart import ReceivedFile, ReceivedUpload, clean_text, multipart_body, receive_upload
 from speakr.web.rate_limits import RateClass
+from speakr.web.wire import moment
 
 blp = noun("uploads", "Taking recordings in")
 
@@ -143,8 +144,8 @@ def _answer(recording: Any, duplicate: intake.Duplicate | None) -> dict[str, Any
         "id": recording.id,
         "title": recording.title,
         "status": recording.status.value,
-        "created_at": presenters.moment(recording.created_at),
-        "meeting_date": presenters.moment(recording.meeting_date),
+        "created_at": moment(recording.created_at),
+        "meeting_date": moment(recording.meeting_date),
         "file_size": recording.file_size,
         "original_filename": recording.original_filename,
         "mime_type": recording.mime_type,
@@ -155,7 +156,7 @@ def _answer(recording: Any, duplicate: intake.Duplicate | None) -> dict[str, Any
         body["duplicate_warning"] = {
             "existing_recording_id": duplicate.recording_id,
             "existing_title": duplicate.title,
-            "existing_created_at": presenters.moment(duplicate.created_at),
+            "existing_created_at": moment(duplicate.created_at),
         }
     return body
 
