@@ -14,7 +14,7 @@ from speakr.api.schemas.fields import QueryBoolean
 from speakr.db import release
 from speakr.domain.errors import NotFound
 from speakr.domain.permissions import Permission, Scope
-from speakr.services import tokens
+from speakr.services import credentials
 from speakr.services.recordings import access
 from speakr.web import live
 from speakr.web.downloads import send_stored
@@ -93,11 +93,11 @@ class Live(MethodView):
         access.get(who, recording_id, Permission.VIEW)
 
         def may_see() -> bool:
-            return tokens.still_valid(who) and access.may_see(who, recording_id)
+            return credentials.still_valid(who) and access.may_see(who, recording_id)
 
         def snapshot() -> dict[str, Any] | None:
             try:
-                return status_body(who, recording_id) if tokens.still_valid(who) else None
+                return status_body(who, recording_id) if credentials.still_valid(who) else None
             except NotFound:
                 return None
 
