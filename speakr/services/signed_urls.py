@@ -40,6 +40,8 @@ def sign_url(
 ) -> str:
     """Return the path with a query that signs it; `query` holds further parameters, which the signature covers.
 
+    The path is that of the route, as the app sees it: a prefix that a proxy adds is not part of it.
+
     Raises:
         ValueError: the lifetime is not positive or longer than `MAX_LIFETIME`, or a parameter has a reserved name.
 

@@ -62,7 +62,8 @@ def require_own_page(asked: Request) -> None:
 
     """
     origin = asked.headers.get("Origin") or _origin_of(asked.headers.get("Referer", ""))
-    if origin is None or origin == _origin_of(base_url()) or origin in families.current().origins:
+    own = {_origin_of(base_url()), _origin_of(asked.url_root)}
+    if origin is None or origin in own or origin in families.current().origins:
         return
     raise Forbidden("This request was made by a page of another origin.", code="csrf_failed")
 
