@@ -362,6 +362,12 @@ class Settings(SpeechSettings):
     )
 
     # -- limits and logs
+    unauthenticated_user: str = setting(
+        default="",
+        env="SPEAKR_UNAUTHENTICATED_USER",
+        section="Limits and logs",
+        help="User as whom calls without a credential act, in APIs that are made for clients without one; /api/v1 is none of them. Empty: such calls are refused.",
+    )
     cors_origins: str = setting(
         default="",
         env="SPEAKR_CORS_ORIGINS",

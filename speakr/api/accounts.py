@@ -7,7 +7,6 @@ from typing import Any
 from flask import Response
 from flask.views import MethodView
 
-from speakr.api import pagination
 from speakr.api.blueprint import noun
 from speakr.api.idempotent import idempotent
 from speakr.api.schemas.accounts import (
@@ -21,7 +20,7 @@ from speakr.db import unit_of_work
 from speakr.domain.permissions import Scope
 from speakr.services import accounts, users
 from speakr.web.identity import actor, needs
-from speakr.web.json import json_response
+from speakr.web.pages import Place, page_response
 from speakr.web.rate_limits import RateClass
 
 blp = noun("accounts", "Everybody's accounts, for administrators")
@@ -51,9 +50,7 @@ class Accounts(MethodView):
             actor(), (query.get("q") or "").strip() or None, page=number, per_page=per_page
         )
         shown = AccountOut(many=True).dump(found)
-        response = json_response({"users": shown, "pagination": pagination.describe(number, per_page, total)})
-        response.headers["Link"] = pagination.link_header(number, per_page, total)
-        return response
+        return page_response({"users": shown}, Place(page=number, per_page=per_page, total=total))
 
     @needs(Scope.ADMIN, RateClass.WRITE)
     @idempotent

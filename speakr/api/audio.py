@@ -10,17 +10,17 @@ from marshmallow import fields
 
 from speakr.api.blueprint import noun
 from speakr.api.recordings import status_body
-from speakr.api.schemas.fields import QueryBoolean, Wire
-from speakr.backends import get_backends
+from speakr.api.schemas.fields import QueryBoolean
 from speakr.db import release
 from speakr.domain.errors import NotFound
 from speakr.domain.permissions import Permission, Scope
-from speakr.services import tokens
+from speakr.services import credentials
 from speakr.services.recordings import access
 from speakr.web import live
-from speakr.web.downloads import send_blob
+from speakr.web.downloads import send_stored
 from speakr.web.identity import actor, needs
 from speakr.web.rate_limits import RateClass
+from speakr.web.wire import Wire
 
 blp = noun("audio", "The sound of a recording, and its live progress")
 
@@ -66,9 +66,8 @@ class Audio(MethodView):
         if recording.storage_key is None:
             raise NotFound("Audio has been deleted", code="audio_deleted")
         try:
-            return send_blob(
+            return send_stored(
                 request,
-                get_backends().storage,
                 recording.storage_key,
                 filename=recording.original_filename,
                 mime_type=recording.mime_type,
@@ -94,11 +93,11 @@ class Live(MethodView):
         access.get(who, recording_id, Permission.VIEW)
 
         def may_see() -> bool:
-            return tokens.still_valid(who) and access.may_see(who, recording_id)
+            return credentials.still_valid(who) and access.may_see(who, recording_id)
 
         def snapshot() -> dict[str, Any] | None:
             try:
-                return status_body(who, recording_id) if tokens.still_valid(who) else None
+                return status_body(who, recording_id) if credentials.still_valid(who) else None
             except NotFound:
                 return None
 

@@ -12,7 +12,6 @@ from speakr.api.blueprint import noun
 from speakr.api.schemas.recordings import CalendarEventListOut
 from speakr.domain.errors import NotFound
 from speakr.domain.permissions import Permission, Scope
-from speakr.exports import ics
 from speakr.services import calendar_events
 from speakr.services.recordings import access
 from speakr.web.identity import actor, needs
@@ -21,6 +20,7 @@ from speakr.web.rate_limits import RateClass
 
 blp = noun("calendar_events", "Dated events found in recordings")
 
+_CONTENT_TYPE = f"{calendar_events.MEDIA_TYPE}; charset=utf-8"
 _FILE: dict[str, Any] = {"type": "string", "format": "binary"}
 
 
@@ -46,14 +46,14 @@ class RecordingEventsFile(MethodView):
 
     @needs(Scope.READ, RateClass.GET)
     @blp.doc(operationId="downloadRecordingEvents")
-    @blp.response(200, _FILE, content_type=ics.MEDIA_TYPE)
+    @blp.response(200, _FILE, content_type=calendar_events.MEDIA_TYPE)
     def get(self, recording_id: int) -> Response:
         """Download the dated events of a recording (RFC 5545)."""
         recording = access.get(actor(), recording_id, Permission.VIEW)
         found = calendar_events.of_recording(recording.id)
         if not found:
             raise NotFound("No events found", code="no_events")
-        response = Response(ics.render(found), content_type=f"{ics.MEDIA_TYPE}; charset=utf-8")
+        response = Response(calendar_events.as_file(found), content_type=_CONTENT_TYPE)
         response.headers["Content-Disposition"] = f"attachment; filename=events-{recording.id}.ics"
         return response
 
@@ -64,10 +64,10 @@ class CalendarFeed(MethodView):
 
     @needs(Scope.READ, RateClass.GET)
     @blp.doc(operationId="getCalendarFeed")
-    @blp.response(200, _FILE, content_type=ics.MEDIA_TYPE)
+    @blp.response(200, _FILE, content_type=calendar_events.MEDIA_TYPE)
     def get(self) -> Response:
         """Subscribe to the dated events of all one's recordings; programs that send no headers use `?token=`."""
         return Response(
-            ics.render(calendar_events.of_actor(actor()), name="Speakr"),
-            content_type=f"{ics.MEDIA_TYPE}; charset=utf-8",
+            calendar_events.as_file(calendar_events.of_actor(actor()), name="Speakr"),
+            content_type=_CONTENT_TYPE,
         )

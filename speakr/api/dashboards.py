@@ -6,10 +6,10 @@ from flask import Response
 from flask.views import MethodView
 
 from speakr.api.blueprint import noun
-from speakr.api.pagination import base_url
 from speakr.domain.permissions import Scope
-from speakr.exports import homepage
+from speakr.services import dashboards
 from speakr.web.identity import needs
+from speakr.web.pages import base_url
 from speakr.web.rate_limits import RateClass
 
 blp = noun("dashboards", "Configuration for dashboards")
@@ -21,7 +21,9 @@ class HomepageServices(MethodView):
 
     @needs(Scope.READ, RateClass.STATS)
     @blp.doc(operationId="getHomepageServices")
-    @blp.response(200, {"type": "array", "items": {"type": "object"}}, content_type=homepage.MEDIA_TYPE)
+    @blp.response(200, {"type": "array", "items": {"type": "object"}}, content_type=dashboards.MEDIA_TYPE)
     def get(self) -> Response:
         """Write the configuration of gethomepage for this server; put a token in place of `your-token`."""
-        return Response(homepage.services(base_url()), content_type=f"{homepage.MEDIA_TYPE}; charset=utf-8")
+        return Response(
+            dashboards.homepage_services(base_url()), content_type=f"{dashboards.MEDIA_TYPE}; charset=utf-8"
+        )

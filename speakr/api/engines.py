@@ -9,12 +9,12 @@ from flask.views import MethodView
 from marshmallow import fields
 
 from speakr.api.blueprint import noun
-from speakr.api.schemas.fields import Wire
 from speakr.domain.permissions import Scope
 from speakr.services import engines
 from speakr.web.identity import needs
 from speakr.web.json import json_response
 from speakr.web.rate_limits import RateClass
+from speakr.web.wire import Wire
 
 blp = noun("engines", "What the speech engine can do")
 

@@ -7,16 +7,9 @@ than the database. The schemas document them, and the contract tests hold the tw
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
-from speakr.domain.clock import isoformat_z
-
-
-def moment(value: datetime | None) -> str | None:
-    """Print a time, or null."""
-    return None if value is None else isoformat_z(value)
-
+from speakr.web.wire import moment
 
 _OWNERS_OWN: Mapping[str, Any] = {
     "is_inbox": False,

@@ -8,7 +8,7 @@ from typing import Any
 from flask import Response
 from flask.views import MethodView
 
-from speakr.api import pagination, presenters
+from speakr.api import presenters
 from speakr.api.blueprint import noun
 from speakr.api.if_match import if_match
 from speakr.api.schemas.common import SuccessOut
@@ -31,7 +31,9 @@ from speakr.services.jobs import requests as jobs
 from speakr.services.recordings import access, details, editing, holding, listing, removal
 from speakr.web.identity import actor, needs
 from speakr.web.json import json_response
+from speakr.web.pages import CursorPlace, page_response
 from speakr.web.rate_limits import RateClass
+from speakr.web.wire import moment
 
 blp = noun("recordings", "Uploaded audio and what became of it")
 
@@ -51,6 +53,12 @@ def _when(name: str, text: str | None, *, whole_day: bool = False) -> datetime |
         ) from None
     is_bare_date = "T" not in text and ":" not in text
     return moment + timedelta(days=1, microseconds=-1) if whole_day and is_bare_date else moment
+
+
+def _transcription(row: Any) -> str | None:
+    """Return the transcript as text, in the caller's layout; None without one."""
+    segments = transcripts.rows_of(row.id) if row.has_transcription else ()
+    return templates.transcript_template(actor()).render(segments) if segments else None
 
 
 def filters_of(query: dict[str, Any]) -> listing.Filters:
@@ -108,15 +116,16 @@ class Recordings(MethodView):
             presenters.recording_item(row, page.tags.get(row.id, ()), page.folders, is_owner=not is_shared)
             for row in page.rows
         ]
-        if cursor is None:
-            place = pagination.describe(number, per_page, page.total) | {"next_cursor": page.next_cursor}
-            link = pagination.link_header(number, per_page, page.total)
-        else:
-            place = pagination.describe_cursor(per_page, page.total, page.next_cursor)
-            link = pagination.link_to_next(page.next_cursor)
-        response = json_response({"recordings": items, "pagination": place})
-        response.headers["Link"] = link
-        return response
+        return page_response(
+            {"recordings": items},
+            CursorPlace(
+                page=number,
+                per_page=per_page,
+                total=page.total,
+                cursor=cursor,
+                next_cursor=page.next_cursor,
+            ),
+        )
 
 
 @blp.route("/recordings/<id:recording_id>")
@@ -138,16 +147,12 @@ class Recording(MethodView):
         detail = presenters.recording_detail(
             row, found.tags, row.folder_name, found.events, found.copies, is_owner=found.is_owner
         )
-        if "transcription" in texts:
-            segments = transcripts.rows_of(row.id) if row.has_transcription else ()
-            detail["transcription"] = (
-                templates.transcript_template(actor()).render(segments) if segments else None
-            )
-        if "summary" in texts:
-            detail["summary"] = row.summary
-        if "notes" in texts:
-            detail["notes"] = row.notes if found.is_owner else None
-        return json_response(detail)
+        shown = {
+            "transcription": _transcription(row) if "transcription" in texts else None,
+            "summary": row.summary if "summary" in texts else None,
+            "notes": row.notes if "notes" in texts and found.is_owner else None,
+        }
+        return json_response(detail | {name: shown[name] for name in texts})
 
     @needs(Scope.WRITE, RateClass.WRITE)
     @if_match(holding.lock_row)
@@ -192,7 +197,7 @@ def status_body(who: Any, recording_id: int) -> dict[str, Any]:
         "status": row.status.value,
         "queue_position": jobs.queue_position(row.id),
         "error_message": row.error_message,
-        "completed_at": presenters.moment(row.completed_at),
+        "completed_at": moment(row.completed_at),
         "progress": job.progress if job else 0,
         "message": job.message if job else None,
         "error_code": row.error_code,

@@ -14,7 +14,6 @@ from prometheus_client import (
     multiprocess,
 )
 
-from speakr.backends import get_backends
 from speakr.services import health, orphans
 from speakr.services.deliveries import sending
 from speakr.telemetry.deliveries import DeliveryMetrics
@@ -48,7 +47,7 @@ def readyz() -> Response:
 @public
 def metrics() -> Response:
     """Give Prometheus its numbers: to loopback, or to whoever has SPEAKR_METRICS_TOKEN."""
-    wanted = get_backends().settings.metrics_token
+    wanted = health.metrics_token()
     if wanted:
         given = request.headers.get("Authorization", "").removeprefix("Bearer ")
         if not hmac.compare_digest(given.encode(), wanted.encode()):
@@ -60,7 +59,7 @@ def metrics() -> Response:
 
 
 def _counters() -> bytes:
-    folder = get_backends().settings.metrics_dir
+    folder = health.metrics_folder()
     if not folder:
         return generate_latest(REGISTRY)
     registry = CollectorRegistry()

@@ -20,7 +20,6 @@ from speakr.api.schemas.templates import (
 from speakr.db import unit_of_work
 from speakr.domain.permissions import Scope
 from speakr.domain.templates import TemplateKind
-from speakr.exports.markdown import MEDIA_TYPE
 from speakr.services import documents, templates
 from speakr.web.downloads import content_disposition
 from speakr.web.identity import actor, needs
@@ -109,10 +108,10 @@ class Export(MethodView):
     @needs(Scope.READ, RateClass.GET)
     @blp.doc(operationId="exportRecording")
     @blp.arguments(ExportQuery, location="query")
-    @blp.response(200, {"type": "string"}, content_type=MEDIA_TYPE)
+    @blp.response(200, {"type": "string"}, content_type=documents.MEDIA_TYPE)
     def get(self, query: dict[str, Any], recording_id: int) -> Response:
         """Write a recording as a Markdown document, through an export template; notes and tags for the owner only."""
         document = documents.export(actor(), recording_id, query.get("template_id"))
-        response = Response(document.text, mimetype=MEDIA_TYPE)
+        response = Response(document.text, mimetype=documents.MEDIA_TYPE)
         response.headers["Content-Disposition"] = content_disposition(document.filename, as_attachment=True)
         return response

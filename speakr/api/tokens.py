@@ -11,7 +11,6 @@ from marshmallow import fields
 
 from speakr.api.blueprint import noun
 from speakr.api.idempotent import idempotent
-from speakr.api.schemas.fields import Wire
 from speakr.api.schemas.tokens import TokenCreateIn, TokenListOut, TokenOut, TokenSecretOut, TokenUpdateIn
 from speakr.db import unit_of_work
 from speakr.domain.permissions import Scope
@@ -19,6 +18,7 @@ from speakr.services import tokens
 from speakr.web.identity import actor, needs
 from speakr.web.json import json_response
 from speakr.web.rate_limits import RateClass
+from speakr.web.wire import Wire
 
 
 class RevokedOut(Wire):

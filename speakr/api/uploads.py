@@ -9,7 +9,7 @@ from typing import Any
 from flask import Response, request
 from flask.views import MethodView
 
-from speakr.api import idempotent, presenters
+from speakr.api import idempotent
 from speakr.api.blueprint import noun
 from speakr.api.schemas.recordings import UploadForm, UploadOut
 from speakr.api.upload_form import read_form
@@ -21,6 +21,7 @@ from speakr.web.identity import actor, needs
 from speakr.web.json import json_response
 from speakr.web.multipart import ReceivedUpload, multipart_body, receive_upload
 from speakr.web.rate_limits import RateClass
+from speakr.web.wire import moment
 
 blp = noun("uploads", "Taking recordings in")
 
@@ -63,8 +64,8 @@ def upload_body(recording: Any, duplicate: Duplicate | None) -> dict[str, Any]:
         "id": recording.id,
         "title": recording.title,
         "status": recording.status.value,
-        "created_at": presenters.moment(recording.created_at),
-        "meeting_date": presenters.moment(recording.meeting_date),
+        "created_at": moment(recording.created_at),
+        "meeting_date": moment(recording.meeting_date),
         "file_size": recording.file_size,
         "original_filename": recording.original_filename,
         "mime_type": recording.mime_type,
@@ -75,6 +76,6 @@ def upload_body(recording: Any, duplicate: Duplicate | None) -> dict[str, Any]:
         body["duplicate_warning"] = {
             "existing_recording_id": duplicate.recording_id,
             "existing_title": duplicate.title,
-            "existing_created_at": presenters.moment(duplicate.created_at),
+            "existing_created_at": moment(duplicate.created_at),
         }
     return body

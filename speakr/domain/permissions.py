@@ -19,6 +19,11 @@ class Scope(StrEnum):
 DEFAULT_SCOPES = frozenset(Scope) - {Scope.ADMIN}
 
 
+def scopes_of_password(*, is_admin: bool) -> frozenset[Scope]:
+    """Return what a user's password lets them do: all that they may."""
+    return frozenset(Scope) if is_admin else DEFAULT_SCOPES
+
+
 class GroupRole(StrEnum):
     """The role of a user in a group."""
 
@@ -43,6 +48,7 @@ class Actor:
     is_admin: bool
     scopes: frozenset[Scope]
     token_id: int | None = None
+    session_id: int | None = None
 
     def may(self, scope: Scope) -> bool:
         """Tell whether the credential carries this scope."""

@@ -14,6 +14,7 @@ from speakr.models.recording_shares import RecordingShare
 from speakr.models.recordings import Recording
 from speakr.models.search import SearchDocument, SearchStale, SearchTerms
 from speakr.models.segments import Segment
+from speakr.models.sessions import Session
 from speakr.models.speakers import RecordingSpeaker, RecordingVoice, Speaker
 from speakr.models.system_settings import SystemSetting
 from speakr.models.tags import RecordingTag, Tag
@@ -48,6 +49,7 @@ __all__ = [
     "SearchStale",
     "SearchTerms",
     "Segment",
+    "Session",
     "Speaker",
     "SummaryEvidence",
     "SystemSetting",

@@ -25,7 +25,7 @@ from speakr.models import (
     UsageDay,
     User,
 )
-from speakr.services import unwanted_blobs, users
+from speakr.services import sessions, unwanted_blobs, users
 
 BUDGETS = ("token_budget", "transcription_budget_seconds", "storage_quota_bytes")
 """None is the server's default; 0 is nothing at all."""
@@ -113,6 +113,8 @@ def update(actor: Actor, user_id: int, values: Mapping[str, Any], password_hash:
         users.set_email(user, values["email"])
     if password_hash is not None:
         user.password_hash = password_hash
+    if password_hash is not None or not values.get("is_active", True):
+        sessions.end_all(user_id)
     _put(user, values)
     db.session.flush()  # so that the answer is what is stored
     return Account(user, _used([user_id])[user_id])

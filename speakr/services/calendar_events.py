@@ -12,8 +12,11 @@ from speakr.connectors.language.base import DatedEvent
 from speakr.db import db
 from speakr.domain.events import EventsExtracted
 from speakr.domain.permissions import Actor
+from speakr.exports import ics
 from speakr.models import CalendarEvent, Recording
 from speakr.services import events, quoting
+
+MEDIA_TYPE = ics.MEDIA_TYPE
 
 _MAX_EVENTS = 1_000
 _MAX_TITLE_LENGTH = 200
@@ -92,3 +95,8 @@ def of_actor(actor: Actor) -> Sequence[CalendarEvent]:
         .limit(_MAX_EVENTS)
     ).all()
     return latest[::-1]
+
+
+def as_file(found: Sequence[CalendarEvent], *, name: str | None = None) -> bytes:
+    """Return events as a calendar file (RFC 5545); `name` is that of the calendar."""
+    return ics.render(found, name=name)

@@ -18,6 +18,8 @@ from speakr.models.filing import Filing
 from speakr.services import templates, transcripts
 from speakr.services.recordings import access, listing
 
+MEDIA_TYPE = markdown.MEDIA_TYPE
+
 
 @dataclass(frozen=True, slots=True)
 class RenderedDocument:

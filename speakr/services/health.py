@@ -124,3 +124,13 @@ def delivery_counts() -> dict[str, int]:
     except RedisError:
         return {}
     return {name.decode(): int(value) for name, value in counted.items()}
+
+
+def metrics_token() -> str:
+    """Return the token that /metrics asks for; empty: it answers to this machine only."""
+    return get_backends().settings.metrics_token
+
+
+def metrics_folder() -> str:
+    """Return the folder in which web processes share their counters; empty: there is only one process."""
+    return get_backends().settings.metrics_dir

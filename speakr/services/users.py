@@ -14,9 +14,9 @@ from sqlalchemy import func, or_, select, text
 
 from speakr.db import db
 from speakr.domain.errors import Conflict, Invalid, NotAuthenticated, NotFound
-from speakr.domain.permissions import Actor, Scope
+from speakr.domain.permissions import DEFAULT_SCOPES, Actor, scopes_of_password
 from speakr.models import Group, GroupMembership, User
-from speakr.services import voice_profiles
+from speakr.services import sessions, voice_profiles
 
 DEFAULT_PREFERENCES: dict[str, Any] = {
     "ui_language": "en",
@@ -182,8 +182,21 @@ def count() -> int:
     return db.session.scalar(select(func.count()).select_from(User)) or 0
 
 
+@dataclass(frozen=True, slots=True)
+class CheckedPassword:
+    """A user whose password was right, and the hash that it was compared with."""
+
+    actor: Actor
+    password_hash: str
+
+
 def authenticate(username: str, password: str) -> Actor:
-    """Check a password (argon2id).
+    """Check a password; return its user. Raises as `check_password` does."""
+    return check_password(username, password).actor
+
+
+def check_password(username: str, password: str) -> CheckedPassword:
+    """Check a password (argon2id). Slow on purpose: call it outside a transaction.
 
     Raises:
         NotAuthenticated: no such user, no password set, or a wrong one; which of them is not told.
@@ -193,8 +206,17 @@ def authenticate(username: str, password: str) -> Actor:
     stored = user.password_hash if user is not None and user.is_active else None
     if not _fits(stored or _NOBODYS_HASH, password) or user is None or stored is None:
         raise NotAuthenticated("The user name or the password is wrong.", code="wrong_password")
-    scopes = frozenset(Scope) if user.is_admin else frozenset(Scope) - {Scope.ADMIN}
-    return Actor(user_id=user.id, username=user.username, is_admin=user.is_admin, scopes=scopes)
+    scopes = scopes_of_password(is_admin=user.is_admin)
+    actor = Actor(user_id=user.id, username=user.username, is_admin=user.is_admin, scopes=scopes)
+    return CheckedPassword(actor, stored)
+
+
+def without_credential(username: str) -> Actor | None:
+    """Return the active user of this name, without the power of an administrator; None if there is none."""
+    user = find(username)
+    if user is None or not user.is_active:
+        return None
+    return Actor(user_id=user.id, username=user.username, is_admin=False, scopes=DEFAULT_SCOPES)
 
 
 def _fits(stored: str, password: str) -> bool:
@@ -246,6 +268,7 @@ def update(actor: Actor, changes: Mapping[str, Any], password: NewPassword | Non
         if user.password_hash != password.old_hash:
             raise Conflict("The password has been changed meanwhile.")
         user.password_hash = password.new_hash
+        sessions.end_all(user.id)
     return user
 
 

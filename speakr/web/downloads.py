@@ -11,6 +11,7 @@ from urllib.parse import quote
 from flask import Request, Response
 from werkzeug.http import is_resource_modified, parse_if_range_header, parse_range_header
 
+from speakr.backends import get_backends
 from speakr.domain.errors import NotFound, NotModifiedSince
 from speakr.storage.base import CHUNK_BYTES, BlobInfo, BlobMissing, Storage
 from speakr.web.body import PAUSE_EVERY_BYTES, PAUSE_SECONDS
@@ -63,6 +64,29 @@ def send_blob(
         except BlobMissing as error:
             raise _missing(missing_message) from error
     return response
+
+
+def send_stored(
+    request: Request,
+    key: str,
+    *,
+    filename: str,
+    mime_type: str,
+    etag: str,
+    as_attachment: bool = False,
+    missing_message: str = "File not found",
+) -> Response:
+    """Do as `send_blob` does, with a blob in this server's storage."""
+    return send_blob(
+        request,
+        get_backends().storage,
+        key,
+        filename=filename,
+        mime_type=mime_type,
+        etag=etag,
+        as_attachment=as_attachment,
+        missing_message=missing_message,
+    )
 
 
 def content_disposition(filename: str, *, as_attachment: bool) -> str:

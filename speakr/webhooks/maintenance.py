@@ -11,7 +11,7 @@ from flask import Flask
 
 from speakr.backends import get_backends
 from speakr.db import release, unit_of_work
-from speakr.services import maintenance, orphans
+from speakr.services import maintenance, orphans, sessions
 from speakr.services.deliveries.retention import Sweep
 from speakr.webhooks.log_throttle import LogThrottle
 from speakr.webhooks.mailer import Mailer
@@ -31,7 +31,7 @@ ORPHANS_AFTER_SECONDS = 300.0
 
 
 class MaintenanceThread:
-    """A thread that runs maintenance every two seconds, sends mail and removes old deliveries and orphans, from `start` to `stop`.
+    """A thread that runs maintenance every two seconds, sends mail and removes old deliveries, orphans and expired sessions, from `start` to `stop`.
 
     It is a daemon thread: maintenance that waits for a lost Redis must not delay the end of the
     process.
@@ -50,6 +50,7 @@ class MaintenanceThread:
         self._next_sweep = time.monotonic()
         self._orphans: orphans.Sweep | None = None
         self._next_orphans = time.monotonic() + ORPHANS_AFTER_SECONDS
+        self._next_sessions = time.monotonic()
 
     def start(self) -> None:
         """Begin."""
@@ -69,6 +70,7 @@ class MaintenanceThread:
             "maintenance_failed": maintenance.run_maintenance,
             "sweeping_failed": self._purge_history,
             "orphans_failed": self._remove_orphans,
+            "sessions_failed": self._purge_sessions,
         }
         while not self._ended.wait(maintenance.EVERY_SECONDS):
             for trouble, chore in chores.items():
@@ -97,6 +99,15 @@ class MaintenanceThread:
                 return
             if self._ended.wait(PAUSE_SECONDS):
                 return
+
+    def _purge_sessions(self) -> None:
+        """Delete expired sessions when it is time; after a full step, go on in the next round."""
+        if time.monotonic() < self._next_sessions:
+            return
+        with unit_of_work():
+            has_more = sessions.purge()
+        if not has_more:
+            self._next_sessions = time.monotonic() + SWEEP_EVERY_SECONDS
 
     def _remove_orphans(self) -> None:
         """Take the next step of a search for orphans, or start one when it is due.

@@ -7,13 +7,16 @@ from dataclasses import replace
 
 import pytest
 from flask import Flask
+from flask.testing import FlaskClient
 
 from speakr.app import FAMILIES, create_app
 from speakr.backends import Backends
-from speakr.db import db
+from speakr.db import db, unit_of_work
+from speakr.services import users
 from speakr.settings import Settings
 
 PAGE = "https://app.example.org"
+LOGIN = {"username": "carol", "password": "correct horse battery"}
 
 
 @pytest.fixture
@@ -38,3 +41,21 @@ def plain_app(app: Flask, settings: Settings, backends: Backends) -> Iterator[Fl
 @pytest.fixture
 def toy_app(app: Flask, settings: Settings, backends: Backends) -> Iterator[Flask]:
     yield from _built(settings, backends, (*FAMILIES, "tests.families.toy:FAMILY"))
+
+
+@pytest.fixture
+def login_app(app: Flask, settings: Settings, backends: Backends) -> Iterator[Flask]:
+    yield from _built(settings, backends, (*FAMILIES, "tests.families.logins:FAMILY"))
+
+
+@pytest.fixture
+def carol(app: Flask) -> int:
+    """A user with the password of `LOGIN`."""
+    with unit_of_work():
+        return users.create(**LOGIN).id
+
+
+@pytest.fixture
+def client(login_app: Flask, carol: int) -> FlaskClient:
+    """A browser: it keeps cookies."""
+    return login_app.test_client()

@@ -7,8 +7,9 @@ from typing import Any
 from marshmallow import ValidationError, fields, post_load, validate
 
 from speakr.api.schemas.common import PaginationOut
-from speakr.api.schemas.fields import NOT_BLANK, StrictBoolean, UtcDateTime, Wire, text
+from speakr.api.schemas.fields import NOT_BLANK, StrictBoolean, text
 from speakr.api.schemas.users import EMAIL, LONG_ENOUGH, MAX_PASSWORD_LENGTH
+from speakr.web.wire import UtcDateTime, Wire
 
 _MAX_BUDGET = 2_147_483_647
 _MAX_BYTES = 10**15

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from marshmallow import fields, pre_load, validate
 
-from speakr.api.schemas.fields import StrictBoolean, Wire, an_id
+from speakr.api.schemas.fields import StrictBoolean, an_id
+from speakr.web.wire import Wire
 
 MAX_BATCH_IDS = 5_000
 

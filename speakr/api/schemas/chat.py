@@ -6,10 +6,11 @@ from collections.abc import Mapping
 
 from marshmallow import fields, pre_load, validate
 
-from speakr.api.schemas.fields import NOT_BLANK, SegmentSourceOut, StrictBoolean, Wire, an_id, text
+from speakr.api.schemas.fields import NOT_BLANK, SegmentSourceOut, StrictBoolean, an_id, text
 from speakr.api.schemas.recordings import STATUSES, RecordingListQuery
 from speakr.domain.conversation import Role
 from speakr.domain.search import Mode
+from speakr.web.wire import Wire
 
 MAX_MESSAGE_LENGTH = 20_000
 MAX_TURN_LENGTH = 100_000

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from marshmallow import fields
 
-from speakr.api.schemas.fields import StrictBoolean, Wire
+from speakr.api.schemas.fields import StrictBoolean
+from speakr.web.wire import Wire
 
 
 class ErrorOut(Wire):

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
+from marshmallow import ValidationError, fields, validate
 
-from speakr.domain.clock import isoformat_z, parse_iso
+from speakr.web.wire import Wire
 
 BIGGEST_ID = 2_147_483_647
 
@@ -31,15 +30,6 @@ WHEN: Mapping[str, Any] = {
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
-class Wire(Schema):
-    """Base of all shapes: unknown fields are ignored, for real clients send them."""
-
-    class Meta:
-        """marshmallow's place for options."""
-
-        unknown = EXCLUDE
-
-
 class SegmentSourceOut(Wire):
     """Words of a recording that a statement rests on; times in seconds."""
 
@@ -58,25 +48,6 @@ class ClaimOut(Wire):
     unverified = fields.Boolean(
         required=True, metadata={"description": "True if the transcript was not found to say so."}
     )
-
-
-class UtcDateTime(fields.DateTime):
-    """A time: printed in UTC with a final Z; read from any ISO 8601 form, without an offset as UTC."""
-
-    def _serialize(self, value: datetime | None, attr: str | None, obj: Any, **kwargs: Any) -> Any:
-        del attr, obj, kwargs
-        return None if value is None else isoformat_z(value)
-
-    def _deserialize(
-        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
-    ) -> Any:
-        del attr, data, kwargs
-        if not isinstance(value, str):
-            raise ValidationError("must be an ISO 8601 time")
-        try:
-            return parse_iso(value)
-        except (ValueError, OverflowError):
-            raise ValidationError("must be an ISO 8601 time, for example 2024-01-15T09:00:00Z") from None
 
 
 class Pattern(validate.Regexp):

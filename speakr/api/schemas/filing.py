@@ -6,7 +6,8 @@ from typing import Any
 
 from marshmallow import fields, post_load, pre_load, validate
 
-from speakr.api.schemas.fields import Pattern, StrictBoolean, Wire, an_id, text
+from speakr.api.schemas.fields import Pattern, StrictBoolean, an_id, text
+from speakr.web.wire import Wire
 
 MAX_SPEAKERS = 100
 MAX_PROMPT_LENGTH = 20_000

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from marshmallow import fields
 
-from speakr.api.schemas.fields import NOT_BLANK, REQUIRED, UtcDateTime, text
+from speakr.api.schemas.fields import NOT_BLANK, REQUIRED, text
 from speakr.api.schemas.filing import FilingIn, FilingOut
+from speakr.web.wire import UtcDateTime
 
 
 class FolderIn(FilingIn):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from marshmallow import fields, validate
 
-from speakr.api.schemas.fields import NOT_BLANK, QueryBoolean, UtcDateTime, Wire, an_id, text
+from speakr.api.schemas.fields import NOT_BLANK, QueryBoolean, an_id, text
 from speakr.domain.permissions import GroupRole
+from speakr.web.wire import UtcDateTime, Wire
 
 _ROLE = validate.OneOf([role.value for role in GroupRole])
 

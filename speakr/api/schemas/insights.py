@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from marshmallow import fields
 
-from speakr.api.schemas.fields import ClaimOut, SegmentSourceOut, UtcDateTime, Wire
+from speakr.api.schemas.fields import ClaimOut, SegmentSourceOut
+from speakr.web.wire import UtcDateTime, Wire
 
 
 class KeyPointOut(ClaimOut):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from marshmallow import fields, pre_load, validate
 
-from speakr.api.schemas.fields import UtcDateTime, Wire, text
+from speakr.api.schemas.fields import text
 from speakr.domain.jobs import JobKind, JobState
+from speakr.web.wire import UtcDateTime, Wire
 
 
 class TranscribeIn(Wire):

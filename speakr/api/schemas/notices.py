@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from marshmallow import fields, validate
 
-from speakr.api.schemas.fields import UtcDateTime, Wire, one_of
+from speakr.api.schemas.fields import one_of
 from speakr.domain.notices import NoticeKind
+from speakr.web.wire import UtcDateTime, Wire
 
 
 class NoticeOut(Wire):

@@ -8,20 +8,10 @@ from typing import Any
 from marshmallow import ValidationError, fields, pre_load, validate
 
 from speakr.api.schemas.common import PaginationOut
-from speakr.api.schemas.fields import (
-    WHEN,
-    ClaimOut,
-    Pattern,
-    QueryBoolean,
-    StrictBoolean,
-    Text,
-    UtcDateTime,
-    Wire,
-    an_id,
-    text,
-)
+from speakr.api.schemas.fields import WHEN, ClaimOut, Pattern, QueryBoolean, StrictBoolean, Text, an_id, text
 from speakr.domain.recordings import RecordingStatus
 from speakr.services.recordings.listing import SORT_COLUMNS
+from speakr.web.wire import UtcDateTime, Wire
 
 MAX_PER_PAGE = 100
 LONG_TEXT = 1_000_000

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from marshmallow import fields, validate
 
-from speakr.api.schemas.fields import StrictBoolean, UtcDateTime, Wire
+from speakr.api.schemas.fields import StrictBoolean
+from speakr.web.wire import UtcDateTime, Wire
 
 
 class DueOut(Wire):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from marshmallow import fields
 
-from speakr.api.schemas.fields import StrictBoolean, UtcDateTime, Wire, an_id, text
+from speakr.api.schemas.fields import StrictBoolean, an_id, text
+from speakr.web.wire import UtcDateTime, Wire
 
 
 class ShareOut(Wire):

@@ -7,7 +7,8 @@ from typing import Any
 from marshmallow import fields, validate
 
 from speakr.api.schemas.common import SuccessOut
-from speakr.api.schemas.fields import BLANKS, REQUIRED, StrictBoolean, Text, UtcDateTime, Wire, an_id
+from speakr.api.schemas.fields import BLANKS, REQUIRED, StrictBoolean, Text, an_id
+from speakr.web.wire import UtcDateTime, Wire
 
 MAX_SPLIT = 1000
 """Recordings named in one request."""

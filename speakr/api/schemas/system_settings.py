@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from marshmallow import INCLUDE, fields
 
-from speakr.api.schemas.fields import Wire
 from speakr.services.system_settings import KNOWN
+from speakr.web.wire import Wire
 
 
 class SettingOut(Wire):

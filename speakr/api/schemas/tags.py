@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from marshmallow import fields, pre_load, validate
 
-from speakr.api.schemas.fields import NOT_BLANK, REQUIRED, StrictBoolean, Wire, an_id, text
+from speakr.api.schemas.fields import NOT_BLANK, REQUIRED, StrictBoolean, an_id, text
 from speakr.api.schemas.filing import FilingIn, FilingOut
+from speakr.web.wire import Wire
 
 
 class TagIn(FilingIn):

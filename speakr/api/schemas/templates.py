@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from marshmallow import fields, validate
 
-from speakr.api.schemas.fields import BIGGEST_ID, NOT_BLANK, StrictBoolean, Text, UtcDateTime, Wire, text
+from speakr.api.schemas.fields import BIGGEST_ID, NOT_BLANK, StrictBoolean, Text, text
 from speakr.domain.templates import TemplateKind
+from speakr.web.wire import UtcDateTime, Wire
 
 _BODY = {**NOT_BLANK, "example": "{{start_time}} {{speaker}}: {{text}}"}
 _KIND = validate.OneOf([kind.value for kind in TemplateKind])

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from marshmallow import fields, validate
 
-from speakr.api.schemas.fields import NOT_BLANK, REQUIRED, UtcDateTime, Wire, text
+from speakr.api.schemas.fields import NOT_BLANK, REQUIRED, text
 from speakr.domain.permissions import Scope
+from speakr.web.wire import UtcDateTime, Wire
 
 SCOPES = [scope.value for scope in Scope]
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from marshmallow import fields
 
-from speakr.api.schemas.fields import ClaimOut, Wire, text
+from speakr.api.schemas.fields import ClaimOut, text
 from speakr.api.schemas.recordings import LONG_TEXT
+from speakr.web.wire import Wire
 
 
 class WordOut(Wire):

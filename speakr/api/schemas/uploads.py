@@ -6,9 +6,9 @@ from typing import Any
 
 from marshmallow import fields
 
-from speakr.api.schemas.fields import UtcDateTime, Wire
 from speakr.domain.uploads import UploadState
 from speakr.web.tus import CONTENT_TYPE
+from speakr.web.wire import UtcDateTime, Wire
 
 
 class UploadErrorOut(Wire):

@@ -8,17 +8,8 @@ from zoneinfo import available_timezones
 
 from marshmallow import ValidationError, fields, pre_load, validate
 
-from speakr.api.schemas.fields import (
-    BLANKS,
-    REQUIRED,
-    SPACES,
-    Pattern,
-    StrictBoolean,
-    Text,
-    UtcDateTime,
-    Wire,
-    text,
-)
+from speakr.api.schemas.fields import BLANKS, REQUIRED, SPACES, Pattern, StrictBoolean, Text, text
+from speakr.web.wire import UtcDateTime, Wire
 
 MAX_PROMPT_LENGTH = 20_000
 MIN_PASSWORD_LENGTH = 8

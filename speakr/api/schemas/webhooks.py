@@ -7,21 +7,12 @@ from typing import Any
 from marshmallow import fields, validate
 
 from speakr.api.schemas.events import EventOut
-from speakr.api.schemas.fields import (
-    NOT_BLANK,
-    REQUIRED,
-    StrictBoolean,
-    Text,
-    UtcDateTime,
-    Wire,
-    an_id,
-    one_of,
-    text,
-)
+from speakr.api.schemas.fields import NOT_BLANK, REQUIRED, StrictBoolean, Text, an_id, one_of, text
 from speakr.domain.events import EventType
 from speakr.domain.headers import MAX_HEADERS, MAX_VALUE_LENGTH
 from speakr.domain.webhooks import PayloadStyle, WhenPaused
 from speakr.services.webhook_options import masked_headers
+from speakr.web.wire import UtcDateTime, Wire
 
 _EVENT = {"enum": [event.value for event in EventType]}
 _URL = {"format": "uri", "maxLength": 500}

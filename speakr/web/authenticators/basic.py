@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from flask import Request, g
 
 from speakr.domain.permissions import Actor
-from speakr.services import users
-from speakr.web.rate_limits import RateClass, count
+from speakr.web.authenticators.passwords import check_password
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,5 +24,4 @@ class BasicPassword:
         sent = request.authorization
         if sent is None or sent.type != "basic":
             return None
-        count(RateClass.PASSWORD)  # before the guess is checked, or guessing would be free
-        return users.authenticate(sent.username or "", sent.password or "")
+        return check_password(sent.username or "", sent.password or "").actor

@@ -1,0 +1,12 @@
+"""Ready configuration for dashboards that read this server's numbers."""
+
+from __future__ import annotations
+
+from speakr.exports import homepage
+
+MEDIA_TYPE = homepage.MEDIA_TYPE
+
+
+def homepage_services(base_url: str) -> str:
+    """Return a `services.yaml` for gethomepage that reads the server at `base_url`."""
+    return homepage.services(base_url)

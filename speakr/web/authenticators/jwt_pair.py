@@ -1,0 +1,191 @@
+"""Pairs of JSON Web Tokens (RFC 7519): a short access token, and a refresh token that is good for one refresh.
+
+Both travel in JSON bodies and the `Authorization` header, or as cookies that scripts cannot read. The row of the
+session (`services/sessions.py`) decides whether a token with a right signature is still valid.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from flask import Flask, Request, Response
+from flask_jwt_extended import JWTManager, create_access_token, create_refresh_token, decode_token
+from flask_jwt_extended.exceptions import JWTExtendedException
+from jwt.exceptions import ExpiredSignatureError, PyJWTError
+
+from speakr.db import unit_of_work
+from speakr.domain.errors import NotAuthenticated
+from speakr.domain.permissions import Actor
+from speakr.services import sessions
+from speakr.services.key_derivation import derived_key, keyed_digest
+from speakr.services.users import CheckedPassword
+from speakr.web import families
+from speakr.web.authenticators.session_cookie import require_csrf_token
+from speakr.web.browsers import SAFE_METHODS, clear_cookie, require_own_page, set_cookie
+from speakr.web.rate_limits import RateClass, count
+
+_BEARER = "Bearer "
+_PARTS = 3
+_NO_GRACE = timedelta(0)
+
+
+def init_app(app: Flask) -> None:
+    """Prepare an app for tokens; the `register` function of a family that takes them calls this."""
+    if "flask-jwt-extended" not in app.extensions:
+        app.config.update(
+            JWT_SECRET_KEY=derived_key("json web tokens").hex(), JWT_ALGORITHM="HS256", JWT_ENCODE_NBF=False
+        )
+        JWTManager(app)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenPair:
+    """Two tokens as their owner gets them, and the CSRF token of their session."""
+
+    access: str
+    refresh: str
+    csrf: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JwtPair:
+    """Takes access tokens of this family: in the `Authorization` header, or in a cookie with a CSRF token."""
+
+    access_lifetime: timedelta = timedelta(minutes=60)
+    refresh_lifetime: timedelta = timedelta(days=7)
+    cookie_grace: timedelta = timedelta(seconds=10)
+    """How long a refresh by cookie may be repeated: a page that loads may start two of them at once."""
+    access_cookie: str = "access_token"
+    refresh_cookie: str = "refresh_token"
+    csrf_cookie: str = "csrf_token"
+    """Readable by scripts, which send its value in the header `X-CSRF-Token`."""
+
+    def authenticate(self, request: Request) -> Actor | None:
+        """Check the access token, if there is one."""
+        header = request.headers.get("Authorization", "").removeprefix(_BEARER)
+        if header.startswith("eyJ") and len(header.split(".")) == _PARTS:  # else it is an API token
+            return self._actor(_claims(header, "access"))
+        cookie = request.cookies.get(self.access_cookie)
+        if not cookie:
+            return None
+        claims = _claims(cookie, "access")
+        actor = self._actor(claims)
+        if request.method not in SAFE_METHODS:
+            require_own_page(request)
+            require_csrf_token(request, claims["csrf"])
+        return actor
+
+    def log_in(self, checked: CheckedPassword) -> TokenPair:
+        """Begin a session and return its first pair."""
+        family = families.current().family.name
+        with unit_of_work():
+            first = sessions.start_for_tokens(
+                checked.actor.user_id, checked.password_hash, family, self.refresh_lifetime
+            )
+        return self._pair(first)
+
+    def refresh_by_body(self, token: str) -> TokenPair:
+        """Return the next pair. A token that was used before ends its session.
+
+        Raises:
+            NotAuthenticated: the refresh token is wrong, expired or used; counted against the address.
+
+        """
+        try:
+            return self._refresh(_claims(token, "refresh"), _NO_GRACE)
+        except NotAuthenticated:
+            count(RateClass.BAD_TOKEN)
+            raise
+
+    def refresh_by_cookie(self, request: Request) -> TokenPair:
+        """Do as `refresh_by_body` does with the cookie; within `cookie_grace` a repetition gets the same pair.
+
+        Raises:
+            Forbidden: the CSRF token is missing or wrong, or a page of another origin asks.
+
+        """
+        token = request.cookies.get(self.refresh_cookie)
+        if not token:
+            raise NotAuthenticated("There is no refresh token.")
+        try:
+            claims = _claims(token, "refresh")
+            require_own_page(request)
+            require_csrf_token(request, claims["csrf"])
+            return self._refresh(claims, self.cookie_grace)
+        except NotAuthenticated:
+            count(RateClass.BAD_TOKEN)
+            raise
+
+    def log_out(self, actor: Actor, *, everywhere: bool = False) -> None:
+        """End the session of the actor's token, or all of the user's: their tokens are refused from now on."""
+        with unit_of_work():
+            if everywhere:
+                sessions.end_all(actor.user_id)
+            elif actor.session_id is not None:
+                sessions.end(actor.session_id)
+
+    def set_cookies(self, response: Response, pair: TokenPair) -> None:
+        """Give a pair to a browser."""
+        set_cookie(response, self.access_cookie, pair.access, self.access_lifetime)
+        set_cookie(response, self.refresh_cookie, pair.refresh, self.refresh_lifetime)
+        set_cookie(response, self.csrf_cookie, pair.csrf, self.refresh_lifetime, is_readable=True)
+
+    def clear_cookies(self, response: Response) -> None:
+        """Take the pair away from a browser."""
+        for name in (self.access_cookie, self.refresh_cookie, self.csrf_cookie):
+            clear_cookie(response, name)
+
+    def _actor(self, claims: dict[str, Any]) -> Actor:
+        return sessions.by_id(claims["sid"], families.current().family.name)
+
+    def _refresh(self, claims: dict[str, Any], grace: timedelta) -> TokenPair:
+        family = families.current().family.name
+        with unit_of_work():
+            following = sessions.rotate(
+                claims["sid"], claims["generation"], family, self.refresh_lifetime, grace
+            )
+        # Only after the commit: a reused token ends its session, which must not be rolled back.
+        if following is None:
+            raise NotAuthenticated("The refresh token is not valid.", code="invalid_token")
+        return self._pair(following)
+
+    def _pair(self, made: sessions.Generation) -> TokenPair:
+        """Write the tokens of a generation; the same generation always gives the same text."""
+        identity = str(made.user_id)
+        csrf = keyed_digest("csrf of token pairs", str(made.session_id))
+        claims = {"sid": made.session_id, "generation": made.number, "csrf": csrf, "iat": made.issued_at}
+        place = f"{made.session_id}.{made.number}"
+        return TokenPair(
+            access=create_access_token(
+                identity,
+                additional_claims={
+                    **claims,
+                    "jti": f"{place}.access",
+                    "exp": made.issued_at + self.access_lifetime,
+                },
+            ),
+            refresh=create_refresh_token(
+                identity,
+                additional_claims={
+                    **claims,
+                    "jti": f"{place}.refresh",
+                    "exp": made.issued_at + self.refresh_lifetime,
+                },
+            ),
+            csrf=csrf,
+        )
+
+
+def _claims(token: str, kind: str) -> dict[str, Any]:
+    """Return what a token says, once its signature, expiry and type are checked."""
+    try:
+        claims: dict[str, Any] = decode_token(token)
+    except ExpiredSignatureError as error:
+        raise NotAuthenticated("The token has expired.", code="expired_token") from error
+    except (PyJWTError, JWTExtendedException) as error:
+        raise NotAuthenticated("The token is not valid.", code="invalid_token") from error
+    if claims["type"] != kind:
+        raise NotAuthenticated("The token is not valid.", code="invalid_token")
+    return claims

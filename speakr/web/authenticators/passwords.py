@@ -1,0 +1,18 @@
+"""The check of a password behind every login."""
+
+from __future__ import annotations
+
+from speakr.services import users
+from speakr.web.rate_limits import RateClass, count
+
+
+def check_password(username: str, password: str) -> users.CheckedPassword:
+    """Check a password and count the guess against the client's address.
+
+    Raises:
+        NotAuthenticated: the name or the password is wrong.
+        RateLimited: too many guesses in this minute.
+
+    """
+    count(RateClass.PASSWORD)  # before the guess is checked, or guessing would be free
+    return users.check_password(username, password)

@@ -1,0 +1,104 @@
+"""Pages of lists: the `pagination` object in the body, and `Link` headers (RFC 8288)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import Response, request
+
+from speakr.backends import get_backends
+from speakr.web.json import json_response
+
+_NOT_IN_LINKS = frozenset({"page", "cursor", "token", "signature"})
+"""Query parameters that a link to another page does not repeat: its place, and what must not end up in logs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a page stands in its list; `total` counts the whole list."""
+
+    page: int
+    """Counted from 1; without meaning when a cursor found the page."""
+    per_page: int
+    total: int
+
+    def describe(self) -> dict[str, Any]:
+        """Return the `pagination` object."""
+        pages = math.ceil(self.total / self.per_page)
+        return {
+            "page": self.page,
+            "per_page": self.per_page,
+            "total": self.total,
+            "total_pages": pages,
+            "has_next": self.page < pages,
+            "has_prev": self.page > 1,
+        }
+
+    def links(self) -> str:
+        """Return the `Link` header: first, prev, next and last as far as they exist."""
+        last = max(1, math.ceil(self.total / self.per_page))
+        numbers = {
+            "first": 1,
+            "prev": self.page - 1 if self.page > 1 else None,
+            "next": self.page + 1 if self.page < last else None,
+            "last": last,
+        }
+        return ", ".join(
+            f'<{_url(page=number)}>; rel="{relation}"'
+            for relation, number in numbers.items()
+            if number is not None
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CursorPlace(Place):
+    """The same for a list that can be followed by cursors."""
+
+    cursor: str | None
+    """What found this page; None: its number did."""
+    next_cursor: str | None
+
+    def describe(self) -> dict[str, Any]:
+        """Return the `pagination` object; a page that a cursor found has no number."""
+        if self.cursor is None:
+            return Place.describe(self) | {"next_cursor": self.next_cursor}
+        return {
+            "page": None,
+            "per_page": self.per_page,
+            "total": self.total,
+            "total_pages": math.ceil(self.total / self.per_page),
+            "has_next": self.next_cursor is not None,
+            "has_prev": True,
+            "next_cursor": self.next_cursor,
+        }
+
+    def links(self) -> str:
+        """Return the `Link` header; with a cursor: first, and next if there is more."""
+        if self.cursor is None:
+            return Place.links(self)
+        links = [f'<{_url()}>; rel="first"']
+        if self.next_cursor is not None:
+            links.append(f'<{_url(cursor=self.next_cursor)}>; rel="next"')
+        return ", ".join(links)
+
+
+def page_response(shown: Mapping[str, Any], place: Place) -> Response:
+    """Answer with the items of a page under their name, its place, and links to the pages around it."""
+    response = json_response({**shown, "pagination": place.describe()})
+    response.headers["Link"] = place.links()
+    return response
+
+
+def base_url() -> str:
+    """Return the address under which the caller reaches this server, without a final slash."""
+    return (get_backends().settings.public_url or request.url_root).rstrip("/")
+
+
+def _url(**place: int | str) -> str:
+    kept = [(name, value) for name, value in request.args.items(multi=True) if name not in _NOT_IN_LINKS]
+    query = urlencode([*kept, *place.items()])
+    return f"{base_url()}{request.path}" + (f"?{query}" if query else "")

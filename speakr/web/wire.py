@@ -1,0 +1,48 @@
+"""What all request and response bodies share: the base of schemas, and how times are written.
+
+A response is dumped by a schema. Only the lists and details that are read most are built as plain dicts and
+documented by a schema: marshmallow would cost more than the database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from marshmallow import EXCLUDE, Schema, ValidationError, fields
+
+from speakr.domain.clock import isoformat_z, parse_iso
+
+
+class Wire(Schema):
+    """Base of all shapes: unknown fields are ignored, for real clients send them."""
+
+    class Meta:
+        """marshmallow's place for options."""
+
+        unknown = EXCLUDE
+
+
+class UtcDateTime(fields.DateTime):
+    """A time: printed in UTC with a final Z; read from any ISO 8601 form, without an offset as UTC."""
+
+    def _serialize(self, value: datetime | None, attr: str | None, obj: Any, **kwargs: Any) -> Any:
+        del attr, obj, kwargs
+        return moment(value)
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> Any:
+        del attr, data, kwargs
+        if not isinstance(value, str):
+            raise ValidationError("must be an ISO 8601 time")
+        try:
+            return parse_iso(value)
+        except (ValueError, OverflowError):
+            raise ValidationError("must be an ISO 8601 time, for example 2024-01-15T09:00:00Z") from None
+
+
+def moment(value: datetime | None) -> str | None:
+    """Return a time as ISO 8601 in UTC with a final Z, or None."""
+    return None if value is None else isoformat_z(value)
