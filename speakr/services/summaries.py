@@ -67,7 +67,6 @@ def store(held: claims.Claim, summary: Summary, title: str, spent: Usage, segmen
     job = claims.succeed(held)
     recording = db.session.get_one(Recording, held.recording_id)
     recording.summary, recording.has_summary = summary.markdown, bool(summary.markdown)
-    recording.summary_engine = summary.engine
     _keep_evidence(recording.id, summary, segment_ids)
     if is_placeholder(recording.title):
         recording.title = documents.title_for(recording, title)[:200] or recording.title

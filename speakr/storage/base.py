@@ -6,6 +6,7 @@ Keys are random and ours alone (`new_key`): nothing a user typed ever becomes pa
 from __future__ import annotations
 
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -114,3 +115,15 @@ class Storage(Protocol):
     def check(self) -> None:
         """Raise when the storage cannot be written to."""
         ...
+
+
+def put_file(storage: Storage, key: str, path: Path) -> None:
+    """Store a file's bytes under a key: all of them, or nothing. Raises `StorageFull`."""
+    sink = storage.create(key)
+    try:
+        with path.open("rb") as source:
+            shutil.copyfileobj(source, sink, CHUNK_BYTES)
+        sink.commit()
+    except BaseException:
+        sink.abort()
+        raise

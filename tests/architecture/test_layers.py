@@ -13,10 +13,12 @@ from importlinter.cli import lint_imports
 from speakr import connectors
 from speakr.connectors import embedding, language, transcription
 from speakr.domain.events import EVENTS, EventType
-from speakr.domain.jobs import JobKind
-from speakr.jobs.runner import HANDLERS
-from speakr.queue import HELPER_PATH, QUEUES, ROUTES
+from speakr.domain.jobs import KINDS, JobKind
+from speakr.jobs.runner import handler_of
+from speakr.models import Job
+from speakr.queue import HELPER_PATH, JOB_PATH
 from speakr.schema import differences, downgrade, upgrade
+from speakr.services.jobs.kinds import Steps, steps_of
 from speakr.storage import STORAGES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,9 +64,8 @@ def test_files_stay_small() -> None:
 
 
 def test_every_registered_name_leads_somewhere() -> None:
-    for _, path in ROUTES.values():
+    for path in (JOB_PATH, HELPER_PATH):
         assert callable(resolve_name(":".join(path.rsplit(".", 1))))
-    assert callable(resolve_name(":".join(HELPER_PATH.rsplit(".", 1))))
     for registry in (transcription.CONNECTORS, language.CONNECTORS, embedding.CONNECTORS):
         for factory in registry.values():
             assert callable(resolve_name(factory))
@@ -72,9 +73,11 @@ def test_every_registered_name_leads_somewhere() -> None:
     assert connectors.__doc__
 
 
-def test_every_kind_of_job_has_a_handler_and_a_queue() -> None:
-    assert set(HANDLERS) == set(ROUTES) == set(JobKind)
-    assert {queue for queue, _ in ROUTES.values()} <= set(QUEUES)
+def test_every_kind_of_job_is_described_and_leads_to_its_code() -> None:
+    assert list(KINDS) == list(JobKind)
+    for name in KINDS:
+        assert callable(handler_of(name))
+        assert isinstance(steps_of(Job(kind=name)), Steps)
 
 
 def test_every_event_type_has_its_data_class() -> None:

@@ -19,10 +19,10 @@ from speakr import backends as plumbing
 from speakr.backends import Backends
 from speakr.db import db, release, unit_of_work
 from speakr.domain.errors import ConnectorUnavailable
-from speakr.domain.jobs import JobKind, JobState
+from speakr.domain.jobs import JobKind, JobState, Queue
 from speakr.jobs import runner, scratch, transcribe, worker_locks
 from speakr.models import Job, JobChunk
-from speakr.queue import HELP, SPEECH, RedisJobNotifier
+from speakr.queue import RedisJobNotifier
 from speakr.services import maintenance
 from speakr.services.jobs import chunks, claims, recovery
 from speakr.storage.base import StorageFull
@@ -143,7 +143,7 @@ def test_a_job_that_was_interrupted_does_not_queue_behind_everybody_else(queues:
     for job_id in (2, 3):
         notifier.notify(JobKind.TRANSCRIBE, job_id, 1)
     notifier.notify(JobKind.TRANSCRIBE, 1, 2)
-    assert ids_in(queues, SPEECH) == [1, 2, 3]
+    assert ids_in(queues, Queue.SPEECH) == [1, 2, 3]
 
 
 def test_lost_rings_come_back_in_the_order_of_the_queue(
@@ -164,14 +164,14 @@ def test_lost_rings_come_back_in_the_order_of_the_queue(
     real = replace(backends, notifier=RedisJobNotifier(queues))
     monkeypatch.setattr(plumbing, "_backends", real)
     maintenance.run_maintenance()
-    assert ids_in(queues, SPEECH) == [job.id for job in jobs]
+    assert ids_in(queues, Queue.SPEECH) == [job.id for job in jobs]
 
 
 def test_calls_for_help_that_wait_are_enough(queues: Redis) -> None:
     notifier = RedisJobNotifier(queues)
     for _ in range(3):
         notifier.notify_helpers(7, 1, 2)
-    assert ids_in(queues, HELP) == [7, 7]
+    assert ids_in(queues, Queue.HELP) == [7, 7]
     assert notifier.depth() == 0, "a call for help is not work that others wait for"
 
 
