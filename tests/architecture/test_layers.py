@@ -114,23 +114,6 @@ def test_no_requirement_names_an_index() -> None:
         assert all("==" in line for line in pinned), path
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def empty_database(request: pytest.FixtureRequest, tmp_path: Path):
-    """A database of its own: the shared ones are migrated already and used by others."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'migrations.db'}"
-        return
-    from sqlalchemy import create_engine, text
-
-    shared = request.getfixturevalue("postgres_url")
-    engine = create_engine(shared, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text("DROP DATABASE IF EXISTS migrations"))
-        connection.execute(text("CREATE DATABASE migrations"))
-    engine.dispose()
-    yield shared.replace("/postgres?", "/migrations?")
-
-
 def test_migrations_go_up_down_and_up_and_match_the_tables(empty_database: str) -> None:
     upgrade(empty_database)
     assert differences(empty_database) == []
