@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 from evaluation.recordings import Samples
-from speakr.connectors.transcription import CONNECTORS, make_connector
+from speakr.connectors.transcription import make_connector
 from speakr.connectors.transcription.base import TranscriptionConnector
 from speakr.connectors.transcription.embedded import EmbeddedConnector
 from speakr.domain.transcript import Hints, Segment, Span, Word
@@ -22,6 +22,7 @@ from speakr.media.chunks import plan_chunks, seams
 from speakr.media.speech import find_speech
 from speakr.services import transcripts
 from speakr.settings import Settings
+from speakr.speech_settings import CONNECTORS
 
 
 @dataclass

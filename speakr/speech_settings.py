@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from speakr.environment import SettingsError, setting
+from speakr.environment import Declared, SettingsError, read, setting
 
-ENGINES = ("embedded", "whisper", "openai", "asr", "assemblyai")
+CONNECTORS: Mapping[str, str] = {
+    "embedded": "speakr.connectors.transcription.embedded:EmbeddedConnector",
+    "whisper": "speakr.connectors.transcription.whisper:WhisperConnector",
+    "openai": "speakr.connectors.transcription.openai:OpenAIConnector",
+    "asr": "speakr.connectors.transcription.asr:AsrServiceConnector",
+    "assemblyai": "speakr.connectors.transcription.assemblyai:AssemblyAIConnector",
+}
+"""Every speech engine: its name, and the class with its `about` and `from_settings`.
+
+It stands here, below the code that it names, because settings are refused that name no engine. The class is text, so
+that a process loads the engine it uses and no other. Settings, documentation and API take their engines from here.
+"""
+
+
+def engines_in_words() -> str:
+    """Return the names of all engines as a phrase: `embedded, whisper ... or assemblyai`."""
+    *first, last = CONNECTORS
+    return f"{', '.join(first)} or {last}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +53,7 @@ class SpeechSettings:
         default="",
         env="SPEAKR_TRANSCRIPTION_FALLBACK",
         section="Speech engines",
-        help="Second engine (embedded, whisper, openai, asr or assemblyai): hears each chunk that the first cannot. Empty: none.",
+        help="Second engine ({engines}): hears each chunk that the first cannot. Empty: none.",
     )
     transcription_fallback_base_url: str = setting(
         default="",
@@ -62,61 +80,21 @@ class SpeechSettings:
         section="Speech engines",
         help="How many chunks it is given at once. 0: as many as there are workers.",
     )
-    embedded_mask_profanity: bool = setting(
-        default=True,
-        env="SPEAKR_EMBEDDED_MASK_PROFANITY",
-        section="Speech engines",
-        help="Whether the embedded engine writes swear words with asterisks: it now and then hears one that nobody said.",
-    )
-    embedded_denoise: bool = setting(
-        default=True,
-        env="SPEAKR_EMBEDDED_DENOISE",
-        section="Speech engines",
-        help="Whether noise is taken out of noisy recordings before the embedded engine hears them.",
-    )
-    whisper_models_dir: str = setting(
-        default="",
-        env="SPEAKR_WHISPER_MODELS",
-        section="Speech engines",
-        help="Folder of Whisper models in CTranslate2's form, one folder each. Empty: `models/whisper` in the data folder.",
-    )
-    whisper_device: str = setting(
-        default="auto",
-        env="SPEAKR_WHISPER_DEVICE",
-        section="Speech engines",
-        help="auto, cpu or cuda. auto takes a CUDA device when there is one.",
-    )
-    whisper_compute_type: str = setting(
-        default="auto",
-        env="SPEAKR_WHISPER_COMPUTE_TYPE",
-        section="Speech engines",
-        help="As CTranslate2 names them: int8, float16 ... auto: float16 on CUDA and int8 else, where the device can.",
-    )
-    whisper_download: bool = setting(
-        default=True,
-        env="SPEAKR_WHISPER_DOWNLOAD",
-        section="Speech engines",
-        help="Whether a Whisper model that is not there is fetched from the hub.",
-    )
-    whisper_hub_url: str = setting(
-        default="https://huggingface.co",
-        env="SPEAKR_WHISPER_HUB",
-        section="Speech engines",
-        help="The hub: any server that has the same addresses.",
-    )
-    whisper_download_seconds: float = setting(
-        default=3600.0,
-        env="SPEAKR_WHISPER_DOWNLOAD_SECONDS",
-        section="Speech engines",
-        help="How long fetching a model may take.",
-    )
+    engine_environment: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+    """The environment, for the settings that an engine declares beside its code (`engine_settings`)."""
+
+    def engine_settings(self, declared: type[Declared]) -> Declared:
+        """Return an engine's own settings: `declared` is the dataclass that declares them."""
+        return read(declared, self.engine_environment)
 
     def check_engines(self, connector: str) -> None:
         """Refuse names of engines that there are not, and numbers that make no sense."""
-        if connector not in {"auto", *ENGINES}:
-            raise SettingsError(f"TRANSCRIPTION_CONNECTOR must be auto or one of {', '.join(ENGINES)}")
-        if self.transcription_fallback not in {"", *ENGINES}:
-            raise SettingsError(f"SPEAKR_TRANSCRIPTION_FALLBACK must be empty or one of {', '.join(ENGINES)}")
+        if connector not in {"auto", *CONNECTORS}:
+            raise SettingsError(f"TRANSCRIPTION_CONNECTOR must be auto or one of {', '.join(CONNECTORS)}")
+        if self.transcription_fallback not in {"", *CONNECTORS}:
+            raise SettingsError(
+                f"SPEAKR_TRANSCRIPTION_FALLBACK must be empty or one of {', '.join(CONNECTORS)}"
+            )
         if min(self.transcription_slots, self.transcription_fallback_slots) < 0:
             raise SettingsError(
                 "SPEAKR_TRANSCRIPTION_SLOTS and SPEAKR_TRANSCRIPTION_FALLBACK_SLOTS must be 0 or more"
