@@ -8,20 +8,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from speakr.connectors.embedding.base import pack
-from speakr.connectors.language.base import (
-    ChatAnswer,
-    ChatRequest,
-    ExtractRequest,
-    Identification,
-    IdentifyRequest,
-    Insights,
-    Source,
-    Summary,
-    SummaryRequest,
-    Title,
-    Usage,
-)
+from speakr.connectors.language.base import ChatRequest, ExtractRequest, IdentifyRequest, SummaryRequest
 from speakr.connectors.transcription.base import AudioChunk, Capabilities, OnSegment
+from speakr.domain.conversation import ChatAnswer
+from speakr.domain.insights import Insights
+from speakr.domain.speakers import Identification
+from speakr.domain.statements import Source, Usage
+from speakr.domain.summaries import Summary, Title
 from speakr.domain.transcript import Hints, Hypothesis, Segment, Word
 from speakr.live import LiveMessage
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from speakr.backends import get_backends
-from speakr.connectors.language.base import SummaryRequest, Title
+from speakr.connectors.language.base import SummaryRequest
 from speakr.db import release, unit_of_work
+from speakr.domain.summaries import Title
 from speakr.services import language_model, summaries
 from speakr.services.jobs import claims
 from speakr.services.recordings import sources

@@ -10,9 +10,10 @@ from typing import Any, TypeVar
 import structlog
 
 from speakr.backends import Backends, get_backends
-from speakr.connectors.language.base import LanguageConnector, NumberedLine, Usage
+from speakr.connectors.language.base import LanguageConnector
 from speakr.db import separate_unit_of_work
 from speakr.domain.errors import ConnectorRejected, JobError, LanguageModelUnavailable, TransientJobError
+from speakr.domain.statements import NumberedLine, Usage
 from speakr.domain.transcript import Segment
 from speakr.models import User
 from speakr.services import usage

@@ -9,10 +9,11 @@ from typing import Any
 
 from sqlalchemy import or_, select
 
-from speakr.connectors.language.base import Summary, Usage
 from speakr.db import db
 from speakr.domain.events import SummaryCompleted
 from speakr.domain.recordings import is_placeholder
+from speakr.domain.statements import Usage
+from speakr.domain.summaries import Summary
 from speakr.models import Folder, Recording, RecordingTag, SummaryEvidence, Tag, User
 from speakr.services import (
     documents,

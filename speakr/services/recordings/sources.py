@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from speakr.connectors.language.base import NumberedLine
 from speakr.db import db
 from speakr.domain.errors import ClaimLost, PermanentJobError
 from speakr.domain.recordings import is_placeholder
+from speakr.domain.statements import NumberedLine
 from speakr.domain.transcript import Segment
 from speakr.models import Recording, User
 from speakr.services import budgets, language_model, moments, summaries, transcripts, users
