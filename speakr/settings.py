@@ -155,7 +155,7 @@ class Settings(SpeechSettings):
         default="whisper-1",
         env="TRANSCRIPTION_MODEL",
         section="Transcription",
-        help="Default model for that API. Other engines than openai have a default of their own.",
+        help="Default model of openai. Other engines have their own default.",
     )
     transcription_models: str = setting(
         default="",

@@ -53,7 +53,7 @@ class SpeechSettings:
         default="",
         env="SPEAKR_TRANSCRIPTION_FALLBACK",
         section="Speech engines",
-        help="Second engine ({engines}): hears each chunk that the first cannot. Empty: none.",
+        help="Second engine ({engines}) for chunks that the first cannot transcribe. Empty: none.",
     )
     transcription_fallback_base_url: str = setting(
         default="",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from redis import ConnectionError as RedisConnectionError
 from redis import Redis
 from sqlalchemy import select
 
@@ -119,6 +122,46 @@ def test_a_full_disk_while_decoding_is_told_and_tried_again(
     work()
     job = job_of(recorded)
     assert (job.state, job.error_code) == (JobState.QUEUED, "out_of_space")
+
+
+# -- waiting for helpers
+
+
+def test_the_end_of_a_chunk_wakes_the_owner(queues: Redis) -> None:
+    notifier = RedisJobNotifier(queues)
+    ended = threading.Timer(0.2, notifier.chunk_ended, [7])
+    ended.start()
+    began = time.monotonic()
+    notifier.wait_for_chunk(7, 30.0)
+    ended.join()
+    assert 0.1 < time.monotonic() - began < 15.0
+
+
+def test_a_chunk_that_ended_before_the_wait_ends_it_and_many_end_only_one(queues: Redis) -> None:
+    notifier = RedisJobNotifier(queues)
+    for _ in range(3):
+        notifier.chunk_ended(7)
+    notifier.chunk_ended(8)
+    began = time.monotonic()
+    notifier.wait_for_chunk(7, 30.0)
+    assert time.monotonic() - began < 15.0
+    began = time.monotonic()
+    notifier.wait_for_chunk(7, 0.2)
+    assert time.monotonic() - began > 0.1, "a chunk that had ended long ago woke the owner again"
+
+
+def test_an_owner_without_redis_looks_again_by_itself(
+    app: Flask, backends: Backends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class NoRedis(MemoryJobNotifier):
+        def wait_for_chunk(self, job_id: int, seconds: float) -> None:
+            raise RedisConnectionError
+
+    monkeypatch.setattr(plumbing, "_backends", replace(backends, notifier=NoRedis()))
+    monkeypatch.setattr(transcribe, "_ASK_WHETHER_WANTED_SECONDS", 0.2)
+    began = time.monotonic()
+    transcribe._wait_for_helpers(7)
+    assert time.monotonic() - began > 0.15, "it asked the database as often as it could"
 
 
 # -- the order of the queue

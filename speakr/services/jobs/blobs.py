@@ -16,8 +16,8 @@ from speakr.storage.base import new_key
 def reserve(job_id: int, prefix: str) -> str:
     """Return the key of a job's blob with this prefix; the first call makes one up.
 
-    Call it in the transaction that checks the claim, before the first byte is written: whoever takes over then
-    fills the same blob, and `drop` deletes it.
+    Call it in the transaction that checks the claim, before the first byte is written. A worker
+    that takes the job over then fills the same blob, and `drop` deletes it.
     """
     known = db.session.scalar(
         select(JobBlob.storage_key).where(
