@@ -15,17 +15,12 @@ from evaluation.report import Figure, Table, at_least, at_most
 from evaluation.scripted_chapters import SUBJECTS, talk_about
 from evaluation.scripted_dates import MOMENT, NOT_PLANTED, PLANTED, written
 from evaluation.scripted_talk import LIES, Fact, answer_with, lie, long_talk, numbers_shown, true_claim
-from speakr.connectors.language.base import (
-    ExtractRequest,
-    Insights,
-    NumberedLine,
-    Source,
-    Statement,
-    SummaryRequest,
-)
+from speakr.connectors.language.base import ExtractRequest, SummaryRequest
 from speakr.connectors.language.chapters import find_chapters
 from speakr.connectors.language.embedded import EmbeddedLanguageConnector
 from speakr.connectors.language.lines import one_line
+from speakr.domain.insights import Insights
+from speakr.domain.statements import NumberedLine, Source, Statement
 
 HOURS = 5.0
 SMALL_CONTEXT_TOKENS = 8000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from speakr.connectors.language.base import NumberedLine
+from speakr.domain.statements import NumberedLine
 
 SUBJECTS = {
     "database": """The database backup failed again last night. We lost the replication log on the second server.

@@ -7,7 +7,7 @@ import random
 import re
 from dataclasses import dataclass
 
-from speakr.connectors.language.base import NumberedLine
+from speakr.domain.statements import NumberedLine
 
 PEOPLE = ("Alice", "Bob", "Carla", "Dmitri")
 THINGS = (

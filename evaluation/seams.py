@@ -20,7 +20,7 @@ import numpy as np
 from evaluation.recordings import Entry, Samples, entries, samples_of
 from evaluation.report import Figure, Table, at_most
 from evaluation.scripted_speech import OVERLAP, SEAMS_EACH, talks
-from evaluation.transcribing import Cost, hear_pieces
+from evaluation.transcribing import Cost, hear_pieces, plan_of
 from evaluation.word_errors import align, normalise
 from evaluation.word_times import Aligner
 from speakr.connectors.transcription.base import TranscriptionConnector
@@ -127,7 +127,7 @@ def _hear(engine: TranscriptionConnector, talk: Talk, cuts: Sequence[float]) -> 
     """Transcribe a talk that is cut at these times, as the server does."""
     seconds = len(talk.samples) / SAMPLE_RATE
     pieces = [[Span(start, end)] for start, end in itertools.pairwise([0.0, *cuts, seconds])]
-    plan = {"seams": list(range(1, len(pieces))), "overlap": engine.capabilities.overlap_seconds}
+    plan = plan_of(pieces, range(1, len(pieces)), engine.capabilities.overlap_seconds, seconds)
     heard = hear_pieces(engine, talk.samples, pieces, plan, hints=Hints(), cost=Cost(audio=seconds))
     return [replace(each, text=text) for each in heard.words for text in normalise(each.text)]
 

@@ -6,21 +6,23 @@ The database, claims and a second engine are left out.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Self
 
 from evaluation.recordings import Samples
-from speakr.connectors.transcription import CONNECTORS, make_connector
+from speakr.connectors.transcription import make_connector
 from speakr.connectors.transcription.base import TranscriptionConnector
 from speakr.connectors.transcription.embedded import EmbeddedConnector
 from speakr.domain.transcript import Hints, Segment, Span, Word
 from speakr.jobs import assembling, retry_doubtful, transcribe, voices
+from speakr.jobs.plan import TranscriptionPlan
 from speakr.media.base import SAMPLE_RATE
 from speakr.media.chunks import plan_chunks, seams
 from speakr.media.speech import find_speech
 from speakr.services import transcripts
 from speakr.settings import Settings
+from speakr.speech_settings import CONNECTORS
 
 
 @dataclass
@@ -93,8 +95,8 @@ def hear(
     spans = find_speech(samples)
     capable = engine.capabilities
     pieces = plan_chunks(spans, capable.target_chunk_seconds, capable.max_chunk_seconds)
-    plan = {"seams": seams(pieces), "overlap": capable.overlap_seconds}
     cost = Cost(speech=time.process_time() - began, audio=len(samples) / SAMPLE_RATE)
+    plan = plan_of(pieces, seams(pieces), capable.overlap_seconds, cost.audio)
     return hear_pieces(
         engine,
         samples,
@@ -106,17 +108,30 @@ def hear(
     )
 
 
+def plan_of(
+    pieces: Sequence[Sequence[Span]], seam_positions: Sequence[int], overlap: float, seconds: float
+) -> TranscriptionPlan:
+    """Return the plan of a job that cut a recording like this; there is no blob, for the samples are in memory."""
+    return TranscriptionPlan(
+        pcm_key="",
+        duration_seconds=seconds,
+        chunk_count=len(pieces),
+        seams=tuple(seam_positions),
+        overlap=overlap,
+    )
+
+
 def hear_pieces(
     engine: TranscriptionConnector,
     samples: Samples,
     pieces: Sequence[Sequence[Span]],
-    plan: Mapping[str, Any],
+    plan: TranscriptionPlan,
     *,
     hints: Hints,
     cost: Cost,
     tells_voices_apart: bool = False,
 ) -> Transcript:
-    """Transcribe a recording that has been cut; plan: as jobs store it."""
+    """Transcribe a recording that has been cut."""
     step = voices.step_for(cost.audio) if tells_voices_apart else None
     results = []
     for position, spans in enumerate(pieces):

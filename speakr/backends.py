@@ -13,7 +13,7 @@ from speakr.connectors.embedding import make_embedding_connector
 from speakr.connectors.embedding.base import EmbeddingConnector
 from speakr.connectors.language import make_language_connector
 from speakr.connectors.language.base import LanguageConnector
-from speakr.connectors.transcription import make_connector, make_fallback
+from speakr.connectors.transcription import check_own_settings, make_connector, make_fallback
 from speakr.connectors.transcription.base import TranscriptionConnector
 from speakr.live import LiveFeed, RedisLiveFeed
 from speakr.queue import JobNotifier, RedisJobNotifier
@@ -43,6 +43,7 @@ class Backends:
 
 def connect(settings: Settings) -> Backends:
     """Return the backends that the settings name. They connect on first use."""
+    check_own_settings(settings)
     # Short timeouts: Redis only carries wake-ups, so a request must not wait long for it.
     connection = redis.Redis.from_url(
         settings.redis_url, socket_connect_timeout=2.0, socket_timeout=40.0, health_check_interval=30

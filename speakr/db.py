@@ -122,14 +122,18 @@ def init_app(app: Flask, database_url: str) -> None:
 
 
 def make_engine(database_url: str) -> Engine:
-    """Return an engine outside any app, for migrations."""
+    """Return an engine outside any app, for migrations; in SQLite it does not follow foreign keys.
+
+    SQLite changes a table by making it anew and dropping the old one. With foreign keys in force that would delete
+    all rows that refer to it, and they can only be switched off outside a transaction.
+    """
     engine = create_engine(database_url)
     if engine.dialect.name == "sqlite":
-        _tune_sqlite(engine)
+        _tune_sqlite(engine, foreign_keys=False)
     return engine
 
 
-def _tune_sqlite(engine: Engine) -> None:
+def _tune_sqlite(engine: Engine, *, foreign_keys: bool = True) -> None:
     @event.listens_for(engine, "connect")
     def _connect(connection: sqlite3.Connection, _record: object) -> None:
         # The driver must not open transactions by itself: `_begin` below decides which kind.
@@ -138,7 +142,7 @@ def _tune_sqlite(engine: Engine) -> None:
         cursor.execute("PRAGMA journal_mode=WAL")
         # FULL: a committed upload survives a power cut, as our 202 promises.
         cursor.execute("PRAGMA synchronous=FULL")
-        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.execute(f"PRAGMA foreign_keys={'ON' if foreign_keys else 'OFF'}")
         cursor.execute("PRAGMA busy_timeout=20000")
         cursor.execute("PRAGMA cache_size=-4000")
         cursor.close()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, get_type_hints
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
@@ -55,6 +56,32 @@ def parse(env: str, kind: type, raw: str) -> Any:
         except ValueError:
             raise SettingsError(f"{env} must be a number, not {raw!r}") from None
     return raw
+
+
+Declared = TypeVar("Declared")
+
+
+def read(declared: type[Declared], source: Mapping[str, str], **more: Any) -> Declared:
+    """Build a dataclass of settings from an environment; `more` is what does not come from there.
+
+    Raises:
+        SettingsError: a required setting is missing or a value cannot be read.
+
+    """
+    hints = get_type_hints(declared)
+    values: dict[str, Any] = {}
+    for field in declared_in(declared):
+        raw = source.get(field.metadata["env"], "").strip()
+        if raw:
+            values[field.name] = parse(field.metadata["env"], hints[field.name], raw)
+        elif field.default is dataclasses.MISSING:
+            raise SettingsError(f"{field.metadata['env']} is not set. {field.metadata['help']}")
+    return declared(**values, **more)
+
+
+def declared_in(declared: Any) -> list[dataclasses.Field[Any]]:
+    """Return the fields of a dataclass that are settings."""
+    return [field for field in dataclasses.fields(declared) if "env" in field.metadata]
 
 
 _ORIGIN = re.compile(r"^[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:\d{1,5})?$")

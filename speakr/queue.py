@@ -14,34 +14,23 @@ import redis
 import rq
 from rq.serializers import JSONSerializer
 
-from speakr.domain.jobs import JobKind
+from speakr.domain.jobs import KINDS, Queue, awaited_kinds
 
-SPEECH = "speakr-speech"
-LANGUAGE = "speakr-language"
-HELP = "speakr-help"
-MEANING = "speakr-meaning"
-
-QUEUES = (LANGUAGE, SPEECH, HELP, MEANING)
-"""In the order workers look: short work first, what nobody waits for last."""
-
-ROUTES: dict[JobKind, tuple[str, str]] = {
-    JobKind.TRANSCRIBE: (SPEECH, "speakr.jobs.runner.run"),
-    JobKind.SUMMARIZE: (LANGUAGE, "speakr.jobs.runner.run"),
-    JobKind.EXTRACT: (LANGUAGE, "speakr.jobs.runner.run"),
-    JobKind.EMBED: (MEANING, "speakr.jobs.runner.run"),
-}
+JOB_PATH = "speakr.jobs.runner.run"
 HELPER_PATH = "speakr.jobs.runner.help_with"
 
 WAKE_CHANNEL = "speakr:deliveries"
 """Published to when a delivery may be due; its loss costs a second."""
 
 _FORGET_FAILED_SECONDS = 3600
+_FORGET_CHUNK_SECONDS = 60
+"""A chunk that ended longer ago no longer wakes anyone: the owner of its job looks for itself every second."""
 
 
 class JobNotifier(Protocol):
     """What the services need to wake others up."""
 
-    def notify(self, kind: JobKind, job_id: int, ring_count: int) -> None:
+    def notify(self, kind: str, job_id: int, ring_count: int) -> None:
         """Ask a worker to look at this job."""
         ...
 
@@ -49,7 +38,15 @@ class JobNotifier(Protocol):
         """Ask `count` workers to join in on the chunks of this job; calls that still wait are enough of them."""
         ...
 
-    def missing(self, notifications: Sequence[tuple[JobKind, int, int]]) -> list[int]:
+    def chunk_ended(self, job_id: int) -> None:
+        """Wake the owner of a job: a chunk that another worker had is done, or free again."""
+        ...
+
+    def wait_for_chunk(self, job_id: int, seconds: float) -> None:
+        """Wait until `chunk_ended` was called for this job since the last wait, or for so many seconds."""
+        ...
+
+    def missing(self, notifications: Sequence[tuple[str, int, int]]) -> list[int]:
         """Return the ids of those jobs whose notification no longer waits in any queue."""
         ...
 
@@ -62,9 +59,13 @@ class JobNotifier(Protocol):
         ...
 
 
-def _notification_id(kind: JobKind, job_id: int, ring_count: int) -> str:
+def _notification_id(kind: str, job_id: int, ring_count: int) -> str:
     # The count is part of the id: RQ remembers failed jobs, and a second notification under an old id is lost.
-    return f"{kind.value}-{job_id}-{ring_count}"
+    return f"{kind}-{job_id}-{ring_count}"
+
+
+def _chunks_key(job_id: int) -> str:
+    return f"speakr:chunks:{job_id}"
 
 
 class RedisJobNotifier:
@@ -74,10 +75,10 @@ class RedisJobNotifier:
         self._redis = connection
         self._queues = {
             name: rq.Queue(name, connection=connection, serializer=JSONSerializer, default_timeout=-1)
-            for name in QUEUES
+            for name in Queue
         }
 
-    def _enqueue(self, queue: str, path: str, job_id: int, ring_id: str, *, at_front: bool = False) -> None:
+    def _enqueue(self, queue: Queue, path: str, job_id: int, ring_id: str, *, at_front: bool = False) -> None:
         self._queues[queue].enqueue(
             path,
             job_id,
@@ -88,27 +89,44 @@ class RedisJobNotifier:
             at_front=at_front,
         )
 
-    def notify(self, kind: JobKind, job_id: int, ring_count: int) -> None:
+    def notify(self, kind: str, job_id: int, ring_count: int) -> None:
         """Ask a worker to look at this job."""
-        queue, path = ROUTES[kind]
         # A job that is notified again was running or has waited long: it goes to the front.
         self._enqueue(
-            queue, path, job_id, _notification_id(kind, job_id, ring_count), at_front=ring_count > 1
+            KINDS[kind].queue,
+            JOB_PATH,
+            job_id,
+            _notification_id(kind, job_id, ring_count),
+            at_front=ring_count > 1,
         )
 
     def notify_helpers(self, job_id: int, fence: int, count: int) -> None:
         """Ask `count` workers to join in on the chunks of this job; calls that still wait are enough of them."""
-        waiting: int = self._queues[HELP].count
+        waiting: int = self._queues[Queue.HELP].count
         for _ in range(count - waiting):
-            self._enqueue(HELP, HELPER_PATH, job_id, f"help-{job_id}-{fence}-{secrets.token_hex(4)}")
+            self._enqueue(Queue.HELP, HELPER_PATH, job_id, f"help-{job_id}-{fence}-{secrets.token_hex(4)}")
 
-    def missing(self, notifications: Sequence[tuple[JobKind, int, int]]) -> list[int]:
+    def chunk_ended(self, job_id: int) -> None:
+        """Wake the owner of a job: a chunk that another worker had is done, or free again."""
+        key = _chunks_key(job_id)
+        with self._redis.pipeline(transaction=False) as pipe:
+            pipe.lpush(key, b"1")
+            pipe.ltrim(key, 0, 0)  # one is enough: the owner looks at all chunks
+            pipe.expire(key, _FORGET_CHUNK_SECONDS)
+            pipe.execute()
+
+    def wait_for_chunk(self, job_id: int, seconds: float) -> None:
+        """Wait until `chunk_ended` was called for this job since the last wait, or for so many seconds."""
+        # A list and not a channel: what was pushed before the wait began still ends it.
+        self._redis.blpop([_chunks_key(job_id)], timeout=seconds)
+
+    def missing(self, notifications: Sequence[tuple[str, int, int]]) -> list[int]:
         """Return the ids of those jobs whose notification no longer waits in any queue."""
         if not notifications:
             return []
         with self._redis.pipeline(transaction=False) as pipe:
             for kind, job_id, ring_count in notifications:
-                pipe.lpos(self._queues[ROUTES[kind][0]].key, _notification_id(kind, job_id, ring_count))
+                pipe.lpos(self._queues[KINDS[kind].queue].key, _notification_id(kind, job_id, ring_count))
             positions = pipe.execute()
         return [
             job_id
@@ -123,6 +141,6 @@ class RedisJobNotifier:
     def depth(self) -> int:
         """Return how many waiting notifications need a worker of their own; requests for helpers do not."""
         with self._redis.pipeline(transaction=False) as pipe:
-            for name in (LANGUAGE, SPEECH):
-                pipe.llen(self._queues[name].key)
+            for queue in {KINDS[kind].queue for kind in awaited_kinds()}:
+                pipe.llen(self._queues[queue].key)
             return sum(pipe.execute())

@@ -6,20 +6,20 @@ A setting is one field below: its type, its default and a sentence. `config/env.
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self, get_type_hints
+from typing import Self
 
 from speakr.environment import (
     SettingsError,
     check_address,
     check_origins,
     check_time_zone,
-    parse,
+    declared_in,
     per_minute,
+    read,
     setting,
 )
 from speakr.speech_settings import SpeechSettings
@@ -148,7 +148,7 @@ class Settings(SpeechSettings):
         default="auto",
         env="TRANSCRIPTION_CONNECTOR",
         section="Transcription",
-        help="auto, embedded, whisper, openai, asr (a service with POST /asr) or assemblyai. auto takes openai when a base URL or key is set, else the embedded English engine.",
+        help="auto, {engines}. auto takes openai when a base URL or key is set, else the embedded English engine.",
     )
     transcription_base_url: str = setting(
         default="",
@@ -167,7 +167,7 @@ class Settings(SpeechSettings):
         default="whisper-1",
         env="TRANSCRIPTION_MODEL",
         section="Transcription",
-        help="Default model for that API. whisper and assemblyai have their own default.",
+        help="Default model of openai. Other engines have their own default.",
     )
     transcription_models: str = setting(
         default="",
@@ -436,7 +436,7 @@ class Settings(SpeechSettings):
         if self.smtp_url and "@" not in self.mail_from:
             raise SettingsError("SPEAKR_MAIL_FROM must be an address when SPEAKR_SMTP_URL is set")
         check_origins("SPEAKR_CORS_ORIGINS", self.cors_origins)
-        for field in dataclasses.fields(self):
+        for field in declared_in(self):
             if field.name.startswith("rate_limit_") and getattr(self, field.name) < 1:
                 raise SettingsError(f"{field.metadata['env']} must be at least 1")
 
@@ -454,12 +454,4 @@ class Settings(SpeechSettings):
 
         """
         source = os.environ if environ is None else environ
-        hints = get_type_hints(cls)
-        values: dict[str, Any] = {}
-        for field in dataclasses.fields(cls):
-            raw = source.get(field.metadata["env"], "")
-            if raw.strip():
-                values[field.name] = parse(field.metadata["env"], hints[field.name], raw.strip())
-            elif field.default is dataclasses.MISSING:
-                raise SettingsError(f"{field.metadata['env']} is not set. {field.metadata['help']}")
-        return cls(**values)
+        return read(cls, source, engine_environment=dict(source))

@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from speakr.environment import SettingsError, setting
+from speakr.environment import Declared, SettingsError, read, setting
 
-ENGINES = ("embedded", "whisper", "openai", "asr", "assemblyai")
+CONNECTORS: Mapping[str, str] = {
+    "embedded": "speakr.connectors.transcription.embedded:EmbeddedConnector",
+    "whisper": "speakr.connectors.transcription.whisper:WhisperConnector",
+    "openai": "speakr.connectors.transcription.openai:OpenAIConnector",
+    "asr": "speakr.connectors.transcription.asr:AsrServiceConnector",
+    "assemblyai": "speakr.connectors.transcription.assemblyai:AssemblyAIConnector",
+}
+"""Every speech engine: its name, and the class with its `about` and `from_settings`.
+
+It stands here, below the code that it names, because settings are refused that name no engine. The class is text, so
+that a process loads the engine it uses and no other. Settings, documentation and API take their engines from here.
+"""
+
+
+def engines_in_words() -> str:
+    """Return the names of all engines as a phrase: `embedded, whisper ... or assemblyai`."""
+    *first, last = CONNECTORS
+    return f"{', '.join(first)} or {last}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +53,7 @@ class SpeechSettings:
         default="",
         env="SPEAKR_TRANSCRIPTION_FALLBACK",
         section="Speech engines",
-        help="Second engine (embedded, whisper, openai, asr or assemblyai) for chunks that the first cannot transcribe. Empty: none.",
+        help="Second engine ({engines}) for chunks that the first cannot transcribe. Empty: none.",
     )
     transcription_fallback_base_url: str = setting(
         default="",
@@ -62,61 +80,21 @@ class SpeechSettings:
         section="Speech engines",
         help="Number of chunks sent to it at once. 0: the number of workers.",
     )
-    embedded_mask_profanity: bool = setting(
-        default=True,
-        env="SPEAKR_EMBEDDED_MASK_PROFANITY",
-        section="Speech engines",
-        help="Write swear words of the embedded engine with asterisks. It sometimes recognises one in harmless speech.",
-    )
-    embedded_denoise: bool = setting(
-        default=True,
-        env="SPEAKR_EMBEDDED_DENOISE",
-        section="Speech engines",
-        help="Remove noise from noisy recordings before the embedded engine transcribes them.",
-    )
-    whisper_models_dir: str = setting(
-        default="",
-        env="SPEAKR_WHISPER_MODELS",
-        section="Speech engines",
-        help="Folder of Whisper models in the format of CTranslate2, one folder each. Empty: `models/whisper` in the data folder.",
-    )
-    whisper_device: str = setting(
-        default="auto",
-        env="SPEAKR_WHISPER_DEVICE",
-        section="Speech engines",
-        help="auto, cpu or cuda. auto takes a CUDA device when there is one.",
-    )
-    whisper_compute_type: str = setting(
-        default="auto",
-        env="SPEAKR_WHISPER_COMPUTE_TYPE",
-        section="Speech engines",
-        help="Number format of CTranslate2: int8, float16 ... auto: float16 on CUDA, else int8, if the device supports it.",
-    )
-    whisper_download: bool = setting(
-        default=True,
-        env="SPEAKR_WHISPER_DOWNLOAD",
-        section="Speech engines",
-        help="Download missing Whisper models from the hub.",
-    )
-    whisper_hub_url: str = setting(
-        default="https://huggingface.co",
-        env="SPEAKR_WHISPER_HUB",
-        section="Speech engines",
-        help="Base URL of the hub, or of a server with the same paths.",
-    )
-    whisper_download_seconds: float = setting(
-        default=3600.0,
-        env="SPEAKR_WHISPER_DOWNLOAD_SECONDS",
-        section="Speech engines",
-        help="Time limit for the download of a model, in seconds.",
-    )
+    engine_environment: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+    """The environment, for the settings that an engine declares beside its code (`engine_settings`)."""
+
+    def engine_settings(self, declared: type[Declared]) -> Declared:
+        """Return an engine's own settings: `declared` is the dataclass that declares them."""
+        return read(declared, self.engine_environment)
 
     def check_engines(self, connector: str) -> None:
-        """Raise `SettingsError` for unknown engines and negative numbers of slots."""
-        if connector not in {"auto", *ENGINES}:
-            raise SettingsError(f"TRANSCRIPTION_CONNECTOR must be auto or one of {', '.join(ENGINES)}")
-        if self.transcription_fallback not in {"", *ENGINES}:
-            raise SettingsError(f"SPEAKR_TRANSCRIPTION_FALLBACK must be empty or one of {', '.join(ENGINES)}")
+        """Refuse names of engines that there are not, and numbers that make no sense."""
+        if connector not in {"auto", *CONNECTORS}:
+            raise SettingsError(f"TRANSCRIPTION_CONNECTOR must be auto or one of {', '.join(CONNECTORS)}")
+        if self.transcription_fallback not in {"", *CONNECTORS}:
+            raise SettingsError(
+                f"SPEAKR_TRANSCRIPTION_FALLBACK must be empty or one of {', '.join(CONNECTORS)}"
+            )
         if min(self.transcription_slots, self.transcription_fallback_slots) < 0:
             raise SettingsError(
                 "SPEAKR_TRANSCRIPTION_SLOTS and SPEAKR_TRANSCRIPTION_FALLBACK_SLOTS must be 0 or more"

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from speakr.connectors.embedding.base import pack
-from speakr.connectors.language.base import (
-    ChatAnswer,
-    ChatRequest,
-    ExtractRequest,
-    Identification,
-    IdentifyRequest,
-    Insights,
-    Source,
-    Summary,
-    SummaryRequest,
-    Title,
-    Usage,
-)
+from speakr.connectors.language.base import ChatRequest, ExtractRequest, IdentifyRequest, SummaryRequest
 from speakr.connectors.transcription.base import AudioChunk, Capabilities, OnSegment
-from speakr.domain.jobs import JobKind
+from speakr.domain.conversation import ChatAnswer
+from speakr.domain.insights import Insights
+from speakr.domain.speakers import Identification
+from speakr.domain.statements import Source, Usage
+from speakr.domain.summaries import Summary, Title
 from speakr.domain.transcript import Hints, Hypothesis, Segment, Word
 from speakr.live import LiveMessage
 
@@ -30,17 +23,27 @@ class MemoryJobNotifier:
     """Remembers which jobs were notified."""
 
     def __init__(self) -> None:
-        self.notifications: list[tuple[JobKind, int, int]] = []
+        self.notifications: list[tuple[str, int, int]] = []
         self.helper_rings: list[tuple[int, int, int]] = []
+        self.ended_chunks: list[int] = []
         self.wakes = 0
 
-    def notify(self, kind: JobKind, job_id: int, ring_count: int) -> None:
+    def notify(self, kind: str, job_id: int, ring_count: int) -> None:
         self.notifications.append((kind, job_id, ring_count))
 
     def notify_helpers(self, job_id: int, fence: int, count: int) -> None:
         self.helper_rings.append((job_id, fence, count))
 
-    def missing(self, notifications: Sequence[tuple[JobKind, int, int]]) -> list[int]:
+    def chunk_ended(self, job_id: int) -> None:
+        self.ended_chunks.append(job_id)
+
+    def wait_for_chunk(self, job_id: int, seconds: float) -> None:
+        if job_id in self.ended_chunks:
+            self.ended_chunks.remove(job_id)
+        else:
+            time.sleep(0.02)
+
+    def missing(self, notifications: Sequence[tuple[str, int, int]]) -> list[int]:
         return [
             job_id for kind, job_id, count in notifications if (kind, job_id, count) not in self.notifications
         ]

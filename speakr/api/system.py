@@ -15,7 +15,7 @@ from prometheus_client import (
 )
 
 from speakr.services import health, orphans
-from speakr.services.deliveries import sending
+from speakr.services.deliveries import claiming
 from speakr.telemetry.deliveries import DeliveryMetrics
 from speakr.telemetry.orphans import OrphanMetrics
 from speakr.web.identity import public
@@ -83,7 +83,7 @@ def _gauges() -> CollectorRegistry:
     gauge(
         "speakr_oldest_delivery_seconds",
         "Age of the oldest delivery that is due",
-        sending.oldest_due_seconds(),
+        claiming.oldest_due_seconds(),
     )
     gauge("speakr_webhooks_paused", "Webhooks paused for failing", health.paused_webhooks())
     registry.register(DeliveryMetrics(health.delivery_counts()))

@@ -20,20 +20,17 @@ from speakr.api.schemas.transcripts import (
     TranscriptQuery,
 )
 from speakr.db import unit_of_work
-from speakr.domain.errors import Invalid, NotFound
+from speakr.domain.errors import NotFound
 from speakr.domain.permissions import Permission, Scope
 from speakr.domain.quality import words_per_minute
-from speakr.exports import EXPORTERS
-from speakr.exports.paragraphs import to_paragraphs
-from speakr.services import summaries, templates, transcripts
+from speakr.services import exports, summaries, transcripts
 from speakr.services.recordings import access, editing, holding
+from speakr.web.downloads import content_disposition
 from speakr.web.identity import actor, needs
 from speakr.web.json import json_response
 from speakr.web.rate_limits import RateClass
 
 blp = noun("transcripts", "The texts of a recording")
-
-_RENDERED = ("text", "srt", "vtt")
 
 
 @blp.route("/recordings/<id:recording_id>/transcript")
@@ -45,34 +42,34 @@ class Transcript(MethodView):
     @blp.arguments(TranscriptQuery, location="query")
     @blp.response(200, TranscriptOut)
     def get(self, query: dict[str, Any], recording_id: int) -> Response:
-        """Read the transcript as json, text, srt or vtt.
+        """Read the transcript in one of the formats of `format`.
 
-        The answer is JSON whatever the format; a client whose `Accept` prefers text gets the bare text.
+        The answer is JSON whatever the format; a client whose `Accept` prefers text gets the bare text. A format that
+        is no text is answered as a file.
         """
-        name = query["format"].lower()
-        if name != "json" and name not in _RENDERED:
-            raise Invalid(
-                f"Unknown format: {query['format'][:20]}", errors={"format": ["json, text, srt or vtt"]}
-            )
+        name = exports.format_named(query["format"])
         who = actor()
         recording = access.get(who, recording_id, Permission.VIEW)
         if not recording.has_transcription:
             raise NotFound("No transcription available", code="no_transcription")
         segments = transcripts.segments_of(recording.id)
-        if name == "json":
+        if name == exports.DATA:
             return json_response(
                 _as_json(recording.id, segments, with_words=query["words"].lower() == "true")
             )
-        exporter = EXPORTERS[name]
-        if name != "text":
-            content = exporter.render(segments)
-        elif query["paragraphs"].lower() == "true":
-            content = templates.transcript_template(who).render(to_paragraphs(segments), "\n\n")
-        else:
-            content = templates.transcript_template(who).render(segments)
+        export = exports.export(who, name, segments, paragraphs=query["paragraphs"].lower() == "true")
+        if export.is_binary:
+            return _as_file(export, f"transcript-{recording.id}.{export.extension}")
+        content = "".join(str(piece) for piece in export.pieces)
         if _prefers_text():
-            return Response(content, mimetype=exporter.media_type)
+            return Response(content, mimetype=export.media_type)
         return json_response({"format": name, "content": content})
+
+
+def _as_file(export: exports.Export, filename: str) -> Response:
+    response = Response(export.pieces, mimetype=export.media_type)
+    response.headers["Content-Disposition"] = content_disposition(filename, as_attachment=True)
+    return response
 
 
 def _as_json(recording_id: int, segments: list[Any], *, with_words: bool) -> dict[str, Any]:
@@ -94,7 +91,7 @@ def _as_json(recording_id: int, segments: list[Any], *, with_words: bool) -> dic
                 {"word": word.text, "start": word.start, "end": word.end, "probability": word.probability}
                 for word in words
             ]
-    return {"format": "json", "segments": rows}
+    return {"format": exports.DATA, "segments": rows}
 
 
 def _prefers_text() -> bool:

@@ -15,8 +15,6 @@ from speakr.client.multipart import Mark, MultipartBody, Progress
 from speakr.client.resumable import RESUMABLE_BYTES, Memory, ResumableUpload
 from speakr.client.transport import Json, Transport
 
-TextFormat = Literal["text", "srt", "vtt"]
-
 FINAL_STATUSES = frozenset({"COMPLETED", "FAILED"})
 _MAX_PER_PAGE = 100
 _FIRST_LOOK_SECONDS = 0.5
@@ -235,8 +233,13 @@ class Speakr:
 
     # -- texts
 
-    def transcript(self, recording_id: int, format: TextFormat = "text") -> str:  # noqa: A002 - the API's word
-        """Return the transcript as text or as subtitles."""
+    def transcript(self, recording_id: int, format: str = "text") -> str:  # noqa: A002 - the API's word
+        """Return the transcript in one of the server's text formats (`text`, `srt`, `vtt`).
+
+        Raises:
+            ApiError: the server has no such format, and names those that it has.
+
+        """
         content: str = self._get(f"/recordings/{recording_id}/transcript", format=format)["content"]
         return content
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
+
+from speakr.domain.statements import Source, Usage
 
 
 class Role(StrEnum):
@@ -19,3 +22,16 @@ class ChatMessage:
 
     role: Role
     text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatAnswer:
+    """Markdown, in which `[1]` stands for the first of the sources and so on."""
+
+    text: str
+    sources: Sequence[Source]
+    engine: str
+    usage: Usage = field(default_factory=Usage)
+    lines_read: int = 0
+    unverified: Sequence[str] = ()
+    """Statements of the answer that its sources were not found to bear out."""

@@ -15,6 +15,18 @@ class DeliveryStatus(StrEnum):
     PERMANENT_FAILURE = "permanent_failure"
 
 
+class Verdict(StrEnum):
+    """What one attempt means for its delivery."""
+
+    DELIVERED = "delivered"
+    RETRY = "retry"
+    GIVE_UP = "give_up"
+    GONE = "gone"
+    """410: the receiver wants no more, so this delivery ends and the webhook is paused."""
+    NOT_SENT = "not_sent"
+    """Our own means failed. It is no attempt, and says nothing about the receiver."""
+
+
 DUE_STATUSES = (DeliveryStatus.PENDING, DeliveryStatus.FAILED)
 
 IMMEDIATE = datetime(2000, 1, 1, tzinfo=UTC)

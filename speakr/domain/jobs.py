@@ -1,17 +1,122 @@
-"""States of a job, and its retry times."""
+"""The kinds of background work, the states of a job, and when to try again."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 
 
 class JobKind(StrEnum):
-    """Kinds of background work on a recording."""
+    """The names of the kinds of background work; `KINDS` describes them."""
 
     TRANSCRIBE = "transcribe"
     SUMMARIZE = "summarize"
     EXTRACT = "extract"
     EMBED = "embed"
+
+
+class Queue(StrEnum):
+    """The queues that workers read, in this order: short work first, work without a waiting user last."""
+
+    LANGUAGE = "speakr-language"
+    SPEECH = "speakr-speech"
+    HELP = "speakr-help"
+    """Requests to join a job that another worker owns; no kind has its jobs here."""
+    MEANING = "speakr-meaning"
+
+
+class Subject(StrEnum):
+    """What a job is about, besides the user it is done for."""
+
+    NOTHING = "nothing"
+    RECORDING = "recording"
+
+
+class Budget(StrEnum):
+    """Which of a user's monthly budgets a job counts against."""
+
+    AUDIO = "audio"
+    """Seconds of transcribed audio."""
+    TOKENS = "tokens"
+    """Language model tokens."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """One kind of background work.
+
+    `handler` and `steps` are names (`package.module:attribute`), because every layer reads this table and the code
+    that they name belongs to higher layers. `handler` is a function that a worker calls with the claim of a job;
+    `steps` is a `speakr.services.jobs.kinds.Steps`, or None if nothing else happens when a job changes its state.
+    """
+
+    handler: str
+    queue: Queue
+    subject: Subject
+    steps: str | None = None
+    budget: Budget | None = None
+    shows_in_status: bool = False
+    """The recording is not complete while such a job is queued or running."""
+    is_awaited: bool = True
+    """Users wait for it: it counts in queue positions, and helpers of other jobs stop for it."""
+
+
+KINDS: Mapping[str, Kind] = {
+    JobKind.TRANSCRIBE: Kind(
+        handler="speakr.jobs.transcribe:run",
+        steps="speakr.services.pipeline:TRANSCRIPTION",
+        queue=Queue.SPEECH,
+        subject=Subject.RECORDING,
+        budget=Budget.AUDIO,
+        shows_in_status=True,
+    ),
+    JobKind.SUMMARIZE: Kind(
+        handler="speakr.jobs.summarize:run",
+        steps="speakr.services.pipeline:SUMMARY",
+        queue=Queue.LANGUAGE,
+        subject=Subject.RECORDING,
+        budget=Budget.TOKENS,
+        shows_in_status=True,
+    ),
+    JobKind.EXTRACT: Kind(
+        handler="speakr.jobs.extract:run",
+        queue=Queue.LANGUAGE,
+        subject=Subject.RECORDING,
+        budget=Budget.TOKENS,
+    ),
+    JobKind.EMBED: Kind(
+        handler="speakr.jobs.embed:run",
+        queue=Queue.MEANING,
+        subject=Subject.RECORDING,
+        is_awaited=False,
+    ),
+}
+"""By the name in `jobs.kind`. A row may name a kind that only a newer version knows."""
+
+
+def kinds_in_status() -> list[str]:
+    """Return the kinds that a recording's status shows."""
+    return [name for name, kind in KINDS.items() if kind.shows_in_status]
+
+
+def awaited_kinds() -> list[str]:
+    """Return the kinds that users wait for."""
+    return [name for name, kind in KINDS.items() if kind.is_awaited]
+
+
+def kinds_counted_against(budget: Budget) -> list[str]:
+    """Return the kinds whose jobs count against a budget."""
+    return [name for name, kind in KINDS.items() if kind.budget is budget]
+
+
+def dedupe_key(kind: str, user_id: int, recording_id: int | None, part: str = "") -> str:
+    """Return what is unique among the active jobs: kind and recording (or user), and `part` of it if there is one.
+
+    Without a recording the user is in the key, so that no user ever meets another user's job.
+    """
+    subject = f"user-{user_id}" if recording_id is None else f"recording-{recording_id}"
+    return f"{kind}:{subject}:{part}" if part else f"{kind}:{subject}"
 
 
 class JobState(StrEnum):
@@ -31,9 +136,6 @@ class ChunkState(StrEnum):
     RUNNING = "running"
     DONE = "done"
 
-
-IN_THE_BACKGROUND = (JobKind.EXTRACT, JobKind.EMBED)
-"""Kinds that do not show in a recording's status: the recording is complete before them."""
 
 ACTIVE = (JobState.QUEUED, JobState.RUNNING)
 

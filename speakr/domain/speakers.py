@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from speakr.domain.errors import Invalid
+from speakr.domain.statements import Usage
 
 MAX_NAME_LENGTH = 120
 MAX_LIST_LENGTH = 1000
@@ -79,3 +81,11 @@ def renamed(participants: str | None, old: str, new: str) -> str | None:
             item = item.replace(name, new, 1)  # noqa: PLW2901 - the blanks around it stay
         kept.append(item)
     return ",".join(kept).strip()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identification:
+    """A name, or None, for every label asked for. Each name is spoken in the recording or was known before."""
+
+    names: Mapping[str, str | None]
+    usage: Usage = field(default_factory=Usage)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
 from speakr.domain.transcript import Segment
 
@@ -23,14 +24,40 @@ LINE_BREAKS = re.compile("[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]+")
 UNPRINTABLE = re.compile("[\x00-\x08\x0e-\x1b\x1f\x7f\ud800-\udfff\ufeff]")
 
 
-@dataclass(frozen=True, slots=True)
+class Option(StrEnum):
+    """What a format may support beside segments."""
+
+    PARAGRAPHS = "paragraphs"
+    """Segments of one speaker are joined to paragraphs."""
+    TEMPLATE = "template"
+    """Users may write their own layout of a line."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """What an exporter writes. Options that its format does not support are never set."""
+
+    segments: Sequence[Segment]
+    paragraphs: bool = False
+    template: str | None = None
+    """The user's own layout; None is the built-in one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Exporter:
-    """One format: the name clients ask for, what the bytes are, and how to write them."""
+    """One format: the name that clients ask for, what the bytes are, and how to write them piece by piece.
+
+    `write` yields all text or all bytes. Text is UTF-8 on the wire and may be a string inside JSON; a format of bytes
+    (`is_binary`) is always answered as a file.
+    """
 
     name: str
     media_type: str
     extension: str
-    render: Callable[[Sequence[Segment]], str]
+    description: str
+    write: Callable[[Source], Iterator[str]] | Callable[[Source], Iterator[bytes]]
+    is_binary: bool = False
+    options: Collection[Option] = ()
 
 
 @dataclass(frozen=True, slots=True)

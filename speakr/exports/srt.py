@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 
-from speakr.domain.transcript import Segment
-from speakr.exports.base import Exporter, clock, timeline
+from speakr.exports.base import Exporter, Source, clock, timeline
+
+_BLANK = "\n"
 
 
-def render(segments: Sequence[Segment]) -> str:
+def write(source: Source) -> Iterator[str]:
     """Write one numbered cue per segment, times as `HH:MM:SS,mmm`."""
-    return "\n".join(
-        f"{number}\n{clock(cue.start_ms, ',')} --> {clock(cue.end_ms, ',')}\n{_without_arrow(cue.text)}\n"
-        for number, cue in enumerate(timeline(segments), start=1)
-    )
+    for number, cue in enumerate(timeline(source.segments), start=1):
+        times = f"{clock(cue.start_ms, ',')} --> {clock(cue.end_ms, ',')}"
+        yield f"{'' if number == 1 else _BLANK}{number}\n{times}\n{_without_arrow(cue.text)}\n"
 
 
 def _without_arrow(text: str) -> str:
@@ -21,4 +21,10 @@ def _without_arrow(text: str) -> str:
     return text.replace("-->", "→")
 
 
-SRT = Exporter(name="srt", media_type="application/x-subrip", extension="srt", render=render)
+SRT = Exporter(
+    name="srt",
+    media_type="application/x-subrip",
+    extension="srt",
+    description="SubRip subtitles, without speakers",
+    write=write,
+)

@@ -8,10 +8,12 @@ A template describes one segment and is repeated for each, joined by a newline. 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 
 from speakr.domain.transcript import Segment
-from speakr.exports.base import Exporter, clock, milliseconds
+from speakr.exports.base import Exporter, Option, Source, clock, milliseconds
+from speakr.exports.paragraphs import to_paragraphs
 
 DEFAULT_TEMPLATE = "[{{speaker}}]: {{text}}"
 
@@ -31,13 +33,13 @@ class LineTemplate:
 
     def render(self, segments: Sequence[Segment], separator: str = "\n") -> str:
         """Apply the template to each segment and join the results."""
+        return separator.join(self.lines(segments))
+
+    def lines(self, segments: Sequence[Segment]) -> Iterator[str]:
+        """Apply the template to each segment."""
         layout, fields = self._format, self._fields
-        return separator.join(
-            [
-                layout % tuple([field(index, segment) for field in fields])
-                for index, segment in enumerate(segments, start=1)
-            ]
-        )
+        for index, segment in enumerate(segments, start=1):
+            yield layout % tuple([field(index, segment) for field in fields])
 
     def _compile(self, source: str) -> list[str]:
         """Return the pieces of a `%` format, noting the field behind each `%s`."""
@@ -107,4 +109,29 @@ FIELDS: Mapping[tuple[str, str | None], Field] = {
 """Every placeholder there is, by name and filter."""
 
 DEFAULT = LineTemplate(DEFAULT_TEMPLATE)
-TEXT = Exporter(name="text", media_type="text/plain", extension="txt", render=DEFAULT.render)
+
+
+@lru_cache(maxsize=64)
+def compiled(body: str) -> LineTemplate:
+    """Return a template taken apart; the same ones are asked for again and again."""
+    return LineTemplate(body)
+
+
+def write(source: Source) -> Iterator[str]:
+    """Write one line per segment, or paragraphs with a blank line between."""
+    template = DEFAULT if source.template is None else compiled(source.template)
+    segments, separator = (
+        (to_paragraphs(source.segments), "\n\n") if source.paragraphs else (source.segments, "\n")
+    )
+    for number, line in enumerate(template.lines(segments)):
+        yield separator + line if number else line
+
+
+TEXT = Exporter(
+    name="text",
+    media_type="text/plain",
+    extension="txt",
+    description="Plain text, a line per segment",
+    write=write,
+    options=(Option.PARAGRAPHS, Option.TEMPLATE),
+)

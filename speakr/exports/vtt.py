@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 
-from speakr.domain.transcript import Segment
-from speakr.exports.base import Cue, Exporter, clock, timeline
+from speakr.exports.base import Cue, Exporter, Source, clock, timeline
 
 
-def render(segments: Sequence[Segment]) -> str:
+def write(source: Source) -> Iterator[str]:
     """Write the header and one cue per segment, spoken text inside `<v Name>`."""
-    blocks = ["WEBVTT\n"]
-    blocks += [
-        f"{clock(cue.start_ms, '.')} --> {clock(cue.end_ms, '.')}\n{_payload(cue)}\n"
-        for cue in timeline(segments)
-    ]
-    return "\n".join(blocks)
+    yield "WEBVTT\n"
+    for cue in timeline(source.segments):
+        yield f"\n{clock(cue.start_ms, '.')} --> {clock(cue.end_ms, '.')}\n{_payload(cue)}\n"
 
 
 def _payload(cue: Cue) -> str:
@@ -28,4 +24,10 @@ def _escape(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-VTT = Exporter(name="vtt", media_type="text/vtt", extension="vtt", render=render)
+VTT = Exporter(
+    name="vtt",
+    media_type="text/vtt",
+    extension="vtt",
+    description="WebVTT subtitles, with a voice tag per cue",
+    write=write,
+)

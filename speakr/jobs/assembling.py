@@ -11,6 +11,7 @@ from speakr.domain import seams
 from speakr.domain.overlaps import mark_overlaps
 from speakr.domain.transcript import Hints, Segment
 from speakr.jobs import voices
+from speakr.jobs.plan import TranscriptionPlan
 from speakr.services import transcripts
 from speakr.services.voice_profiles import ProfileVoice
 
@@ -29,7 +30,7 @@ class Whole:
     ignored_options: Sequence[str]
 
 
-def assemble(results: Sequence[Mapping[str, Any]], plan: Mapping[str, Any], hints: Hints) -> Whole:
+def assemble(results: Sequence[Mapping[str, Any]], plan: TranscriptionPlan, hints: Hints) -> Whole:
     """Make one transcript of the results of all chunks, which are in the order of their places."""
     kept = [result.get("voices") for result in results]
     # Where a second engine that tells nobody apart has helped out, labels of the first one say little of the whole:
@@ -40,7 +41,7 @@ def assemble(results: Sequence[Mapping[str, Any]], plan: Mapping[str, Any], hint
     ignored = {name for result in results for name in result.get("ignored", ())}
     if not is_diarized and any(kept):
         ignored -= _COUNTS  # they were ours to heed
-    if not plan.get("are_speakers_wanted", True):
+    if not plan.are_speakers_wanted:
         diarized = voices.one_speaker(diarized.segments)
         ignored |= {name for name in _COUNTS if getattr(hints, name)}
     return Whole(
@@ -59,17 +60,17 @@ def _is_diarized(result: Mapping[str, Any]) -> bool:
     )
 
 
-def _chunks(results: Sequence[Mapping[str, Any]], plan: Mapping[str, Any]) -> list[list[Segment]]:
+def _chunks(results: Sequence[Mapping[str, Any]], plan: TranscriptionPlan) -> list[list[Segment]]:
     """Return the segments of each chunk; where one was cut from the next inside speech, the seam is repaired."""
     chunks = [
         sorted((transcripts.from_json(kept) for kept in result.get("segments", ())), key=_in_order)
         for result in results
     ]
-    if not plan.get("seams") or not plan.get("overlap"):
+    if not plan.seams or not plan.overlap:
         return chunks
     hypotheses = [
         seams.RecognizedWord(result["start"], result["end"], segments, result["times_estimated"])
         for result, segments in zip(results, chunks, strict=True)
     ]
-    overlaps = [plan["overlap"] if at in plan["seams"] else 0.0 for at in range(1, len(hypotheses))]
+    overlaps = [plan.overlap if at in plan.seams else 0.0 for at in range(1, len(hypotheses))]
     return seams.repair(hypotheses, overlaps)

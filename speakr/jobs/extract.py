@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from speakr.backends import get_backends
-from speakr.connectors.language.base import ExtractRequest, Usage
+from speakr.connectors.language.base import ExtractRequest
 from speakr.db import release, unit_of_work
-from speakr.domain.errors import JobError
 from speakr.services import insights, language_model
 from speakr.services.jobs import claims
 from speakr.services.recordings import sources
@@ -16,19 +15,15 @@ def run(held: claims.Claim) -> None:
     material = sources.insight_material(held)
     release()
     request = ExtractRequest(
-        lines=language_model.to_lines(material.segments),
+        lines=material.lines,
         moment=material.moment,
         language=material.language,
         spoken_language=material.spoken_language,
     )
     with unit_of_work():
         claims.report(held, "Looking for what matters", 10)
-    spent = Usage()
-    try:
+    with language_model.spending(material.owner_id) as spent:
         found = get_backends().make_writer().extract(request)
-        spent += found.usage
+        spent.add(found.usage)
         with unit_of_work():
             insights.store(held, found, material.segment_ids)
-    except JobError as error:
-        language_model.count_lost(material.owner_id, spent.total + error.tokens_spent)
-        raise

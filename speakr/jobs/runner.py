@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from pkgutil import resolve_name
 
 import redis
 import structlog
@@ -12,27 +14,30 @@ from flask import Flask
 from speakr.backends import get_backends
 from speakr.db import release, unit_of_work
 from speakr.domain.errors import ClaimLost, JobError, TransientJobError
-from speakr.domain.jobs import JobKind
-from speakr.jobs import embed, extract, summarize, transcribe
+from speakr.domain.jobs import KINDS
+from speakr.jobs import transcribe
 from speakr.services.jobs import chunks, claims
 
 logger = structlog.get_logger(__name__)
 
-HANDLERS: Mapping[JobKind, Callable[[claims.Claim], None]] = {
-    JobKind.TRANSCRIBE: transcribe.run,
-    JobKind.SUMMARIZE: summarize.run,
-    JobKind.EXTRACT: extract.run,
-    JobKind.EMBED: embed.run,
-}
+Handler = Callable[[claims.Claim], None]
 
 _app: Flask | None = None
 _claim_owner: str | None = None
 
 
 def bind_app(app: Flask) -> None:
-    """Say which app the jobs of this process belong to. Called before the first fork."""
+    """Say which app the jobs of this process belong to, and load what runs them. Called before the first fork."""
     global _app  # noqa: PLW0603 - RQ calls functions by name, so the app must be found here
     _app = app
+    for kind in KINDS:
+        handler_of(kind)
+
+
+def handler_of(kind: str) -> Handler:
+    """Return what runs the jobs of a kind."""
+    handler: Handler = resolve_name(KINDS[kind].handler)
+    return handler
 
 
 def claim_owner(worker: str, horse_pid: int) -> str:
@@ -60,14 +65,14 @@ def run(job_id: int) -> None:
             held = claims.claim(job_id, worker_name())
         if held is None:
             return
-        with structlog.contextvars.bound_contextvars(job_id=job_id, recording_id=held.recording_id):
-            logger.info("job_claimed", kind=held.kind.value, fence=held.fence)
+        with structlog.contextvars.bound_contextvars(job_id=job_id, recording_id=held.recording_id_if_any):
+            logger.info("job_claimed", kind=held.kind, fence=held.fence)
             _work(held)
 
 
 def _work(held: claims.Claim) -> None:
     try:
-        HANDLERS[held.kind](held)
+        handler_of(held.kind)(held)
     except ClaimLost:
         logger.info("claim_lost", fence=held.fence)
         return
@@ -81,7 +86,7 @@ def _work(held: claims.Claim) -> None:
             TransientJobError("Something unexpected went wrong while processing.", code="internal_error"),
         )
     else:
-        logger.info("job_done", kind=held.kind.value)
+        logger.info("job_done", kind=held.kind)
 
 
 def _failed(held: claims.Claim, error: JobError) -> None:
@@ -112,9 +117,16 @@ def help_with(job_id: int) -> None:
                 release()
                 with unit_of_work():
                     chunks.give_back(chunk)
+                _wake_owner(job_id)
                 return
+            _wake_owner(job_id)
             if _steps_aside(chunk):
                 return
+
+
+def _wake_owner(job_id: int) -> None:
+    with contextlib.suppress(redis.RedisError):  # the owner looks for itself, only later
+        get_backends().notifier.chunk_ended(job_id)
 
 
 def _steps_aside(chunk: chunks.ChunkClaim) -> bool:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from speakr.backends import get_backends
-from speakr.connectors.language.base import SummaryRequest, Title, Usage
+from speakr.connectors.language.base import SummaryRequest
 from speakr.db import release, unit_of_work
-from speakr.domain.errors import JobError
+from speakr.domain.summaries import Title
 from speakr.services import language_model, summaries
 from speakr.services.jobs import claims
 from speakr.services.recordings import sources
@@ -16,24 +16,20 @@ def run(held: claims.Claim) -> None:
     material = sources.summary_material(held)
     release()
     request = SummaryRequest(
-        lines=language_model.to_lines(material.segments),
+        lines=material.lines,
         instructions=material.instructions,
         language=material.language,
         spoken_language=material.spoken_language,
     )
     with unit_of_work():
         claims.report(held, "Summarising", 10)
-    writer = get_backends().make_writer()
-    spent = Usage()
-    try:
+    with language_model.spending(material.owner_id) as spent:
+        writer = get_backends().make_writer()
         summary = writer.summarize(request)
-        spent += summary.usage
+        spent.add(summary.usage)
         with unit_of_work():
             claims.report(held, "Finding a title", 80)
         title = writer.write_title(request) if material.wants_title else Title(text="")
-        spent += title.usage
+        spent.add(title.usage)
         with unit_of_work():
-            summaries.store(held, summary, title.text, spent, material.segment_ids)
-    except JobError as error:
-        language_model.count_lost(material.owner_id, spent.total + error.tokens_spent)
-        raise
+            summaries.store(held, summary, title.text, spent.usage, material.segment_ids)

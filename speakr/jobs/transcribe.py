@@ -7,9 +7,9 @@ together when the last one is done. Each finished chunk is a row: whoever dies, 
 from __future__ import annotations
 
 import contextlib
-import shutil
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,20 +22,20 @@ from speakr.db import release, unit_of_work
 from speakr.domain.errors import ClaimLost, JobError, PermanentJobError, TransientJobError
 from speakr.domain.transcript import Segment, Span
 from speakr.jobs import assembling, recognition, scratch, voices, watchdog
+from speakr.jobs.plan import TranscriptionPlan
 from speakr.media.chunks import plan_chunks, seams
 from speakr.media.decode import decode
 from speakr.media.voices import weights
 from speakr.services import engines, hints, transcripts, users
-from speakr.services.jobs import chunks, claims
+from speakr.services.jobs import blobs, chunks, claims
 from speakr.services.recordings import sources
-from speakr.storage.base import CHUNK_BYTES, BlobMissing, StorageFull, new_key
+from speakr.storage.base import BlobMissing, StorageFull, put_file
 
 if TYPE_CHECKING:
     from speakr.media.speech import Samples
 
 logger = structlog.get_logger(__name__)
 
-_LOOK_AT_HELPERS_SECONDS = 0.1
 _ASK_WHETHER_WANTED_SECONDS = 1.0
 
 _engines: Sequence[recognition.Engine] | None = None
@@ -69,41 +69,45 @@ def read_pcm(pcm: Path) -> Samples:
 
 def run(held: claims.Claim) -> None:
     """Transcribe a recording, going on where an earlier owner stopped."""
-    plan = held.plan if held.plan and held.plan.get("is_cut") else _prepare(held)
+    plan = TranscriptionPlan.from_json(held.plan) if held.plan else _prepare(held)
     _call_helpers(held, plan)
     _transcribe_all_chunks(held)
     _keep(held, plan)
 
 
-def _prepare(held: claims.Claim) -> Mapping[str, Any]:
+def _prepare(held: claims.Claim) -> TranscriptionPlan:
     """Decode the recording, find the speech in it and cut it into chunks."""
-    plan = dict(held.plan or {"pcm_key": new_key("pcm")})
     with unit_of_work():
-        # Written down first: if we die half-way, the next owner fills the same blob and none is orphaned.
-        claims.keep_plan(held, plan)
+        pcm_key = claims.reserve_blob(held, "pcm")
         claims.report(held, "Decoding", 1)
     with scratch.folder() as folder:
         pcm = folder / "pcm"
-        plan["duration_seconds"] = _decode(held.recording_id, pcm)
-        _store_pcm(plan["pcm_key"], pcm)
+        duration_seconds = _decode(held.recording_id, pcm)
+        _store_pcm(pcm_key, pcm)
         try:
             with unit_of_work():
                 claims.report(held, "Looking for speech", 3)
         except ClaimLost:
             with unit_of_work():
-                claims.drop_if_unwanted(held, plan["pcm_key"])
+                blobs.drop_late(held.job_id, pcm_key)
             raise
         spans = find_speech(pcm)
-    plan["are_speakers_wanted"] = _are_speakers_wanted(held)
-    if plan["are_speakers_wanted"] and _can_tell_voices_apart():
-        plan["voice_step_seconds"] = voices.step_for(plan["duration_seconds"])
+    are_speakers_wanted = _are_speakers_wanted(held)
+    has_voices = are_speakers_wanted and _can_tell_voices_apart()
     engine = _transcribers()[0].connector.capabilities
     pieces = plan_chunks(spans, engine.target_chunk_seconds, engine.max_chunk_seconds)
-    plan |= {"is_cut": True, "chunk_count": len(pieces)}
-    plan |= {"seams": seams(pieces), "overlap": engine.overlap_seconds}
+    plan = TranscriptionPlan(
+        pcm_key=pcm_key,
+        duration_seconds=duration_seconds,
+        chunk_count=len(pieces),
+        seams=tuple(seams(pieces)),
+        overlap=engine.overlap_seconds,
+        are_speakers_wanted=are_speakers_wanted,
+        voice_step_seconds=voices.step_for(duration_seconds) if has_voices else None,
+    )
     with unit_of_work():
-        claims.cut(held, plan, pieces)
-    logger.info("recording_cut", chunks=len(pieces), seconds=round(plan["duration_seconds"], 1))
+        claims.cut(held, plan.to_json(), pieces)
+    logger.info("recording_cut", chunks=len(pieces), seconds=round(duration_seconds, 1))
     return plan
 
 
@@ -131,20 +135,13 @@ def _decode(recording_id: int, pcm: Path) -> float:
 
 def _store_pcm(key: str, pcm: Path) -> None:
     try:
-        sink = get_backends().storage.create(key)
-        try:
-            with pcm.open("rb") as source:
-                shutil.copyfileobj(source, sink, CHUNK_BYTES)
-            sink.commit()
-        except BaseException:
-            sink.abort()
-            raise
+        put_file(get_backends().storage, key, pcm)
     except StorageFull:
         raise TransientJobError("The server's storage is full.", code="out_of_space") from None
 
 
-def _call_helpers(held: claims.Claim, plan: Mapping[str, Any]) -> None:
-    others = min(get_backends().settings.worker_count - 1, plan["chunk_count"] - 1)
+def _call_helpers(held: claims.Claim, plan: TranscriptionPlan) -> None:
+    others = min(get_backends().settings.worker_count - 1, plan.chunk_count - 1)
     if others > 0:
         with contextlib.suppress(redis.RedisError):  # maintenance requests them later
             get_backends().notifier.notify_helpers(held.job_id, held.fence, others)
@@ -165,14 +162,15 @@ def _transcribe_all_chunks(held: claims.Claim) -> None:
 
 
 def _wait_for_helpers(job_id: int) -> None:
-    """Wait until a chunk can be taken or all are done, but no longer than until it is time to report again."""
-    deadline = time.monotonic() + _ASK_WHETHER_WANTED_SECONDS
-    while time.monotonic() < deadline:
-        time.sleep(_LOOK_AT_HELPERS_SECONDS)
-        free, undone = chunks.left(job_id)
-        release()
-        if free or not undone:
-            return
+    """Wait until a helper's chunk ends, but no longer than until it is time to report again.
+
+    A wake-up that is lost with its helper, or with Redis, delays the next look by a second.
+    """
+    began = time.monotonic()
+    try:
+        get_backends().notifier.wait_for_chunk(job_id, _ASK_WHETHER_WANTED_SECONDS)
+    except redis.RedisError:
+        time.sleep(max(0.0, began + _ASK_WHETHER_WANTED_SECONDS - time.monotonic()))
 
 
 def _transcribe_or_release(chunk: chunks.ChunkClaim) -> None:
@@ -220,8 +218,9 @@ def _listen(chunk: chunks.ChunkClaim) -> tuple[recognition.ChunkTranscription, d
         with unit_of_work():
             chunks.keep_note(chunk, note)
 
-    with get_backends().storage.local_path(chunk.plan["pcm_key"]) as path:
-        audio = cut_out(read_pcm(path), chunk.spans, chunk.position, chunk.plan)
+    plan = TranscriptionPlan.from_json(chunk.plan)
+    with get_backends().storage.local_path(plan.pcm_key) as path:
+        audio = cut_out(read_pcm(path), chunk.spans, chunk.position, plan)
         outcome = recognition.transcribe_chunk(
             _transcribers(),
             audio,
@@ -229,19 +228,18 @@ def _listen(chunk: chunks.ChunkClaim) -> tuple[recognition.ChunkTranscription, d
             listener,
             recognition.Notes(dict(chunk.note), keep_note),
         )
-        step = chunk.plan.get("voice_step_seconds")
+        step = plan.voice_step_seconds
         return outcome, voices.embed(audio.samples, audio.start, chunk.spans, step) if step else None
 
 
-def cut_out(pcm: Samples, pieces: Sequence[Span], position: int, plan: Mapping[str, Any]) -> AudioChunk:
+def cut_out(pcm: Samples, pieces: Sequence[Span], position: int, plan: TranscriptionPlan) -> AudioChunk:
     """Return a chunk's audio, and a little of its neighbours' where it was cut inside speech.
 
     pieces: the stretches of speech in it; position: its place among the chunks of the plan.
     """
-    seam_positions, overlap = plan.get("seams", ()), plan.get("overlap", 0.0)
     first, last = pieces[0], pieces[-1]
-    start = max(0.0, first.start - (overlap if position in seam_positions else 0.0))
-    end = min(pcm.size / SAMPLE_RATE, last.end + (overlap if position + 1 in seam_positions else 0.0))
+    start = max(0.0, first.start - (plan.overlap if position in plan.seams else 0.0))
+    end = min(pcm.size / SAMPLE_RATE, last.end + (plan.overlap if position + 1 in plan.seams else 0.0))
     spans = list(pieces)
     spans[0] = Span(start, spans[0].end)
     spans[-1] = Span(spans[-1].start, max(end, last.end))
@@ -282,19 +280,19 @@ class _Listener:
             raise ClaimLost("This chunk is not wanted any more.")
 
 
-def _keep(held: claims.Claim, plan: Mapping[str, Any]) -> None:
+def _keep(held: claims.Claim, plan: TranscriptionPlan) -> None:
     with unit_of_work():
         claims.report(held, "Putting the transcript together", 97)
         results = chunks.results(held.job_id)
     whole = assembling.assemble(results, plan, hints.from_json(held.options))
     engine = ", ".join(whole.engines)[:120] or _transcribers()[0].named(held.options.get("model"))
     with unit_of_work():
-        claims.keep_plan(held, {**plan, "ignored_options": list(whole.ignored_options)})
+        claims.keep_plan(held, replace(plan, ignored_options=tuple(whole.ignored_options)).to_json())
         transcripts.store(
             held,
             [transcripts.to_json(segment) for segment in whole.segments],
             language=whole.language,
             engine=engine,
-            duration_seconds=plan["duration_seconds"],
+            duration_seconds=plan.duration_seconds,
             voices=whole.voices,
         )

@@ -27,8 +27,8 @@ from rq.worker import WorkerStatus
 
 from speakr.backends import get_backends
 from speakr.db import db
+from speakr.domain.jobs import Queue
 from speakr.jobs import runner, scratch, watchdog, worker_locks
-from speakr.queue import QUEUES
 from speakr.services import maintenance
 from speakr.services.jobs import recovery
 
@@ -57,7 +57,7 @@ class SpeakrWorker(rq.Worker):
         self._mended_at = 0.0
         self.is_stopping = False
         super().__init__(
-            list(QUEUES),
+            [queue.value for queue in Queue],
             name=f"{socket.gethostname()[:_MAX_HOST_NAME_LENGTH]}-{os.getpid()}-{time.time_ns() % 10**9}",
             connection=get_backends().redis,
             serializer=JSONSerializer,

@@ -37,7 +37,6 @@ MIN_RATE, MAX_RATE = 4_000, 768_000
 MAX_BAD_IN_A_ROW = 500
 """Number of consecutive broken packets after which decoding stops."""
 
-PROBE_PACKETS = 2_000
 BUFFER_BYTES = 1 << 20
 HOLE_SECONDS, MAX_HOLE_SECONDS = 0.5, 600.0
 """Timestamps that jump ahead by more than the first, but not by more than the second, mean missing sound."""

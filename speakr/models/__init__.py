@@ -7,7 +7,7 @@ from speakr.models.folders import Folder
 from speakr.models.groups import Group, GroupMembership
 from speakr.models.idempotency_keys import IdempotencyKey
 from speakr.models.insights import Insight, SummaryEvidence
-from speakr.models.jobs import Job, JobChunk
+from speakr.models.jobs import Job, JobBlob, JobChunk
 from speakr.models.notices import Notice
 from speakr.models.recording_passages import RecordingPassage
 from speakr.models.recording_shares import RecordingShare
@@ -37,6 +37,7 @@ __all__ = [
     "IdempotencyKey",
     "Insight",
     "Job",
+    "JobBlob",
     "JobChunk",
     "Notice",
     "Recording",

@@ -6,17 +6,27 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ForeignKey, Index, String, text
+from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.orm import Mapped, mapped_column
 
 from speakr.db import Base
 from speakr.domain.clock import now
-from speakr.domain.jobs import ChunkState, JobKind, JobState
+from speakr.domain.jobs import ChunkState, JobState, dedupe_key
 
-_ACTIVE = text("state IN ('queued', 'running')")
+IS_ACTIVE = text("state IN ('queued', 'running')")
+"""Written out: SQLite uses the index of active jobs only where a query repeats its condition word by word."""
+
+
+def _default_dedupe_key(context: DefaultExecutionContext) -> str:
+    values = context.get_current_parameters()  # type: ignore[no-untyped-call] # SQLAlchemy has no types for it
+    return dedupe_key(values["kind"], values["user_id"], values.get("recording_id"))
 
 
 class Job(Base):
-    """One kind of work on one recording.
+    """One piece of background work for a user, most of the time on a recording.
+
+    What a job is about has a column with a foreign key of its own (`recording_id`), so that the database deletes the
+    job together with it. A subject inside a recording sets `recording_id` as well: it decides who may see the job.
 
     `fence` grows with every claim. A writer must name the fence of its own claim, so a worker that lost its lease can
     change nothing.
@@ -27,11 +37,10 @@ class Job(Base):
         # Two concurrent requests cannot queue the same work twice.
         Index(
             "uq_jobs_active",
-            "recording_id",
-            "kind",
+            "dedupe_key",
             unique=True,
-            sqlite_where=_ACTIVE,
-            postgresql_where=_ACTIVE,
+            sqlite_where=IS_ACTIVE,
+            postgresql_where=IS_ACTIVE,
         ),
         # Of all states: SQLite uses an index of active jobs only where their states are written out in the question.
         Index("ix_jobs_state", "state", "queued_at", "id"),
@@ -41,13 +50,15 @@ class Job(Base):
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    recording_id: Mapped[int] = mapped_column(ForeignKey("recordings.id", ondelete="CASCADE"))
+    recording_id: Mapped[int | None] = mapped_column(ForeignKey("recordings.id", ondelete="CASCADE"))
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
-    kind: Mapped[JobKind]
+    kind: Mapped[str] = mapped_column(String(40))
+    """A name in `KINDS`. Text and no enum: a row of a newer version's kind must not stop maintenance."""
+    dedupe_key: Mapped[str] = mapped_column(String(120), default=_default_dedupe_key)
     state: Mapped[JobState] = mapped_column(default=JobState.QUEUED)
     options: Mapped[dict[str, Any]] = mapped_column(default=dict)
     plan: Mapped[dict[str, Any] | None]
-    """Result of the preparation (decoded audio key, duration); present once the chunks are cut."""
+    """What the kind's handler has prepared; of chunked work it is present once the chunks are cut."""
 
     progress: Mapped[int] = mapped_column(default=0)
     """0 to 100."""
@@ -107,3 +118,12 @@ class JobChunk(Base):
     losses: Mapped[int] = mapped_column(default=0)
     claim_count: Mapped[int] = mapped_column(default=0)
     finished_at: Mapped[datetime | None]
+
+
+class JobBlob(Base):
+    """A blob that a job needs only while it is active, noted before its first byte is written."""
+
+    __tablename__ = "job_blobs"
+
+    storage_key: Mapped[str] = mapped_column(String(120), primary_key=True)
+    job_id: Mapped[int] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), index=True)

@@ -72,7 +72,6 @@ class Recording(Base):
     has_summary: Mapped[bool] = mapped_column(default=False)
     language: Mapped[str | None] = mapped_column(String(16))
     transcription_engine: Mapped[str | None] = mapped_column(String(120))
-    summary_engine: Mapped[str | None] = mapped_column(String(120))
     processing_time_seconds: Mapped[float | None]
     transcription_duration_seconds: Mapped[float | None]
     summarization_duration_seconds: Mapped[float | None]

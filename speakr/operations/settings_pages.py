@@ -8,7 +8,10 @@ from itertools import groupby
 from typing import Any, get_type_hints
 from urllib.parse import urlsplit, urlunsplit
 
+from speakr.connectors.transcription import own_settings
+from speakr.environment import declared_in
 from speakr.settings import Settings
+from speakr.speech_settings import engines_in_words
 
 MASK = "********"
 
@@ -24,14 +27,44 @@ Every setting is an environment variable. `speakr settings --markdown` generates
 """
 
 
-def _sections() -> Iterator[tuple[str, list[dataclasses.Field[Any]]]]:
-    def section_of(field: dataclasses.Field[Any]) -> str:
-        return str(field.metadata["section"])
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Setting:
+    """One setting and the dataclass that declares it."""
 
-    own = [field for field in dataclasses.fields(Settings) if field.name in Settings.__annotations__]
-    inherited = [field for field in dataclasses.fields(Settings) if field not in own]
-    for section, fields in groupby([*own, *inherited], section_of):
-        yield section, list(fields)
+    declared: type
+    field: dataclasses.Field[Any]
+
+    @property
+    def env(self) -> str:
+        return str(self.field.metadata["env"])
+
+    @property
+    def section(self) -> str:
+        return str(self.field.metadata["section"])
+
+    @property
+    def help(self) -> str:
+        """Its sentence; `{engines}` in it stands for the names of all speech engines."""
+        return str(self.field.metadata["help"]).replace("{engines}", engines_in_words())
+
+    @property
+    def is_secret(self) -> bool:
+        return bool(self.field.metadata["secret"])
+
+    @property
+    def is_required(self) -> bool:
+        return self.field.default is dataclasses.MISSING
+
+
+def _sections() -> Iterator[tuple[str, list[_Setting]]]:
+    """Return all settings by section: ours, those of speech engines, and what each engine declares itself."""
+    everything = declared_in(Settings)
+    own = [field for field in everything if field.name in Settings.__annotations__]
+    inherited = [field for field in everything if field not in own]
+    settings = [_Setting(Settings, field) for field in [*own, *inherited]]
+    settings += [_Setting(declared, field) for declared in own_settings() for field in declared_in(declared)]
+    for section, found in groupby(settings, lambda each: each.section):
+        yield section, list(found)
 
 
 def _written(value: Any) -> str:
@@ -44,30 +77,29 @@ def _written(value: Any) -> str:
 def env_example() -> str:
     """Return an environment file with all settings, their help and defaults; required values are empty."""
     lines = [_ENV_HEAD]
-    for section, fields in _sections():
+    for section, settings in _sections():
         lines.append(f"\n# --- {section}\n")
-        for field in fields:
-            lines.append(f"# {field.metadata['help']}")
-            is_required = field.default is dataclasses.MISSING
-            name = field.metadata["env"]
-            lines.append(f"{name}=\n" if is_required else f"# {name}={_written(field.default)}\n")
+        for each in settings:
+            lines.append(f"# {each.help}")
+            default = each.field.default
+            lines.append(f"{each.env}=\n" if each.is_required else f"# {each.env}={_written(default)}\n")
     return "\n".join(lines).rstrip() + "\n"
 
 
 def markdown() -> str:
     """Return the settings page of the docs."""
     kinds = {bool: "yes or no", int: "whole number", float: "number"}
-    hints = get_type_hints(Settings)
     lines = [_MARKDOWN_HEAD]
-    for section, fields in _sections():
+    for section, settings in _sections():
         lines += [f"## {section}", "", "| variable | kind | default | meaning |", "| --- | --- | --- | --- |"]
-        for field in fields:
-            kind = "secret" if field.metadata["secret"] else kinds.get(hints[field.name], "text")
-            if field.default is dataclasses.MISSING:
+        for each in settings:
+            hint = get_type_hints(each.declared)[each.field.name]
+            kind = "secret" if each.is_secret else kinds.get(hint, "text")
+            if each.is_required:
                 default = "**required**"
             else:
-                default = f"`{_written(field.default)}`" if _written(field.default) else "empty"
-            lines.append(f"| `{field.metadata['env']}` | {kind} | {default} | {field.metadata['help']} |")
+                default = f"`{_written(each.field.default)}`" if _written(each.field.default) else "empty"
+            lines.append(f"| `{each.env}` | {kind} | {default} | {each.help} |")
         lines.append("")
     return "\n".join(lines).rstrip() + "\n"
 
@@ -75,13 +107,14 @@ def markdown() -> str:
 def as_seen(settings: Settings) -> str:
     """Return every setting with its value in use; secrets and passwords inside URLs are masked."""
     lines = []
-    for section, fields in _sections():
+    for section, found in _sections():
         lines.append(f"# {section}")
-        for field in fields:
-            value = _written(getattr(settings, field.name))
-            if field.metadata["secret"]:
+        for each in found:
+            holder = settings if each.declared is Settings else settings.engine_settings(each.declared)
+            value = _written(getattr(holder, each.field.name))
+            if each.is_secret:
                 value = MASK if value else ""
-            lines.append(f"{field.metadata['env']}={without_password(value)}")
+            lines.append(f"{each.env}={without_password(value)}")
         lines.append("")
     return "\n".join(lines).rstrip() + "\n"
 

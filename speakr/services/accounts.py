@@ -26,6 +26,7 @@ from speakr.models import (
     User,
 )
 from speakr.services import sessions, unwanted_blobs, users
+from speakr.services.jobs import blobs
 
 BUDGETS = ("token_budget", "transcription_budget_seconds", "storage_quota_bytes")
 """None is the server's default; 0 is nothing at all."""
@@ -179,9 +180,7 @@ def _drop_blobs(user_id: int) -> None:
     for keys in (of_recordings, of_uploads):
         insert = dialect.insert(UnwantedBlob).from_select(["storage_key", "created_at"], keys)
         db.session.execute(insert.on_conflict_do_nothing())
-    for plan in db.session.scalars(select(Job.plan).where(Job.user_id == user_id, Job.plan.is_not(None))):
-        if plan and plan.get("pcm_key"):
-            unwanted_blobs.add(plan["pcm_key"])
+    blobs.drop(Job.user_id == user_id)
 
 
 def _require_led_groups(user_id: int) -> None:

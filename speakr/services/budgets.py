@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 
 from speakr.db import db
 from speakr.domain.errors import Forbidden, PermanentJobError
-from speakr.domain.jobs import ACTIVE, JobKind
+from speakr.domain.jobs import ACTIVE, Budget, kinds_counted_against
 from speakr.models import Job, Recording, User
 from speakr.services import system_settings, usage
 
@@ -92,7 +92,11 @@ def _admit_seconds(user_id: int, limits: Limits, seconds: float) -> None:
     promised = (
         select(func.coalesce(func.sum(Recording.audio_duration), 0.0))
         .join(Job, Job.recording_id == Recording.id)
-        .where(Job.user_id == user_id, Job.kind == JobKind.TRANSCRIBE, Job.state.in_(ACTIVE))
+        .where(
+            Job.user_id == user_id,
+            Job.kind.in_(kinds_counted_against(Budget.AUDIO)),
+            Job.state.in_(ACTIVE),
+        )
     )
     used = usage.this_month(user_id)[1] + (db.session.scalar(promised) or 0.0)
     if used + seconds > limits.seconds or used >= limits.seconds:

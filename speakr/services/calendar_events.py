@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy import delete, select
 
-from speakr.connectors.language.base import DatedEvent
 from speakr.db import db
 from speakr.domain.events import EventsExtracted
+from speakr.domain.insights import DatedEvent
 from speakr.domain.permissions import Actor
 from speakr.exports import ics
 from speakr.models import CalendarEvent, Recording

@@ -7,10 +7,10 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from speakr.connectors.language.base import ActionItem, Insights
 from speakr.db import db
 from speakr.domain.clock import isoformat_z, now
 from speakr.domain.errors import TransientJobError
+from speakr.domain.insights import ActionItem, Insights
 from speakr.domain.speakers import is_label
 from speakr.models import Insight, Recording, RecordingSpeaker, Segment, User
 from speakr.services import calendar_events, quoting, usage, users

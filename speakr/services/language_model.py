@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import structlog
 
 from speakr.backends import Backends, get_backends
-from speakr.connectors.language.base import LanguageConnector, NumberedLine
+from speakr.connectors.language.base import LanguageConnector
 from speakr.db import separate_unit_of_work
-from speakr.domain.errors import ConnectorRejected, LanguageModelUnavailable, TransientJobError
+from speakr.domain.errors import ConnectorRejected, JobError, LanguageModelUnavailable, TransientJobError
+from speakr.domain.statements import NumberedLine, Usage
 from speakr.domain.transcript import Segment
 from speakr.models import User
 from speakr.services import usage
@@ -60,6 +62,28 @@ def count_lost(user_id: int, tokens: int) -> None:
     with separate_unit_of_work() as session:
         if session.get(User, user_id) is not None:  # who was deleted meanwhile has no budget
             usage.add(user_id, tokens=tokens)
+
+
+class Spent:
+    """The tokens that the requests of one job have cost so far."""
+
+    def __init__(self) -> None:
+        self.usage = Usage()
+
+    def add(self, usage: Usage) -> None:
+        """Add the tokens of one more request."""
+        self.usage += usage
+
+
+@contextlib.contextmanager
+def spending(user_id: int) -> Iterator[Spent]:
+    """Let a job add up its tokens. If it fails they are counted at once, for nothing is stored then that counts them."""
+    spent = Spent()
+    try:
+        yield spent
+    except JobError as error:
+        count_lost(user_id, spent.usage.total + error.tokens_spent)
+        raise
 
 
 def to_lines(segments: Sequence[Segment]) -> list[NumberedLine]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from speakr.connectors.language.base import ChatRequest, NumberedLine, Source
+from speakr.connectors.language.base import ChatRequest
 from speakr.db import release, unit_of_work
 from speakr.domain.clock import isoformat_z
 from speakr.domain.conversation import ChatMessage, Role
 from speakr.domain.errors import Invalid
 from speakr.domain.permissions import Actor
+from speakr.domain.statements import NumberedLine, Source
 from speakr.services import budgets, language_model, library_passages, usage, users
 from speakr.services.recordings import listing
 

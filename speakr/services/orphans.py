@@ -13,15 +13,15 @@ from itertools import islice
 
 import structlog
 from redis.exceptions import RedisError
-from sqlalchemy import func, select, union_all
+from sqlalchemy import CompoundSelect, func, select, union_all
 
 from speakr.backends import get_backends
 from speakr.db import db, release
 from speakr.domain.clock import now
 from speakr.domain.errors import SpeakrError
-from speakr.domain.jobs import ACTIVE
-from speakr.models import Job, Recording, UnwantedBlob, UploadPart, User
+from speakr.models import Recording, UnwantedBlob, UploadPart, User
 from speakr.services import storage_owner
+from speakr.services.jobs import blobs
 from speakr.storage.base import PREFIXES, BlobInfo
 
 logger = structlog.get_logger(__name__)
@@ -164,11 +164,9 @@ def _unused(keys: Collection[str]) -> list[str]:
     """Return those of the keys that no row refers to; the transaction has ended then."""
     if not keys:
         return []
-    # An ended job may still name its decoded audio: nobody reads that any more, for a retry is a job of its own.
-    decoded = Job.plan["pcm_key"].as_string()
-    query = union_all(
+    query: CompoundSelect[str] = union_all(
         select(Recording.storage_key).where(Recording.storage_key.in_(keys)),
-        select(decoded).where(Job.state.in_(ACTIVE), decoded.in_(keys)),
+        blobs.in_use(keys),
         select(UploadPart.storage_key).where(UploadPart.storage_key.in_(keys)),
         select(UnwantedBlob.storage_key).where(UnwantedBlob.storage_key.in_(keys)),  # deleted elsewhere
     )

@@ -18,116 +18,151 @@ from speakr.backends import get_backends
 from speakr.db import after_commit, db
 from speakr.domain.clock import now
 from speakr.domain.events import SummaryFailed, TranscriptionFailed, TranscriptionStarted
-from speakr.domain.jobs import ACTIVE, IN_THE_BACKGROUND, JobKind
+from speakr.domain.jobs import ACTIVE, JobKind, kinds_in_status
 from speakr.domain.recordings import RecordingStatus
 from speakr.models import Insight, Job, Recording, Segment, User
 from speakr.services import events, system_settings, users
 from speakr.services.jobs import queueing
+from speakr.services.jobs.kinds import Steps
 
 _MAX_ERROR_LENGTH = 500
 
 
-def on_queued(recording: Recording, kind: JobKind) -> None:
-    """Show a recording as waiting."""
-    if kind in IN_THE_BACKGROUND:
-        return
-    if kind is JobKind.TRANSCRIBE:
-        recording.status, recording.completed_at = RecordingStatus.PENDING, None
-        recording.error_code = recording.error_message = None
-        live = get_backends().live
-        recording_id = recording.id
-        after_commit(lambda: live.forget(recording_id))
-    elif recording.status in {RecordingStatus.COMPLETED, RecordingStatus.FAILED}:
-        recording.status, recording.completed_at = RecordingStatus.SUMMARIZING, None
-        recording.error_code = recording.error_message = None
-    _tell(recording)
+def _recording(job: Job) -> Recording:
+    return db.session.get_one(Recording, job.recording_id)
 
 
-def on_started(job: Job) -> None:
-    """Show a recording as being worked on."""
-    if job.kind in IN_THE_BACKGROUND:
-        return
-    recording = db.session.get_one(Recording, job.recording_id)
-    if job.kind is JobKind.TRANSCRIBE:
-        recording.status = RecordingStatus.PROCESSING
-        events.record(
-            recording.user_id,
-            TranscriptionStarted(recording_id=recording.id, title=recording.title),
-            recording_id=recording.id,
-        )
-    else:
-        recording.status = RecordingStatus.SUMMARIZING
-    _tell(recording)
+def _message(job: Job) -> str:
+    return (job.error_message or "Processing failed.")[:_MAX_ERROR_LENGTH]
 
 
-def on_postponed(job: Job) -> None:
-    """Show a recording as waiting again after a passing failure."""
-    if job.kind in IN_THE_BACKGROUND:
-        return
-    recording = db.session.get_one(Recording, job.recording_id)
-    if job.kind is JobKind.TRANSCRIBE:
-        recording.status = RecordingStatus.PENDING
-    _tell(recording)
+def _await_transcription(job: Job) -> None:
+    """Show a recording as waiting, and let viewers start from the beginning."""
+    recording = _recording(job)
+    recording.status, recording.completed_at = RecordingStatus.PENDING, None
+    recording.error_code = recording.error_message = None
+    live, recording_id = get_backends().live, recording.id
+    after_commit(lambda: live.forget(recording_id))
+    _publish_status(recording)
 
 
-def on_failed(job: Job) -> None:
-    """Tell that a job failed for good. Without a transcript the recording failed; without a summary it is complete."""
-    if job.kind in IN_THE_BACKGROUND:
-        return
-    recording = db.session.get_one(Recording, job.recording_id)
-    message = (job.error_message or "Processing failed.")[:_MAX_ERROR_LENGTH]
-    if job.kind is JobKind.TRANSCRIBE:
-        recording.status = RecordingStatus.FAILED
-        recording.error_code, recording.error_message = job.error_code, message
-        events.record(
-            recording.user_id,
-            TranscriptionFailed(recording_id=recording.id, title=recording.title, error=message),
-            recording_id=recording.id,
-        )
-    else:
-        _complete(recording)
-        events.record(
-            recording.user_id,
-            SummaryFailed(recording_id=recording.id, title=recording.title, error=message),
-            recording_id=recording.id,
-        )
-        extract_if_due(recording)
-    _tell(recording)
+def _start_transcription(job: Job) -> None:
+    recording = _recording(job)
+    recording.status = RecordingStatus.PROCESSING
+    events.record(
+        recording.user_id,
+        TranscriptionStarted(recording_id=recording.id, title=recording.title),
+        recording_id=recording.id,
+    )
+    _publish_status(recording)
 
 
-def on_cancelled(job: Job) -> None:
-    """Put a recording back to what it has: a text, or nothing."""
-    if job.kind in IN_THE_BACKGROUND:
-        return
-    recording = db.session.get_one(Recording, job.recording_id)
+def _resume_transcription(job: Job) -> None:
+    # No news, but it may have been shown as waiting since its last try.
+    _recording(job).status = RecordingStatus.PROCESSING
+
+
+def _postpone_transcription(job: Job) -> None:
+    recording = _recording(job)
+    recording.status = RecordingStatus.PENDING
+    _publish_status(recording)
+
+
+def _fail_transcription(job: Job) -> None:
+    """Without a transcript the recording failed."""
+    _fail_recording(_recording(job), job.error_code, _message(job))
+
+
+def _cancel_transcription(job: Job) -> None:
+    """Put a recording back to what it has: an earlier text, or nothing."""
+    recording = _recording(job)
     if recording.has_transcription:
         _complete(recording)
+        _publish_status(recording)
     else:
-        recording.status = RecordingStatus.FAILED
-        recording.error_code, recording.error_message = "cancelled", "Processing was cancelled."
-        events.record(
-            recording.user_id,
-            TranscriptionFailed(
-                recording_id=recording.id, title=recording.title, error="Processing was cancelled."
-            ),
-            recording_id=recording.id,
-        )
-    _tell(recording)
+        _fail_recording(recording, "cancelled", "Processing was cancelled.")
+
+
+def _fail_recording(recording: Recording, code: str | None, message: str) -> None:
+    recording.status = RecordingStatus.FAILED
+    recording.error_code, recording.error_message = code, message
+    events.record(
+        recording.user_id,
+        TranscriptionFailed(recording_id=recording.id, title=recording.title, error=message),
+        recording_id=recording.id,
+    )
+    _publish_status(recording)
+
+
+TRANSCRIPTION = Steps(
+    on_queued=_await_transcription,
+    on_started=_start_transcription,
+    on_resumed=_resume_transcription,
+    on_postponed=_postpone_transcription,
+    on_failed=_fail_transcription,
+    on_cancelled=_cancel_transcription,
+)
+
+
+def _await_summary(job: Job) -> None:
+    recording = _recording(job)
+    if recording.status in {RecordingStatus.COMPLETED, RecordingStatus.FAILED}:
+        recording.status, recording.completed_at = RecordingStatus.SUMMARIZING, None
+        recording.error_code = recording.error_message = None
+    _publish_status(recording)
+
+
+def _start_summary(job: Job) -> None:
+    recording = _recording(job)
+    recording.status = RecordingStatus.SUMMARIZING
+    _publish_status(recording)
+
+
+def _postpone_summary(job: Job) -> None:
+    _publish_status(_recording(job))
+
+
+def _fail_summary(job: Job) -> None:
+    """Without a summary the recording is complete all the same."""
+    recording = _recording(job)
+    _complete(recording)
+    events.record(
+        recording.user_id,
+        SummaryFailed(recording_id=recording.id, title=recording.title, error=_message(job)),
+        recording_id=recording.id,
+    )
+    extract_if_due(recording)
+    _publish_status(recording)
+
+
+def _cancel_summary(job: Job) -> None:
+    recording = _recording(job)
+    _complete(recording)
+    _publish_status(recording)
+
+
+SUMMARY = Steps(
+    on_queued=_await_summary,
+    on_started=_start_summary,
+    on_postponed=_postpone_summary,
+    on_failed=_fail_summary,
+    on_cancelled=_cancel_summary,
+)
 
 
 def settle(recording: Recording) -> None:
     """Set the status after a job ended well: complete unless another one is still to come."""
     still = db.session.scalar(
         select(Job.kind)
-        .where(Job.recording_id == recording.id, Job.state.in_(ACTIVE), Job.kind.not_in(IN_THE_BACKGROUND))
+        .where(Job.recording_id == recording.id, Job.state.in_(ACTIVE), Job.kind.in_(kinds_in_status()))
         .order_by(Job.id)
         .limit(1)
     )
-    if still is JobKind.SUMMARIZE:
+    if still == JobKind.SUMMARIZE:
         recording.status = RecordingStatus.SUMMARIZING
     elif still is None:
         _complete(recording)
-    _tell(recording)
+    _publish_status(recording)
 
 
 def extract_if_due(recording: Recording) -> None:
@@ -148,8 +183,8 @@ def _complete(recording: Recording) -> None:
     recording.error_code = recording.error_message = None
 
 
-def _tell(recording: Recording) -> None:
-    """Tell whoever watches, once this is committed."""
+def _publish_status(recording: Recording) -> None:
+    """Send the status to live viewers, once this is committed."""
     live, recording_id = get_backends().live, recording.id
     status, error = recording.status.value, recording.error_message
     after_commit(lambda: live.publish(recording_id, "status", {"status": status, "error_message": error}))

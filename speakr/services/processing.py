@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from speakr.db import db
 from speakr.domain.errors import Invalid
-from speakr.domain.jobs import JobKind
+from speakr.domain.jobs import KINDS, Budget, JobKind
 from speakr.domain.permissions import Actor, Permission
 from speakr.models import Folder, Job, Recording, RecordingTag, Tag, User
 from speakr.services import budgets, engines, hints, language_model
@@ -24,10 +24,8 @@ def transcribe(actor: Actor, recording_id: int, asked: Mapping[str, Any]) -> tup
     if recording.storage_key is None:
         raise Invalid("Audio has been deleted", code="audio_deleted")
     check_speaker_counts(asked.get("min_speakers"), asked.get("max_speakers"))
-    if (
-        queueing.active(recording.id, JobKind.TRANSCRIBE) is None
-    ):  # one that is queued already has been admitted
-        budgets.admit_transcription(recording.user_id, seconds=recording.audio_duration)
+    if queueing.active_on(recording, JobKind.TRANSCRIBE) is None:  # one that is queued has been admitted
+        _admit(recording, JobKind.TRANSCRIBE)
     wanted = hints.resolve(
         {**asked, "model": asked.get("transcription_model")},
         tags=_tags(recording),
@@ -43,8 +41,7 @@ def summarize(actor: Actor, recording_id: int, custom_prompt: str | None) -> tup
     recording = access.get(actor, recording_id, Permission.EDIT)
     if not recording.has_transcription:
         raise Invalid("No transcription available - transcribe first", code="no_transcription")
-    if language_model.spends_tokens():
-        budgets.admit_question(recording.user_id)
+    _admit(recording, JobKind.SUMMARIZE)
     return jobs.submit(
         recording, JobKind.SUMMARIZE, {"custom_prompt": custom_prompt} if custom_prompt else {}
     )
@@ -55,9 +52,17 @@ def extract(actor: Actor, recording_id: int) -> tuple[Job, bool]:
     recording = access.get(actor, recording_id, Permission.EDIT)
     if not recording.has_transcription:
         raise Invalid("No transcription available - transcribe first", code="no_transcription")
-    if language_model.spends_tokens():
-        budgets.admit_question(recording.user_id)
+    _admit(recording, JobKind.EXTRACT)
     return jobs.submit(recording, JobKind.EXTRACT)
+
+
+def _admit(recording: Recording, kind: JobKind) -> None:
+    """Refuse work that does not fit into the budget of its kind. Run in the transaction that queues it."""
+    budget = KINDS[kind].budget
+    if budget is Budget.AUDIO:
+        budgets.admit_transcription(recording.user_id, seconds=recording.audio_duration)
+    elif budget is Budget.TOKENS and language_model.spends_tokens():
+        budgets.admit_question(recording.user_id)
 
 
 def check_speaker_counts(least: int | None, most: int | None, *, prefix: str = "") -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from speakr.connectors.language.base import Source, Statement
+from speakr.domain.statements import Source, Statement
 from speakr.services import transcripts
 
 Stored = Sequence[tuple[int, str]]

@@ -9,10 +9,11 @@ from typing import Any
 
 from sqlalchemy import or_, select
 
-from speakr.connectors.language.base import Summary, Usage
 from speakr.db import db
 from speakr.domain.events import SummaryCompleted
 from speakr.domain.recordings import is_placeholder
+from speakr.domain.statements import Usage
+from speakr.domain.summaries import Summary
 from speakr.models import Folder, Recording, RecordingTag, SummaryEvidence, Tag, User
 from speakr.services import (
     documents,
@@ -67,7 +68,6 @@ def store(held: claims.Claim, summary: Summary, title: str, spent: Usage, segmen
     job = claims.succeed(held)
     recording = db.session.get_one(Recording, held.recording_id)
     recording.summary, recording.has_summary = summary.markdown, bool(summary.markdown)
-    recording.summary_engine = summary.engine
     _keep_evidence(recording.id, summary, segment_ids)
     if is_placeholder(recording.title):
         recording.title = documents.title_for(recording, title)[:200] or recording.title

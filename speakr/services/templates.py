@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import bindparam, func, select, update
@@ -148,9 +147,4 @@ def default_body(user_id: int, kind: TemplateKind) -> str | None:
 def transcript_template(actor: Actor) -> text.LineTemplate:
     """Return how transcripts read for the actor."""
     body = default_body(actor.user_id, TemplateKind.TRANSCRIPT)
-    return text.DEFAULT if body is None else _compiled(body)
-
-
-@lru_cache(maxsize=64)
-def _compiled(body: str) -> text.LineTemplate:
-    return text.LineTemplate(body)
+    return text.DEFAULT if body is None else text.compiled(body)

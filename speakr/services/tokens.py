@@ -98,11 +98,6 @@ def create_for(
     return create(actor.user_id, name=name, expires_in_days=expires_in_days, scopes=wanted)
 
 
-def is_known(raw: str) -> bool:
-    """Tell whether this secret already belongs to a token."""
-    return _find(raw) is not None
-
-
 def list_for(actor: Actor) -> Sequence[ApiToken]:
     """List the actor's tokens, newest first, revoked ones too."""
     return db.session.scalars(

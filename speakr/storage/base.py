@@ -6,6 +6,7 @@ Keys are random (`new_key`); no text of a user becomes part of one.
 from __future__ import annotations
 
 import secrets
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -159,3 +160,15 @@ class Storage(Protocol):
     def check(self) -> None:
         """Raise when the storage cannot be written to."""
         ...
+
+
+def put_file(storage: Storage, key: str, path: Path) -> None:
+    """Store a file's bytes under a key: all of them, or nothing. Raises `StorageFull`."""
+    sink = storage.create(key)
+    try:
+        with path.open("rb") as source:
+            shutil.copyfileobj(source, sink, CHUNK_BYTES)
+        sink.commit()
+    except BaseException:
+        sink.abort()
+        raise

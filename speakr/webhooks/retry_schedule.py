@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from enum import StrEnum
+
+from speakr.domain.deliveries import Verdict
 
 _MINUTE, _HOUR = 60.0, 3600.0
 
@@ -36,33 +37,23 @@ _DELTA_SECONDS = re.compile(r"[0-9]+")
 _MAX_HEADER_LENGTH = 100
 
 
-class Disposition(StrEnum):
-    """Consequence of one attempt for its delivery."""
-
-    SUCCESS = "success"
-    RETRY = "retry"
-    PERMANENT = "permanent"
-    GONE = "gone"
-    """410: this delivery ends and the webhook is paused."""
-
-
-def classify(status: int | None, *, retry_after_seconds: float | None = None) -> Disposition:
+def classify(status: int | None, *, retry_after_seconds: float | None = None) -> Verdict:
     """Classify a status code; None means no answer (network error, timeout).
 
     413 is retried only when the receiver said when: RFC 9110 15.5.14 makes Retry-After the sign that the
     condition will pass. Codes outside 100 to 599 count as server errors (RFC 9110 15).
     """
     if status is None:
-        return Disposition.RETRY
+        return Verdict.RETRY
     if 200 <= status < 300:  # noqa: PLR2004 - the numbers are the field's own names
-        return Disposition.SUCCESS
+        return Verdict.DELIVERED
     if status == 410:  # noqa: PLR2004 - Gone
-        return Disposition.GONE
+        return Verdict.GONE
     if status == 413:  # noqa: PLR2004 - Content Too Large
-        return Disposition.PERMANENT if retry_after_seconds is None else Disposition.RETRY
+        return Verdict.GIVE_UP if retry_after_seconds is None else Verdict.RETRY
     if status in {408, 425, 429} or not 100 <= status < 500:  # noqa: PLR2004 - as above
-        return Disposition.RETRY
-    return Disposition.PERMANENT
+        return Verdict.RETRY
+    return Verdict.GIVE_UP
 
 
 def retry_after(status: int | None, header: str | None, *, now: datetime) -> float | None:

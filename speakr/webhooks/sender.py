@@ -16,6 +16,7 @@ from typing import Any
 import aiohttp
 
 from speakr.domain.clock import now
+from speakr.domain.deliveries import Verdict
 from speakr.domain.errors import Invalid
 from speakr.domain.events import EventType
 from speakr.domain.headers import problems as header_problems
@@ -25,7 +26,7 @@ from speakr.egress.client import post
 from speakr.egress.proxies import ProxyFault
 from speakr.egress.urls import WebUrl
 from speakr.services.deliveries.claiming import Dispatch
-from speakr.services.deliveries.sending import AttemptResult, Verdict
+from speakr.services.deliveries.sending import AttemptResult
 from speakr.webhooks import retry_schedule
 from speakr.webhooks.failures import Phase, Progress, explain, is_permanent, proxy_fault
 
@@ -37,12 +38,6 @@ PROXY_PAUSE_SECONDS = 30.0
 """Seconds that a webhook waits after a failure of the proxy."""
 
 _PROXY_WANTS_CREDENTIALS = 407
-_VERDICTS = {
-    retry_schedule.Disposition.SUCCESS: Verdict.DELIVERED,
-    retry_schedule.Disposition.RETRY: Verdict.RETRY,
-    retry_schedule.Disposition.PERMANENT: Verdict.GIVE_UP,
-    retry_schedule.Disposition.GONE: Verdict.GONE,
-}
 
 _parse = functools.lru_cache(maxsize=4096)(parse_url)
 _progress: ContextVar[Progress | None] = ContextVar("attempt_progress", default=None)
@@ -138,7 +133,7 @@ class Sender:
     async def _judge(self, dispatch: Dispatch, response: aiohttp.ClientResponse) -> AttemptResult:
         status = response.status
         asked = retry_schedule.retry_after(status, response.headers.get("Retry-After"), now=now())
-        verdict = _VERDICTS[retry_schedule.classify(status, retry_after_seconds=asked)]
+        verdict = retry_schedule.classify(status, retry_after_seconds=asked)
         return AttemptResult(
             delivery_id=dispatch.delivery_id,
             webhook_id=dispatch.webhook_id,

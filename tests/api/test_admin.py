@@ -18,6 +18,7 @@ from speakr.models import (
     Group,
     GroupMembership,
     Job,
+    JobBlob,
     Recording,
     RecordingTag,
     Tag,
@@ -287,7 +288,8 @@ def test_decoded_audio_of_a_deleted_user_goes_too(
 ) -> None:
     upload(alice)
     with unit_of_work() as session:
-        session.scalars(select(Job)).one().plan = {"pcm_key": "pcm/00/" + "0" * 32}
+        job_id = session.scalars(select(Job.id)).one()
+        session.add(JobBlob(storage_key="pcm/00/" + "0" * 32, job_id=job_id))
     monkeypatch.setattr(accounts.unwanted_blobs, "clear", lambda: None)
     assert admin.delete(f"{USERS}/{alice.id}").status_code == 204
     noted = db.session.scalars(select(UnwantedBlob.storage_key))

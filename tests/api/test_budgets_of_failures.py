@@ -9,9 +9,9 @@ import pytest
 from flask import Flask
 from sqlalchemy import delete
 
-from speakr.connectors.language.base import Usage
 from speakr.db import unit_of_work
 from speakr.domain.errors import ConnectorRejected, ConnectorUnavailable, JobError
+from speakr.domain.statements import Usage
 from speakr.models import User
 from tests.api.talk import ROUTES, TALK, post, tokens_of, with_transcript
 from tests.conftest import Person

@@ -11,22 +11,14 @@ import pytest
 from flask import Flask
 from sqlalchemy import select, update
 
-from speakr.connectors.language.base import (
-    ActionItem,
-    Chapter,
-    DatedEvent,
-    ExtractRequest,
-    Source,
-    Statement,
-    Summary,
-    SummaryRequest,
-    Topic,
-    Usage,
-)
+from speakr.connectors.language.base import ExtractRequest, SummaryRequest
 from speakr.connectors.language.embedded import EmbeddedLanguageConnector
 from speakr.db import db, release, unit_of_work
 from speakr.domain.errors import ConnectorRejected
+from speakr.domain.insights import ActionItem, Chapter, DatedEvent, Topic
 from speakr.domain.jobs import JobKind, JobState
+from speakr.domain.statements import Source, Statement, Usage
+from speakr.domain.summaries import Summary
 from speakr.models import CalendarEvent, Event, Job, RecordingSpeaker, Segment, User
 from speakr.services import usage, users
 from tests.conftest import Person

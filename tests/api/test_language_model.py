@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from speakr.connectors.language.base import Usage
 from speakr.connectors.language.embedded import EmbeddedLanguageConnector
 from speakr.db import db, unit_of_work
 from speakr.domain.errors import ConnectorRejected, ConnectorUnavailable, TransientJobError
+from speakr.domain.statements import Usage
 from speakr.models import RecordingShare
 from tests.api.talk import ROUTES, TALK, post, tokens_of, with_transcript
 from tests.conftest import Person

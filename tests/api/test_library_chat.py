@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
-from speakr.connectors.language.base import ChatAnswer, ChatRequest, Usage
+from speakr.connectors.language.base import ChatRequest
 from speakr.connectors.language.embedded import EmbeddedLanguageConnector
 from speakr.db import db, unit_of_work
+from speakr.domain.conversation import ChatAnswer
 from speakr.domain.errors import ConnectorUnavailable
 from speakr.domain.permissions import Scope
+from speakr.domain.statements import Usage
 from speakr.models import RecordingShare, RecordingSpeaker, RecordingTag, Segment, Tag, User
 from speakr.services import library_chat, library_passages, system_settings
 from speakr.settings import Settings

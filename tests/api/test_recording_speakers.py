@@ -339,7 +339,7 @@ def test_a_new_summary_is_queued_and_reads_the_names(app: Flask, alice: Person, 
     assert answer.json["summary_queued"] is True
     assert answer.json["recording"]["status"] == "SUMMARIZING"
     (job,) = jobs()
-    assert job.kind is JobKind.SUMMARIZE
+    assert job.kind == JobKind.SUMMARIZE
     runner.run(notifier.notifications.pop(0)[1])
     assert [line.speaker for line in writer.requests[0].lines] == ["Ann"]
 

@@ -289,7 +289,7 @@ def test_tags_and_folders_come_before_the_default(app: Flask, alice: Person, sum
 def test_without_a_written_title_only_a_layout_that_needs_none_names(
     alice: Person, summarised, writer: FakeWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from speakr.connectors.language.base import Title
+    from speakr.domain.summaries import Title
 
     monkeypatch.setattr(writer, "write_title", lambda _: Title(text=""))
     template = make(alice, "naming", body="{{title}} {{date}}", is_default=True)

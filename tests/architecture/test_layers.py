@@ -13,10 +13,12 @@ from importlinter.cli import lint_imports
 from speakr import connectors
 from speakr.connectors import embedding, language, transcription
 from speakr.domain.events import EVENTS, EventType
-from speakr.domain.jobs import JobKind
-from speakr.jobs.runner import HANDLERS
-from speakr.queue import HELPER_PATH, QUEUES, ROUTES
+from speakr.domain.jobs import KINDS, JobKind
+from speakr.jobs.runner import handler_of
+from speakr.models import Job
+from speakr.queue import HELPER_PATH, JOB_PATH
 from speakr.schema import differences, downgrade, upgrade
+from speakr.services.jobs.kinds import Steps, steps_of
 from speakr.storage import STORAGES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -60,9 +62,8 @@ def test_files_stay_small() -> None:
 
 
 def test_every_registered_name_leads_somewhere() -> None:
-    for _, path in ROUTES.values():
+    for path in (JOB_PATH, HELPER_PATH):
         assert callable(resolve_name(":".join(path.rsplit(".", 1))))
-    assert callable(resolve_name(":".join(HELPER_PATH.rsplit(".", 1))))
     for registry in (transcription.CONNECTORS, language.CONNECTORS, embedding.CONNECTORS):
         for factory in registry.values():
             assert callable(resolve_name(factory))
@@ -70,9 +71,11 @@ def test_every_registered_name_leads_somewhere() -> None:
     assert connectors.__doc__
 
 
-def test_every_kind_of_job_has_a_handler_and_a_queue() -> None:
-    assert set(HANDLERS) == set(ROUTES) == set(JobKind)
-    assert {queue for queue, _ in ROUTES.values()} <= set(QUEUES)
+def test_every_kind_of_job_is_described_and_leads_to_its_code() -> None:
+    assert list(KINDS) == list(JobKind)
+    for name in KINDS:
+        assert callable(handler_of(name))
+        assert isinstance(steps_of(Job(kind=name)), Steps)
 
 
 def test_every_event_type_has_its_data_class() -> None:
@@ -107,23 +110,6 @@ def test_no_requirement_names_an_index() -> None:
         pinned = [line for line in text.splitlines() if re.match(r"^[A-Za-z0-9]", line)]
         assert pinned
         assert all("==" in line for line in pinned), path
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def empty_database(request: pytest.FixtureRequest, tmp_path: Path):
-    """A database of its own: the shared ones are migrated already and used by others."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'migrations.db'}"
-        return
-    from sqlalchemy import create_engine, text
-
-    shared = request.getfixturevalue("postgres_url")
-    engine = create_engine(shared, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text("DROP DATABASE IF EXISTS migrations"))
-        connection.execute(text("CREATE DATABASE migrations"))
-    engine.dispose()
-    yield shared.replace("/postgres?", "/migrations?")
 
 
 def test_migrations_go_up_down_and_up_and_match_the_tables(empty_database: str) -> None:

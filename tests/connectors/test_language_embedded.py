@@ -9,11 +9,12 @@ import time
 
 import pytest
 
-from speakr.connectors.language.base import NumberedLine, SummaryRequest
+from speakr.connectors.language.base import SummaryRequest
 from speakr.connectors.language.embedded import NOTICE, EmbeddedLanguageConnector
 from speakr.connectors.language.keyphrases import find_key_phrases
 from speakr.connectors.language.lexrank import BLOCK_SENTENCES, pick_sentences
 from speakr.connectors.language.sentences import find_words, split_sentences
+from speakr.domain.statements import NumberedLine
 
 MEETING = [
     "Good morning, thank you for joining.",

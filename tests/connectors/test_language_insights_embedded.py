@@ -10,13 +10,15 @@ import pytest
 
 from evaluation.scripted_chapters import SUBJECTS, talk_about
 from evaluation.scripted_talk import long_talk
-from speakr.connectors.language.base import ExtractRequest, Insights, NumberedLine, SummaryRequest
+from speakr.connectors.language.base import ExtractRequest, SummaryRequest
 from speakr.connectors.language.chapters import find_chapters
 from speakr.connectors.language.compact import numbers_of, write_compactly
 from speakr.connectors.language.embedded import EmbeddedLanguageConnector
 from speakr.connectors.language.evidence import Evidence
 from speakr.connectors.language.foreign_dates import find_foreign_dates
 from speakr.connectors.language.lines import one_line
+from speakr.domain.insights import Insights
+from speakr.domain.statements import NumberedLine
 
 MOMENT = datetime(2026, 3, 11, 15, 20, tzinfo=ZoneInfo("Europe/Berlin"))
 """A Wednesday."""

@@ -12,17 +12,11 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from evaluation.scripted_talk import LIES, answer_with, lie, long_talk, numbers_shown, true_claim
-from speakr.connectors.language.base import (
-    ChatRequest,
-    ExtractRequest,
-    Insights,
-    LanguageConnector,
-    NumberedLine,
-    SummaryRequest,
-    Usage,
-)
+from speakr.connectors.language.base import ChatRequest, ExtractRequest, LanguageConnector, SummaryRequest
 from speakr.connectors.language.lines import one_line
 from speakr.domain.errors import ConnectorRejected
+from speakr.domain.insights import Insights
+from speakr.domain.statements import NumberedLine, Usage
 from tests.connectors.chat_server import MakeSettings, chat_reply, connector_for, material_of, system_of
 from tests.connectors.fake_provider import FakeProvider, Reply, Request
 

@@ -8,8 +8,9 @@ from functools import partial
 
 import pytest
 
-from speakr.connectors.language.base import LanguageConnector, NumberedLine, SummaryRequest, Usage
+from speakr.connectors.language.base import LanguageConnector, SummaryRequest
 from speakr.domain.errors import ConnectorRejected, ConnectorUnavailable
+from speakr.domain.statements import NumberedLine, Usage
 from tests.connectors.chat_server import (
     FENCED,
     MakeSettings,

@@ -7,11 +7,12 @@ import string
 
 import pytest
 
-from speakr.connectors.language.base import ChatAnswer, ChatRequest, NumberedLine
+from speakr.connectors.language.base import ChatRequest
 from speakr.connectors.language.embedded import EmbeddedLanguageConnector
 from speakr.connectors.language.extractive_answers import MAX_QUOTES, NO_MATCH, NO_WORDS, NOTICE, OVERVIEW
 from speakr.connectors.language.passages import rank_lines, stem
-from speakr.domain.conversation import ChatMessage, Role
+from speakr.domain.conversation import ChatAnswer, ChatMessage, Role
+from speakr.domain.statements import NumberedLine
 
 TALK = [
     ("Alice", "Good morning and welcome to the budget meeting."),

@@ -8,10 +8,11 @@ from functools import partial
 
 import pytest
 
-from speakr.connectors.language.base import ChatRequest, LanguageConnector, NumberedLine, Source, Usage
+from speakr.connectors.language.base import ChatRequest, LanguageConnector
 from speakr.connectors.language.citations import MAX_SOURCES, number_lines, resolve_citations
 from speakr.domain.conversation import ChatMessage, Role
 from speakr.domain.errors import ConnectorRejected, ConnectorUnavailable, Invalid
+from speakr.domain.statements import NumberedLine, Source, Usage
 from tests.connectors.chat_server import (
     FENCED,
     MakeSettings,

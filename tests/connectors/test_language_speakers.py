@@ -8,10 +8,11 @@ from functools import partial
 
 import pytest
 
-from speakr.connectors.language.base import IdentifyRequest, LanguageConnector, NumberedLine, Usage
+from speakr.connectors.language.base import IdentifyRequest, LanguageConnector
 from speakr.connectors.language.embedded import EmbeddedLanguageConnector
 from speakr.connectors.language.speaker_prompts import read_names
 from speakr.domain.errors import ConnectorRejected, ConnectorUnavailable
+from speakr.domain.statements import NumberedLine, Usage
 from tests.connectors.chat_server import (
     FENCED,
     MakeSettings,

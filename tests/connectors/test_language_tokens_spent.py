@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from speakr.connectors.language.base import ChatRequest, IdentifyRequest, NumberedLine, SummaryRequest
+from speakr.connectors.language.base import ChatRequest, IdentifyRequest, SummaryRequest
 from speakr.domain.errors import JobError
+from speakr.domain.statements import NumberedLine
 from tests.connectors.chat_server import MakeSettings, chat_reply, connector_for
 from tests.connectors.fake_provider import FakeProvider, error_reply
 

@@ -9,8 +9,9 @@ import pytest
 import structlog
 
 from speakr.connectors import refusals
-from speakr.connectors.language.base import NumberedLine, SummaryRequest
+from speakr.connectors.language.base import SummaryRequest
 from speakr.domain.errors import ConnectorUnavailable
+from speakr.domain.statements import NumberedLine
 from speakr.telemetry import logging as telemetry
 from tests.connectors.chat_server import MakeSettings, chat_reply, connector_for
 from tests.connectors.fake_provider import FakeProvider, error_reply

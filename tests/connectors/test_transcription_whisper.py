@@ -130,7 +130,7 @@ def test_models_are_listed_with_size_and_place(whisper_models: Path, settings_wi
     listed = describe(
         settings_with(
             transcription_connector="whisper",
-            whisper_models_dir=str(whisper_models),
+            engine_environment={"SPEAKR_WHISPER_MODELS": str(whisper_models)},
             transcription_models="parrot:Parrot,small",
         )
     ).models

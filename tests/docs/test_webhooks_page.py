@@ -11,11 +11,11 @@ import re
 
 import pytest
 
-from speakr.domain.deliveries import DeliveryStatus
+from speakr.domain.deliveries import DeliveryStatus, Verdict
 from speakr.domain.events import EVENTS
 from speakr.domain.signatures import speakr_signature, standard_signature
 from speakr.settings import Settings
-from speakr.webhooks.retry_schedule import JITTER, SCHEDULE_SECONDS, Disposition, classify
+from speakr.webhooks.retry_schedule import JITTER, SCHEDULE_SECONDS, classify
 from tests.docs.pages import EXAMPLES, blocks, read, table
 
 OF_THE_EXAMPLES = {"SPEAKR_WEBHOOK_SECRET", "SPEAKR_WEBHOOK_FOLDER", "SPEAKR_TOKEN", "SPEAKR_URL"}
@@ -91,19 +91,19 @@ def test_what_answers_mean(page: str) -> None:
     meaning = dict(table(page, "your answer").rows)
     retried = next(answer for answer, then in meaning.items() if then == "tried again")
     assert {int(code) for code in re.findall(r"\b\d{3}\b", retried)} == {
-        status for status in range(400, 500) if classify(status) is Disposition.RETRY
+        status for status in range(400, 500) if classify(status) is Verdict.RETRY
     }
     assert "5xx" in retried
-    assert {classify(status) for status in range(500, 600)} == {Disposition.RETRY}
+    assert {classify(status) for status in range(500, 600)} == {Verdict.RETRY}
     assert meaning["2xx"] == "delivered"
-    assert {classify(status) for status in range(200, 300)} == {Disposition.SUCCESS}
+    assert {classify(status) for status in range(200, 300)} == {Verdict.DELIVERED}
     assert "paused" in meaning["410"]
-    assert classify(410) is Disposition.GONE
+    assert classify(410) is Verdict.GONE
     assert "`Retry-After`" in meaning["413"]
-    assert classify(413) is Disposition.PERMANENT
-    assert classify(413, retry_after_seconds=5) is Disposition.RETRY
+    assert classify(413) is Verdict.GIVE_UP
+    assert classify(413, retry_after_seconds=5) is Verdict.RETRY
     assert "3xx, any other 4xx" in meaning
-    assert {classify(status) for status in range(300, 400)} == {Disposition.PERMANENT}
+    assert {classify(status) for status in range(300, 400)} == {Verdict.GIVE_UP}
 
 
 def test_defaults(page: str) -> None:

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speakr.domain.transcript import Segment
-from speakr.exports import EXPORTERS
 from speakr.exports.base import cue_text
+from tests.exports.writing import written
 
 Read = tuple[int, int, str, str]  # start and end in milliseconds, speaker, text
 
@@ -57,18 +57,18 @@ def read_vtt(content: str) -> list[Read]:
 
 
 def srt(*segments: Segment) -> list[Read]:
-    return read_srt(EXPORTERS["srt"].render(segments))
+    return read_srt(written("srt", segments))
 
 
 def vtt(*segments: Segment) -> list[Read]:
-    return read_vtt(EXPORTERS["vtt"].render(segments))
+    return read_vtt(written("vtt", segments))
 
 
 # -- one rule at a time
 
 
 def test_milliseconds_are_rounded() -> None:
-    content = EXPORTERS["srt"].render([Segment(4.8, 8.0005, "x", "A")])
+    content = written("srt", [Segment(4.8, 8.0005, "x", "A")])
     assert content == "1\n00:00:04,800 --> 00:00:08,001\nx\n"
 
 
@@ -76,13 +76,12 @@ def test_srt_is_bare_and_vtt_names_the_voice() -> None:
     segment = Segment(0, 1, "Tom & <b>Jerry</b>", "A & <B>")
     assert srt(segment) == [(0, 1000, "", "Tom & <b>Jerry</b>")]
     assert (
-        EXPORTERS["vtt"].render([segment]).splitlines()[3]
-        == "<v A &amp; &lt;B&gt;>Tom &amp; &lt;b&gt;Jerry&lt;/b&gt;"
+        written("vtt", [segment]).splitlines()[3] == "<v A &amp; &lt;B&gt;>Tom &amp; &lt;b&gt;Jerry&lt;/b&gt;"
     )
 
 
 def test_a_nameless_speaker_gets_no_voice_tag() -> None:
-    assert EXPORTERS["vtt"].render([Segment(0, 1, "x", " ")]).endswith("\nx\n")
+    assert written("vtt", [Segment(0, 1, "x", " ")]).endswith("\nx\n")
 
 
 def test_hours_may_need_three_digits() -> None:
@@ -144,7 +143,7 @@ READERS = pytest.mark.parametrize(("name", "read"), [("srt", read_srt), ("vtt", 
 def test_any_transcript_makes_a_sound_file(
     name: str, read: Callable[[str], list[Read]], segments: list[Segment]
 ) -> None:
-    content = EXPORTERS[name].render(segments)
+    content = written(name, segments)
     cues = read(content)
     content.encode()  # no lone surrogates left
     assert all(0 <= start < end for start, end, _, _ in cues)
@@ -170,4 +169,4 @@ def test_a_sane_transcript_comes_back_as_it_was(
         segments.append(Segment(start / 1000, end / 1000, text, speaker))
         if text.strip():
             expected.append((start, end, speaker.strip() if name == "vtt" else "", text.strip()))
-    assert read(EXPORTERS[name].render(segments)) == expected
+    assert read(written(name, segments)) == expected

@@ -7,15 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speakr.domain.transcript import Segment
-from speakr.exports import EXPORTERS
 from speakr.exports.text import DEFAULT, LineTemplate
+from tests.exports.writing import written
 
 ALICE = Segment(4.8, 3725.9994, "100% sure", "Alice")
 BOB = Segment(3725.9996, 3726.0, "Really {{text}}?", "Bob")
 
 
 def test_the_default_names_the_speaker_of_each_segment() -> None:
-    assert EXPORTERS["text"].render([ALICE, BOB]) == "[Alice]: 100% sure\n[Bob]: Really {{text}}?"
+    assert written("text", [ALICE, BOB]) == "[Alice]: 100% sure\n[Bob]: Really {{text}}?"
 
 
 def test_no_segments_are_no_text() -> None:

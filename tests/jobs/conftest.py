@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 from flask import Flask
 
+from speakr.domain.jobs import KINDS
 from speakr.domain.transcript import Span
 from speakr.jobs import runner, transcribe
-from speakr.queue import ROUTES
 from tests.conftest import Person
 from tests.fakes import MemoryJobNotifier
 
@@ -32,7 +32,7 @@ def work(app: Flask, notifier: MemoryJobNotifier) -> Callable[[], int]:
         answered = 0
         while notifier.notifications:
             kind, job_id, _ = notifier.notifications.pop(0)
-            assert kind in ROUTES
+            assert kind in KINDS
             runner.run(job_id)
             answered += 1
         return answered

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from speakr.domain.transcript import Hints, Segment, Span
 from speakr.jobs import assembling
+from speakr.jobs.plan import TranscriptionPlan
 from speakr.media.voices.windows import Windows, to_json
 from speakr.services import transcripts
 
@@ -46,8 +48,11 @@ def chunk(
     }
 
 
+PLAN = TranscriptionPlan(pcm_key="pcm/00/0", duration_seconds=1.0, chunk_count=1)
+
+
 def assemble(*results: dict[str, Any], hints: Hints = TWO) -> assembling.Whole:
-    return assembling.assemble(results, {}, hints)
+    return assembling.assemble(results, PLAN, hints)
 
 
 def labels(whole: assembling.Whole) -> list[str]:
@@ -106,7 +111,7 @@ def test_without_any_voices_no_two_people_get_one_label() -> None:
 
 def test_who_wants_nobody_told_apart_gets_one_speaker_from_any_engine() -> None:
     apart = chunk(said(0, "SPEAKER_00", "SPEAKER_01"), None, ignored=[], is_diarized=True)
-    whole = assembling.assemble([apart], {"are_speakers_wanted": False}, TWO)
+    whole = assembling.assemble([apart], replace(PLAN, are_speakers_wanted=False), TWO)
     assert labels(whole) == ["SPEAKER_00", "SPEAKER_00"]
     assert whole.ignored_options == COUNTS
 

@@ -14,10 +14,9 @@ from speakr.backends import get_backends
 from speakr.db import db, release, unit_of_work
 from speakr.domain.clock import now
 from speakr.domain.errors import ConnectorRejected, ConnectorUnavailable
-from speakr.domain.jobs import JobKind, JobState
+from speakr.domain.jobs import KINDS, JobKind, JobState, Queue
 from speakr.jobs import runner
 from speakr.models import Job, RecordingPassage, Segment
-from speakr.queue import LANGUAGE, MEANING, QUEUES, ROUTES, SPEECH
 from speakr.services import maintenance, passages
 from speakr.settings import Settings
 from tests.api.library import embed_all, say, write
@@ -78,8 +77,8 @@ def test_a_transcript_is_followed_by_its_passages(
 
 
 def test_it_is_the_last_that_workers_look_for() -> None:
-    assert ROUTES[JobKind.EMBED][0] == MEANING == QUEUES[-1]
-    assert {ROUTES[kind][0] for kind in JobKind if kind is not JobKind.EMBED} == {LANGUAGE, SPEECH}
+    assert KINDS[JobKind.EMBED].queue is list(Queue)[-1]
+    assert {kind.queue for kind in KINDS.values() if kind.is_awaited} == {Queue.LANGUAGE, Queue.SPEECH}
 
 
 def test_nobody_waits_in_line_behind_it(alice: Person, upload: Callable, notifier: MemoryJobNotifier) -> None:
@@ -159,7 +158,7 @@ def test_a_new_transcript_is_embedded_anew_and_the_old_one_not_found(
     found = []
     while notifier.notifications:
         kind, job_id, _ = notifier.notifications.pop(0)
-        if kind is JobKind.EMBED:
+        if kind == JobKind.EMBED:
             found.append(alice.get("/api/v1/search?q=heard&mode=meaning").json["results"])
         runner.run(job_id)
     assert found == [[]], "between the two"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from redis import ConnectionError as RedisConnectionError
 from redis import Redis
 from sqlalchemy import select
 
@@ -19,10 +22,10 @@ from speakr import backends as plumbing
 from speakr.backends import Backends
 from speakr.db import db, release, unit_of_work
 from speakr.domain.errors import ConnectorUnavailable
-from speakr.domain.jobs import JobKind, JobState
+from speakr.domain.jobs import JobKind, JobState, Queue
 from speakr.jobs import runner, scratch, transcribe, worker_locks
 from speakr.models import Job, JobChunk
-from speakr.queue import HELP, SPEECH, RedisJobNotifier
+from speakr.queue import RedisJobNotifier
 from speakr.services import maintenance
 from speakr.services.jobs import chunks, claims, recovery
 from speakr.storage.base import StorageFull
@@ -121,6 +124,46 @@ def test_a_full_disk_while_decoding_is_told_and_tried_again(
     assert (job.state, job.error_code) == (JobState.QUEUED, "out_of_space")
 
 
+# -- waiting for helpers
+
+
+def test_the_end_of_a_chunk_wakes_the_owner(queues: Redis) -> None:
+    notifier = RedisJobNotifier(queues)
+    ended = threading.Timer(0.2, notifier.chunk_ended, [7])
+    ended.start()
+    began = time.monotonic()
+    notifier.wait_for_chunk(7, 30.0)
+    ended.join()
+    assert 0.1 < time.monotonic() - began < 15.0
+
+
+def test_a_chunk_that_ended_before_the_wait_ends_it_and_many_end_only_one(queues: Redis) -> None:
+    notifier = RedisJobNotifier(queues)
+    for _ in range(3):
+        notifier.chunk_ended(7)
+    notifier.chunk_ended(8)
+    began = time.monotonic()
+    notifier.wait_for_chunk(7, 30.0)
+    assert time.monotonic() - began < 15.0
+    began = time.monotonic()
+    notifier.wait_for_chunk(7, 0.2)
+    assert time.monotonic() - began > 0.1, "a chunk that had ended long ago woke the owner again"
+
+
+def test_an_owner_without_redis_looks_again_by_itself(
+    app: Flask, backends: Backends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class NoRedis(MemoryJobNotifier):
+        def wait_for_chunk(self, job_id: int, seconds: float) -> None:
+            raise RedisConnectionError
+
+    monkeypatch.setattr(plumbing, "_backends", replace(backends, notifier=NoRedis()))
+    monkeypatch.setattr(transcribe, "_ASK_WHETHER_WANTED_SECONDS", 0.2)
+    began = time.monotonic()
+    transcribe._wait_for_helpers(7)
+    assert time.monotonic() - began > 0.15, "it asked the database as often as it could"
+
+
 # -- the order of the queue
 
 
@@ -143,7 +186,7 @@ def test_a_job_that_was_interrupted_does_not_queue_behind_everybody_else(queues:
     for job_id in (2, 3):
         notifier.notify(JobKind.TRANSCRIBE, job_id, 1)
     notifier.notify(JobKind.TRANSCRIBE, 1, 2)
-    assert ids_in(queues, SPEECH) == [1, 2, 3]
+    assert ids_in(queues, Queue.SPEECH) == [1, 2, 3]
 
 
 def test_lost_rings_come_back_in_the_order_of_the_queue(
@@ -164,14 +207,14 @@ def test_lost_rings_come_back_in_the_order_of_the_queue(
     real = replace(backends, notifier=RedisJobNotifier(queues))
     monkeypatch.setattr(plumbing, "_backends", real)
     maintenance.run_maintenance()
-    assert ids_in(queues, SPEECH) == [job.id for job in jobs]
+    assert ids_in(queues, Queue.SPEECH) == [job.id for job in jobs]
 
 
 def test_calls_for_help_that_wait_are_enough(queues: Redis) -> None:
     notifier = RedisJobNotifier(queues)
     for _ in range(3):
         notifier.notify_helpers(7, 1, 2)
-    assert ids_in(queues, HELP) == [7, 7]
+    assert ids_in(queues, Queue.HELP) == [7, 7]
     assert notifier.depth() == 0, "a call for help is not work that others wait for"
 
 

@@ -16,7 +16,7 @@ from speakr import backends as plumbing
 from speakr.db import db, unit_of_work
 from speakr.domain.clock import now
 from speakr.domain.jobs import JobKind, JobState
-from speakr.models import Job, Recording, User
+from speakr.models import Job, JobBlob, Recording, User
 from speakr.operations import upkeep
 from speakr.services import orphans, unwanted_blobs
 from speakr.storage.base import PREFIXES, BlobInfo, Storage, StorageUnavailable
@@ -47,12 +47,10 @@ def add_recording(user_id: int, storage_key: str | None) -> int:
 def add_job(user_id: int, pcm_key: str, state: JobState) -> None:
     recording_id = add_recording(user_id, None)
     with unit_of_work() as session:
-        session.add(
-            Job(
-                recording_id=recording_id, user_id=user_id, kind=JobKind.TRANSCRIBE, state=state,
-                plan={"pcm_key": pcm_key},
-            )
-        )  # fmt: skip
+        job = Job(recording_id=recording_id, user_id=user_id, kind=JobKind.TRANSCRIBE, state=state)
+        session.add(job)
+        session.flush()
+        session.add(JobBlob(storage_key=pcm_key, job_id=job.id))
 
 
 def test_old_blobs_without_a_row_go_and_all_others_stay(owner: Person, storage: Storage) -> None:
@@ -70,7 +68,7 @@ def test_old_blobs_without_a_row_go_and_all_others_stay(owner: Person, storage: 
     assert done.foreign == 0
 
 
-def test_the_decoded_audio_that_an_ended_job_still_names_goes(owner: Person, storage: Storage) -> None:
+def test_the_decoded_audio_of_an_ended_job_is_removed(owner: Person, storage: Storage) -> None:
     """Its worker was killed after the job had ended and before it could let go of the blob."""
     for state in (JobState.FAILED, JobState.CANCELLED, JobState.SUCCEEDED):
         add_job(owner.id, put(storage, "pcm"), state)
@@ -326,10 +324,11 @@ def test_the_thread_does_not_sweep_at_once(
     assert kept(storage) == {blob}
 
 
+_PREFIX = re.compile(r'(?:new_key\(|reserve_blob\(\w+, )"(\w+)"\)')
+
+
 def test_every_prefix_that_is_used_is_swept() -> None:
     """`check` writes nothing that stays."""
     package = Path(orphans.__file__).parents[1]
-    used = {
-        word for path in package.rglob("*.py") for word in re.findall(r'new_key\("(\w+)"\)', path.read_text())
-    }
+    used = {word for path in package.rglob("*.py") for word in _PREFIX.findall(path.read_text())}
     assert used - {"check"} == set(PREFIXES)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from speakr.db import unit_of_work
+from speakr.domain.deliveries import Verdict
 from speakr.services.deliveries import claiming, sending
 from speakr.services.deliveries.claiming import Dispatch
-from speakr.services.deliveries.sending import AttemptResult, Verdict
+from speakr.services.deliveries.sending import AttemptResult
 from speakr.webhooks.rate_limiter import RateLimiter
 from speakr.webhooks.slots import DeliverySlots
 

@@ -7,11 +7,10 @@ from datetime import timedelta
 import pytest
 
 from speakr.db import unit_of_work
-from speakr.domain.deliveries import DeliveryStatus
+from speakr.domain.deliveries import DeliveryStatus, Verdict
 from speakr.domain.permissions import Actor
 from speakr.models import Delivery
 from speakr.services.deliveries import recovery, retention
-from speakr.services.deliveries.sending import Verdict
 from tests.webhooks.claims import claim, outcome, settle
 from tests.webhooks.conftest import AddWebhook, Emit
 from tests.webhooks.states import deliveries, webhook

@@ -9,10 +9,9 @@ from flask import Flask
 
 from speakr.db import unit_of_work
 from speakr.domain.clock import now
-from speakr.domain.deliveries import DeliveryStatus
+from speakr.domain.deliveries import DeliveryStatus, Verdict
 from speakr.models import Delivery, Webhook
 from speakr.services.deliveries import claiming, sending
-from speakr.services.deliveries.sending import Verdict
 from tests.webhooks.claims import claim, outcome, settle
 from tests.webhooks.conftest import AddWebhook, Emit
 from tests.webhooks.states import deliveries, webhook

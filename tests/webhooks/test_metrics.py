@@ -12,10 +12,10 @@ from redis import Redis
 from speakr import backends as plumbing
 from speakr.db import unit_of_work
 from speakr.domain.clock import now
+from speakr.domain.deliveries import Verdict
 from speakr.models import Delivery, Webhook
 from speakr.services import health
 from speakr.services.deliveries import claiming
-from speakr.services.deliveries.sending import Verdict
 from speakr.settings import Settings
 from speakr.telemetry.deliveries import BOUNDS, DeliveryCounts
 from speakr.webhooks import redis_wakeup

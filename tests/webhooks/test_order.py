@@ -10,11 +10,10 @@ from hypothesis import strategies as st
 
 from speakr.db import unit_of_work
 from speakr.domain.clock import now
-from speakr.domain.deliveries import DeliveryStatus
+from speakr.domain.deliveries import DeliveryStatus, Verdict
 from speakr.domain.permissions import Actor
 from speakr.services import webhooks
 from speakr.services.deliveries import waiting
-from speakr.services.deliveries.sending import Verdict
 from tests.webhooks.claims import claim, outcome, settle, turn
 from tests.webhooks.conftest import AddWebhook, Emit
 from tests.webhooks.dispatchers import ThreadedDispatcher, until

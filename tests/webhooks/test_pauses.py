@@ -12,13 +12,12 @@ from sqlalchemy import select
 
 from speakr.db import db, release, unit_of_work
 from speakr.domain.clock import now
-from speakr.domain.deliveries import DeliveryStatus
+from speakr.domain.deliveries import DeliveryStatus, Verdict
 from speakr.domain.notices import NoticeKind
 from speakr.domain.permissions import Actor
 from speakr.domain.webhooks import WhenPaused
 from speakr.models import Notice, User
 from speakr.services import mailing, maintenance, webhooks
-from speakr.services.deliveries.sending import Verdict
 from speakr.webhooks import mailer
 from speakr.webhooks.mailer import Mailer
 from tests.webhooks.claims import claim, outcome, settle

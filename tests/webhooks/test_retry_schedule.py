@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from speakr.domain.deliveries import Verdict
 from speakr.webhooks.retry_schedule import (
     SCHEDULE_SECONDS,
-    Disposition,
     classify,
     parse_retry_after,
     pause_before,
@@ -40,30 +40,30 @@ def test_the_documented_schedule():
 @pytest.mark.parametrize(
     ("status", "outcome"),
     [
-        (None, Disposition.RETRY),
-        (200, Disposition.SUCCESS),
-        (204, Disposition.SUCCESS),
-        (299, Disposition.SUCCESS),
-        (300, Disposition.PERMANENT),
-        (301, Disposition.PERMANENT),
-        (304, Disposition.PERMANENT),
-        (308, Disposition.PERMANENT),
-        (400, Disposition.PERMANENT),
-        (401, Disposition.PERMANENT),
-        (404, Disposition.PERMANENT),
-        (408, Disposition.RETRY),
-        (409, Disposition.PERMANENT),
-        (410, Disposition.GONE),
-        (413, Disposition.PERMANENT),
-        (425, Disposition.RETRY),
-        (429, Disposition.RETRY),
-        (499, Disposition.PERMANENT),
-        (500, Disposition.RETRY),
-        (503, Disposition.RETRY),
-        (599, Disposition.RETRY),
-        (101, Disposition.PERMANENT),
-        (600, Disposition.RETRY),
-        (99, Disposition.RETRY),
+        (None, Verdict.RETRY),
+        (200, Verdict.DELIVERED),
+        (204, Verdict.DELIVERED),
+        (299, Verdict.DELIVERED),
+        (300, Verdict.GIVE_UP),
+        (301, Verdict.GIVE_UP),
+        (304, Verdict.GIVE_UP),
+        (308, Verdict.GIVE_UP),
+        (400, Verdict.GIVE_UP),
+        (401, Verdict.GIVE_UP),
+        (404, Verdict.GIVE_UP),
+        (408, Verdict.RETRY),
+        (409, Verdict.GIVE_UP),
+        (410, Verdict.GONE),
+        (413, Verdict.GIVE_UP),
+        (425, Verdict.RETRY),
+        (429, Verdict.RETRY),
+        (499, Verdict.GIVE_UP),
+        (500, Verdict.RETRY),
+        (503, Verdict.RETRY),
+        (599, Verdict.RETRY),
+        (101, Verdict.GIVE_UP),
+        (600, Verdict.RETRY),
+        (99, Verdict.RETRY),
     ],
 )
 def test_outcomes(status, outcome):
@@ -71,15 +71,15 @@ def test_outcomes(status, outcome):
 
 
 def test_a_body_too_large_is_retried_only_when_the_receiver_says_when():
-    assert classify(413, retry_after_seconds=0.0) is Disposition.RETRY
-    assert classify(404, retry_after_seconds=60.0) is Disposition.PERMANENT
-    assert classify(410, retry_after_seconds=60.0) is Disposition.GONE
+    assert classify(413, retry_after_seconds=0.0) is Verdict.RETRY
+    assert classify(404, retry_after_seconds=60.0) is Verdict.GIVE_UP
+    assert classify(410, retry_after_seconds=60.0) is Verdict.GONE
 
 
 @given(st.integers(min_value=0, max_value=999))
 def test_every_status_has_one_outcome(status):
-    assert (classify(status) is Disposition.SUCCESS) == (200 <= status <= 299)
-    assert classify(status) in Disposition
+    assert (classify(status) is Verdict.DELIVERED) == (200 <= status <= 299)
+    assert classify(status) in Verdict
 
 
 # -- Retry-After

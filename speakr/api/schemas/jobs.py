@@ -5,7 +5,7 @@ from __future__ import annotations
 from marshmallow import fields, pre_load, validate
 
 from speakr.api.schemas.fields import text
-from speakr.domain.jobs import JobKind, JobState
+from speakr.domain.jobs import KINDS, JobState
 from speakr.web.wire import UtcDateTime, Wire
 
 
@@ -46,8 +46,12 @@ class JobOut(Wire):
     """A job."""
 
     id = fields.String(required=True)
-    recording_id = fields.Integer(required=True)
-    kind = fields.String(required=True, validate=validate.OneOf([kind.value for kind in JobKind]))
+    recording_id = fields.Integer(
+        required=True,
+        allow_none=True,
+        metadata={"description": "The recording that the work is on; null for work without one."},
+    )
+    kind = fields.String(required=True, validate=validate.OneOf([str(kind) for kind in KINDS]))
     state = fields.String(required=True, validate=validate.OneOf([state.value for state in JobState]))
     progress = fields.Integer(required=True)
     message = fields.String(required=True, allow_none=True)

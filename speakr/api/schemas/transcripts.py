@@ -6,6 +6,7 @@ from marshmallow import fields
 
 from speakr.api.schemas.fields import ClaimOut, text
 from speakr.api.schemas.recordings import LONG_TEXT
+from speakr.services import exports
 from speakr.web.wire import Wire
 
 
@@ -45,8 +46,8 @@ class TranscriptQuery(Wire):
     """Which format."""
 
     format = fields.String(
-        load_default="json",
-        metadata={"description": "json, text, srt or vtt", "enum": ["json", "text", "srt", "vtt"]},
+        load_default=exports.DATA,
+        metadata={"description": exports.formats_in_words(), "enum": exports.formats()},
     )
     words = fields.String(
         load_default="false", metadata={"description": "true adds words with their times (json)."}

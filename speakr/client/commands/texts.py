@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import cast
 
 import click
 
-from speakr.client.api import TextFormat
 from speakr.client.commands.terminal import Failed, Misused, server, show_json, show_text
 
 
@@ -17,10 +15,10 @@ from speakr.client.commands.terminal import Failed, Misused, server, show_json, 
 @click.option(
     "--format",
     "format_",
-    type=click.Choice(["text", "json", "srt", "vtt"]),
+    metavar="FORMAT",
     default="text",
     show_default=True,
-    help="Text, segments with times, or subtitles.",
+    help="A format that the server can write: text, json (segments with times), srt, vtt.",
 )
 @click.option(
     "-o",
@@ -38,7 +36,7 @@ def transcript(recording_id: int, *, format_: str, output: Path | None) -> None:
                 return
             text = json.dumps(segments, ensure_ascii=False, indent=2)
         else:
-            text = speakr.transcript(recording_id, cast("TextFormat", format_))
+            text = speakr.transcript(recording_id, format_)
     if output is None:
         show_text(text)
         return

@@ -6,12 +6,14 @@ import re
 from collections.abc import Iterable
 from datetime import datetime
 
-from speakr.connectors.language.base import DatedEvent, ExtractRequest, Statement
+from speakr.connectors.language.base import ExtractRequest
 from speakr.connectors.language.foreign_dates import find_foreign_dates
 from speakr.connectors.language.lines import one_line
 from speakr.connectors.language.sentences import Sentence
 from speakr.connectors.language.spoken_dates import SpokenDate, find_dates
 from speakr.connectors.language.titles import shorten
+from speakr.domain.insights import DatedEvent
+from speakr.domain.statements import Statement
 
 MAX_TITLE_LENGTH = 100
 MAX_EVENTS = 200

@@ -15,12 +15,13 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from speakr.connectors.language.base import Chapter, NumberedLine
 from speakr.connectors.language.function_words import function_words
 from speakr.connectors.language.keyphrases import find_key_phrases
 from speakr.connectors.language.passages import stem
 from speakr.connectors.language.sentences import Sentence, find_words, split_sentences
 from speakr.connectors.language.titles import shorten
+from speakr.domain.insights import Chapter
+from speakr.domain.statements import NumberedLine
 
 MIN_CHAPTER_SECONDS = 120.0
 WINDOW_SECONDS = 60.0

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from speakr.connectors.language.base import Usage
 from speakr.connectors.language.map_reduce import OutOfRoom
 from speakr.connectors.language.prompts import Messages
 from speakr.connectors.openai_access import OpenAIAccess
 from speakr.domain.errors import ConnectorRejected, ConnectorUnavailable, JobError
+from speakr.domain.statements import Usage
 
 if TYPE_CHECKING:
     import openai

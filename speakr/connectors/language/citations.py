@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from speakr.connectors.language.base import NumberedLine, Source
 from speakr.connectors.language.lines import clock_time, one_line, who
 from speakr.connectors.language.quotes import quote_from
 from speakr.connectors.language.sentences import find_words
+from speakr.domain.statements import NumberedLine, Source
 
 MAX_SOURCES = 20
 MAX_RANGE_LENGTH = 10

@@ -11,9 +11,9 @@ import string
 from collections.abc import Iterator, Sequence
 from itertools import count
 
-from speakr.connectors.language.base import NumberedLine
 from speakr.connectors.language.citations import pieces
 from speakr.connectors.language.lines import one_line
+from speakr.domain.statements import NumberedLine
 
 _NUMBER = re.compile(r"^\[(\d+)\]", re.MULTILINE)
 MAX_EXPLAINED_SPEAKERS = 60

@@ -5,18 +5,7 @@ from __future__ import annotations
 import math
 from typing import Self
 
-from speakr.connectors.language.base import (
-    ChatAnswer,
-    ChatRequest,
-    ExtractRequest,
-    Identification,
-    IdentifyRequest,
-    Insights,
-    Statement,
-    Summary,
-    SummaryRequest,
-    Title,
-)
+from speakr.connectors.language.base import ChatRequest, ExtractRequest, IdentifyRequest, SummaryRequest
 from speakr.connectors.language.extractive_answers import answer_from_lines
 from speakr.connectors.language.extractive_insights import find_insights
 from speakr.connectors.language.function_words import function_words
@@ -26,6 +15,11 @@ from speakr.connectors.language.lexrank import pick_sentences
 from speakr.connectors.language.lines import clock_time
 from speakr.connectors.language.sentences import find_words, split_sentences
 from speakr.connectors.language.titles import shorten
+from speakr.domain.conversation import ChatAnswer
+from speakr.domain.insights import Insights
+from speakr.domain.speakers import Identification
+from speakr.domain.statements import Statement
+from speakr.domain.summaries import Summary, Title
 from speakr.settings import Settings
 
 NOTICE = (

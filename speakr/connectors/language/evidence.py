@@ -11,13 +11,13 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from functools import cached_property
 
-from speakr.connectors.language.base import NumberedLine, Source, Statement
 from speakr.connectors.language.function_words import ENGLISH_FUNCTION_WORDS
 from speakr.connectors.language.lines import one_line
 from speakr.connectors.language.passages import rank_lines, stem
 from speakr.connectors.language.quotes import quote_from
 from speakr.connectors.language.sentences import find_words
 from speakr.connectors.language.spoken_numbers import numbers_in
+from speakr.domain.statements import NumberedLine, Source, Statement
 from speakr.domain.words import located_words
 
 MAX_SOURCES = 6

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from speakr.connectors.language.base import ChatRequest, NumberedLine, Source
+from speakr.connectors.language.base import ChatRequest
 from speakr.connectors.language.function_words import ASKING_WORDS, ENGLISH_FUNCTION_WORDS, function_words
 from speakr.connectors.language.lexrank import pick_sentences
 from speakr.connectors.language.lines import full_clock_time, one_line, who
@@ -13,6 +13,7 @@ from speakr.connectors.language.passages import rank_lines, stem
 from speakr.connectors.language.quotes import quote_from
 from speakr.connectors.language.sentences import find_words
 from speakr.domain.conversation import Role
+from speakr.domain.statements import NumberedLine, Source
 
 NOTICE = "*Extractive answer: passages picked from the transcript on this server, without a language model.*"
 NO_MATCH = "Nothing in this recording matches the question: none of its words is spoken here."

@@ -7,21 +7,15 @@ import re
 from collections.abc import Sequence
 
 from speakr.connectors.language.appointments import dates_in, find_events, title_of
-from speakr.connectors.language.base import (
-    ActionItem,
-    ExtractRequest,
-    Insights,
-    NumberedLine,
-    Source,
-    Statement,
-    Topic,
-)
+from speakr.connectors.language.base import ExtractRequest
 from speakr.connectors.language.chapters import find_chapters
 from speakr.connectors.language.function_words import function_words
 from speakr.connectors.language.keyphrases import find_key_phrases
 from speakr.connectors.language.lexrank import pick_sentences
 from speakr.connectors.language.quotes import quote_from
 from speakr.connectors.language.sentences import Sentence, find_words, split_sentences
+from speakr.domain.insights import ActionItem, Insights, Topic
+from speakr.domain.statements import NumberedLine, Source, Statement
 
 MIN_POINTS, MAX_POINTS = 3, 10
 MAX_ACTION_ITEMS = 100

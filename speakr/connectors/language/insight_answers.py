@@ -8,14 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from speakr.connectors.language.appointments import MAX_EVENTS, dates_in
-from speakr.connectors.language.base import (
-    ActionItem,
-    Chapter,
-    DatedEvent,
-    ExtractRequest,
-    Statement,
-    Topic,
-)
+from speakr.connectors.language.base import ExtractRequest
 from speakr.connectors.language.chapters import MIN_CHAPTER_SECONDS, find_chapters
 from speakr.connectors.language.evidence import Evidence
 from speakr.connectors.language.function_words import ENGLISH_FUNCTION_WORDS
@@ -24,6 +17,8 @@ from speakr.connectors.language.lines import one_line
 from speakr.connectors.language.passages import stem
 from speakr.connectors.language.sentences import find_words
 from speakr.connectors.language.spoken_dates import SpokenDate
+from speakr.domain.insights import ActionItem, Chapter, DatedEvent, Topic
+from speakr.domain.statements import Statement
 
 MAX_POINTS, MAX_ACTION_ITEMS, MAX_TOPICS, MAX_CHAPTERS = 20, 100, 12, 100
 MAX_PER_PART = 50

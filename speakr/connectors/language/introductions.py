@@ -12,11 +12,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from speakr.connectors.language.base import IdentifyRequest, NumberedLine
+from speakr.connectors.language.base import IdentifyRequest
 from speakr.connectors.language.function_words import ENGLISH_FUNCTION_WORDS
 from speakr.connectors.language.lines import one_line
 from speakr.connectors.language.sentences import find_words
 from speakr.connectors.language.speaker_names import NOT_NAMES, SpokenNames
+from speakr.domain.statements import NumberedLine
 
 CERTAIN = 10
 CLEAR = 2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from speakr.connectors.language.base import NumberedLine
+from speakr.domain.statements import NumberedLine
 
 
 def clock_time(seconds: float) -> str:

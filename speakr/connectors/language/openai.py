@@ -7,18 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Self
 
-from speakr.connectors.language.base import (
-    ChatAnswer,
-    ChatRequest,
-    ExtractRequest,
-    Identification,
-    IdentifyRequest,
-    Insights,
-    NumberedLine,
-    Summary,
-    SummaryRequest,
-    Title,
-)
+from speakr.connectors.language.base import ChatRequest, ExtractRequest, IdentifyRequest, SummaryRequest
 from speakr.connectors.language.chat import SERVICE, ChatModel, Conversation
 from speakr.connectors.language.citations import number_lines, resolve_citations
 from speakr.connectors.language.compact import numbers_of, write_compactly
@@ -40,7 +29,12 @@ from speakr.connectors.language.speaker_prompts import read_names, speaker_messa
 from speakr.connectors.language.summary_evidence import separate, unproven
 from speakr.connectors.language.titles import clean_title, shorten, take_excerpt
 from speakr.connectors.openai_access import OpenAIAccess
+from speakr.domain.conversation import ChatAnswer
 from speakr.domain.errors import ConnectorRejected, Invalid
+from speakr.domain.insights import Insights
+from speakr.domain.speakers import Identification
+from speakr.domain.statements import NumberedLine
+from speakr.domain.summaries import Summary, Title
 from speakr.settings import Settings
 
 TRIES_PER_PART = 2

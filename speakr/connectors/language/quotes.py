@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from speakr.connectors.language.base import NumberedLine
 from speakr.connectors.language.lines import one_line
 from speakr.connectors.language.sentences import find_words, split_sentences
+from speakr.domain.statements import NumberedLine
 
 MAX_QUOTE_LENGTH = 300
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from speakr.connectors.language.base import NumberedLine, Source
 from speakr.connectors.language.lines import one_line
+from speakr.domain.statements import NumberedLine, Source
 
 MAX_SENTENCE_WORDS = 60
 MAX_JOINED_WORDS = 40

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from speakr.connectors.language.base import Source, Statement
 from speakr.connectors.language.citations import CITATION, cited_lines
 from speakr.connectors.language.evidence import MAX_SOURCES, Evidence
 from speakr.connectors.language.sentences import find_words
+from speakr.domain.statements import Source, Statement
 
 _HEADING = re.compile(r"\s*(?:#{1,6}\s|\*\*[^*]+\*\*:?\s*$|[-=*_|:\s]+$)")
 _MARKUP = re.compile(r"^\s*(?:[-*+>]|\d+[.)])?\s*(?:\[[ x]\]\s*)?|\*\*|__|`")

@@ -1,23 +1,16 @@
-"""Engines that turn speech into text. To add one: a file here and a name in `CONNECTORS`."""
+"""Engines that turn speech into text. To add one: a file here and a line in `CONNECTORS` (`speakr.speech_settings`)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pkgutil import resolve_name
+from typing import Any
 
 from speakr.connectors.transcription.base import Capabilities, KeepsModels, TranscriptionConnector
 from speakr.connectors.transcription.openai_models import OPENAI_DEFAULT_MODEL, ModelChoice, read_choices
 from speakr.settings import Settings
-
-CONNECTORS: Mapping[str, str] = {
-    "embedded": "speakr.connectors.transcription.embedded:EmbeddedConnector.from_settings",
-    "whisper": "speakr.connectors.transcription.whisper:WhisperConnector.from_settings",
-    "openai": "speakr.connectors.transcription.openai:OpenAIConnector.from_settings",
-    "asr": "speakr.connectors.transcription.asr:AsrServiceConnector.from_settings",
-    "assemblyai": "speakr.connectors.transcription.assemblyai:AssemblyAIConnector.from_settings",
-}
-"""Name to factory. As text, so that a process loads the engine it uses and no other."""
+from speakr.speech_settings import CONNECTORS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +32,25 @@ def choose(settings: Settings) -> str:
 
 def make_connector(settings: Settings) -> TranscriptionConnector:
     """Make the engine the settings ask for. It is cheap: libraries and models load with the first chunk."""
-    connector: TranscriptionConnector = resolve_name(CONNECTORS[choose(settings)])(settings)
+    connector: TranscriptionConnector = class_of(choose(settings)).from_settings(settings)
     return connector
+
+
+def class_of(name: str) -> Any:
+    """Return the class of an engine: its `about`, and the `from_settings` that makes one."""
+    return resolve_name(CONNECTORS[name])
+
+
+def own_settings() -> list[type]:
+    """Return the dataclasses in which engines declare settings of their own, in the order of the engines."""
+    declared = (class_of(name).about.settings for name in CONNECTORS)
+    return [each for each in declared if each is not None]
+
+
+def check_own_settings(settings: Settings) -> None:
+    """Refuse values of engines' own settings that cannot be read. Raises `SettingsError`."""
+    for declared in own_settings():
+        settings.engine_settings(declared)
 
 
 def describe(settings: Settings) -> Description:

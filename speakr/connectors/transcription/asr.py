@@ -7,9 +7,9 @@ the user asked for is sent, and speakers are there if the service can tell them 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Self
+from typing import ClassVar, Self
 
-from speakr.connectors.transcription.base import AudioChunk, Capabilities, OnSegment
+from speakr.connectors.transcription.base import About, AudioChunk, Capabilities, OnSegment
 from speakr.connectors.transcription.http import Service
 from speakr.connectors.transcription.openai_answers import read_answer
 from speakr.connectors.transcription.openai_models import own_models
@@ -24,6 +24,11 @@ class AsrServiceConnector:
     """Send one chunk as a WAV file in a form, all options in the address, and read the JSON answer."""
 
     name = "asr"
+    about: ClassVar[About] = About(
+        description="a service with `POST /asr`: whisper-asr-webservice, WhisperX",
+        needs="`TRANSCRIPTION_BASE_URL`",
+        supports="language, hotwords, prompt, speaker counts",
+    )
     capabilities = Capabilities(
         diarization=True,
         speaker_count_control=True,

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Self
+from typing import Any, ClassVar, Final, Self
 from urllib.parse import quote
 
-from speakr.connectors.transcription.base import AudioChunk, Capabilities, ChunkContext, OnSegment
+from speakr.connectors.transcription.base import About, AudioChunk, Capabilities, ChunkContext, OnSegment
 from speakr.connectors.transcription.http import Service
 from speakr.connectors.transcription.openai_answers import read_answer
 from speakr.connectors.transcription.openai_models import own_models
@@ -38,6 +38,11 @@ class AssemblyAIConnector:
     """Order a transcript of each chunk and wait for it as long as the provider says that it works on it."""
 
     name = "assemblyai"
+    about: ClassVar[About] = About(
+        description="AssemblyAI's API",
+        needs="`TRANSCRIPTION_API_KEY`",
+        supports="language, hotwords, speaker counts; prompt with `universal-3-pro`",
+    )
 
     def __init__(
         self,

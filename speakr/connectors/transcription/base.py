@@ -39,6 +39,21 @@ class Capabilities:
     """How much of its neighbour a chunk is given where the cut is inside speech; the seam is repaired later."""
 
 
+SECTION = "Speech engines"
+"""The section of the settings pages in which engines' own settings are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """What an engine's class says of it in the documentation (Markdown) and among the settings."""
+
+    description: str
+    needs: str
+    supports: str
+    settings: type | None = None
+    """A dataclass of `setting`s that are this engine's alone; `Settings.engine_settings` reads it."""
+
+
 class ChunkContext:
     """Callbacks of an engine to its caller; this implementation does nothing."""
 

@@ -12,11 +12,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
-from speakr.connectors.transcription.base import SAMPLE_RATE, AudioChunk, Capabilities, OnSegment
+from speakr.connectors.transcription.base import (
+    SAMPLE_RATE,
+    SECTION,
+    About,
+    AudioChunk,
+    Capabilities,
+    OnSegment,
+)
 from speakr.connectors.transcription.hotwords import boost, read_hotwords
 from speakr.connectors.transcription.plain_text import write_text
 from speakr.connectors.transcription.profanity import mask
@@ -24,6 +31,7 @@ from speakr.connectors.transcription.words import mean_probability
 from speakr.domain.errors import ConnectorRejected, ConnectorUnavailable
 from speakr.domain.seams import RecognizedWord, repair
 from speakr.domain.transcript import Hints, Hypothesis, Segment, Span, Word
+from speakr.environment import setting
 from speakr.settings import Settings
 
 FRAMES_PER_SECOND = 100
@@ -41,6 +49,24 @@ _NOT_A_WORD = re.compile(r"^(<.*>|\[.*\]|\+\+.*\+\+)$")
 _PRONUNCIATION_MARK = re.compile(r"\(\d+\)$")
 
 
+@dataclass(frozen=True, kw_only=True)
+class EmbeddedSettings:
+    """What the operator decided about this engine alone."""
+
+    mask_profanity: bool = setting(
+        default=True,
+        env="SPEAKR_EMBEDDED_MASK_PROFANITY",
+        section=SECTION,
+        help="Write swear words of the embedded engine with asterisks. It sometimes recognises one in harmless speech.",
+    )
+    denoise: bool = setting(
+        default=True,
+        env="SPEAKR_EMBEDDED_DENOISE",
+        section=SECTION,
+        help="Remove noise from noisy recordings before the embedded engine transcribes them.",
+    )
+
+
 class EmbeddedConnector:
     """Transcribe with PocketSphinx, one utterance for each stretch of speech.
 
@@ -52,6 +78,12 @@ class EmbeddedConnector:
     """
 
     name = "embedded"
+    about: ClassVar[About] = About(
+        description="PocketSphinx, English only, about one word in four wrong on ordinary speech",
+        needs="nothing",
+        supports="hotwords",
+        settings=EmbeddedSettings,
+    )
     capabilities = Capabilities(
         hotwords=True,
         timestamps=True,
@@ -72,7 +104,8 @@ class EmbeddedConnector:
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
         """Make the connector; nothing is loaded."""
-        return cls(masks_profanity=settings.embedded_mask_profanity, denoises=settings.embedded_denoise)
+        own = settings.engine_settings(EmbeddedSettings)
+        return cls(masks_profanity=own.mask_profanity, denoises=own.denoise)
 
     def capabilities_with(self, model: str | None) -> Capabilities:  # noqa: ARG002 - there is one model
         """Return what the engine honours."""

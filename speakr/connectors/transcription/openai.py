@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from speakr.connectors.openai_access import OpenAIAccess
-from speakr.connectors.transcription.base import AudioChunk, Capabilities, OnSegment
+from speakr.connectors.transcription.base import About, AudioChunk, Capabilities, OnSegment
 from speakr.connectors.transcription.openai_answers import read_answer
 from speakr.connectors.transcription.openai_models import family_of, read_choices
 from speakr.connectors.transcription.phrases import phrases
@@ -29,6 +29,11 @@ class OpenAIConnector:
     """
 
     name = "openai"
+    about: ClassVar[About] = About(
+        description="OpenAI's API, or any server that speaks it",
+        needs="`TRANSCRIPTION_BASE_URL` or `TRANSCRIPTION_API_KEY`",
+        supports="by model, see below",
+    )
 
     def __init__(self, access: OpenAIAccess, *, models: Sequence[str], default_model: str) -> None:
         self.models: Sequence[str] = models

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import structlog
 
-from speakr.connectors.transcription.base import AudioChunk, Capabilities, OnSegment
+from speakr.connectors.transcription.base import SECTION, About, AudioChunk, Capabilities, OnSegment
 from speakr.connectors.transcription.openai_answers import read_answer
 from speakr.connectors.transcription.openai_models import own_models
 from speakr.connectors.transcription.whisper_download import Hub, fetch
@@ -30,12 +30,55 @@ from speakr.connectors.transcription.whisper_models import (
 )
 from speakr.domain.errors import ConnectorRejected, ConnectorUnavailable
 from speakr.domain.transcript import Hints, Hypothesis, Segment
+from speakr.environment import setting
 from speakr.settings import Settings
 
 logger = structlog.get_logger(__name__)
 
 BEAM_SIZE = 5
 NOT_INSTALLED = "The local Whisper engine is not installed; `.venv/bin/pip install -e '.[whisper]'` in the checkout adds it."
+
+
+@dataclass(frozen=True, kw_only=True)
+class WhisperSettings:
+    """What the operator decided about this engine alone."""
+
+    models_dir: str = setting(
+        default="",
+        env="SPEAKR_WHISPER_MODELS",
+        section=SECTION,
+        help="Folder of Whisper models in the format of CTranslate2, one folder each. Empty: `models/whisper` in the data folder.",
+    )
+    device: str = setting(
+        default="auto",
+        env="SPEAKR_WHISPER_DEVICE",
+        section=SECTION,
+        help="auto, cpu or cuda. auto takes a CUDA device when there is one.",
+    )
+    compute_type: str = setting(
+        default="auto",
+        env="SPEAKR_WHISPER_COMPUTE_TYPE",
+        section=SECTION,
+        help="Number format of CTranslate2: int8, float16 ... auto: float16 on CUDA, else int8, if the device supports it.",
+    )
+    download: bool = setting(
+        default=True,
+        env="SPEAKR_WHISPER_DOWNLOAD",
+        section=SECTION,
+        help="Download missing Whisper models from the hub.",
+    )
+    hub_url: str = setting(
+        default="https://huggingface.co",
+        env="SPEAKR_WHISPER_HUB",
+        section=SECTION,
+        help="Base URL of the hub, or of a server with the same paths.",
+    )
+    download_seconds: float = setting(
+        default=3600.0,
+        env="SPEAKR_WHISPER_DOWNLOAD_SECONDS",
+        section=SECTION,
+        help="Time limit for the download of a model, in seconds.",
+    )
 
 
 class WhisperConnector:
@@ -45,6 +88,12 @@ class WhisperConnector:
     """
 
     name = "whisper"
+    about: ClassVar[About] = About(
+        description="Whisper on this machine (faster-whisper)",
+        needs="`.venv/bin/pip install -e '.[whisper]'` in the checkout, a model",
+        supports="language, hotwords, prompt",
+        settings=WhisperSettings,
+    )
     capabilities = Capabilities(
         hotwords=True,
         initial_prompt=True,
@@ -77,15 +126,13 @@ class WhisperConnector:
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
         """Make the connector; nothing is loaded or fetched."""
-        folder = settings.whisper_models_dir
+        own = settings.engine_settings(WhisperSettings)
         return cls(
-            Path(folder) if folder else settings.data_dir / "models" / "whisper",
+            Path(own.models_dir) if own.models_dir else settings.data_dir / "models" / "whisper",
             models=own_models(settings, DEFAULT_MODEL),
-            hub=Hub(settings.whisper_hub_url, settings.whisper_download_seconds)
-            if settings.whisper_download
-            else None,
-            device=settings.whisper_device,
-            compute_type=settings.whisper_compute_type,
+            hub=Hub(own.hub_url, own.download_seconds) if own.download else None,
+            device=own.device,
+            compute_type=own.compute_type,
             threads=max(1, (os.cpu_count() or 1) // max(1, settings.worker_count)),
         )
 

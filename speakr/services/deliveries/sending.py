@@ -6,7 +6,6 @@ import functools
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any
 
 import structlog
@@ -15,31 +14,17 @@ from sqlalchemy import Executable, Table, bindparam, func, or_, select, update
 from speakr.backends import get_backends
 from speakr.db import db
 from speakr.domain.clock import now
-from speakr.domain.deliveries import DUE_STATUSES, DeliveryStatus
+from speakr.domain.deliveries import DUE_STATUSES, DeliveryStatus, Verdict
 from speakr.domain.notices import NoticeKind
 from speakr.domain.webhooks import WhenPaused
 from speakr.models import Delivery, Webhook
 from speakr.services import notices
-from speakr.services.deliveries.claiming import oldest_due_seconds
 from speakr.services.deliveries.states import IS_OPEN, has_id
-
-__all__ = ["DUE_STATUSES", "AttemptResult", "Verdict", "oldest_due_seconds", "settle", "storable"]
 
 logger = structlog.get_logger(__name__)
 
 _MAX_PREVIEW_LENGTH = 2_000
 _MAX_ERROR_LENGTH = 500
-
-
-class Verdict(StrEnum):
-    """What an attempt came to."""
-
-    DELIVERED = "delivered"
-    RETRY = "retry"
-    GIVE_UP = "give_up"
-    GONE = "gone"
-    NOT_SENT = "not_sent"
-    """Our own means failed. It is no attempt, and says nothing about the receiver."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

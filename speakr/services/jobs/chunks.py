@@ -11,7 +11,7 @@ from sqlalchemy import func, select, update
 from speakr.db import db
 from speakr.domain.clock import now
 from speakr.domain.errors import ClaimLost
-from speakr.domain.jobs import ACTIVE, ChunkState, JobState
+from speakr.domain.jobs import ACTIVE, ChunkState
 from speakr.domain.transcript import Span
 from speakr.models import Job, JobChunk
 from speakr.services.jobs.claims import lease_end
@@ -37,6 +37,8 @@ def claim_next(job_id: int, worker: str) -> ChunkClaim | None:
     job = db.session.get(Job, job_id, populate_existing=True)
     if job is None or job.state not in ACTIVE or job.plan is None or job.cancel_requested:
         return None
+    if job.recording_id is None:
+        return None  # chunks are pieces of a recording
     while True:
         free = db.session.scalar(
             select(JobChunk.id)
@@ -182,8 +184,3 @@ def results(job_id: int) -> list[Mapping[str, Any]]:
             select(JobChunk.result).where(JobChunk.job_id == job_id).order_by(JobChunk.position)
         )
     ]
-
-
-def running_jobs_count() -> int:
-    """Return how many jobs run right now."""
-    return db.session.scalar(select(func.count()).select_from(Job).where(Job.state == JobState.RUNNING)) or 0

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import or_, update
 
 from speakr.backends import get_backends
 from speakr.db import db
 from speakr.domain.clock import now
 from speakr.domain.errors import ClaimLost, ConnectorBusy, JobCancelled, JobError, TransientJobError
-from speakr.domain.jobs import ACTIVE, JobKind, JobState, retry_delay_seconds
-from speakr.domain.recordings import RecordingStatus
+from speakr.domain.jobs import JobState, retry_delay_seconds
 from speakr.domain.transcript import Span
-from speakr.models import Job, JobChunk, Recording
-from speakr.services import pipeline, unwanted_blobs
+from speakr.models import Job, JobChunk
+from speakr.services.jobs import blobs
+from speakr.services.jobs.kinds import steps_of
 
 _MAX_MESSAGE_LENGTH = 500
 _PAUSE_SECONDS = 10.0
@@ -29,13 +29,20 @@ class Claim:
     """The right to work on a job, good as long as the row still carries this fence."""
 
     job_id: int
-    recording_id: int
     user_id: int
-    kind: JobKind
+    kind: str
     fence: int
     worker: str
     options: Mapping[str, Any]
     plan: Mapping[str, Any] | None
+    recording_id_if_any: int | None
+
+    @property
+    def recording_id(self) -> int:
+        """The recording that the work is on; kinds without one do not ask."""
+        if self.recording_id_if_any is None:
+            raise LookupError(f"job {self.job_id} ({self.kind}) is not about a recording")
+        return self.recording_id_if_any
 
 
 def lease_end() -> Any:
@@ -66,13 +73,12 @@ def claim(job_id: int, worker: str) -> Claim | None:
         return None
     if job.started_at is None:
         job.started_at = moment
-        pipeline.on_started(job)
-    elif job.kind is JobKind.TRANSCRIBE:
-        # No news, but it may have been shown as waiting since its last try.
-        db.session.get_one(Recording, job.recording_id).status = RecordingStatus.PROCESSING
+        steps_of(job).on_started(job)
+    else:
+        steps_of(job).on_resumed(job)
     return Claim(
         job_id=job.id,
-        recording_id=job.recording_id,
+        recording_id_if_any=job.recording_id,
         user_id=job.user_id,
         kind=job.kind,
         fence=job.fence,
@@ -104,16 +110,15 @@ def report(held: Claim, message: str, progress: int | None = None) -> None:
         raise JobCancelled("Cancelled by the user.")
 
 
+def reserve_blob(held: Claim, prefix: str) -> str:
+    """Return the key of the job's own blob with this prefix, which is deleted when the job ends."""
+    _own(held, {"lease_expires_at": lease_end()})
+    return blobs.reserve(held.job_id, prefix)
+
+
 def keep_plan(held: Claim, plan: Mapping[str, Any]) -> None:
     """Store what preparing has found so far."""
     _own(held, {"plan": dict(plan), "lease_expires_at": lease_end()})
-
-
-def drop_if_unwanted(held: Claim, pcm_key: str) -> None:
-    """Let go of decoded audio that was stored after its job had ended: nobody else will think of it."""
-    state = db.session.scalar(select(Job.state).where(Job.id == held.job_id))
-    if state not in ACTIVE:
-        unwanted_blobs.add(pcm_key)
 
 
 def cut(held: Claim, plan: Mapping[str, Any], pieces: Sequence[Sequence[Span]]) -> None:
@@ -170,7 +175,7 @@ def fail(held: Claim, error: JobError) -> None:
         job.rung_at = job.not_before
         job.error_code, job.error_message = error.slug, error.message[:_MAX_MESSAGE_LENGTH]
         job.message = f"Will be tried again in {pause:.0f} s ({attempts} of {limit} tries failed)"
-        pipeline.on_postponed(job)
+        steps_of(job).on_postponed(job)
     else:
         job.attempts = attempts
         end(job, JobState.FAILED, error)
@@ -188,7 +193,7 @@ def _wait(job: Job, error: ConnectorBusy) -> None:
     job.rung_at = job.not_before
     job.error_code, job.error_message = error.slug, error.message[:_MAX_MESSAGE_LENGTH]
     job.message = f"The engine asks to wait; goes on in {pause:.0f} s"
-    pipeline.on_postponed(job)
+    steps_of(job).on_postponed(job)
 
 
 def end(job: Job, state: JobState, error: JobError) -> None:
@@ -196,17 +201,13 @@ def end(job: Job, state: JobState, error: JobError) -> None:
     job.state, job.finished_at, job.lease_expires_at = state, now(), None
     job.error_code, job.error_message = error.slug, error.message[:_MAX_MESSAGE_LENGTH]
     job.message = "Cancelled" if state is JobState.CANCELLED else "Failed"
-    db.session.flush()  # the pipeline asks which jobs are still active
-    if state is JobState.CANCELLED:
-        pipeline.on_cancelled(job)
-    else:
-        pipeline.on_failed(job)
+    db.session.flush()  # the steps ask which jobs are still active
+    steps = steps_of(job)
+    (steps.on_cancelled if state is JobState.CANCELLED else steps.on_failed)(job)
     clear_away(job)
 
 
 def clear_away(job: Job) -> None:
-    """Let go of what only the running job needed: its decoded audio and its chunks' results."""
-    key = (job.plan or {}).get("pcm_key")
-    if key:
-        unwanted_blobs.add(key)
+    """Let go of what only the active job needed: its blobs and its chunks' results."""
+    blobs.drop(Job.id == job.id)
     db.session.execute(update(JobChunk).where(JobChunk.job_id == job.id).values(result=None))

@@ -1,4 +1,4 @@
-"""Rows of jobs that wait, and the notification that follows them. What a recording shows meanwhile is the pipeline's business."""
+"""Rows of jobs that wait, and the notification that follows them. What else happens is up to the job's kind."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from sqlalchemy.exc import IntegrityError
 from speakr.backends import get_backends
 from speakr.db import Promise, after_commit, db
 from speakr.domain.clock import now
-from speakr.domain.jobs import ACTIVE, JobKind
-from speakr.models import Job, Recording
+from speakr.domain.jobs import KINDS, Subject, dedupe_key
+from speakr.models import Job, Recording, User
+from speakr.models.jobs import IS_ACTIVE
 
 
-def _ring(kind: JobKind, job_id: int, ring_count: int) -> Promise:
+def _ring(kind: str, job_id: int, ring_count: int) -> Promise:
     def notify() -> None:
         get_backends().notifier.notify(kind, job_id, ring_count)
 
@@ -27,38 +28,68 @@ def ring_later(job: Job) -> None:
     after_commit(_ring(job.kind, job.id, job.ring_count))
 
 
-def active(recording_id: int, kind: JobKind) -> Job | None:
-    """Return the queued or running job of this kind on a recording; the table allows one."""
-    return db.session.scalar(
-        select(Job).where(Job.recording_id == recording_id, Job.kind == kind, Job.state.in_(ACTIVE))
+def active(key: str) -> Job | None:
+    """Return the queued or running job with this dedupe key; the table allows one."""
+    return db.session.scalar(select(Job).where(Job.dedupe_key == key, IS_ACTIVE))
+
+
+def active_on(recording: Recording, kind: str) -> Job | None:
+    """Return the queued or running job of this kind on a whole recording."""
+    return active(dedupe_key(kind, recording.user_id, recording.id))
+
+
+def add(
+    subject: Recording | User, kind: str, options: Mapping[str, Any] | None = None, *, part: str = ""
+) -> tuple[Job, bool]:
+    """Queue work and notify a worker; return the job and whether it is new.
+
+    subject: the recording that the work is on, or the user for whom work without a recording is done.
+    part: tells jobs of one kind on one subject apart (at most 60 characters).
+
+    While a job of this kind is queued or running on the same subject and part, that job is returned instead.
+    """
+    if isinstance(subject, Recording):
+        is_about, recording_id, user_id = Subject.RECORDING, subject.id, subject.user_id
+    else:
+        is_about, recording_id, user_id = Subject.NOTHING, None, subject.id
+    if KINDS[kind].subject is not is_about:
+        raise ValueError(f"{kind} is work on {KINDS[kind].subject}, not on {is_about}")
+    return _insert(
+        Job(
+            recording_id=recording_id,
+            user_id=user_id,
+            kind=kind,
+            dedupe_key=dedupe_key(kind, user_id, recording_id, part),
+            options=dict(options or {}),
+        )
     )
 
 
-def add(recording: Recording, kind: JobKind, options: Mapping[str, Any] | None = None) -> tuple[Job, bool]:
-    """Queue work on a recording and notify a worker; return the job and whether it is new.
+def add_again(job: Job) -> tuple[Job, bool]:
+    """Queue the work of a job that has ended once more, as a job of its own; the result is as of `add`."""
+    return _insert(
+        Job(
+            recording_id=job.recording_id,
+            user_id=job.user_id,
+            kind=job.kind,
+            dedupe_key=job.dedupe_key,
+            options=dict(job.options),
+        )
+    )
 
-    While the same kind is queued or running on the recording, that job is returned instead.
-    """
-    existing = active(recording.id, kind)
+
+def _insert(job: Job) -> tuple[Job, bool]:
+    existing = active(job.dedupe_key)
     if existing is not None:
         return existing, False
-    moment = now()
-    job = Job(
-        recording_id=recording.id,
-        user_id=recording.user_id,
-        kind=kind,
-        options=dict(options or {}),
-        queued_at=moment,
-        rung_at=moment,
-        ring_count=1,
-        message="Waiting for a worker",
-    )
+    job.queued_at = job.rung_at = now()
+    job.ring_count, job.message = 1, "Waiting for a worker"
     try:
         with db.session.begin_nested():
             db.session.add(job)
     except IntegrityError:
-        # Somebody queued the same in this very moment.
-        existing = active(recording.id, kind)
+        # Another request queued the same at this very moment.
+        existing = active(job.dedupe_key)
         if existing is None:
             raise
         return existing, False

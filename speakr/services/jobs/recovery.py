@@ -18,6 +18,7 @@ from speakr.domain.clock import now
 from speakr.domain.errors import PermanentJobError
 from speakr.domain.jobs import (
     ACTIVE,
+    KINDS,
     MAX_CRASHES_WITHOUT_PROGRESS,
     MAX_LOSSES_WITHOUT_PROGRESS,
     ChunkState,
@@ -156,7 +157,9 @@ def _quarantine(job: Job) -> None:
         JobState.FAILED,
         PermanentJobError(
             "Processing this recording has crashed the worker several times; it was set aside so that others "
-            "can go on.",
+            "can go on."
+            if job.recording_id is not None
+            else "This work has crashed the worker several times; it was set aside so that others can go on.",
             code="worker_crashed",
         ),
     )
@@ -190,6 +193,7 @@ def notify_again() -> int:
         select(Job.kind, Job.id, Job.ring_count)
         .where(
             Job.state == JobState.QUEUED,
+            Job.kind.in_(KINDS),  # others are for the workers of a newer version
             or_(Job.not_before.is_(None), Job.not_before <= moment),
             or_(Job.rung_at.is_(None), Job.rung_at < moment - _MISSING_AFTER, Job.not_before >= Job.rung_at),
         )

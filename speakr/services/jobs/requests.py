@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import func, or_, select, update
@@ -10,31 +10,39 @@ from sqlalchemy import func, or_, select, update
 from speakr.db import db
 from speakr.domain.clock import now
 from speakr.domain.errors import Conflict, NotFound
-from speakr.domain.jobs import ACTIVE, IN_THE_BACKGROUND, JobKind, JobState
+from speakr.domain.jobs import ACTIVE, JobState, awaited_kinds, kinds_in_status
 from speakr.domain.permissions import Actor, Permission
-from speakr.models import Job, Recording
-from speakr.services import pipeline
+from speakr.models import Job, Recording, User
 from speakr.services.jobs import claims, queueing
+from speakr.services.jobs.kinds import steps_of
 from speakr.services.recordings import access
 
 
-def submit(recording: Recording, kind: JobKind, options: Mapping[str, Any] | None = None) -> tuple[Job, bool]:
-    """Queue work on a recording and show it as waiting; return the job and whether it is new.
+def submit(
+    subject: Recording | User, kind: str, options: Mapping[str, Any] | None = None, *, part: str = ""
+) -> tuple[Job, bool]:
+    """Queue work and show it as waiting; return the job and whether it is new. Arguments are those of `add`.
 
-    While the same kind is queued or running on the recording, that job is returned instead.
+    While a job of this kind is queued or running on the same subject and part, that job is returned instead.
     """
-    job, is_new = queueing.add(recording, kind, options)
+    return _shown_as_waiting(queueing.add(subject, kind, options, part=part))
+
+
+def _shown_as_waiting(queued: tuple[Job, bool]) -> tuple[Job, bool]:
+    job, is_new = queued
     if is_new:
-        pipeline.on_queued(recording, kind)
+        steps_of(job).on_queued(job)
     return job, is_new
 
 
 def get(actor: Actor, job_id: int, permission: Permission = Permission.VIEW) -> Job:
-    """Load a job on a recording that the actor may see, or change."""
+    """Load a job of the actor's, or one on a recording that the actor may see, or change."""
     job = db.session.get(Job, job_id)
     if job is None:
         raise NotFound("Job not found")
     if job.user_id != actor.user_id:
+        if job.recording_id is None:
+            raise NotFound("Job not found")
         try:
             access.get(actor, job.recording_id, permission)
         except NotFound:
@@ -43,7 +51,7 @@ def get(actor: Actor, job_id: int, permission: Permission = Permission.VIEW) -> 
 
 
 def list_for(actor: Actor, *, recording_id: int | None, state: JobState | None, limit: int) -> Sequence[Job]:
-    """List the jobs on the actor's recordings, newest first; or those on one recording that the actor may see."""
+    """List the actor's own jobs, newest first; or those on one recording that the actor may see."""
     query = select(Job).order_by(Job.id.desc()).limit(limit)
     if recording_id is None:
         query = query.where(Job.user_id == actor.user_id)
@@ -59,7 +67,7 @@ def newest(recording_id: int) -> Job | None:
     """Return the youngest job of a recording that its status is about."""
     return db.session.scalar(
         select(Job)
-        .where(Job.recording_id == recording_id, Job.kind.not_in(IN_THE_BACKGROUND))
+        .where(Job.recording_id == recording_id, Job.kind.in_(kinds_in_status()))
         .order_by(Job.id.desc())
         .limit(1)
     )
@@ -72,7 +80,7 @@ def queue_position(recording_id: int) -> int | None:
         .where(
             Job.recording_id == recording_id,
             Job.state == JobState.QUEUED,
-            Job.kind.not_in(IN_THE_BACKGROUND),
+            Job.kind.in_(kinds_in_status()),
         )
         .order_by(Job.queued_at, Job.id)
         .limit(1)
@@ -84,7 +92,7 @@ def queue_position(recording_id: int) -> int | None:
         .select_from(Job)
         .where(
             Job.state == JobState.QUEUED,
-            Job.kind != JobKind.EMBED,  # everybody else goes first
+            Job.kind.in_(awaited_kinds()),
             or_(Job.queued_at < mine.queued_at, (Job.queued_at == mine.queued_at) & (Job.id <= mine.id)),
         )
     )
@@ -102,7 +110,7 @@ def cancel(actor: Actor, job_id: int) -> Job:
         )
     db.session.refresh(job)
     if job.state is JobState.CANCELLED:
-        pipeline.on_cancelled(job)
+        steps_of(job).on_cancelled(job)
         claims.clear_away(job)
     return job
 
@@ -117,14 +125,10 @@ def _end_waiting(job_id: int) -> bool:
     return ended.first() is not None
 
 
-def retry(actor: Actor, job_id: int, may_edit: Callable[[int], Recording]) -> Job:
-    """Queue a failed or cancelled job's work again, with the same options.
-
-    `may_edit` loads the recording for the actor, or raises.
-    """
-    job = get(actor, job_id)
-    recording = may_edit(job.recording_id)
+def retry(actor: Actor, job_id: int) -> Job:
+    """Queue a failed or cancelled job's work again, with the same options."""
+    job = get(actor, job_id, Permission.EDIT)
     if job.state not in {JobState.FAILED, JobState.CANCELLED}:
         raise Conflict("Only a failed or cancelled job can be retried.", code="job_not_failed")
-    fresh, _ = submit(recording, job.kind, job.options)
+    fresh, _ = _shown_as_waiting(queueing.add_again(job))
     return fresh

@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from sqlalchemy import delete as sql_delete
-from sqlalchemy import select
 
 from speakr.backends import get_backends
 from speakr.db import after_commit, db
@@ -15,6 +14,7 @@ from speakr.domain.events import RecordingDeleted
 from speakr.domain.permissions import Actor, Permission
 from speakr.models import Job, Recording
 from speakr.services import events, system_settings, unwanted_blobs
+from speakr.services.jobs import blobs
 from speakr.services.recordings import changes
 from speakr.services.recordings.access import get
 
@@ -40,9 +40,8 @@ def remove(recordings: Sequence[Recording]) -> None:
         deleted[recording.user_id].append(RecordingDeleted(recording_id=recording.id, title=recording.title))
     for user_id, facts in deleted.items():
         events.record_all(user_id, facts)
-    unwanted_blobs.add_all(
-        [recording.storage_key for recording in recordings if recording.storage_key] + _working_copies(ids)
-    )
+    unwanted_blobs.add_all([recording.storage_key for recording in recordings if recording.storage_key])
+    blobs.drop(Job.recording_id.in_(ids))
     for recording in recordings:
         db.session.expunge(recording)
     db.session.execute(sql_delete(Recording).where(Recording.id.in_(ids)))
@@ -58,14 +57,6 @@ def remove_audio(recordings: Sequence[Recording]) -> None:
         for recording in recordings:
             recording.storage_key = None
     after_commit(_clear)
-
-
-def _working_copies(recording_ids: Sequence[int]) -> list[str]:
-    """Return the keys of decoded audio that jobs keep while they work."""
-    plans = db.session.scalars(
-        select(Job.plan).where(Job.recording_id.in_(recording_ids), Job.plan.is_not(None))
-    )
-    return [plan["pcm_key"] for plan in plans if plan and plan.get("pcm_key")]
 
 
 def _forget(recording_ids: Sequence[int]) -> None:

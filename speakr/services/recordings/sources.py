@@ -10,6 +10,7 @@ from typing import Any
 from speakr.db import db
 from speakr.domain.errors import ClaimLost, PermanentJobError
 from speakr.domain.recordings import is_placeholder
+from speakr.domain.statements import NumberedLine
 from speakr.domain.transcript import Segment
 from speakr.models import Recording, User
 from speakr.services import budgets, language_model, moments, summaries, transcripts, users
@@ -31,60 +32,59 @@ def audio_key(recording_id: int) -> str:
     return key
 
 
-@dataclass(frozen=True, slots=True)
-class SummaryMaterial:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Material:
+    """A transcript as a language engine reads it; `segment_ids` are those of the lines, in their order."""
+
+    lines: Sequence[NumberedLine]
+    segment_ids: Sequence[int]
+    language: str | None
+    """The language to write in, if the owner wants a certain one."""
+    spoken_language: str | None
+    owner_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SummaryMaterial(Material):
     """All that is needed to write about a recording."""
 
-    segments: list[Segment]
     instructions: str | None
-    language: str | None
-    spoken_language: str | None
-    segment_ids: Sequence[int]
     wants_title: bool
-    owner_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InsightMaterial(Material):
+    """All that is needed to take a transcript apart. `moment` is aware, in its owner's time zone."""
+
+    moment: datetime
 
 
 def summary_material(held: Claim) -> SummaryMaterial:
     """Return a recording's transcript and how its owner wants it summarised."""
     recording = _recording(held.recording_id)
-    rows = _rows_to_read(recording)
-    owner = db.session.get_one(User, recording.user_id)
     return SummaryMaterial(
-        segments=[Segment(*row[:5]) for row in rows],
-        segment_ids=[row.id for row in rows],
-        spoken_language=recording.language,
+        **_common(recording),
         instructions=summaries.instructions_for(recording, held.options),
-        language=users.preferences(owner)["output_language"],
         wants_title=is_placeholder(recording.title),
-        owner_id=recording.user_id,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class InsightMaterial:
-    """All that is needed to take a recording's transcript apart. `moment` is aware, in its owner's time zone."""
-
-    segments: list[Segment]
-    segment_ids: Sequence[int]
-    moment: datetime
-    language: str | None
-    spoken_language: str | None
-    owner_id: int
 
 
 def insight_material(held: Claim) -> InsightMaterial:
     """Return a recording's transcript, and what one must know to understand it."""
     recording = _recording(held.recording_id)
-    rows = _rows_to_read(recording)
     owner = db.session.get_one(User, recording.user_id)
-    return InsightMaterial(
-        segments=[Segment(*row[:5]) for row in rows],
-        segment_ids=[row.id for row in rows],
-        moment=moments.spoken_at(recording, owner),
-        language=users.preferences(owner)["output_language"],
-        spoken_language=recording.language,
-        owner_id=recording.user_id,
-    )
+    return InsightMaterial(**_common(recording), moment=moments.spoken_at(recording, owner))
+
+
+def _common(recording: Recording) -> dict[str, Any]:
+    rows = _rows_to_read(recording)
+    return {
+        "lines": language_model.to_lines([Segment(*row[:5]) for row in rows]),
+        "segment_ids": [row.id for row in rows],
+        "language": users.preferences(db.session.get_one(User, recording.user_id))["output_language"],
+        "spoken_language": recording.language,
+        "owner_id": recording.user_id,
+    }
 
 
 def _rows_to_read(recording: Recording) -> Sequence[Any]:

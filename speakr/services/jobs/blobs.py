@@ -1,0 +1,61 @@
+"""The blobs that jobs need only while they are active. Nothing else notes or gives up such a blob."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from sqlalchemy import ColumnElement, Select, delete, select
+
+from speakr.db import after_commit, db
+from speakr.domain.jobs import ACTIVE
+from speakr.models import Job, JobBlob
+from speakr.services import unwanted_blobs
+from speakr.storage.base import new_key
+
+
+def reserve(job_id: int, prefix: str) -> str:
+    """Return the key of a job's blob with this prefix; the first call makes one up.
+
+    Call it in the transaction that checks the claim, before the first byte is written. A worker
+    that takes the job over then fills the same blob, and `drop` deletes it.
+    """
+    known = db.session.scalar(
+        select(JobBlob.storage_key).where(
+            JobBlob.job_id == job_id, JobBlob.storage_key.startswith(f"{prefix}/")
+        )
+    )
+    if known is not None:
+        return known
+    key = new_key(prefix)
+    db.session.add(JobBlob(storage_key=key, job_id=job_id))
+    return key
+
+
+def drop(which: ColumnElement[bool]) -> None:
+    """Give up the blobs of the jobs that match; they are deleted once this is committed."""
+    of_these = JobBlob.job_id.in_(select(Job.id).where(which))
+    statement = delete(JobBlob).where(of_these).returning(JobBlob.storage_key)
+    keys = db.session.scalars(statement, execution_options={"synchronize_session": False}).all()
+    if keys:
+        unwanted_blobs.add_all(keys)
+        after_commit(_clear)
+
+
+def drop_late(job_id: int, key: str) -> None:
+    """Give up a blob that was written after its job had ended: `drop` came too early for it."""
+    state = db.session.scalar(select(Job.state).where(Job.id == job_id))
+    if state not in ACTIVE:
+        unwanted_blobs.add(key)
+
+
+def in_use(keys: Collection[str]) -> Select[str]:
+    """Select those of the keys that an active job needs."""
+    return (
+        select(JobBlob.storage_key)
+        .join(Job, Job.id == JobBlob.job_id)
+        .where(JobBlob.storage_key.in_(keys), Job.state.in_(ACTIVE))
+    )
+
+
+def _clear() -> None:
+    unwanted_blobs.clear()
