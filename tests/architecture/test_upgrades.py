@@ -23,7 +23,7 @@ from speakr.schema import downgrade, upgrade
 from speakr.settings import Settings
 from tests.fakes import FakeTranscriber
 
-BEFORE = "5e4c1a7d20b9"
+BEFORE = "9b1d7c40e6a2"
 HALF_HEARD, UNCUT, ENDED, DELETED = 1, 2, 3, 9
 HALF, WHOLE, GONE = (f"pcm/{digit * 2}/{digit * 32}" for digit in "012")
 PLAN = {
