@@ -28,7 +28,7 @@ def run(held: claims.Claim) -> None:
         found = get_backends().make_writer().extract(request)
         spent += found.usage
         with unit_of_work():
-            insights.store(held, found, material.segment_ids)
+            insights.store(held, found, material.segment_ids, material.revision)
     except JobError as error:
         language_model.count_lost(material.owner_id, spent.total + error.tokens_spent)
         raise

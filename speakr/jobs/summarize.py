@@ -33,7 +33,9 @@ def run(held: claims.Claim) -> None:
         title = writer.write_title(request) if material.wants_title else Title(text="")
         spent += title.usage
         with unit_of_work():
-            summaries.store(held, summary, title.text, spent, material.segment_ids)
+            summaries.store(
+                held, summary, title.text, spent, material.segment_ids, revision=material.revision
+            )
     except JobError as error:
         language_model.count_lost(material.owner_id, spent.total + error.tokens_spent)
         raise

@@ -19,6 +19,7 @@ from speakr.models.system_settings import SystemSetting
 from speakr.models.tags import RecordingTag, Tag
 from speakr.models.templates import Template
 from speakr.models.tokens import ApiToken
+from speakr.models.transcript_revisions import RecognizedTranscript, TranscriptFollowUp, TranscriptRevision
 from speakr.models.unwanted_blobs import UnwantedBlob
 from speakr.models.usage_days import UsageDay
 from speakr.models.users import User
@@ -37,6 +38,7 @@ __all__ = [
     "Job",
     "JobChunk",
     "Notice",
+    "RecognizedTranscript",
     "Recording",
     "RecordingPassage",
     "RecordingShare",
@@ -52,6 +54,8 @@ __all__ = [
     "SystemSetting",
     "Tag",
     "Template",
+    "TranscriptFollowUp",
+    "TranscriptRevision",
     "UnwantedBlob",
     "UsageDay",
     "User",

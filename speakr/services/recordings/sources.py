@@ -42,6 +42,8 @@ class SummaryMaterial:
     segment_ids: Sequence[int]
     wants_title: bool
     owner_id: int
+    revision: int
+    """Of the transcript that is read."""
 
 
 def summary_material(held: Claim) -> SummaryMaterial:
@@ -57,6 +59,7 @@ def summary_material(held: Claim) -> SummaryMaterial:
         language=users.preferences(owner)["output_language"],
         wants_title=is_placeholder(recording.title),
         owner_id=recording.user_id,
+        revision=recording.transcript_revision,
     )
 
 
@@ -70,6 +73,8 @@ class InsightMaterial:
     language: str | None
     spoken_language: str | None
     owner_id: int
+    revision: int
+    """Of the transcript that is read."""
 
 
 def insight_material(held: Claim) -> InsightMaterial:
@@ -84,6 +89,7 @@ def insight_material(held: Claim) -> InsightMaterial:
         language=users.preferences(owner)["output_language"],
         spoken_language=recording.language,
         owner_id=recording.user_id,
+        revision=recording.transcript_revision,
     )
 
 
