@@ -168,6 +168,7 @@ class Labels:
     """The labels of speakers that a request names, new ones among them."""
 
     def __init__(self, state: TranscriptState) -> None:
+        self._recording_id = state.recording_id
         self._used = {segment.speaker for segment in state.segments} | set(state.names)
         self._by_name: dict[str, str] = {}
         for segment in state.segments:
@@ -195,6 +196,8 @@ class Labels:
             self._used.add(name.upper())
             return name.upper()
         names.check(name, place)
+        # A label that was somebody's in an earlier text must not become somebody else's.
+        self._used |= transcript_revisions.labels_in_history(self._recording_id)
         label = next(
             label
             for number in range(len(self._used) + 1)

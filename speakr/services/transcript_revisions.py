@@ -166,6 +166,15 @@ def segments_at(
     return segments
 
 
+def labels_in_history(recording_id: int) -> set[str]:
+    """Return the labels of speakers in all texts that are kept; reads all of the history."""
+    rows = db.session.scalars(
+        select(TranscriptRevision.replaced).where(TranscriptRevision.recording_id == recording_id)
+    )
+    labels = {each.speaker for stored in rows for hunk in unpacked(stored) for each in hunk.old}
+    return labels | {each.speaker for each in recognized(recording_id)}
+
+
 def get(recording_id: int, number: int) -> TranscriptRevision:
     """Return one entry of the history."""
     found = db.session.scalar(

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import insert, select
 
 from speakr.db import db, unit_of_work
+from speakr.domain.recordings import RecordingStatus
 from speakr.models import Recording, RecordingSpeaker, Segment
 from speakr.services import search_index
 from tests.api.library import write
@@ -22,7 +23,9 @@ V1 = "/api/v1/recordings"
 
 def spoken(person: Person, said: Any = SPOKEN, **values: Any) -> int:
     """Write a recording of segments of ten seconds, a word each second."""
-    recording_id = write(person, **{"audio_duration": len(said) * 10.0, **values})
+    recording_id = write(
+        person, **{"audio_duration": len(said) * 10.0, "status": RecordingStatus.COMPLETED, **values}
+    )
     if not said:
         return recording_id
     with unit_of_work():
