@@ -27,6 +27,11 @@ _MAX_KEY_LENGTH = 200
 """Characters of a word that are compared."""
 
 
+def is_spaceless(character: str) -> bool:
+    """Tell whether a character is of a script without spaces."""
+    return _SPACELESS.match(character) is not None
+
+
 class Token(NamedTuple):
     """A word of a text, or a character of a script without spaces; `start` and `end` are offsets in the text."""
 
@@ -86,10 +91,10 @@ def _starts_within(part: str) -> list[int]:
         category = unicodedata.category(character)[0]
         if category not in "LN":
             continue
-        is_spaceless = _SPACELESS.match(character) is not None
-        if has_letter and (is_spaceless or was_spaceless):
+        stands_alone = is_spaceless(character)
+        if has_letter and (stands_alone or was_spaceless):
             starts.append(at)
-        was_spaceless, has_letter = is_spaceless, True
+        was_spaceless, has_letter = stands_alone, True
     return starts
 
 

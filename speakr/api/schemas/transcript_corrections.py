@@ -189,3 +189,65 @@ class RevisionDiffOut(Wire):
 
     revision = fields.Integer(required=True, metadata={"example": 3})
     changes = fields.List(fields.Nested(SegmentsChangeOut), required=True)
+
+
+class ReplaceIn(Wire):
+    """What to replace by what, and where: in recordings, or in all with a tag or in a folder."""
+
+    find = bounded_text(200, required=True, metadata={"example": "Miss Austin"})
+    replace = bounded_text(500, required=True, metadata={"example": "Miss Austen"})
+    match_case = StrictBoolean(load_default=False)
+    whole_words = StrictBoolean(load_default=True)
+    preview = StrictBoolean(
+        load_default=True, metadata={"description": "false replaces; true only shows what would be."}
+    )
+    recording_ids = fields.List(
+        an_id(),
+        validate=validate.Length(min=1, max=1_000),
+        metadata={"description": "These, also shared ones that you may edit.", "example": [1, 2]},
+    )
+    tag_id = an_id(metadata={"description": "Your own recordings with this tag, instead.", "example": 1})
+    folder_id = an_id(metadata={"description": "Your own recordings in this folder, instead.", "example": 1})
+    after_id = fields.Integer(
+        strict=True,
+        load_default=0,
+        validate=validate.Range(min=0, max=_MAX_INDEX),
+        metadata={"description": "Go on after this recording: next_after of the answer before."},
+    )
+
+
+class ReplaceExampleOut(Wire):
+    """A place where something was found."""
+
+    segment_index = fields.Integer(required=True, metadata={"example": 1})
+    start_time = fields.Float(required=True)
+    before = fields.String(required=True, metadata={"example": "Hello Miss Austin here."})
+    after = fields.String(required=True, metadata={"example": "Hello Miss Austen here."})
+
+
+class ReplacedRecordingOut(Wire):
+    """What was found in a recording."""
+
+    id = fields.Integer(required=True)
+    title = fields.String(required=True, allow_none=True)
+    matches = fields.Integer(required=True)
+    examples = fields.List(fields.Nested(ReplaceExampleOut), required=True)
+    revision = fields.Integer(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Of the transcript once it was changed.", "example": 3},
+    )
+    error = fields.String(required=True, allow_none=True, metadata={"example": None})
+
+
+class ReplacedOut(Wire):
+    """What was found, in the order of ids; recordings without a match are left out."""
+
+    preview = StrictBoolean(required=True)
+    matches = fields.Integer(required=True)
+    recordings = fields.List(fields.Nested(ReplacedRecordingOut), required=True)
+    next_after = fields.Integer(
+        required=True,
+        allow_none=True,
+        metadata={"description": "There may be more: send it as after_id.", "example": None},
+    )
