@@ -40,7 +40,7 @@ from speakr.api import (
     users,
     webhooks,
 )
-from speakr.api.blueprint import Api, IdConverter
+from speakr.api.blueprint import Api, IdConverter, NumberConverter
 from speakr.web.identity import public
 
 BLUEPRINTS = (
@@ -102,6 +102,7 @@ def init_app(app: Flask) -> None:
         },
     )
     app.url_map.converters["id"] = IdConverter
+    app.url_map.converters["number"] = NumberConverter
     errors.init_app(app)
     api = Api(app)
     api.register_converter(

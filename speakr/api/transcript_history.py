@@ -67,7 +67,7 @@ class History(MethodView):
         )
 
 
-@blp.route(f"{_TRANSCRIPT}/history/<int(max=2147483647):number>/diff")
+@blp.route(f"{_TRANSCRIPT}/history/<number:number>/diff")
 class RevisionDiff(MethodView):
     """One change, word by word."""
 
@@ -101,7 +101,7 @@ def _spoken(segments: Sequence[Any]) -> list[dict[str, Any]]:
     ]
 
 
-@blp.route(f"{_TRANSCRIPT}/history/<int(max=2147483647):number>/restore")
+@blp.route(f"{_TRANSCRIPT}/history/<number:number>/restore")
 class RestoreRevision(MethodView):
     """An earlier text."""
 

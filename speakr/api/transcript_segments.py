@@ -41,7 +41,7 @@ def _read_segment(ids: dict[str, int]) -> Any:
     return Segment().get(**ids)
 
 
-@blp.route(f"{_TRANSCRIPT}/segments/<int:index>")
+@blp.route(f"{_TRANSCRIPT}/segments/<number:index>")
 class Segment(MethodView):
     """One segment."""
 
@@ -74,7 +74,7 @@ class Segment(MethodView):
         return edited(transcript_corrections.delete(actor(), recording_id, index, index, revision=revision))
 
 
-@blp.route(f"{_TRANSCRIPT}/segments/<int:index>/split")
+@blp.route(f"{_TRANSCRIPT}/segments/<number:index>/split")
 class SplitSegment(MethodView):
     """One segment that is two."""
 
