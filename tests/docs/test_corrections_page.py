@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import shlex
@@ -28,7 +29,7 @@ def database_url(sqlite_url: str) -> str:
 def examples() -> Iterator[tuple[str, Any]]:
     """Yield each command and the answer that is printed below it."""
     found = blocks(PAGE)
-    for command, answer in zip(found, found[1:], strict=False):
+    for command, answer in itertools.pairwise(found):
         if command.language == "sh":
             assert answer.language == "json", command.text
             yield command.text, json.loads(answer.text)
