@@ -31,12 +31,15 @@ from speakr.api import (
     tags,
     templates,
     tokens,
+    transcript_history,
+    transcript_replacing,
+    transcript_segments,
     transcripts,
     uploads,
     users,
     webhooks,
 )
-from speakr.api.blueprint import Api, IdConverter
+from speakr.api.blueprint import Api, IdConverter, NumberConverter
 
 BLUEPRINTS = (
     uploads.blp,
@@ -47,6 +50,9 @@ BLUEPRINTS = (
     tags.blp,
     folders.blp,
     transcripts.blp,
+    transcript_segments.blp,
+    transcript_history.blp,
+    transcript_replacing.blp,
     audio.blp,
     calendar_events.blp,
     jobs.blp,
@@ -95,6 +101,7 @@ def register(app: Flask) -> None:
         },
     )
     app.url_map.converters["id"] = IdConverter
+    app.url_map.converters["number"] = NumberConverter
     api = Api(app)
     api.register_converter(
         IdConverter, lambda converter: {"type": "integer", "minimum": 1, "maximum": converter.max}

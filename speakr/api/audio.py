@@ -30,7 +30,7 @@ _EVENT: dict[str, Any] = {
     "description": "One event of the stream; `data` is JSON text.",
     "properties": {
         "id": {"type": "string"},
-        "event": {"type": "string", "enum": ["status", "progress", "segment", "deleted"]},
+        "event": {"type": "string", "enum": ["status", "progress", "segment", "transcript", "deleted"]},
         "data": {"type": "string"},
         "retry": {"type": "integer"},
     },

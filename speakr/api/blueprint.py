@@ -34,6 +34,13 @@ class IdConverter(IntegerConverter):
         super().__init__(url_map, min=1, max=BIGGEST_ID)
 
 
+class NumberConverter(IntegerConverter):
+    """A number in a path that counts from 0."""
+
+    def __init__(self, url_map: Any) -> None:
+        super().__init__(url_map, min=0, max=BIGGEST_ID)
+
+
 class Api(flask_smorest.Api):  # type: ignore[misc] # flask-smorest has no types
     """flask-smorest's document maker; failures are answered by `errors.py`."""
 

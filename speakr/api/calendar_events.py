@@ -12,7 +12,7 @@ from speakr.api.blueprint import noun
 from speakr.api.schemas.recordings import CalendarEventListOut
 from speakr.domain.errors import NotFound
 from speakr.domain.permissions import Permission, Scope
-from speakr.services import calendar_events
+from speakr.services import calendar_events, insights
 from speakr.services.recordings import access
 from speakr.web.identity import actor, needs
 from speakr.web.json import json_response
@@ -36,7 +36,11 @@ class RecordingEvents(MethodView):
         recording = access.get(actor(), recording_id, Permission.VIEW)
         found = calendar_events.of_recording(recording.id)
         sources = calendar_events.sources_of(found)
-        events = [presenters.calendar_event(event) | more for event, more in zip(found, sources, strict=True)]
+        is_stale = insights.is_stale(recording.id)
+        events = [
+            presenters.calendar_event(event) | more | {"stale": is_stale and event.is_extracted}
+            for event, more in zip(found, sources, strict=True)
+        ]
         return json_response({"events": events})
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from flask import Response, request
 from flask.views import MethodView
 
+from speakr.api.at_version import at_version
 from speakr.api.blueprint import noun
 from speakr.api.if_match import if_match
+from speakr.api.schemas.transcript_corrections import TranscriptEditedOut, TranscriptIn
 from speakr.api.schemas.transcripts import (
     NotesIn,
     NotesOut,
@@ -19,11 +22,11 @@ from speakr.api.schemas.transcripts import (
     TranscriptOut,
     TranscriptQuery,
 )
+from speakr.api.transcript_shapes import as_json, edited
 from speakr.db import unit_of_work
 from speakr.domain.errors import NotFound
 from speakr.domain.permissions import Permission, Scope
-from speakr.domain.quality import words_per_minute
-from speakr.services import exports, summaries, transcripts
+from speakr.services import exports, summaries, transcript_corrections, transcript_history, transcripts
 from speakr.services.recordings import access, editing, holding
 from speakr.web.downloads import content_disposition
 from speakr.web.identity import actor, needs
@@ -52,11 +55,11 @@ class Transcript(MethodView):
         recording = access.get(who, recording_id, Permission.VIEW)
         if not recording.has_transcription:
             raise NotFound("No transcription available", code="no_transcription")
-        segments = transcripts.segments_of(recording.id)
-        if name == exports.DATA:
-            return json_response(
-                _as_json(recording.id, segments, with_words=query["words"].lower() == "true")
-            )
+        is_json = name == exports.DATA
+        with_words = is_json and query["words"].lower() == "true"
+        revision, segments = _version(recording, query["version"], with_words=with_words)
+        if is_json:
+            return json_response(as_json(revision, segments, with_words=with_words))
         export = exports.export(who, name, segments, paragraphs=query["paragraphs"].lower() == "true")
         if export.is_binary:
             return _as_file(export, f"transcript-{recording.id}.{export.extension}")
@@ -65,33 +68,27 @@ class Transcript(MethodView):
             return Response(content, mimetype=export.media_type)
         return json_response({"format": name, "content": content})
 
+    @needs(Scope.WRITE, RateClass.WRITE)
+    @at_version(lambda ids: Transcript().get(recording_id=ids["recording_id"]))
+    @blp.doc(operationId="correctTranscript")
+    @blp.arguments(TranscriptIn)
+    @blp.response(200, TranscriptEditedOut)
+    def put(self, body: dict[str, Any], recording_id: int, revision: int | None) -> Any:
+        """Replace the text, or the segments. Words that stay keep their times and speakers."""
+        return edited(transcript_corrections.replace(actor(), recording_id, body, revision=revision))
+
+
+def _version(recording: Any, version: str, *, with_words: bool) -> tuple[int, Sequence[Any]]:
+    """Return a transcript and its revision. Words are many, and read from the database only if they are shown."""
+    if version == transcript_history.CURRENT and not with_words:
+        return recording.transcript_revision, transcripts.rows_of(recording.id)
+    return transcript_history.read(actor(), recording.id, version)
+
 
 def _as_file(export: exports.Export, filename: str) -> Response:
     response = Response(export.pieces, mimetype=export.media_type)
     response.headers["Content-Disposition"] = content_disposition(filename, as_attachment=True)
     return response
-
-
-def _as_json(recording_id: int, segments: list[Any], *, with_words: bool) -> dict[str, Any]:
-    rows: list[dict[str, Any]] = [
-        {
-            "speaker": segment.speaker,
-            "sentence": segment.text,
-            "start_time": segment.start,
-            "end_time": segment.end,
-            "confidence": segment.confidence,
-            "words_per_minute": words_per_minute(segment),
-            "overlap": segment.overlap,
-        }
-        for segment in segments
-    ]
-    if with_words:
-        for row, words in zip(rows, transcripts.words_of(recording_id), strict=True):
-            row["words"] = [
-                {"word": word.text, "start": word.start, "end": word.end, "probability": word.probability}
-                for word in words
-            ]
-    return {"format": exports.DATA, "segments": rows}
 
 
 def _prefers_text() -> bool:

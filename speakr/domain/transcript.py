@@ -16,6 +16,8 @@ class Word:
     start: float
     end: float
     probability: float | None = None
+    edited: bool = False
+    """A person wrote it; it was not recognised, and its times are estimated."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,4 +26,4 @@ def run(held: claims.Claim) -> None:
         found = get_backends().make_writer().extract(request)
         spent.add(found.usage)
         with unit_of_work():
-            insights.store(held, found, material.segment_ids)
+            insights.store(held, found, material.segment_ids, material.revision)

@@ -32,4 +32,6 @@ def run(held: claims.Claim) -> None:
         title = writer.write_title(request) if material.wants_title else Title(text="")
         spent.add(title.usage)
         with unit_of_work():
-            summaries.store(held, summary, title.text, spent.usage, material.segment_ids)
+            summaries.store(
+                held, summary, title.text, spent.usage, material.segment_ids, revision=material.revision
+            )

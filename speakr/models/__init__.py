@@ -20,6 +20,7 @@ from speakr.models.system_settings import SystemSetting
 from speakr.models.tags import RecordingTag, Tag
 from speakr.models.templates import Template
 from speakr.models.tokens import ApiToken
+from speakr.models.transcript_revisions import RecognizedTranscript, TranscriptFollowUp, TranscriptRevision
 from speakr.models.unwanted_blobs import UnwantedBlob
 from speakr.models.uploads import Upload, UploadPart
 from speakr.models.usage_days import UsageDay
@@ -40,6 +41,7 @@ __all__ = [
     "JobBlob",
     "JobChunk",
     "Notice",
+    "RecognizedTranscript",
     "Recording",
     "RecordingPassage",
     "RecordingShare",
@@ -56,6 +58,8 @@ __all__ = [
     "SystemSetting",
     "Tag",
     "Template",
+    "TranscriptFollowUp",
+    "TranscriptRevision",
     "UnwantedBlob",
     "Upload",
     "UploadPart",

@@ -27,7 +27,9 @@ class Insight(Base):
     coverage: Mapped[float]
     """The share of segments that were read, 0 to 1."""
     last_segment_id: Mapped[int] = mapped_column(BigInteger)
-    """Of the transcript that was read: ids are never used twice, so another transcript has another one."""
+    """Of the transcript that was read."""
+    transcript_revision: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Of the transcript that was read: a later one makes this out of date."""
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 

@@ -75,6 +75,10 @@ class Recording(Base):
     processing_time_seconds: Mapped[float | None]
     transcription_duration_seconds: Mapped[float | None]
     summarization_duration_seconds: Mapped[float | None]
+    transcript_revision: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Grows with every change of the transcript."""
+    summary_revision: Mapped[int] = mapped_column(default=0, server_default="0")
+    """The revision of the transcript that the summary belongs to."""
     hints: Mapped[dict[str, Any]] = mapped_column(default=dict)
     """What the upload asked for: the fields of `domain.transcript.Hints` and prompt variables."""
 

@@ -24,9 +24,7 @@ class Segment(Base):
     speaker: Mapped[str] = mapped_column(String(120))
     confidence: Mapped[float | None]
     text: Mapped[str] = mapped_column(Text)
-    raw_text: Mapped[str | None] = mapped_column(Text, deferred=True)
-    """The engine's text, once a user has edited `text`."""
     overlap: Mapped[bool] = mapped_column(default=False)
     """Another speaker talks at the same time."""
     words: Mapped[list[Any]] = mapped_column(deferred=True)
-    """[text, start, end, probability] each, times in seconds."""
+    """[text, start, end, probability] each, times in seconds; true behind these if a person wrote the word."""

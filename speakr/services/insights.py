@@ -17,23 +17,30 @@ from speakr.services import calendar_events, quoting, usage, users
 from speakr.services.jobs import claims
 
 
-def store(held: claims.Claim, found: Insights, segment_ids: Sequence[int]) -> None:
+def store(held: claims.Claim, found: Insights, segment_ids: Sequence[int], revision: int) -> None:
     """Replace what was found before, end the job and tell of events: one transaction, or nothing."""
     claims.succeed(held)
     # Held, so that no other transcript can take the place of the one that was read.
     recording = db.session.get_one(Recording, held.recording_id, with_for_update={"key_share": True})
-    last = db.session.scalar(select(func.max(Segment.id)).where(Segment.recording_id == recording.id))
-    if last != max(segment_ids):
+    if recording.transcript_revision != revision and not _is_any_left(recording.id, segment_ids):
         raise TransientJobError("The transcript was replaced meanwhile.", code="transcript_replaced")
     row = db.session.get(Insight, recording.id) or Insight(recording_id=recording.id)
     row.content = _content(found, segment_ids)
     row.engine, row.is_extractive = found.engine[:120], found.is_extractive
     row.coverage = share(found.lines_read, len(segment_ids))
     row.last_segment_id, row.created_at = max(segment_ids), now()
+    row.transcript_revision = revision
     db.session.add(row)
     usage.add(recording.user_id, tokens=found.usage.total)
     if users.preferences(db.session.get_one(User, recording.user_id))["extract_events"]:
         calendar_events.replace_extracted(recording, found.events, segment_ids)
+
+
+def _is_any_left(recording_id: int, segment_ids: Sequence[int]) -> bool:
+    """Tell whether the transcript that was read is still there, if corrected, and not replaced by another."""
+    lowest = select(func.min(Segment.id)).where(Segment.recording_id == recording_id)
+    least = db.session.scalar(lowest)
+    return least is not None and least <= max(segment_ids)
 
 
 def share(lines_read: int, count: int) -> float:
@@ -74,6 +81,7 @@ def of_recording(recording_id: int) -> dict[str, Any]:
     if row is None:
         return dict(_NOTHING)
     transcript = quoting.Transcript(recording_id)
+    is_current = bool(transcript.rows) and not is_stale(recording_id)
     content = row.content
     names = _names(recording_id)
     return {
@@ -96,10 +104,20 @@ def of_recording(recording_id: int) -> dict[str, Any]:
         "coverage": row.coverage,
         "engine": row.engine,
         "is_extractive": row.is_extractive,
-        "is_current": bool(transcript.rows)
-        and row.last_segment_id == max(each.id for each in transcript.rows),
+        "is_current": is_current,
+        "stale": not is_current,
         "created_at": isoformat_z(row.created_at),
     }
+
+
+def is_stale(recording_id: int) -> bool:
+    """Tell whether the transcript has changed since insights and dated events were looked for."""
+    changed = (
+        select(Recording.id)
+        .join(Insight, Insight.recording_id == Recording.id)
+        .where(Recording.id == recording_id, Insight.transcript_revision != Recording.transcript_revision)
+    )
+    return db.session.scalar(changed) is not None
 
 
 _NOTHING: Mapping[str, Any] = {
@@ -112,6 +130,7 @@ _NOTHING: Mapping[str, Any] = {
     "engine": None,
     "is_extractive": None,
     "is_current": False,
+    "stale": False,
     "created_at": None,
 }
 

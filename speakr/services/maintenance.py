@@ -9,7 +9,14 @@ import redis
 import structlog
 
 from speakr.db import release, unit_of_work
-from speakr.services import idempotency, passages, retention, search_index, unwanted_blobs
+from speakr.services import (
+    idempotency,
+    passages,
+    retention,
+    search_index,
+    transcript_followers,
+    unwanted_blobs,
+)
 from speakr.services.jobs import recovery
 from speakr.services.recordings import resumable
 
@@ -33,6 +40,7 @@ def run_maintenance() -> None:
         recover_jobs()
         unwanted_blobs.clear()
         search_index.catch_up()
+        transcript_followers.queue_due()
         _queue_passages()
         _clean_rarely()
     finally:

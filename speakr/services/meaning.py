@@ -32,6 +32,9 @@ PASSAGES_AT_ONCE = 256
 _P = RecordingPassage.__table__.c
 _S = Segment.__table__.c
 _NAMED = RecordingSpeaker.__table__.c
+_FIRST = Segment.__table__.alias("first_segment")
+_LAST = Segment.__table__.alias("last_segment")
+"""Corrections insert segments, so that their ids do not ascend."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,13 +180,16 @@ def lines_of(places: Sequence[tuple[int, int]]) -> dict[tuple[int, int], list[In
             _S.text,
         )
         .select_from(
-            RecordingPassage.__table__.join(
+            RecordingPassage.__table__.join(_FIRST, _FIRST.c.id == _P.first_segment_id)
+            .join(_LAST, _LAST.c.id == _P.last_segment_id)
+            .join(
                 Segment.__table__,
                 and_(
                     _S.recording_id == _P.recording_id,
-                    _S.id.between(_P.first_segment_id, _P.last_segment_id),
+                    _S.position.between(_FIRST.c.position, _LAST.c.position),
                 ),
-            ).outerjoin(
+            )
+            .outerjoin(
                 RecordingSpeaker.__table__,
                 and_(_NAMED.recording_id == _S.recording_id, _NAMED.label == _S.speaker),
             )

@@ -38,6 +38,8 @@ class Material:
     rows: Sequence[Any]
     passages: Sequence[Passage]
     known: Mapping[str, bytes]
+    revision: int | None = None
+    """Of the transcript that was read."""
 
 
 def is_wanted() -> bool:
@@ -62,6 +64,9 @@ def put_out_of_date(recording_id: int) -> None:
 
 def material(held: claims.Claim) -> Material:
     """Return what is to be embedded of a recording."""
+    revision = db.session.scalar(
+        select(Recording.transcript_revision).where(Recording.id == held.recording_id)
+    )
     rows = (
         db.session.connection()
         .execute(
@@ -76,7 +81,8 @@ def material(held: claims.Claim) -> Material:
             _P.recording_id == held.recording_id, _P.model == get_backends().settings.embedding_model
         )
     )
-    return Material(rows, cut(row.text for row in rows), {row.sha256: row.vector for row in known})
+    vectors = {row.sha256: row.vector for row in known}
+    return Material(rows, cut(row.text for row in rows), vectors, revision)
 
 
 def store(held: claims.Claim, embedded: Material, vectors: Sequence[bytes], model: str) -> None:
@@ -84,9 +90,8 @@ def store(held: claims.Claim, embedded: Material, vectors: Sequence[bytes], mode
     claims.succeed(held)
     # Held, so that no other transcript can take the place of the one that was read.
     recording = db.session.get_one(Recording, held.recording_id, with_for_update={"key_share": True})
-    last = db.session.scalar(select(func.max(Segment.id)).where(Segment.recording_id == recording.id))
     rows = embedded.rows
-    if last != max((row.id for row in rows), default=None):
+    if recording.transcript_revision != embedded.revision:
         raise TransientJobError("The transcript was replaced meanwhile.", code="transcript_replaced")
     db.session.execute(delete(RecordingPassage).where(RecordingPassage.recording_id == recording.id))
     # A transcript without a word has one passage with no vector: else it would be looked at again for ever.

@@ -12,7 +12,7 @@ A job that did not succeed never touches the text that was there before it.
 
 from __future__ import annotations
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, select
 
 from speakr.backends import get_backends
 from speakr.db import after_commit, db
@@ -171,9 +171,11 @@ def extract_if_due(recording: Recording) -> None:
     wants_all = preferences["auto_summarization"] and system_settings.get("enable_auto_summarization")
     if not wants_all and not preferences["extract_events"]:
         return
-    last = db.session.scalar(select(func.max(Segment.id)).where(Segment.recording_id == recording.id))
-    made_from = db.session.scalar(select(Insight.last_segment_id).where(Insight.recording_id == recording.id))
-    if last is not None and last != made_from:
+    made_from = db.session.scalar(
+        select(Insight.transcript_revision).where(Insight.recording_id == recording.id)
+    )
+    has_text = select(exists().where(Segment.recording_id == recording.id))
+    if made_from != recording.transcript_revision and db.session.scalar(has_text):
         queueing.add(recording, JobKind.EXTRACT)
 
 

@@ -125,6 +125,26 @@ def recognise(recording: Recording, least: float, earlier: Sequence[voice_profil
     _list_participants(recording, {*filter(None, listed), *(who.name for who in found.values())})
 
 
+def add_names(recording: Recording, found: Mapping[str, str]) -> None:
+    """Name labels that are new in a recording; the caller holds the owner, then the recording."""
+    ids = speakers.use(recording.user_id, set(found.values()))
+    db.session.execute(
+        insert(RecordingSpeaker),
+        [
+            {
+                "recording_id": recording.id,
+                "label": label,
+                "name": name,
+                "speaker_id": ids[name],
+                "confirmed": True,
+            }
+            for label, name in found.items()
+        ],
+    )
+    listed = [name.strip() for name in (recording.participants or "").split(",")]
+    _list_participants(recording, {*filter(None, listed), *found.values()})
+
+
 def _speakers_of(recording_id: int, *, with_ids: bool) -> list[RecordingVoice]:
     rows = db.session.execute(
         select(

@@ -63,11 +63,20 @@ def _stacked_tag_prompts(recording: Recording) -> str:
     return "\n\n".join(prompt.strip() for prompt in prompts if prompt and prompt.strip())
 
 
-def store(held: claims.Claim, summary: Summary, title: str, spent: Usage, segment_ids: Sequence[int]) -> None:
+def store(
+    held: claims.Claim,
+    summary: Summary,
+    title: str,
+    spent: Usage,
+    segment_ids: Sequence[int],
+    *,
+    revision: int,
+) -> None:
     """Keep a summary (and a title for a recording that has none), end the job and tell: one transaction."""
     job = claims.succeed(held)
     recording = db.session.get_one(Recording, held.recording_id)
     recording.summary, recording.has_summary = summary.markdown, bool(summary.markdown)
+    recording.summary_revision = revision
     _keep_evidence(recording.id, summary, segment_ids)
     if is_placeholder(recording.title):
         recording.title = documents.title_for(recording, title)[:200] or recording.title
@@ -104,16 +113,23 @@ def _keep_evidence(recording_id: int, summary: Summary, segment_ids: Sequence[in
 
 def evidence_of(recording: Recording) -> dict[str, Any]:
     """Return what the lines of a summary rest on and how much was read for it; nothing once somebody edited it."""
+    stale = is_stale(recording)
     row = db.session.get(SummaryEvidence, recording.id)
     if row is None or row.summary_sha256 != _fingerprint(recording.summary or ""):
-        return {"sources": [], "coverage": None}
+        return {"sources": [], "coverage": None, "stale": stale}
     transcript = quoting.Transcript(recording.id)
     return {
         "sources": [
             {"line": kept["line"], "text": kept["text"], **transcript.show_claim(kept)} for kept in row.lines
         ],
         "coverage": row.coverage,
+        "stale": stale,
     }
+
+
+def is_stale(recording: Recording) -> bool:
+    """Tell whether the transcript has changed since the summary was written."""
+    return recording.has_summary and recording.summary_revision != recording.transcript_revision
 
 
 def _fingerprint(markdown: str) -> str:

@@ -21,6 +21,7 @@ from speakr.services import (
     search_index,
     speakers,
     system_settings,
+    transcript_revisions,
     usage,
     users,
     voice_profiles,
@@ -77,14 +78,6 @@ def labelled_segments_of(recording_id: int) -> list[SpokenSegment]:
     return [SpokenSegment(*row) for row in rows]
 
 
-def words_of(recording_id: int) -> list[tuple[Word, ...]]:
-    """Return the words of each segment, in order."""
-    rows = db.session.scalars(
-        select(Segment.words).where(Segment.recording_id == recording_id).order_by(Segment.position)
-    )
-    return [tuple(Word(*word) for word in row) for row in rows]
-
-
 def to_json(segment: SpokenSegment) -> dict[str, Any]:
     """Return a segment as it is kept in a chunk's result and told live."""
     return {
@@ -132,6 +125,7 @@ def store(
         speakers.hold_owner(held.user_id)
     # Held before the names below, as whoever renames a speaker does: else the two could wait for each other.
     recording = db.session.get_one(Recording, held.recording_id, with_for_update={"key_share": True})
+    transcript_revisions.add_transcription(recording, len(segments))
     db.session.execute(delete(Segment).where(Segment.recording_id == recording.id))
     passages.put_out_of_date(recording.id)
     # Labels are given anew by each hearing: who SPEAKER_01 was says nothing about who it is now, but voices do.

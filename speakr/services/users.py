@@ -30,6 +30,7 @@ DEFAULT_PREFERENCES: dict[str, Any] = {
     "editor_autosave": True,
     "diarize": True,
     "learn_voices": True,
+    "refresh_after_corrections": False,
     "summary_prompt": None,
     "time_zone": None,
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from flask import Response, g, request
+from flask import Response, after_this_request, g, request
 
 from speakr.domain.errors import NotModifiedSince
 
@@ -58,5 +58,16 @@ def require_match(current: Response) -> None:
 
     """
     wanted = request.if_match
-    if not wanted.star_tag and not wanted.is_strong(tag_of(current.get_data())):
+    tag = tag_of(current.get_data())
+    if not wanted.star_tag and not wanted.is_strong(tag):
+        tell_tag(tag)
         raise NotModifiedSince("Somebody has changed this since you read it: read it again and merge.")
+
+
+def tell_tag(tag: str) -> None:
+    """Send the current entity tag with whatever is answered to this request."""
+
+    @after_this_request
+    def add_tag(response: Response) -> Response:
+        response.set_etag(tag)
+        return response

@@ -47,7 +47,7 @@ def test_events_are_listed_by_time(alice: Person, recording: int) -> None:
         "2024-01-22T10:30:00Z",
     )
     assert (first["attendees"], first["reminder_minutes"]) == (["Alice", "Bob"], 15)
-    assert (first.pop("sources"), first.pop("unverified")) == ([], False)
+    assert (first.pop("sources"), first.pop("unverified"), first.pop("stale")) == ([], False, False)
     assert first == alice.get(f"/api/v1/recordings/{recording}").json["events"][0]
 
 

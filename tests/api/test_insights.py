@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from flask import Flask
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from speakr.connectors.language.base import ExtractRequest, SummaryRequest
 from speakr.connectors.language.embedded import EmbeddedLanguageConnector
@@ -19,7 +19,7 @@ from speakr.domain.insights import ActionItem, Chapter, DatedEvent, Topic
 from speakr.domain.jobs import JobKind, JobState
 from speakr.domain.statements import Source, Statement, Usage
 from speakr.domain.summaries import Summary
-from speakr.models import CalendarEvent, Event, Job, RecordingSpeaker, Segment, User
+from speakr.models import CalendarEvent, Event, Job, Recording, RecordingSpeaker, Segment, User
 from speakr.services import usage, users
 from tests.conftest import Person
 from tests.fakes import FakeWriter
@@ -239,6 +239,8 @@ def test_a_transcript_that_is_replaced_meanwhile_is_read_again(
         writer.before_extract = None
         release()
         with unit_of_work() as session:
+            session.execute(delete(Segment).where(Segment.recording_id == talk))
+            session.get_one(Recording, talk).transcript_revision += 1
             session.add(
                 Segment(
                     recording_id=talk,
@@ -330,6 +332,7 @@ def test_the_summary_tells_what_it_rests_on_until_somebody_edits_it(
         "has_summary": True,
         "sources": [],
         "coverage": None,
+        "stale": False,
     }
 
 

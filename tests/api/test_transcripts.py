@@ -23,6 +23,8 @@ def done(alice: Person, upload, app, notifier, monkeypatch) -> int:
 def test_json_is_the_default_and_words_come_on_demand(alice: Person, done: int) -> None:
     body = alice.get(f"/api/v1/recordings/{done}/transcript").json
     assert body["format"] == "json"
+    assert body["revision"] == 0
+    assert body["segments"][1].pop("id") > body["segments"][0]["id"]
     assert body["segments"][1] == {
         "speaker": "SPEAKER_00",
         "sentence": "heard 1.5-4.8",
@@ -79,6 +81,7 @@ def test_before_there_is_one(alice: Person, upload) -> None:
         "has_summary": False,
         "sources": [],
         "coverage": None,
+        "stale": False,
     }
     answer = alice.post(f"/api/v1/recordings/{made}/summarize")
     assert (answer.status_code, answer.json["error"]) == (

@@ -63,7 +63,7 @@ class Stub:
             def do_GET(self) -> None:
                 stub._handle(self)
 
-            do_POST = do_DELETE = do_GET  # noqa: N815 - names that http.server looks for
+            do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815 - names that http.server looks for
 
             def log_message(self, *_: object) -> None:
                 """Be quiet."""

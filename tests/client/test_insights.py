@@ -45,7 +45,7 @@ def test_insights(logged_in: Stub, run: Run) -> None:
 def test_insights_that_are_not_the_whole_truth_say_so(logged_in: Stub, run: Run) -> None:
     logged_in.will(insights(coverage=0.834, is_current=False))
     assert run("insights", 7).stderr == (
-        "The recording has a newer transcript.\n83% of the transcript was read.\n"
+        "The transcript has changed since.\n83% of the transcript was read.\n"
     )
 
 

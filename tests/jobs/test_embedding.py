@@ -16,7 +16,7 @@ from speakr.domain.clock import now
 from speakr.domain.errors import ConnectorRejected, ConnectorUnavailable
 from speakr.domain.jobs import KINDS, JobKind, JobState, Queue
 from speakr.jobs import runner
-from speakr.models import Job, RecordingPassage, Segment
+from speakr.models import Job, Recording, RecordingPassage, Segment
 from speakr.services import maintenance, passages
 from speakr.settings import Settings
 from tests.api.library import embed_all, say, write
@@ -146,6 +146,7 @@ def replace_transcript(recording_id: int, *said: str) -> None:
     with unit_of_work() as session:
         session.query(Segment).filter_by(recording_id=recording_id).delete()
         passages.put_out_of_date(recording_id)
+        session.get_one(Recording, recording_id).transcript_revision += 1
         say(session, recording_id, *said)
 
 

@@ -72,6 +72,19 @@ _RECORDINGS = {
         Case(VIEW, query=f"format={name}", shows=("said",), name=name)
         for name in ("json", "text", "srt", "vtt")
     ],
+    f"PUT {_ONE}/transcript": [Case(EDIT, fixed(text="New words."))],
+    f"GET {_ONE}/transcript/segments/<number:index>": [Case(VIEW, shows=("said", "speaker"))],
+    f"PATCH {_ONE}/transcript/segments/<number:index>": [Case(EDIT, fixed(text="New words."))],
+    f"DELETE {_ONE}/transcript/segments/<number:index>": [Case(EDIT)],
+    f"POST {_ONE}/transcript/segments/<number:index>/split": [Case(EDIT, fixed(word=1))],
+    f"POST {_ONE}/transcript/segments/merge": [Case(EDIT, fixed(first=0, last=1))],
+    f"POST {_ONE}/transcript/segments/delete": [Case(EDIT, fixed(first=0, last=1))],
+    f"POST {_ONE}/transcript/segments/speaker": [Case(EDIT, fixed(first=0, speaker="Somebody"))],
+    f"GET {_ONE}/transcript/history": [Case(VIEW)],
+    f"GET {_ONE}/transcript/history/<number:number>/diff": [Case(VIEW)],
+    f"POST {_ONE}/transcript/history/<number:number>/restore": [Case(EDIT)],
+    f"POST {_ONE}/transcript/undo": [Case(EDIT)],
+    f"POST {_ONE}/transcript/redo": [Case(EDIT)],
     f"GET {_ONE}/summary": [Case(VIEW, shows=("summary",))],
     f"PUT {_ONE}/summary": [Case(EDIT, fixed(summary="New"))],
     f"GET {_ONE}/notes": [Case(VIEW, shows=("notes",))],
@@ -120,6 +133,17 @@ _RECORDINGS = {
         Case(EACH, lambda ids: {"recording_ids": [ids["recording_id"]], "updates": {"is_inbox": False}})
     ],
     f"DELETE {_R}/batch": [Case(EACH, lambda ids: {"recording_ids": [ids["recording_id"]]})],
+    f"POST {_R}/batch/replace": [
+        Case(
+            ANYBODY,
+            lambda ids: {
+                "find": "quarterly",
+                "replace": "yearly",
+                "preview": False,
+                "recording_ids": [ids["recording_id"]],
+            },
+        ),
+    ],
     f"POST {_R}/batch/transcribe": [Case(EACH, lambda ids: {"recording_ids": [ids["recording_id"]]})],
     f"GET {_V1}/jobs": [
         Case(ANYBODY, shows=("job",)),

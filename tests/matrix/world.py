@@ -23,6 +23,7 @@ from speakr.domain.notices import NoticeKind
 from speakr.domain.permissions import GroupRole, Scope
 from speakr.domain.recordings import RecordingStatus
 from speakr.domain.templates import TemplateKind
+from speakr.domain.transcript_history import RevisionKind, packed
 from speakr.models import (
     ApiToken,
     CalendarEvent,
@@ -41,6 +42,7 @@ from speakr.models import (
     Speaker,
     Tag,
     Template,
+    TranscriptRevision,
     Upload,
     User,
     Webhook,
@@ -271,7 +273,25 @@ def _things(world: World, role: str, word: Any) -> dict[str, Any]:
         )
     )
     _say(recording.id, f"The quarterly numbers: {word('said')}", "And what of the budget?")
+    recording.transcript_revision = 1
+    _add(
+        TranscriptRevision(
+            recording_id=recording.id,
+            number=1,
+            kind=RevisionKind.TEXT,
+            user_id=user_id,
+            words_added=0,
+            words_removed=0,
+            segments_changed=0,
+            undo_to=0,
+            redo_to=0,
+            details={},
+            replaced=packed([]),
+        )
+    )
     return ids | {
+        "index": 0,
+        "number": 1,
         "template_id": template.id,
         "tag_id": tag.id,
         "folder_id": folder.id,

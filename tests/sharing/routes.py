@@ -31,6 +31,21 @@ def every_route(person: Person, recording: int, job: int) -> dict[str, int]:
         "patch meeting date": person.patch(address, json={"meeting_date": None}),
         "put summary": person.put(f"{address}/summary", json={"summary": "Changed"}),
         "assign": person.put(f"{address}/speakers/assign", json={"speaker_map": {"SPEAKER_00": "Ann"}}),
+        "history": person.get(f"{address}/transcript/history"),
+        "segment": person.get(f"{address}/transcript/segments/0"),
+        "put text": person.put(f"{address}/transcript", json={"text": "Other words here."}),
+        "diff": person.get(f"{address}/transcript/history/1/diff"),
+        "patch segment": person.patch(f"{address}/transcript/segments/0", json={"text": "Some more words."}),
+        "split": person.post(f"{address}/transcript/segments/0/split", json={"word": 1}),
+        "set speaker": person.post(
+            f"{address}/transcript/segments/speaker", json={"first": 0, "speaker": "SPEAKER_09"}
+        ),
+        "merge": person.post(f"{address}/transcript/segments/merge", json={"first": 0, "last": 1}),
+        "delete segments": person.post(f"{address}/transcript/segments/delete", json={"first": 0, "last": 0}),
+        "undo": person.post(f"{address}/transcript/undo"),
+        "redo": person.post(f"{address}/transcript/redo"),
+        "restore": person.post(f"{address}/transcript/history/0/restore"),
+        "delete segment": person.delete(f"{address}/transcript/segments/0"),
         "add tag": person.post(f"{address}/tags", json={"tag_id": 1}),
         "remove tag": person.delete(f"{address}/tags/1"),
         "change share": person.patch(f"{address}/shares/2000000000", json={"can_edit": True}),
@@ -68,6 +83,8 @@ LOOKING = {
     "speakers": 200,
     "chat": 200,
     "insights": 200,
+    "history": 200,
+    "segment": 200,
 }
 
 
@@ -82,6 +99,16 @@ CHANGING = [
     "summarize",
     "extract",
     "transcribe",
+    "put text",
+    "patch segment",
+    "split",
+    "set speaker",
+    "merge",
+    "delete segments",
+    "undo",
+    "redo",
+    "restore",
+    "delete segment",
 ]
 
 
@@ -101,11 +128,12 @@ OWNERS = [
 ]
 
 
-VIEWER = {**LOOKING, **dict.fromkeys([*CHANGING, *OWNERS, "cancel"], 403)}
+VIEWER = {**LOOKING, "diff": 404, **dict.fromkeys([*CHANGING, *OWNERS, "cancel"], 403)}
 
 
 EDITOR = {
     **LOOKING,
+    "diff": 200,
     **dict.fromkeys(CHANGING, 200),
     **dict.fromkeys(OWNERS, 403),
     "retry": 202,

@@ -50,6 +50,13 @@ class InsightsOut(Wire):
     engine = fields.String(required=True, allow_none=True)
     is_extractive = fields.Boolean(required=True, allow_none=True)
     is_current = fields.Boolean(
-        required=True, metadata={"description": "False if the recording was transcribed anew since."}
+        required=True, metadata={"description": "False if the transcript has changed since."}
+    )
+    stale = fields.Boolean(
+        required=True,
+        metadata={
+            "description": "There are insights, and the transcript has changed since.",
+            "example": False,
+        },
     )
     created_at = UtcDateTime(required=True, allow_none=True)

@@ -121,6 +121,14 @@ class CalendarEventOut(Wire):
 class SourcedEventOut(CalendarEventOut, ClaimOut):
     """A dated event and what it rests on."""
 
+    stale = fields.Boolean(
+        required=True,
+        metadata={
+            "description": "It was found in the transcript, which has changed since.",
+            "example": False,
+        },
+    )
+
 
 class CalendarEventListOut(Wire):
     """The dated events of a recording."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import fields
 
-from speakr.api.schemas.fields import ClaimOut, text
+from speakr.api.schemas.fields import ClaimOut, Pattern, text
 from speakr.api.schemas.recordings import LONG_TEXT
 from speakr.services import exports
 from speakr.web.wire import Wire
@@ -17,11 +17,19 @@ class WordOut(Wire):
     start = fields.Float(required=True)
     end = fields.Float(required=True)
     probability = fields.Float(required=True, allow_none=True)
+    edited = fields.Boolean(
+        metadata={"description": "true: a person wrote it, and its times are estimated. Else it is absent."}
+    )
 
 
 class SegmentOut(Wire):
     """One segment; times in seconds."""
 
+    id = fields.Integer(
+        required=True,
+        allow_none=True,
+        metadata={"description": "The segment's own, which corrections keep.", "example": 71},
+    )
     speaker = fields.String(required=True)
     sentence = fields.String(required=True)
     start_time = fields.Float(required=True)
@@ -38,6 +46,9 @@ class TranscriptOut(Wire):
     """A transcript: `segments` for json, `content` for the other formats."""
 
     format = fields.String(required=True)
+    revision = fields.Integer(
+        metadata={"description": "json: how often the transcript was changed. Grows with every correction."}
+    )
     segments = fields.List(fields.Nested(SegmentOut))
     content = fields.String()
 
@@ -51,6 +62,14 @@ class TranscriptQuery(Wire):
     )
     words = fields.String(
         load_default="false", metadata={"description": "true adds words with their times (json)."}
+    )
+    version = fields.String(
+        load_default="current",
+        validate=Pattern(r"current|raw|0|[1-9][0-9]{0,8}"),
+        metadata={
+            "description": "current, raw (as the engine wrote it) or the number of a revision",
+            "example": "current",
+        },
     )
     paragraphs = fields.String(
         load_default="false",
@@ -75,6 +94,10 @@ class SummaryOut(Wire):
     sources = fields.List(fields.Nested(SummaryLineOut), required=True)
     coverage = fields.Float(
         required=True, allow_none=True, metadata={"description": "Share of segments read for it, 0 to 1."}
+    )
+    stale = fields.Boolean(
+        required=True,
+        metadata={"description": "The transcript has changed since.", "example": False},
     )
 
 

@@ -41,6 +41,7 @@ class PreferencesOut(Wire):
     transcription_language = fields.String(required=True, allow_none=True)
     output_language = fields.String(required=True, allow_none=True)
     extract_events = fields.Boolean(required=True)
+    refresh_after_corrections = fields.Boolean(required=True)
     auto_speaker_labelling = fields.Boolean(required=True)
     auto_speaker_labelling_threshold = fields.Float(required=True)
     auto_summarization = fields.Boolean(required=True)
@@ -75,6 +76,7 @@ class PreferencesIn(Wire):
     transcription_language = Text(allow_none=True, validate=_LANGUAGE, metadata=_NO_LANGUAGE)
     output_language = Text(allow_none=True, validate=_LANGUAGE, metadata=_NO_LANGUAGE)
     extract_events = StrictBoolean()
+    refresh_after_corrections = StrictBoolean()
     auto_speaker_labelling = StrictBoolean()
     auto_speaker_labelling_threshold = Threshold(
         metadata={

@@ -13,6 +13,7 @@ COMMANDS: Mapping[str, str] = {
     "list": "speakr.client.commands.recordings:list_",
     "show": "speakr.client.commands.recordings:show",
     "transcript": "speakr.client.commands.texts:transcript",
+    "correct": "speakr.client.commands.correct:correct",
     "summary": "speakr.client.commands.texts:summary",
     "insights": "speakr.client.commands.insights:insights",
     "search": "speakr.client.commands.search:search",

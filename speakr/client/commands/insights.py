@@ -27,7 +27,7 @@ def insights(recording_id: int, *, as_json: bool) -> None:
         raise Failed(f"Recording {recording_id} has no insights.")
     tell("\n\n".join(_parts(found)))
     if not found["is_current"]:
-        warn("The recording has a newer transcript.")
+        warn("The transcript has changed since.")
     if found["coverage"] < 1:
         warn(f"{found['coverage']:.0%} of the transcript was read.")
 

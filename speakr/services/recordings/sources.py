@@ -42,6 +42,8 @@ class Material:
     """The language to write in, if the owner wants a certain one."""
     spoken_language: str | None
     owner_id: int
+    revision: int
+    """The revision of the transcript."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +86,7 @@ def _common(recording: Recording) -> dict[str, Any]:
         "language": users.preferences(db.session.get_one(User, recording.user_id))["output_language"],
         "spoken_language": recording.language,
         "owner_id": recording.user_id,
+        "revision": recording.transcript_revision,
     }
 
 

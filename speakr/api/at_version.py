@@ -1,0 +1,63 @@
+"""`@at_version(read)`: a correction that happens only to the transcript its caller has read (RFC 9110, section 13.1.1).
+
+Unlike `@if_match` it holds nothing meanwhile: the view is given the `revision` of the transcript whose `ETag` matched
+and stores its work only if that is still the present one.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from flask import Response, current_app
+
+from speakr.domain.errors import NotFound, NotModifiedSince
+from speakr.services import transcript_editing
+from speakr.web import conditional
+from speakr.web.identity import actor
+
+View = TypeVar("View", bound=Callable[..., Any])
+Read = Callable[[dict[str, int]], Any]
+
+
+def at_version(read: Read) -> Callable[[View], View]:
+    """Compare `If-Match` with what `read` shows for the ids in the path; answer with its new `ETag`.
+
+    Stands above `@blp.doc`, and below `@idempotent`. The view takes `revision`, None if any will do.
+    """
+
+    def wrap(view: View) -> View:
+        @functools.wraps(view)
+        def checked(self: Any, *args: Any, **ids: int) -> Any:
+            revision = None
+            if conditional.brings_condition():
+                # Read first: if the text changes in between, its tag does not match, or the revision is too old.
+                revision = transcript_editing.revision_of(actor(), ids["recording_id"])
+                conditional.require_match(_current(read, ids))
+            try:
+                response: Response = current_app.make_response(view(self, *args, revision=revision, **ids))
+            except NotModifiedSince:
+                conditional.tell_tag(_tag(read, ids) or "")
+                raise
+            tag = _tag(read, ids)
+            if tag is not None:
+                response.set_etag(tag)
+            return response
+
+        checked.takes_if_match = True  # type: ignore[attr-defined] # a function takes attributes
+        return checked  # type: ignore[return-value] # it takes and gives what the view does
+
+    return wrap
+
+
+def _current(read: Read, ids: dict[str, int]) -> Response:
+    return current_app.make_response(read(ids))
+
+
+def _tag(read: Read, ids: dict[str, int]) -> str | None:
+    """Return the present entity tag; None once what it belongs to is gone."""
+    try:
+        return conditional.tag_of(_current(read, ids).get_data())
+    except NotFound:
+        return None

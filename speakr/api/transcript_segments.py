@@ -1,0 +1,142 @@
+"""Correcting single segments of a transcript, and ranges of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response
+from flask.views import MethodView
+
+from speakr.api.at_version import at_version
+from speakr.api.blueprint import noun
+from speakr.api.idempotent import idempotent
+from speakr.api.schemas.transcript_corrections import (
+    OneSegmentOut,
+    SegmentIn,
+    SegmentRangeIn,
+    SegmentSpeakerIn,
+    SplitSegmentIn,
+    TranscriptEditedOut,
+)
+from speakr.api.transcript_shapes import edited, segment_json
+from speakr.api.transcripts import Transcript
+from speakr.domain.permissions import Scope
+from speakr.domain.transcript_edits import get
+from speakr.services import transcript_corrections, transcript_history
+from speakr.web.identity import actor, needs
+from speakr.web.json import json_response
+from speakr.web.rate_limits import RateClass
+
+blp = noun("segments", "Corrections of single segments of a transcript")
+
+_TRANSCRIPT = "/recordings/<id:recording_id>/transcript"
+
+
+def read_transcript(ids: dict[str, int]) -> Any:
+    """Return what `GET .../transcript` answers: its tag stands for the whole transcript."""
+    return Transcript().get(recording_id=ids["recording_id"])
+
+
+def _read_segment(ids: dict[str, int]) -> Any:
+    return Segment().get(**ids)
+
+
+@blp.route(f"{_TRANSCRIPT}/segments/<number:index>")
+class Segment(MethodView):
+    """One segment."""
+
+    @needs(Scope.READ, RateClass.GET)
+    @blp.doc(operationId="getSegment")
+    @blp.response(200, OneSegmentOut)
+    def get(self, recording_id: int, index: int) -> Response:
+        """Read one segment with its words."""
+        _, segments = transcript_history.read(actor(), recording_id, transcript_history.CURRENT)
+        shown = segment_json(get(segments, index), with_words=True)
+        return json_response(shown | {"segment_index": index})
+
+    @needs(Scope.WRITE, RateClass.WRITE)
+    @at_version(_read_segment)
+    @blp.doc(operationId="correctSegment")
+    @blp.arguments(SegmentIn)
+    @blp.response(200, TranscriptEditedOut)
+    def patch(self, body: dict[str, Any], recording_id: int, index: int, revision: int | None) -> Any:
+        """Change text, speaker or times of a segment. Without any text left it is deleted."""
+        return edited(
+            transcript_corrections.change_segment(actor(), recording_id, index, body, revision=revision)
+        )
+
+    @needs(Scope.WRITE, RateClass.WRITE)
+    @at_version(_read_segment)
+    @blp.doc(operationId="deleteSegment")
+    @blp.response(200, TranscriptEditedOut)
+    def delete(self, recording_id: int, index: int, revision: int | None) -> Any:
+        """Delete a segment."""
+        return edited(transcript_corrections.delete(actor(), recording_id, index, index, revision=revision))
+
+
+@blp.route(f"{_TRANSCRIPT}/segments/<number:index>/split")
+class SplitSegment(MethodView):
+    """One segment that is two."""
+
+    @needs(Scope.WRITE, RateClass.WRITE)
+    @idempotent
+    @at_version(_read_segment)
+    @blp.doc(operationId="splitSegment")
+    @blp.arguments(SplitSegmentIn)
+    @blp.response(200, TranscriptEditedOut)
+    def post(self, body: dict[str, Any], recording_id: int, index: int, revision: int | None) -> Any:
+        """Split a segment before a word, or at a time. The first part keeps the id."""
+        return edited(transcript_corrections.split(actor(), recording_id, index, body, revision=revision))
+
+
+@blp.route(f"{_TRANSCRIPT}/segments/merge")
+class MergeSegments(MethodView):
+    """Adjacent segments that are one."""
+
+    @needs(Scope.WRITE, RateClass.WRITE)
+    @idempotent
+    @at_version(read_transcript)
+    @blp.doc(operationId="mergeSegments")
+    @blp.arguments(SegmentRangeIn)
+    @blp.response(200, TranscriptEditedOut)
+    def post(self, body: dict[str, Any], recording_id: int, revision: int | None) -> Any:
+        """Make segments one, with id and speaker of the first."""
+        return edited(
+            transcript_corrections.merge(
+                actor(), recording_id, body["first"], body["last"], revision=revision
+            )
+        )
+
+
+@blp.route(f"{_TRANSCRIPT}/segments/delete")
+class DeleteSegments(MethodView):
+    """Segments that are not wanted."""
+
+    @needs(Scope.WRITE, RateClass.WRITE)
+    @idempotent
+    @at_version(read_transcript)
+    @blp.doc(operationId="deleteSegments")
+    @blp.arguments(SegmentRangeIn)
+    @blp.response(200, TranscriptEditedOut)
+    def post(self, body: dict[str, Any], recording_id: int, revision: int | None) -> Any:
+        """Delete a range of segments."""
+        return edited(
+            transcript_corrections.delete(
+                actor(), recording_id, body["first"], body["last"], revision=revision
+            )
+        )
+
+
+@blp.route(f"{_TRANSCRIPT}/segments/speaker")
+class SegmentsSpeaker(MethodView):
+    """Who spoke."""
+
+    @needs(Scope.WRITE, RateClass.WRITE)
+    @idempotent
+    @at_version(read_transcript)
+    @blp.doc(operationId="setSpeakerOfSegments")
+    @blp.arguments(SegmentSpeakerIn)
+    @blp.response(200, TranscriptEditedOut)
+    def post(self, body: dict[str, Any], recording_id: int, revision: int | None) -> Any:
+        """Give a range of segments, or some words of one, to another speaker."""
+        return edited(transcript_corrections.set_speaker(actor(), recording_id, body, revision=revision))

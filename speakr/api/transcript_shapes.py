@@ -1,0 +1,47 @@
+"""Transcripts and their changes as the wire shows them, built by hand as in `presenters`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from speakr.domain.quality import words_per_minute
+from speakr.services.transcript_editing import Edited
+
+
+def as_json(revision: int, segments: Sequence[Any], *, with_words: bool) -> dict[str, Any]:
+    """Return a transcript (`TranscriptOut`)."""
+    shown = [segment_json(segment, with_words=with_words) for segment in segments]
+    return {"format": "json", "revision": revision, "segments": shown}
+
+
+def segment_json(segment: Any, *, with_words: bool) -> dict[str, Any]:
+    """Return one segment (`SegmentOut`)."""
+    shown = {
+        "id": segment.id,
+        "speaker": segment.speaker,
+        "sentence": segment.text,
+        "start_time": segment.start,
+        "end_time": segment.end,
+        "confidence": segment.confidence,
+        "words_per_minute": words_per_minute(segment),
+        "overlap": segment.overlap,
+    }
+    if with_words:
+        shown["words"] = [
+            {"word": word.text, "start": word.start, "end": word.end, "probability": word.probability}
+            | ({"edited": True} if word.edited else {})
+            for word in segment.spoken_words()
+        ]
+    return shown
+
+
+def edited(done: Edited) -> dict[str, Any]:
+    """Return what became of a change (`TranscriptEditedOut`)."""
+    return {
+        "success": True,
+        "revision": done.revision,
+        "segments_changed": done.extent.segments_changed,
+        "words_added": done.extent.words_added,
+        "words_removed": done.extent.words_removed,
+    }
