@@ -16,7 +16,7 @@ from sqlalchemy import select
 from speakr.db import db, unit_of_work
 from speakr.domain import speakers as names
 from speakr.domain.errors import Conflict, Invalid, NotFound, NotModifiedSince
-from speakr.domain.jobs import JobKind
+from speakr.domain.jobs import JobKind, dedupe_key
 from speakr.domain.permissions import Actor, Permission
 from speakr.domain.speakers import is_label
 from speakr.domain.transcript_history import RevisionKind, StoredSegment, changes_between
@@ -115,7 +115,7 @@ def change(
         edit = make(state)
         hunks = changes_between(state.segments, edit.segments)
         if not hunks and not edit.new_names:
-            _refuse_while_transcribing(recording_id)
+            _refuse_while_transcribing(recording_id, state.owner_id)
             return Edited(state.revision)
         extent = transcript_revisions.extent_of(hunks, edit.segments)
         note = NewRevision(
@@ -147,7 +147,7 @@ def _store(actor: Actor, state: TranscriptState, edit: Edit, note: NewRevision) 
             access.get(actor, state.recording_id, Permission.EDIT)
             return False
         access.get(actor, recording.id, Permission.EDIT)
-        _refuse_while_transcribing(recording)
+        _refuse_while_transcribing(recording.id, recording.user_id)
         transcript_revisions.keep_recognized(recording.id, state.segments)
         transcript_revisions.write_rows(recording.id, state.segments, edit.segments)
         transcript_revisions.add(recording, note)
@@ -157,8 +157,8 @@ def _store(actor: Actor, state: TranscriptState, edit: Edit, note: NewRevision) 
     return True
 
 
-def _refuse_while_transcribing(recording: Recording) -> None:
-    if queueing.active_on(recording, JobKind.TRANSCRIBE) is not None:
+def _refuse_while_transcribing(recording_id: int, owner_id: int) -> None:
+    if queueing.active(dedupe_key(JobKind.TRANSCRIBE, owner_id, recording_id)) is not None:
         raise Conflict(
             "The recording is being transcribed: its text is about to be replaced.", code="being_transcribed"
         )
