@@ -49,7 +49,7 @@ def blocks(size_bytes: int, start: int, end: int) -> Iterator[bytes]:
 
 @dataclass(slots=True)
 class Sender:
-    """A client of the benchmark's own: it breaks off where it is told to."""
+    """A client of the benchmark's own: it breaks off where it is asked to."""
 
     port: int
     token: str

@@ -7,6 +7,7 @@ cut after `commit` loses nothing (the order is that of rename(2) and fsync(2) on
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import time
@@ -17,13 +18,13 @@ from io import FileIO
 from pathlib import Path
 from typing import BinaryIO
 
-from speakr.storage.base import BlobInfo, BlobMissing, Part, StorageFull, new_key
+from speakr.storage.base import BlobInfo, BlobMissing, Part, StorageFull, StorageUnavailable, new_key
 from speakr.storage.keys import checked_key, checked_prefix, is_key
-from speakr.storage.local_appender import LocalAppender
-from speakr.storage.local_files import CHECK_FREE_EVERY_BYTES, open_private, sync_folder, typed_errors
 from speakr.storage.outside_loop import outside_the_loop
 
+CHECK_FREE_EVERY_BYTES = 4 * 1024 * 1024
 _PARTIAL = ".partial"
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class LocalStorage:
@@ -36,7 +37,7 @@ class LocalStorage:
     def create(self, key: str) -> LocalSink:
         """Begin to write a blob. Raises `StorageFull`."""
         target = self._path(key)
-        with typed_errors():
+        with _typed_errors():
             folder = self._root / _PARTIAL
             self._make_folder(folder)
             self.require_room()
@@ -45,7 +46,7 @@ class LocalStorage:
     def open(self, key: str) -> BinaryIO:
         """Open a blob for reading. Raises `BlobMissing`."""
         path = self._path(key)
-        with typed_errors():
+        with _typed_errors():
             try:
                 return path.open("rb")
             except FileNotFoundError:
@@ -54,7 +55,7 @@ class LocalStorage:
     def stat(self, key: str) -> BlobInfo | None:
         """Describe a blob, or None when there is none."""
         path = self._path(key)
-        with typed_errors():
+        with _typed_errors():
             try:
                 found = path.stat()
             except FileNotFoundError:
@@ -64,14 +65,14 @@ class LocalStorage:
     def delete(self, key: str) -> None:
         """Remove a blob; nothing happens when there is none."""
         path = self._path(key)
-        with typed_errors():
+        with _typed_errors():
             path.unlink(missing_ok=True)
 
     def append(self, parts: Sequence[Part]) -> LocalAppender:
         """Go on with a file at the end of its one part, or begin one. Raises `BlobMissing`, `StorageFull`."""
         part = parts[0] if parts else Part(new_key("audio"), 0)
         path = self._path(part.key)
-        with typed_errors():
+        with _typed_errors():
             self.require_room()
             if not parts:
                 self._make_folder(path.parent)
@@ -104,7 +105,7 @@ class LocalStorage:
 
     def free_bytes(self) -> int:
         """Return the space left on the filesystem."""
-        with typed_errors():
+        with _typed_errors():
             self._make_folder(self._root)
             found = os.statvfs(self._root)
             return found.f_bavail * found.f_frsize
@@ -121,7 +122,7 @@ class LocalStorage:
         """Remove the files of unfinished writes; the age counts from the last write."""
         removed = 0
         oldest = time.time() - older_than_seconds
-        with typed_errors(), suppress(FileNotFoundError):
+        with _typed_errors(), suppress(FileNotFoundError):
             for entry in list(os.scandir(self._root / _PARTIAL)):
                 if removed == at_most:
                     break
@@ -141,7 +142,7 @@ class LocalStorage:
         """Give a complete file its name, durably."""
         self._make_folder(target.parent)
         partial.replace(target)
-        sync_folder(target.parent)
+        _sync_folder(target.parent)
 
     def _make_folder(self, folder: Path) -> None:
         """Make a folder below the root, durably, readable by its owner only."""
@@ -152,7 +153,7 @@ class LocalStorage:
         else:
             self._make_folder(folder.parent)
         folder.mkdir(mode=0o700, exist_ok=True)
-        sync_folder(folder.parent)
+        _sync_folder(folder.parent)
 
     def _path(self, key: str) -> Path:
         return self._root / checked_key(key)
@@ -166,13 +167,13 @@ class LocalSink:
         self._partial = partial
         self._target = target
         self._unchecked_bytes = 0
-        self._file: FileIO | None = FileIO(partial, "xb", opener=open_private)
+        self._file: FileIO | None = FileIO(partial, "xb", opener=_open_private)
 
     def write(self, data: bytes) -> int:
         """Append bytes. Raises `StorageFull`; then nothing of the blob is left."""
         file = self._open_file()
         try:
-            with typed_errors():
+            with _typed_errors():
                 rest = memoryview(data)
                 while rest:  # unbuffered, so the kernel may take less than it is given
                     rest = rest[file.write(rest) :]
@@ -203,7 +204,7 @@ class LocalSink:
         return self._file
 
     def _finish(self, file: FileIO) -> None:
-        with typed_errors():
+        with _typed_errors():
             try:
                 os.fsync(file.fileno())
                 file.close()
@@ -217,3 +218,110 @@ class LocalSink:
             file.close()
         with suppress(OSError):
             self._partial.unlink(missing_ok=True)
+
+
+class LocalAppender:
+    """The end of a file that grows over several requests; its only part is the blob, under its final key.
+
+    The part's size is what counts. Bytes behind it, of a request that died before its sync was recorded, are cut off
+    by the next one. Writes go to their own place in the file, whatever another request has written there.
+    """
+
+    def __init__(self, storage: LocalStorage, part: Part, path: Path, *, is_new: bool) -> None:
+        self._storage = storage
+        self._part = part
+        self._path = path
+        self._position = part.size_bytes
+        self._unchecked_bytes = 0
+        self._is_unknown = is_new
+        """Nothing of it was synced, so no row can refer to it."""
+        self._file: int | None = _open_part(path, part, is_new=is_new)
+
+    def write(self, data: bytes) -> int:
+        """Append bytes. Raises `StorageFull`; what was written before stays."""
+        rest = memoryview(data)
+        position = self._position
+        with _typed_errors():
+            while rest:  # the kernel may take less than it is given
+                count = os.pwrite(self._opened(), rest, position)
+                position += count
+                rest = rest[count:]
+            self._unchecked_bytes += len(data)
+            if self._unchecked_bytes >= CHECK_FREE_EVERY_BYTES:
+                self._unchecked_bytes = 0
+                self._storage.require_room()
+        self._position = position
+        return len(data)
+
+    def sync(self) -> Sequence[Part]:
+        """Wait until the bytes are on the disk, and with the first ones the file's name."""
+        file, is_first = self._opened(), self._is_unknown
+
+        def work() -> None:
+            os.fsync(file)
+            if is_first:
+                _sync_folder(self._path.parent)
+
+        with _typed_errors():
+            outside_the_loop(work)
+        self._is_unknown = False
+        self._part = Part(self._part.key, self._position)
+        return [self._part]
+
+    def close(self) -> None:
+        """Close the file; one that was never synced is removed."""
+        file, self._file = self._file, None
+        if file is None:
+            return
+        os.close(file)
+        if self._is_unknown:
+            with suppress(OSError):
+                self._path.unlink()
+
+    def _opened(self) -> int:
+        if self._file is None:
+            raise ValueError("this file is closed")
+        return self._file
+
+
+def _open_part(path: Path, part: Part, *, is_new: bool) -> int:
+    """Open the file and cut off what is behind its part."""
+    if is_new:
+        return _open_private(str(path), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC)
+    try:
+        file = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise BlobMissing(part.key) from None
+    size_bytes = os.fstat(file).st_size
+    if size_bytes < part.size_bytes:
+        os.close(file)
+        raise BlobMissing(part.key)
+    if size_bytes > part.size_bytes:
+        try:
+            os.ftruncate(file, part.size_bytes)
+        except OSError:
+            os.close(file)
+            raise
+    return file
+
+
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _typed_errors() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise StorageFull("The storage is full.") from error
+        raise StorageUnavailable("The storage cannot be used now.") from error
