@@ -132,12 +132,9 @@ def _actor(row: Row[*tuple[Any, ...]] | None, family: str) -> Actor:
 
 def still_valid(session_id: int) -> bool:
     """Tell whether a session would still be let in: for requests that last."""
-    query = select(_S.id).join(User.__table__, _U.id == _S.user_id)
-    return db.session.scalar(query.where(_S.id == session_id, _S.expires_at > now(), *_usable())) is not None
-
-
-def _usable() -> tuple[ColumnElement[bool], ...]:
-    return _S.revoked_at.is_(None), _U.is_active
+    usable = (_S.revoked_at.is_(None), _S.expires_at > now(), _U.is_active)
+    query = select(_S.id).join(User.__table__, _U.id == _S.user_id).where(_S.id == session_id, *usable)
+    return db.session.scalar(query) is not None
 
 
 def rotate(
