@@ -346,18 +346,6 @@ def test_any_part_of_a_journal_can_be_read(end: int, folder: Path, tmp_path: Pat
         assert journal.sent["more"] == 8
 
 
-def test_one_watch_at_a_time(folder: Path) -> None:
-    with Journal(folder, ME), pytest.raises(ClientError, match="Another process watches"):
-        Journal(folder, ME)
-    Journal(folder, ME).__exit__()
-
-
-def test_another_library_is_not_taken_for_this_one(folder: Path) -> None:
-    Journal(folder, ME).__exit__()
-    with pytest.raises(ClientError, match="went to ann"):
-        Journal(folder, "bob (user 2) at http://here")
-
-
 # -- the command
 
 
