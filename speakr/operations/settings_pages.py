@@ -67,6 +67,11 @@ def _sections() -> Iterator[tuple[str, list[_Setting]]]:
         yield section, list(found)
 
 
+def variables() -> dict[str, bool]:
+    """Return every environment variable that is a setting, and whether its value is a secret."""
+    return {each.env: each.is_secret for _, settings in _sections() for each in settings}
+
+
 def _written(value: Any) -> str:
     """Return a value as text for the environment."""
     if isinstance(value, bool):

@@ -14,6 +14,7 @@ import pytest
 from speakr.domain.deliveries import DeliveryStatus, Verdict
 from speakr.domain.events import EVENTS
 from speakr.domain.signatures import speakr_signature, standard_signature
+from speakr.operations import settings_pages
 from speakr.settings import Settings
 from speakr.webhooks.retry_schedule import JITTER, SCHEDULE_SECONDS, classify
 from tests.docs.pages import EXAMPLES, blocks, read, table
@@ -119,6 +120,6 @@ def test_defaults(page: str) -> None:
 
 @pytest.mark.parametrize("name", ["README.md", "api", "webhooks", "troubleshooting.md", "integrations"])
 def test_settings_that_are_named_exist(name: str) -> None:
-    known = {field.metadata["env"] for field in dataclasses.fields(Settings)} | OF_THE_EXAMPLES
+    known = set(settings_pages.variables()) | OF_THE_EXAMPLES
     prefixes = "SPEAKR|WEBHOOK|TRANSCRIPTION|TEXT_MODEL|VIDEO|USERS"
     assert set(re.findall(rf"\b(?:{prefixes})_[A-Z_]+\b", read(name))) <= known

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from typing import Any
 
 import pytest
 import yaml
 
-from speakr.settings import Settings
+from speakr.operations import settings_pages
 from tests.operations.conftest import ROOT
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = ("migrate", "web", "worker", "dispatcher")
-SECRETS = {field.metadata["env"] for field in dataclasses.fields(Settings) if field.metadata["secret"]}
-KNOWN = {field.metadata["env"] for field in dataclasses.fields(Settings)}
+SECRETS = {name for name, is_secret in settings_pages.variables().items() if is_secret}
+KNOWN = set(settings_pages.variables())
 
 
 def test_there_is_everything() -> None:
