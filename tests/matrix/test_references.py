@@ -19,7 +19,10 @@ _MINE = f"{_V1}/recordings/{{recording_id}}"
 TWO_IDS = [
     call
     for call in CALLS
-    if len(call.parameters()) == 2 and not call.case.ids and call.case.policy is not ANYBODY
+    if len(call.parameters()) == 2
+    and not call.case.ids
+    and call.case.policy is not ANYBODY
+    and "<number:" not in call.rule  # a place in a transcript is nobody's
 ]
 
 
