@@ -82,19 +82,24 @@ def load(actor: Actor, recording_id: int, permission: Permission = Permission.ED
 
     """
     recording = access.get(actor, recording_id, permission)
-    db.session.refresh(recording)
-    if not recording.has_transcription:
+    # Asked anew, for the row that was loaded may be old, and before the segments: if another request writes in
+    # between, this revision is too old to be stored to.
+    row = db.session.execute(
+        select(Recording.transcript_revision, Recording.has_transcription, Recording.audio_duration).where(
+            Recording.id == recording.id
+        )
+    ).first()
+    if row is None or not row.has_transcription:
         raise NotFound("No transcription available", code="no_transcription")
-    # The revision is read before the segments: if another request writes in between, the revision is too old to be stored to.
     segments = transcript_revisions.segments_of(recording.id)
     ends = [segment.end for segment in segments]
     return TranscriptState(
         recording_id=recording.id,
         owner_id=recording.user_id,
-        revision=recording.transcript_revision,
+        revision=row.transcript_revision,
         segments=segments,
         names=transcript_revisions.names_of(recording.id),
-        duration=max([recording.audio_duration or 0.0, *ends]),
+        duration=max([row.audio_duration or 0.0, *ends]),
     )
 
 
