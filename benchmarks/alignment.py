@@ -17,6 +17,16 @@ from collections.abc import Callable
 from benchmarks.stack import machine, print_table
 from speakr.domain.corrected_text import share_out
 from speakr.domain.transcript import Word
+from speakr.domain.transcript_edits import change_segment
+from speakr.domain.transcript_history import (
+    StoredSegment,
+    changes_between,
+    packed,
+    packed_segments,
+    put_back,
+    unpacked,
+    word_rows,
+)
 from speakr.domain.word_alignment import align
 
 RUNS = 5
@@ -52,6 +62,37 @@ def measured(work: Callable[[], object]) -> tuple[float, float]:
     return statistics.median(wall), statistics.median(processor)
 
 
+def history_bytes(timed: list[Word], dice: random.Random) -> tuple[int, int, float]:
+    """Correct a word in a segment 200 times; return bytes of one whole copy, of all deltas, and seconds to go back."""
+    segments = [
+        StoredSegment(
+            at,
+            timed[at].start,
+            timed[at + PER_SEGMENT - 1].end,
+            " ".join(word.text for word in timed[at : at + PER_SEGMENT]),
+            "SPEAKER_00",
+            0.9,
+            overlap=False,
+            words=word_rows(timed[at : at + PER_SEGMENT]),
+        )
+        for at in range(0, WORDS, PER_SEGMENT)
+    ]
+    whole, deltas = len(packed_segments(segments)), []
+    first = segments
+    for _ in range(EDITS):
+        index = dice.randrange(len(segments))
+        words = segments[index].text.split()
+        words[dice.randrange(len(words))] = "corrected"
+        changed = change_segment(segments, index, text=" ".join(words))
+        deltas.append(packed(changes_between(segments, changed)))
+        segments = changed
+    began = time.perf_counter()
+    for delta in reversed(deltas):
+        segments = put_back(segments, unpacked(delta))
+    assert segments == first
+    return whole, sum(map(len, deltas)), time.perf_counter() - began
+
+
 def main() -> int:
     dice = random.Random(1)
     vocabulary = [f"word{number}" for number in range(2_000)]
@@ -73,6 +114,12 @@ def main() -> int:
         f"{WORDS} words, {EDITS} edits",
         ["what", "wall s", "CPU s"],
         [[name, f"{wall:.3f}", f"{cpu:.3f}"] for name, (wall, cpu) in rows.items()],
+    )
+    whole, deltas, seconds = history_bytes(timed, dice)
+    print_table(
+        f"history of {EDITS} corrections of one word",
+        ["one copy, bytes", "all deltas, bytes", "read the first text, s"],
+        [[str(whole), str(deltas), f"{seconds:.3f}"]],
     )
     print(f"\npeak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
     is_met = rows["one segment"][1] <= GOAL_SECONDS

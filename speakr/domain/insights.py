@@ -11,7 +11,7 @@ from speakr.domain.statements import Source, Statement, Usage
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionItem:
-    """Something somebody is to do. `due` is what was said of when, `due_at` the time that means, if it is clear."""
+    """A task of a person. `due` is the spoken date, `due_at` the resolved time if it is clear."""
 
     claim: Statement
     owner: str | None = None
@@ -21,7 +21,7 @@ class ActionItem:
 
 @dataclass(frozen=True, slots=True)
 class Chapter:
-    """A stretch of the recording about one thing; `line` is the position of its first line."""
+    """A stretch of the recording about one subject; `line` is the position of its first line."""
 
     title: str
     line: int
@@ -29,7 +29,7 @@ class Chapter:
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """What is spoken about, and where."""
+    """A topic, and its sources."""
 
     name: str
     sources: Sequence[Source]
@@ -38,7 +38,7 @@ class Topic:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatedEvent:
-    """An appointment somebody spoke of. Without a time of day it begins at midnight and `has_time` is False."""
+    """A spoken appointment. Without a time of day it begins at midnight and `has_time` is False."""
 
     claim: Statement
     start: datetime

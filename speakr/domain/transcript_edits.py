@@ -18,6 +18,7 @@ from speakr.domain.word_alignment import align, one_line, tokens_of
 Segments = Sequence[StoredSegment]
 
 MAX_SEGMENTS = 50_000
+_MILLISECOND = 0.001
 
 
 def with_text(segment: StoredSegment, text: str) -> StoredSegment:
@@ -91,6 +92,9 @@ def change_segment(
 
 def with_borders(segment: StoredSegment, start: float, end: float) -> StoredSegment:
     """Return a segment with other times; its words are moved inside them."""
+    # Clients send times back as they have read them, perhaps rounded.
+    start = segment.start if abs(start - segment.start) < _MILLISECOND else start
+    end = segment.end if abs(end - segment.end) < _MILLISECOND else end
     if (start, end) == (segment.start, segment.end):
         return segment
     words = [

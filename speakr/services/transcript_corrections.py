@@ -30,6 +30,8 @@ def replace(actor: Actor, recording_id: int, body: Mapping[str, Any], *, revisio
 
     def make(state: TranscriptState) -> Edit:
         labels = Labels(state)
+        # A name that is shown for a segment changes nothing there, whichever labels have that name.
+        shown = {each.id: state.names.get(each.speaker) for each in state.segments}
         found = [
             GivenSegment(
                 text=each["text"],
@@ -37,7 +39,7 @@ def replace(actor: Actor, recording_id: int, body: Mapping[str, Any], *, revisio
                 start=_within(each.get("start"), state, f"segments.{number}.start"),
                 end=_within(each.get("end"), state, f"segments.{number}.end"),
                 speaker=labels.label_of(each["speaker"], f"segments.{number}.speaker")
-                if each.get("speaker") is not None
+                if each.get("speaker") not in {None, shown.get(each.get("id"))}
                 else None,
             )
             for number, each in enumerate(given)

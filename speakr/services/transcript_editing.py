@@ -82,19 +82,24 @@ def load(actor: Actor, recording_id: int, permission: Permission = Permission.ED
 
     """
     recording = access.get(actor, recording_id, permission)
-    db.session.refresh(recording)
-    if not recording.has_transcription:
+    # Asked anew, for the row that was loaded may be old, and before the segments: if another request writes in
+    # between, this revision is too old to be stored to.
+    row = db.session.execute(
+        select(Recording.transcript_revision, Recording.has_transcription, Recording.audio_duration).where(
+            Recording.id == recording.id
+        )
+    ).first()
+    if row is None or not row.has_transcription:
         raise NotFound("No transcription available", code="no_transcription")
-    # The revision is read before the segments: if somebody writes in between, it is the old one and not stored to.
     segments = transcript_revisions.segments_of(recording.id)
     ends = [segment.end for segment in segments]
     return TranscriptState(
         recording_id=recording.id,
         owner_id=recording.user_id,
-        revision=recording.transcript_revision,
+        revision=row.transcript_revision,
         segments=segments,
         names=transcript_revisions.names_of(recording.id),
-        duration=max([recording.audio_duration or 0.0, *ends]),
+        duration=max([row.audio_duration or 0.0, *ends]),
     )
 
 
@@ -111,7 +116,7 @@ def change(
     for _ in range(_MAX_TRIES):
         state = load(actor, recording_id)
         if revision is not None and revision != state.revision:
-            raise NotModifiedSince("Somebody has changed this since you read it: read it again and merge.")
+            raise NotModifiedSince("The transcript has changed since you read it: read it again and merge.")
         edit = make(state)
         hunks = changes_between(state.segments, edit.segments)
         if not hunks and not edit.new_names:
@@ -196,7 +201,7 @@ class Labels:
             self._used.add(name.upper())
             return name.upper()
         names.check(name, place)
-        # A label that was somebody's in an earlier text must not become somebody else's.
+        # A label that stood for one person in an earlier text must not stand for another.
         self._used |= transcript_revisions.labels_in_history(self._recording_id)
         label = next(
             label

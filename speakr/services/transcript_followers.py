@@ -13,7 +13,7 @@ from speakr.domain.errors import Forbidden
 from speakr.domain.events import RecordingUpdated
 from speakr.domain.jobs import JobKind
 from speakr.domain.transcript_history import RevisionKind
-from speakr.models import Insight, Recording, TranscriptFollowUp, User
+from speakr.models import Insight, Recording, Segment, TranscriptFollowUp, User
 from speakr.services import budgets, events, language_model, passages, search_index, speakers, users
 from speakr.services.jobs import queueing, requests
 
@@ -92,7 +92,9 @@ def _make_anew(recording: Recording) -> None:
             budgets.admit_question(recording.user_id)
         except Forbidden:
             return
-    kinds = (JobKind.SUMMARIZE, JobKind.EXTRACT)
+    if not db.session.scalar(select(exists().where(Segment.recording_id == recording.id))):
+        return
+    kinds = (JobKind.TRANSCRIBE, JobKind.SUMMARIZE, JobKind.EXTRACT)
     if any(queueing.active_on(recording, kind) is not None for kind in kinds):
         _put_off(recording.id)  # it may have read the text before the corrections
         return

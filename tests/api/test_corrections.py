@@ -228,3 +228,19 @@ def test_while_a_recording_is_transcribed_its_text_is_not_corrected(alice: Perso
     alice.post(f"/api/v1/recordings/{transcript.id}/transcribe")
     for answer in (transcript.put({"text": "x"}), transcript.patch(0, {"text": "x"})):
         assert (answer.status_code, answer.json["code"]) == (409, "being_transcribed")
+
+
+def test_segments_sent_back_as_they_were_read_change_nothing(transcript: Transcript) -> None:
+    for label in ("SPEAKER_00", "SPEAKER_01"):
+        name(transcript.id, label, "Jane")  # two labels of one person
+    given = [
+        {
+            "id": each["id"],
+            "start": round(each["start_time"], 2),
+            "end": each["end_time"],
+            "speaker": each["speaker"],
+            "text": each["sentence"],
+        }
+        for each in transcript.segments()
+    ]
+    assert transcript.put({"segments": given}).json["revision"] == 0

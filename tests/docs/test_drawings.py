@@ -15,7 +15,7 @@ from flask import Flask
 from sqlalchemy import event as sql_event
 
 from speakr.db import db, unit_of_work
-from speakr.domain.deliveries import DeliveryStatus
+from speakr.domain.deliveries import DeliveryStatus, Verdict
 from speakr.domain.errors import ConnectorBusy, ConnectorRejected, ConnectorUnavailable, JobCancelled
 from speakr.domain.events import EventType, RecordingUpdated
 from speakr.domain.jobs import MAX_CRASHES_WITHOUT_PROGRESS, JobState, retry_delay_seconds
@@ -27,10 +27,9 @@ from speakr.operations.redis_server import EmbeddedRedis
 from speakr.operations.up import _Processes
 from speakr.services import events
 from speakr.services.deliveries import recovery as failed_deliveries
-from speakr.services.deliveries.sending import Verdict
 from speakr.services.jobs import claims, recovery, requests
 from speakr.settings import Settings
-from speakr.webhooks.retry_schedule import SCHEDULE_SECONDS, Disposition, classify
+from speakr.webhooks.retry_schedule import SCHEDULE_SECONDS, classify
 from tests.conftest import Person
 from tests.docs.drawings import Arrow, drawing, ends, labels, messages, transitions
 from tests.docs.pages import ROOT, read
@@ -87,7 +86,10 @@ def test_layers_are_those_of_the_import_contract() -> None:
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
     (layers,) = [contract["layers"] for contract in contracts if contract["type"] == "layers"]
     drawn = drawing(ARCHITECTURE, kind="flowchart", has="__main__")
-    assert labels(drawn) == layers
+    # In parentheses are packages that may be missing, as these are.
+    present = [re.sub(r" \| \(\w+\)", "", layer) for layer in layers]
+    assert labels(drawn) == present
+    assert not any((ROOT / "speakr" / name).exists() for name in re.findall(r"\((\w+)\)", " ".join(layers)))
     numbers = [int(node[1:]) for pair in ends(drawn) for node in pair]
     assert numbers == [number for first in range(1, len(layers)) for number in (first, first + 1)]
 
@@ -327,6 +329,6 @@ def test_retry_times_of_deliveries() -> None:
     assert pauses == sorted({int(seconds) for seconds in SCHEDULE_SECONDS if seconds})
     (retried,) = [arrow.label for arrow in drawn if (arrow.source, arrow.target) == ("pending", "failed")]
     assert {int(status) for status in re.findall(r"\b\d{3}\b", retried)} == {
-        status for status in range(400, 500) if classify(status) is Disposition.RETRY
+        status for status in range(400, 500) if classify(status) is Verdict.RETRY
     }
     assert "5xx" in retried

@@ -170,6 +170,7 @@ if NODE is not None:
             "has_summary": False,
             "sources": [],
             "coverage": None,
+            "stale": False,
         }
 
     def test_all_pages_are_asked_for(alice: Person, upload) -> None:

@@ -14,10 +14,11 @@ from speakr.db import db
 from speakr.domain.permissions import Scope
 from speakr.web.access import Access, access_of
 from tests.conftest import _empty_tables, multipart, wav
+from tests.matrix.canaries import leaks
 from tests.matrix.meanings import build_with_meanings
 from tests.matrix.policies import Case
 from tests.matrix.routes import ROUTES
-from tests.matrix.world import World, leaks
+from tests.matrix.world import World
 
 _PARAMETER = re.compile(r"<(?:[a-z]+:)?([a-z_]+)>")
 

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from tests.matrix.canaries import canary, leaks
 from tests.matrix.conftest import CALLS, Call, ask, bearer, needed, wrong_with
 from tests.matrix.policies import ANYBODY
 from tests.matrix.routes import PUBLIC, ROUTES
-from tests.matrix.world import ROLES, World, canary, everything_stored, leaks
+from tests.matrix.world import ROLES, World, everything_stored
 
 
 def test_no_route_is_forgotten(app: Flask) -> None:

@@ -63,7 +63,7 @@ def _set(actor: Actor, recording: Recording, name: str, value: Any) -> None:
     elif name == "summary":
         recording.summary = value
         recording.has_summary = bool(value)
-        recording.summary_revision = recording.transcript_revision  # whoever writes it knows the text
+        recording.summary_revision = recording.transcript_revision
     else:
         setattr(recording, name, value)
 
