@@ -11,10 +11,11 @@ import pytest
 from sqlalchemy import select, update
 
 from speakr.backends import Backends
-from speakr.connectors.language.base import DatedEvent, Source, Statement
 from speakr.db import db, release, unit_of_work
 from speakr.domain.clock import now
+from speakr.domain.insights import DatedEvent
 from speakr.domain.jobs import JobKind
+from speakr.domain.statements import Source, Statement
 from speakr.models import Event, Job, RecordingPassage, TranscriptFollowUp
 from speakr.services import transcript_followers
 from speakr.settings import Settings
