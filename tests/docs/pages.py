@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,14 +37,14 @@ class Table:
         return [code for row in self.rows for code in in_backticks(row[column])]
 
 
-def read(page: str) -> str:
+def read(page: str, *, without: Collection[str] = ()) -> str:
     """Return a page; of a folder, its README and the pages that its first table names, in that order."""
     there = DOCS / page
     if not there.is_dir():
         return there.read_text()
     index = (there / "README.md").read_text()
     names = [target for row in tables(index)[0].rows for target in links(row[0]) if "/" not in target]
-    return "\n".join([index, *((there / name).read_text() for name in names)])
+    return "\n".join([index, *((there / name).read_text() for name in names if name not in without)])
 
 
 def blocks(text: str) -> list[Block]:
