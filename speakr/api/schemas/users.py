@@ -41,7 +41,6 @@ class PreferencesOut(Wire):
     transcription_language = fields.String(required=True, allow_none=True)
     output_language = fields.String(required=True, allow_none=True)
     extract_events = fields.Boolean(required=True)
-    refresh_after_corrections = fields.Boolean(required=True)
     auto_speaker_labelling = fields.Boolean(required=True)
     auto_speaker_labelling_threshold = fields.Float(required=True)
     auto_summarization = fields.Boolean(required=True)
@@ -49,6 +48,7 @@ class PreferencesOut(Wire):
     editor_autosave = fields.Boolean(required=True)
     diarize = fields.Boolean(required=True)
     learn_voices = fields.Boolean(required=True)
+    refresh_after_corrections = fields.Boolean(required=True)
     summary_prompt = fields.String(required=True, allow_none=True)
     time_zone = fields.String(required=True, allow_none=True)
 
