@@ -162,13 +162,13 @@ def postgres_server(kept: Path | None = None) -> Iterator[str]:
         yield f"postgresql+psycopg://speakr@/postgres?host={folder}"
     finally:
         server.send_signal(signal.SIGINT)
-        server.wait(timeout=20)
+        server.wait(timeout=60)
         if kept is None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
 def _wait_for_postgres(folder: Path) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 90
     while True:
         try:
             psycopg.connect(host=str(folder), user="speakr", dbname="postgres").close()

@@ -33,7 +33,7 @@ TOKEN = "spk_" + "crash" * 10
 FINAL = {"COMPLETED", "FAILED"}
 
 
-def wait_for(is_true: Callable[[], Any], what: str, seconds: float = 20.0) -> Any:
+def wait_for(is_true: Callable[[], Any], what: str, seconds: float = 60.0) -> Any:
     """Ask until the answer is truthy, and return it."""
     deadline = time.monotonic() + seconds
     while True:
@@ -143,7 +143,7 @@ class Deployment:
         for pid in family:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
-        child.wait(timeout=20)
+        child.wait(timeout=60)
 
     def kill_parent_only(self, name: str) -> None:
         """Kill a process and leave its children to themselves."""
@@ -201,7 +201,7 @@ class Deployment:
                 return self._http.get(f"{self.url}/readyz", timeout=5).status_code == 200
             return False
 
-        wait_for(is_ready, "ready", 40)
+        wait_for(is_ready, "ready", 90)
 
     def lose_redis(self, *, with_data: bool) -> None:
         """Kill Redis; with its data, it will begin empty."""

@@ -104,7 +104,7 @@ class Provider:
         with self._news:
             self.asked = []
 
-    def wait_for(self, count: int, seconds: float = 20.0) -> list[Asked]:
+    def wait_for(self, count: int, seconds: float = 60.0) -> list[Asked]:
         """Wait until so many requests have come since `forget`, and return them."""
         with self._news:
             came = self._news.wait_for(lambda: len(self.asked) >= count, seconds)

@@ -155,12 +155,12 @@ class Stack:
             if word in command and (parent is None or _parent(pid) == parent)
         )
 
-    def wait_until_gone(self, seconds: float = 5.0) -> None:
+    def wait_until_gone(self, seconds: float = 30.0) -> None:
         wait_for(lambda: not self.processes(), f"all gone: {self.processes()}", seconds)
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> int:
         os.killpg(self.process.pid, number)  # what a terminal does on Ctrl-C
-        return self.process.wait(timeout=20)
+        return self.process.wait(timeout=60)
 
     def clear_away(self) -> None:
         for pid in self.processes():

@@ -75,7 +75,7 @@ def exchange(port: int, request: bytes) -> bytes:
 
 def test_a_missing_secret_is_one_sentence() -> None:
     process = gunicorn()
-    _, printed = process.communicate(timeout=20)
+    _, printed = process.communicate(timeout=60)
     assert process.returncode == 2
     assert printed.startswith("Error: SPEAKR_SECRET_KEY is not set.")
     assert len(printed.strip().splitlines()) == 1

@@ -54,7 +54,7 @@ class Connection(http.client.HTTPConnection):
     """HTTP over a unix socket, so that no port is taken."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=20)
+        super().__init__("localhost", timeout=60)
         self._path = path
 
     def connect(self) -> None:
