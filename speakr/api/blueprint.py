@@ -27,8 +27,14 @@ class Blueprint(SmorestBlueprint):  # type: ignore[misc] # flask-smorest has no 
         return super().arguments(schema() if isinstance(schema, type) else schema, **options)
 
 
+_DIGITS = "[0-9]+"
+r"""`\d` of the base class matches the digits of all scripts, so that one object had many addresses."""
+
+
 class IdConverter(IntegerConverter):
     """An id in a path; what cannot be an id is a page that does not exist."""
+
+    regex = _DIGITS
 
     def __init__(self, url_map: Any) -> None:
         super().__init__(url_map, min=1, max=BIGGEST_ID)
@@ -36,6 +42,8 @@ class IdConverter(IntegerConverter):
 
 class NumberConverter(IntegerConverter):
     """A number in a path that counts from 0."""
+
+    regex = _DIGITS
 
     def __init__(self, url_map: Any) -> None:
         super().__init__(url_map, min=0, max=BIGGEST_ID)

@@ -98,10 +98,10 @@ class OneUpload(MethodView):
     def patch(self, upload_id: int) -> Response:
         """Send the next bytes. What arrived is kept when the connection breaks; the last byte makes the recording."""
         tus.check_version(request)
+        upload = resumable.get(actor(), upload_id)
         if not tus.has_body(request):
             raise Invalid(f"Send the bytes as {tus.CONTENT_TYPE}.", code="unsupported_media_type")
         offset = tus.number(request, "Upload-Offset")
-        upload = resumable.get(actor(), upload_id)
         is_repeated = upload.state is UploadState.COMPLETED and not request.content_length
         if not (is_repeated and offset == upload.received_bytes):
             upload = _receive(upload_id, offset)

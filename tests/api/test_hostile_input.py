@@ -99,6 +99,8 @@ def test_ids_that_cannot_be_are_not_found(app: Flask, strangers) -> None:
     for number, stranger in enumerate(crowd):
         for name in stranger.call.parameters():
             for word in WRONG_IDS[:: 4 if number else 1]:
+                if word == "0" and f"<number:{name}>" in stranger.call.key:
+                    continue  # places in a transcript count from 0
                 answer = stranger.send(stranger.body, path=stranger.path(**{name: word}))
                 found = stranger.not_refused(answer, None)
                 if answer.status_code not in {404, 405}:

@@ -309,6 +309,7 @@ def test_patch_changes_and_tells(alice: Person, make) -> None:
         "has_summary": True,
         "sources": [],
         "coverage": None,
+        "stale": False,
     }
     alice.patch(f"/api/v1/recordings/{made}", json={"summary": None, "meeting_date": "", "note": "via alias"})
     assert alice.get(f"/api/v1/recordings/{made}/summary").json == {
@@ -316,6 +317,7 @@ def test_patch_changes_and_tells(alice: Person, make) -> None:
         "has_summary": False,
         "sources": [],
         "coverage": None,
+        "stale": False,
     }
     assert alice.get(f"/api/v1/recordings/{made}/notes").json == {"notes": "via alias", "has_notes": True}
 
