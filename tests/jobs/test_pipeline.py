@@ -60,7 +60,11 @@ def test_a_recording_without_speech_is_complete_and_empty(
     speech.clear()
     work()
     assert alice.get(f"/api/v1/recordings/{recorded}/status").json["status"] == "COMPLETED"
-    assert alice.get(f"/api/v1/recordings/{recorded}/transcript").json == {"format": "json", "segments": []}
+    assert alice.get(f"/api/v1/recordings/{recorded}/transcript").json == {
+        "format": "json",
+        "revision": 0,
+        "segments": [],
+    }
     assert "recording.summary.completed" not in event_types()
 
 
