@@ -43,6 +43,9 @@ NAMED = {
 """Operations whose bodies name something by its id: the field -> of what kind it is."""
 
 
+schemathesis.serializer.alias("application/offset+octet-stream", "application/octet-stream")
+
+
 @schemathesis.hook
 def map_path_parameters(context: Any, path_parameters: dict[str, Any] | None) -> dict[str, Any] | None:
     """Lead most ids to things that are there, and that belong together; for 404 is an answer too, not all.

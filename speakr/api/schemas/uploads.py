@@ -32,14 +32,16 @@ class UploadStatusOut(Wire):
     error = fields.Nested(UploadErrorOut, required=True, allow_none=True)
 
 
-def header(name: str, description: str, example: str, *, is_required: bool = False) -> dict[str, Any]:
-    """Describe a header of a request."""
+def header(
+    name: str, description: str, example: str, *, pattern: str = "", is_required: bool = False
+) -> dict[str, Any]:
+    """Describe a header of a request; pattern: a regular expression for its value."""
     return {
         "name": name,
         "in": "header",
         "required": is_required,
         "description": description,
-        "schema": {"type": "string", "example": example},
+        "schema": {"type": "string", "example": example} | ({"pattern": pattern} if pattern else {}),
     }
 
 
@@ -49,8 +51,11 @@ METADATA = header(
     "`filename`, `filetype` and the fields of a multipart upload: names and Base64 values, between commas.",
     "filename bWVldGluZy53YXY=,title U3RhbmQtdXA=",
 )
-LENGTH = header("Upload-Length", "Bytes of the whole file.", "1843200", is_required=True)
-OFFSET = header("Upload-Offset", "Where these bytes begin: what HEAD answers.", "0", is_required=True)
+_BYTE_COUNT = "^[0-9]{1,15}$"
+LENGTH = header("Upload-Length", "Bytes of the whole file.", "1843200", pattern=_BYTE_COUNT, is_required=True)
+OFFSET = header(
+    "Upload-Offset", "Where these bytes begin: what HEAD answers.", "0", pattern=_BYTE_COUNT, is_required=True
+)
 CHECKSUM = header(
     "Upload-Checksum",
     "`sha1` or `sha256`, and the hash of this request's bytes in Base64.",
