@@ -29,8 +29,8 @@ _ID_BYTES = 16
 def owns_storage() -> bool:
     """Return whether the storage belongs to this database; a storage without an owner is taken over.
 
-    Call it outside of any transaction. It reads the mark again after writing it: of two databases that take
-    over the same storage at once, the one that wrote first finds the other's id.
+    Call it outside of any transaction. If two databases take over the same storage within moments, both may get True
+    once. The last one to write is the owner from the next call on.
     """
     own = _database_id()
     if _mark() is None:

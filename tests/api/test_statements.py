@@ -230,7 +230,7 @@ def _sent_events(person: Person, webhook_id: int) -> Delivery:
 
 
 @pytest.fixture
-def houses(app: Flask, make_person: Callable[..., Person]) -> list[WebhookApp]:
+def webhook_apps(app: Flask, make_person: Callable[..., Person]) -> list[WebhookApp]:
     with unit_of_work():
         system_settings.put("enable_folders", value=True)
     other = make_person("walrus")
@@ -244,11 +244,11 @@ def houses(app: Flask, make_person: Callable[..., Person]) -> list[WebhookApp]:
 
 
 def test_no_answer_takes_more_statements_for_many_rows_than_for_few(
-    houses: list[WebhookApp], count_statements: Callable[[], Any]
+    webhook_apps: list[WebhookApp], count_statements: Callable[[], Any]
 ) -> None:
     costs: list[dict[str, int]] = [{}, {}]
     lengths: list[dict[str, int]] = [{}, {}]
-    for webhook_app, cost, length in zip(houses, costs, lengths, strict=True):
+    for webhook_app, cost, length in zip(webhook_apps, costs, lengths, strict=True):
         for path in LISTS + NO_LISTS:
             asked = webhook_app.path(path)
             webhook_app.person.get(asked)  # what is kept in memory is known from now on
@@ -265,7 +265,7 @@ def test_no_answer_takes_more_statements_for_many_rows_than_for_few(
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_nothing_that_is_asked_often_reads_through_a_large_table(houses: list[WebhookApp]) -> None:
+def test_nothing_that_is_asked_often_reads_through_a_large_table(webhook_apps: list[WebhookApp]) -> None:
     asked: dict[str, Any] = {}
 
     def note(
@@ -280,9 +280,9 @@ def test_nothing_that_is_asked_often_reads_through_a_large_table(houses: list[We
         for path in LISTS + NO_LISTS:
             if path != "stats?scope=all":  # everything is what it adds up
                 stats.forget()
-                assert houses[0].person.get(houses[0].path(path)).status_code == 200
+                assert webhook_apps[0].person.get(webhook_apps[0].path(path)).status_code == 200
         for path in ("/healthz", "/readyz", "/metrics"):
-            houses[0].person.get(path)
+            webhook_apps[0].person.get(path)
         maintenance.run_maintenance()
     finally:
         event.remove(*listen)

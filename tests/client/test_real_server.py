@@ -99,7 +99,7 @@ def test_a_refused_file(
 
 
 @pytest.mark.parametrize("token", [ALICE, "wrong" * 9], ids=["too large", "not let in"])
-def test_an_early_no_is_heard_while_a_big_file_is_sent(
+def test_a_refusal_ends_the_sending_of_a_big_file(
     token: str, real_server: IntakeServer, tmp_path: Path
 ) -> None:
     path = tmp_path / "a.wav"

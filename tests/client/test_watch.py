@@ -243,7 +243,7 @@ def test_what_the_server_has_no_longer_is_sent_anew_before_it_is_deleted_here(
 # -- what is not taken
 
 
-def test_other_files_are_told_of_once(stub: Stub, folder: Path, new_watch: NewWatch, log: list[str]) -> None:
+def test_other_files_are_reported_once(stub: Stub, folder: Path, new_watch: NewWatch, log: list[str]) -> None:
     (folder / "notes.txt").write_text("notes")
     (folder / ".hidden.wav").write_text("half a copy")
     (folder / "folder.wav").mkdir()

@@ -266,7 +266,7 @@ def test_errors(library: Library, method: str, path: str, body: Any, status: int
         ("", None),
     ],
 )
-def test_times_may_be_told_in_many_ways(library: Library, given: str, shown: str | None) -> None:
+def test_times_are_accepted_in_many_forms(library: Library, given: str, shown: str | None) -> None:
     assert library.make("PATCH", R, {"meeting_date": given})["recording"]["meeting_date"] == shown
     assert library.make("GET", R)["meeting_date"] == shown
 
@@ -278,7 +278,7 @@ def test_a_wrong_meeting_date(library: Library, wrong: Any) -> None:
     assert set(answer.json["errors"]) == {"meeting_date"}
 
 
-def test_what_cannot_be_changed_afterwards_is_told(library: Library) -> None:
+def test_fields_that_cannot_be_changed_are_refused(library: Library) -> None:
     answer = library.ask("PATCH", R, {"title": "New", "keep_audio_only": True})
     assert answer.status_code == 400
     assert "keep_audio_only" in answer.json["error"]

@@ -38,7 +38,7 @@ ASSIGNED: dict[str, Any] = {
 }
 
 
-def test_the_list_of_those_who_were_never_heard(library: Library) -> None:
+def test_speakers_who_never_spoke_are_listed(library: Library) -> None:
     body = check(library, "GET", "/speakers", None, 200, {"speakers": [UNHEARD]})
     assert sorted(speaker["name"] for speaker in body["speakers"]) == ["Ann", "Ben"]
 

@@ -16,7 +16,7 @@ from speakr.models import Job, Recording, User
 from speakr.models.jobs import IS_ACTIVE
 
 
-def _ring(kind: str, job_id: int, ring_count: int) -> Promise:
+def _notification(kind: str, job_id: int, ring_count: int) -> Promise:
     def notify() -> None:
         get_backends().notifier.notify(kind, job_id, ring_count)
 
@@ -25,7 +25,7 @@ def _ring(kind: str, job_id: int, ring_count: int) -> Promise:
 
 def ring_later(job: Job) -> None:
     """Ring for a job once the current transaction is committed."""
-    after_commit(_ring(job.kind, job.id, job.ring_count))
+    after_commit(_notification(job.kind, job.id, job.ring_count))
 
 
 def active(key: str) -> Job | None:
