@@ -31,7 +31,7 @@ from speakr.services.recordings import intake
 from speakr.settings import Settings
 from tests import remembered
 from tests.fakes import FakeEmbedder, FakeTranscriber, FakeWriter, MemoryJobNotifier, MemoryLiveFeed
-from tests.servers import RedisServer, postgres_server, redis_server
+from tests.servers import RedisServer, postgres_database, postgres_server, redis_server
 
 # How long an example takes is the machine's business, and machines are busy.
 hypothesis_settings.register_profile(
@@ -52,6 +52,13 @@ def redis_process() -> Iterator[RedisServer]:
 def postgres_url() -> Iterator[str]:
     with postgres_server() as url:
         upgrade(url)
+        yield url
+
+
+@pytest.fixture
+def own_postgres_url(postgres_url: str) -> Iterator[str]:
+    """An empty database of the test's own, for servers that leave rows behind."""
+    with postgres_database(postgres_url) as url:
         yield url
 
 

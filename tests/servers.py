@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import pwd
+import secrets
 import shutil
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import psycopg
 import redis
+from sqlalchemy import create_engine, text
 
 
 def _package_folder(name: str) -> Path:
@@ -165,6 +167,21 @@ def postgres_server(kept: Path | None = None) -> Iterator[str]:
         server.wait(timeout=60)
         if kept is None:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def postgres_database(url: str) -> Iterator[str]:
+    """Yield the SQLAlchemy URL of a new, empty database of the cluster that `url` names."""
+    name = f"own_{secrets.token_hex(6)}"
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    try:
+        with engine.connect() as connection:
+            connection.execute(text(f"CREATE DATABASE {name}"))
+        yield url.replace("/postgres?", f"/{name}?")
+        with engine.connect() as connection:
+            connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    finally:
+        engine.dispose()
 
 
 def _wait_for_postgres(folder: Path) -> None:

@@ -57,7 +57,7 @@ def on_local_disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[IntakeSe
 
 
 @pytest.fixture
-def on_s3(tmp_path: Path, s3_url: str, postgres_url: str) -> Iterator[IntakeServer]:
+def on_s3(tmp_path: Path, s3_url: str, own_postgres_url: str) -> Iterator[IntakeServer]:
     """The other storage on the other database."""
     keys = {
         "AWS_ACCESS_KEY_ID": "testing",
@@ -77,7 +77,7 @@ def on_s3(tmp_path: Path, s3_url: str, postgres_url: str) -> Iterator[IntakeServ
         SPEAKR_MAX_FILE_SIZE_MB="128",
         SPEAKR_STORAGE_URL=f"s3://{bucket}/some",
         SPEAKR_S3_ENDPOINT_URL=s3_url,
-        DATABASE_URL=postgres_url,
+        DATABASE_URL=own_postgres_url,
     ) as made:
         yield made
 
