@@ -60,7 +60,7 @@ def fill(recordings: int) -> str:
     from speakr.domain.clock import now
     from speakr.domain.recordings import RecordingStatus
     from speakr.models import Recording, Segment
-    from speakr.services import tokens, users
+    from speakr.services.accounts import tokens, users
 
     dice = random.Random(1)
     with create_app().app_context():

@@ -76,7 +76,7 @@ def index_again(server: Server, times: int) -> tuple[list[float], float]:
 def _index_again(times: int) -> tuple[list[float], float]:
     from speakr.app import create_app
     from speakr.db import db, unit_of_work
-    from speakr.services import search_index
+    from speakr.services.search import indexing
 
     with create_app().app_context():
         ids = db.session.scalars(
@@ -91,7 +91,7 @@ def _index_again(times: int) -> tuple[list[float], float]:
                     text("UPDATE recordings SET notes = :notes WHERE id = :id"),
                     {"notes": f"changed {time.time()}", "id": recording_id},
                 )
-                search_index.index(recording_id)
+                indexing.index(recording_id)
             taken.append((time.perf_counter() - began) * 1000)
         return taken, (time.process_time() - cpu) * 1000 / times
 

@@ -32,7 +32,7 @@ from speakr.app import create_app
 from speakr.db import unit_of_work
 from speakr.domain.permissions import DEFAULT_SCOPES
 from speakr.schema import upgrade
-from speakr.services import tokens, users
+from speakr.services.accounts import tokens, users
 from speakr.settings import Settings
 
 PACKAGE = str(ROOT / "speakr") + "/"

@@ -23,8 +23,9 @@ from speakr.domain.events import EventType, RecordingUpdated
 from speakr.domain.permissions import DEFAULT_SCOPES, Actor
 from speakr.models import Delivery, Webhook
 from speakr.schema import upgrade
-from speakr.services import events, users
-from speakr.services.sealing import seal
+from speakr.services.accounts import users
+from speakr.services.accounts.sealing import seal
+from speakr.services.webhooks import events
 from speakr.settings import Settings
 from tests.servers import RedisServer, postgres_server, redis_server
 from tests.webhooks.dispatchers import DispatcherProcess

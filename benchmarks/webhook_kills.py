@@ -30,7 +30,7 @@ from speakr.db import make_engine, unit_of_work
 from speakr.domain.events import EventType
 from speakr.domain.recordings import RecordingStatus
 from speakr.models import Recording
-from speakr.services import tokens
+from speakr.services.accounts import tokens
 from tests.crash import speech
 from tests.crash import webhook_app as stack
 from tests.crash.conftest import WORKER

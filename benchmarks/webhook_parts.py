@@ -26,8 +26,8 @@ from speakr.db import db, release, unit_of_work
 from speakr.domain.clock import now
 from speakr.domain.deliveries import DeliveryStatus
 from speakr.models import Delivery
-from speakr.services.deliveries import claiming
-from speakr.services.deliveries import recovery as recovering
+from speakr.services.webhooks.deliveries import claiming
+from speakr.services.webhooks.deliveries import recovery as recovering
 from speakr.webhooks.rate_limiter import RateLimiter
 from speakr.webhooks.slots import DeliverySlots
 from tests.webhooks.dispatchers import until

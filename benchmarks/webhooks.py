@@ -41,7 +41,7 @@ from benchmarks.webhook_kills import kills
 from benchmarks.webhook_parts import bounds, memory, rate, recovery, retention, wait_for_history
 from speakr.db import db, unit_of_work
 from speakr.models import Delivery, Event
-from speakr.services import events
+from speakr.services.webhooks import events
 from speakr.webhooks.retry_schedule import pause_before
 from speakr.webhooks.slots import PER_WEBHOOK, TOTAL
 from tests.webhooks.receiver import Answer, Receiver, drip, hang, reply

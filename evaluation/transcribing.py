@@ -20,7 +20,7 @@ from speakr.jobs.plan import TranscriptionPlan
 from speakr.media.base import SAMPLE_RATE
 from speakr.media.chunks import plan_chunks, seams
 from speakr.media.speech import find_speech
-from speakr.services import transcripts
+from speakr.services.speech import transcripts
 from speakr.settings import Settings
 from speakr.speech_settings import CONNECTORS
 

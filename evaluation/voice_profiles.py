@@ -29,7 +29,7 @@ from speakr.media.base import SAMPLE_RATE
 from speakr.media.speech import find_speech
 from speakr.media.voices.encoder import normalised
 from speakr.media.voices.windows import embed_spans
-from speakr.services.voice_profiles import ACCEPTED, ACCEPTED_MARGIN, SUGGESTED, TRUSTED_SECONDS
+from speakr.services.speech.voice_profiles import ACCEPTED, ACCEPTED_MARGIN, SUGGESTED, TRUSTED_SECONDS
 
 MIN_SECONDS = 2.0
 MAX_ENROLLED = 5

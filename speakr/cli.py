@@ -155,7 +155,7 @@ def migrate() -> None:
 @main.command("rescue-jobs")
 def rescue_jobs() -> None:
     """Requeue the work of dead workers now; workers do the same every few seconds."""
-    from speakr.services import maintenance
+    from speakr.services.system import maintenance
 
     with _app_context():
         maintenance.run_maintenance()
@@ -188,11 +188,11 @@ def remove_orphans(*, dry_run: bool, take_over: bool) -> None:
 @main.command()
 def reindex() -> None:
     """Rebuild the search index from the texts while the server runs. Usually not needed."""
-    from speakr.services import search_index
+    from speakr.services.search import indexing
 
     done = 0
     with _app_context():
-        for done in search_index.reindex():
+        for done in indexing.reindex():
             if done % 1000 == 0:
                 click.echo(f"{done} recordings ...", err=True)
     click.echo(f"{done} recordings are in the search index.")

@@ -26,8 +26,9 @@ from speakr.db import Base, db, unit_of_work
 from speakr.domain.permissions import DEFAULT_SCOPES, Scope
 from speakr.domain.transcript import Span
 from speakr.schema import upgrade
-from speakr.services import stats, tokens, users
+from speakr.services.accounts import tokens, users
 from speakr.services.recordings import intake
+from speakr.services.system import stats
 from speakr.settings import Settings
 from tests import remembered
 from tests.fakes import FakeEmbedder, FakeTranscriber, FakeWriter, MemoryJobNotifier, MemoryLiveFeed

@@ -18,7 +18,7 @@ from speakr.api.schemas.accounts import (
 )
 from speakr.db import unit_of_work
 from speakr.domain.permissions import Scope
-from speakr.services import accounts, users
+from speakr.services.accounts import administration, users
 from speakr.web.identity import actor, needs
 from speakr.web.pages import Place, page_response
 from speakr.web.rate_limits import RateClass
@@ -30,7 +30,7 @@ _MAX_PER_PAGE = 100
 
 def _password_hash(form: dict[str, Any]) -> str | None:
     """Take the password out of a form and hash it, before any transaction."""
-    accounts.require_admin(actor())
+    administration.require_admin(actor())
     password = form.pop("password", None)
     return None if password is None else users.hashed(password)
 
@@ -46,7 +46,7 @@ class Accounts(MethodView):
     def get(self, query: dict[str, Any]) -> Response:
         """List all users with what they may use and have used."""
         number, per_page = query["page"], min(query["per_page"], _MAX_PER_PAGE)
-        found, total = accounts.list_page(
+        found, total = administration.list_page(
             actor(), (query.get("q") or "").strip() or None, page=number, per_page=per_page
         )
         shown = AccountOut(many=True).dump(found)
@@ -61,7 +61,7 @@ class Accounts(MethodView):
         """Add a user."""
         password_hash = _password_hash(form)
         with unit_of_work():
-            return accounts.create(actor(), form, password_hash)
+            return administration.create(actor(), form, password_hash)
 
 
 @blp.route("/admin/users/<id:user_id>")
@@ -73,7 +73,7 @@ class Account(MethodView):
     @blp.response(200, AccountOut)
     def get(self, user_id: int) -> Any:
         """Look at a user's account, never at their recordings."""
-        return accounts.get(actor(), user_id)
+        return administration.get(actor(), user_id)
 
     @needs(Scope.ADMIN, RateClass.WRITE)
     @blp.doc(operationId="updateAccount")
@@ -83,7 +83,7 @@ class Account(MethodView):
         """Change a user. Tokens of a user who is not active are refused at once."""
         password_hash = _password_hash(changes)
         with unit_of_work():
-            return accounts.update(actor(), user_id, changes, password_hash)
+            return administration.update(actor(), user_id, changes, password_hash)
 
     @needs(Scope.ADMIN, RateClass.WRITE)
     @blp.doc(operationId="deleteAccount")
@@ -91,4 +91,4 @@ class Account(MethodView):
     def delete(self, user_id: int) -> None:
         """Delete a user with all recordings, texts, tags, tokens and webhooks. What groups own stays."""
         with unit_of_work():
-            accounts.delete(actor(), user_id)
+            administration.delete(actor(), user_id)

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from flask import Response, current_app
 
 from speakr.domain.errors import NotFound, NotModifiedSince
-from speakr.services import transcript_editing
+from speakr.services.corrections import editing
 from speakr.web import conditional
 from speakr.web.identity import actor
 
@@ -33,7 +33,7 @@ def at_version(read: Read) -> Callable[[View], View]:
             revision = None
             if conditional.brings_condition():
                 # Read first: if the text changes in between, its tag does not match, or the revision is too old.
-                revision = transcript_editing.revision_of(actor(), ids["recording_id"])
+                revision = editing.revision_of(actor(), ids["recording_id"])
                 conditional.require_match(_current(read, ids))
             try:
                 response: Response = current_app.make_response(view(self, *args, revision=revision, **ids))

@@ -14,7 +14,7 @@ from speakr.api.schemas.fields import QueryBoolean
 from speakr.db import release
 from speakr.domain.errors import NotFound
 from speakr.domain.permissions import Permission, Scope
-from speakr.services import credentials
+from speakr.services.accounts import credentials
 from speakr.services.recordings import access
 from speakr.web import live
 from speakr.web.downloads import send_stored

@@ -12,7 +12,7 @@ from speakr.api.blueprint import noun
 from speakr.api.schemas.recordings import CalendarEventListOut
 from speakr.domain.errors import NotFound
 from speakr.domain.permissions import Permission, Scope
-from speakr.services import calendar_events, insights
+from speakr.services.language import calendar_events, insights
 from speakr.services.recordings import access
 from speakr.web.identity import actor, needs
 from speakr.web.json import json_response

@@ -19,7 +19,7 @@ from speakr.api.schemas.chat import (
 )
 from speakr.domain.conversation import ChatMessage, Role
 from speakr.domain.permissions import Scope
-from speakr.services import chat, identification, library_chat, titles
+from speakr.services.language import chat, identification, library_chat, titles
 from speakr.web.identity import actor, needs
 from speakr.web.rate_limits import RateClass
 

@@ -7,7 +7,7 @@ from flask.views import MethodView
 
 from speakr.api.blueprint import noun
 from speakr.domain.permissions import Scope
-from speakr.services import dashboards
+from speakr.services.system import dashboards
 from speakr.web.identity import needs
 from speakr.web.pages import base_url
 from speakr.web.rate_limits import RateClass

@@ -20,7 +20,7 @@ from speakr.api.schemas.deliveries import (
 )
 from speakr.db import unit_of_work
 from speakr.domain.permissions import Scope
-from speakr.services.deliveries import history, recovery
+from speakr.services.webhooks.deliveries import history, recovery
 from speakr.web.identity import actor, needs
 from speakr.web.rate_limits import RateClass
 

@@ -10,7 +10,7 @@ from marshmallow import fields
 
 from speakr.api.blueprint import noun
 from speakr.domain.permissions import Scope
-from speakr.services import engines
+from speakr.services.speech import engines
 from speakr.web.identity import needs
 from speakr.web.json import json_response
 from speakr.web.rate_limits import RateClass

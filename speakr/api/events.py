@@ -10,7 +10,7 @@ from flask.views import MethodView
 from speakr.api.blueprint import noun
 from speakr.api.schemas.events import EventListOut, EventListQuery
 from speakr.domain.permissions import Scope
-from speakr.services import events
+from speakr.services.webhooks import events
 from speakr.web.identity import actor, needs
 from speakr.web.json import json_response
 from speakr.web.rate_limits import RateClass

@@ -12,7 +12,7 @@ from speakr.api.schemas.common import SuccessOut
 from speakr.api.schemas.folders import FolderIn, FolderOut, FolderUpdateIn
 from speakr.db import unit_of_work
 from speakr.domain.permissions import Scope
-from speakr.services import filing, folders
+from speakr.services.recordings import filing, folders
 from speakr.web.identity import actor, needs
 from speakr.web.rate_limits import RateClass
 

@@ -21,7 +21,7 @@ from speakr.api.schemas.groups import (
 )
 from speakr.db import unit_of_work
 from speakr.domain.permissions import GroupRole, Scope
-from speakr.services import groups
+from speakr.services.accounts import groups
 from speakr.web.identity import actor, needs
 from speakr.web.rate_limits import RateClass
 

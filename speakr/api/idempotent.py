@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from flask import Response, current_app, g, request
 
 from speakr.db import one_commit, release, separate_unit_of_work, unit_of_work
-from speakr.services import idempotency
+from speakr.services.system import idempotency
 from speakr.web.identity import actor
 from speakr.web.json import json_response
 

@@ -14,7 +14,8 @@ from speakr.api.schemas.insights import InsightsOut
 from speakr.api.schemas.jobs import QueuedOut
 from speakr.db import unit_of_work
 from speakr.domain.permissions import Permission, Scope
-from speakr.services import insights, processing
+from speakr.services.jobs import processing
+from speakr.services.language import insights
 from speakr.services.recordings import access
 from speakr.web.identity import actor, needs
 from speakr.web.json import json_response

@@ -12,7 +12,7 @@ from speakr.api.schemas.jobs import JobListOut, JobListQuery, JobOut, QueuedOut,
 from speakr.db import unit_of_work
 from speakr.domain.jobs import JobState
 from speakr.domain.permissions import Scope
-from speakr.services import processing
+from speakr.services.jobs import processing
 from speakr.services.jobs import requests as jobs
 from speakr.web.identity import actor, needs
 from speakr.web.rate_limits import RateClass

@@ -11,7 +11,7 @@ from speakr.api.idempotent import idempotent
 from speakr.api.schemas.notices import NoticeListOut, NoticeListQuery, NoticeOut
 from speakr.db import unit_of_work
 from speakr.domain.permissions import Scope
-from speakr.services import notices
+from speakr.services.accounts import notices
 from speakr.web.identity import actor, needs
 from speakr.web.rate_limits import RateClass
 

@@ -26,9 +26,10 @@ from speakr.db import unit_of_work
 from speakr.domain.clock import parse_iso
 from speakr.domain.errors import Invalid
 from speakr.domain.permissions import Permission, Scope
-from speakr.services import folders, templates, transcripts
 from speakr.services.jobs import requests as jobs
-from speakr.services.recordings import access, details, editing, holding, listing, removal
+from speakr.services.language import templates
+from speakr.services.recordings import access, details, editing, folders, holding, listing, removal
+from speakr.services.speech import transcripts
 from speakr.web.identity import actor, needs
 from speakr.web.json import json_response
 from speakr.web.pages import CursorPlace, page_response

@@ -10,7 +10,7 @@ from speakr.api.blueprint import noun
 from speakr.api.idempotent import idempotent
 from speakr.api.schemas.retention import OwnRetentionOut, RetentionOut, RetentionRunIn
 from speakr.domain.permissions import Scope
-from speakr.services import retention
+from speakr.services.recordings import retention
 from speakr.web.identity import actor, needs
 from speakr.web.rate_limits import RateClass
 

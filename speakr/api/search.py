@@ -16,8 +16,8 @@ from speakr.api.recordings import filters_of
 from speakr.api.schemas.search import BIGGEST_PAGE, SearchOut, SearchQuery
 from speakr.domain.permissions import Scope
 from speakr.domain.search import Mode, parse
-from speakr.services import search, search_by_meaning
-from speakr.services.search_matches import Match
+from speakr.services.search import by_meaning, by_words
+from speakr.services.search.matching import Match
 from speakr.web.identity import actor, needs
 from speakr.web.json import json_response
 from speakr.web.rate_limits import RateClass
@@ -39,9 +39,9 @@ class Search(MethodView):
         filters = replace(filters_of(query), text=None)  # here q is the question
         place: Mapping[str, Any] = {"field": query.get("field"), "page": number, "per_page": per_page}
         if query["mode"] is Mode.WORDS:
-            page, used = search.search(who, parse(query["q"]), filters, **place), Mode.WORDS
+            page, used = by_words.search(who, parse(query["q"]), filters, **place), Mode.WORDS
         else:
-            page, used = search_by_meaning.find(who, query["q"], filters, mode=query["mode"], **place)
+            page, used = by_meaning.find(who, query["q"], filters, mode=query["mode"], **place)
         results = [
             {
                 "recording": presenters.recording_item(

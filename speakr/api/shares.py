@@ -11,7 +11,7 @@ from speakr.api.idempotent import idempotent
 from speakr.api.schemas.shares import ShareCreateIn, ShareListOut, ShareOut, ShareUpdateIn
 from speakr.db import unit_of_work
 from speakr.domain.permissions import Scope
-from speakr.services import shares
+from speakr.services.accounts import shares
 from speakr.web.identity import actor, needs
 from speakr.web.rate_limits import RateClass
 

@@ -22,7 +22,7 @@ from speakr.api.schemas.speakers import (
 )
 from speakr.db import unit_of_work
 from speakr.domain.permissions import Scope
-from speakr.services import recording_speakers, speakers
+from speakr.services.speech import recording_speakers, speakers
 from speakr.web.identity import actor, needs
 from speakr.web.rate_limits import RateClass
 

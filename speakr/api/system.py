@@ -14,8 +14,8 @@ from prometheus_client import (
     multiprocess,
 )
 
-from speakr.services import health, orphans
-from speakr.services.deliveries import claiming
+from speakr.services.system import health, orphans
+from speakr.services.webhooks.deliveries import claiming
 from speakr.telemetry.deliveries import DeliveryMetrics
 from speakr.telemetry.orphans import OrphanMetrics
 from speakr.web.identity import public

@@ -11,7 +11,8 @@ from speakr.api.schemas.system_settings import SettingsIn, SettingsOut
 from speakr.db import unit_of_work
 from speakr.domain.errors import Invalid, NotFound
 from speakr.domain.permissions import Scope
-from speakr.services import accounts, system_settings
+from speakr.services.accounts import administration
+from speakr.services.system import system_settings
 from speakr.web.identity import actor, needs
 from speakr.web.rate_limits import RateClass
 
@@ -27,7 +28,7 @@ class Settings(MethodView):
     @blp.response(200, SettingsOut)
     def get(self) -> Any:
         """List all settings with their values and defaults."""
-        accounts.require_admin(actor())
+        administration.require_admin(actor())
         return {"settings": system_settings.everything()}
 
     @needs(Scope.ADMIN, RateClass.WRITE)
@@ -36,7 +37,7 @@ class Settings(MethodView):
     @blp.response(200, SettingsOut)
     def patch(self, changes: dict[str, Any]) -> Any:
         """Change settings: all that are named, or none."""
-        accounts.require_admin(actor())
+        administration.require_admin(actor())
         if not changes:
             raise Invalid("No data provided", code="empty_body")
         with unit_of_work():
@@ -53,7 +54,7 @@ class Setting(MethodView):
     @blp.response(204)
     def delete(self, name: str) -> None:
         """Go back to a setting's default."""
-        accounts.require_admin(actor())
+        administration.require_admin(actor())
         if name not in system_settings.KNOWN:
             raise NotFound("There is no such setting")
         with unit_of_work():

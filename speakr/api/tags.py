@@ -20,8 +20,7 @@ from speakr.api.schemas.tags import (
 )
 from speakr.db import unit_of_work
 from speakr.domain.permissions import Scope
-from speakr.services import filing, tags
-from speakr.services.recordings import tagging
+from speakr.services.recordings import filing, tagging, tags
 from speakr.web.identity import actor, needs
 from speakr.web.rate_limits import RateClass
 

@@ -20,7 +20,7 @@ from speakr.api.schemas.templates import (
 from speakr.db import unit_of_work
 from speakr.domain.permissions import Scope
 from speakr.domain.templates import TemplateKind
-from speakr.services import documents, templates
+from speakr.services.language import documents, templates
 from speakr.web.downloads import content_disposition
 from speakr.web.identity import actor, needs
 from speakr.web.rate_limits import RateClass

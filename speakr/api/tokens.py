@@ -14,7 +14,7 @@ from speakr.api.idempotent import idempotent
 from speakr.api.schemas.tokens import TokenCreateIn, TokenListOut, TokenOut, TokenSecretOut, TokenUpdateIn
 from speakr.db import unit_of_work
 from speakr.domain.permissions import Scope
-from speakr.services import tokens
+from speakr.services.accounts import tokens
 from speakr.web.identity import actor, needs
 from speakr.web.json import json_response
 from speakr.web.rate_limits import RateClass

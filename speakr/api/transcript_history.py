@@ -20,7 +20,7 @@ from speakr.api.schemas.transcript_corrections import (
 from speakr.api.transcript_segments import read_transcript
 from speakr.api.transcript_shapes import edited
 from speakr.domain.permissions import Scope
-from speakr.services import transcript_history
+from speakr.services.corrections import history
 from speakr.web.identity import actor, needs
 from speakr.web.json import json_response
 from speakr.web.rate_limits import RateClass
@@ -41,9 +41,7 @@ class History(MethodView):
     @blp.response(200, HistoryOut)
     def get(self, query: dict[str, Any], recording_id: int) -> Response:
         """List the changes of a transcript, newest first."""
-        found = transcript_history.look_at(
-            actor(), recording_id, page=query["page"], per_page=query["per_page"]
-        )
+        found = history.look_at(actor(), recording_id, page=query["page"], per_page=query["per_page"])
         return json_response(
             {
                 "revision": found.revision,
@@ -76,7 +74,7 @@ class RevisionDiff(MethodView):
     @blp.response(200, RevisionDiffOut)
     def get(self, recording_id: int, number: int) -> Response:
         """Show what a revision changed."""
-        changes = transcript_history.diff(actor(), recording_id, number)
+        changes = history.diff(actor(), recording_id, number)
         shown = [
             {
                 "segment_index": change.segment_index,
@@ -112,7 +110,7 @@ class RestoreRevision(MethodView):
     @blp.response(200, TranscriptEditedOut)
     def post(self, recording_id: int, number: int, revision: int | None) -> Any:
         """Bring back the text of a revision, as a new one."""
-        return edited(transcript_history.restore(actor(), recording_id, number, revision=revision))
+        return edited(history.restore(actor(), recording_id, number, revision=revision))
 
 
 @blp.route(f"{_TRANSCRIPT}/undo")
@@ -126,7 +124,7 @@ class Undo(MethodView):
     @blp.response(200, TranscriptEditedOut)
     def post(self, recording_id: int, revision: int | None) -> Any:
         """Undo the last change that has not been undone."""
-        return edited(transcript_history.undo(actor(), recording_id, revision=revision))
+        return edited(history.undo(actor(), recording_id, revision=revision))
 
 
 @blp.route(f"{_TRANSCRIPT}/redo")
@@ -140,4 +138,4 @@ class Redo(MethodView):
     @blp.response(200, TranscriptEditedOut)
     def post(self, recording_id: int, revision: int | None) -> Any:
         """Redo what the last undo took away."""
-        return edited(transcript_history.redo(actor(), recording_id, revision=revision))
+        return edited(history.redo(actor(), recording_id, revision=revision))

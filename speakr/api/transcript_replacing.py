@@ -12,7 +12,7 @@ from speakr.api.idempotent import idempotent
 from speakr.api.schemas.transcript_corrections import ReplacedOut, ReplaceIn
 from speakr.domain.permissions import Scope
 from speakr.domain.text_replacement import Replacement
-from speakr.services import transcript_replacing
+from speakr.services.corrections import replacing
 from speakr.web.identity import actor, needs
 from speakr.web.json import json_response
 from speakr.web.rate_limits import RateClass
@@ -37,10 +37,10 @@ class ReplaceInTranscripts(MethodView):
             match_case=body["match_case"],
             whole_words=body["whole_words"],
         )
-        scope = transcript_replacing.Scope(
+        scope = replacing.Scope(
             body.get("recording_ids"), body.get("tag_id"), body.get("folder_id"), body["after_id"]
         )
-        found = transcript_replacing.run(actor(), scope, wanted, is_preview=body["preview"])
+        found = replacing.run(actor(), scope, wanted, is_preview=body["preview"])
         return json_response(
             {
                 "preview": body["preview"],
@@ -51,7 +51,7 @@ class ReplaceInTranscripts(MethodView):
         )
 
 
-def _shown(outcome: transcript_replacing.Outcome) -> dict[str, Any]:
+def _shown(outcome: replacing.Outcome) -> dict[str, Any]:
     return {
         "id": outcome.recording_id,
         "title": outcome.title,

@@ -22,7 +22,7 @@ from speakr.api.transcript_shapes import edited, segment_json
 from speakr.api.transcripts import Transcript
 from speakr.domain.permissions import Scope
 from speakr.domain.transcript_edits import get
-from speakr.services import transcript_corrections, transcript_history
+from speakr.services.corrections import corrections, history
 from speakr.web.identity import actor, needs
 from speakr.web.json import json_response
 from speakr.web.rate_limits import RateClass
@@ -50,7 +50,7 @@ class Segment(MethodView):
     @blp.response(200, OneSegmentOut)
     def get(self, recording_id: int, index: int) -> Response:
         """Read one segment with its words."""
-        _, segments = transcript_history.read(actor(), recording_id, transcript_history.CURRENT)
+        _, segments = history.read(actor(), recording_id, history.CURRENT)
         shown = segment_json(get(segments, index), with_words=True)
         return json_response(shown | {"segment_index": index})
 
@@ -61,9 +61,7 @@ class Segment(MethodView):
     @blp.response(200, TranscriptEditedOut)
     def patch(self, body: dict[str, Any], recording_id: int, index: int, revision: int | None) -> Any:
         """Change text, speaker or times of a segment. Without any text left it is deleted."""
-        return edited(
-            transcript_corrections.change_segment(actor(), recording_id, index, body, revision=revision)
-        )
+        return edited(corrections.change_segment(actor(), recording_id, index, body, revision=revision))
 
     @needs(Scope.WRITE, RateClass.WRITE)
     @at_version(_read_segment)
@@ -71,7 +69,7 @@ class Segment(MethodView):
     @blp.response(200, TranscriptEditedOut)
     def delete(self, recording_id: int, index: int, revision: int | None) -> Any:
         """Delete a segment."""
-        return edited(transcript_corrections.delete(actor(), recording_id, index, index, revision=revision))
+        return edited(corrections.delete(actor(), recording_id, index, index, revision=revision))
 
 
 @blp.route(f"{_TRANSCRIPT}/segments/<number:index>/split")
@@ -86,7 +84,7 @@ class SplitSegment(MethodView):
     @blp.response(200, TranscriptEditedOut)
     def post(self, body: dict[str, Any], recording_id: int, index: int, revision: int | None) -> Any:
         """Split a segment before a word, or at a time. The first part keeps the id."""
-        return edited(transcript_corrections.split(actor(), recording_id, index, body, revision=revision))
+        return edited(corrections.split(actor(), recording_id, index, body, revision=revision))
 
 
 @blp.route(f"{_TRANSCRIPT}/segments/merge")
@@ -102,9 +100,7 @@ class MergeSegments(MethodView):
     def post(self, body: dict[str, Any], recording_id: int, revision: int | None) -> Any:
         """Make segments one, with id and speaker of the first."""
         return edited(
-            transcript_corrections.merge(
-                actor(), recording_id, body["first"], body["last"], revision=revision
-            )
+            corrections.merge(actor(), recording_id, body["first"], body["last"], revision=revision)
         )
 
 
@@ -121,9 +117,7 @@ class DeleteSegments(MethodView):
     def post(self, body: dict[str, Any], recording_id: int, revision: int | None) -> Any:
         """Delete a range of segments."""
         return edited(
-            transcript_corrections.delete(
-                actor(), recording_id, body["first"], body["last"], revision=revision
-            )
+            corrections.delete(actor(), recording_id, body["first"], body["last"], revision=revision)
         )
 
 
@@ -139,4 +133,4 @@ class SegmentsSpeaker(MethodView):
     @blp.response(200, TranscriptEditedOut)
     def post(self, body: dict[str, Any], recording_id: int, revision: int | None) -> Any:
         """Give a range of segments, or some words of one, to another speaker."""
-        return edited(transcript_corrections.set_speaker(actor(), recording_id, body, revision=revision))
+        return edited(corrections.set_speaker(actor(), recording_id, body, revision=revision))

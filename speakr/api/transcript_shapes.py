@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from speakr.domain.quality import words_per_minute
-from speakr.services.transcript_editing import Edited
+from speakr.services.corrections.editing import Edited
 
 
 def as_json(revision: int, segments: Sequence[Any], *, with_words: bool) -> dict[str, Any]:

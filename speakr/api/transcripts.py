@@ -26,8 +26,11 @@ from speakr.api.transcript_shapes import as_json, edited
 from speakr.db import unit_of_work
 from speakr.domain.errors import NotFound
 from speakr.domain.permissions import Permission, Scope
-from speakr.services import exports, summaries, transcript_corrections, transcript_history, transcripts
+from speakr.services import exports
+from speakr.services.corrections import corrections, history
+from speakr.services.language import summaries
 from speakr.services.recordings import access, editing, holding
+from speakr.services.speech import transcripts
 from speakr.web.downloads import content_disposition
 from speakr.web.identity import actor, needs
 from speakr.web.json import json_response
@@ -75,14 +78,14 @@ class Transcript(MethodView):
     @blp.response(200, TranscriptEditedOut)
     def put(self, body: dict[str, Any], recording_id: int, revision: int | None) -> Any:
         """Replace the text, or the segments. Words that stay keep their times and speakers."""
-        return edited(transcript_corrections.replace(actor(), recording_id, body, revision=revision))
+        return edited(corrections.replace(actor(), recording_id, body, revision=revision))
 
 
 def _version(recording: Any, version: str, *, with_words: bool) -> tuple[int, Sequence[Any]]:
     """Return a transcript and its revision. Words are many, and read from the database only if they are shown."""
-    if version == transcript_history.CURRENT and not with_words:
+    if version == history.CURRENT and not with_words:
         return recording.transcript_revision, transcripts.rows_of(recording.id)
-    return transcript_history.read(actor(), recording.id, version)
+    return history.read(actor(), recording.id, version)
 
 
 def _as_file(export: exports.Export, filename: str) -> Response:

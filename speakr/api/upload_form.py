@@ -14,7 +14,7 @@ from speakr.api.schemas.recordings import LONG_TEXT
 from speakr.domain.clock import parse_iso
 from speakr.domain.errors import Invalid
 from speakr.domain.transcript import Hints
-from speakr.services import processing
+from speakr.services.jobs import processing
 from speakr.services.recordings.intake import UploadForm
 from speakr.web.names import clean_text
 

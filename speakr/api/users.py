@@ -22,7 +22,9 @@ from speakr.api.schemas.users import (
 from speakr.db import unit_of_work
 from speakr.domain.errors import Invalid
 from speakr.domain.permissions import Scope
-from speakr.services import stats, users, voice_profiles
+from speakr.services.accounts import users
+from speakr.services.speech import voice_profiles
+from speakr.services.system import stats
 from speakr.web.identity import actor, needs
 from speakr.web.json import json_response
 from speakr.web.rate_limits import RateClass, count

@@ -23,8 +23,9 @@ from speakr.db import release, unit_of_work
 from speakr.domain.events import EventType
 from speakr.domain.permissions import Scope
 from speakr.domain.signatures import standard_secret
-from speakr.services import system_settings, webhooks
-from speakr.services.deliveries import samples
+from speakr.services.system import system_settings
+from speakr.services.webhooks import webhooks
+from speakr.services.webhooks.deliveries import samples
 from speakr.web.identity import actor, needs
 from speakr.web.json import json_response
 from speakr.web.rate_limits import RateClass

@@ -65,7 +65,7 @@ class Kind:
 KINDS: Mapping[str, Kind] = {
     JobKind.TRANSCRIBE: Kind(
         handler="speakr.jobs.transcribe:run",
-        steps="speakr.services.pipeline:TRANSCRIPTION",
+        steps="speakr.services.jobs.pipeline:TRANSCRIPTION",
         queue=Queue.SPEECH,
         subject=Subject.RECORDING,
         budget=Budget.AUDIO,
@@ -73,7 +73,7 @@ KINDS: Mapping[str, Kind] = {
     ),
     JobKind.SUMMARIZE: Kind(
         handler="speakr.jobs.summarize:run",
-        steps="speakr.services.pipeline:SUMMARY",
+        steps="speakr.services.jobs.pipeline:SUMMARY",
         queue=Queue.LANGUAGE,
         subject=Subject.RECORDING,
         budget=Budget.TOKENS,

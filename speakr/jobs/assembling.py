@@ -12,8 +12,8 @@ from speakr.domain.overlaps import mark_overlaps
 from speakr.domain.transcript import Hints, Segment
 from speakr.jobs import voices
 from speakr.jobs.plan import TranscriptionPlan
-from speakr.services import transcripts
-from speakr.services.voice_profiles import ProfileVoice
+from speakr.services.speech import transcripts
+from speakr.services.speech.voice_profiles import ProfileVoice
 
 _COUNTS = {"min_speakers", "max_speakers"}
 _in_order = attrgetter("start", "end")

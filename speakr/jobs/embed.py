@@ -6,8 +6,8 @@ from speakr.backends import get_backends
 from speakr.connectors.embedding.base import EmbeddingConnector
 from speakr.db import release, unit_of_work
 from speakr.domain.errors import PermanentJobError
-from speakr.services import passages
 from speakr.services.jobs import claims
+from speakr.services.search import passages
 
 
 def run(held: claims.Claim) -> None:

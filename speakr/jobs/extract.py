@@ -5,8 +5,8 @@ from __future__ import annotations
 from speakr.backends import get_backends
 from speakr.connectors.language.base import ExtractRequest
 from speakr.db import release, unit_of_work
-from speakr.services import insights, language_model
 from speakr.services.jobs import claims
+from speakr.services.language import insights, language_model
 from speakr.services.recordings import sources
 
 

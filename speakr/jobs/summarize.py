@@ -6,8 +6,8 @@ from speakr.backends import get_backends
 from speakr.connectors.language.base import SummaryRequest
 from speakr.db import release, unit_of_work
 from speakr.domain.summaries import Title
-from speakr.services import language_model, summaries
 from speakr.services.jobs import claims
+from speakr.services.language import language_model, summaries
 from speakr.services.recordings import sources
 
 

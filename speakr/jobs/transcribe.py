@@ -26,9 +26,10 @@ from speakr.jobs.plan import TranscriptionPlan
 from speakr.media.chunks import plan_chunks, seams
 from speakr.media.decode import decode
 from speakr.media.voices import weights
-from speakr.services import engines, hints, transcripts, users
+from speakr.services.accounts import users
 from speakr.services.jobs import blobs, chunks, claims
 from speakr.services.recordings import sources
+from speakr.services.speech import engines, hints, transcripts
 from speakr.storage.base import BlobMissing, StorageFull, put_file
 
 if TYPE_CHECKING:

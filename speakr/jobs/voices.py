@@ -14,7 +14,7 @@ import structlog
 from speakr.domain.transcript import DEFAULT_SPEAKER_LABEL, Hints, Segment, Span
 from speakr.domain.turns import give_speakers
 from speakr.media.voices import weights
-from speakr.services.voice_profiles import ProfileVoice
+from speakr.services.speech.voice_profiles import ProfileVoice
 
 if TYPE_CHECKING:
     from speakr.media.speech import Samples

@@ -29,8 +29,8 @@ from speakr.backends import get_backends
 from speakr.db import db
 from speakr.domain.jobs import Queue
 from speakr.jobs import runner, scratch, watchdog, worker_locks
-from speakr.services import maintenance
 from speakr.services.jobs import recovery
+from speakr.services.system import maintenance
 
 logger = structlog.get_logger(__name__)
 

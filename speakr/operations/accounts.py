@@ -10,7 +10,8 @@ from speakr.db import unit_of_work
 from speakr.domain.errors import Invalid
 from speakr.domain.permissions import DEFAULT_SCOPES, Actor, GroupRole, Scope
 from speakr.operations.errors import OperatorError
-from speakr.services import accounts, groups, system_settings, tokens, users
+from speakr.services.accounts import administration, groups, tokens, users
+from speakr.services.system import system_settings
 
 _YES = {"yes": True, "true": True, "on": True, "1": True}
 _NO = {"no": False, "false": False, "off": False, "0": False}
@@ -76,7 +77,7 @@ def set_user(
     if not changes and password_hash is None:
         raise OperatorError("Nothing to change was named; see speakr set-user --help.")
     with unit_of_work():
-        accounts.update(_OPERATOR, user_id, changes, password_hash)
+        administration.update(_OPERATOR, user_id, changes, password_hash)
 
 
 def _budget(text: str, units: int, most: int) -> int | None:
@@ -99,7 +100,7 @@ def list_users() -> Iterator[str]:
     """Return a line per user: id, name, role, and this month's use of each budget."""
     page, total = 1, 1
     while (page - 1) * _PAGE < total:
-        found, total = accounts.list_page(_OPERATOR, None, page=page, per_page=_PAGE)
+        found, total = administration.list_page(_OPERATOR, None, page=page, per_page=_PAGE)
         for account in found:
             user, used = account.user, account.used
             kind = "admin" if user.is_admin else "user"

@@ -15,7 +15,9 @@ from speakr.domain.errors import Invalid
 from speakr.domain.permissions import Actor, Scope
 from speakr.operations.errors import OperatorError
 from speakr.operations.sample import RUN_NAME
-from speakr.services import stats, tokens, users, webhooks
+from speakr.services.accounts import tokens, users
+from speakr.services.system import stats
+from speakr.services.webhooks import webhooks
 from speakr.settings import Settings
 
 ADMIN = "admin"

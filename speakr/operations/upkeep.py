@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from speakr.services import orphans, storage_owner
-from speakr.services import retention as rules
+from speakr.services.recordings import retention as rules
+from speakr.services.system import orphans, storage_owner
 
 
 def retention(*, is_meant: bool) -> Iterator[str]:

@@ -11,7 +11,7 @@ from speakr.domain.templates import TemplateKind
 from speakr.domain.transcript import Segment
 from speakr.exports import EXPORTERS
 from speakr.exports.base import Exporter, Option, Source
-from speakr.services import templates
+from speakr.services.language import templates
 
 DATA = "json"
 """The transcript as data. The API writes it itself, for it is no file of another program."""

@@ -13,8 +13,8 @@ from urllib.parse import unquote, urlsplit
 import structlog
 
 from speakr.db import release, unit_of_work
-from speakr.services import mailing
-from speakr.services.mailing import NoticeEmail
+from speakr.services.accounts import mailing
+from speakr.services.accounts.mailing import NoticeEmail
 
 logger = structlog.get_logger(__name__)
 

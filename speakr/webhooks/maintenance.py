@@ -11,8 +11,9 @@ from flask import Flask
 
 from speakr.backends import get_backends
 from speakr.db import release, unit_of_work
-from speakr.services import maintenance, orphans, sessions
-from speakr.services.deliveries.retention import Sweep
+from speakr.services.accounts import sessions
+from speakr.services.system import maintenance, orphans
+from speakr.services.webhooks.deliveries.retention import Sweep
 from speakr.webhooks.log_throttle import LogThrottle
 from speakr.webhooks.mailer import Mailer
 

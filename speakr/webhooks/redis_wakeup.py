@@ -15,7 +15,7 @@ from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
 from speakr.queue import WAKE_CHANNEL
-from speakr.services.health import DELIVERY_COUNTS_KEY, DISPATCHER_KEY
+from speakr.services.system.health import DELIVERY_COUNTS_KEY, DISPATCHER_KEY
 from speakr.telemetry.deliveries import DeliveryCounts
 from speakr.webhooks.log_throttle import LogThrottle
 

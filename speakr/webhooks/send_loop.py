@@ -15,8 +15,8 @@ from collections.abc import Sequence
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from speakr.services.deliveries.claiming import Dispatch
-from speakr.services.deliveries.sending import AttemptResult
+from speakr.services.webhooks.deliveries.claiming import Dispatch
+from speakr.services.webhooks.deliveries.sending import AttemptResult
 from speakr.telemetry.deliveries import DeliveryCounts
 from speakr.webhooks.failures import Progress
 from speakr.webhooks.log_throttle import LogThrottle

@@ -25,8 +25,8 @@ from speakr.egress import parse_url
 from speakr.egress.client import post
 from speakr.egress.proxies import ProxyFault
 from speakr.egress.urls import WebUrl
-from speakr.services.deliveries.claiming import Dispatch
-from speakr.services.deliveries.sending import AttemptResult
+from speakr.services.webhooks.deliveries.claiming import Dispatch
+from speakr.services.webhooks.deliveries.sending import AttemptResult
 from speakr.webhooks import retry_schedule
 from speakr.webhooks.failures import Phase, Progress, explain, is_permanent, proxy_fault
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from speakr.domain.errors import Invalid
 from speakr.egress import parse_url
-from speakr.services.deliveries.claiming import Waiting
+from speakr.services.webhooks.deliveries.claiming import Waiting
 from speakr.webhooks.rate_limiter import Paces, RateLimiter
 
 TOTAL = 512

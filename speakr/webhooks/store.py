@@ -13,9 +13,9 @@ from flask import Flask
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from speakr.db import unit_of_work
-from speakr.services.deliveries import claiming, sending
-from speakr.services.deliveries.claiming import Dispatch
-from speakr.services.deliveries.sending import AttemptResult
+from speakr.services.webhooks.deliveries import claiming, sending
+from speakr.services.webhooks.deliveries.claiming import Dispatch
+from speakr.services.webhooks.deliveries.sending import AttemptResult
 from speakr.webhooks.log_throttle import LogThrottle
 from speakr.webhooks.slots import SendAllowance
 

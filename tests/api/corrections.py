@@ -9,7 +9,7 @@ from sqlalchemy import insert, select
 from speakr.db import db, unit_of_work
 from speakr.domain.recordings import RecordingStatus
 from speakr.models import Recording, RecordingSpeaker, Segment
-from speakr.services import search_index
+from speakr.services.search import indexing
 from tests.api.library import write
 from tests.conftest import Person
 
@@ -47,7 +47,7 @@ def spoken(person: Person, said: Any = SPOKEN, **values: Any) -> int:
                 for at, (speaker, text) in enumerate(said)
             ],
         )
-        search_index.index(recording_id)
+        indexing.index(recording_id)
     return recording_id
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from speakr.db import unit_of_work
 from speakr.jobs import runner
 from speakr.models import Recording, RecordingShare, Segment
-from speakr.services import passages, search_index
+from speakr.services.search import indexing, passages
 from tests.conftest import Person
 from tests.fakes import MemoryJobNotifier
 
@@ -25,7 +25,7 @@ def write(person: Person, *said: str, **values: object) -> int:
         session.add(row)
         session.flush()
         say(session, row.id, *said)
-        search_index.index(row.id)
+        indexing.index(row.id)
         return row.id
 
 

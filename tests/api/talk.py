@@ -8,7 +8,7 @@ from sqlalchemy import insert
 
 from speakr.db import db, unit_of_work
 from speakr.models import Recording, Segment
-from speakr.services import usage
+from speakr.services.accounts import usage
 from tests.conftest import Person
 
 TALK = [

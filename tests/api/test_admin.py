@@ -26,7 +26,8 @@ from speakr.models import (
     UsageDay,
     User,
 )
-from speakr.services import accounts, system_settings, usage, users
+from speakr.services.accounts import administration, usage, users
+from speakr.services.system import system_settings
 from tests.conftest import Person
 
 USERS = "/api/v1/admin/users"
@@ -290,7 +291,7 @@ def test_decoded_audio_of_a_deleted_user_goes_too(
     with unit_of_work() as session:
         job_id = session.scalars(select(Job.id)).one()
         session.add(JobBlob(storage_key="pcm/00/" + "0" * 32, job_id=job_id))
-    monkeypatch.setattr(accounts.unwanted_blobs, "clear", lambda: None)
+    monkeypatch.setattr(administration.unwanted_blobs, "clear", lambda: None)
     assert admin.delete(f"{USERS}/{alice.id}").status_code == 204
     noted = db.session.scalars(select(UnwantedBlob.storage_key))
     assert sorted(key.partition("/")[0] for key in noted) == ["audio", "pcm"]

@@ -13,7 +13,7 @@ from speakr.db import db, unit_of_work
 from speakr.domain.permissions import Scope
 from speakr.domain.recordings import RecordingStatus
 from speakr.models import Event, Folder, Job, Recording, RecordingShare, Tag
-from speakr.services import system_settings
+from speakr.services.system import system_settings
 from tests.conftest import Person
 
 Upload = Callable[..., Any]

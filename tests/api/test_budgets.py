@@ -11,7 +11,8 @@ from flask import Flask
 
 from speakr.db import db, unit_of_work
 from speakr.models import Job, User
-from speakr.services import system_settings, usage
+from speakr.services.accounts import usage
+from speakr.services.system import system_settings
 from tests.conftest import Person, wav
 from tests.fakes import FakeWriter
 

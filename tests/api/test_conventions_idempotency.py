@@ -15,7 +15,7 @@ from speakr.db import db, release, unit_of_work
 from speakr.domain.jobs import JobState
 from speakr.domain.permissions import DEFAULT_SCOPES, Scope
 from speakr.models import ApiToken, Delivery, Event, IdempotencyKey, Job, Recording, Webhook
-from speakr.services import idempotency
+from speakr.services.system import idempotency
 from tests.conftest import Person
 
 KEY = {"Idempotency-Key": "8e03978e-40d5-43dd-bc93-6894a57f9324"}
@@ -24,7 +24,7 @@ REPLAYED = "Idempotency-Replayed"
 
 @pytest.fixture(autouse=True)
 def _hosts_that_resolve(monkeypatch: pytest.MonkeyPatch) -> None:
-    from speakr.services import webhooks
+    from speakr.services.webhooks import webhooks
 
     monkeypatch.setattr(webhooks, "check_target", lambda *_args, **_kwargs: None)
 
@@ -157,7 +157,7 @@ def test_a_secret_shown_once_is_not_kept_in_clear(alice: Person, path: str, body
 
 
 def test_a_weaker_token_does_not_get_a_stronger_ones_secret(make_person) -> None:
-    from speakr.services import tokens
+    from speakr.services.accounts import tokens
 
     person = make_person("root", is_admin=True, scopes=frozenset(Scope))
     with unit_of_work():
@@ -245,7 +245,7 @@ def test_who_waits_for_a_model_keeps_its_key_for_longer(alice: Person, upload) -
 
 def test_who_was_overtaken_keeps_nothing(alice: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     """A request slept past its hold, and another one with its key came first."""
-    from speakr.services import tokens
+    from speakr.services.accounts import tokens
 
     create = tokens.create_for
 

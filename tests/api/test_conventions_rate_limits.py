@@ -124,7 +124,7 @@ def test_no_token_at_all_is_no_guess(app: Flask) -> None:
 
 def test_a_password_counts_for_its_user_and_not_for_the_address(app: Flask, alice: Person) -> None:
     from speakr.db import unit_of_work
-    from speakr.services import users
+    from speakr.services.accounts import users
 
     with unit_of_work():
         users.create(username="carol", password="correct horse battery")

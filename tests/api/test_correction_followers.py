@@ -17,7 +17,7 @@ from speakr.domain.insights import DatedEvent
 from speakr.domain.jobs import JobKind
 from speakr.domain.statements import Source, Statement
 from speakr.models import Event, Job, RecordingPassage, TranscriptFollowUp
-from speakr.services import transcript_followers
+from speakr.services.corrections import followers
 from speakr.settings import Settings
 from tests.api.corrections import Transcript, spoken
 from tests.conftest import Person
@@ -138,9 +138,9 @@ def test_a_correction_while_a_summary_is_written_makes_it_stale(
 def test_nothing_is_made_anew_unless_wanted(summarised: Transcript) -> None:
     summarised.patch(0, {"text": "Something else."})
     due_now()
-    assert transcript_followers.queue_due() == 1
+    assert followers.queue_due() == 1
     assert active_jobs() == [JobKind.EMBED]
-    assert transcript_followers.queue_due() == 0
+    assert followers.queue_due() == 0
 
 
 def test_summary_and_insights_are_made_anew_once_for_many_corrections(
@@ -150,10 +150,10 @@ def test_summary_and_insights_are_made_anew_once_for_many_corrections(
     before = len(writer.requests)
     for number in range(5):
         summarised.patch(0, {"text": f"Version {number}."})
-    assert transcript_followers.queue_due() == 0
+    assert followers.queue_due() == 0
     assert active_jobs() == []
     due_now()
-    transcript_followers.queue_due()
+    followers.queue_due()
     assert set(active_jobs()) == {JobKind.SUMMARIZE, JobKind.EXTRACT, JobKind.EMBED}
     work()
     assert len(writer.requests) == before + 1
@@ -182,14 +182,14 @@ def test_a_job_that_read_the_old_text_is_waited_for(
         writer.before = None
         summarised.patch(0, {"text": "Meanwhile."})
         due_now()
-        transcript_followers.queue_due()
+        followers.queue_due()
 
     writer.before = meanwhile
     summarised.person.post(f"{R}/{summarised.id}/summarize")
     work()
     assert stale(summarised)[0] is True
     due_now()
-    transcript_followers.queue_due()
+    followers.queue_due()
     work()
     assert stale(summarised) == [False, False, False]
 
@@ -206,9 +206,9 @@ def test_passages_follow_and_show_segments_that_came_in_between(
     assert found["matches"][0]["snippet"].startswith("Good morning all. Hello")
     transcript.patch(0, {"text": "Better"})
     due_now()
-    transcript_followers.queue_due()
+    followers.queue_due()
     work()
     release()
     (passage,) = db.session.scalars(select(RecordingPassage)).all()
     assert passage.is_current
-    assert transcript_followers.queue_due() == 0
+    assert followers.queue_due() == 0

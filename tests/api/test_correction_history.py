@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from speakr.db import db, unit_of_work
 from speakr.models import Segment, TranscriptRevision, User
-from speakr.services import transcript_revisions
+from speakr.services.corrections import revisions
 from tests.api.corrections import Transcript, positions, revision, spoken
 from tests.api.library import share
 from tests.conftest import Person
@@ -169,7 +169,7 @@ def test_the_history_outlives_an_account_and_ends_with_the_recording(
 def test_old_revisions_are_removed_and_the_recognised_text_stays(
     transcript: Transcript, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transcript_revisions, "MAX_REVISIONS", 3)
+    monkeypatch.setattr(revisions, "MAX_REVISIONS", 3)
     raw = transcript.said()
     for number in range(6):
         transcript.patch(0, {"text": f"Version {number}."})

@@ -12,7 +12,7 @@ from speakr.db import unit_of_work
 from speakr.domain.errors import Invalid
 from speakr.domain.text_replacement import Replacement
 from speakr.models import Folder, RecordingShare, RecordingTag, Tag
-from speakr.services import transcript_replacing
+from speakr.services.corrections import replacing
 from tests.api.corrections import Transcript, spoken
 from tests.conftest import Person
 
@@ -91,7 +91,7 @@ def test_ones_own_with_a_tag_or_in_a_folder(alice: Person, bob: Person) -> None:
 
 
 def test_many_recordings_are_done_in_parts(alice: Person, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transcript_replacing, "MAX_RECORDINGS", 2)
+    monkeypatch.setattr(replacing, "MAX_RECORDINGS", 2)
     ids = [spoken(alice) for _ in range(5)]
     done: list[int] = []
     after = 0

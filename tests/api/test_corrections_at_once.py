@@ -12,7 +12,8 @@ from speakr.db import db, release
 from speakr.domain.errors import NotModifiedSince
 from speakr.domain.permissions import DEFAULT_SCOPES, Actor
 from speakr.models import Event
-from speakr.services import search_index, transcript_corrections, transcript_followers
+from speakr.services.corrections import corrections, followers
+from speakr.services.search import indexing
 from tests.api.corrections import Transcript, positions, revision, spoken
 from tests.conftest import Person
 
@@ -96,7 +97,7 @@ def test_without_conditions_both_corrections_are_kept(
     app: Flask, transcript: Transcript, alice: Person
 ) -> None:
     def change(index: int):
-        return lambda: transcript_corrections.change_segment(
+        return lambda: corrections.change_segment(
             _actor(alice), transcript.id, index, {"text": f"Changed {index}."}, revision=None
         )
 
@@ -108,9 +109,7 @@ def test_without_conditions_both_corrections_are_kept(
 
 def test_of_two_that_name_a_revision_one_wins(app: Flask, transcript: Transcript, alice: Person) -> None:
     def change(text: str):
-        return lambda: transcript_corrections.replace(
-            _actor(alice), transcript.id, {"text": text}, revision=0
-        )
+        return lambda: corrections.replace(_actor(alice), transcript.id, {"text": text}, revision=0)
 
     outcomes = _together(app, [change("First."), change("Second.")])
     assert sorted(type(done).__name__ for done in outcomes) == ["Edited", NotModifiedSince.__name__]
@@ -125,9 +124,9 @@ def test_a_structural_change_and_a_text_change_at_once(
     outcomes = _together(
         app,
         [
-            lambda: transcript_corrections.split(who, transcript.id, 2, {"word": 2}, revision=None),
-            lambda: transcript_corrections.merge(who, transcript.id, 0, 1, revision=None),
-            lambda: transcript_corrections.set_speaker(
+            lambda: corrections.split(who, transcript.id, 2, {"word": 2}, revision=None),
+            lambda: corrections.merge(who, transcript.id, 0, 1, revision=None),
+            lambda: corrections.set_speaker(
                 who, transcript.id, {"first": 0, "speaker": "Jane"}, revision=None
             ),
         ],
@@ -144,14 +143,12 @@ def test_a_failure_on_the_way_leaves_everything_as_it_was(
     def die(*_: object, **__: object) -> None:
         raise OSError("no more")
 
-    place = {"index": search_index, "record": transcript_followers.events, "_put_off": transcript_followers}[
-        where
-    ]
+    place = {"index": indexing, "record": followers.events, "_put_off": followers}[where]
     before = transcript.segments(words="true")
     with monkeypatch.context() as patch:
         patch.setattr(place, where, die)
         with pytest.raises(OSError, match="no more"):
-            transcript_corrections.split(_actor(alice), transcript.id, 0, {"word": 1}, revision=None)
+            corrections.split(_actor(alice), transcript.id, 0, {"word": 1}, revision=None)
     assert transcript.segments(words="true") == before
     assert (revision(transcript.id), transcript.history()["total"]) == (0, 0)
     assert db.session.scalars(select(Event)).all() == []

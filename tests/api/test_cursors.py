@@ -12,8 +12,8 @@ from sqlalchemy import insert
 from speakr.db import unit_of_work
 from speakr.domain.recordings import RecordingStatus
 from speakr.models import Recording, RecordingShare, RecordingTag, Tag
-from speakr.services import system_settings
 from speakr.services.recordings.listing import SORT_COLUMNS
+from speakr.services.system import system_settings
 from tests.conftest import Person, wav
 
 URL = "/api/v1/recordings"

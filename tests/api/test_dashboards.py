@@ -16,7 +16,7 @@ from speakr.domain.clock import now
 from speakr.domain.jobs import JobState
 from speakr.domain.permissions import Scope
 from speakr.models import Job, Recording
-from speakr.services import stats
+from speakr.services.system import stats
 from tests.conftest import Person
 
 STATS = "/api/v1/stats"

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from speakr.db import unit_of_work
-from speakr.services import system_settings
+from speakr.services.system import system_settings
 from speakr.settings import Settings
 from tests.conftest import Person
 

@@ -17,7 +17,9 @@ from speakr.domain.errors import ConnectorRejected
 from speakr.domain.events import EventsExtracted, EventType
 from speakr.domain.recordings import RecordingStatus
 from speakr.models import Delivery, Recording, Segment
-from speakr.services import events, retention, system_settings
+from speakr.services.recordings import retention
+from speakr.services.system import system_settings
+from speakr.services.webhooks import events
 from tests.conftest import Person, wav
 from tests.fakes import FakeTranscriber, FakeWriter
 

@@ -21,8 +21,9 @@ from speakr.domain.notices import NoticeKind
 from speakr.domain.permissions import Scope
 from speakr.domain.signatures import speakr_signature
 from speakr.models import Delivery, Event, Notice
-from speakr.services import events, notices
-from speakr.services.deliveries import samples
+from speakr.services.accounts import notices
+from speakr.services.webhooks import events
+from speakr.services.webhooks.deliveries import samples
 from tests.conftest import Person
 
 

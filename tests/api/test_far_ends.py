@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from speakr.domain.permissions import Scope
-from speakr.services import users
+from speakr.services.accounts import users
 from tests.conftest import Person
 
 EARLIEST = "0001-01-01T00:00:00Z"

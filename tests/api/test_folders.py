@@ -10,7 +10,7 @@ import pytest
 from speakr.db import unit_of_work
 from speakr.domain.permissions import GroupRole
 from speakr.models import Group, GroupMembership
-from speakr.services import system_settings
+from speakr.services.system import system_settings
 from tests.conftest import Person
 
 Upload = Callable[..., Any]

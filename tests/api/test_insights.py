@@ -20,7 +20,7 @@ from speakr.domain.jobs import JobKind, JobState
 from speakr.domain.statements import Source, Statement, Usage
 from speakr.domain.summaries import Summary
 from speakr.models import CalendarEvent, Event, Job, Recording, RecordingSpeaker, Segment, User
-from speakr.services import usage, users
+from speakr.services.accounts import usage, users
 from tests.conftest import Person
 from tests.fakes import FakeWriter
 

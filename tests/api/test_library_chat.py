@@ -16,7 +16,8 @@ from speakr.domain.errors import ConnectorUnavailable
 from speakr.domain.permissions import Scope
 from speakr.domain.statements import Usage
 from speakr.models import RecordingShare, RecordingSpeaker, RecordingTag, Segment, Tag, User
-from speakr.services import library_chat, library_passages, system_settings
+from speakr.services.language import library_chat, library_passages
+from speakr.services.system import system_settings
 from speakr.settings import Settings
 from tests.api.library import embed_all, share, write
 from tests.api.talk import tokens_of

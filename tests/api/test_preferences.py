@@ -8,7 +8,7 @@ from flask import Flask
 from speakr.db import unit_of_work
 from speakr.domain.permissions import DEFAULT_SCOPES, Scope
 from speakr.models import User
-from speakr.services import users
+from speakr.services.accounts import users
 from tests.conftest import Person
 
 ME = "/api/v1/users/me"

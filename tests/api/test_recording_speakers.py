@@ -14,8 +14,8 @@ from speakr.domain.permissions import Scope
 from speakr.domain.transcript import Span
 from speakr.jobs import runner, transcribe
 from speakr.models import Event, Job, Recording, RecordingShare, User
-from speakr.services import voice_profiles
-from speakr.services.voice_profiles import Suggestion
+from speakr.services.speech import voice_profiles
+from speakr.services.speech.voice_profiles import Suggestion
 from tests.api.meetings import SPEAKERS, add, assign, meeting, names, participants, spoken, updates
 from tests.conftest import Person, wav
 

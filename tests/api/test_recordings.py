@@ -11,7 +11,7 @@ from sqlalchemy import event, select
 from speakr.db import db, unit_of_work
 from speakr.domain.recordings import RecordingStatus
 from speakr.models import CalendarEvent, Event, Folder, Recording, RecordingTag, Segment, Tag
-from speakr.services import system_settings
+from speakr.services.system import system_settings
 from tests.conftest import Person
 
 

@@ -18,8 +18,8 @@ from speakr.backends import Backends, get_backends
 from speakr.db import db, unit_of_work
 from speakr.domain.clock import now
 from speakr.models import Recording, Upload, UploadPart
-from speakr.services import maintenance, orphans
 from speakr.services.recordings import intake
+from speakr.services.system import maintenance, orphans
 from tests.api.resumable import (
     BYTES,
     TUS,

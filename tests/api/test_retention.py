@@ -15,7 +15,8 @@ from speakr.domain.clock import now
 from speakr.domain.permissions import Scope
 from speakr.domain.recordings import RecordingStatus
 from speakr.models import Event, Folder, Recording, RecordingTag, Tag
-from speakr.services import maintenance, retention, system_settings
+from speakr.services.recordings import retention
+from speakr.services.system import maintenance, system_settings
 from tests.conftest import Person
 
 Upload = Callable[..., Any]

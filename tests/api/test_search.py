@@ -127,7 +127,7 @@ def test_newest_first_and_a_page_at_a_time(alice: Person) -> None:
 
 
 def test_many_results_are_counted_up_to_a_thousand(alice: Person, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("speakr.services.search.COUNTED", 4)
+    monkeypatch.setattr("speakr.services.search.by_words.COUNTED", 4)
     made = [write(alice, "the walrus") for _ in range(7)][::-1]
     pages = [search(alice, "walrus", per_page=2, page=page) for page in (1, 2, 3, 4, 5)]
     found_pages = [[result["recording"]["id"] for result in page["results"]] for page in pages]

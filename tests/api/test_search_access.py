@@ -22,7 +22,8 @@ from speakr.models import (
     Segment,
     Tag,
 )
-from speakr.services import maintenance, search_index, system_settings
+from speakr.services.search import indexing
+from speakr.services.system import maintenance, system_settings
 from tests.conftest import Person
 from tests.fakes import MemoryJobNotifier
 
@@ -46,7 +47,7 @@ def make(app: Flask):
             session.add(
                 Segment(recording_id=row.id, position=0, start=0.0, end=1.0, speaker="S", text=said, words=[])
             )
-            search_index.index(row.id)
+            indexing.index(row.id)
             return row.id
 
     return write
@@ -257,7 +258,7 @@ def test_a_failed_change_leaves_the_index_as_it_was(alice: Person, make) -> None
     recording = make(alice, notes="okapi")
     with pytest.raises(ZeroDivisionError), unit_of_work() as session:
         session.get_one(Recording, recording).notes = "zebra"
-        search_index.index(recording)
+        indexing.index(recording)
         raise ZeroDivisionError
     assert found(alice, "okapi") == [recording]
     assert found(alice, "zebra") == []
@@ -269,7 +270,7 @@ def test_the_index_can_be_made_anew(alice: Person, make) -> None:
         session.execute(text("DELETE FROM search_terms"))
         session.execute(text("DELETE FROM search_documents WHERE recording_id <> :id"), {"id": made[0]})
     assert found(alice, "walrus") == []
-    seen = list(search_index.reindex())
+    seen = list(indexing.reindex())
     assert seen[-1] == len(made)
     assert found(alice, "walrus") == made[::-1]
     assert len(search(alice, "walrus")[0]["matches"]) == 1
@@ -278,12 +279,12 @@ def test_the_index_can_be_made_anew(alice: Person, make) -> None:
 def test_whoever_is_renamed_in_many_recordings_is_found_in_all_of_them(
     alice: Person, make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search_index, "_AT_ONCE", 1)
-    monkeypatch.setattr(search_index, "_BATCH", 2)
+    monkeypatch.setattr(indexing, "_AT_ONCE", 1)
+    monkeypatch.setattr(indexing, "_BATCH", 2)
     made = [make(alice, participants="Okapi") for _ in range(6)]
     with unit_of_work() as session:
         session.query(Recording).update({"participants": "Zebra"})
-        search_index.index(*made)
+        indexing.index(*made)
     maintenance.run_maintenance()
     assert found(alice, "okapi") == []
     assert found(alice, "zebra") == made[::-1]
@@ -293,7 +294,7 @@ def test_more_recordings_may_change_at_once_than_a_statement_takes_values(alice:
     made = [make(alice, participants="Okapi") for _ in range(2)]
     with unit_of_work() as session:
         session.query(Recording).update({"participants": "Zebra"})
-        search_index.index(made[0], *range(10**6, 10**6 + 70_000), made[1])
+        indexing.index(made[0], *range(10**6, 10**6 + 70_000), made[1])
     maintenance.run_maintenance()
     assert found(alice, "okapi") == []
     assert found(alice, "zebra") == made[::-1]

@@ -22,8 +22,9 @@ from speakr.models import (
     Segment,
     Tag,
 )
-from speakr.services import meaning, search_by_meaning, system_settings
 from speakr.services.recordings.listing import Filters
+from speakr.services.search import by_meaning, nearest_passages
+from speakr.services.system import system_settings
 from speakr.settings import Settings
 from tests.api.library import embed_all, share, write
 from tests.conftest import Person
@@ -110,8 +111,8 @@ def test_pages_follow_one_another(alice: Person, notifier: MemoryJobNotifier) ->
 def test_more_passages_than_are_compared_at_once_are_compared(
     alice: Person, notifier: MemoryJobNotifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(meaning, "PASSAGES_AT_ONCE", 2)
-    monkeypatch.setattr(search_by_meaning, "NEAREST", 3)
+    monkeypatch.setattr(nearest_passages, "PASSAGES_AT_ONCE", 2)
+    monkeypatch.setattr(by_meaning, "NEAREST", 3)
     best = write(alice, "hound")
     for _ in range(3):
         write(alice, "the cat")
@@ -243,7 +244,7 @@ def test_a_model_that_failed_is_left_alone_for_a_while(
         assert ask(alice, "dog", "hybrid").json["mode_used"] == "words"
     assert len(asked) == 1
     embedder.before = lambda _: None
-    monkeypatch.setattr(meaning._asker, "away_until", 0.0)
+    monkeypatch.setattr(nearest_passages._asker, "away_until", 0.0)
     assert ask(alice, "dog", "hybrid").json["mode_used"] == "hybrid"
 
 
@@ -321,7 +322,7 @@ def test_a_large_library_takes_as_many_statements_as_a_small_one(
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_only_ones_own_passages_are_read(alice: Person) -> None:
-    query = meaning._visible(Actor(alice.id, "alice", is_admin=False, scopes=frozenset()), Filters())
+    query = nearest_passages._visible(Actor(alice.id, "alice", is_admin=False, scopes=frozenset()), Filters())
     steps = db.session.connection().exec_driver_sql(
         f"EXPLAIN QUERY PLAN {query.compile(db.engine, compile_kwargs={'literal_binds': True})}"
     )

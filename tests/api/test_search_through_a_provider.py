@@ -9,7 +9,7 @@ import pytest
 
 from speakr.backends import Backends
 from speakr.connectors.embedding import make_embedding_connector
-from speakr.services import meaning
+from speakr.services.search import nearest_passages
 from speakr.settings import Settings
 from tests.api.library import embed_all, write
 from tests.conftest import Person
@@ -68,7 +68,7 @@ def test_nobody_waits_long_for_a_provider_that_is_not_well(
     monkeypatch: pytest.MonkeyPatch,
     reply: Reply,
 ) -> None:
-    monkeypatch.setattr(meaning, "QUESTION_SECONDS", 0.2)
+    monkeypatch.setattr(nearest_passages, "QUESTION_SECONDS", 0.2)
     provider.answers(reply)
     recording = write(alice, "The dog")
     answer = alice.get("/api/v1/search?q=dog&mode=hybrid").json

@@ -37,8 +37,10 @@ from speakr.models import (
     User,
     Webhook,
 )
-from speakr.services import maintenance, search_index, stats, system_settings, tokens
-from speakr.services.sealing import seal
+from speakr.services.accounts import tokens
+from speakr.services.accounts.sealing import seal
+from speakr.services.search import indexing
+from speakr.services.system import maintenance, stats, system_settings
 from tests.conftest import Person
 
 FEW, MANY = 2, 12
@@ -145,7 +147,7 @@ class WebhookApp:
                 tokens.create(me, scopes=frozenset(Scope), name=f"token {n}")
             webhooks = _add(_webhook(self.person) for _ in numbers)
             _add(_sent_events(self.person, webhook.id) for webhook in webhooks for _ in numbers)
-            search_index.index(*(each.id for each in (*own, *others)))
+            indexing.index(*(each.id for each in (*own, *others)))
             self.ids = {
                 "recording": own[0].id,
                 "tag": tags[0].id,

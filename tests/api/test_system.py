@@ -9,7 +9,7 @@ from flask import Flask
 from openapi_spec_validator import validate
 
 from speakr.domain.permissions import Scope
-from speakr.services import stats
+from speakr.services.system import stats
 from tests.conftest import Person, wav
 
 

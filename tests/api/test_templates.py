@@ -133,7 +133,7 @@ def test_templates_of_others_are_not_there(alice: Person, bob: Person, recording
 def test_a_hundred_are_enough(
     app: Flask, alice: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from speakr.services import templates
+    from speakr.services.language import templates
 
     assert templates.MAX_PER_USER == 100
     monkeypatch.setattr(templates, "MAX_PER_USER", 2)
@@ -267,7 +267,7 @@ def test_titles_follow_the_default_naming_template(alice: Person, summarised) ->
 
 def test_tags_and_folders_come_before_the_default(app: Flask, alice: Person, summarised) -> None:
     from speakr.models import Folder
-    from speakr.services import system_settings
+    from speakr.services.system import system_settings
 
     make(alice, "naming", name="default", body="default", is_default=True)
     by_tag = make(alice, "naming", name="tag", body="{{tags}}: {{title}}")

@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from speakr.backends import Backends
 from speakr.db import db, release, unit_of_work
 from speakr.models import Event, Folder, IdempotencyKey, Job, Recording, Tag
-from speakr.services import system_settings
+from speakr.services.system import system_settings
 from tests.conftest import Person, multipart, wav
 
 
@@ -196,7 +196,7 @@ def test_keys_belong_to_users(alice: Person, bob: Person, upload) -> None:
 
 
 def test_a_key_in_flight_is_409(app: Flask, alice: Person, upload) -> None:
-    from speakr.services import idempotency
+    from speakr.services.system import idempotency
 
     with unit_of_work():
         held = idempotency.reserve(alice.id, "busy", "uploadRecording")

@@ -10,8 +10,8 @@ from sqlalchemy import select
 from speakr.backends import get_backends, set_backends
 from speakr.db import db, unit_of_work
 from speakr.models import Recording, RecordingVoice
-from speakr.services import recording_speakers, voice_profiles
-from speakr.services.voice_profiles import ProfileVoice
+from speakr.services.speech import recording_speakers, voice_profiles
+from speakr.services.speech.voice_profiles import ProfileVoice
 from tests.api.meetings import SPEAKERS, assign, meeting, participants, spoken
 from tests.conftest import Person
 

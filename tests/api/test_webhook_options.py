@@ -14,7 +14,7 @@ from speakr.db import db, release, unit_of_work
 from speakr.domain import headers as header_rules
 from speakr.domain.headers import RESERVED
 from speakr.models import Delivery, Recording, Webhook
-from speakr.services import webhook_options
+from speakr.services.webhooks import webhook_options
 from tests.conftest import Person
 
 GOOD = {

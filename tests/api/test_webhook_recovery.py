@@ -17,8 +17,8 @@ from speakr.domain.clock import isoformat_z, now
 from speakr.domain.deliveries import DeliveryStatus
 from speakr.domain.events import RecordingDeleted
 from speakr.models import Delivery, Event, Webhook
-from speakr.services import events
-from speakr.services.deliveries import recovery, waiting
+from speakr.services.webhooks import events
+from speakr.services.webhooks.deliveries import recovery, waiting
 from tests.conftest import Person
 
 PENDING, SUCCESS = DeliveryStatus.PENDING, DeliveryStatus.SUCCESS

@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from speakr.db import db, release, unit_of_work
 from speakr.models import Delivery, Webhook
-from speakr.services.sealing import unseal
+from speakr.services.accounts.sealing import unseal
 from tests.conftest import Person
 
 GOOD = {

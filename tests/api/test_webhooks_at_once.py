@@ -14,8 +14,8 @@ from speakr.domain.clock import now
 from speakr.domain.deliveries import DeliveryStatus
 from speakr.domain.events import RecordingDeleted
 from speakr.models import Delivery, Event, Webhook
-from speakr.services import events
-from speakr.services.deliveries import waiting
+from speakr.services.webhooks import events
+from speakr.services.webhooks.deliveries import waiting
 from tests.api.meetings import at_once
 from tests.conftest import Person
 

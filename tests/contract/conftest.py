@@ -15,8 +15,9 @@ from speakr.backends import Backends
 from speakr.db import db
 from speakr.domain.transcript import Span
 from speakr.jobs import runner, transcribe
-from speakr.services import language_model, stats
+from speakr.services.language import language_model
 from speakr.services.recordings import intake
+from speakr.services.system import stats
 from speakr.settings import Settings
 from tests import remembered
 from tests.conftest import SECRET, Person, _empty_tables

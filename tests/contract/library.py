@@ -12,7 +12,7 @@ from speakr.db import unit_of_work
 from speakr.domain.clock import now
 from speakr.domain.permissions import DEFAULT_SCOPES, Scope
 from speakr.models import CalendarEvent, Recording
-from speakr.services import tokens, users
+from speakr.services.accounts import tokens, users
 from tests.conftest import Person, multipart, wav
 from tests.contract.shapes import ERROR, filled, unlike
 from tests.fakes import FakeTranscriber, FakeWriter, MemoryJobNotifier

@@ -17,7 +17,7 @@ from speakr.backends import Backends
 from speakr.db import db, unit_of_work
 from speakr.domain.clock import now
 from speakr.models import ApiToken
-from speakr.services import stats
+from speakr.services.system import stats
 from tests.contract.library import Library
 from tests.contract.operations import OPERATIONS
 from tests.contract.shapes import ERROR, unlike

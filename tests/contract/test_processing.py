@@ -162,7 +162,7 @@ def test_what_the_engine_can_do(library: Library) -> None:
 
 def test_models_that_may_be_asked_for(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     from speakr.backends import get_backends
-    from speakr.services import engines
+    from speakr.services.speech import engines
 
     settings = {"transcription_connector": "openai", "transcription_api_key": "a key"}
     backends = replace(get_backends(), settings=replace(get_backends().settings, **settings))

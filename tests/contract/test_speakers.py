@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from speakr.services import recording_speakers, speakers
-from speakr.services.voice_profiles import Suggestion
+from speakr.services.speech import recording_speakers, speakers
+from speakr.services.speech.voice_profiles import Suggestion
 from tests.contract.library import Library, check, check_error
 from tests.contract.shapes import MOMENT, Each, Maybe, unlike
 

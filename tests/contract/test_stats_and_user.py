@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from speakr.services import stats
+from speakr.services.system import stats
 from tests.contract.library import Library, check, check_error
 from tests.contract.shapes import MOMENT, Maybe, unlike
 

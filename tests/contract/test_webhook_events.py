@@ -18,7 +18,7 @@ from speakr.db import db, unit_of_work
 from speakr.domain.errors import ConnectorRejected
 from speakr.domain.events import EventsExtracted
 from speakr.models import Delivery
-from speakr.services import events
+from speakr.services.webhooks import events
 from tests.conftest import wav
 from tests.contract.library import HOOK, Library
 from tests.contract.shapes import MOMENT, unlike

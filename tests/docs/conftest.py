@@ -19,7 +19,7 @@ from speakr.domain.permissions import Scope
 from speakr.domain.transcript import Span
 from speakr.jobs import runner, transcribe
 from speakr.schema import upgrade
-from speakr.services import tokens, users
+from speakr.services.accounts import tokens, users
 from speakr.settings import Settings
 from tests.fakes import FakeTranscriber, FakeWriter, MemoryJobNotifier
 

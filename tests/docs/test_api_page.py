@@ -18,7 +18,7 @@ from speakr.domain.jobs import JobKind, JobState
 from speakr.domain.notices import NoticeKind
 from speakr.domain.permissions import Scope
 from speakr.domain.recordings import RecordingStatus
-from speakr.services import system_settings
+from speakr.services.system import system_settings
 from speakr.settings import Settings
 from speakr.web.access import access_of
 from speakr.web.rate_limits import limits_of

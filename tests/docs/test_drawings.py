@@ -25,9 +25,9 @@ from speakr.operations.data_folder import DataFolder
 from speakr.operations.listening import listen
 from speakr.operations.redis_server import EmbeddedRedis
 from speakr.operations.up import _Processes
-from speakr.services import events
-from speakr.services.deliveries import recovery as failed_deliveries
 from speakr.services.jobs import claims, recovery, requests
+from speakr.services.webhooks import events
+from speakr.services.webhooks.deliveries import recovery as failed_deliveries
 from speakr.settings import Settings
 from speakr.webhooks.retry_schedule import SCHEDULE_SECONDS, classify
 from tests.conftest import Person

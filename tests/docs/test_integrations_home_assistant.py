@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from speakr.domain.events import EventType
-from speakr.services import stats
+from speakr.services.system import stats
 from tests.conftest import Person
 from tests.docs.pages import EXAMPLES, read
 from tests.docs.tools import SERVER, load_yaml

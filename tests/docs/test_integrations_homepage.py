@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from speakr.services import stats
+from speakr.services.system import stats
 from tests.conftest import Person
 from tests.docs.pages import EXAMPLES, blocks, read
 from tests.docs.tools import SERVER, load_yaml

@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from speakr.app import FAMILIES, create_app
 from speakr.backends import Backends
 from speakr.db import db, unit_of_work
-from speakr.services import users
+from speakr.services.accounts import users
 from speakr.settings import Settings
 
 PAGE = "https://app.example.org"

@@ -13,8 +13,8 @@ from flask.testing import FlaskClient
 from speakr.db import unit_of_work
 from speakr.domain.permissions import Scope
 from speakr.models import User
-from speakr.services import signed_urls, users
-from speakr.services.signed_urls import sign_url
+from speakr.services.accounts import signed_urls, users
+from speakr.services.accounts.signed_urls import sign_url
 from speakr.settings import Settings
 from tests.conftest import Person
 

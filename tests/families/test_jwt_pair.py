@@ -13,8 +13,8 @@ from flask.testing import FlaskClient
 
 from speakr.db import db, unit_of_work
 from speakr.models import Session
-from speakr.services import sessions
-from speakr.services.key_derivation import derived_key
+from speakr.services.accounts import sessions
+from speakr.services.accounts.key_derivation import derived_key
 from tests.families.conftest import LOGIN
 from tests.families.test_session_cookie import code, disable
 
@@ -128,7 +128,7 @@ def test_two_refreshes_at_once_by_cookie_get_the_same_pair(app: Flask, carol: in
 
 def at_once(app: Flask, user_id: int, grace: timedelta) -> set[int | None]:
     """Refresh one token in four threads; return which generations came out."""
-    from speakr.services import users
+    from speakr.services.accounts import users
 
     checked = users.check_password(**LOGIN)
     with unit_of_work():

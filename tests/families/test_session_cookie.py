@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 from speakr.db import db, unit_of_work
 from speakr.domain.permissions import Actor, Scope
 from speakr.models import Session
-from speakr.services import accounts, credentials, sessions, users
+from speakr.services.accounts import administration, credentials, sessions, users
 from speakr.settings import Settings
 from tests.families.conftest import LOGIN, PAGE
 
@@ -117,18 +117,18 @@ def change_own_password(user_id: int) -> None:
 def set_password(user_id: int) -> None:
     password_hash = users.hashed("another horse battery")
     with unit_of_work():
-        accounts.update(ROOT, user_id, {}, password_hash)
+        administration.update(ROOT, user_id, {}, password_hash)
 
 
 def disable(user_id: int) -> None:
     with unit_of_work():
-        accounts.update(ROOT, user_id, {"is_active": False}, None)
+        administration.update(ROOT, user_id, {"is_active": False}, None)
 
 
 def enable_again(user_id: int) -> None:
     disable(user_id)
     with unit_of_work():
-        accounts.update(ROOT, user_id, {"is_active": True}, None)
+        administration.update(ROOT, user_id, {"is_active": True}, None)
 
 
 @pytest.mark.parametrize("change", [change_own_password, set_password, disable, enable_again])

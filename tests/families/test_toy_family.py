@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 
 from speakr.db import unit_of_work
 from speakr.domain.permissions import Scope
-from speakr.services import users
+from speakr.services.accounts import users
 from tests.conftest import Person
 from tests.families.conftest import PAGE
 

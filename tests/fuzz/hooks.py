@@ -15,7 +15,7 @@ from schemathesis.generation import GenerationMode
 from schemathesis.openapi.checks import RejectedPositiveData
 
 from speakr.api.schemas.users import MAX_PASSWORD_LENGTH, MIN_PASSWORD_LENGTH
-from speakr.services import system_settings
+from speakr.services.system import system_settings
 from tests.conftest import wav
 from tests.fuzz.library import HOOK, HOW_MANY, LABELS
 from tests.fuzz.rules import COMPARED, FIELDS_COMPARED, RULES

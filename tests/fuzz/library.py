@@ -21,7 +21,7 @@ from speakr.domain.permissions import Scope
 from speakr.domain.transcript import Span
 from speakr.jobs import runner, transcribe
 from speakr.models import CalendarEvent, Notice, Segment
-from speakr.services import tokens, users
+from speakr.services.accounts import tokens, users
 from speakr.settings import Settings
 from tests.conftest import multipart, wav
 from tests.fakes import FakeTranscriber, FakeWriter, MemoryJobNotifier, MemoryLiveFeed

@@ -7,7 +7,7 @@ import sys
 from speakr.app import create_core_app
 from speakr.db import unit_of_work
 from speakr.schema import upgrade
-from speakr.services import tokens, users
+from speakr.services.accounts import tokens, users
 from speakr.settings import Settings
 
 

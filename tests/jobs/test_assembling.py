@@ -11,7 +11,7 @@ from speakr.domain.transcript import Hints, Segment, Span
 from speakr.jobs import assembling
 from speakr.jobs.plan import TranscriptionPlan
 from speakr.media.voices.windows import Windows, to_json
-from speakr.services import transcripts
+from speakr.services.speech import transcripts
 
 ANN, BEN = np.eye(2, 256, dtype=np.float32)
 COUNTS = ["max_speakers", "min_speakers"]

@@ -14,8 +14,8 @@ from speakr.domain.errors import ClaimLost, ConnectorRejected, ConnectorUnavaila
 from speakr.domain.jobs import ChunkState, JobKind, JobState
 from speakr.jobs import runner
 from speakr.models import Job, JobChunk, Recording, Segment, UnwantedBlob
-from speakr.services import maintenance
 from speakr.services.jobs import chunks, claims, recovery
+from speakr.services.system import maintenance
 from tests.conftest import Person, wav
 from tests.fakes import FakeTranscriber, MemoryJobNotifier
 from tests.jobs.looking import event_types, job_of

@@ -17,7 +17,8 @@ from speakr.domain.errors import ConnectorRejected, ConnectorUnavailable
 from speakr.domain.jobs import KINDS, JobKind, JobState, Queue
 from speakr.jobs import runner
 from speakr.models import Job, Recording, RecordingPassage, Segment
-from speakr.services import maintenance, passages
+from speakr.services.search import passages
+from speakr.services.system import maintenance
 from speakr.settings import Settings
 from tests.api.library import embed_all, say, write
 from tests.conftest import Person

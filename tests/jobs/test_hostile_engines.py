@@ -23,7 +23,7 @@ from speakr.domain.jobs import ChunkState, JobState
 from speakr.domain.transcript import Span
 from speakr.jobs import runner
 from speakr.models import Job, JobChunk, Recording
-from speakr.services import transcripts
+from speakr.services.speech import transcripts
 from tests.conftest import Person
 from tests.connectors.fake_provider import FakeProvider, Reply, Request, json_reply
 from tests.jobs.looking import job_of

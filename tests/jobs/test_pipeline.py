@@ -11,7 +11,8 @@ from speakr.domain.errors import ConnectorRejected, ConnectorUnavailable
 from speakr.domain.jobs import JobState
 from speakr.jobs import runner
 from speakr.models import Delivery, Job, JobChunk
-from speakr.services import unwanted_blobs, users
+from speakr.services.accounts import users
+from speakr.services.system import unwanted_blobs
 from tests.conftest import Person
 from tests.fakes import FakeTranscriber, FakeWriter, MemoryJobNotifier
 from tests.jobs.looking import event_types, job_of
@@ -256,7 +257,7 @@ def test_jobs_of_others_are_not_there(alice: Person, bob: Person, recorded: int)
 
 def test_deliveries_are_written_with_the_fact(app: Flask, alice: Person, upload, speech: list) -> None:
     from speakr.models import Webhook
-    from speakr.services.sealing import seal
+    from speakr.services.accounts.sealing import seal
 
     with unit_of_work() as session:
         for events in (["recording.created"], ["recording.deleted"]):

@@ -26,8 +26,8 @@ from speakr.domain.jobs import JobKind, JobState, Queue
 from speakr.jobs import runner, scratch, transcribe, worker_locks
 from speakr.models import Job, JobChunk
 from speakr.queue import RedisJobNotifier
-from speakr.services import maintenance
 from speakr.services.jobs import chunks, claims, recovery
+from speakr.services.system import maintenance
 from speakr.storage.base import StorageFull
 from tests.conftest import Person
 from tests.fakes import FakeTranscriber, MemoryJobNotifier

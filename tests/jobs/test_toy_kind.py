@@ -19,8 +19,8 @@ from speakr.db import db, release, unit_of_work
 from speakr.domain.jobs import KINDS, JobKind, JobState
 from speakr.models import Event, Job, JobBlob, Recording, UnwantedBlob, User
 from speakr.queue import RedisJobNotifier
-from speakr.services import maintenance
 from speakr.services.jobs import requests
+from speakr.services.system import maintenance
 from speakr.settings import Settings
 from tests.conftest import Person
 from tests.crash.deployment import wait_for

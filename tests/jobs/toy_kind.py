@@ -14,9 +14,9 @@ from speakr.domain.errors import ConnectorUnavailable, PermanentJobError
 from speakr.domain.events import EventData, EventType
 from speakr.domain.jobs import Kind, Queue, Subject
 from speakr.models import Job
-from speakr.services import events
 from speakr.services.jobs import claims
 from speakr.services.jobs.kinds import Steps
+from speakr.services.webhooks import events
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -47,8 +47,8 @@ from speakr.models import (
     User,
     Webhook,
 )
-from speakr.services import search_index
-from speakr.services.sealing import seal
+from speakr.services.accounts.sealing import seal
+from speakr.services.search import indexing
 from speakr.storage.base import new_key
 from tests.conftest import wav
 from tests.matrix.canaries import PRIVATE, canary
@@ -125,7 +125,7 @@ def build() -> World:
         world.own = _things(world, "stranger", lambda kind: f"mallory's {kind}")
         _show(world)
         _another_recording(world)
-        search_index.index(
+        indexing.index(
             *(ids["recording_id"] for ids in (world.ids, world.own)), world.ids["other_recording_id"]
         )
     return world

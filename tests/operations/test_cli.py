@@ -17,7 +17,8 @@ from speakr.cli import main
 from speakr.db import release
 from speakr.domain.permissions import DEFAULT_SCOPES, Scope
 from speakr.operations import settings_pages
-from speakr.services import storage_owner, system_settings, tokens, users
+from speakr.services.accounts import tokens, users
+from speakr.services.system import storage_owner, system_settings
 from speakr.settings import Settings
 from tests.operations.conftest import ROOT
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from speakr.db import unit_of_work
-from speakr.services import system_settings, tokens, usage, users
+from speakr.services.accounts import tokens, usage, users
+from speakr.services.system import system_settings
 from tests.operations.test_cli import Run, run
 
 __all__ = ["run"]

@@ -13,7 +13,9 @@ from speakr.domain.permissions import Scope
 from speakr.operations.errors import OperatorError
 from speakr.operations.preparation import ADMIN, prepare
 from speakr.operations.sample import RUN_NAME
-from speakr.services import stats, tokens, users, webhooks
+from speakr.services.accounts import tokens, users
+from speakr.services.system import stats
+from speakr.services.webhooks import webhooks
 from speakr.settings import Settings
 
 TOKEN = "a-token-for-tests-that-is-long-enough-to-be-taken"

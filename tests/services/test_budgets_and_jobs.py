@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from speakr.db import unit_of_work
 from speakr.models import Recording
-from speakr.services import budgets, usage
+from speakr.services.accounts import budgets, usage
 from tests.conftest import Person
 
 

@@ -11,7 +11,7 @@ from speakr.db import db, release, unit_of_work
 from speakr.domain.clock import now
 from speakr.domain.permissions import Scope
 from speakr.models import ApiToken
-from speakr.services import tokens, users
+from speakr.services.accounts import tokens, users
 from tests.conftest import Person
 
 

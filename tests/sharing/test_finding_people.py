@@ -8,7 +8,7 @@ from speakr.db import unit_of_work
 from speakr.models import (
     User,
 )
-from speakr.services import users
+from speakr.services.accounts import users
 from tests.conftest import Person
 
 

@@ -15,7 +15,8 @@ from speakr.models import (
     RecordingTag,
     Tag,
 )
-from speakr.services import system_settings, tokens, users
+from speakr.services.accounts import tokens, users
+from speakr.services.system import system_settings
 from tests.conftest import Person
 from tests.sharing.conftest import R, change, job_of
 from tests.sharing.routes import EDITOR, STRANGER, VIEWER, every_route

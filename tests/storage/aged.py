@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 
 from speakr.domain.clock import now
-from speakr.services import orphans
+from speakr.services.system import orphans
 from speakr.storage.base import Storage, new_key
 from speakr.storage.local import LocalStorage
 from speakr.storage.s3 import PART_BYTES, S3Storage

@@ -12,7 +12,7 @@ from speakr.backends import Backends
 from speakr.db import unit_of_work
 from speakr.domain.clock import now
 from speakr.models import User
-from speakr.services import maintenance, orphans
+from speakr.services.system import maintenance, orphans
 from speakr.storage.base import Storage
 from speakr.storage.local import LocalStorage
 from speakr.storage.memory import MemoryStorage

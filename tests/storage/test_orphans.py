@@ -18,7 +18,7 @@ from speakr.domain.clock import now
 from speakr.domain.jobs import JobKind, JobState
 from speakr.models import Job, JobBlob, Recording, User
 from speakr.operations import upkeep
-from speakr.services import orphans, unwanted_blobs
+from speakr.services.system import orphans, unwanted_blobs
 from speakr.storage.base import PREFIXES, BlobInfo, Storage, StorageUnavailable
 from speakr.webhooks import maintenance as maintenance_thread
 from speakr.webhooks.maintenance import MaintenanceThread

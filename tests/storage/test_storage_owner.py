@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 
 from speakr.operations import upkeep
-from speakr.services import orphans, storage_owner, system_settings
+from speakr.services.system import orphans, storage_owner, system_settings
 from speakr.storage.base import Storage
 from speakr.webhooks import maintenance as maintenance_thread
 from speakr.webhooks.maintenance import MaintenanceThread

@@ -20,7 +20,7 @@ from speakr.domain.transcript import Hypothesis, Segment
 from speakr.jobs import runner
 from speakr.media.voices import weights
 from speakr.models import JobChunk, Recording, RecordingSpeaker, RecordingVoice
-from speakr.services import users
+from speakr.services.accounts import users
 from speakr.settings import Settings
 from tests.conftest import Person
 from tests.fakes import FakeTranscriber, MemoryJobNotifier

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from speakr.db import unit_of_work
 from speakr.domain.deliveries import Verdict
-from speakr.services.deliveries import claiming, sending
-from speakr.services.deliveries.claiming import Dispatch
-from speakr.services.deliveries.sending import AttemptResult
+from speakr.services.webhooks.deliveries import claiming, sending
+from speakr.services.webhooks.deliveries.claiming import Dispatch
+from speakr.services.webhooks.deliveries.sending import AttemptResult
 from speakr.webhooks.rate_limiter import RateLimiter
 from speakr.webhooks.slots import DeliverySlots
 

@@ -16,8 +16,9 @@ from speakr.db import unit_of_work
 from speakr.domain.events import EventType, RecordingUpdated
 from speakr.domain.permissions import DEFAULT_SCOPES, Actor
 from speakr.models import Webhook
-from speakr.services import events, users
-from speakr.services.sealing import seal
+from speakr.services.accounts import users
+from speakr.services.accounts.sealing import seal
+from speakr.services.webhooks import events
 from speakr.settings import Settings
 from tests.fakes import MemoryLiveFeed
 from tests.webhooks.certificates import certificate_for

@@ -10,7 +10,7 @@ from speakr.db import unit_of_work
 from speakr.domain.deliveries import DeliveryStatus, Verdict
 from speakr.domain.permissions import Actor
 from speakr.models import Delivery
-from speakr.services.deliveries import recovery, retention
+from speakr.services.webhooks.deliveries import recovery, retention
 from tests.webhooks.claims import claim, outcome, settle
 from tests.webhooks.conftest import AddWebhook, Emit
 from tests.webhooks.states import deliveries, webhook

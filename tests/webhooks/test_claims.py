@@ -11,7 +11,7 @@ from speakr.db import unit_of_work
 from speakr.domain.clock import now
 from speakr.domain.deliveries import DeliveryStatus, Verdict
 from speakr.models import Delivery, Webhook
-from speakr.services.deliveries import claiming, sending
+from speakr.services.webhooks.deliveries import claiming, sending
 from tests.webhooks.claims import claim, outcome, settle
 from tests.webhooks.conftest import AddWebhook, Emit
 from tests.webhooks.states import deliveries, webhook

@@ -16,8 +16,8 @@ from sqlalchemy.orm import Session
 from speakr.db import db, unit_of_work
 from speakr.domain.deliveries import DeliveryStatus
 from speakr.models import Webhook
-from speakr.services.deliveries import sending
-from speakr.services.deliveries.sending import AttemptResult
+from speakr.services.webhooks.deliveries import sending
+from speakr.services.webhooks.deliveries.sending import AttemptResult
 from speakr.webhooks import store
 from tests.webhooks.conftest import AddWebhook, Emit
 from tests.webhooks.dispatchers import ThreadedDispatcher, until

@@ -15,7 +15,7 @@ from speakr.domain.clock import now
 from speakr.domain.deliveries import DeliveryStatus
 from speakr.domain.permissions import Actor
 from speakr.models import Webhook
-from speakr.services import webhooks
+from speakr.services.webhooks import webhooks
 from tests.webhooks.conftest import SECRET, AddWebhook, Emit
 from tests.webhooks.dispatchers import ThreadedDispatcher, until
 from tests.webhooks.receiver import Received, Receiver, disconnect, reply

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from speakr.backends import Backends
 from speakr.db import db, unit_of_work
-from speakr.services.health import DISPATCHER_KEY
+from speakr.services.system.health import DISPATCHER_KEY
 from tests.webhooks.conftest import AddWebhook, Emit, MakeProcess
 from tests.webhooks.dispatchers import ThreadedDispatcher, until
 from tests.webhooks.receiver import Receiver, reply

@@ -13,8 +13,8 @@ from speakr.domain.events import EventType
 from speakr.egress import client
 from speakr.egress.guard import name_not_resolved
 from speakr.models import Webhook
-from speakr.services import users
-from speakr.services.sealing import seal
+from speakr.services.accounts import users
+from speakr.services.accounts.sealing import seal
 from tests.webhooks.conftest import SECRET, AddWebhook, Emit
 from tests.webhooks.dispatchers import ThreadedDispatcher, until
 from tests.webhooks.receiver import Receiver, reply

@@ -10,7 +10,8 @@ import pytest
 
 from speakr.db import db, unit_of_work
 from speakr.models import Session
-from speakr.services import maintenance, sessions, users
+from speakr.services.accounts import sessions, users
+from speakr.services.system import maintenance
 from tests.webhooks.conftest import AddWebhook, Emit
 from tests.webhooks.dispatchers import ThreadedDispatcher, until
 from tests.webhooks.receiver import Receiver

@@ -14,8 +14,8 @@ from speakr.db import unit_of_work
 from speakr.domain.clock import now
 from speakr.domain.deliveries import Verdict
 from speakr.models import Delivery, Webhook
-from speakr.services import health
-from speakr.services.deliveries import claiming
+from speakr.services.system import health
+from speakr.services.webhooks.deliveries import claiming
 from speakr.settings import Settings
 from speakr.telemetry.deliveries import BOUNDS, DeliveryCounts
 from speakr.webhooks import redis_wakeup

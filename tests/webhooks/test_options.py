@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from speakr.db import unit_of_work
 from speakr.domain.deliveries import DeliveryStatus
 from speakr.domain.permissions import Actor
-from speakr.services import webhooks
-from speakr.services.sealing import seal
+from speakr.services.accounts.sealing import seal
+from speakr.services.webhooks import webhooks
 from speakr.webhooks.rate_limiter import AHEAD_SECONDS, RateLimiter
 from tests.webhooks.conftest import AddWebhook, Emit
 from tests.webhooks.dispatchers import ThreadedDispatcher, until

@@ -12,8 +12,8 @@ from speakr.db import unit_of_work
 from speakr.domain.clock import now
 from speakr.domain.deliveries import DeliveryStatus, Verdict
 from speakr.domain.permissions import Actor
-from speakr.services import webhooks
-from speakr.services.deliveries import waiting
+from speakr.services.webhooks import webhooks
+from speakr.services.webhooks.deliveries import waiting
 from tests.webhooks.claims import claim, outcome, settle, turn
 from tests.webhooks.conftest import AddWebhook, Emit
 from tests.webhooks.dispatchers import ThreadedDispatcher, until

@@ -17,7 +17,9 @@ from speakr.domain.notices import NoticeKind
 from speakr.domain.permissions import Actor
 from speakr.domain.webhooks import WhenPaused
 from speakr.models import Notice, User
-from speakr.services import mailing, maintenance, webhooks
+from speakr.services.accounts import mailing
+from speakr.services.system import maintenance
+from speakr.services.webhooks import webhooks
 from speakr.webhooks import mailer
 from speakr.webhooks.mailer import Mailer
 from tests.webhooks.claims import claim, outcome, settle
@@ -119,7 +121,7 @@ def test_a_pause_that_is_not_kept_tells_nobody(
     class PowerCut(Exception): ...
 
     with pytest.raises(PowerCut), unit_of_work():
-        from speakr.services.deliveries import sending
+        from speakr.services.webhooks.deliveries import sending
 
         sending.settle([outcome(one, Verdict.GONE) for one in claimed])
         raise PowerCut

@@ -18,7 +18,7 @@ from speakr.egress import client
 from speakr.egress.guard import name_not_resolved
 from speakr.environment import SettingsError
 from speakr.models import Webhook
-from speakr.services import webhooks
+from speakr.services.webhooks import webhooks
 from speakr.settings import Settings
 from tests.webhooks.conftest import AddWebhook, Emit
 from tests.webhooks.dispatchers import ThreadedDispatcher, until

@@ -14,9 +14,9 @@ from speakr.db import db, release, unit_of_work
 from speakr.domain.clock import now
 from speakr.domain.deliveries import DeliveryStatus
 from speakr.models import Delivery, Event
-from speakr.services import maintenance
-from speakr.services.deliveries import retention
-from speakr.services.deliveries.retention import Sweep
+from speakr.services.system import maintenance
+from speakr.services.webhooks.deliveries import retention
+from speakr.services.webhooks.deliveries.retention import Sweep
 from speakr.webhooks import maintenance as maintenance_thread
 from speakr.webhooks.maintenance import MaintenanceThread
 from tests.webhooks.claims import claim

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speakr.services.deliveries.claiming import Waiting
+from speakr.services.webhooks.deliveries.claiming import Waiting
 from speakr.webhooks.rate_limiter import RateLimiter
 from speakr.webhooks.slots import (
     FOR_ALL_SLOW,

@@ -9,7 +9,7 @@ from marshmallow import fields, post_load, validate
 from speakr.api.schemas.fields import BIGGEST_ID, one_of
 from speakr.domain.deliveries import DeliveryStatus
 from speakr.domain.events import EventType
-from speakr.services.deliveries.recovery import RECOVERABLE
+from speakr.services.webhooks.deliveries.recovery import RECOVERABLE
 from speakr.web.wire import UtcDateTime, Wire
 
 _RECOVERABLE = [status.value for status in RECOVERABLE]

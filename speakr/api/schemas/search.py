@@ -7,8 +7,8 @@ from marshmallow import fields, validate
 from speakr.api.schemas.fields import NOT_BLANK, REQUIRED, Text
 from speakr.api.schemas.recordings import MAX_PER_PAGE, RecordingItemOut, RecordingListQuery
 from speakr.domain.search import MAX_QUESTION_LENGTH, MAX_TERMS, Field, Mode
-from speakr.services.search import COUNTED
-from speakr.services.search_matches import MAX_MATCHES
+from speakr.services.search.by_words import COUNTED
+from speakr.services.search.matching import MAX_MATCHES
 from speakr.web.wire import Wire
 
 BIGGEST_PAGE = 100_000

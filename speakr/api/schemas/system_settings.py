@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import INCLUDE, fields
 
-from speakr.services.system_settings import KNOWN
+from speakr.services.system.system_settings import KNOWN
 from speakr.web.wire import Wire
 
 

@@ -11,7 +11,7 @@ from speakr.api.schemas.fields import NOT_BLANK, REQUIRED, StrictBoolean, Text, 
 from speakr.domain.events import EventType
 from speakr.domain.headers import MAX_HEADERS, MAX_VALUE_LENGTH
 from speakr.domain.webhooks import PayloadStyle, WhenPaused
-from speakr.services.webhook_options import masked_headers
+from speakr.services.webhooks.webhook_options import masked_headers
 from speakr.web.wire import UtcDateTime, Wire
 
 _EVENT = {"enum": [event.value for event in EventType]}

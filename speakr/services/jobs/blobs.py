@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Select, delete, select
 from speakr.db import after_commit, db
 from speakr.domain.jobs import ACTIVE
 from speakr.models import Job, JobBlob
-from speakr.services import unwanted_blobs
+from speakr.services.system import unwanted_blobs
 from speakr.storage.base import new_key
 
 

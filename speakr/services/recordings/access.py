@@ -17,7 +17,7 @@ from speakr.domain.errors import Forbidden, NotFound
 from speakr.domain.permissions import Actor, GroupRole, Permission
 from speakr.models import Folder, GroupMembership, Recording, RecordingShare, RecordingTag, Tag
 from speakr.models.filing import Filing
-from speakr.services import system_settings
+from speakr.services.system import system_settings
 
 
 def get(actor: Actor, recording_id: int, permission: Permission, *, texts: Sequence[str] = ()) -> Recording:

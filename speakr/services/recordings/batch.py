@@ -14,8 +14,9 @@ from speakr.domain.errors import SpeakrError
 from speakr.domain.events import RecordingUpdated
 from speakr.domain.permissions import Actor, Permission
 from speakr.models import Recording, RecordingTag
-from speakr.services import events, processing
+from speakr.services.jobs import processing
 from speakr.services.recordings import access, editing, removal, tagging
+from speakr.services.webhooks import events
 
 _AT_ONCE = 100
 """How many recordings one transaction takes: other writers get their turn in between."""

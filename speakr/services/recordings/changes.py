@@ -12,7 +12,7 @@ from speakr.db import db
 from speakr.domain.clock import now
 from speakr.domain.events import RecordingUpdated
 from speakr.models import Recording
-from speakr.services import events
+from speakr.services.webhooks import events
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from speakr.db import db
 from speakr.domain.errors import NotFound
 from speakr.domain.permissions import Actor
 from speakr.models import CalendarEvent, Folder, Recording, RecordingTag
-from speakr.services import calendar_events
+from speakr.services.language import calendar_events
 from speakr.services.recordings import access, listing
 
 _R = Recording.__table__.c

@@ -12,8 +12,11 @@ from speakr.domain.errors import Forbidden, Invalid, NotFound
 from speakr.domain.events import RecordingUpdated
 from speakr.domain.permissions import Actor, Permission
 from speakr.models import Folder, Recording
-from speakr.services import events, folders, memberships, search_index
+from speakr.services.accounts import memberships
+from speakr.services.recordings import folders
 from speakr.services.recordings.access import get
+from speakr.services.search import indexing
+from speakr.services.webhooks import events
 
 EDITABLE = (
     "title",
@@ -52,8 +55,8 @@ def update(actor: Actor, recording_id: int, changes: Mapping[str, Any]) -> Recor
             RecordingUpdated(recording_id=recording.id, title=recording.title, fields_changed=changed),
             recording_id=recording.id,
         )
-    if not search_index.SEARCHED.isdisjoint(changed):
-        search_index.index(recording.id)
+    if not indexing.SEARCHED.isdisjoint(changed):
+        indexing.index(recording.id)
     return recording
 
 

@@ -25,20 +25,15 @@ from speakr.media.base import MediaInfo, MediaLimits
 from speakr.media.extract import extract_audio
 from speakr.media.probe import probe
 from speakr.models import Folder, Recording, RecordingTag, Tag, User
-from speakr.services import (
-    budgets,
-    engines,
-    events,
-    folders,
-    hints,
-    memberships,
-    search_index,
-    unwanted_blobs,
-)
+from speakr.services.accounts import budgets, memberships
 from speakr.services.jobs import requests as jobs
-from speakr.services.recordings import tagging
+from speakr.services.recordings import folders, tagging
 from speakr.services.recordings.size_limits import MIB, SizeLimits
 from speakr.services.recordings.space import reporting_full_storage
+from speakr.services.search import indexing
+from speakr.services.speech import engines, hints
+from speakr.services.system import unwanted_blobs
+from speakr.services.webhooks import events
 from speakr.storage.base import CHUNK_BYTES, new_key
 from speakr.storage.outside_loop import outside_the_loop
 
@@ -228,7 +223,7 @@ def create(actor: Actor, media: StoredMedia, form: UploadForm) -> tuple[Recordin
         recording_id=recording.id,
     )
     jobs.submit(recording, JobKind.TRANSCRIBE, options)
-    search_index.index(recording.id)
+    indexing.index(recording.id)
     return recording, duplicate
 
 

@@ -15,7 +15,7 @@ from speakr.db import db
 from speakr.domain.permissions import Actor
 from speakr.domain.recordings import RecordingStatus
 from speakr.models import Folder, Recording, RecordingTag, Tag
-from speakr.services import memberships
+from speakr.services.accounts import memberships
 from speakr.services.recordings import access, cursors
 
 AnyRow = Row[*tuple[Any, ...]]

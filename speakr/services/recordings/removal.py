@@ -13,10 +13,11 @@ from speakr.domain.errors import Forbidden
 from speakr.domain.events import RecordingDeleted
 from speakr.domain.permissions import Actor, Permission
 from speakr.models import Job, Recording
-from speakr.services import events, system_settings, unwanted_blobs
 from speakr.services.jobs import blobs
 from speakr.services.recordings import changes
 from speakr.services.recordings.access import get
+from speakr.services.system import system_settings, unwanted_blobs
+from speakr.services.webhooks import events
 
 
 def delete(actor: Actor, recording_id: int) -> None:

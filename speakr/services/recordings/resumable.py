@@ -29,9 +29,9 @@ from speakr.domain.errors import (
 from speakr.domain.permissions import Actor
 from speakr.domain.uploads import UploadState
 from speakr.models import Upload, UploadPart, User
-from speakr.services import unwanted_blobs
 from speakr.services.recordings import size_limits
 from speakr.services.recordings.space import out_of_space
+from speakr.services.system import unwanted_blobs
 from speakr.storage.base import Part
 
 LOCK = timedelta(seconds=10)

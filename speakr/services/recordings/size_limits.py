@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from speakr.domain.errors import TooLarge
-from speakr.services import system_settings
+from speakr.services.system import system_settings
 
 MIB = 1024 * 1024
 

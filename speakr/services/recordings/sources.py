@@ -13,8 +13,11 @@ from speakr.domain.recordings import is_placeholder
 from speakr.domain.statements import NumberedLine
 from speakr.domain.transcript import Segment
 from speakr.models import Recording, User
-from speakr.services import budgets, language_model, moments, summaries, transcripts, users
+from speakr.services.accounts import budgets, users
 from speakr.services.jobs.claims import Claim
+from speakr.services.language import language_model, summaries
+from speakr.services.recordings import moments
+from speakr.services.speech import transcripts
 
 
 def _recording(recording_id: int) -> Recording:

@@ -15,8 +15,9 @@ from speakr.domain.errors import Invalid, NotFound
 from speakr.domain.events import RecordingUpdated
 from speakr.domain.permissions import Actor, Permission
 from speakr.models import Recording, RecordingTag, Tag
-from speakr.services import events, memberships
+from speakr.services.accounts import memberships
 from speakr.services.recordings import access
+from speakr.services.webhooks import events
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from flask import Request
 
 from speakr.domain.permissions import Actor
-from speakr.services import tokens
+from speakr.services.accounts import tokens
 
 _BEARER = "Bearer "
 

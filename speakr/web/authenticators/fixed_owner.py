@@ -6,7 +6,7 @@ from flask import Request
 
 from speakr.backends import get_backends
 from speakr.domain.permissions import Actor
-from speakr.services import users
+from speakr.services.accounts import users
 from speakr.web.browsers import require_known_host, require_own_page
 
 

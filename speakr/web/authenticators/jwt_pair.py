@@ -18,9 +18,9 @@ from jwt.exceptions import ExpiredSignatureError, PyJWTError
 from speakr.db import unit_of_work
 from speakr.domain.errors import NotAuthenticated
 from speakr.domain.permissions import Actor
-from speakr.services import sessions
-from speakr.services.key_derivation import derived_key, keyed_digest
-from speakr.services.users import CheckedPassword
+from speakr.services.accounts import sessions
+from speakr.services.accounts.key_derivation import derived_key, keyed_digest
+from speakr.services.accounts.users import CheckedPassword
 from speakr.web import families
 from speakr.web.authenticators.session_cookie import require_csrf_token
 from speakr.web.browsers import SAFE_METHODS, clear_cookie, require_own_page, set_cookie

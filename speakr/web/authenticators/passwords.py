@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from speakr.services import users
+from speakr.services.accounts import users
 from speakr.web.rate_limits import RateClass, count
 
 

@@ -10,9 +10,9 @@ from flask import Request, Response
 from speakr.db import unit_of_work
 from speakr.domain.errors import Forbidden
 from speakr.domain.permissions import Actor
-from speakr.services import sessions
-from speakr.services.key_derivation import is_same, keyed_digest
-from speakr.services.users import CheckedPassword
+from speakr.services.accounts import sessions
+from speakr.services.accounts.key_derivation import is_same, keyed_digest
+from speakr.services.accounts.users import CheckedPassword
 from speakr.web import families
 from speakr.web.browsers import SAFE_METHODS, clear_cookie, require_own_page, set_cookie
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Request
 
 from speakr.domain.permissions import Actor
-from speakr.services import signed_urls
+from speakr.services.accounts import signed_urls
 
 
 class SignedAddress:

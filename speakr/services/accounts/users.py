@@ -1,0 +1,320 @@
+"""People: making them, checking their passwords, telling what they prefer."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from sqlalchemy import func, or_, select, text
+
+from speakr.db import db
+from speakr.domain.errors import Conflict, Invalid, NotAuthenticated, NotFound
+from speakr.domain.permissions import DEFAULT_SCOPES, Actor, scopes_of_password
+from speakr.models import Group, GroupMembership, User
+from speakr.services.accounts import sessions
+from speakr.services.speech import voice_profiles
+
+DEFAULT_PREFERENCES: dict[str, Any] = {
+    "ui_language": "en",
+    "transcription_language": None,
+    "output_language": None,
+    "extract_events": True,
+    "auto_speaker_labelling": True,
+    "auto_speaker_labelling_threshold": 0.75,
+    "auto_summarization": True,
+    "show_timestamps_simple_view": False,
+    "editor_autosave": True,
+    "diarize": True,
+    "learn_voices": True,
+    "refresh_after_corrections": False,
+    "summary_prompt": None,
+    "time_zone": None,
+}
+
+MAX_FOUND = 20
+MIN_QUERY_LENGTH = 2
+
+_hasher = PasswordHasher()
+_NOBODYS_HASH = _hasher.hash(secrets.token_hex(8))
+"""Checked when there is no such user, so that a guess takes the same time either way."""
+
+_MIN_PASSWORD_LENGTH = 8
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
+_PLAIN = ("name", "job_title", "company")
+_ACCOUNTS_LOCK = 0x5BEA_0001
+"""Of PostgreSQL's advisory locks."""
+
+
+def one_at_a_time() -> None:
+    """Let nobody else make people, rename them or change what they are until this unit of work ends.
+
+    Names are compared whatever their case, and the last admin is found by counting: neither is a matter of one row.
+    SQLite has only one writer anyway.
+    """
+    if db.engine.dialect.name == "postgresql":
+        db.session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ACCOUNTS_LOCK})
+
+
+def create(
+    *,
+    username: str,
+    password: str | None = None,
+    email: str | None = None,
+    name: str | None = None,
+    is_admin: bool = False,
+) -> User:
+    """Add a person. Without a password they can only come with a token."""
+    return create_hashed(
+        username=username,
+        password_hash=None if password is None else hashed(password),
+        email=email,
+        name=name,
+        is_admin=is_admin,
+    )
+
+
+def create_hashed(
+    *,
+    username: str,
+    password_hash: str | None = None,
+    email: str | None = None,
+    name: str | None = None,
+    is_admin: bool = False,
+) -> User:
+    """Add a person whose password was `hashed` before this unit of work."""
+    user = User(name=name, is_admin=is_admin, password_hash=password_hash)
+    one_at_a_time()
+    rename(user, username)
+    set_email(user, email)
+    db.session.add(user)
+    db.session.flush()  # to know user.id
+    return user
+
+
+def hashed(password: str) -> str:
+    """Return the hash of a new password. It takes a while, on purpose: call it outside a transaction."""
+    if len(password) < _MIN_PASSWORD_LENGTH:
+        raise Invalid(
+            f"A password has at least {_MIN_PASSWORD_LENGTH} characters.",
+            errors={"password": ["is too short"]},
+        )
+    return _hasher.hash(password)
+
+
+def rename(user: User, username: str) -> None:
+    """Give a person a name to log in with; the caller has asked for `one_at_a_time`."""
+    username = username.strip()
+    if not username:
+        raise Invalid("A user needs a name.", errors={"username": ["must not be empty"]})
+    _require_free(user, _is_like(User.username, username))
+    user.username = username
+
+
+def set_email(user: User, email: str | None) -> None:
+    """Give a person another address, which nobody has verified; the caller has asked for `one_at_a_time`."""
+    email = (email or "").strip() or None
+    if email == user.email:
+        return
+    if email is not None:
+        if not _EMAIL.fullmatch(email):
+            raise Invalid("This is no e-mail address.", errors={"email": ["must be an e-mail address"]})
+        _require_free(user, _is_like(User.email, email))
+    user.email, user.email_verified = email, False
+
+
+def _is_like(column: Any, text: str) -> Any:
+    # By the database's own idea of lower case on both sides: it knows fewer letters than Python, so that a name
+    # would not be like itself.
+    return func.lower(column) == func.lower(text)
+
+
+def _require_free(user: User, is_same: Any) -> None:
+    with db.session.no_autoflush:
+        taken = db.session.scalars(select(User.id).where(is_same)).all()
+    if set(taken) - {user.id}:
+        raise Conflict("A user with this name or e-mail address already exists.", code="user_exists")
+
+
+def find(username: str) -> User | None:
+    """Look a person up by name, whatever its case."""
+    if "\x00" in username:  # PostgreSQL would refuse to look for it
+        return None
+    return db.session.scalar(select(User).where(_is_like(User.username, username.strip())))
+
+
+def named(*, user_id: int | None = None, username: str | None = None) -> User:
+    """Load the active person whom a request names by id or by name."""
+    if (user_id is None) == (username is None):
+        raise Invalid(
+            "Name somebody: user_id or username.", errors={"user_id": ["this or username is required"]}
+        )
+    user = db.session.get(User, user_id) if username is None else find(username)
+    if user is None or not user.is_active:
+        raise NotFound("User not found")
+    return user
+
+
+def search(actor: Actor, query: str) -> Sequence[Any]:
+    """Return (id, username, name) of other active people in whose names a text occurs."""
+    query = query.strip()
+    if len(query) < MIN_QUERY_LENGTH:
+        raise Invalid(
+            f"query needs at least {MIN_QUERY_LENGTH} characters.",
+            errors={"query": [f"needs at least {MIN_QUERY_LENGTH} characters"]},
+        )
+    return db.session.execute(
+        select(User.id, User.username, User.name)
+        .where(
+            User.is_active,
+            User.id != actor.user_id,
+            or_(User.username.icontains(query, autoescape=True), User.name.icontains(query, autoescape=True)),
+        )
+        .order_by(func.lower(User.username))
+        .limit(MAX_FOUND)
+    ).all()
+
+
+def count() -> int:
+    """Return how many people there are."""
+    return db.session.scalar(select(func.count()).select_from(User)) or 0
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedPassword:
+    """A user whose password was right, and the hash that it was compared with."""
+
+    actor: Actor
+    password_hash: str
+
+
+def authenticate(username: str, password: str) -> Actor:
+    """Check a password; return its user. Raises as `check_password` does."""
+    return check_password(username, password).actor
+
+
+def check_password(username: str, password: str) -> CheckedPassword:
+    """Check a password (argon2id). Slow on purpose: call it outside a transaction.
+
+    Raises:
+        NotAuthenticated: no such user, no password set, or a wrong one; which of them is not told.
+
+    """
+    user = find(username)
+    stored = user.password_hash if user is not None and user.is_active else None
+    if not _fits(stored or _NOBODYS_HASH, password) or user is None or stored is None:
+        raise NotAuthenticated("The user name or the password is wrong.", code="wrong_password")
+    scopes = scopes_of_password(is_admin=user.is_admin)
+    actor = Actor(user_id=user.id, username=user.username, is_admin=user.is_admin, scopes=scopes)
+    return CheckedPassword(actor, stored)
+
+
+def without_credential(username: str) -> Actor | None:
+    """Return the active user of this name, without the power of an administrator; None if there is none."""
+    user = find(username)
+    if user is None or not user.is_active:
+        return None
+    return Actor(user_id=user.id, username=user.username, is_admin=False, scopes=DEFAULT_SCOPES)
+
+
+def _fits(stored: str, password: str) -> bool:
+    try:
+        return _hasher.verify(stored, password)
+    except (VerificationError, InvalidHashError):
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class NewPassword:
+    """A change of password that was checked against the hash that was there."""
+
+    old_hash: str
+    new_hash: str
+
+
+def new_password(actor: Actor, *, current: str, new: str) -> NewPassword:
+    """Check the current password and hash a new one. Slow on purpose: call it outside a transaction.
+
+    Whoever has no password cannot give themselves one: a token with few scopes would become one with all.
+    """
+    stored = get(actor.user_id).password_hash
+    if stored is None or not _fits(stored, current):
+        raise Invalid(
+            "The current password is wrong." if stored else "Only an administrator can set a first password.",
+            errors={"current_password": ["is wrong"]},
+        )
+    return NewPassword(stored, hashed(new))
+
+
+def update(actor: Actor, changes: Mapping[str, Any], password: NewPassword | None = None) -> User:
+    """Change what the actor tells of themselves and prefers; the shape of the values has been checked."""
+    if not changes and password is None:
+        raise Invalid("No data provided", code="empty_body")
+    if "email" in changes:
+        one_at_a_time()
+    user = held(actor.user_id)
+    for name in _PLAIN:
+        if name in changes:
+            setattr(user, name, (changes[name] or "").strip() or None)
+    if "email" in changes:
+        set_email(user, changes["email"])
+    if "preferences" in changes:
+        user.preferences = _differing({**user.preferences, **changes["preferences"]})
+        if not preferences(user)["learn_voices"]:
+            voice_profiles.forget(user.id)
+    if password is not None:
+        if user.password_hash != password.old_hash:
+            raise Conflict("The password has been changed meanwhile.")
+        user.password_hash = password.new_hash
+        sessions.end_all(user.id)
+    return user
+
+
+def _differing(preferences: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: value
+        for name, value in preferences.items()
+        if name not in DEFAULT_PREFERENCES or value != DEFAULT_PREFERENCES[name]
+    }
+
+
+def held(user_id: int) -> User:
+    """Load a person as they are now, and keep others from changing them until this unit of work ends."""
+    user = db.session.scalar(
+        select(User)
+        .where(User.id == user_id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    )
+    if user is None:
+        raise NotFound("User not found")
+    return user
+
+
+def get(user_id: int) -> User:
+    """Load a person who is known to exist: the actor."""
+    return db.session.get_one(User, user_id)
+
+
+def preferences(user: User) -> dict[str, Any]:
+    """Return a person's preferences, defaults filled in."""
+    return DEFAULT_PREFERENCES | user.preferences
+
+
+def memberships_of(user_id: int) -> Sequence[Any]:
+    """Return the groups somebody is in (group_id, group_name, role, joined_at), by name."""
+    return db.session.execute(
+        select(
+            Group.id.label("group_id"),
+            Group.name.label("group_name"),
+            GroupMembership.role,
+            GroupMembership.joined_at,
+        )
+        .join(Group, Group.id == GroupMembership.group_id)
+        .where(GroupMembership.user_id == user_id)
+        .order_by(func.lower(Group.name), Group.id)
+    ).all()

@@ -1,0 +1,111 @@
+"""What follows a correction: the search index at once, and later what was made from the text before it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import delete, exists, select
+
+from speakr.backends import get_backends
+from speakr.db import after_commit, db, release, unit_of_work
+from speakr.domain.clock import now
+from speakr.domain.errors import Forbidden
+from speakr.domain.events import RecordingUpdated
+from speakr.domain.jobs import JobKind
+from speakr.domain.transcript_history import RevisionKind
+from speakr.models import Insight, Recording, Segment, TranscriptFollowUp, User
+from speakr.services.accounts import budgets, users
+from speakr.services.jobs import queueing, requests
+from speakr.services.language import language_model
+from speakr.services.search import indexing, passages
+from speakr.services.speech import speakers
+from speakr.services.webhooks import events
+
+QUIET = timedelta(seconds=60)
+"""Without any correction, before jobs are queued: not one for each keystroke."""
+MAX_WAIT = timedelta(minutes=10)
+"""Since the first correction, however many follow."""
+_AT_ONCE = 20
+
+
+def on_changed(recording: Recording, kind: RevisionKind) -> None:
+    """Bring what follows a changed transcript in step, or note that it is due; in the transaction of the change."""
+    indexing.index(recording.id)
+    events.record(
+        recording.user_id,
+        RecordingUpdated(recording_id=recording.id, title=recording.title, fields_changed=("transcription",)),
+        recording_id=recording.id,
+    )
+    live, recording_id, number = get_backends().live, recording.id, recording.transcript_revision
+    after_commit(lambda: live.publish(recording_id, "transcript", {"revision": number, "kind": kind.value}))
+    _put_off(recording.id)
+
+
+def _put_off(recording_id: int) -> None:
+    moment = now()
+    earlier = db.session.get(TranscriptFollowUp, recording_id, with_for_update=True, populate_existing=True)
+    if earlier is None:
+        db.session.add(TranscriptFollowUp(recording_id=recording_id, first_at=moment, due_at=moment + QUIET))
+    else:
+        earlier.due_at = min(moment + QUIET, earlier.first_at + MAX_WAIT)
+
+
+def queue_due() -> int:
+    """Queue what is due; return of how many recordings. Safe in any number of processes at once."""
+    release()
+    due = db.session.scalars(
+        select(TranscriptFollowUp.recording_id)
+        .where(TranscriptFollowUp.due_at <= now())
+        .order_by(TranscriptFollowUp.due_at)
+        .limit(_AT_ONCE)
+    ).all()
+    for recording_id in due:
+        with unit_of_work():
+            _queue(recording_id)
+    return len(due)
+
+
+def _queue(recording_id: int) -> None:
+    owner_id = db.session.scalar(select(Recording.user_id).where(Recording.id == recording_id))
+    if owner_id is None:
+        return
+    # Held as a correction holds them, so that one that comes at this moment is noted after this.
+    speakers.hold_owner(owner_id)
+    recording = db.session.scalar(
+        select(Recording).where(Recording.id == recording_id).with_for_update(key_share=True)
+    )
+    taken = db.session.execute(
+        delete(TranscriptFollowUp)
+        .where(TranscriptFollowUp.recording_id == recording_id, TranscriptFollowUp.due_at <= now())
+        .returning(TranscriptFollowUp.recording_id)
+    ).first()
+    if recording is None or taken is None:
+        return
+    if passages.is_wanted():
+        # From here on they are found missing if the job fails.
+        passages.put_out_of_date(recording.id)
+        queueing.add(recording, JobKind.EMBED)
+    if users.preferences(db.session.get_one(User, recording.user_id))["refresh_after_corrections"]:
+        _make_anew(recording)
+
+
+def _make_anew(recording: Recording) -> None:
+    """Queue a summary and insights if there are any that were made from an older text, and tokens for them."""
+    if language_model.spends_tokens():
+        try:
+            budgets.admit_question(recording.user_id)
+        except Forbidden:
+            return
+    if not db.session.scalar(select(exists().where(Segment.recording_id == recording.id))):
+        return
+    kinds = (JobKind.TRANSCRIBE, JobKind.SUMMARIZE, JobKind.EXTRACT)
+    if any(queueing.active_on(recording, kind) is not None for kind in kinds):
+        _put_off(recording.id)  # it may have read the text before the corrections
+        return
+    if recording.has_summary and recording.summary_revision != recording.transcript_revision:
+        requests.submit(recording, JobKind.SUMMARIZE)
+    has_old = exists().where(
+        Insight.recording_id == recording.id, Insight.transcript_revision != recording.transcript_revision
+    )
+    if db.session.scalar(select(has_old)):
+        queueing.add(recording, JobKind.EXTRACT)

@@ -1,0 +1,91 @@
+"""Asking for work on a recording that is already here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import select
+
+from speakr.db import db
+from speakr.domain.errors import Invalid
+from speakr.domain.jobs import KINDS, Budget, JobKind
+from speakr.domain.permissions import Actor, Permission
+from speakr.models import Folder, Job, Recording, RecordingTag, Tag, User
+from speakr.services.accounts import budgets
+from speakr.services.jobs import queueing
+from speakr.services.jobs import requests as jobs
+from speakr.services.language import language_model
+from speakr.services.recordings import access
+from speakr.services.speech import engines, hints
+
+
+def transcribe(actor: Actor, recording_id: int, asked: Mapping[str, Any]) -> tuple[Job, bool]:
+    """Queue a transcription with the request's hints before the recording's own."""
+    recording = access.get(actor, recording_id, Permission.EDIT)
+    if recording.storage_key is None:
+        raise Invalid("Audio has been deleted", code="audio_deleted")
+    check_speaker_counts(asked.get("min_speakers"), asked.get("max_speakers"))
+    if queueing.active_on(recording, JobKind.TRANSCRIBE) is None:  # one that is queued has been admitted
+        _admit(recording, JobKind.TRANSCRIBE)
+    wanted = hints.resolve(
+        {**asked, "model": asked.get("transcription_model")},
+        tags=_tags(recording),
+        folder=_folder(recording),
+        user=db.session.get_one(User, recording.user_id),
+        offered_models=engines.offered_models,
+    )
+    return jobs.submit(recording, JobKind.TRANSCRIBE, hints.to_json(wanted))
+
+
+def summarize(actor: Actor, recording_id: int, custom_prompt: str | None) -> tuple[Job, bool]:
+    """Queue a summary; the prompt given replaces every other instruction."""
+    recording = access.get(actor, recording_id, Permission.EDIT)
+    if not recording.has_transcription:
+        raise Invalid("No transcription available - transcribe first", code="no_transcription")
+    _admit(recording, JobKind.SUMMARIZE)
+    return jobs.submit(
+        recording, JobKind.SUMMARIZE, {"custom_prompt": custom_prompt} if custom_prompt else {}
+    )
+
+
+def extract(actor: Actor, recording_id: int) -> tuple[Job, bool]:
+    """Queue the search for key points, action items, chapters, topics and events."""
+    recording = access.get(actor, recording_id, Permission.EDIT)
+    if not recording.has_transcription:
+        raise Invalid("No transcription available - transcribe first", code="no_transcription")
+    _admit(recording, JobKind.EXTRACT)
+    return jobs.submit(recording, JobKind.EXTRACT)
+
+
+def _admit(recording: Recording, kind: JobKind) -> None:
+    """Refuse work that does not fit into the budget of its kind. Run in the transaction that queues it."""
+    budget = KINDS[kind].budget
+    if budget is Budget.AUDIO:
+        budgets.admit_transcription(recording.user_id, seconds=recording.audio_duration)
+    elif budget is Budget.TOKENS and language_model.spends_tokens():
+        budgets.admit_question(recording.user_id)
+
+
+def check_speaker_counts(least: int | None, most: int | None, *, prefix: str = "") -> None:
+    """Refuse speaker counts that contradict each other; `prefix` is that of the fields' names."""
+    if least is not None and most is not None and least > most:
+        raise Invalid(
+            f"{prefix}min_speakers is larger than {prefix}max_speakers.",
+            errors={f"{prefix}min_speakers": [f"must not be above {prefix}max_speakers"]},
+        )
+
+
+def _tags(recording: Recording) -> list[Tag]:
+    return list(
+        db.session.scalars(
+            select(Tag)
+            .join(RecordingTag, RecordingTag.tag_id == Tag.id)
+            .where(RecordingTag.recording_id == recording.id)
+            .order_by(RecordingTag.position)
+        )
+    )
+
+
+def _folder(recording: Recording) -> Folder | None:
+    return None if recording.folder_id is None else db.session.get(Folder, recording.folder_id)

@@ -1,0 +1,1 @@
+"""What language models write about recordings: summaries, titles, insights, events, answers."""

@@ -1,0 +1,113 @@
+"""What is written about a recording through templates: its title, and the document it is exported as."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import PurePath
+
+from sqlalchemy import select
+from sqlalchemy.orm import Mapped
+
+from speakr.db import db
+from speakr.domain.permissions import Actor, Permission
+from speakr.domain.templates import TemplateKind
+from speakr.exports import markdown, titles
+from speakr.exports.placeholders import Value, fill, names_in
+from speakr.models import Folder, Recording, RecordingSpeaker, RecordingTag, Tag, Template
+from speakr.models.filing import Filing
+from speakr.services.language import templates
+from speakr.services.recordings import access, listing
+from speakr.services.speech import transcripts
+
+MEDIA_TYPE = markdown.MEDIA_TYPE
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedDocument:
+    """A finished text and the name to save it under."""
+
+    text: str
+    filename: str
+
+
+def title_for(recording: Recording, written: str) -> str:
+    """Return the title of a recording that nobody named: what the engine has `written`, in its owner's layout.
+
+    Without a title a layout that asks for one says nothing.
+    """
+    layout = _chosen(recording, TemplateKind.NAMING)
+    if layout is None or (not written and "title" in names_in(layout)):
+        return written
+    return titles.render(layout, {**_facts(recording, is_owner=True), "title": written}) or written
+
+
+def export(actor: Actor, recording_id: int, template_id: int | None) -> RenderedDocument:
+    """Write a recording as a Markdown document, by a template of the actor's or by the one that is set for it."""
+    recording = access.get(actor, recording_id, Permission.VIEW, texts=("notes", "summary"))
+    is_owner = recording.user_id == actor.user_id
+    if template_id is not None:
+        layout: str | None = templates.get(actor, template_id, TemplateKind.EXPORT).body
+    elif is_owner:
+        layout = _chosen(recording, TemplateKind.EXPORT)
+    else:
+        layout = templates.default_body(actor.user_id, TemplateKind.EXPORT)
+    values = {
+        **_facts(recording, is_owner=is_owner),
+        "summary": recording.summary or "",
+        "notes": (recording.notes or "") if is_owner else "",
+        "transcript": templates.transcript_template(actor).render(transcripts.segments_of(recording.id)),
+    }
+    text = markdown.render(values) if layout is None else fill(layout, values)
+    return RenderedDocument(text, f"{recording.title}.md")
+
+
+def _chosen(recording: Recording, kind: TemplateKind) -> str | None:
+    """Return the template for a recording: its first tag's that has one, its folder's, or its owner's default."""
+    by_tag = (
+        select(Template.body)
+        .join(Tag, _template_of(Tag, kind) == Template.id)
+        .join(RecordingTag, RecordingTag.tag_id == Tag.id)
+        .where(RecordingTag.recording_id == recording.id)
+        .order_by(RecordingTag.position, Tag.id)
+        .limit(1)
+    )
+    by_folder = (
+        select(Template.body)
+        .join(Folder, _template_of(Folder, kind) == Template.id)
+        .where(Folder.id == recording.folder_id)
+    )
+    return (
+        db.session.scalar(by_tag)
+        or db.session.scalar(by_folder)
+        or templates.default_body(recording.user_id, kind)
+    )
+
+
+def _template_of(filing: type[Filing], kind: TemplateKind) -> Mapped[int | None]:
+    return filing.naming_template_id if kind is TemplateKind.NAMING else filing.export_template_id
+
+
+def _facts(recording: Recording, *, is_owner: bool) -> dict[str, Value]:
+    """Return what every template may tell; how it is filed is nobody's business but the owner's."""
+    moment = recording.meeting_date or recording.created_at
+    people = ", ".join(_names_of_speakers(recording.id))
+    tags = listing.tags_of([recording.id])[recording.id] if is_owner else ()
+    return {
+        "title": recording.title,
+        "filename": PurePath(recording.original_filename).stem,
+        "date": moment,
+        "time": moment,
+        "speakers": people or recording.participants or "",
+        "participants": recording.participants or people,
+        "tags": ", ".join(tag.name for tag in tags),
+        "folder": (listing.folder_name(recording.folder_id) or "") if is_owner else "",
+    }
+
+
+def _names_of_speakers(recording_id: int) -> list[str]:
+    names = db.session.scalars(
+        select(RecordingSpeaker.name)
+        .where(RecordingSpeaker.recording_id == recording_id)
+        .order_by(RecordingSpeaker.label)
+    )
+    return list(dict.fromkeys(name for name in names if name))

@@ -1,0 +1,150 @@
+"""Templates that users write. Every write holds the user's row, so that defaults and numbers are a matter of one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import bindparam, func, select, update
+from sqlalchemy.exc import IntegrityError
+
+from speakr.db import db
+from speakr.domain.errors import Conflict, Invalid, NotFound
+from speakr.domain.permissions import Actor
+from speakr.domain.templates import TemplateKind
+from speakr.exports import text
+from speakr.exports.placeholders import names_in
+from speakr.models import Template
+from speakr.services.accounts import users
+
+MAX_PER_USER = 100
+MAX_LENGTHS: Mapping[TemplateKind, int] = {
+    TemplateKind.TRANSCRIPT: 2_000,
+    TemplateKind.NAMING: 500,
+    TemplateKind.EXPORT: 20_000,
+}
+"""Characters of a body. A transcript's is repeated for each of thousands of segments."""
+MAX_PLACEHOLDERS = 50
+
+_T: Any = Template.__table__.c
+# Made once, for every look at a transcript asks it.
+_DEFAULT = select(_T.body).where(
+    _T.user_id == bindparam("user_id"), _T.kind == bindparam("kind"), _T.is_default
+)
+
+
+def list_for(actor: Actor, kind: TemplateKind | None = None) -> Sequence[Template]:
+    """List the actor's templates, of one kind if told so, by name."""
+    query = select(Template).where(Template.user_id == actor.user_id)
+    if kind is not None:
+        query = query.where(Template.kind == kind)
+    return db.session.scalars(query.order_by(Template.kind, func.lower(Template.name), Template.id)).all()
+
+
+def get(actor: Actor, template_id: int, kind: TemplateKind | None = None) -> Template:
+    """Load one of the actor's templates, of one kind if told so."""
+    template = db.session.scalar(
+        select(Template)
+        .where(Template.id == template_id, Template.user_id == actor.user_id)
+        .execution_options(populate_existing=True)
+    )
+    if template is None or kind not in {None, template.kind}:
+        raise NotFound("Template not found")
+    return template
+
+
+def create(actor: Actor, *, kind: TemplateKind, name: str, body: str, is_default: bool) -> Template:
+    """Add a template, as the default of its kind if told so."""
+    users.held(actor.user_id)
+    have = select(func.count()).select_from(Template).where(Template.user_id == actor.user_id)
+    if (db.session.scalar(have) or 0) >= MAX_PER_USER:
+        raise Conflict(f"You have {MAX_PER_USER} templates already.", code="template_cap")
+    template = Template(user_id=actor.user_id, kind=kind)
+    _put(template, {"name": name, "body": body})
+    if is_default:
+        _make_default(template)
+    return template
+
+
+def change(actor: Actor, template_id: int, changes: Mapping[str, Any]) -> Template:
+    """Change a template, and whether it is the default of its kind."""
+    users.held(actor.user_id)
+    template = get(actor, template_id)
+    _put(template, changes)
+    if changes.get("is_default"):
+        _make_default(template)
+    elif "is_default" in changes:
+        template.is_default = False
+    return template
+
+
+def make_default(actor: Actor, template_id: int) -> Template:
+    """Make a template the default of its kind."""
+    return change(actor, template_id, {"is_default": True})
+
+
+def delete(actor: Actor, template_id: int) -> None:
+    """Remove a template; tags and folders that name it name none from now on."""
+    users.held(actor.user_id)
+    db.session.delete(get(actor, template_id))
+
+
+def _put(template: Template, changes: Mapping[str, Any]) -> None:
+    errors: dict[str, list[str]] = {}
+    if not changes.get("name", "x").strip():
+        errors["name"] = ["must not be empty"]
+    wrong = _fault_of(template.kind, changes["body"]) if "body" in changes else None
+    if wrong is not None:
+        errors["body"] = [wrong]
+    if errors:
+        raise Invalid("; ".join(f"{name} {texts[0]}" for name, texts in errors.items()), errors=errors)
+    try:
+        with db.session.begin_nested():
+            if "name" in changes:
+                template.name = changes["name"].strip()
+            if "body" in changes:
+                template.body = changes["body"]
+            db.session.add(template)
+    except IntegrityError:
+        raise Invalid(
+            "A template of this kind with this name already exists.",
+            code="name_taken",
+            errors={"name": ["is in use"]},
+        ) from None
+
+
+def _fault_of(kind: TemplateKind, body: str) -> str | None:
+    if not body.strip():
+        return "must not be empty"
+    if len(body) > MAX_LENGTHS[kind]:
+        return f"has at most {MAX_LENGTHS[kind]} characters in a {kind} template"
+    if len(names_in(body)) > MAX_PLACEHOLDERS:
+        return f"has at most {MAX_PLACEHOLDERS} placeholders"
+    return None
+
+
+def _make_default(template: Template) -> None:
+    db.session.execute(
+        update(Template)
+        .where(
+            Template.user_id == template.user_id,
+            Template.kind == template.kind,
+            Template.id != template.id,
+            Template.is_default,
+        )
+        .values(is_default=False)
+    )
+    template.is_default = True
+
+
+def default_body(user_id: int, kind: TemplateKind) -> str | None:
+    """Return the text of somebody's default template of a kind."""
+    asked = {"user_id": user_id, "kind": kind}
+    body: str | None = db.session.connection().execute(_DEFAULT, asked).scalar()
+    return body
+
+
+def transcript_template(actor: Actor) -> text.LineTemplate:
+    """Return how transcripts read for the actor."""
+    body = default_body(actor.user_id, TemplateKind.TRANSCRIPT)
+    return text.DEFAULT if body is None else text.compiled(body)

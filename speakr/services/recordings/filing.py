@@ -1,0 +1,113 @@
+"""What tags and folders have in common: whose they are, who may change them, and which values they take."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+
+from speakr.db import db
+from speakr.domain.errors import Forbidden, Invalid, NotFound
+from speakr.domain.permissions import Actor, GroupRole
+from speakr.domain.templates import TemplateKind
+from speakr.models import Folder, Tag, Template
+from speakr.models.filing import Filing
+from speakr.services.accounts import memberships
+from speakr.services.jobs import processing
+
+PROTECTED = -1
+"""The documents' word, in `retention_days`, for "never delete"."""
+
+COLUMNS = (
+    "name",
+    "color",
+    "custom_prompt",
+    "default_language",
+    "default_min_speakers",
+    "default_max_speakers",
+    "default_hotwords",
+    "default_initial_prompt",
+    "default_transcription_model",
+    "protect_from_deletion",
+    "retention_days",
+    "auto_share_on_apply",
+    "share_with_group_lead",
+    "naming_template_id",
+    "export_template_id",
+)
+"""What may be set by whoever may edit."""
+
+Kind = TypeVar("Kind", Tag, Folder)
+
+_TEMPLATES = {"naming_template_id": TemplateKind.NAMING, "export_template_id": TemplateKind.EXPORT}
+
+
+def owner_columns(actor: Actor, group_id: int | None, refusal: str) -> dict[str, int | None]:
+    """Return the owner of something new: the actor, or a group the actor leads.
+
+    Raises:
+        Forbidden: the actor is no admin of that group; whether there is such a group is not told.
+
+    """
+    if group_id is None:
+        return {"user_id": actor.user_id, "group_id": None}
+    if memberships.role(actor.user_id, group_id) is not GroupRole.ADMIN:
+        raise Forbidden(refusal, code="group_admin_required")
+    return {"user_id": None, "group_id": group_id}
+
+
+def load(kind: type[Kind], actor: Actor, thing_id: int, *, for_change: bool = False) -> Kind:
+    """Load a tag or folder that an actor may use, or change.
+
+    Raises:
+        NotFound: it does not exist or is not shown to the actor.
+        Forbidden: it is a group's and the actor is no admin there.
+
+    """
+    name = kind.__name__
+    found = db.session.scalar(select(kind).where(kind.id == thing_id, memberships.can_use(kind, actor)))
+    if found is None:
+        raise NotFound(f"{name} not found")
+    if for_change and not memberships.can_edit(found, actor, memberships.roles(actor.user_id)):
+        raise Forbidden(f"Only group admins can edit group {name.lower()}s", code="group_admin_required")
+    return found
+
+
+def put(actor: Actor, thing: Filing, values: Mapping[str, Any]) -> None:
+    """Set the columns given, once they are found to make sense."""
+    values = {name: value for name, value in values.items() if name in COLUMNS}
+    if values.get("retention_days") == PROTECTED:
+        values |= {"retention_days": None, "protect_from_deletion": True}
+    for name, kind in _TEMPLATES.items():
+        if values.get(name) is not None:
+            _check_template(actor, values[name], kind, name)
+    for name, value in values.items():
+        setattr(thing, name, value)
+    processing.check_speaker_counts(thing.default_min_speakers, thing.default_max_speakers, prefix="default_")
+
+
+def _check_template(actor: Actor, template_id: int, kind: TemplateKind, field: str) -> None:
+    known = db.session.scalar(
+        select(Template.id).where(
+            Template.id == template_id, Template.user_id == actor.user_id, Template.kind == kind
+        )
+    )
+    if known is None:
+        raise NotFound(f"{kind.value.capitalize()} template {template_id} not found", field=field)
+
+
+@contextlib.contextmanager
+def unique_name(thing: Filing, sentence: str, sentence_of_group: str) -> Iterator[None]:
+    """Refuse a name that the owner uses already. All changes are made inside, for the database decides."""
+    try:
+        with db.session.begin_nested():
+            yield
+    except IntegrityError:
+        raise Invalid(
+            sentence if thing.group_id is None else sentence_of_group,
+            code="name_taken",
+            errors={"name": ["is in use"]},
+        ) from None

@@ -1,0 +1,158 @@
+"""Folders: personal ones and those of groups. An administrator switches them on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import and_, func, select
+from sqlalchemy import update as sql_update
+
+from speakr.db import db
+from speakr.domain.errors import Forbidden, Invalid
+from speakr.domain.permissions import Actor, GroupRole
+from speakr.models import Folder, Group, Recording, Template
+from speakr.services.accounts import memberships
+from speakr.services.recordings import changes, filing
+from speakr.services.system import system_settings
+
+_TAKEN_IN_GROUP = "A folder with this name already exists for this group"
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A folder and what is shown with it. `role` is the actor's in the owning group."""
+
+    folder: Folder
+    group_name: str | None
+    template_names: Mapping[int, str]
+    recording_count: int
+    can_edit: bool
+    role: GroupRole | None
+
+
+def are_enabled() -> bool:
+    """Tell whether folders are in use on this server."""
+    return bool(system_settings.get("enable_folders"))
+
+
+def require() -> None:
+    """Refuse when the folders feature is off."""
+    if not are_enabled():
+        raise Forbidden("Folders feature is not enabled", code="folders_disabled")
+
+
+def list_for(actor: Actor) -> Sequence[Shown]:
+    """Return the actor's own folders by name, then those of their groups by name; none while folders are off."""
+    if not are_enabled():
+        return ()
+    found = db.session.scalars(
+        select(Folder)
+        .where(memberships.can_use(Folder, actor))
+        .order_by(Folder.group_id.is_not(None), func.lower(Folder.name), Folder.id)
+    ).all()
+    return _show(actor, found)
+
+
+def look_at(actor: Actor, folder_id: int) -> Shown:
+    """Return one folder that the actor may use."""
+    return show(actor, filing.load(Folder, actor, folder_id))
+
+
+def show(actor: Actor, folder: Folder) -> Shown:
+    """Return a folder with what is shown with it."""
+    return _show(actor, [folder])[0]
+
+
+def create(actor: Actor, values: Mapping[str, Any]) -> Folder:
+    """Make a folder, of a group if `group_id` says so."""
+    require()
+    owner = filing.owner_columns(actor, values.get("group_id"), "Only group admins can create group folders")
+    _check_name(values)
+    folder = Folder(**owner)
+    with filing.unique_name(folder, "Folder with this name already exists", _TAKEN_IN_GROUP):
+        filing.put(actor, folder, values)
+        db.session.add(folder)
+    return folder
+
+
+def update(actor: Actor, folder_id: int, values: Mapping[str, Any]) -> Folder:
+    """Change some columns of a folder. `group_id` moves it: into a group the actor leads, or back to the actor."""
+    require()
+    folder = filing.load(Folder, actor, folder_id, for_change=True)
+    if "name" in values:
+        _check_name(values)
+    with filing.unique_name(folder, "Another folder with this name already exists", _TAKEN_IN_GROUP):
+        if "group_id" in values and values["group_id"] != folder.group_id:
+            _move(actor, folder, values["group_id"])
+        filing.put(actor, folder, values)
+    return folder
+
+
+def delete(actor: Actor, folder_id: int) -> None:
+    """Delete a folder; what was in it is unfiled."""
+    require()
+    folder = filing.load(Folder, actor, folder_id, for_change=True)
+    with changes.record_changes(Recording.folder_id == folder.id, "folder_id"):
+        db.session.delete(folder)
+
+
+def _move(actor: Actor, folder: Folder, group_id: int | None) -> None:
+    owner = filing.owner_columns(actor, group_id, "Only group admins can create group folders")
+    folder.user_id, folder.group_id = owner["user_id"], owner["group_id"]
+    # Nobody's recording may stay in a folder that its owner cannot use.
+    strangers = and_(
+        Recording.folder_id == folder.id,
+        Recording.user_id != actor.user_id
+        if group_id is None
+        else Recording.user_id.not_in(memberships.members(group_id)),
+    )
+    with changes.record_changes(strangers, "folder_id"):
+        db.session.execute(sql_update(Recording).where(strangers).values(folder_id=None))
+
+
+def _check_name(values: Mapping[str, Any]) -> None:
+    if not values.get("name", ""):
+        raise Invalid("Folder name is required", errors={"name": ["must not be empty"]})
+
+
+def _show(actor: Actor, folders: Sequence[Folder]) -> list[Shown]:
+    roles = memberships.roles(actor.user_id)
+    group_ids = {folder.group_id for folder in folders if folder.group_id is not None}
+    groups = _names(Group, group_ids)
+    templates = _names(
+        Template,
+        {
+            template_id
+            for folder in folders
+            for template_id in (folder.naming_template_id, folder.export_template_id)
+            if template_id is not None
+        },
+    )
+    counts = dict(
+        db.session.execute(
+            select(Recording.folder_id, func.count())
+            .where(Recording.folder_id.in_([folder.id for folder in folders]))
+            .group_by(Recording.folder_id)
+        ).all()
+    )
+    return [
+        Shown(
+            folder=folder,
+            group_name=groups.get(folder.group_id or 0),
+            template_names=templates,
+            recording_count=counts.get(folder.id, 0),
+            can_edit=memberships.can_edit(folder, actor, roles),
+            role=roles.get(folder.group_id or 0),
+        )
+        for folder in folders
+    ]
+
+
+def _names(kind: type[Group | Template], ids: set[int]) -> dict[int, str]:
+    if not ids:
+        return {}
+    return {
+        row.id: row.name for row in db.session.execute(select(kind.id, kind.name).where(kind.id.in_(ids)))
+    }

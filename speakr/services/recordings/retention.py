@@ -1,0 +1,186 @@
+"""Letting go of old recordings, once an administrator has switched that on.
+
+How long a recording is kept: the longest of its tags' retention days; else its folder's; else the server's; else for
+ever. A protected tag or folder, or the recording's own exemption, keeps it whatever the days. Recordings that are
+being worked on are left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import ColumnElement, func, or_, select
+
+from speakr.db import db, unit_of_work
+from speakr.domain.clock import now
+from speakr.domain.errors import Forbidden
+from speakr.domain.permissions import Actor
+from speakr.domain.recordings import RecordingStatus
+from speakr.models import Folder, Recording, RecordingTag, Tag
+from speakr.services.recordings import removal
+from speakr.services.system import system_settings
+
+logger = structlog.get_logger(__name__)
+
+_AT_ONCE = 100
+_LOOK_AT = 1_000
+_AT_REST = (RecordingStatus.COMPLETED, RecordingStatus.FAILED)
+_AUDIO_ONLY = "audio_only"
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A recording whose time has come. `rule` is what says so: tag, folder or server."""
+
+    recording_id: int
+    user_id: int
+    title: str
+    created_at: datetime
+    due_at: datetime
+    retention_days: int
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionReport:
+    """What a run has done, or in a dry run would do first. `audio_only`: texts are kept."""
+
+    is_enabled: bool
+    audio_only: bool
+    due: Sequence[Due]
+    done: int
+
+
+def of_actor(actor: Actor) -> RetentionReport:
+    """Tell which of the actor's own recordings are due; nothing is removed."""
+    return _preview(actor.user_id)
+
+
+def preview(actor: Actor) -> RetentionReport:
+    """Tell which recordings are due on the whole server, for admins."""
+    _require_admin(actor)
+    return look()
+
+
+def look() -> RetentionReport:
+    """Tell which recordings are due; nothing is removed."""
+    return _preview(None)
+
+
+def run_now(actor: Actor) -> RetentionReport:
+    """Let go of what is due now, for admins. Opens its own units of work."""
+    _require_admin(actor)
+    return run()
+
+
+def run() -> RetentionReport:
+    """Let go of what is due, a part at a time; nothing while retention is off. Opens its own units of work."""
+    is_enabled, audio_only = _mode()
+    gone: list[Due] = []
+    while is_enabled:
+        with unit_of_work():
+            # Looked up in the transaction that removes: what was protected a moment ago stays.
+            due = _due(None, audio_only=audio_only, limit=_AT_ONCE)
+            recordings = db.session.scalars(
+                select(Recording)
+                .where(Recording.id.in_([one.recording_id for one in due]), Recording.status.in_(_AT_REST))
+                .order_by(Recording.id)
+                .with_for_update()
+            ).all()
+            taken = {recording.id for recording in recordings}
+            (removal.remove_audio if audio_only else removal.remove)(recordings)
+        gone += [one for one in due if one.recording_id in taken]
+        if not recordings:
+            break
+    if gone:
+        logger.info("retention", recordings=len(gone), audio_only=audio_only)
+    return RetentionReport(is_enabled, audio_only, gone, len(gone))
+
+
+def _require_admin(actor: Actor) -> None:
+    if not actor.acts_as_admin:
+        raise Forbidden("Admin access required", code="admin_required")
+
+
+def _mode() -> tuple[bool, bool]:
+    return system_settings.get("enable_auto_deletion"), system_settings.get("deletion_mode") == _AUDIO_ONLY
+
+
+def _preview(user_id: int | None) -> RetentionReport:
+    is_enabled, audio_only = _mode()
+    return RetentionReport(is_enabled, audio_only, _due(user_id, audio_only=audio_only, limit=_LOOK_AT), 0)
+
+
+def _due(user_id: int | None, *, audio_only: bool, limit: int) -> list[Due]:
+    """Return what is due, oldest first."""
+    server_days: int | None = system_settings.get("retention_days")
+    shortest = _shortest(server_days)
+    if shortest is None:
+        return []
+    moment, found, last = now(), list[Due](), 0
+    query = _candidates(moment - timedelta(days=shortest), audio_only=audio_only)
+    if user_id is not None:
+        query = query.where(Recording.user_id == user_id)
+    while len(found) < limit:
+        rows = db.session.execute(query.where(Recording.id > last).limit(_LOOK_AT)).all()
+        if not rows:
+            break
+        last = rows[-1].id
+        found += [due for row in rows if (due := _judge(row, server_days, moment)) is not None]
+    return found[:limit]
+
+
+def _shortest(server_days: int | None) -> int | None:
+    """Return the shortest retention any rule asks for, so that younger recordings need not be looked at."""
+    asked = [db.session.scalar(select(func.min(kind.retention_days))) for kind in (Tag, Folder)]
+    return min((days for days in (*asked, server_days) if days is not None), default=None)
+
+
+def _candidates(before: datetime, *, audio_only: bool) -> Any:
+    tags = (
+        select(func.max(Tag.retention_days))
+        .join(RecordingTag, RecordingTag.tag_id == Tag.id)
+        .where(RecordingTag.recording_id == Recording.id)
+        .scalar_subquery()
+    )
+    conditions: list[ColumnElement[bool]] = [
+        Recording.created_at <= before,
+        Recording.status.in_(_AT_REST),
+        Recording.deletion_exempt.is_(False),
+        Recording.id.not_in(
+            select(RecordingTag.recording_id)
+            .join(Tag, Tag.id == RecordingTag.tag_id)
+            .where(Tag.protect_from_deletion)
+        ),
+        or_(Folder.id.is_(None), Folder.protect_from_deletion.is_(False)),
+    ]
+    if audio_only:
+        conditions.append(Recording.storage_key.is_not(None))
+    return (
+        select(
+            Recording.id,
+            Recording.user_id,
+            Recording.title,
+            Recording.created_at,
+            tags.label("tag_days"),
+            Folder.retention_days.label("folder_days"),
+        )
+        .outerjoin(Folder, Folder.id == Recording.folder_id)
+        .where(*conditions)
+        .order_by(Recording.id)
+    )
+
+
+def _judge(row: Any, server_days: int | None, moment: datetime) -> Due | None:
+    rules = (("tag", row.tag_days), ("folder", row.folder_days), ("server", server_days))
+    rule, days = next(((name, days) for name, days in rules if days is not None), ("", None))
+    if days is None:
+        return None
+    due_at = row.created_at + timedelta(days=days)
+    if due_at > moment:
+        return None
+    return Due(row.id, row.user_id, row.title, row.created_at, due_at, days, rule)

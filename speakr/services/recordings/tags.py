@@ -1,0 +1,64 @@
+"""Tags: personal ones and those of groups."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import func, select
+
+from speakr.db import db
+from speakr.domain.errors import Invalid
+from speakr.domain.permissions import Actor
+from speakr.models import Recording, RecordingTag, Tag
+from speakr.services.accounts import memberships
+from speakr.services.recordings import changes, filing
+
+
+def list_for(actor: Actor) -> Sequence[tuple[Tag, bool]]:
+    """Return the actor's own tags by name, then those of their groups by name, each with whether they may edit it."""
+    roles = memberships.roles(actor.user_id)
+    found = db.session.scalars(
+        select(Tag)
+        .where(memberships.can_use(Tag, actor))
+        .order_by(Tag.group_id.is_not(None), func.lower(Tag.name), Tag.id)
+    )
+    return [(tag, memberships.can_edit(tag, actor, roles)) for tag in found]
+
+
+def look_at(actor: Actor, tag_id: int) -> tuple[Tag, bool]:
+    """Return one tag that the actor may use, and whether they may edit it."""
+    tag = filing.load(Tag, actor, tag_id)
+    return tag, memberships.can_edit(tag, actor, memberships.roles(actor.user_id))
+
+
+def create(actor: Actor, values: Mapping[str, Any]) -> Tag:
+    """Make a tag, of a group if `group_id` says so."""
+    owner = filing.owner_columns(actor, values.get("group_id"), "Only group admins can create group tags")
+    tag = Tag(**owner)
+    _put(actor, tag, {"name": "", **values})
+    return tag
+
+
+def update(actor: Actor, tag_id: int, values: Mapping[str, Any]) -> Tag:
+    """Change some columns of a tag; it stays with its owner."""
+    tag = filing.load(Tag, actor, tag_id, for_change=True)
+    _put(actor, tag, values)
+    return tag
+
+
+def delete(actor: Actor, tag_id: int) -> None:
+    """Delete a tag; it comes off all recordings."""
+    tag = filing.load(Tag, actor, tag_id, for_change=True)
+    tagged = select(RecordingTag.recording_id).where(RecordingTag.tag_id == tag.id)
+    with changes.record_changes(Recording.id.in_(tagged), "tags"):
+        db.session.delete(tag)
+
+
+def _put(actor: Actor, tag: Tag, values: Mapping[str, Any]) -> None:
+    if "name" in values and not values["name"]:
+        raise Invalid("Tag name is required", errors={"name": ["must not be empty"]})
+    taken = "Tag with this name already exists"
+    with filing.unique_name(tag, taken, f"{taken} for this group"):
+        filing.put(actor, tag, values)
+        db.session.add(tag)

@@ -1,0 +1,1 @@
+"""Search: the index, by words, and by meaning."""

@@ -1,0 +1,205 @@
+"""Finding passages by what they mean: a question's vector beside those of all passages one may see."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from sqlalchemy import ColumnElement, and_, any_, func, or_, select, union_all
+
+from speakr.backends import Backends, get_backends
+from speakr.connectors.embedding.base import EmbeddingConnector
+from speakr.db import db, release
+from speakr.domain.errors import ConnectorRejected, EmbeddingModelUnavailable, Invalid, TransientJobError
+from speakr.domain.permissions import Actor
+from speakr.models import Recording, RecordingPassage, RecordingSpeaker, Segment
+from speakr.services.recordings import access, listing
+from speakr.services.search import passages
+
+logger = structlog.get_logger(__name__)
+
+QUESTION_SECONDS = 5.0
+"""Somebody waits, and words can be searched for without a model."""
+RETRY_AFTER_SECONDS = 30.0
+"""Nobody is sent to a model that has just failed, for so long or for as long as it asked."""
+MAX_RETRY_AFTER_SECONDS = 3600.0
+PASSAGES_AT_ONCE = 256
+"""Read from the database and compared together: some megabytes, however large the library is."""
+
+_P = RecordingPassage.__table__.c
+_S = Segment.__table__.c
+_NAMED = RecordingSpeaker.__table__.c
+_FIRST = Segment.__table__.alias("first_segment")
+_LAST = Segment.__table__.alias("last_segment")
+"""Corrections insert segments, so that their ids do not ascend."""
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """A passage that may mean what is looked for; the higher the score, the nearer."""
+
+    recording_id: int
+    position: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedLine:
+    """One segment of a passage."""
+
+    segment_id: int
+    start: float
+    end: float
+    speaker: str
+    text: str
+
+
+class _Asker:
+    """The engine of this process, and when it may be asked again."""
+
+    def __init__(self, backends: Backends, embedder: EmbeddingConnector) -> None:
+        self.backends = backends
+        self.embedder = embedder
+        self.away_until = 0.0
+
+
+_asker: _Asker | None = None
+
+
+def require() -> None:
+    """Refuse what needs an embedding model when there is none."""
+    if not passages.is_wanted():
+        raise Invalid(
+            "This server has no embedding model: its operator has not set EMBEDDING_MODEL_NAME.",
+            code="no_embedding_model",
+            errors={"mode": ["needs the setting EMBEDDING_MODEL_NAME"]},
+        )
+
+
+def vector_of(question: str) -> bytes:
+    """Return a question's vector. No transaction is held meanwhile.
+
+    Raises:
+        EmbeddingModelUnavailable: the model failed, or did a moment ago.
+
+    """
+    asker = _get_asker()
+    left = asker.away_until - time.monotonic()
+    if left > 0:
+        raise _unavailable(left)
+    release()
+    try:
+        (vector,) = asker.embedder.embed([question], most_seconds=QUESTION_SECONDS)
+    except (TransientJobError, ConnectorRejected) as error:
+        logger.warning("embedding_model_failed", code=error.slug, reason=error.message)
+        asked = getattr(error, "retry_after_seconds", None) or RETRY_AFTER_SECONDS
+        pause = min(max(asked, 1.0), MAX_RETRY_AFTER_SECONDS)
+        if isinstance(error, TransientJobError):  # what is refused may be this one question
+            asker.away_until = time.monotonic() + pause
+        raise _unavailable(pause) from error
+    return vector
+
+
+def _get_asker() -> _Asker:
+    global _asker  # noqa: PLW0603 - two threads that both make one waste a little time and do no harm
+    if _asker is None or _asker.backends is not get_backends():
+        embedder = get_backends().make_embedder()
+        if embedder is None:
+            raise RuntimeError("require() has not been called")
+        _asker = _Asker(get_backends(), embedder)
+    return _asker
+
+
+def _unavailable(pause: float) -> EmbeddingModelUnavailable:
+    return EmbeddingModelUnavailable(
+        "Search by meaning is not available", retry_after_seconds=max(pause, 1.0)
+    )
+
+
+def nearest(actor: Actor, vector: bytes, filters: listing.Filters, most: int) -> list[Near]:
+    """Return the passages nearest to a vector among those an actor may see, nearest first."""
+    import numpy as np  # noqa: PLC0415 - only servers with an embedding model pay for it
+
+    question = np.frombuffer(vector, "<f2").astype(np.float32)
+    ids, scores = np.empty((0, 2), np.int64), np.empty(0, np.float32)
+    rows = db.session.connection().execute(
+        _visible(actor, filters), execution_options={"yield_per": PASSAGES_AT_ONCE}
+    )
+    for read in rows.partitions():
+        block = [row for row in read if len(row.vector) == len(vector)]  # a model may change under its name
+        if not block:
+            continue
+        vectors = np.frombuffer(b"".join(row.vector for row in block), "<f2").reshape(-1, len(question))
+        ids = np.concatenate([ids, np.array([(row.recording_id, row.position) for row in block], np.int64)])
+        scores = np.concatenate([scores, vectors.astype(np.float32) @ question])
+        if len(scores) > most:
+            kept = np.argpartition(-scores, most - 1)[:most]
+            ids, scores = ids[kept], scores[kept]
+        time.sleep(0)  # lets a gevent loop serve others
+    found = [
+        Near(recording_id, position, score)
+        for (recording_id, position), score in zip(ids.tolist(), scores.tolist(), strict=True)
+    ]
+    return sorted(found, key=lambda near: (-near.score, -near.recording_id, near.position))
+
+
+def _visible(actor: Actor, filters: listing.Filters) -> Any:
+    """Return the query for all passages of an actor's own recordings and of those shown to them, with vectors."""
+    own = select(Recording.id).where(Recording.user_id == actor.user_id, *listing.narrowing(actor, filters))
+    others = select(Recording.id).where(
+        Recording.user_id != actor.user_id,
+        Recording.id.in_(access.ids_shown_to(actor)),
+        *listing.narrowing_of_others(filters),
+    )
+    visible = union_all(own, others)
+    is_visible: ColumnElement[bool] = _P.recording_id.in_(visible)
+    if db.engine.dialect.name == "postgresql":
+        # As an array, which is made first and looked up in at once. A join may be planned as a loop in a loop.
+        is_visible = _P.recording_id == any_(func.array(visible.scalar_subquery()))
+    return select(_P.recording_id, _P.position, _P.vector).where(
+        is_visible, _P.is_current, _P.model == get_backends().settings.embedding_model
+    )
+
+
+def lines_of(places: Sequence[tuple[int, int]]) -> dict[tuple[int, int], list[IndexedLine]]:
+    """Return the segments of passages, speakers by name where one is known. The caller has found them for an actor."""
+    found: dict[tuple[int, int], list[IndexedLine]] = {}
+    if not places:
+        return found
+    rows = db.session.connection().execute(
+        select(
+            _P.recording_id,
+            _P.position,
+            _S.id,
+            _S.start,
+            _S.end,
+            func.coalesce(_NAMED.name, _S.speaker).label("speaker"),
+            _S.text,
+        )
+        .select_from(
+            RecordingPassage.__table__.join(_FIRST, _FIRST.c.id == _P.first_segment_id)
+            .join(_LAST, _LAST.c.id == _P.last_segment_id)
+            .join(
+                Segment.__table__,
+                and_(
+                    _S.recording_id == _P.recording_id,
+                    _S.position.between(_FIRST.c.position, _LAST.c.position),
+                ),
+            )
+            .outerjoin(
+                RecordingSpeaker.__table__,
+                and_(_NAMED.recording_id == _S.recording_id, _NAMED.label == _S.speaker),
+            )
+        )
+        .where(
+            _P.is_current,
+            or_(*(and_(_P.recording_id == number, _P.position == position) for number, position in places)),
+        )
+        .order_by(_P.recording_id, _P.position, _S.position)
+    )
+    for row in rows:
+        found.setdefault((row.recording_id, row.position), []).append(IndexedLine(*row[2:]))
+    return found

@@ -1,0 +1,1 @@
+"""Speech: engines, transcripts, and who speaks in them."""

@@ -1,0 +1,35 @@
+"""The speech engine as users meet it: what it can do, and the models the administrator offers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from speakr.backends import get_backends
+from speakr.connectors.transcription import Description, describe
+from speakr.media.voices import weights
+from speakr.services.system import system_settings
+
+
+def transcription() -> Description:
+    """Describe the engine in use, with the models offered now. One that hears no speakers apart has us do it."""
+    engine = describe(
+        replace(
+            get_backends().settings,
+            transcription_models=system_settings.get("transcription_models"),
+            transcription_model=system_settings.get("transcription_model"),
+        )
+    )
+    if engine.capabilities.diarization or not tells_voices_apart():
+        return engine
+    able = replace(engine.capabilities, diarization=True, speaker_count_control=True)
+    return replace(engine, capabilities=able)
+
+
+def tells_voices_apart() -> bool:
+    """Tell whether this server knows one voice from another: it is meant to, and the model is there."""
+    return get_backends().settings.diarization and weights.unavailable_reason() is None
+
+
+def offered_models() -> list[str]:
+    """Return the models a request may name."""
+    return [model.value for model in transcription().models]

@@ -1,0 +1,294 @@
+"""Speakers: the people somebody knows by name, and their names in all recordings.
+
+Whoever changes something here first holds the owner, then recordings, then names in recordings. In this order
+nobody waits for somebody who waits for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    Integer,
+    Text,
+    and_,
+    cast,
+    column,
+    distinct,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
+
+from speakr.db import db
+from speakr.domain import speakers as names
+from speakr.domain.clock import now
+from speakr.domain.errors import Invalid, NotFound
+from speakr.domain.events import RecordingUpdated
+from speakr.domain.permissions import Actor
+from speakr.models import Recording, RecordingSpeaker, Speaker, User
+from speakr.services.search import indexing
+from speakr.services.speech import voice_profiles
+from speakr.services.webhooks import events
+
+_USES = (
+    # Counted and not kept: recordings are deleted and heard again, and no counter would follow all of that.
+    select(func.count(distinct(RecordingSpeaker.recording_id)))
+    .where(RecordingSpeaker.speaker_id == Speaker.id)
+    .correlate(Speaker)
+    .scalar_subquery()
+    .label("use_count")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownSpeaker:
+    """A speaker, in how many recordings they are named, and how well their voice is known (0 to 1)."""
+
+    id: int
+    name: str
+    use_count: int
+    last_used: datetime | None
+    confidence_score: float | None
+
+    @property
+    def has_voice_profile(self) -> bool:
+        """Tell whether their voice is known."""
+        return self.confidence_score is not None
+
+
+def list_for(actor: Actor) -> Sequence[KnownSpeaker]:
+    """List the actor's speakers: those in most recordings first, among equals the one named last."""
+    rows = db.session.execute(
+        select(Speaker.id, Speaker.name, _USES, Speaker.last_used_at)
+        .where(Speaker.user_id == actor.user_id)
+        .order_by(_USES.desc(), Speaker.last_used_at.desc().nulls_last(), Speaker.id)
+    ).all()
+    confidences = voice_profiles.confidences([row.id for row in rows])
+    return [
+        KnownSpeaker(
+            id=row.id,
+            name=row.name,
+            use_count=row.use_count,
+            last_used=row.last_used_at,
+            confidence_score=confidences.get(row.id),
+        )
+        for row in rows
+    ]
+
+
+def use_count(speaker: Speaker) -> int:
+    """Return in how many recordings somebody is named."""
+    return db.session.scalar(select(_USES).where(Speaker.id == speaker.id)) or 0
+
+
+def create(actor: Actor, name: str) -> Speaker:
+    """Add a speaker."""
+    speaker = Speaker(user_id=actor.user_id)
+    _put_name(speaker, _checked(name))
+    return speaker
+
+
+def rename(actor: Actor, speaker_id: int, name: str) -> Speaker:
+    """Give a speaker another name, in every recording of theirs."""
+    hold_owner(actor.user_id)
+    speaker = _get(actor, speaker_id)
+    old, new = speaker.name, _checked(name)
+    if new != old:
+        _put_name(speaker, new)
+        _pass_on(speaker.id, old, speaker)
+    return speaker
+
+
+def merge(actor: Actor, speaker_id: int, into_id: int) -> Speaker:
+    """Make two speakers one: the first is named as the second from now on, and is gone."""
+    if speaker_id == into_id:
+        raise Invalid("A speaker cannot be merged into itself", errors={"into_id": ["is the same speaker"]})
+    hold_owner(actor.user_id)
+    speaker, target = _get(actor, speaker_id), _get(actor, into_id, f"Speaker {into_id} not found")
+    _pass_on(speaker.id, speaker.name, target)
+    uses = [moment for moment in (speaker.last_used_at, target.last_used_at) if moment is not None]
+    target.last_used_at = max(uses, default=None)
+    db.session.delete(speaker)
+    return target
+
+
+def split(actor: Actor, speaker_id: int, name: str, recording_ids: Collection[int]) -> Speaker:
+    """Make two of one who were taken for the same: in these recordings it was somebody else, of this name."""
+    hold_owner(actor.user_id)
+    speaker = _get(actor, speaker_id)
+    theirs = set(
+        db.session.scalars(
+            select(RecordingSpeaker.recording_id).where(
+                RecordingSpeaker.speaker_id == speaker.id, RecordingSpeaker.recording_id.in_(recording_ids)
+            )
+        )
+    )
+    strange = sorted(set(recording_ids) - theirs)
+    if strange or not theirs:
+        message = f"{speaker.name} is not named in: {', '.join(map(str, strange)) or 'no recording'}"
+        raise Invalid(message, errors={"recording_ids": [message]})
+    other = create(actor, name)
+    other.last_used_at = now()
+    _pass_on(speaker.id, speaker.name, other, within=theirs)
+    return other
+
+
+def delete(actor: Actor, speaker_id: int) -> None:
+    """Forget a speaker; recordings keep the name."""
+    hold_owner(actor.user_id)
+    db.session.delete(_get(actor, speaker_id))
+
+
+def hold_owner(user_id: int) -> None:
+    """Let nobody else change this user's speakers until the unit of work ends. SQLite has only one writer anyway."""
+    # Rows that only refer to the user may still come and go.
+    db.session.execute(select(User.id).where(User.id == user_id).with_for_update(key_share=True))
+
+
+def use(owner_id: int, used: Collection[str]) -> dict[str, int]:
+    """Return the ids of an owner's speakers with these names, adding those there are not, and note their use."""
+    if not used:
+        return {}
+    dialect: Any = sqlite if db.engine.dialect.name == "sqlite" else postgresql
+    moment = now()
+    db.session.execute(
+        dialect.insert(Speaker).on_conflict_do_nothing(index_elements=[Speaker.user_id, Speaker.name]),
+        [{"user_id": owner_id, "name": name, "created_at": moment} for name in sorted(used)],
+    )
+    found = db.session.execute(
+        update(Speaker)
+        .where(Speaker.user_id == owner_id, Speaker.name.in_(used))
+        .values(last_used_at=moment)
+        .returning(Speaker.name, Speaker.id),
+        execution_options={"synchronize_session": False},
+    )
+    return {row.name: row.id for row in found}
+
+
+def _get(actor: Actor, speaker_id: int, sentence: str = "Speaker not found") -> Speaker:
+    speaker = db.session.scalar(
+        select(Speaker).where(Speaker.id == speaker_id, Speaker.user_id == actor.user_id)
+    )
+    if speaker is None:
+        raise NotFound(sentence)
+    return speaker
+
+
+def _checked(raw: str) -> str:
+    name = names.tidy(raw)
+    if not name:
+        raise Invalid("Speaker name is required", errors={"name": ["must not be empty"]})
+    names.check(name, "name")
+    return name
+
+
+def _put_name(speaker: Speaker, name: str) -> None:
+    try:
+        with db.session.begin_nested():
+            speaker.name = name
+            db.session.add(speaker)
+    except IntegrityError:
+        raise Invalid(
+            "Speaker with this name already exists", code="name_taken", errors={"name": ["is in use"]}
+        ) from None
+
+
+def _pass_on(speaker_id: int, old: str, target: Speaker, within: Collection[int] | None = None) -> None:
+    """Name the target where the speaker was named, in as many statements for a thousand recordings as for one.
+
+    within: recordings where the speaker is named; all of the owner's, else.
+    """
+    named = _named(target.user_id, speaker_id, old)
+    somewhere: ColumnElement[bool] = true()
+    if within is not None:
+        named = and_(RecordingSpeaker.speaker_id == speaker_id, RecordingSpeaker.recording_id.in_(within))
+        somewhere = Recording.id.in_(within)
+    concerned = db.session.execute(
+        select(
+            Recording.id,
+            Recording.title,
+            Recording.participants,
+            Recording.id.in_(select(RecordingSpeaker.recording_id).where(named)).label("is_named"),
+        )
+        .where(
+            Recording.user_id == target.user_id,
+            somewhere,
+            or_(
+                Recording.id.in_(select(RecordingSpeaker.recording_id).where(named)),
+                Recording.participants.contains(old, autoescape=True),
+            ),
+        )
+        .order_by(Recording.id)
+        .with_for_update(key_share=True, of=Recording)
+    ).all()
+    lists = {row.id: names.renamed(row.participants, old, target.name) for row in concerned}
+    changed = [row for row in concerned if lists[row.id] != row.participants]
+    _check_lengths(lists)
+    db.session.execute(
+        update(RecordingSpeaker).where(named).values(name=target.name, speaker_id=target.id),
+        execution_options={"synchronize_session": False},
+    )
+    touched = [row.id for row in concerned if row.is_named or lists[row.id] != row.participants]
+    _put_lists([(recording_id, lists[recording_id]) for recording_id in touched])
+    events.record_all(
+        target.user_id,
+        [
+            RecordingUpdated(recording_id=row.id, title=row.title, fields_changed=("participants",))
+            for row in changed
+        ],
+    )
+    indexing.index(*(row.id for row in changed))
+
+
+def _put_lists(lists: Sequence[tuple[int, str | None]]) -> None:
+    """Write the participants of recordings, all in one statement: for ten thousand, a statement each takes seconds."""
+    written = orjson.dumps([{"id": recording_id, "list": text} for recording_id, text in lists]).decode()
+    if db.engine.dialect.name == "sqlite":
+        each = func.json_each(written).table_valued("value").c.value
+        recording_id: Any = func.json_extract(each, "$.id")
+        participants: Any = func.json_extract(each, "$.list")
+    else:
+        fields = (column("id", Integer), column("list", Text))
+        rows = func.json_to_recordset(cast(literal(written, Text), JSON)).table_valued(*fields)
+        found = rows.render_derived(with_types=True).c
+        recording_id, participants = found.id, found.list
+    db.session.execute(
+        update(Recording).where(Recording.id == recording_id).values(participants=participants),
+        execution_options={"synchronize_session": False},
+    )
+
+
+def _named(owner_id: int, speaker_id: int, name: str) -> ColumnElement[bool]:
+    """Return the condition for the places where somebody is named, also by an earlier row that was deleted."""
+    owners = select(Recording.id).where(Recording.user_id == owner_id)
+    return or_(
+        RecordingSpeaker.speaker_id == speaker_id,
+        and_(
+            RecordingSpeaker.speaker_id.is_(None),
+            RecordingSpeaker.name == name,
+            RecordingSpeaker.recording_id.in_(owners),
+        ),
+    )
+
+
+def _check_lengths(lists: dict[int, str | None]) -> None:
+    """Refuse before somebody else's name falls off the end of a list."""
+    for recording_id, text in lists.items():
+        if len(text or "") > names.MAX_LIST_LENGTH:
+            raise Invalid(
+                f"With that name the participants of recording {recording_id} would be longer than "
+                f"{names.MAX_LIST_LENGTH} characters",
+                errors={"name": ["makes a list of participants too long"]},
+            )

@@ -1,0 +1,164 @@
+"""Transcripts: stored by the job that heard them, read by everybody else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import and_, bindparam, delete, func, insert, select
+
+from speakr.db import db
+from speakr.domain.events import TranscriptionCompleted
+from speakr.domain.jobs import JobKind
+from speakr.domain.transcript import Segment as SpokenSegment
+from speakr.domain.transcript import Word
+from speakr.models import Recording, RecordingSpeaker, Segment, User
+from speakr.services.accounts import usage, users
+from speakr.services.corrections import revisions
+from speakr.services.jobs import claims, pipeline, queueing, requests
+from speakr.services.search import indexing, passages
+from speakr.services.speech import recording_speakers, speakers, voice_profiles
+from speakr.services.system import system_settings
+from speakr.services.webhooks import events
+
+_S = Segment.__table__.c
+_NAMED = RecordingSpeaker.__table__.c
+_LABELLED = (
+    select(_S.start, _S.end, _S.text, _S.speaker, _S.confidence)
+    .where(_S.recording_id == bindparam("recording_id"))
+    .order_by(_S.position)
+)
+_SHOWN = (
+    select(
+        _S.start,
+        _S.end,
+        _S.text,
+        func.coalesce(_NAMED.name, _S.speaker).label("speaker"),
+        _S.confidence,
+        _S.id,
+        _S.overlap,
+    )
+    .select_from(
+        Segment.__table__.outerjoin(
+            RecordingSpeaker.__table__,
+            and_(_NAMED.recording_id == _S.recording_id, _NAMED.label == _S.speaker),
+        )
+    )
+    .where(_S.recording_id == bindparam("recording_id"))
+    .order_by(_S.position)
+)
+
+
+def rows_of(recording_id: int) -> Sequence[Any]:
+    """Return a recording's segments as rows with the attributes of a `Segment` (and `id`), without words.
+
+    Speakers are as they are to be shown: their name where one is known. No permission is checked.
+    """
+    return db.session.connection().execute(_SHOWN, {"recording_id": recording_id}).all()
+
+
+def segments_of(recording_id: int) -> list[SpokenSegment]:
+    """Return a recording's segments without their words, speakers by name. The caller has checked the permission."""
+    return [
+        SpokenSegment(start, end, text, speaker, confidence, overlap=overlap)
+        for start, end, text, speaker, confidence, _, overlap in rows_of(recording_id)
+    ]
+
+
+def labelled_segments_of(recording_id: int) -> list[SpokenSegment]:
+    """Return a recording's segments with the labels that were heard instead of names (`SPEAKER_00`)."""
+    rows = db.session.connection().execute(_LABELLED, {"recording_id": recording_id})
+    return [SpokenSegment(*row) for row in rows]
+
+
+def to_json(segment: SpokenSegment) -> dict[str, Any]:
+    """Return a segment as it is kept in a chunk's result and told live."""
+    return {
+        "start": round(segment.start, 3),
+        "end": round(segment.end, 3),
+        "text": segment.text,
+        "speaker": segment.speaker,
+        "confidence": segment.confidence,
+        "words": [
+            [word.text, round(word.start, 3), round(word.end, 3), word.probability] for word in segment.words
+        ],
+        "overlap": segment.overlap,
+    }
+
+
+def from_json(kept: Mapping[str, Any]) -> SpokenSegment:
+    """Return a segment as it was before `to_json`."""
+    return SpokenSegment(
+        kept["start"],
+        kept["end"],
+        kept["text"],
+        kept["speaker"],
+        kept["confidence"],
+        tuple(Word(*word) for word in kept["words"]),
+        kept["overlap"],
+    )
+
+
+def store(
+    held: claims.Claim,
+    segments: Sequence[Mapping[str, Any]],
+    *,
+    language: str | None,
+    engine: str,
+    duration_seconds: float,
+    voices: Sequence[voice_profiles.ProfileVoice] = (),
+) -> None:
+    """Replace a recording's transcript, end the job and say what follows: one transaction, or nothing.
+
+    Segments are as `to_json` gives them. Raises `ClaimLost` when somebody else owns the job.
+    """
+    job = claims.succeed(held)
+    if voices:
+        # Before the recording, as whoever changes speakers does, and after the job, as whoever removes accounts does.
+        speakers.hold_owner(held.user_id)
+    # Held before the names below, as whoever renames a speaker does: else the two could wait for each other.
+    recording = db.session.get_one(Recording, held.recording_id, with_for_update={"key_share": True})
+    revisions.add_transcription(recording, len(segments))
+    db.session.execute(delete(Segment).where(Segment.recording_id == recording.id))
+    passages.put_out_of_date(recording.id)
+    # Labels are given anew by each hearing: who SPEAKER_01 was says nothing about who it is now, but voices do.
+    earlier = voice_profiles.confirmed_in(recording.id) if voices else ()
+    db.session.execute(delete(RecordingSpeaker).where(RecordingSpeaker.recording_id == recording.id))
+    if segments:
+        db.session.execute(
+            insert(Segment),
+            [
+                {"recording_id": recording.id, "position": position, **segment}
+                for position, segment in enumerate(segments)
+            ],
+        )
+    recording.has_transcription = True  # also when nobody said anything: that is known now
+    recording.language, recording.transcription_engine = language, engine
+    recording.audio_duration = duration_seconds
+    started, finished = job.started_at or job.created_at, job.finished_at or job.created_at
+    recording.transcription_duration_seconds = round((finished - started).total_seconds(), 3)
+    recording.processing_time_seconds = recording.transcription_duration_seconds
+    usage.add(recording.user_id, transcribed_seconds=duration_seconds)
+    events.record(
+        recording.user_id,
+        TranscriptionCompleted(
+            recording_id=recording.id,
+            title=recording.title,
+            language=language,
+            audio_duration_seconds=round(duration_seconds, 3),
+            transcription_duration_seconds=recording.transcription_duration_seconds,
+        ),
+        recording_id=recording.id,
+    )
+    preferences = users.preferences(db.session.get_one(User, recording.user_id))
+    voice_profiles.keep(recording.id, voices if preferences["learn_voices"] else ())
+    if voices and preferences["learn_voices"] and preferences["auto_speaker_labelling"]:
+        recording_speakers.recognise(recording, preferences["auto_speaker_labelling_threshold"], earlier)
+    if segments and preferences["auto_summarization"] and system_settings.get("enable_auto_summarization"):
+        requests.submit(recording, JobKind.SUMMARIZE)
+    else:
+        pipeline.extract_if_due(recording)
+    if segments and passages.is_wanted():
+        queueing.add(recording, JobKind.EMBED)
+    pipeline.settle(recording)
+    indexing.index(recording.id)

@@ -1,0 +1,84 @@
+"""Recovery and clean-up after crashes. Safe at any time, in any number of processes."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import redis
+import structlog
+
+from speakr.db import release, unit_of_work
+from speakr.services.corrections import followers
+from speakr.services.jobs import recovery
+from speakr.services.recordings import resumable, retention
+from speakr.services.search import indexing, passages
+from speakr.services.system import idempotency, unwanted_blobs
+
+logger = structlog.get_logger(__name__)
+
+EVERY_SECONDS = 2.0
+_RARE_INTERVAL_SECONDS = 600.0
+
+_PASSAGES_SECONDS = 10.0
+
+_last_rare = -_RARE_INTERVAL_SECONDS
+_next_passages = 0.0
+_one_at_a_time = threading.Lock()
+
+
+def run_maintenance() -> None:
+    """Call `recover_jobs`, then delete unwanted blobs and old idempotency keys, which may take long."""
+    if not _one_at_a_time.acquire(blocking=False):
+        return
+    try:
+        recover_jobs()
+        unwanted_blobs.clear()
+        indexing.catch_up()
+        followers.queue_due()
+        _queue_passages()
+        _clean_rarely()
+    finally:
+        release()
+        _one_at_a_time.release()
+
+
+def recover_jobs() -> None:
+    """Requeue the work of dead workers, repeat lost notifications, request helpers. A few statements, never slow."""
+    try:
+        recovery.requeue_expired()
+        try:
+            recovery.notify_again()
+            recovery.request_helpers()
+        except redis.RedisError:
+            logger.warning("job_notifier_unreachable")
+    finally:
+        release()
+
+
+def _queue_passages() -> None:
+    """Queue recordings that have none; often while there are some, seldom once all have theirs."""
+    global _next_passages  # noqa: PLW0603 - when this process looks again
+    if not passages.is_wanted() or time.monotonic() < _next_passages:
+        return
+    release()
+    found = passages.queue_missing()
+    _next_passages = time.monotonic() + (_PASSAGES_SECONDS if found else _RARE_INTERVAL_SECONDS)
+
+
+def _clean_rarely() -> None:
+    global _last_rare  # noqa: PLW0603 - when this process last did it
+    if time.monotonic() - _last_rare < _RARE_INTERVAL_SECONDS:
+        return
+    _last_rare = time.monotonic()
+    with unit_of_work():
+        idempotency.forget_old()
+    _remove_expired_uploads()
+    retention.run()
+
+
+def _remove_expired_uploads() -> None:
+    is_more = True
+    while is_more:
+        with unit_of_work():
+            is_more = resumable.remove_expired() > 0

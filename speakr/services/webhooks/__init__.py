@@ -1,0 +1,1 @@
+"""Webhooks, the events they are subscribed to, and the deliveries to them."""

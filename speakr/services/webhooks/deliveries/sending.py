@@ -1,0 +1,250 @@
+"""What attempts came to: settling deliveries, pausing webhooks. Called by the dispatcher, of which there is one."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import Executable, Table, bindparam, func, or_, select, update
+
+from speakr.backends import get_backends
+from speakr.db import db
+from speakr.domain.clock import now
+from speakr.domain.deliveries import DUE_STATUSES, DeliveryStatus, Verdict
+from speakr.domain.notices import NoticeKind
+from speakr.domain.webhooks import WhenPaused
+from speakr.models import Delivery, Webhook
+from speakr.services.accounts import notices
+from speakr.services.webhooks.deliveries.states import IS_OPEN, has_id
+
+logger = structlog.get_logger(__name__)
+
+_MAX_PREVIEW_LENGTH = 2_000
+_MAX_ERROR_LENGTH = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptResult:
+    """The result of one attempt. `retry_in_seconds` comes from the schedule; None when it has no further step."""
+
+    delivery_id: int
+    webhook_id: int
+    claimed_until: datetime
+    verdict: Verdict
+    response_status: int | None = None
+    preview: str | None = None
+    error: str | None = None
+    duration_ms: int | None = None
+    is_test: bool = False
+    """Its failure is the answer to a question and counts for nothing."""
+
+    retry_in_seconds: float | None = None
+    silent_seconds: float | None = None
+    """The receiver asked to be left alone for so long."""
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What a batch of outcomes does to one webhook."""
+
+    webhook_id: int
+    user_id: int
+    name: str
+    when_paused: WhenPaused
+    enabled: bool
+    auto_paused: bool
+    pause_reason: str | None
+    paused_at: datetime | None
+    consecutive_failures: int
+    silent_until: datetime | None
+
+
+_WEBHOOKS: Table = Webhook.__table__  # type: ignore[assignment] # a mapped class's table is a Table
+_DELIVERIES: Table = Delivery.__table__  # type: ignore[assignment] # as above
+
+_LOCK_WEBHOOKS = (
+    select(
+        Webhook.id,
+        Webhook.user_id,
+        Webhook.name,
+        Webhook.when_paused,
+        Webhook.enabled,
+        Webhook.auto_paused,
+        Webhook.pause_reason,
+        Webhook.paused_at,
+        Webhook.consecutive_failures,
+        Webhook.silent_until,
+    )
+    .where(Webhook.id.in_(bindparam("ids", expanding=True)))
+    .order_by(Webhook.id)
+    # FOR NO KEY UPDATE: writing new deliveries of a webhook needs not wait for us, nor we for it.
+    .with_for_update(key_share=True, skip_locked=True)
+)
+_EXISTING_WEBHOOKS = select(Webhook.id).where(Webhook.id.in_(bindparam("ids", expanding=True)))
+_IS_UNSETTLED = or_(IS_OPEN, Delivery.claimed_until.is_not(None))
+"""Also one that its owner has called off while it was under way: it may have arrived all the same."""
+
+_SETTLE = (
+    update(_DELIVERIES)
+    .where(_DELIVERIES.c.id == bindparam("settled_id"), _IS_UNSETTLED)
+    .values(
+        claimed_until=None,
+        attempt_count=_DELIVERIES.c.attempt_count + bindparam("attempts"),
+        status=func.coalesce(bindparam("status", type_=_DELIVERIES.c.status.type), _DELIVERIES.c.status),
+        next_attempt_at=bindparam("next_attempt_at"),
+        delivered_at=bindparam("delivered_at"),
+        duration_ms=bindparam("duration_ms"),
+        response_status=bindparam("response_status"),
+        response_body_preview=bindparam("response_body_preview"),
+        error_message=bindparam("error_message"),
+    )
+)
+_NOTE = (
+    update(_WEBHOOKS)
+    .where(_WEBHOOKS.c.id == bindparam("noted_id"))
+    .values(
+        enabled=bindparam("enabled"),
+        auto_paused=bindparam("auto_paused"),
+        pause_reason=bindparam("pause_reason"),
+        paused_at=bindparam("paused_at"),
+        consecutive_failures=bindparam("consecutive_failures"),
+        silent_until=bindparam("silent_until"),
+        last_delivery_at=bindparam("last_delivery_at"),
+    )
+)
+
+
+def settle(outcomes: Sequence[AttemptResult]) -> set[int]:
+    """Write what attempts came to; return the ids of the deliveries that are done with.
+
+    An attempt is counted here: one that a crash cut short costs nothing. Those of a webhook that somebody is
+    changing just now are left out; they are to be tried again, so that nobody waits for a stranger's lock.
+    """
+    tallies, busy = _lock_webhooks({outcome.webhook_id for outcome in outcomes})
+    rows = db.session.execute(
+        _claims(db.engine.dialect.name), {"ids": [outcome.delivery_id for outcome in outcomes]}
+    )
+    claims = {row.id: row.claimed_until if row.status in DUE_STATUSES else None for row in rows}
+    moment = now()
+    changes: list[dict[str, Any]] = []
+    touched: dict[int, _Tally] = {}
+    done: set[int] = set()
+    for outcome in outcomes:
+        if outcome.webhook_id in busy:
+            continue
+        done.add(outcome.delivery_id)
+        tally = tallies.get(outcome.webhook_id)
+        if tally is None or outcome.delivery_id not in claims:
+            continue
+        # A failure counts only for its own claim, or a dispatcher that lost its place would spend attempts of
+        # its successor; and not once its owner has called it off. A success is a fact whoever tells it.
+        is_own = claims[outcome.delivery_id] == outcome.claimed_until
+        if is_own or outcome.verdict is Verdict.DELIVERED:
+            del claims[outcome.delivery_id]
+            changes.append(_change(outcome, moment))
+            _count(tally, outcome, moment)
+            touched[tally.webhook_id] = tally
+    _write(changes, touched.values(), moment)
+    return done
+
+
+@functools.cache
+def _claims(dialect: str) -> Executable:
+    return select(Delivery.id, Delivery.claimed_until, Delivery.status).where(has_id(dialect), _IS_UNSETTLED)
+
+
+def _write(changes: Sequence[dict[str, Any]], tallies: Collection[_Tally], moment: datetime) -> None:
+    if not changes:
+        return
+    connection = db.session.connection()
+    connection.execute(_SETTLE, changes)
+    connection.execute(
+        _NOTE,
+        [
+            {
+                "noted_id": tally.webhook_id,
+                "enabled": tally.enabled,
+                "auto_paused": tally.auto_paused,
+                "pause_reason": tally.pause_reason,
+                "paused_at": tally.paused_at,
+                "consecutive_failures": tally.consecutive_failures,
+                "silent_until": tally.silent_until,
+                "last_delivery_at": moment,
+            }
+            for tally in tallies
+        ],
+    )
+
+
+def _lock_webhooks(ids: set[int]) -> tuple[dict[int, _Tally], set[int]]:
+    """Lock these webhooks; return how they stand, and the ids of those that somebody else has locked."""
+    rows = db.session.execute(_LOCK_WEBHOOKS, {"ids": sorted(ids)})
+    locked = {row[0]: _Tally(*list(row)) for row in rows}
+    if len(locked) == len(ids):
+        return locked, set()
+    existing = set(db.session.scalars(_EXISTING_WEBHOOKS, {"ids": sorted(ids)}))
+    return locked, existing - locked.keys()
+
+
+def _change(outcome: AttemptResult, moment: datetime) -> dict[str, Any]:
+    status: DeliveryStatus | None = DeliveryStatus.PERMANENT_FAILURE
+    next_attempt_at = None
+    if outcome.verdict is Verdict.DELIVERED:
+        status = DeliveryStatus.SUCCESS
+    elif outcome.verdict in {Verdict.RETRY, Verdict.NOT_SENT} and outcome.retry_in_seconds is not None:
+        status = DeliveryStatus.FAILED if outcome.verdict is Verdict.RETRY else None
+        next_attempt_at = moment + timedelta(seconds=outcome.retry_in_seconds)
+    return {
+        "settled_id": outcome.delivery_id,
+        "attempts": 0 if outcome.verdict is Verdict.NOT_SENT else 1,
+        "status": status,
+        "next_attempt_at": next_attempt_at,
+        "delivered_at": moment if status is DeliveryStatus.SUCCESS else None,
+        "duration_ms": outcome.duration_ms,
+        "response_status": outcome.response_status,
+        "response_body_preview": storable(outcome.preview, _MAX_PREVIEW_LENGTH),
+        "error_message": storable(outcome.error, _MAX_ERROR_LENGTH),
+    }
+
+
+def _count(tally: _Tally, outcome: AttemptResult, moment: datetime) -> None:
+    """Keep what an outcome says about its webhook."""
+    if outcome.silent_seconds:
+        asked = moment + timedelta(seconds=outcome.silent_seconds)
+        tally.silent_until = max(tally.silent_until or asked, asked)
+    if outcome.verdict is Verdict.NOT_SENT:
+        return
+    if outcome.verdict is Verdict.DELIVERED:
+        tally.consecutive_failures = 0
+    elif outcome.verdict is not Verdict.RETRY or outcome.retry_in_seconds is None:
+        tally.consecutive_failures += not outcome.is_test
+        if outcome.verdict is Verdict.GONE:
+            _pause(tally, "The receiver answered 410 Gone.", moment)
+        elif tally.consecutive_failures >= get_backends().settings.webhook_autopause_failures:
+            _pause(tally, f"{tally.consecutive_failures} deliveries in a row have failed.", moment)
+
+
+_MEANWHILE = {
+    WhenPaused.HOLD: "What happens from now on is kept for it and sent once you enable it.",
+    WhenPaused.DROP: "It is told nothing of what happens until you enable it.",
+}
+
+
+def _pause(tally: _Tally, reason: str, moment: datetime) -> None:
+    if not tally.enabled:
+        return  # paused already, or switched off by its owner, which is not ours to relabel
+    tally.enabled, tally.auto_paused, tally.pause_reason, tally.paused_at = False, True, reason, moment
+    text = f"Your webhook \u201c{tally.name}\u201d is paused. {reason} {_MEANWHILE[tally.when_paused]}"
+    notices.record(tally.user_id, NoticeKind.WEBHOOK_PAUSED, text, tally.webhook_id)
+    logger.warning("webhook_paused", webhook_id=tally.webhook_id, reason=reason)
+
+
+def storable(text: str | None, longest: int) -> str | None:
+    """Make a stranger's text fit to store: no NUL (PostgreSQL refuses it), no lone surrogates, not too long."""
+    if text is None:
+        return None
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\x00", "\ufffd")[:longest]

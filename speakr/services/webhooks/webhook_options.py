@@ -1,0 +1,88 @@
+"""What a webhook's owner may choose beside its address and its events: filters, headers, pace."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+from cryptography.fernet import InvalidToken
+from sqlalchemy import select
+
+from speakr.db import db
+from speakr.domain import headers as header_rules
+from speakr.domain.errors import Invalid
+from speakr.domain.permissions import Actor
+from speakr.models import Folder, Tag, Webhook
+from speakr.services.accounts import memberships
+from speakr.services.accounts.sealing import seal, unseal
+
+MASK = "\u2022\u2022\u2022\u2022"
+"""Shown instead of a header's value. Sent back it means: keep the value there is."""
+
+_PLAIN = ("payload", "max_in_flight", "max_per_second", "when_paused")
+_FILTERS: Mapping[str, type[Tag | Folder]] = {"tag_ids": Tag, "folder_ids": Folder}
+
+
+def put(actor: Actor, webhook: Webhook, values: Mapping[str, Any]) -> None:
+    """Set the options given, once they are found to make sense; ranges have been checked at the door.
+
+    Raises:
+        Invalid: a tag or folder is not one the actor may use, or a header may not be sent.
+
+    """
+    for name, kind in _FILTERS.items():
+        if name in values:
+            setattr(webhook, name, _usable(actor, kind, values[name] or (), name))
+    if "headers" in values:
+        webhook.headers_sealed = _sealed(values["headers"] or {}, headers_of(webhook))
+    if "ordered" in values:
+        webhook.is_ordered = values["ordered"]
+    for name in _PLAIN:
+        if name in values:
+            setattr(webhook, name, values[name])
+
+
+def _usable(actor: Actor, kind: type[Tag | Folder], ids: Sequence[int], field: str) -> list[int] | None:
+    """Return the ids, each once; None for none, which is no filter."""
+    wanted = list(dict.fromkeys(ids))
+    if not wanted:
+        return None
+    known = set(
+        db.session.scalars(select(kind.id).where(kind.id.in_(wanted), memberships.can_use(kind, actor)))
+    )
+    missing = [f"{kind.__name__} {number} not found" for number in wanted if number not in known]
+    if missing:
+        raise Invalid(missing[0], errors={field: missing})
+    return wanted
+
+
+def _sealed(headers: Mapping[str, Any], before: Mapping[str, str]) -> str | None:
+    by_name = {name.lower(): value for name, value in before.items()}
+    kept = {
+        name: by_name[name.lower()] if value == MASK and name.lower() in by_name else value
+        for name, value in headers.items()
+    }
+    problems = header_rules.problems(kept)
+    problems += [f"{name!r} is only a mask" for name, value in kept.items() if value == MASK]
+    if problems:
+        raise Invalid(f"headers: {problems[0]}", errors={"headers": problems})
+    if not kept:
+        return None
+    return seal(orjson.dumps({name: value.strip(" \t") for name, value in kept.items()}).decode())
+
+
+def headers_of(webhook: Webhook) -> dict[str, str]:
+    """Return a webhook's own headers; none if they cannot be read because SPEAKR_SECRET_KEY has changed."""
+    if webhook.headers_sealed is None:
+        return {}
+    try:
+        known: dict[str, str] = orjson.loads(unseal(webhook.headers_sealed))
+    except InvalidToken:
+        return {}
+    return known
+
+
+def masked_headers(webhook: Webhook) -> dict[str, str]:
+    """Return the names of a webhook's headers as they are shown, values masked: they often hold a password."""
+    return dict.fromkeys(headers_of(webhook), MASK)

@@ -1,0 +1,244 @@
+"""Webhooks: what their owners may do with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import func, select
+
+from speakr.backends import get_backends
+from speakr.db import after_commit, db, unit_of_work
+from speakr.domain.clock import now
+from speakr.domain.errors import Conflict, Invalid, NotFound
+from speakr.domain.events import EventType, WebhookTest
+from speakr.domain.permissions import Actor
+from speakr.domain.signatures import new_secret, standard_secret
+from speakr.domain.webhooks import WhenPaused
+from speakr.egress import AllowList, check_url
+from speakr.models import Delivery, User, Webhook
+from speakr.services.accounts.sealing import seal
+from speakr.services.system import system_settings
+from speakr.services.webhooks import events as facts
+from speakr.services.webhooks import webhook_options
+from speakr.services.webhooks.deliveries import waiting
+
+__all__ = [
+    "ROTATION_OVERLAP",
+    "change",
+    "check_form",
+    "check_target",
+    "create",
+    "delete",
+    "get",
+    "list_for",
+    "lock_row",
+    "rotate_secret",
+    "send_test",
+    "standard_secret",
+    "update",
+]
+
+_MAX_NAME_LENGTH = 100
+_MAX_URL_LENGTH = 500
+_MAX_REPORTED = 10
+"""Unknown events; whoever sends more will find the rest."""
+ROTATION_OVERLAP = timedelta(hours=24)
+"""How long the old secret goes on signing beside the new one."""
+
+
+def list_for(actor: Actor) -> Sequence[Webhook]:
+    """List the actor's webhooks, newest first."""
+    return db.session.scalars(
+        select(Webhook).where(Webhook.user_id == actor.user_id).order_by(Webhook.id.desc())
+    ).all()
+
+
+def get(actor: Actor, webhook_id: int) -> Webhook:
+    """Load one of the actor's webhooks."""
+    webhook = db.session.get(Webhook, webhook_id)
+    if webhook is None or webhook.user_id != actor.user_id:
+        raise NotFound("Webhook not found")
+    return webhook
+
+
+def lock_row(actor: Actor, webhook_id: int) -> Webhook:
+    """Load one of the actor's webhooks and let nobody else change it until the unit of work ends."""
+    webhook = db.session.scalar(
+        select(Webhook)
+        .where(Webhook.id == webhook_id, Webhook.user_id == actor.user_id)
+        # Rows that only refer to it may still come and go: what happens is told meanwhile.
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    )
+    if webhook is None:
+        raise NotFound("Webhook not found")
+    return webhook
+
+
+def check_target(url: str, *, allow_http: bool) -> None:
+    """Refuse an address that webhooks may not reach. It resolves a name, so call it outside a transaction."""
+    allowed = AllowList.parse(get_backends().settings.webhook_allowed_hosts)
+    check_url(url, allow_http=allow_http, allow_list=allowed)
+
+
+def _checked_events(wanted: Sequence[Any]) -> list[str]:
+    if not wanted:
+        raise Invalid("events must be a non-empty list", errors={"events": ["must not be empty"]})
+    known = {event.value for event in EventType}
+    unknown = [str(name)[:_MAX_NAME_LENGTH] for name in wanted if name not in known][:_MAX_REPORTED]
+    if unknown:
+        raise Invalid(
+            f"unknown event types: {unknown}",
+            code="unknown_event",
+            errors={"events": [f"unknown: {unknown}"]},
+            allowed=[event.value for event in EventType],
+        )
+    return list(dict.fromkeys(str(name) for name in wanted))
+
+
+def _checked_name(name: str) -> str:
+    if not name.strip():
+        raise Invalid("name is required", errors={"name": ["must not be empty"]})
+    return name.strip()[:_MAX_NAME_LENGTH]
+
+
+def check_form(form: Mapping[str, Any]) -> None:
+    """Check a new webhook in the documented order: name, url, events."""
+    _checked_name(form.get("name") or "")
+    if not (form.get("url") or "").strip():
+        raise Invalid("url is required", errors={"url": ["must not be empty"]})
+    _checked_events(form.get("events") or [])
+    if len(form["url"].strip()) > _MAX_URL_LENGTH:
+        raise Invalid("url is too long", errors={"url": [f"has at most {_MAX_URL_LENGTH} characters"]})
+
+
+def create(
+    actor: Actor,
+    *,
+    name: str,
+    url: str,
+    events: Sequence[str],
+    allow_http: bool = False,
+    enabled: bool = True,
+    **options: Any,
+) -> tuple[Webhook, str]:
+    """Add a webhook whose target has passed `check_target`; return it with its secret, shown only now."""
+    # Two requests at once must not both take the last place.
+    db.session.scalar(select(User.id).where(User.id == actor.user_id).with_for_update())
+    limit = system_settings.get("webhook_max_per_user")
+    have = (
+        db.session.scalar(select(func.count()).select_from(Webhook).where(Webhook.user_id == actor.user_id))
+        or 0
+    )
+    if have >= limit:
+        raise Conflict(
+            f"Per-user webhook cap reached ({have}/{limit})", code="webhook_cap", max_per_user=limit
+        )
+    secret = new_secret()
+    webhook = Webhook(
+        user_id=actor.user_id,
+        name=_checked_name(name),
+        url=url.strip(),
+        allow_http=allow_http,
+        enabled=enabled,
+        events=_checked_events(events),
+        secret_sealed=seal(secret),
+    )
+    webhook_options.put(actor, webhook, options)
+    db.session.add(webhook)
+    db.session.flush()  # to know webhook.id
+    return webhook, secret
+
+
+def change(actor: Actor, webhook_id: int, changes: Mapping[str, Any]) -> Webhook:
+    """Change some fields, as `update` does. Opens its own units of work: a pause may have held very much."""
+    due_at = _prepare(actor, webhook_id, changes) if changes.get("enabled") else None
+    with unit_of_work():
+        return update(actor, webhook_id, changes, due_at=due_at)
+
+
+def _prepare(actor: Actor, webhook_id: int, changes: Mapping[str, Any]) -> datetime:
+    """Make what was held due, a part at a time, before it may be sent; return when.
+
+    If we die half-way, or the change is refused, everything waits as before.
+    """
+    moment = now()
+    last: int | None = 0
+    while last is not None:
+        with unit_of_work():
+            webhook = lock_row(actor, webhook_id)
+            if webhook.enabled or _drops(webhook, changes.get("when_paused")):
+                break
+            last = waiting.make_due(webhook.id, moment, after_id=last, most=waiting.AT_ONCE)
+    return moment
+
+
+def _drops(webhook: Webhook, when_paused: WhenPaused | None = None) -> bool:
+    """Tell whether what a pause has held is to be thrown away."""
+    return webhook.auto_paused and (when_paused or webhook.when_paused) is WhenPaused.DROP
+
+
+def update(
+    actor: Actor, webhook_id: int, changes: Mapping[str, Any], *, due_at: datetime | None = None
+) -> Webhook:
+    """Change some fields; a new url has passed `check_target`. `due_at`: when what was held became due."""
+    webhook = lock_row(actor, webhook_id)
+    if "name" in changes:
+        if not (changes["name"] or "").strip():
+            raise Invalid("name cannot be empty", errors={"name": ["must not be empty"]})
+        webhook.name = _checked_name(changes["name"])
+    if "events" in changes:
+        webhook.events = _checked_events(changes["events"])
+    if "url" in changes:
+        webhook.url = changes["url"].strip()
+    if "allow_http" in changes:
+        webhook.allow_http = changes["allow_http"]
+    webhook_options.put(actor, webhook, changes)
+    if "enabled" in changes:
+        _switch(webhook, due_at or now(), is_on=changes["enabled"])
+    webhook.updated_at = now()
+    return webhook
+
+
+def _switch(webhook: Webhook, due_at: datetime, *, is_on: bool) -> None:
+    """Switch a webhook on or off, which ends an automatic pause either way."""
+    if is_on and not webhook.enabled:
+        # Without this the first failure after a pause would pause it again.
+        webhook.consecutive_failures, webhook.silent_until = 0, None
+        if _drops(webhook):
+            waiting.cancel(webhook.id)
+        else:
+            waiting.make_due(webhook.id, due_at)
+        after_commit(get_backends().notifier.wake_dispatcher)
+    webhook.enabled = is_on
+    webhook.auto_paused, webhook.pause_reason, webhook.paused_at = False, None, None
+
+
+def delete(actor: Actor, webhook_id: int) -> None:
+    """Remove a webhook with its deliveries."""
+    db.session.delete(get(actor, webhook_id))
+
+
+def rotate_secret(actor: Actor, webhook_id: int) -> tuple[Webhook, str]:
+    """Give a webhook a new secret; the old one goes on signing beside it for a day."""
+    webhook = lock_row(actor, webhook_id)
+    secret = new_secret()
+    webhook.previous_secret_sealed, webhook.previous_secret_until = (
+        webhook.secret_sealed,
+        now() + ROTATION_OVERLAP,
+    )
+    webhook.secret_sealed = seal(secret)
+    webhook.updated_at = now()
+    return webhook, secret
+
+
+def send_test(actor: Actor, webhook_id: int) -> Delivery:
+    """Queue a test delivery, whatever the webhook listens to."""
+    webhook = get(actor, webhook_id)
+    if not webhook.enabled:
+        raise Conflict("Webhook is disabled; enable it first", code="webhook_disabled")
+    return facts.record_for(
+        webhook, WebhookTest(reason="Test delivery requested by the owner", webhook_id=webhook.id)
+    )
