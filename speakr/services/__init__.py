@@ -1,1 +1,1 @@
-"""What users may do and what the system does for them, without a word of HTTP. One file per noun."""
+"""What users may do and what the system does for them. No HTTP code. One package per area, one module per noun."""

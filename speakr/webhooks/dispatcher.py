@@ -22,10 +22,10 @@ from speakr.backends import get_backends
 from speakr.db import db
 from speakr.egress import AllowList
 from speakr.egress.client import make_client_session
+from speakr.maintenance.thread import MaintenanceThread
 from speakr.telemetry.deliveries import DeliveryCounts
+from speakr.telemetry.log_throttle import LogThrottle
 from speakr.webhooks.exclusivity import Exclusivity, make_exclusivity
-from speakr.webhooks.log_throttle import LogThrottle
-from speakr.webhooks.maintenance import MaintenanceThread
 from speakr.webhooks.redis_wakeup import RedisWakeup
 from speakr.webhooks.send_loop import PendingOutcomes, SendLoop
 from speakr.webhooks.sender import BODY_SECONDS, Sender

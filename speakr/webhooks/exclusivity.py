@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 import structlog
 from sqlalchemy import Engine
 
-from speakr.webhooks.log_throttle import LogThrottle
+from speakr.telemetry.log_throttle import LogThrottle
 
 if TYPE_CHECKING:
     from psycopg import AsyncConnection

@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 from speakr.queue import WAKE_CHANNEL
 from speakr.services.system.health import DELIVERY_COUNTS_KEY, DISPATCHER_KEY
 from speakr.telemetry.deliveries import DeliveryCounts
-from speakr.webhooks.log_throttle import LogThrottle
+from speakr.telemetry.log_throttle import LogThrottle
 
 logger = structlog.get_logger(__name__)
 

@@ -18,8 +18,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from speakr.services.webhooks.deliveries.claiming import Dispatch
 from speakr.services.webhooks.deliveries.sending import AttemptResult
 from speakr.telemetry.deliveries import DeliveryCounts
+from speakr.telemetry.log_throttle import LogThrottle
 from speakr.webhooks.failures import Progress
-from speakr.webhooks.log_throttle import LogThrottle
 from speakr.webhooks.rate_limiter import RateLimiter
 from speakr.webhooks.sender import Sender
 from speakr.webhooks.slots import DeliverySlots

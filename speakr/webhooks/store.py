@@ -16,7 +16,7 @@ from speakr.db import unit_of_work
 from speakr.services.webhooks.deliveries import claiming, sending
 from speakr.services.webhooks.deliveries.claiming import Dispatch
 from speakr.services.webhooks.deliveries.sending import AttemptResult
-from speakr.webhooks.log_throttle import LogThrottle
+from speakr.telemetry.log_throttle import LogThrottle
 from speakr.webhooks.slots import SendAllowance
 
 logger = structlog.get_logger(__name__)

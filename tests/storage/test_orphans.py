@@ -16,12 +16,12 @@ from speakr import backends as plumbing
 from speakr.db import db, unit_of_work
 from speakr.domain.clock import now
 from speakr.domain.jobs import JobKind, JobState
+from speakr.maintenance import orphan_removal
+from speakr.maintenance.thread import MaintenanceThread
 from speakr.models import Job, JobBlob, Recording, User
 from speakr.operations import upkeep
 from speakr.services.system import orphans, unwanted_blobs
 from speakr.storage.base import PREFIXES, BlobInfo, Storage, StorageUnavailable
-from speakr.webhooks import maintenance as maintenance_thread
-from speakr.webhooks.maintenance import MaintenanceThread
 from tests.conftest import Person
 from tests.storage.aged import HOUR, begin, kept, on_local, put, sweep, unfinished
 from tests.webhooks.dispatchers import until
@@ -291,8 +291,8 @@ def test_the_thread_sweeps_repeatedly_and_goes_on_when_the_storage_fails(
     maintenance_rounds: list[float],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(maintenance_thread, "ORPHANS_AFTER_SECONDS", 0.0)
-    monkeypatch.setattr(maintenance_thread, "ORPHANS_EVERY_SECONDS", 0.05)
+    monkeypatch.setattr(orphan_removal, "FIRST_AFTER_SECONDS", 0.0)
+    monkeypatch.setattr(orphan_removal, "EVERY_SECONDS", 0.05)
     faulty.is_deaf_to_partial = True
     put(storage)
     begin(storage)
@@ -329,6 +329,6 @@ _PREFIX = re.compile(r'(?:new_key\(|reserve_blob\(\w+, )"(\w+)"\)')
 
 def test_every_prefix_that_is_used_is_swept() -> None:
     """`check` writes nothing that stays."""
-    package = Path(orphans.__file__).parents[1]
+    package = Path(orphans.__file__).parents[2]
     used = {word for path in package.rglob("*.py") for word in _PREFIX.findall(path.read_text())}
     assert used - {"check"} == set(PREFIXES)

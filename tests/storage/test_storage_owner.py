@@ -7,11 +7,11 @@ import re
 import pytest
 from flask import Flask
 
+from speakr.maintenance import orphan_removal
+from speakr.maintenance.thread import MaintenanceThread
 from speakr.operations import upkeep
 from speakr.services.system import orphans, storage_owner, system_settings
 from speakr.storage.base import Storage
-from speakr.webhooks import maintenance as maintenance_thread
-from speakr.webhooks.maintenance import MaintenanceThread
 from tests.conftest import Person
 from tests.storage.aged import begin, kept, on_local, put, sweep, unfinished
 from tests.webhooks.dispatchers import until
@@ -78,8 +78,8 @@ def test_the_thread_leaves_a_foreign_storage_for_the_next_time(
     maintenance_rounds: list[float],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(maintenance_thread, "ORPHANS_AFTER_SECONDS", 0.0)
-    monkeypatch.setattr(maintenance_thread, "ORPHANS_EVERY_SECONDS", 3600.0)
+    monkeypatch.setattr(orphan_removal, "FIRST_AFTER_SECONDS", 0.0)
+    monkeypatch.setattr(orphan_removal, "EVERY_SECONDS", 3600.0)
     asked: list[None] = []
     monkeypatch.setattr(storage_owner, "owns_storage", lambda: bool(asked.append(None)))
     blob = put(storage)

@@ -16,12 +16,12 @@ from speakr.domain.deliveries import DeliveryStatus, Verdict
 from speakr.domain.notices import NoticeKind
 from speakr.domain.permissions import Actor
 from speakr.domain.webhooks import WhenPaused
+from speakr.maintenance import mailer
+from speakr.maintenance.mailer import Mailer
 from speakr.models import Notice, User
 from speakr.services.accounts import mailing
 from speakr.services.system import maintenance
 from speakr.services.webhooks import webhooks
-from speakr.webhooks import mailer
-from speakr.webhooks.mailer import Mailer
 from tests.webhooks.claims import claim, outcome, settle
 from tests.webhooks.conftest import AddWebhook, Emit
 from tests.webhooks.dispatchers import ThreadedDispatcher, until

@@ -13,12 +13,12 @@ from sqlalchemy import select
 from speakr.db import db, release, unit_of_work
 from speakr.domain.clock import now
 from speakr.domain.deliveries import DeliveryStatus
+from speakr.maintenance import history
+from speakr.maintenance.thread import MaintenanceThread
 from speakr.models import Delivery, Event
 from speakr.services.system import maintenance
 from speakr.services.webhooks.deliveries import retention
 from speakr.services.webhooks.deliveries.retention import Sweep
-from speakr.webhooks import maintenance as maintenance_thread
-from speakr.webhooks.maintenance import MaintenanceThread
 from tests.webhooks.claims import claim
 from tests.webhooks.conftest import AddWebhook, Emit
 from tests.webhooks.dispatchers import until
@@ -169,8 +169,8 @@ def test_maintenance_sweeps_in_rounds(
     app: Flask, add_webhook: AddWebhook, emit: Emit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(maintenance, "EVERY_SECONDS", 0.01)
-    monkeypatch.setattr(maintenance_thread, "PAUSE_SECONDS", 0.001)
-    monkeypatch.setattr(maintenance_thread, "STEPS_IN_A_ROUND", 1)
+    monkeypatch.setattr(history, "PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(history, "STEPS_IN_A_ROUND", 1)
     mended = threading.Event()
     monkeypatch.setattr(maintenance, "run_maintenance", mended.set)
     add_webhook(URL)
