@@ -113,4 +113,4 @@ class RetryJob(MethodView):
     def post(self, job_id: int) -> Any:
         """Queue a failed or cancelled job's work again, with the same options."""
         with unit_of_work():
-            return jobs.retry(actor(), job_id)
+            return processing.retry(actor(), job_id)

@@ -49,6 +49,19 @@ def test_the_transcription_budget_counts_what_waits(alice: Person, upload: Uploa
     assert alice.post(f"/api/v1/recordings/{first}/transcribe").status_code == 200
 
 
+def test_a_retried_transcription_must_fit_the_budget(alice: Person, upload: Upload) -> None:
+    first = upload(alice, wav(2.0)).json["id"]
+    job = alice.get(f"/api/v1/jobs?recording_id={first}").json["jobs"][0]["id"]
+    alice.post(f"/api/v1/jobs/{job}/cancel")
+    allow(alice, transcription_budget_seconds=1)
+    refused = alice.post(f"/api/v1/jobs/{job}/retry")
+    assert (refused.status_code, refused.json["code"]) == (403, "transcription_budget_exceeded")
+    allow(alice, transcription_budget_seconds=3)
+    assert alice.post(f"/api/v1/jobs/{job}/retry").status_code == 202
+    # The work is queued now, so another retry costs nothing.
+    assert alice.post(f"/api/v1/jobs/{job}/retry").status_code == 202
+
+
 def test_what_was_heard_is_counted_and_shown(alice: Person, upload: Upload, work: Work) -> None:
     allow(alice, transcription_budget_seconds=8)
     with unit_of_work():

@@ -20,7 +20,7 @@ from speakr.maintenance import orphan_removal
 from speakr.maintenance.thread import MaintenanceThread
 from speakr.models import Job, JobBlob, Recording, User
 from speakr.operations import upkeep
-from speakr.services.system import orphans, unwanted_blobs
+from speakr.services.system import orphans, storage_owner, unwanted_blobs
 from speakr.storage.base import PREFIXES, BlobInfo, Storage, StorageUnavailable
 from tests.conftest import Person
 from tests.storage.aged import HOUR, begin, kept, on_local, put, sweep, unfinished
@@ -108,6 +108,7 @@ def test_a_dry_run_tells_and_removes_nothing(owner: Person, storage: Storage) ->
     blob, fresh = put(storage), put(storage, age_seconds=60)
     begin(storage)
     *lines, last = upkeep.remove_orphans(dry_run=True)
+    assert storage.stat(storage_owner.MARK_KEY) is None
     assert len(lines) == 1
     assert lines[0].startswith(f"blob {blob}: 5 bytes, written ")
     assert last == "1 partial writes and 1 blobs would be removed."

@@ -81,7 +81,7 @@ def test_the_thread_leaves_a_foreign_storage_for_the_next_time(
     monkeypatch.setattr(orphan_removal, "FIRST_AFTER_SECONDS", 0.0)
     monkeypatch.setattr(orphan_removal, "EVERY_SECONDS", 3600.0)
     asked: list[None] = []
-    monkeypatch.setattr(storage_owner, "owns_storage", lambda: bool(asked.append(None)))
+    monkeypatch.setattr(storage_owner, "owns_storage", lambda **_: bool(asked.append(None)))
     blob = put(storage)
     thread = MaintenanceThread(app)
     thread.start()

@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import select
 
 from speakr.db import db
-from speakr.domain.errors import Invalid
-from speakr.domain.jobs import KINDS, Budget, JobKind
+from speakr.domain.errors import Conflict, Invalid
+from speakr.domain.jobs import KINDS, Budget, JobKind, JobState
 from speakr.domain.permissions import Actor, Permission
 from speakr.models import Folder, Job, Recording, RecordingTag, Tag, User
 from speakr.services.accounts import budgets
@@ -58,7 +58,17 @@ def extract(actor: Actor, recording_id: int) -> tuple[Job, bool]:
     return jobs.submit(recording, JobKind.EXTRACT)
 
 
-def _admit(recording: Recording, kind: JobKind) -> None:
+def retry(actor: Actor, job_id: int) -> Job:
+    """Queue a failed or cancelled job's work again, with the same options."""
+    job = jobs.get(actor, job_id, Permission.EDIT)
+    if job.state not in {JobState.FAILED, JobState.CANCELLED}:
+        raise Conflict("Only a failed or cancelled job can be retried.", code="job_not_failed")
+    if job.recording_id is not None and queueing.active(job.dedupe_key) is None:
+        _admit(db.session.get_one(Recording, job.recording_id), job.kind)
+    return jobs.submit_again(job)
+
+
+def _admit(recording: Recording, kind: str) -> None:
     """Refuse work that does not fit into the budget of its kind. Run in the transaction that queues it."""
     budget = KINDS[kind].budget
     if budget is Budget.AUDIO:

@@ -125,10 +125,7 @@ def _end_waiting(job_id: int) -> bool:
     return ended.first() is not None
 
 
-def retry(actor: Actor, job_id: int) -> Job:
-    """Queue a failed or cancelled job's work again, with the same options."""
-    job = get(actor, job_id, Permission.EDIT)
-    if job.state not in {JobState.FAILED, JobState.CANCELLED}:
-        raise Conflict("Only a failed or cancelled job can be retried.", code="job_not_failed")
+def submit_again(job: Job) -> Job:
+    """Queue the work of a finished job again, with the same options."""
     fresh, _ = _shown_as_waiting(queueing.add_again(job))
     return fresh

@@ -93,7 +93,7 @@ class Sweep:
 
     def _step(self) -> bool:
         if not self._is_checked:
-            if not storage_owner.owns_storage():
+            if not storage_owner.owns_storage(dry_run=self._dry_run):
                 raise ForeignStorage
             self._is_checked = True
         if self._has_partial:

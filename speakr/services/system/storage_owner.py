@@ -26,16 +26,18 @@ _SETTING = "storage_owner_id"
 _ID_BYTES = 16
 
 
-def owns_storage() -> bool:
+def owns_storage(*, dry_run: bool = False) -> bool:
     """Return whether the storage belongs to this database; a storage without an owner is taken over.
 
+    With `dry_run`, a storage without an owner stays as it is and counts as this database's.
     Call it outside of any transaction. If two databases take over the same storage within moments, both may get True
     once. The last one to write is the owner from the next call on.
     """
-    own = _database_id()
     if _mark() is None:
-        _write_mark(own)
-    return _mark() == own
+        if dry_run:
+            return True
+        _write_mark(_database_id())
+    return _mark() == _database_id()
 
 
 def take_over() -> None:
