@@ -14,7 +14,9 @@ from werkzeug.routing import IntegerConverter
 
 from speakr.api.schemas.common import ErrorOut
 from speakr.api.schemas.fields import BIGGEST_ID
+from speakr.web import bounds
 from speakr.web.arguments import Parser
+from speakr.web.body import set_body_limit
 
 
 class Blueprint(SmorestBlueprint):  # type: ignore[misc] # flask-smorest has no types
@@ -22,9 +24,18 @@ class Blueprint(SmorestBlueprint):  # type: ignore[misc] # flask-smorest has no 
 
     ARGUMENTS_PARSER = Parser()
 
-    def arguments(self, schema: type[Schema] | Schema, **options: Any) -> Any:
+    def arguments(self, schema: type[Schema] | Schema, *, location: str = "json", **options: Any) -> Any:
         """Read a request with a schema that is made now, once, and not for each request."""
-        return super().arguments(schema() if isinstance(schema, type) else schema, **options)
+        made = schema() if isinstance(schema, type) else schema
+        decorate = super().arguments(made, location=location, **options)
+
+        def bounded(view: Any) -> Any:
+            wrapped = decorate(view)
+            if location == "json":
+                set_body_limit(wrapped, bounds.of(made).max_bytes)
+            return wrapped
+
+        return bounded
 
 
 _DIGITS = "[0-9]+"

@@ -18,9 +18,9 @@ from io import FileIO
 from pathlib import Path
 from typing import BinaryIO
 
+from speakr.offload import run_blocking
 from speakr.storage.base import BlobInfo, BlobMissing, Part, StorageFull, StorageUnavailable, new_key
 from speakr.storage.keys import checked_key, checked_prefix, is_key
-from speakr.storage.outside_loop import outside_the_loop
 
 CHECK_FREE_EVERY_BYTES = 4 * 1024 * 1024
 _PARTIAL = ".partial"
@@ -190,7 +190,7 @@ class LocalSink:
         """Make the blob visible and durable. Raises `StorageFull`; then nothing of the blob is left."""
         file = self._open_file()
         self._file = None  # from here on the blob is complete or cleans up, even if the greenlet is killed
-        outside_the_loop(lambda: self._finish(file))
+        run_blocking(lambda: self._finish(file))
 
     def abort(self) -> None:
         """Forget everything written; after `commit` or a first `abort` nothing happens."""
@@ -263,7 +263,7 @@ class LocalAppender:
                 _sync_folder(self._path.parent)
 
         with _typed_errors():
-            outside_the_loop(work)
+            run_blocking(work)
         self._is_unknown = False
         self._part = Part(self._part.key, self._position)
         return [self._part]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import IO
+from typing import IO, Any
 
+from flask import current_app, request
 from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]  # gunicorn has no types
 from werkzeug.exceptions import ClientDisconnected
 
 from speakr.domain.errors import Invalid
+from speakr.web.bounds import MIN_BODY_BYTES
 
 BLOCK_BYTES = 256 * 1024
 """Through gunicorn, larger reads are cheaper: half the time of reads of 64 KiB."""
@@ -34,6 +36,25 @@ def blocks_of(stream: IO[bytes]) -> Iterator[bytes]:
         if since_pause >= PAUSE_EVERY_BYTES:
             since_pause = 0
             time.sleep(PAUSE_SECONDS)
+
+
+def set_body_limit(view: Any, max_bytes: int) -> None:
+    """Let the requests of a view have bodies of up to `max_bytes`. Outer decorators keep it (`functools.wraps`)."""
+    view.max_body_bytes = max_bytes
+
+
+def limit_body() -> None:
+    """Bound the body of the current request by the limit of its view, before anything reads it.
+
+    Views that read their body as a stream set `request.max_content_length` themselves.
+    """
+    request.max_content_length = getattr(_view(), "max_body_bytes", MIN_BODY_BYTES)
+
+
+def _view() -> Any:
+    view = current_app.view_functions.get(request.endpoint or "")
+    view_class = getattr(view, "view_class", None)
+    return view if view_class is None else getattr(view_class, request.method.lower(), None)
 
 
 def incomplete() -> Invalid:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import itertools
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -64,6 +65,9 @@ _HTTP_SENTENCES: Mapping[int, str] = {
     413: "The body is larger than this address takes.",
     500: "Something went wrong on the server. The request id leads the operator to the cause.",
 }
+
+MAX_MESSAGES = 20
+"""Messages about fields in one answer, however many fields are wrong."""
 
 _KEPT_HEADERS = ("Allow", "Retry-After", "WWW-Authenticate", "Content-Range")
 
@@ -145,16 +149,17 @@ def _field_messages(error: HTTPException) -> dict[str, list[str]]:
     if not isinstance(by_location, Mapping):
         return {}
     flat: dict[str, list[str]] = {}
-    for by_field in by_location.values():
-        _flatten("", by_field, flat)
+    for path, text in itertools.islice(_flattened("", list(by_location.values())), MAX_MESSAGES):
+        flat.setdefault(path or "body", []).append(text)
     return flat
 
 
-def _flatten(path: str, messages: Any, flat: dict[str, list[str]]) -> None:
+def _flattened(path: str, messages: Any) -> Iterator[tuple[str, str]]:
     if isinstance(messages, Mapping):
         for name, inner in messages.items():
-            here = path if name == "_schema" else f"{path}.{name}".lstrip(".")
-            _flatten(here, inner, flat)
+            yield from _flattened(path if name == "_schema" else f"{path}.{name}".lstrip("."), inner)
+    elif isinstance(messages, list):
+        for each in messages:
+            yield from _flattened(path, each)
     else:
-        texts = messages if isinstance(messages, list) else [messages]
-        flat.setdefault(path or "body", []).extend(str(text) for text in texts)
+        yield path, str(messages)

@@ -10,22 +10,21 @@ import structlog
 from flask import Flask, Response, g, request
 
 from speakr.telemetry.metrics import HTTP_REQUESTS, HTTP_SECONDS
-from speakr.web import conditional, cors, families, identity, rate_limits
+from speakr.web import body, conditional, cors, families, identity, rate_limits
 from speakr.web.body_timeout import BodyReadTimeout
+from speakr.web.bounds import MIN_BODY_BYTES
 from speakr.web.method_override import MethodOverride
 
 logger = structlog.get_logger(__name__)
 
 _SANE_ID = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
 
-MAX_BODY_BYTES = 8 * 1024 * 1024
-"""For anything but uploads, which say their own."""
-
 
 def _begin() -> None:
     g.started = time.perf_counter()
     asked = request.headers.get("X-Request-ID", "")
     g.request_id = asked if _SANE_ID.match(asked) else uuid.uuid4().hex
+    body.limit_body()
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=g.request_id)
 
@@ -53,7 +52,7 @@ def _end(response: Response) -> Response:
 
 def init_app(app: Flask) -> None:
     """Put the hooks around every request of an app."""
-    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.config["MAX_CONTENT_LENGTH"] = MIN_BODY_BYTES
     app.url_map.strict_slashes = False
     app.wsgi_app = BodyReadTimeout(MethodOverride(app.wsgi_app))  # type: ignore[method-assign] # Flask's documented way
     app.before_request(_begin)

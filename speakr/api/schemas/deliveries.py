@@ -6,7 +6,7 @@ from typing import Any
 
 from marshmallow import fields, post_load, validate
 
-from speakr.api.schemas.fields import BIGGEST_ID, one_of
+from speakr.api.schemas.fields import BIGGEST_ID, MAX_ELEMENTS, one_of
 from speakr.domain.deliveries import DeliveryStatus
 from speakr.domain.events import EventType
 from speakr.services.webhooks.deliveries.recovery import RECOVERABLE
@@ -78,9 +78,9 @@ class RecoverIn(Wire):
     status = fields.List(
         fields.String(validate=validate.OneOf(_RECOVERABLE)),
         load_default=_RECOVERABLE,
-        validate=validate.Length(min=1),
+        validate=validate.Length(min=1, max=20),
     )
-    event_types = fields.List(one_of(EventType), load_default=list)
+    event_types = fields.List(one_of(EventType), load_default=list, validate=MAX_ELEMENTS)
 
     @post_load
     def as_statuses(self, data: dict[str, Any], **_: object) -> dict[str, Any]:
@@ -98,7 +98,9 @@ class RecoveredOut(Wire):
 class CancelIn(Wire):
     """What to call off."""
 
-    event_types = fields.List(one_of(EventType), load_default=list, metadata={"description": "None for all."})
+    event_types = fields.List(
+        one_of(EventType), load_default=list, validate=MAX_ELEMENTS, metadata={"description": "None for all."}
+    )
 
 
 class CancelledOut(Wire):

@@ -27,6 +27,9 @@ WHEN: Mapping[str, Any] = {
 }
 """Metadata of a date or a time in a query; an empty one is none."""
 
+MAX_ELEMENTS = validate.Length(max=100)
+"""For short lists of names whose number has no other limit."""
+
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 

@@ -147,6 +147,10 @@ class RecordingDetailOut(RecordingBaseOut):
     notes = fields.String(allow_none=True)
 
 
+_SHORT = validate.Length(max=100)
+"""For words and times in a query."""
+
+
 class RecordingListQuery(Wire):
     """How to narrow and order a list."""
 
@@ -158,6 +162,7 @@ class RecordingListQuery(Wire):
     )
     status = fields.String(
         load_default="all",
+        validate=_SHORT,
         metadata={
             "description": "all, pending, processing, completed or failed; anything else is taken as all."
         },
@@ -168,23 +173,25 @@ class RecordingListQuery(Wire):
     )
     sort_order = fields.String(load_default="desc", metadata={"description": "asc, or else desc."})
     date_from = fields.String(
+        validate=_SHORT,
         metadata={
             **WHEN,
             "description": "ISO 8601 date or time: created at or after.",
             "example": "2024-01-15",
-        }
+        },
     )
     date_to = fields.String(
+        validate=_SHORT,
         metadata={
             **WHEN,
             "description": "ISO 8601 date or time: created at or before; a date includes that day.",
             "example": "2024-01-31",
-        }
+        },
     )
     tag_id = fields.Integer(validate=validate.Range(min=1, max=2_147_483_647))
-    tag = Text(metadata={"description": "A tag by its name."})
+    tag = text(200, metadata={"description": "A tag by its name."})
     folder_id = fields.String(
-        validate=Pattern("^([1-9][0-9]{0,8}|[Nn][Oo][Nn][Ee])$"),
+        validate=[_SHORT, Pattern("^([1-9][0-9]{0,8}|[Nn][Oo][Nn][Ee])$")],
         metadata={
             "description": "A folder's id, or none for recordings in no folder. Needs the folders feature.",
             "example": "none",
@@ -195,14 +202,15 @@ class RecordingListQuery(Wire):
     inbox = QueryBoolean()
     starred = QueryBoolean()
     updated_since = fields.String(
+        validate=_SHORT,
         metadata={
             **WHEN,
             "description": "ISO 8601 date or time: changed at or after.",
             "example": "2024-01-15T09:00:00Z",
-        }
+        },
     )
     ids = fields.String(
-        validate=Pattern("^[1-9][0-9]{0,8}(,[1-9][0-9]{0,8}){0,99}$"),
+        validate=[validate.Length(max=1_000), Pattern("^[1-9][0-9]{0,8}(,[1-9][0-9]{0,8}){0,99}$")],
         metadata={"description": "Up to 100 ids, separated by commas.", "example": "1,2,3"},
     )
     cursor = fields.String(

@@ -8,6 +8,7 @@ from marshmallow import fields, validate
 
 from speakr.api.schemas.common import SuccessOut
 from speakr.api.schemas.fields import BLANKS, REQUIRED, StrictBoolean, Text, an_id
+from speakr.services.speech.recording_speakers import MAX_ENTRIES
 from speakr.web.wire import UtcDateTime, Wire
 
 MAX_SPLIT = 1000
@@ -129,6 +130,7 @@ class AssignIn(Wire):
         load_default=None,
         metadata={
             "type": "object",
+            "maxProperties": MAX_ENTRIES,
             "description": 'Label, or the name shown now, to a name or to {name, isMe}; "" takes the name away.',
             "additionalProperties": {
                 "oneOf": [

@@ -6,9 +6,14 @@ from marshmallow import fields, validate
 
 from speakr.api.schemas.fields import BIGGEST_ID, NOT_BLANK, StrictBoolean, Text, text
 from speakr.domain.templates import TemplateKind
+from speakr.services.language.templates import MAX_LENGTHS
 from speakr.web.wire import UtcDateTime, Wire
 
-_BODY = {**NOT_BLANK, "example": "{{start_time}} {{speaker}}: {{text}}"}
+_BODY = {
+    **NOT_BLANK,
+    "maxLength": max(MAX_LENGTHS.values()),
+    "example": "{{start_time}} {{speaker}}: {{text}}",
+}
 _KIND = validate.OneOf([kind.value for kind in TemplateKind])
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import fields, validate
 
-from speakr.api.schemas.fields import NOT_BLANK, REQUIRED, text
+from speakr.api.schemas.fields import MAX_ELEMENTS, NOT_BLANK, REQUIRED, text
 from speakr.domain.permissions import Scope
 from speakr.web.wire import UtcDateTime, Wire
 
@@ -53,6 +53,7 @@ class TokenCreateIn(Wire):
         fields.String(validate=validate.OneOf(SCOPES)),
         allow_none=True,
         load_default=None,
+        validate=MAX_ELEMENTS,
         metadata={"description": "Default: all but admin, as far as the asking credential has them."},
     )
 

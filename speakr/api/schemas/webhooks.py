@@ -7,7 +7,16 @@ from typing import Any
 from marshmallow import fields, validate
 
 from speakr.api.schemas.events import EventOut
-from speakr.api.schemas.fields import NOT_BLANK, REQUIRED, StrictBoolean, Text, an_id, one_of, text
+from speakr.api.schemas.fields import (
+    MAX_ELEMENTS,
+    NOT_BLANK,
+    REQUIRED,
+    StrictBoolean,
+    Text,
+    an_id,
+    one_of,
+    text,
+)
 from speakr.domain.events import EventType
 from speakr.domain.headers import MAX_HEADERS, MAX_VALUE_LENGTH
 from speakr.domain.webhooks import PayloadStyle, WhenPaused
@@ -105,6 +114,7 @@ class WebhookOptionsIn(Wire):
         keys=fields.String(),
         values=fields.String(metadata={"maxLength": MAX_VALUE_LENGTH}),
         allow_none=True,
+        validate=MAX_ELEMENTS,
         metadata=_HEADERS,
     )
     ordered = StrictBoolean(metadata={"description": "One at a time, in the order of what happened."})
@@ -121,6 +131,7 @@ class WebhookCreateIn(WebhookOptionsIn):
     events = fields.List(
         Text(metadata=_EVENT),
         load_default=list,
+        validate=MAX_ELEMENTS,
         metadata={**REQUIRED, "minItems": 1, "example": ["recording.transcription.completed"]},
     )
     allow_http = StrictBoolean(load_default=False)
@@ -132,7 +143,7 @@ class WebhookUpdateIn(WebhookOptionsIn):
 
     name = Text(metadata=NOT_BLANK)
     url = text(500, metadata=_URL)
-    events = fields.List(Text(metadata=_EVENT), metadata={"minItems": 1})
+    events = fields.List(Text(metadata=_EVENT), validate=MAX_ELEMENTS, metadata={"minItems": 1})
     allow_http = StrictBoolean()
     enabled = StrictBoolean()
 

@@ -31,7 +31,7 @@ _made: tuple[Backends, LanguageConnector] | None = None
 
 def spends_tokens() -> bool:
     """Tell whether the engine's work is counted in tokens; one that runs here is not."""
-    return not outside_the_loop(_engine).is_extractive
+    return not run_blocking(_engine).is_extractive
 
 
 def ask(user_id: int, question: Callable[[LanguageConnector], Answer], *, or_say: str) -> Answer:
@@ -41,10 +41,10 @@ def ask(user_id: int, question: Callable[[LanguageConnector], Answer], *, or_say
         LanguageModelUnavailable: the engine failed; `or_say` is what the user is told, the log has the reason.
 
     """
-    engine = outside_the_loop(_engine)
+    engine = run_blocking(_engine)
     try:
         # An engine that computes would stop the loop; one that asks a provider waits, and the loop lets others run.
-        return outside_the_loop(lambda: question(engine)) if engine.is_extractive else question(engine)
+        return run_blocking(lambda: question(engine)) if engine.is_extractive else question(engine)
     except (TransientJobError, ConnectorRejected) as error:
         logger.warning("language_model_failed", code=error.slug, reason=error.message)
         count_lost(user_id, error.tokens_spent)
@@ -99,7 +99,7 @@ def _engine() -> LanguageConnector:
     return _made[1]
 
 
-def outside_the_loop(work: Callable[[], Answer]) -> Answer:
+def run_blocking(work: Callable[[], Answer]) -> Answer:
     """Run work that computes where it does not stop a gevent loop; without gevent, simply run it.
 
     The longest transcripts take a second. gevent is looked up, not imported: only the web process runs on it.

@@ -68,7 +68,7 @@ def find(actor: Actor, question: str, filters: listing.Filters) -> Found:
             near, used = nearest_passages.nearest(actor, vector, filters, MAX_PASSAGES), Mode.HYBRID
     holding = _recordings_with(actor, terms_of(question), filters)
     spoken = _spoken(sorted({passage.recording_id for passage in near} | set(holding)))
-    chosen = language_model.outside_the_loop(lambda: _choose(question, near, spoken))
+    chosen = language_model.run_blocking(lambda: _choose(question, near, spoken))
     found = listing.items(list(dict.fromkeys(number for number, _ in chosen)))
     recordings = {row.id: row for row in found}
     order = list(recordings)

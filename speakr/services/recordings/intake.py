@@ -25,6 +25,7 @@ from speakr.media.base import MediaInfo, MediaLimits
 from speakr.media.extract import extract_audio
 from speakr.media.probe import probe
 from speakr.models import Folder, Recording, RecordingTag, Tag, User
+from speakr.offload import run_blocking
 from speakr.services.accounts import budgets, memberships
 from speakr.services.jobs import requests as jobs
 from speakr.services.recordings import folders, tagging
@@ -35,7 +36,6 @@ from speakr.services.speech import engines, hints
 from speakr.services.system import unwanted_blobs
 from speakr.services.webhooks import events
 from speakr.storage.base import CHUNK_BYTES, new_key
-from speakr.storage.outside_loop import outside_the_loop
 
 _sandboxes = threading.BoundedSemaphore(4)
 """How many files one process has looked at at the same time: each costs a child of 40 MB and a processor."""
@@ -128,7 +128,7 @@ def hash_file(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
-    return outside_the_loop(digest)
+    return run_blocking(digest)
 
 
 def _keep_sound(video: Path, limits: SizeLimits) -> tuple[str, int, MediaInfo]:

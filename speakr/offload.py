@@ -1,0 +1,68 @@
+"""Run slow work beside the event loop of a web process.
+
+A web process runs all requests in one gevent loop, so work that neither waits on a socket nor ends soon stops
+every other request. `run_blocking` and `run_cpu` run it in a native thread and let other requests go on. In a
+process without gevent they call the work directly.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
+
+MAX_CPU_THREADS = 2
+"""Computations that run at once in a process. They share the interpreter with the loop, so more would slow it down."""
+
+_cpu_pools: dict[Any, Any] = {}
+
+
+def run_blocking(work: Callable[[], Result]) -> Result:
+    """Run work that waits for a disk or a foreign library, and return or raise what it does.
+
+    Syncing 30 MB can take most of a second, and gevent cannot make file calls yield. Plain writes may stay inline:
+    they end in the page cache.
+    """
+    hub = _hub()
+    return work() if hub is None else _run_in(hub.threadpool, work)
+
+
+def run_cpu(work: Callable[[], Result]) -> Result:
+    """Run a computation of more than about 20 ms, and return or raise what it does.
+
+    At most `MAX_CPU_THREADS` run at once; others wait. The work must not use the database session or gevent.
+    """
+    hub = _hub()
+    if hub is None:
+        return work()
+    if hub not in _cpu_pools:
+        _cpu_pools.clear()  # the hub of a parent process, before a fork
+        _cpu_pools[hub] = sys.modules["gevent.threadpool"].ThreadPool(MAX_CPU_THREADS, hub=hub)
+    return _run_in(_cpu_pools[hub], work)
+
+
+def _hub() -> Any:
+    """Return gevent's hub, or None in a process without gevent, which is looked up and not imported."""
+    monkey = sys.modules.get("gevent.monkey")
+    if monkey is None or not monkey.is_module_patched("threading"):
+        return None
+    return sys.modules["gevent"].get_hub()
+
+
+def _run_in(pool: Any, work: Callable[[], Result]) -> Result:
+    context = contextvars.copy_context()
+    # gevent prints what a pool thread raises, so an error is returned.
+    result, error = pool.apply(lambda: _attempt(lambda: context.run(work)))
+    if error is not None:
+        raise error
+    return result  # type: ignore[no-any-return] # gevent has no types
+
+
+def _attempt(work: Callable[[], Result]) -> tuple[Result | None, BaseException | None]:
+    try:
+        return work(), None
+    except BaseException as error:  # noqa: BLE001 - returned, see above
+        return None, error
