@@ -64,9 +64,12 @@ def post_fork(_server, worker) -> None:  # noqa: ANN001
 
 
 def post_worker_init(_worker) -> None:  # noqa: ANN001
-    """Have the garbage collector pass by what is loaded for good: it would look at all of it again and again."""
+    """Let the garbage collector skip what is loaded for good, and watch the event loop."""
     gc.collect()
     gc.freeze()
+    from speakr.web.loop_watch import LoopWatch  # noqa: PLC0415 - gevent has patched the standard library by now
+
+    LoopWatch().start()
 
 
 def child_exit(_server, worker) -> None:  # noqa: ANN001

@@ -100,7 +100,7 @@ def document(user_id: int, lines: Mapping[Field, Sequence[str]]) -> IndexDocumen
     for field in sorted(Field, key=lambda field: field is Field.TRANSCRIPT):
         letter, text = _LETTERS[field], texts[field]
         keys += [letter + word for word in dict.fromkeys(text.split())]
-        keys += [letter + pair for pair in sorted(pairs_in(text))]
+        keys += [letter + pair for pair in pairs_in(text)]
     joined = " ".join(keys)
     if len(joined) * 4 > _MAX_KEY_BYTES and len(encoded := joined.encode()) > _MAX_KEY_BYTES:
         joined = encoded[:_MAX_KEY_BYTES].rpartition(b" ")[0].decode()

@@ -10,6 +10,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import lru_cache
+from itertools import islice
+
+MAX_PAIRS = 150_000
+"""Places that are looked at for pairs. The index holds no more keys of one recording."""
 
 MAX_WORD_LENGTH = 64
 """Longer ones are cut, in texts as in questions."""
@@ -28,6 +32,19 @@ _WORD = re.compile(r"\S+")
 
 _STANDING_ALONE = frozenset({"So", "Co", "Cn"})
 _PARTS_OF_WORDS = frozenset({"Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Me", "Nd", "Nl", "No"})
+_MAX_MARKS = 30
+"""Combining marks in a row that are kept, as in the Stream-Safe Text Format (UAX #15, section 13). Normalisation
+sorts them, in a time that grows with the square of their number."""
+_MARKS_IN_A_ROW = re.compile(
+    "([{0}]{{{1}}})[{0}]+".format(
+        "".join(
+            character for character in map(chr, range(0x300, 0x1F000)) if unicodedata.combining(character)
+        ),
+        _MAX_MARKS,
+    )
+)
+_SHORTER = str.maketrans({"\ufdfa": "صلعم", "\ufdfb": "جلال"})
+"""Ligatures of a whole sentence, which would make a text many times longer."""
 _WITHOUT_ACCENT = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "\u0131": "i", "æ": "ae", "œ": "oe"})
 """Letters that Unicode does not take apart although people do."""
 _INVISIBLE = frozenset("\u00ad\u034f\u061c\u0640\u200c\u200d\u2060\ufeff")
@@ -75,6 +92,7 @@ _without_marks, _words = _WithoutMarks(), _Words()
 def fold(text: str) -> str:
     """Return a text's words between blanks, with any number of blanks."""
     if not text.isascii():
+        text = _MARKS_IN_A_ROW.sub(r"\1", text.translate(_SHORTER))
         text = unicodedata.normalize("NFKD", text).translate(_without_marks).casefold()
         text = unicodedata.normalize("NFKC", text.translate(_WITHOUT_ACCENT))
     else:
@@ -101,9 +119,15 @@ def is_character(word: str) -> bool:
     return _IS_SPACELESS(word) is not None
 
 
-def pairs_in(normalised: str) -> set[str]:
-    """Return the pairs of such characters that stand side by side in a normalised text."""
-    return set() if normalised.isascii() else {a + b for a, b in _PAIRS.findall(normalised)}
+def pairs_in(normalised: str) -> list[str]:
+    """Return the different pairs of such characters that stand side by side in a normalised text.
+
+    In the order of their first appearance; of a text with more than `MAX_PAIRS` places, those of the first places.
+    """
+    if normalised.isascii():
+        return []
+    found = islice(_PAIRS.finditer(normalised), MAX_PAIRS)
+    return list(dict.fromkeys(match[1] + match[2] for match in found))
 
 
 def located_words(text: str) -> list[tuple[str, int, int]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ForeignKey, Text
+from sqlalchemy import BigInteger, ForeignKey, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from speakr.db import Base
@@ -41,6 +41,8 @@ class SearchStale(Base):
     recording_id: Mapped[int] = mapped_column(
         ForeignKey("recordings.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
     )
+    mark: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    """Random, new with each change: what was computed from texts of an earlier mark is thrown away."""
 
 
 class SearchDocument(Base):

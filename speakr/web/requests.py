@@ -13,6 +13,7 @@ from speakr.telemetry.metrics import HTTP_REQUESTS, HTTP_SECONDS
 from speakr.web import body, conditional, cors, families, identity, rate_limits
 from speakr.web.body_timeout import BodyReadTimeout
 from speakr.web.bounds import MIN_BODY_BYTES
+from speakr.web.loop_watch import ROUTE_KEY
 from speakr.web.method_override import MethodOverride
 
 logger = structlog.get_logger(__name__)
@@ -22,6 +23,7 @@ _SANE_ID = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
 
 def _begin() -> None:
     g.started = time.perf_counter()
+    request.environ[ROUTE_KEY] = request.url_rule.rule if request.url_rule else "unrouted"
     asked = request.headers.get("X-Request-ID", "")
     g.request_id = asked if _SANE_ID.match(asked) else uuid.uuid4().hex
     body.limit_body()

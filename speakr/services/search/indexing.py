@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Table, delete, insert, select
+from sqlalchemy import Table, delete, func, insert, literal, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from speakr.db import db, release, unit_of_work
 from speakr.domain.search import Field, IndexDocument, document, lines_of
 from speakr.models import Recording, SearchDocument, SearchStale, SearchTerms, Segment
+from speakr.offload import run_cpu
 
 _BATCH = 50
-"""Recordings that are indexed in one transaction: on SQLite everybody else's writes wait for it."""
+"""Recordings that are indexed in one transaction: on SQLite all other writers wait for it."""
 
 _AT_ONCE = 20
-"""Recordings that are brought in step in the transaction that changed them. More follow within seconds."""
+"""Recordings that are indexed in the transaction that changed them. More follow within seconds."""
+
+_MAX_CHARACTERS_AT_ONCE = 100_000
+"""Longer texts are indexed within seconds, by a process without an event loop and outside the transaction."""
+
 _BATCHES_PER_ROUND = 20
 _IDS_PER_STATEMENT = 5_000
 """SQLite takes 32,766 values with a statement, PostgreSQL 65,535."""
@@ -31,34 +38,92 @@ SEARCHED = frozenset({"title", "participants", "notes", "summary"})
 
 
 def index(*recording_ids: int) -> None:
-    """Take recordings' texts as they are now into the index. Call it after every change of one of them."""
+    """Index recordings' texts as they are now. Call it after every change of one of them.
+
+    Few recordings with short texts are indexed in the caller's transaction; the others are marked for `catch_up`.
+    """
     db.session.flush()
-    at_once, later = recording_ids[:_AT_ONCE], recording_ids[_AT_ONCE:]
+    at_once = _short(recording_ids[:_AT_ONCE])
     if at_once:
-        _index(_R.id.in_(at_once), _AT_ONCE)
-    for first in range(0, len(later), _IDS_PER_STATEMENT):  # renaming somebody may touch all recordings
-        part = later[first : first + _IDS_PER_STATEMENT]
-        marks: Any = _INSERT[db.engine.dialect.name](SearchStale).from_select(
-            ["recording_id"], select(_R.id).where(_R.id.in_(part))
+        _lock(_R.id.in_(at_once), len(at_once))
+        _store(_documents(_texts_of(at_once)))
+        _forget_marks(SearchStale.recording_id.in_(at_once))
+    later = sorted(set(recording_ids) - set(at_once))
+    for first in range(0, len(later), _IDS_PER_STATEMENT):  # renaming a speaker may touch all recordings
+        _mark(later[first : first + _IDS_PER_STATEMENT])
+
+
+def _short(recording_ids: Sequence[int]) -> list[int]:
+    """Return those of the recordings whose texts are short enough to be indexed at once."""
+    if not recording_ids:
+        return []
+    written = func.coalesce(func.length(_R.summary), 0) + func.coalesce(func.length(_R.notes), 0)
+    spoken = (
+        select(func.coalesce(func.sum(func.length(_S.text)), 0))
+        .where(_S.recording_id == _R.id)
+        .scalar_subquery()
+    )
+    query = select(_R.id).where(_R.id.in_(recording_ids), written + spoken <= _MAX_CHARACTERS_AT_ONCE)
+    return sorted(db.session.connection().scalars(query))
+
+
+def _mark(recording_ids: Sequence[int]) -> None:
+    insertion: Any = _INSERT[db.engine.dialect.name](SearchStale).from_select(
+        ["recording_id", "mark"],
+        select(_R.id, literal(secrets.randbits(62))).where(_R.id.in_(recording_ids)),
+    )
+    db.session.execute(
+        insertion.on_conflict_do_update(
+            index_elements=[SearchStale.recording_id], set_={"mark": insertion.excluded.mark}
         )
-        db.session.execute(marks.on_conflict_do_nothing())
+    )
+
+
+def _forget_marks(condition: Any) -> None:
+    db.session.execute(delete(SearchStale).where(condition), execution_options={"synchronize_session": False})
 
 
 def catch_up() -> None:
-    """Bring in step what was left for later."""
-    stale = select(SearchStale.recording_id).limit(_BATCH)
+    """Index what was left for later, a few recordings at a time.
+
+    Texts are read and words are found outside any transaction that writes. What changed meanwhile has a new
+    mark, so it is skipped and found again.
+    """
     for _ in range(_BATCHES_PER_ROUND):
         release()
-        found = db.session.scalars(stale).all()
-        if not found:
+        marks = _oldest_marks()
+        if not marks:
             return
-        with unit_of_work() as session:
-            # Whoever marks a recording has changed it before, and holds it: the marks are of texts read here.
-            _index(_R.id.in_(found), _BATCH)
-            session.execute(
-                delete(SearchStale).where(SearchStale.recording_id.in_(found)),
-                execution_options={"synchronize_session": False},
-            )
+        found = _documents(_texts_of(list(marks)))
+        release()
+        for document_of_one in found:
+            with unit_of_work():
+                _store_if_unchanged(document_of_one, marks[document_of_one.recording_id])
+        release()
+        with unit_of_work():  # marks of recordings that are gone
+            _forget_marks(SearchStale.recording_id.in_(marks.keys() - {each.recording_id for each in found}))
+
+
+def _oldest_marks() -> dict[int, int]:
+    """Return marks of recordings whose texts fit into memory together: many short ones, or one long one."""
+    rows = db.session.execute(
+        select(SearchStale.recording_id, SearchStale.mark).order_by(SearchStale.recording_id).limit(_BATCH)
+    ).all()
+    short = set(_short([row.recording_id for row in rows]))
+    chosen = [row for row in rows if row.recording_id in short] or rows[:1]
+    return {row.recording_id: row.mark for row in chosen}
+
+
+def _store_if_unchanged(found: _Indexed, mark: int) -> None:
+    _lock(_R.id == found.recording_id, 1)
+    is_unchanged = db.session.scalar(
+        select(SearchStale.recording_id).where(
+            SearchStale.recording_id == found.recording_id, SearchStale.mark == mark
+        )
+    )
+    if is_unchanged is not None:
+        _store([found])
+        _forget_marks(SearchStale.recording_id == found.recording_id)
 
 
 def reindex() -> Iterator[int]:
@@ -66,46 +131,93 @@ def reindex() -> Iterator[int]:
     last, done = 0, 0
     while True:
         with unit_of_work():
-            indexed = _index(_R.id > last, _BATCH)
+            indexed = _lock(_R.id > last, _BATCH)
+            if indexed:
+                _store(_documents(_texts_of(indexed)))
         if not indexed:
             return
         last, done = indexed[-1], done + len(indexed)
         yield done
 
 
-def _index(condition: Any, most: int) -> Sequence[int]:
-    connection = db.session.connection()
-    # Held until the end of the transaction: of two that change different texts of a recording at once, the second
-    # then sees what the first one wrote.
-    rows = connection.execute(
-        select(_R.id, _R.user_id, _R.title, _R.participants, _R.summary, _R.notes)
+@dataclass(frozen=True, slots=True)
+class _Texts:
+    """The texts of one recording."""
+
+    recording_id: int
+    user_id: int
+    lines: Mapping[Field, Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Indexed:
+    """What the index holds of one recording."""
+
+    recording_id: int
+    user_id: int
+    document: IndexDocument
+
+
+def _lock(condition: Any, most: int) -> list[int]:
+    """Lock recordings until the end of the transaction; return their ids.
+
+    Of two transactions that change different texts of a recording, the second then sees what the first wrote.
+    """
+    query = (
+        select(_R.id)
         .where(condition)
         .order_by(_R.id)
         .limit(most)
         .with_for_update(key_share=True, of=Recording.__table__)
-    ).all()
-    if not rows:
-        return ()
+    )
+    return list(db.session.connection().scalars(query))
+
+
+def _texts_of(recording_ids: Sequence[int]) -> list[_Texts]:
+    rows = (
+        db.session.connection()
+        .execute(
+            select(_R.id, _R.user_id, _R.title, _R.participants, _R.summary, _R.notes)
+            .where(_R.id.in_(recording_ids))
+            .order_by(_R.id)
+        )
+        .all()
+    )
     spoken = _spoken([row.id for row in rows])
-    made = [
-        (
-            row,
-            document(
-                row.user_id,
-                {
-                    **{f: lines_of(getattr(row, f)) for f in Field if f is not Field.TRANSCRIPT},
-                    Field.TRANSCRIPT: spoken[row.id],
-                },
-            ),
+    return [
+        _Texts(
+            row.id,
+            row.user_id,
+            {
+                **{field: lines_of(getattr(row, field)) for field in Field if field is not Field.TRANSCRIPT},
+                Field.TRANSCRIPT: spoken[row.id],
+            },
         )
         for row in rows
     ]
+
+
+def _documents(texts: Sequence[_Texts]) -> list[_Indexed]:
+    """Find the words of texts, beside the event loop if there is one."""
+    return run_cpu(
+        lambda: [
+            _Indexed(each.recording_id, each.user_id, document(each.user_id, each.lines)) for each in texts
+        ]
+    )
+
+
+def _store(found: Sequence[_Indexed]) -> None:
     _put(
         SearchTerms.__table__,
-        [{"recording_id": row.id, "user_id": row.user_id, "terms": found.keys} for row, found in made],
+        [
+            {"recording_id": each.recording_id, "user_id": each.user_id, "terms": each.document.keys}
+            for each in found
+        ],
     )
-    _put(SearchDocument.__table__, [{"recording_id": row.id} | _texts(found) for row, found in made])
-    return [row.id for row in rows]
+    _put(
+        SearchDocument.__table__,
+        [{"recording_id": each.recording_id} | _texts(each.document) for each in found],
+    )
 
 
 def _spoken(recording_ids: Sequence[int]) -> dict[int, list[str]]:

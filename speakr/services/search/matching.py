@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +14,15 @@ from speakr.db import db
 from speakr.domain.quotes import quote
 from speakr.domain.search import Field, Term, lines_of
 from speakr.models import Recording, RecordingSpeaker, SearchDocument, Segment
+from speakr.offload import run_cpu
 
 MAX_MATCHES = 5
 """Told per recording."""
+
+_STREAMED = {"yield_per": 5}
+"""Few recordings' texts are in memory together."""
+
+_MAX_PLACES = 200
 
 _D = SearchDocument.__table__.c
 _R = Recording.__table__.c
@@ -40,28 +48,45 @@ def of(
     """Return the places per recording, in the fields searched; in the notes of one's own recordings only."""
     wanted = [term for term in terms if not term.is_excluded]
     own = set(own_ids)
-    places = {
-        document.recording_id: _places(
-            document,
-            wanted,
-            [field for field in fields if field is not Field.NOTES or document.recording_id in own],
-        )
-        for document in _documents([row.id for row in rows])
-    }
-    written = _written(places)
+    ids = [row.id for row in rows]
+
+    def choose(documents: Sequence[Any]) -> dict[int, list[tuple[Field, int]]]:
+        return {
+            document.recording_id: _places(
+                document,
+                wanted,
+                [field for field in fields if field is not Field.NOTES or document.recording_id in own],
+            )
+            for document in documents
+        }
+
+    places: dict[int, list[tuple[Field, int]]] = {}
+    for documents in _documents(ids):
+        places |= run_cpu(lambda documents=documents: choose(documents))  # type: ignore[misc] # the default binds it
+    written = _written_lines(places)
     spoken = _spoken(places)
-    found: dict[int, list[Match]] = {row.id: [] for row in rows}
+    return run_cpu(lambda: _quoted(ids, places, written, spoken, wanted))
+
+
+def _quoted(
+    recording_ids: Sequence[int],
+    places: Mapping[int, Sequence[tuple[Field, int]]],
+    written: Mapping[tuple[int, Field, int], str],
+    spoken: Mapping[tuple[int, int], Any],
+    terms: Sequence[Term],
+) -> dict[int, list[Match]]:
+    found: dict[int, list[Match]] = {recording_id: [] for recording_id in recording_ids}
     for recording_id, chosen in places.items():
         for field, line in chosen:
             if field is not Field.TRANSCRIPT:
-                lines = written[recording_id, field]
-                if line < len(lines):  # else it was changed between the questions
-                    found[recording_id].append(Match(field, quote(lines[line], wanted)))
+                text = written.get((recording_id, field, line))
+                if text is not None:  # else it was changed between the queries
+                    found[recording_id].append(Match(field, quote(text, terms)))
             elif segment := spoken.get((recording_id, line)):
                 found[recording_id].append(
                     Match(
                         field,
-                        quote(segment.text, wanted),
+                        quote(segment.text, terms),
                         segment.id,
                         segment.start,
                         segment.end,
@@ -71,10 +96,11 @@ def of(
     return found
 
 
-def _documents(recording_ids: Sequence[int]) -> Sequence[Any]:
-    if not recording_ids:
-        return ()
-    return db.session.connection().execute(select(*_D).where(_D.recording_id.in_(recording_ids))).all()
+def _documents(recording_ids: Sequence[int]) -> Iterator[Sequence[Any]]:
+    """Yield the texts of recordings, few at a time: one may be millions of characters long."""
+    if recording_ids:
+        query = select(*_D).where(_D.recording_id.in_(recording_ids))
+        yield from db.session.connection().execute(query, execution_options=_STREAMED).partitions()
 
 
 def _places(document: Any, terms: Sequence[Term], fields: Sequence[Field]) -> list[tuple[Field, int]]:
@@ -92,41 +118,57 @@ def _places(document: Any, terms: Sequence[Term], fields: Sequence[Field]) -> li
 
 
 def _best_lines(text: str, terms: Sequence[Term]) -> list[int]:
-    """Return the lines with the most of the terms, the first of them first."""
-    needles = [term.needle for term in terms if term.needle in text]
-    if not needles:
-        return []
-    counts: list[tuple[int, int]] = []
-    complete = 0
-    for number, line in enumerate(text.split("\n")):
-        count = sum(needle in line for needle in needles)
-        if count:
-            counts.append((-count, number))
-            complete += count == len(needles)
-            if complete == MAX_MATCHES:
-                break
-    return [number for _, number in sorted(counts)[:MAX_MATCHES]]
+    """Return the lines with the most of the terms, the first of them first.
+
+    Of a term with more than `_MAX_PLACES` places, only the first count: the work does not grow with the text.
+    """
+    counts = Counter(start for term in terms for start in _line_starts(text, term.needle))
+    best = sorted(counts, key=lambda start: (-counts[start], start))[:MAX_MATCHES]
+    return [text.count("\n", 0, start) for start in best]
 
 
-def _written(places: Mapping[int, Sequence[tuple[Field, int]]]) -> dict[tuple[int, Field], list[str]]:
-    """Return the lines as they were written, of the texts that are quoted; summaries and notes may be long."""
-    asked = {
-        field: [recording_id for recording_id, chosen in places.items() if field in dict(chosen)]
-        for field in Field
-        if field is not Field.TRANSCRIPT
+def _line_starts(text: str, needle: str) -> AbstractSet[int]:
+    """Return where the lines begin that hold a needle, which lies within one line."""
+    found: set[int] = set()
+    at = text.find(needle)
+    for _ in range(_MAX_PLACES):
+        if at < 0:
+            break
+        found.add(text.rfind("\n", 0, at) + 1)
+        next_line = text.find("\n", at)
+        at = -1 if next_line < 0 else text.find(needle, next_line)
+    return found
+
+
+def _written_lines(
+    places: Mapping[int, Sequence[tuple[Field, int]]],
+) -> dict[tuple[int, Field, int], str]:
+    """Return the lines that are quoted, as they were written; summaries and notes may be long."""
+    wanted = {
+        recording_id: [(field, line) for field, line in chosen if field is not Field.TRANSCRIPT]
+        for recording_id, chosen in places.items()
     }
-    wanted = sorted({recording_id for ids in asked.values() for recording_id in ids})
-    if not wanted:
+    ids = [recording_id for recording_id, chosen in wanted.items() if chosen]
+    if not ids:
         return {}
-    rows = db.session.connection().execute(
-        select(_R.id, *(_R[field.value] for field in asked)).where(_R.id.in_(wanted))
-    )
-    found = {row.id: row for row in rows}
-    return {
-        (recording_id, field): lines_of(getattr(found.get(recording_id), field, ""))
-        for field, ids in asked.items()
-        for recording_id in ids
-    }
+    fields = {field for chosen in wanted.values() for field, _ in chosen}
+    query = select(_R.id, *(_R[field.value] for field in Field if field in fields)).where(_R.id.in_(ids))
+
+    def cut(rows: Sequence[Any]) -> dict[tuple[int, Field, int], str]:
+        found: dict[tuple[int, Field, int], str] = {}
+        for row in rows:
+            lines = {field: lines_of(getattr(row, field.value)) for field in dict(wanted[row.id])}
+            found |= {
+                (row.id, field, line): lines[field][line]
+                for field, line in wanted[row.id]
+                if line < len(lines[field])
+            }
+        return found
+
+    found: dict[tuple[int, Field, int], str] = {}
+    for rows in db.session.connection().execute(query, execution_options=_STREAMED).partitions():
+        found |= run_cpu(lambda rows=rows: cut(rows))  # type: ignore[misc] # the default binds it
+    return found
 
 
 def _spoken(places: Mapping[int, Sequence[tuple[Field, int]]]) -> dict[tuple[int, int], Any]:

@@ -1,0 +1,1 @@
+"""Attacks on a server of this machine, and what another client notices of them."""
