@@ -14,10 +14,10 @@ from speakr.db import db
 from speakr.domain.clock import now
 from speakr.models import Notice, User
 
-NEWS = timedelta(days=1)
+MAX_AGE = timedelta(days=1)
 """Older notices are shown in the app only: a mail server that is configured later must not send a backlog."""
 
-PAUSE = timedelta(minutes=10)
+MIN_INTERVAL = timedelta(minutes=10)
 """Minimum time between two e-mails to one user, so that a paused and resumed webhook cannot fill a mailbox."""
 
 _AT_ONCE = 100
@@ -32,18 +32,20 @@ class NoticeEmail:
     texts: Sequence[str]
 
 
-def letters() -> list[NoticeEmail]:
-    """Return the e-mails to send: unread notices of users with an address and no e-mail within the last `PAUSE`."""
+def pending_emails() -> list[NoticeEmail]:
+    """Return the e-mails to send: unread notices of users with an address and no e-mail within the last `MIN_INTERVAL`."""
     moment = now()
     earlier = aliased(Notice)
-    had_mail = select(earlier.id).where(earlier.user_id == Notice.user_id, earlier.mailed_at > moment - PAUSE)
+    had_mail = select(earlier.id).where(
+        earlier.user_id == Notice.user_id, earlier.mailed_at > moment - MIN_INTERVAL
+    )
     rows = db.session.execute(
         select(Notice.id, Notice.text, User.email)
         .join(User, User.id == Notice.user_id)
         .where(
             Notice.mailed_at.is_(None),
             Notice.read_at.is_(None),
-            Notice.created_at > moment - NEWS,
+            Notice.created_at > moment - MAX_AGE,
             User.email.is_not(None),
             User.is_active,
             ~had_mail.exists(),
@@ -60,18 +62,18 @@ def letters() -> list[NoticeEmail]:
     ]
 
 
-def claim(letter: NoticeEmail) -> bool:
+def claim(email: NoticeEmail) -> bool:
     """Record that an e-mail is being sent; return whether the caller has claimed all its notices and may send it."""
     claimed = db.session.scalars(
         update(Notice)
-        .where(Notice.id.in_(letter.notice_ids), Notice.mailed_at.is_(None))
+        .where(Notice.id.in_(email.notice_ids), Notice.mailed_at.is_(None))
         .values(mailed_at=now())
         .returning(Notice.id)
         .execution_options(synchronize_session=False)
     ).all()
-    if 0 < len(claimed) < len(letter.notice_ids):
+    if 0 < len(claimed) < len(email.notice_ids):
         put_back(claimed)  # another process sends some of them; the rest follows next time
-    return len(claimed) == len(letter.notice_ids)
+    return len(claimed) == len(email.notice_ids)
 
 
 def put_back(notice_ids: Collection[int]) -> None:

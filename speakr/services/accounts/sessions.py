@@ -72,7 +72,7 @@ def start_for_tokens(user_id: int, password_hash: str, family: str, lifetime: ti
 
 
 def _start(user_id: int, password_hash: str, family: str, lifetime: timedelta, sha256: str | None) -> Session:
-    # Lock the user's row: a session that starts beside a change of the password would outlive that change.
+    # Lock the user's row: a session that starts during a change of the password would outlive that change.
     user = db.session.scalar(
         select(User)
         .where(User.id == user_id)

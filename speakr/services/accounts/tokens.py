@@ -23,7 +23,7 @@ logger = structlog.get_logger(__name__)
 _PREFIX_LENGTH = 6
 _MAX_NAME_LENGTH = 100
 _MAX_LIFE_DAYS = 36_500
-_USE_IS_WRITTEN_EVERY = timedelta(minutes=1)
+_USE_WRITE_INTERVAL = timedelta(minutes=1)
 
 _T, _U = ApiToken.__table__.c, User.__table__.c
 # Runs on every request. Table columns instead of mapped attributes avoid the cost of the ORM mapper.
@@ -140,7 +140,7 @@ def authenticate(raw: str) -> Actor:
     moment = now()
     if row.expires_at is not None and row.expires_at <= moment:
         raise NotAuthenticated("The token has expired.", code="expired_token")
-    if row.last_used_at is None or moment - row.last_used_at > _USE_IS_WRITTEN_EVERY:
+    if row.last_used_at is None or moment - row.last_used_at > _USE_WRITE_INTERVAL:
         _note_use(row.id, moment)
     return Actor(
         user_id=row.user_id,

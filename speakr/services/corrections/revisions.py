@@ -77,8 +77,10 @@ def extent_of(hunks: Sequence[Hunk], new: Sequence[StoredSegment]) -> Extent:
     added = removed = segments = 0
     for hunk in hunks:
         new_text = " ".join(each.text for each in new[hunk.at : hunk.at + hunk.size])
-        came, went = count_words(word_diff(" ".join(each.text for each in hunk.old), new_text))
-        added, removed = added + came, removed + went
+        words_added, words_removed = count_words(
+            word_diff(" ".join(each.text for each in hunk.old), new_text)
+        )
+        added, removed = added + words_added, removed + words_removed
         segments += max(hunk.size, len(hunk.old))
     return Extent(added, removed, segments)
 

@@ -71,7 +71,7 @@ def _postpone_transcription(job: Job) -> None:
 
 
 def _fail_transcription(job: Job) -> None:
-    """Fail the recording: it has no use without a transcript."""
+    """Mark the recording as failed, because its transcript is missing."""
     _fail_recording(_recording(job), job.error_code, _message(job))
 
 

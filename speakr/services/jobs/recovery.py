@@ -52,13 +52,13 @@ def renew(worker: str) -> None:
 
 def horse_died(worker: str) -> None:
     """Requeue the claims of a work horse that died. Its parent process, which has seen the death, calls this."""
-    _take_back(Job.worker == worker, JobChunk.worker == worker, counter="crashes")
+    _requeue_claims(Job.worker == worker, JobChunk.worker == worker, counter="crashes")
 
 
 def worker_died(worker: str) -> None:
     """Requeue the claims of all work horses of a worker that was killed and could not do so itself."""
     name = f"{worker}."
-    _take_back(
+    _requeue_claims(
         Job.worker.startswith(name, autoescape=True),
         JobChunk.worker.startswith(name, autoescape=True),
         counter="losses",
@@ -67,16 +67,18 @@ def worker_died(worker: str) -> None:
 
 def hand_back(worker: str) -> None:
     """Requeue the claims of a work horse that was asked to stop. It did not fail, so no counter grows."""
-    _take_back(Job.worker == worker, JobChunk.worker == worker, counter=None)
+    _requeue_claims(Job.worker == worker, JobChunk.worker == worker, counter=None)
 
 
 def requeue_expired() -> None:
     """Requeue claims with expired leases: the worker and its parent process are dead."""
     moment = now()
-    _take_back(Job.lease_expires_at < moment, JobChunk.lease_expires_at < moment, counter="losses")
+    _requeue_claims(Job.lease_expires_at < moment, JobChunk.lease_expires_at < moment, counter="losses")
 
 
-def _take_back(of_jobs: ColumnElement[bool], of_chunks: ColumnElement[bool], *, counter: str | None) -> None:
+def _requeue_claims(
+    of_jobs: ColumnElement[bool], of_chunks: ColumnElement[bool], *, counter: str | None
+) -> None:
     held_jobs = db.session.scalars(select(Job.id).where(Job.state == JobState.RUNNING, of_jobs)).all()
     held_chunks = db.session.scalars(
         select(JobChunk.id).where(JobChunk.state == ChunkState.RUNNING, of_chunks)

@@ -35,7 +35,7 @@ def spends_tokens() -> bool:
 
 
 def ask(user_id: int, question: Callable[[LanguageConnector], Answer], *, or_say: str) -> Answer:
-    """Send a user's question to this process's engine. The caller holds no transaction: the answer may take minutes.
+    """Send a user's question to this process's engine. No transaction may be open: the answer may take minutes.
 
     Raises:
         LanguageModelUnavailable: the engine failed; `or_say` is the message for the user, the log has the reason.

@@ -32,7 +32,7 @@ from speakr.services.search import by_words as search
 from speakr.services.search import nearest_passages, passages
 
 MAX_PASSAGES = 12
-"""About 1500 words: what a small model can read at once, beside the conversation."""
+"""About 1500 words: what a small model can read at once, in addition to the conversation."""
 MAX_RECORDINGS = 8
 """Recordings searched by words for passages."""
 MAX_TERMS = 8
@@ -66,9 +66,9 @@ def find(actor: Actor, question: str, filters: listing.Filters) -> Found:
             pass  # search by words only
         else:
             near, used = nearest_passages.nearest(actor, vector, filters, MAX_PASSAGES), Mode.HYBRID
-    holding = _recordings_with(actor, terms_of(question), filters)
-    spoken = _segments_of(sorted({passage.recording_id for passage in near} | set(holding)))
-    chosen = language_model.outside_the_loop(lambda: _choose(question, near, spoken))
+    matching_ids = _recordings_with(actor, terms_of(question), filters)
+    segments = _segments_of(sorted({passage.recording_id for passage in near} | set(matching_ids)))
+    chosen = language_model.outside_the_loop(lambda: _choose(question, near, segments))
     found = listing.items(list(dict.fromkeys(number for number, _ in chosen)))
     recordings = {row.id: row for row in found}
     order = list(recordings)
@@ -76,7 +76,7 @@ def find(actor: Actor, question: str, filters: listing.Filters) -> Found:
         (place for place in chosen if place[0] in recordings),
         key=lambda place: (order.index(place[0]), place[1]),
     )
-    return Found([_rows(spoken[number], chosen[number, at]) for number, at in ordered], recordings, used)
+    return Found([_rows(segments[number], chosen[number, at]) for number, at in ordered], recordings, used)
 
 
 def terms_of(question: str) -> list[Term]:
@@ -130,12 +130,12 @@ def _segments_of(recording_ids: Sequence[int]) -> Mapping[int, list[Any]]:
 
 
 def _choose(
-    question: str, near: Sequence[nearest_passages.Near], spoken: Mapping[int, Sequence[Any]]
+    question: str, near: Sequence[nearest_passages.Near], segments: Mapping[int, Sequence[Any]]
 ) -> dict[Place, Passage]:
     """Return the best passages, best first."""
     found = {
         (number, at): passage
-        for number, rows in spoken.items()
+        for number, rows in segments.items()
         for at, passage in enumerate(cut(row.text for row in rows))
     }
     places = list(found)

@@ -99,7 +99,7 @@ def examine(file: StoredFile, limits: SizeLimits, *, is_sound_enough: bool) -> S
     Raises:
         UnusableMedia: the file has no audio that can be decoded.
         TooLarge: the file exceeds the limit for its kind; the message names the limit.
-        OutOfSpace: the storage has no space for the audio beside the video.
+        OutOfSpace: the storage has no space for the audio in addition to the video.
 
     """
     backends = get_backends()

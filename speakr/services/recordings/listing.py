@@ -119,7 +119,7 @@ def list_page(
         place = cursors.read(cursor, SORT_COLUMNS[sort_by], sort_by=sort_by, descending=descending)
     skipped = (page - 1) * per_page if place is None else 0
     window = _Window(sort_by, descending, place, skipped, per_page)
-    found, total = (_read_of_others if shared else _read_own)(actor, filters, window)
+    found, total = (_read_shared if shared else _read_own)(actor, filters, window)
     rows = found[:per_page]
     following = None
     if len(found) > per_page:
@@ -197,7 +197,7 @@ def _rows_of(ids: Select[int], order: Sequence[ColumnElement[Any]]) -> Select[*t
     return query.order_by(*order)
 
 
-def _read_of_others(actor: Actor, filters: Filters, window: _Window) -> tuple[Sequence[AnyRow], int]:
+def _read_shared(actor: Actor, filters: Filters, window: _Window) -> tuple[Sequence[AnyRow], int]:
     """Read a page of shared recordings. No index covers these, so one scan serves both the count and the page."""
     shown = (
         select(Recording.id, getattr(Recording, window.sort_by))

@@ -28,7 +28,7 @@ logger = structlog.get_logger(__name__)
 
 _AT_ONCE = 100
 _LOOK_AT = 1_000
-_AT_REST = (RecordingStatus.COMPLETED, RecordingStatus.FAILED)
+_FINISHED = (RecordingStatus.COMPLETED, RecordingStatus.FAILED)
 _AUDIO_ONLY = "audio_only"
 
 
@@ -87,7 +87,7 @@ def run() -> RetentionReport:
             due = _due(None, audio_only=audio_only, limit=_AT_ONCE)
             recordings = db.session.scalars(
                 select(Recording)
-                .where(Recording.id.in_([one.recording_id for one in due]), Recording.status.in_(_AT_REST))
+                .where(Recording.id.in_([one.recording_id for one in due]), Recording.status.in_(_FINISHED))
                 .order_by(Recording.id)
                 .with_for_update()
             ).all()
@@ -149,7 +149,7 @@ def _candidates(before: datetime, *, audio_only: bool) -> Any:
     )
     conditions: list[ColumnElement[bool]] = [
         Recording.created_at <= before,
-        Recording.status.in_(_AT_REST),
+        Recording.status.in_(_FINISHED),
         Recording.deletion_exempt.is_(False),
         Recording.id.not_in(
             select(RecordingTag.recording_id)

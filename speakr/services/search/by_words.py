@@ -117,12 +117,12 @@ def _newest(
 ) -> Sequence[int]:
     """Return the newest recordings found that also contain the terms that the index cannot check exactly."""
     query = query.order_by(hits.id.desc())
-    unsure = [term for term in terms if not term.is_exact]
-    if unsure:
+    inexact = [term for term in terms if not term.is_exact]
+    if inexact:
         engine = _engine()
         query, read_id = engine.in_order(hits, query)
         query = query.join(SearchDocument, SearchDocument.recording_id == read_id)
-        for term in unsure:
+        for term in inexact:
             is_there = or_(
                 *(engine.contains(getattr(SearchDocument, field), term.needle) for field in fields)
             )

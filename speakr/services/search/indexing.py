@@ -27,7 +27,7 @@ _INSERT = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 SEARCHED = frozenset({"title", "participants", "notes", "summary"})
-"""The indexed fields of a recording, beside its segments."""
+"""The indexed fields of a recording, besides its segments."""
 
 
 def index(*recording_ids: int) -> None:

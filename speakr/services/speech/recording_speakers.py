@@ -24,7 +24,7 @@ from speakr.services.speech import speakers, voice_profiles
 from speakr.services.webhooks import events
 
 MAX_ENTRIES = 200
-_SHOWN_OF_A_KEY = 60
+_MAX_SHOWN_KEY_LENGTH = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +98,11 @@ def recognise(recording: Recording, least: float, earlier: Sequence[voice_profil
     """
     labels = [each.label for each in _speakers_of(recording.id, with_ids=True)]
     again = voice_profiles.matched_again(recording.id, earlier)
-    there = {known.speaker_id for known in again.values()}
+    matched_ids = {known.speaker_id for known in again.values()}
     new = voice_profiles.recognised(recording, [label for label in labels if label not in again], least)
     found: dict[str, voice_profiles.Confirmed | voice_profiles.Suggestion] = {
         **again,
-        **{label: who for label, who in new.items() if who.speaker_id not in there},
+        **{label: who for label, who in new.items() if who.speaker_id not in matched_ids},
     }
     if not found:
         return
@@ -281,7 +281,7 @@ def _list_participants(recording: Recording, shown: Iterable[str]) -> None:
 
 
 def _shown(key: str) -> str:
-    return names.tidy(key)[:_SHOWN_OF_A_KEY]
+    return names.tidy(key)[:_MAX_SHOWN_KEY_LENGTH]
 
 
 def _refusal(sentence: str) -> Invalid:

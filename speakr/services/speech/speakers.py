@@ -212,11 +212,11 @@ def _rename_in_recordings(
     within: recordings in which the speaker is named; None means all of the owner's.
     """
     named = _named(target.user_id, speaker_id, old)
-    somewhere: ColumnElement[bool] = true()
+    is_within: ColumnElement[bool] = true()
     if within is not None:
         named = and_(RecordingSpeaker.speaker_id == speaker_id, RecordingSpeaker.recording_id.in_(within))
-        somewhere = Recording.id.in_(within)
-    concerned = db.session.execute(
+        is_within = Recording.id.in_(within)
+    affected = db.session.execute(
         select(
             Recording.id,
             Recording.title,
@@ -225,7 +225,7 @@ def _rename_in_recordings(
         )
         .where(
             Recording.user_id == target.user_id,
-            somewhere,
+            is_within,
             or_(
                 Recording.id.in_(select(RecordingSpeaker.recording_id).where(named)),
                 Recording.participants.contains(old, autoescape=True),
@@ -234,14 +234,14 @@ def _rename_in_recordings(
         .order_by(Recording.id)
         .with_for_update(key_share=True, of=Recording)
     ).all()
-    lists = {row.id: names.renamed(row.participants, old, target.name) for row in concerned}
-    changed = [row for row in concerned if lists[row.id] != row.participants]
+    lists = {row.id: names.renamed(row.participants, old, target.name) for row in affected}
+    changed = [row for row in affected if lists[row.id] != row.participants]
     _check_lengths(lists)
     db.session.execute(
         update(RecordingSpeaker).where(named).values(name=target.name, speaker_id=target.id),
         execution_options={"synchronize_session": False},
     )
-    touched = [row.id for row in concerned if row.is_named or lists[row.id] != row.participants]
+    touched = [row.id for row in affected if row.is_named or lists[row.id] != row.participants]
     _put_lists([(recording_id, lists[recording_id]) for recording_id in touched])
     events.record_all(
         target.user_id,

@@ -22,12 +22,12 @@ from speakr.media.voices.weights import MODEL_VERSION
 from speakr.models import Recording, RecordingSpeaker, RecordingVoice, Speaker
 
 ACCEPTED = 0.80
-"""Least cosine for naming a voice. Measured: 2 of 100 other speakers reach it, and each speaker's own voice does."""
+"""Minimum cosine for naming a voice. Measured: 2 of 100 other speakers reach it, and each speaker's own voice does."""
 ACCEPTED_MARGIN = 0.05
-"""Least difference between the cosines of the best and the second best speaker."""
+"""Minimum difference between the cosines of the best and the second best speaker."""
 SUGGESTED = 0.72
 SAME_SPEECH = 0.95
-"""Least cosine of the same speech in two transcriptions of a recording; voices in two recordings do not reach it."""
+"""Minimum cosine of the same speech in two transcriptions of a recording; voices in two recordings do not reach it."""
 MAX_SUGGESTED = 3
 
 PROFILE_SECONDS = 5.0

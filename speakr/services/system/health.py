@@ -42,13 +42,13 @@ def readiness() -> tuple[bool, dict[str, Any]]:
     report: dict[str, Any] = {}
     for name, check in checks.items():
         try:
-            trouble = check()
+            reason = check()
         except Exception as error:  # noqa: BLE001 - any error means "not ready"; the log has the cause
             logger.warning("not_ready", part=name, kind=type(error).__name__)
-            trouble = "unreachable"
+            reason = "unreachable"
         finally:
             release()
-        report[name] = {"ok": trouble is None, **({"reason": trouble} if trouble else {})}
+        report[name] = {"ok": reason is None, **({"reason": reason} if reason else {})}
     return all(part["ok"] for part in report.values()), report
 
 

@@ -21,7 +21,7 @@ MARK_KEY = f"owner/00/{'0' * 32}"
 """Key of the blob with the owner's id, 32 hexadecimal digits. The orphan sweep does not read below `owner/`."""
 
 _SETTING = "storage_owner_id"
-"""A row beside the administrator's settings, which its name keeps out of their lists."""
+"""A row in the table of the administrator's settings; their lists show only known names, so not this one."""
 
 _ID_BYTES = 16
 

@@ -29,7 +29,7 @@ class Read:
     """Returns a JSON value in stored form, or raises ValueError with the reason."""
 
 
-def _yes_or_no() -> Read:
+def _boolean() -> Read:
     def read(value: Any) -> bool:
         if not isinstance(value, bool):
             raise ValueError("must be true or false")  # noqa: TRY004 - one type for all invalid values
@@ -38,7 +38,7 @@ def _yes_or_no() -> Read:
     return Read({"type": "boolean"}, read)
 
 
-def _whole(least: int, most: int, *, or_none: bool = False) -> Read:
+def _integer(least: int, most: int, *, or_none: bool = False) -> Read:
     def read(value: Any) -> int | None:
         if value is None and or_none:
             return None
@@ -97,22 +97,22 @@ def _env(name: str) -> Callable[[], Any]:
 
 
 KNOWN: Mapping[str, SettingDefinition] = {
-    "enable_folders": SettingDefinition(_env("enable_folders"), _yes_or_no(), "Whether folders are enabled."),
+    "enable_folders": SettingDefinition(_env("enable_folders"), _boolean(), "Whether folders are enabled."),
     "enable_internal_sharing": SettingDefinition(
-        _fixed(value=True), _yes_or_no(), "Sharing of recordings between users, by name and through groups."
+        _fixed(value=True), _boolean(), "Sharing of recordings between users, by name and through groups."
     ),
     "enable_auto_summarization": SettingDefinition(
-        _fixed(value=True), _yes_or_no(), "Summaries after transcription, for users who have enabled them."
+        _fixed(value=True), _boolean(), "Summaries after transcription, for users who have enabled them."
     ),
     "users_can_delete": SettingDefinition(
-        _env("users_can_delete"), _yes_or_no(), "Whether users who are not admins may delete recordings."
+        _env("users_can_delete"), _boolean(), "Whether users who are not admins may delete recordings."
     ),
     "enable_auto_deletion": SettingDefinition(
-        _fixed(value=False), _yes_or_no(), "Retention: deletion of old recordings."
+        _fixed(value=False), _boolean(), "Retention: deletion of old recordings."
     ),
     "retention_days": SettingDefinition(
         _fixed(None),
-        _whole(1, 36_500, or_none=True),
+        _integer(1, 36_500, or_none=True),
         "Days until a recording without a rule of its tags or folder is due for deletion; null for never.",
     ),
     "deletion_mode": SettingDefinition(
@@ -120,10 +120,12 @@ KNOWN: Mapping[str, SettingDefinition] = {
         _one_of("audio_only", "full_recording"),
         "What retention deletes: audio_only keeps the texts.",
     ),
-    "max_file_size_mb": SettingDefinition(_env("max_file_size_mb"), _whole(1, 1_000_000), "Largest upload."),
+    "max_file_size_mb": SettingDefinition(
+        _env("max_file_size_mb"), _integer(1, 1_000_000), "Largest upload."
+    ),
     "max_audio_only_video_size_mb": SettingDefinition(
         _env("max_audio_only_video_size_mb"),
-        _whole(1, 1_000_000),
+        _integer(1, 1_000_000),
         "Largest video of which only the audio is kept.",
     ),
     "transcription_models": SettingDefinition(
@@ -141,22 +143,22 @@ KNOWN: Mapping[str, SettingDefinition] = {
     ),
     "transcript_length_limit": SettingDefinition(
         _fixed(-1),
-        _whole(-1, 100_000_000),
+        _integer(-1, 100_000_000),
         "Maximum characters of a transcript that are sent to a language model; -1 for all.",
     ),
     "default_token_budget": SettingDefinition(
         _fixed(None),
-        _whole(0, BIGGEST, or_none=True),
+        _integer(0, BIGGEST, or_none=True),
         "Language model tokens per user and month; null: no limit.",
     ),
     "default_transcription_budget_minutes": SettingDefinition(
         _fixed(None),
-        _whole(0, 10_000_000, or_none=True),
+        _integer(0, 10_000_000, or_none=True),
         "Minutes of audio per user and month; null: no limit.",
     ),
     "default_storage_quota_mb": SettingDefinition(
         _fixed(None),
-        _whole(0, 1_000_000_000, or_none=True),
+        _integer(0, 1_000_000_000, or_none=True),
         "Megabytes of stored audio per user; null: no limit.",
     ),
     "cost_per_transcribed_minute": SettingDefinition(
@@ -165,7 +167,7 @@ KNOWN: Mapping[str, SettingDefinition] = {
         "Price per minute of audio, for `estimated_cost` in the statistics.",
     ),
     "webhook_max_per_user": SettingDefinition(
-        _env("webhook_max_per_user"), _whole(0, 10_000), "Webhooks per user."
+        _env("webhook_max_per_user"), _integer(0, 10_000), "Webhooks per user."
     ),
 }
 """All settings by name."""

@@ -51,7 +51,7 @@ def _deliveries(user_id: int, new_events: Sequence[Event]) -> list[Delivery]:
     if not new_events or not get_backends().settings.webhook_enabled:
         return []
     deliveries = [
-        delivery_of(event, webhook) for event, webhook in subscriptions.listening(user_id, new_events)
+        delivery_of(event, webhook) for event, webhook in subscriptions.webhooks_for(user_id, new_events)
     ]
     if deliveries:
         after_commit(get_backends().notifier.wake_dispatcher)

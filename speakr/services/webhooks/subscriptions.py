@@ -30,7 +30,7 @@ class _Places:
         )
 
 
-def listening(user_id: int, new_events: Sequence[Event]) -> Iterator[tuple[Event, Webhook]]:
+def webhooks_for(user_id: int, new_events: Sequence[Event]) -> Iterator[tuple[Event, Webhook]]:
     """Yield each event with each webhook that it is sent to.
 
     Filters match the current tags and folder of a recording: after a change, and before a deletion.

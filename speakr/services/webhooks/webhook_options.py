@@ -1,4 +1,4 @@
-"""Options of a webhook beside its address and its events: filters, headers, limits and payload."""
+"""Options of a webhook besides its address and its events: filters, headers, limits and payload."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ _MAX_URL_LENGTH = 500
 _MAX_REPORTED = 10
 """Unknown events that an error lists."""
 ROTATION_OVERLAP = timedelta(hours=24)
-"""Time for which the old secret signs beside the new one."""
+"""Time for which deliveries are signed with both the old and the new secret."""
 
 
 def list_for(actor: Actor) -> Sequence[Webhook]:
@@ -222,7 +222,7 @@ def delete(actor: Actor, webhook_id: int) -> None:
 
 
 def rotate_secret(actor: Actor, webhook_id: int) -> tuple[Webhook, str]:
-    """Create a new secret; the old one signs beside it for a day."""
+    """Create a new secret; for a day, deliveries are signed with both."""
     webhook = lock_row(actor, webhook_id)
     secret = new_secret()
     webhook.previous_secret_sealed, webhook.previous_secret_until = (

@@ -44,7 +44,7 @@ class AttemptResult:
 
     retry_in_seconds: float | None = None
     silent_seconds: float | None = None
-    """Seconds for which the receiver asked not to be sent to."""
+    """Seconds for which the receiver asked for a pause."""
 
 
 @dataclass(slots=True)
@@ -103,9 +103,9 @@ _SETTLE = (
         error_message=bindparam("error_message"),
     )
 )
-_NOTE = (
+_UPDATE_WEBHOOKS = (
     update(_WEBHOOKS)
-    .where(_WEBHOOKS.c.id == bindparam("noted_id"))
+    .where(_WEBHOOKS.c.id == bindparam("updated_id"))
     .values(
         enabled=bindparam("enabled"),
         auto_paused=bindparam("auto_paused"),
@@ -163,10 +163,10 @@ def _write(changes: Sequence[dict[str, Any]], states: Collection[_WebhookState],
     connection = db.session.connection()
     connection.execute(_SETTLE, changes)
     connection.execute(
-        _NOTE,
+        _UPDATE_WEBHOOKS,
         [
             {
-                "noted_id": state.webhook_id,
+                "updated_id": state.webhook_id,
                 "enabled": state.enabled,
                 "auto_paused": state.auto_paused,
                 "pause_reason": state.pause_reason,
