@@ -101,7 +101,7 @@ def delete(actor: Actor, folder_id: int) -> None:
 def _move(actor: Actor, folder: Folder, group_id: int | None) -> None:
     owner = filing.owner_columns(actor, group_id, "Only group admins can create group folders")
     folder.user_id, folder.group_id = owner["user_id"], owner["group_id"]
-    # Remove recordings from the folder whose owners cannot use it any more.
+    # Recordings whose owners cannot use the folder any more leave it.
     others = and_(
         Recording.folder_id == folder.id,
         Recording.user_id != actor.user_id

@@ -245,7 +245,7 @@ def _ask_sqlite(question: str, _is_of_one: bool) -> _Hits:  # noqa: FBT001 - a c
         query=query,
         id=index.c.rowid,
         joined_id=SearchTerms.recording_id.expression,
-        # The sign stops SQLite from querying the index once per id, which is slower than scanning it once.
+        # The unary plus stops SQLite from querying the index once per id, which is slower than scanning it once.
         unhinted_id=literal_column(f"+{SQLITE_INDEX}.rowid"),
         user_id=SearchTerms.user_id.expression,
     )
