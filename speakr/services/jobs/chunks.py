@@ -156,7 +156,7 @@ def is_wanted(held: ChunkClaim) -> bool:
 
 
 def _progress(job_id: int) -> int:
-    """Return 5 after cutting up to 95 when all chunks are transcribed. Chunks have similar lengths and count equally."""
+    """Return 5 (no chunk done) to 95 (all chunks done). Chunks count equally, because they have similar lengths."""
     total, done = db.session.execute(
         select(func.count(), func.count().filter(JobChunk.state == ChunkState.DONE)).where(
             JobChunk.job_id == job_id

@@ -168,7 +168,7 @@ def _unused(keys: Collection[str]) -> list[str]:
         select(Recording.storage_key).where(Recording.storage_key.in_(keys)),
         blobs.in_use(keys),
         select(UploadPart.storage_key).where(UploadPart.storage_key.in_(keys)),
-        select(UnwantedBlob.storage_key).where(UnwantedBlob.storage_key.in_(keys)),  # already marked
+        select(UnwantedBlob.storage_key).where(UnwantedBlob.storage_key.in_(keys)),  # deleted there
     )
     used = set(db.session.scalars(query))
     release()

@@ -263,7 +263,7 @@ def _of_each(heads: Select[Any], dialect: str) -> Select[Any]:
 def _first_of_each() -> Select[Any]:
     """Select the first open delivery of each of the given webhooks, if it is unclaimed and due.
 
-    It is selected before it is locked: if another transaction locks it, the second one must not count as the first.
+    It is selected before it is locked: if another transaction has locked it, the second one must not be sent first.
     """
     first = aliased(Delivery)
     return (

@@ -49,7 +49,7 @@ class AttemptResult:
 
 @dataclass(slots=True)
 class _WebhookState:
-    """The changes of a batch of outcomes to one webhook."""
+    """The state of a webhook, to which a batch of outcomes is applied."""
 
     webhook_id: int
     user_id: int
