@@ -1,4 +1,4 @@
-"""Keeping the search index in step: written in the same transaction as the texts it tells of."""
+"""Update the search index in the transaction that changes the indexed texts."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from speakr.domain.search import Field, IndexDocument, document, lines_of
 from speakr.models import Recording, SearchDocument, SearchStale, SearchTerms, Segment
 
 _BATCH = 50
-"""Recordings that are indexed in one transaction: on SQLite everybody else's writes wait for it."""
+"""Recordings that one transaction indexes; on SQLite all other writers wait for it."""
 
 _AT_ONCE = 20
-"""Recordings that are brought in step in the transaction that changed them. More follow within seconds."""
+"""Recordings that are indexed in the transaction that changed them. Others follow within seconds."""
 _BATCHES_PER_ROUND = 20
 _IDS_PER_STATEMENT = 5_000
-"""SQLite takes 32,766 values with a statement, PostgreSQL 65,535."""
+"""SQLite accepts 32,766 values per statement, PostgreSQL 65,535."""
 
 _R = Recording.__table__.c
 _S = Segment.__table__.c
@@ -27,16 +27,16 @@ _INSERT = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 SEARCHED = frozenset({"title", "participants", "notes", "summary"})
-"""The fields of a recording that are in the index, beside its segments."""
+"""The indexed fields of a recording, besides its segments."""
 
 
 def index(*recording_ids: int) -> None:
-    """Take recordings' texts as they are now into the index. Call it after every change of one of them."""
+    """Index the current texts of recordings. Call this after every change of an indexed text."""
     db.session.flush()
     at_once, later = recording_ids[:_AT_ONCE], recording_ids[_AT_ONCE:]
     if at_once:
         _index(_R.id.in_(at_once), _AT_ONCE)
-    for first in range(0, len(later), _IDS_PER_STATEMENT):  # renaming somebody may touch all recordings
+    for first in range(0, len(later), _IDS_PER_STATEMENT):  # renaming a speaker may change all recordings
         part = later[first : first + _IDS_PER_STATEMENT]
         marks: Any = _INSERT[db.engine.dialect.name](SearchStale).from_select(
             ["recording_id"], select(_R.id).where(_R.id.in_(part))
@@ -45,7 +45,7 @@ def index(*recording_ids: int) -> None:
 
 
 def catch_up() -> None:
-    """Bring in step what was left for later."""
+    """Index the recordings that `index` left for later."""
     stale = select(SearchStale.recording_id).limit(_BATCH)
     for _ in range(_BATCHES_PER_ROUND):
         release()
@@ -53,7 +53,7 @@ def catch_up() -> None:
         if not found:
             return
         with unit_of_work() as session:
-            # Whoever marks a recording has changed it before, and holds it: the marks are of texts read here.
+            # A transaction changes and locks a recording before it marks it, so this reads the marked texts.
             _index(_R.id.in_(found), _BATCH)
             session.execute(
                 delete(SearchStale).where(SearchStale.recording_id.in_(found)),
@@ -62,7 +62,7 @@ def catch_up() -> None:
 
 
 def reindex() -> Iterator[int]:
-    """Index everything anew while the server runs, a small transaction at a time; yield how many are done."""
+    """Rebuild the index while the server runs, in small transactions; yield the number of recordings done."""
     last, done = 0, 0
     while True:
         with unit_of_work():
@@ -75,8 +75,8 @@ def reindex() -> Iterator[int]:
 
 def _index(condition: Any, most: int) -> Sequence[int]:
     connection = db.session.connection()
-    # Held until the end of the transaction: of two that change different texts of a recording at once, the second
-    # then sees what the first one wrote.
+    # Lock the recordings: if two transactions change different texts of a recording, the second one then sees what the
+    # first one wrote.
     rows = connection.execute(
         select(_R.id, _R.user_id, _R.title, _R.participants, _R.summary, _R.notes)
         .where(condition)
@@ -86,7 +86,7 @@ def _index(condition: Any, most: int) -> Sequence[int]:
     ).all()
     if not rows:
         return ()
-    spoken = _spoken([row.id for row in rows])
+    transcripts = _transcripts_of([row.id for row in rows])
     made = [
         (
             row,
@@ -94,7 +94,7 @@ def _index(condition: Any, most: int) -> Sequence[int]:
                 row.user_id,
                 {
                     **{f: lines_of(getattr(row, f)) for f in Field if f is not Field.TRANSCRIPT},
-                    Field.TRANSCRIPT: spoken[row.id],
+                    Field.TRANSCRIPT: transcripts[row.id],
                 },
             ),
         )
@@ -108,17 +108,17 @@ def _index(condition: Any, most: int) -> Sequence[int]:
     return [row.id for row in rows]
 
 
-def _spoken(recording_ids: Sequence[int]) -> dict[int, list[str]]:
-    """Return what was said per recording, each segment at its position."""
+def _transcripts_of(recording_ids: Sequence[int]) -> dict[int, list[str]]:
+    """Return the segment texts per recording, each at its position."""
     found: dict[int, list[str]] = {recording_id: [] for recording_id in recording_ids}
     for recording_id, position, text in db.session.connection().execute(
         select(_S.recording_id, _S.position, _S.text)
         .where(_S.recording_id.in_(recording_ids))
         .order_by(_S.recording_id, _S.position)
     ):
-        said = found[recording_id]
-        said += [""] * (position - len(said))
-        said.append(text)
+        lines = found[recording_id]
+        lines += [""] * (position - len(lines))
+        lines.append(text)
     return found
 
 

@@ -1,4 +1,4 @@
-"""Where in a recording the words are: found in its normalised lines, quoted as they were written."""
+"""Find the matches in a recording: search its normalised lines, quote the original ones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from speakr.domain.search import Field, Term, lines_of
 from speakr.models import Recording, RecordingSpeaker, SearchDocument, Segment
 
 MAX_MATCHES = 5
-"""Told per recording."""
+"""Matches per recording in a response."""
 
 _D = SearchDocument.__table__.c
 _R = Recording.__table__.c
@@ -24,7 +24,7 @@ _NAMED = RecordingSpeaker.__table__.c
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """One place. Only a transcript has segments, times and speakers."""
+    """A match. Only matches in a transcript have a segment, times and a speaker."""
 
     field: Field
     snippet: str
@@ -37,7 +37,7 @@ class Match:
 def of(
     rows: Sequence[Any], own_ids: Iterable[int], terms: Sequence[Term], fields: Sequence[Field]
 ) -> Mapping[int, Sequence[Match]]:
-    """Return the places per recording, in the fields searched; in the notes of one's own recordings only."""
+    """Return the matches per recording in the searched fields; notes only for the actor's own recordings."""
     wanted = [term for term in terms if not term.is_excluded]
     own = set(own_ids)
     places = {
@@ -48,16 +48,16 @@ def of(
         )
         for document in _documents([row.id for row in rows])
     }
-    written = _written(places)
-    spoken = _spoken(places)
+    originals = _original_lines(places)
+    segments = _quoted_segments(places)
     found: dict[int, list[Match]] = {row.id: [] for row in rows}
     for recording_id, chosen in places.items():
         for field, line in chosen:
             if field is not Field.TRANSCRIPT:
-                lines = written[recording_id, field]
-                if line < len(lines):  # else it was changed between the questions
+                lines = originals[recording_id, field]
+                if line < len(lines):  # otherwise it changed between the queries
                     found[recording_id].append(Match(field, quote(lines[line], wanted)))
-            elif segment := spoken.get((recording_id, line)):
+            elif segment := segments.get((recording_id, line)):
                 found[recording_id].append(
                     Match(
                         field,
@@ -78,13 +78,13 @@ def _documents(recording_ids: Sequence[int]) -> Sequence[Any]:
 
 
 def _places(document: Any, terms: Sequence[Term], fields: Sequence[Field]) -> list[tuple[Field, int]]:
-    """Choose the lines to quote: the best of every field, then the next best, told in the order of the text."""
+    """Choose the lines to quote: the best line of each field, then the next best, in the order of the texts."""
     ranked = [
         (rank, field, line)
         for field in fields
         for rank, line in enumerate(_best_lines(getattr(document, field), terms))
     ]
-    # A field's best line comes before any second best; of those the transcript, which leads to a time.
+    # The best line of each field comes before any second best; among those, transcripts come first, as they have times.
     ranked.sort(key=lambda place: (place[0] > 0, place[1] is not Field.TRANSCRIPT, place[0]))
     chosen = {(field, line) for _, field, line in ranked[:MAX_MATCHES]}
     order = list(Field)
@@ -92,7 +92,7 @@ def _places(document: Any, terms: Sequence[Term], fields: Sequence[Field]) -> li
 
 
 def _best_lines(text: str, terms: Sequence[Term]) -> list[int]:
-    """Return the lines with the most of the terms, the first of them first."""
+    """Return the lines with the most terms, in the order of the text among equals."""
     needles = [term.needle for term in terms if term.needle in text]
     if not needles:
         return []
@@ -108,8 +108,8 @@ def _best_lines(text: str, terms: Sequence[Term]) -> list[int]:
     return [number for _, number in sorted(counts)[:MAX_MATCHES]]
 
 
-def _written(places: Mapping[int, Sequence[tuple[Field, int]]]) -> dict[tuple[int, Field], list[str]]:
-    """Return the lines as they were written, of the texts that are quoted; summaries and notes may be long."""
+def _original_lines(places: Mapping[int, Sequence[tuple[Field, int]]]) -> dict[tuple[int, Field], list[str]]:
+    """Return the original lines of the quoted fields; summaries and notes may be long."""
     asked = {
         field: [recording_id for recording_id, chosen in places.items() if field in dict(chosen)]
         for field in Field
@@ -129,8 +129,8 @@ def _written(places: Mapping[int, Sequence[tuple[Field, int]]]) -> dict[tuple[in
     }
 
 
-def _spoken(places: Mapping[int, Sequence[tuple[Field, int]]]) -> dict[tuple[int, int], Any]:
-    """Return the segments that are quoted, speakers by name where one is known."""
+def _quoted_segments(places: Mapping[int, Sequence[tuple[Field, int]]]) -> dict[tuple[int, int], Any]:
+    """Return the quoted segments, with speaker names where they are known."""
     positions = {
         recording_id: [line for field, line in chosen if field is Field.TRANSCRIPT]
         for recording_id, chosen in places.items()
