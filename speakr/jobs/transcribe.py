@@ -152,7 +152,7 @@ def _transcribe_all_chunks(held: claims.Claim) -> None:
     while True:
         with unit_of_work():
             chunk = chunks.claim_next(held.job_id, held.worker)
-            claims.report(held, "Listening")
+            claims.report(held, "Transcribing")
             _, undone = chunks.left(held.job_id)
         if chunk is not None:
             _transcribe_or_release(chunk)
@@ -208,7 +208,7 @@ def run_chunk(chunk: chunks.ChunkClaim) -> None:
     with unit_of_work():
         progress = chunks.finish(chunk, result)
     get_backends().live.publish(
-        chunk.recording_id, "progress", {"progress": progress, "message": "Listening"}
+        chunk.recording_id, "progress", {"progress": progress, "message": "Transcribing"}
     )
 
 

@@ -1,1 +1,4 @@
-"""What users may do and what the system does for them. No HTTP code. One package per area, one module per noun."""
+"""Business rules: what users may do, and what the system does for them. No HTTP code.
+
+Each area has a package, and each noun has a module in it.
+"""

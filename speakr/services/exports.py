@@ -1,4 +1,4 @@
-"""Transcripts as files of other programs. The formats are those of `EXPORTERS`."""
+"""Export transcripts as files for other programs. `EXPORTERS` lists the formats."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from speakr.exports.base import Exporter, Option, Source
 from speakr.services.language import templates
 
 DATA = "json"
-"""The transcript as data. The API writes it itself, for it is no file of another program."""
+"""The transcript as data. The API writes it itself, because it is not a file format of another program."""
 
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """A transcript that is being written: `pieces` are all text, or all bytes if the format is binary."""
+    """An export in progress: `pieces` are all text, or all bytes if the format is binary."""
 
     media_type: str
     extension: str
@@ -33,16 +33,16 @@ def formats() -> list[str]:
 
 
 def formats_in_words() -> str:
-    """Return the same as a phrase: `json, text, srt or vtt`."""
+    """Return the names of the formats as a phrase: `json, text, srt or vtt`."""
     *first, last = formats()
     return f"{', '.join(first)} or {last}"
 
 
 def format_named(asked: str) -> str:
-    """Return a format's name as it is written here, whatever the case it is asked for in.
+    """Return a format's canonical name, ignoring case.
 
     Raises:
-        Invalid: there is no such format.
+        Invalid: the format does not exist.
 
     """
     name = asked.lower()
@@ -52,7 +52,7 @@ def format_named(asked: str) -> str:
 
 
 def export(actor: Actor, name: str, segments: Sequence[Segment], *, paragraphs: bool = False) -> Export:
-    """Write segments in a format of `EXPORTERS`, by the actor's own template where the format has one."""
+    """Write segments in a format of `EXPORTERS`, with the actor's own template if the format supports one."""
     exporter: Exporter = EXPORTERS[name]
     template = (
         templates.default_body(actor.user_id, TemplateKind.TRANSCRIPT)

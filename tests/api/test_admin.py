@@ -316,7 +316,11 @@ def test_the_only_admin_of_a_group_with_others_is_not_deleted(
 def test_settings_are_shown_with_their_defaults(admin: Person) -> None:
     shown = admin.get(SETTINGS).json["settings"]
     assert set(shown) == set(system_settings.KNOWN)
-    assert shown["enable_folders"] == {"value": False, "default": False, "help": "Folders, for everybody."}
+    assert shown["enable_folders"] == {
+        "value": False,
+        "default": False,
+        "help": "Whether folders are enabled.",
+    }
     assert shown["retention_days"]["value"] is None
 
 

@@ -136,14 +136,14 @@ def test_a_structural_change_and_a_text_change_at_once(
     assert positions(transcript.id) == list(range(count))
 
 
-@pytest.mark.parametrize("where", ["index", "record", "_put_off"])
+@pytest.mark.parametrize("where", ["index", "record", "_schedule"])
 def test_a_failure_on_the_way_leaves_everything_as_it_was(
     transcript: Transcript, alice: Person, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
     def die(*_: object, **__: object) -> None:
         raise OSError("no more")
 
-    place = {"index": indexing, "record": followers.events, "_put_off": followers}[where]
+    place = {"index": indexing, "record": followers.events, "_schedule": followers}[where]
     before = transcript.segments(words="true")
     with monkeypatch.context() as patch:
         patch.setattr(place, where, die)

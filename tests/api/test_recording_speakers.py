@@ -365,7 +365,7 @@ def test_a_summary_that_is_being_written_may_not_know_the_names(
     assign(alice, made, {"SPEAKER_00": "Ann"}, regenerate_summary=True)
     runner.run(notifier.notifications.pop(0)[1])
     assert answers[0]["summary_queued"] is False
-    assert "may not know them yet" in answers[0]["message"]
+    assert "may not use them yet" in answers[0]["message"]
     assert spoken(alice, made) == {"SPEAKER_00": "Bea"}
 
 

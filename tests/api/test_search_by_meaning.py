@@ -244,7 +244,7 @@ def test_a_model_that_failed_is_left_alone_for_a_while(
         assert ask(alice, "dog", "hybrid").json["mode_used"] == "words"
     assert len(asked) == 1
     embedder.before = lambda _: None
-    monkeypatch.setattr(nearest_passages._asker, "away_until", 0.0)
+    monkeypatch.setattr(nearest_passages._engine, "retry_at", 0.0)
     assert ask(alice, "dog", "hybrid").json["mode_used"] == "hybrid"
 
 

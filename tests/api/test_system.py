@@ -86,7 +86,7 @@ class TestWithoutRedis:
     def test_readiness_is_red_and_tells_no_path(self, app: Flask, tmp_path) -> None:
         answer = app.test_client().get("/readyz")
         assert answer.status_code == 503
-        assert answer.json["checks"]["redis"] == {"ok": False, "reason": "out of reach"}
+        assert answer.json["checks"]["redis"] == {"ok": False, "reason": "unreachable"}
         assert str(tmp_path) not in answer.get_data(as_text=True)
 
     def test_an_upload_is_taken_in_all_the_same(self, alice: Person, upload) -> None:

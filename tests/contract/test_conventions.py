@@ -138,7 +138,7 @@ def test_a_crash_says_nothing_of_its_cause(library: Library, monkeypatch: pytest
     def crash(*_: object, **__: object) -> None:
         raise RuntimeError("/srv/speakr/secret")
 
-    monkeypatch.setattr(stats, "_fresh_enough", crash)
+    monkeypatch.setattr(stats, "_cached", crash)
     answer = library.ask("GET", "/stats")
     check_shape(answer, 500, "internal_error")
     assert "secret" not in answer.get_data(as_text=True)

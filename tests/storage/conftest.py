@@ -87,7 +87,7 @@ def storage(request):
 def owner(alice: Person, storage: Storage, backends: Backends, monkeypatch: pytest.MonkeyPatch) -> Person:
     """A user of long standing, on a server with this storage."""
     monkeypatch.setattr(plumbing, "_backends", replace(backends, storage=storage))
-    monkeypatch.setattr(orphans, "_uncarried", type(orphans._uncarried)())
+    monkeypatch.setattr(orphans, "_unreported", type(orphans._unreported)())
     with unit_of_work() as session:
         session.get_one(User, alice.id).created_at = now() - timedelta(days=100)
     return alice

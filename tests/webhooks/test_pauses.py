@@ -100,7 +100,7 @@ def test_failures_pause_and_a_test_counts_for_nothing(
 
 
 @pytest.mark.parametrize(
-    ("choice", "said"), [(WhenPaused.HOLD, "is kept for it"), (WhenPaused.DROP, "is told nothing")]
+    ("choice", "said"), [(WhenPaused.HOLD, "are kept and sent"), (WhenPaused.DROP, "are discarded")]
 )
 def test_the_notice_says_what_becomes_of_events(
     choice: WhenPaused, said: str, add_webhook: AddWebhook, emit: Emit
@@ -176,7 +176,7 @@ def test_many_pauses_in_a_short_time_are_one_letter_and_then_silence(
     assert len(mail_server.letters) == 1
     with unit_of_work() as session:
         for notice in session.scalars(select(Notice).where(Notice.mailed_at.is_not(None))):
-            notice.mailed_at = now() - mailing.PAUSE
+            notice.mailed_at = now() - mailing.MIN_INTERVAL
     man.deliver()
     assert len(mail_server.letters) == 2
 
@@ -185,7 +185,7 @@ def test_two_who_send_at_once_send_one_letter(
     add_webhook: AddWebhook, emit: Emit, mail_server: MailServer, address: str
 ) -> None:
     paused(add_webhook, emit)
-    (letter,) = mailing.letters()
+    (letter,) = mailing.pending_emails()
     with unit_of_work():
         assert mailing.claim(letter)
     with unit_of_work():
@@ -232,7 +232,7 @@ def test_a_mail_server_that_is_away_is_tried_again_later(
 
 
 def _is_old(notice: Notice) -> None:
-    notice.created_at = now() - mailing.NEWS - timedelta(seconds=1)
+    notice.created_at = now() - mailing.MAX_AGE - timedelta(seconds=1)
 
 
 def _is_read(notice: Notice) -> None:
@@ -246,7 +246,7 @@ def test_what_is_old_or_read_is_not_mailed(
     paused(add_webhook, emit)
     with unit_of_work() as session:
         change(session.scalars(select(Notice)).one())
-    assert mailing.letters() == []
+    assert mailing.pending_emails() == []
 
 
 def test_the_dispatcher_sends_the_mail(

@@ -1,1 +1,1 @@
-"""Users and what belongs to them: credentials, groups, shares, budgets, notices."""
+"""Users and what belongs to them: credentials, groups, shares, budgets and notices."""

@@ -1,4 +1,4 @@
-"""People as administrators see them: what they may use, what they have used, and their end. Never what they recorded."""
+"""Manage users as an administrator: limits, usage, deletion. This module never shows recordings of other users."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from speakr.services.jobs import blobs
 from speakr.services.system import unwanted_blobs
 
 BUDGETS = ("token_budget", "transcription_budget_seconds", "storage_quota_bytes")
-"""None is the server's default; 0 is nothing at all."""
+"""Columns with a user's own limits. None means the server's default, 0 means nothing at all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """What somebody has used: tokens and seconds in this month, bytes and recordings as they are now."""
+    """A user's usage: tokens and seconds of this calendar month, current bytes and recordings."""
 
     tokens: int = 0
     transcribed_seconds: int = 0
@@ -45,20 +45,20 @@ class Used:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A person and what they have used."""
+    """A user and their usage."""
 
     user: User
     used: Used
 
 
 def require_admin(actor: Actor) -> None:
-    """Refuse everybody but an admin whose credential carries that power."""
+    """Refuse with 403 unless the actor is an admin and their credential has the admin scope."""
     if not actor.acts_as_admin:
         raise Forbidden("Admin access required", code="admin_required")
 
 
 def list_page(actor: Actor, text: str | None, *, page: int, per_page: int) -> tuple[Sequence[Account], int]:
-    """Return one page of all people by id, and how many there are; `text` is part of a name or address."""
+    """Return one page of all users by id, and the number of matches; `text` is part of a name or e-mail address."""
     require_admin(actor)
     conditions: list[ColumnElement[bool]] = []
     if text:
@@ -73,7 +73,7 @@ def list_page(actor: Actor, text: str | None, *, page: int, per_page: int) -> tu
 
 
 def get(actor: Actor, user_id: int) -> Account:
-    """Return one person."""
+    """Return one user."""
     require_admin(actor)
     user = db.session.get(User, user_id)
     if user is None:
@@ -82,7 +82,7 @@ def get(actor: Actor, user_id: int) -> Account:
 
 
 def create(actor: Actor, values: Mapping[str, Any], password_hash: str | None) -> Account:
-    """Add a person, active unless told otherwise."""
+    """Add a user, who is active unless `values` says otherwise."""
     require_admin(actor)
     user = users.create_hashed(
         username=values.get("username", ""),
@@ -91,15 +91,15 @@ def create(actor: Actor, values: Mapping[str, Any], password_hash: str | None) -
         is_admin=values.get("is_admin", False),
     )
     _put(user, values)
-    db.session.flush()  # so that the answer is what is stored
+    db.session.flush()  # load the stored values for the response
     return Account(user, Used())
 
 
 def update(actor: Actor, user_id: int, values: Mapping[str, Any], password_hash: str | None) -> Account:
-    """Change what an administrator may change of a person.
+    """Change the fields of a user that administrators may change.
 
     Raises:
-        Conflict: nobody would be left to administer the server.
+        Conflict: the server would have no active administrator left.
 
     """
     require_admin(actor)
@@ -118,7 +118,7 @@ def update(actor: Actor, user_id: int, values: Mapping[str, Any], password_hash:
     if password_hash is not None or not values.get("is_active", True):
         sessions.end_all(user_id)
     _put(user, values)
-    db.session.flush()  # so that the answer is what is stored
+    db.session.flush()  # load the stored values for the response
     return Account(user, _used([user_id])[user_id])
 
 
@@ -137,16 +137,17 @@ def _require_another_admin(user: User) -> None:
 
 
 def delete(actor: Actor, user_id: int) -> None:
-    """Delete a person with all they have: rows by the database, blobs once this is committed.
+    """Delete a user with all their data: rows in this transaction, blobs after the commit.
 
     Raises:
-        Conflict: nobody would be left to administer the server, or a group with other members.
+        Conflict: the server, or a group with other members, would have no admin left.
 
     """
     require_admin(actor)
     users.one_at_a_time()
     _require_led_groups(user_id)
-    # Jobs before the user, as workers lock them; after both nobody can add a blob that would be forgotten.
+    # Lock the jobs before the user, in the order in which workers lock them. With both locked, no process can add a
+    # blob that this deletion would miss.
     db.session.execute(select(Job.id).where(Job.user_id == user_id).order_by(Job.id).with_for_update())
     user = db.session.scalar(
         select(User).where(User.id == user_id).with_for_update().execution_options(populate_existing=True)
@@ -185,7 +186,7 @@ def _drop_blobs(user_id: int) -> None:
 
 
 def _require_led_groups(user_id: int) -> None:
-    """Refuse to delete the only admin of a group that others are in, and hold the groups they lead."""
+    """Refuse to delete the only admin of a group with other members, and lock the groups that the user administers."""
     led = (
         db.session.execute(
             select(Group.id, Group.name)
@@ -204,7 +205,7 @@ def _require_led_groups(user_id: int) -> None:
     stranded = [row.name for row in led if row.id in {other.group_id for other in others} - with_admin]
     if stranded:
         raise Conflict(
-            f"Make somebody else admin of these groups first: {', '.join(stranded)}",
+            f"Make another member admin of these groups first: {', '.join(stranded)}",
             code="last_admin",
             groups=stranded,
         )
@@ -223,7 +224,7 @@ def _used(user_ids: Sequence[int]) -> Mapping[int, Used]:
             .group_by(UsageDay.user_id)
         )
     }
-    kept = {
+    stored = {
         row.user_id: (int(row.bytes or 0), row.recordings)
         for row in db.session.execute(
             select(
@@ -235,4 +236,4 @@ def _used(user_ids: Sequence[int]) -> Mapping[int, Used]:
             .group_by(Recording.user_id)
         )
     }
-    return {user_id: Used(*month.get(user_id, (0, 0)), *kept.get(user_id, (0, 0))) for user_id in user_ids}
+    return {user_id: Used(*month.get(user_id, (0, 0)), *stored.get(user_id, (0, 0))) for user_id in user_ids}

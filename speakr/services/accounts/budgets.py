@@ -1,7 +1,7 @@
-"""What users may use: language model tokens and minutes of audio per month, bytes of audio kept.
+"""Limits on usage: language model tokens and minutes of audio per month, bytes of stored audio.
 
-A user's own limit wins over the server's default; None is no limit, 0 is nothing at all. Jobs on a recording
-are its owner's, whoever asks for them; questions are the asker's.
+A user's own limit overrides the server's default; None means no limit, 0 means nothing at all. A job counts
+against the owner of its recording, even if another user requests it; a question counts against the user who asks it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _TOKENS_SPENT = "The budget of language model tokens for this month is used up."
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """One user's limits; None is no limit. `seconds` of audio and `tokens` are per calendar month (UTC)."""
+    """One user's limits; None means no limit. `seconds` of audio and `tokens` are per calendar month (UTC)."""
 
     tokens: int | None
     seconds: int | None
@@ -32,7 +32,7 @@ class Limits:
 
 
 def limits_of(user: User) -> Limits:
-    """Return what a user may use."""
+    """Return a user's limits, with the server's defaults filled in."""
     defaults = system_settings.get_several(*_DEFAULTS)
     tokens, minutes, megabytes = (defaults[name] for name in _DEFAULTS)
     return Limits(
@@ -49,13 +49,13 @@ def _first(own: int | None, default: int | None, unit: int) -> int | None:
 
 
 def admit_upload(user_id: int, *, size_bytes: int, seconds: float | None) -> None:
-    """Refuse an upload that does not fit. Run in the transaction that stores it.
+    """Refuse an upload that exceeds a limit. Call this in the transaction that stores the upload.
 
     Raises:
         Forbidden: `storage_quota_exceeded` or `transcription_budget_exceeded`.
 
     """
-    limits = limits_of(_held(user_id))
+    limits = limits_of(_locked(user_id))
     if limits.storage_bytes is not None:
         used = storage_used(user_id)
         if used + size_bytes > limits.storage_bytes:
@@ -69,19 +69,19 @@ def admit_upload(user_id: int, *, size_bytes: int, seconds: float | None) -> Non
 
 
 def admit_transcription(user_id: int, *, seconds: float | None) -> None:
-    """Refuse a transcription that does not fit into the month's budget. Run in the transaction that queues it.
+    """Refuse a transcription that exceeds the month's budget. Call this in the transaction that queues it.
 
     Raises:
         Forbidden: `transcription_budget_exceeded`.
 
     """
-    _admit_seconds(user_id, limits_of(_held(user_id)), seconds or 0.0)
+    _admit_seconds(user_id, limits_of(_locked(user_id)), seconds or 0.0)
 
 
-def _held(user_id: int) -> User:
-    """Load a user and keep others from spending at the same moment."""
-    # Rows that only refer to the user may still come: a job that ends meanwhile holds its recording, which we may
-    # want next, and counts what it used.
+def _locked(user_id: int) -> User:
+    """Load a user and lock the row, so that concurrent requests cannot spend the same budget."""
+    # `FOR NO KEY UPDATE`: other transactions may still insert rows that refer to the user. A job that ends meanwhile
+    # has locked its recording, which this transaction may lock next, and inserts its usage.
     query = select(User).where(User.id == user_id).with_for_update(key_share=True)
     return db.session.execute(query).scalar_one()
 
@@ -89,7 +89,7 @@ def _held(user_id: int) -> User:
 def _admit_seconds(user_id: int, limits: Limits, seconds: float) -> None:
     if limits.seconds is None:
         return
-    # What waits or runs has not been counted yet, but it will be.
+    # Queued and running transcriptions are not counted yet, but will be.
     promised = (
         select(func.coalesce(func.sum(Recording.audio_duration), 0.0))
         .join(Job, Job.recording_id == Recording.id)
@@ -110,7 +110,7 @@ def _admit_seconds(user_id: int, limits: Limits, seconds: float) -> None:
 
 
 def admit_question(user_id: int) -> None:
-    """Refuse a question to a language model once the month's tokens are spent.
+    """Refuse a question to a language model when the month's tokens are used up.
 
     Raises:
         Forbidden: `token_budget_exceeded`.
@@ -121,7 +121,7 @@ def admit_question(user_id: int) -> None:
 
 
 def admit_language_job(user_id: int) -> None:
-    """Refuse the same inside a job, where it is a failure for good.
+    """Refuse a language job when the month's tokens are used up; the job fails permanently.
 
     Raises:
         PermanentJobError: `token_budget_exceeded`.
@@ -137,7 +137,7 @@ def _tokens_are_spent(user_id: int) -> bool:
 
 
 def storage_used(user_id: int) -> int:
-    """Return the bytes of audio that are kept for a user."""
+    """Return the bytes of audio that are stored for a user."""
     used = db.session.scalar(
         select(func.coalesce(func.sum(Recording.file_size), 0)).where(
             Recording.user_id == user_id, Recording.storage_key.is_not(None)

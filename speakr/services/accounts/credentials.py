@@ -1,4 +1,4 @@
-"""Whether the credential of a request that lasts would still be let in."""
+"""Check again whether the credential of a long-running request is still valid."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from speakr.services.accounts import sessions, tokens
 
 
 def still_valid(actor: Actor) -> bool:
-    """Ask again about the token or the session of an actor; without either, about the user."""
+    """Check the actor's token or session again; without either, check that the user is active."""
     if actor.token_id is not None:
         return tokens.still_valid(actor)
     if actor.session_id is not None:

@@ -1,4 +1,4 @@
-"""Groups and who is in them. Every change of members holds the group's row, so that its last admin cannot slip away."""
+"""Groups and their members. Every change of members locks the group's row, so that a group keeps at least one admin."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from speakr.services.recordings import changes
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A group as the actor sees it; `role` is None for a site admin who is not in it."""
+    """A group as the actor sees it; `role` is None for a site admin who is not a member."""
 
     group: Group
     role: GroupRole | None
@@ -27,7 +27,7 @@ class Shown:
 
 
 def list_for(actor: Actor, *, everything: bool = False) -> Sequence[Shown]:
-    """Return the actor's groups by name; all there are for a site admin who asks for them."""
+    """Return the actor's groups by name; with `everything`, return all groups to a site admin."""
     if everything:
         administration.require_admin(actor)
     query = _shown(actor)
@@ -40,7 +40,7 @@ def get(actor: Actor, group_id: int) -> Shown:
     """Load a group for a member or a site admin.
 
     Raises:
-        NotFound: there is none, or the actor has no part in it.
+        NotFound: the group does not exist, or the actor is neither a member nor a site admin.
 
     """
     row = db.session.execute(_shown(actor).where(Group.id == group_id)).first()
@@ -66,24 +66,24 @@ def _shown(actor: Actor) -> Select[*tuple[Any, ...]]:
 
 
 def create(actor: Actor, *, name: str, description: str | None = None) -> Group:
-    """Make a group whose first admin is the site admin who makes it."""
+    """Create a group whose first admin is the site admin who creates it."""
     administration.require_admin(actor)
     group = found(name=name, description=description)
     db.session.add(GroupMembership(group_id=group.id, user_id=actor.user_id, role=GroupRole.ADMIN))
-    db.session.flush()  # so that the answer counts the member
+    db.session.flush()  # so that the response counts the member
     return group
 
 
 def found(*, name: str, description: str | None = None) -> Group:
-    """Make a group with nobody in it."""
+    """Create a group without members."""
     group = Group()
     _put(group, {"name": name, "description": description})
     return group
 
 
 def update_group(actor: Actor, group_id: int, changes: Mapping[str, Any]) -> None:
-    """Rename a group or describe it."""
-    _put(_held(actor, group_id), changes)
+    """Change a group's name or description."""
+    _put(_locked(actor, group_id), changes)
 
 
 def _put(group: Group, changes: Mapping[str, Any]) -> None:
@@ -102,15 +102,15 @@ def _put(group: Group, changes: Mapping[str, Any]) -> None:
 
 
 def remove(actor: Actor, group_id: int) -> None:
-    """Delete a group with its tags and folders; what was in those folders is unfiled."""
-    group = _held(actor, group_id)
+    """Delete a group with its tags and folders; recordings in those folders remain, without a folder."""
+    group = _locked(actor, group_id)
     tagged, filed = _filed_in(group_id)
     with changes.record_changes(tagged, "tags"), changes.record_changes(filed, "folder_id"):
         db.session.delete(group)
 
 
 def _filed_in(group_id: int) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    """Return the conditions for recordings with a tag of a group, and for those in a folder of it."""
+    """Return two conditions: recordings with a tag of the group, and recordings in a folder of the group."""
     tagged = (
         select(RecordingTag.recording_id)
         .join(Tag, Tag.id == RecordingTag.tag_id)
@@ -129,7 +129,7 @@ def members(actor: Actor, group_id: int) -> Sequence[Any]:
 
 
 def member(group_id: int, user_id: int) -> Any:
-    """Return one member as `members` lists them. No permission is checked."""
+    """Return one member in the form that `members` lists. Checks no permission."""
     return db.session.execute(_members(group_id).where(User.id == user_id)).one()
 
 
@@ -150,19 +150,19 @@ def _members(group_id: int) -> Select[*tuple[Any, ...]]:
 def add_member(
     actor: Actor, group_id: int, *, user_id: int | None, username: str | None, role: GroupRole
 ) -> Any:
-    """Take somebody into a group; return the member."""
-    _held(actor, group_id)
-    person = users.named(user_id=user_id, username=username)
-    if memberships.role(person.id, group_id) is not None:
-        raise Conflict(f"{person.username} is in this group already.", code="already_member")
-    db.session.add(GroupMembership(group_id=group_id, user_id=person.id, role=role))
+    """Add a user to a group; return the member."""
+    _locked(actor, group_id)
+    user = users.named(user_id=user_id, username=username)
+    if memberships.role(user.id, group_id) is not None:
+        raise Conflict(f"{user.username} is already a member of this group.", code="already_member")
+    db.session.add(GroupMembership(group_id=group_id, user_id=user.id, role=role))
     db.session.flush()  # so that it can be read back
-    return member(group_id, person.id)
+    return member(group_id, user.id)
 
 
 def change_role(actor: Actor, group_id: int, user_id: int, role: GroupRole) -> Any:
-    """Make a member an admin of the group, or an admin a member; return the member."""
-    _held(actor, group_id)
+    """Change a member's role in the group; return the member."""
+    _locked(actor, group_id)
     before = _role_of_member(group_id, user_id)
     if before is GroupRole.ADMIN and role is not GroupRole.ADMIN:
         _require_another_admin(group_id, user_id)
@@ -175,11 +175,12 @@ def change_role(actor: Actor, group_id: int, user_id: int, role: GroupRole) -> A
 
 
 def remove_member(actor: Actor, group_id: int, user_id: int) -> None:
-    """Take somebody out of a group; members may take themselves out.
+    """Remove a member from a group; members may remove themselves.
 
-    What the leaver owns loses the group's tags and leaves its folders: from now on neither sees what is the other's.
+    The member's own recordings lose the group's tags and folders. From then on the former member does not see the
+    group's recordings, and the group does not see theirs.
     """
-    _held(actor, group_id, as_admin=user_id != actor.user_id)
+    _locked(actor, group_id, as_admin=user_id != actor.user_id)
     if _role_of_member(group_id, user_id) is GroupRole.ADMIN:
         _require_another_admin(group_id, user_id)
     db.session.execute(
@@ -199,8 +200,8 @@ def remove_member(actor: Actor, group_id: int, user_id: int) -> None:
         db.session.execute(update(Recording).where(is_theirs, filed).values(folder_id=None))
 
 
-def _held(actor: Actor, group_id: int, *, as_admin: bool = True) -> Group:
-    """Load a group that the actor may manage, and keep others from changing it until this unit of work ends."""
+def _locked(actor: Actor, group_id: int, *, as_admin: bool = True) -> Group:
+    """Load a group that the actor may manage, and lock its row until this unit of work ends."""
     group = db.session.scalar(
         select(Group)
         .where(Group.id == group_id)
@@ -230,6 +231,6 @@ def _require_another_admin(group_id: int, user_id: int) -> None:
     )
     if db.session.scalar(others.limit(1)) is None:
         raise Conflict(
-            "This is the group's last admin: make somebody else admin first, or delete the group.",
+            "This is the group's last admin: make another member admin first, or delete the group.",
             code="last_admin",
         )

@@ -1,4 +1,4 @@
-"""Keys for one purpose each, derived from SPEAKR_SECRET_KEY: a leak of one says nothing about the others."""
+"""Derive keys from SPEAKR_SECRET_KEY, one per purpose: a leaked key reveals nothing about the others."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from speakr.backends import get_backends
 
 
 def derived_key(purpose: str) -> bytes:
-    """Return 32 bytes that are the same in every process of this server, for one purpose (HMAC-SHA256)."""
+    """Return the 32-byte key of a purpose (HMAC-SHA256), which is the same in every process of this server."""
     secret = get_backends().settings.secret_key
     return hmac.new(secret.encode(), f"speakr {purpose} v1".encode(), hashlib.sha256).digest()
 
@@ -20,7 +20,7 @@ def keyed_digest(purpose: str, text: str) -> str:
 
 
 def is_same(given: str, expected: str) -> bool:
-    """Compare two texts in a time that does not depend on where they differ; any characters are allowed."""
+    """Compare two strings in constant time; any characters are allowed."""
     return hmac.compare_digest(
         given.encode("utf-8", "surrogatepass"), expected.encode("utf-8", "surrogatepass")
     )

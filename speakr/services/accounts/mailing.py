@@ -1,4 +1,4 @@
-"""Which notices go out by mail, and to whom. The dispatcher sends them; without a mail server nobody asks here."""
+"""Select and claim the notices that the dispatcher sends by e-mail. Only used when a mail server is configured."""
 
 from __future__ import annotations
 
@@ -14,36 +14,38 @@ from speakr.db import db
 from speakr.domain.clock import now
 from speakr.models import Notice, User
 
-NEWS = timedelta(days=1)
-"""What is older stays in the app: who sets a mail server up must not be sent the past."""
+MAX_AGE = timedelta(days=1)
+"""Older notices are shown in the app only: a mail server that is configured later must not send a backlog."""
 
-PAUSE = timedelta(minutes=10)
-"""Between two letters to one user: whoever pauses a webhook on purpose must not fill a mailbox with it."""
+MIN_INTERVAL = timedelta(minutes=10)
+"""Minimum time between two e-mails to one user, so that a paused and resumed webhook cannot fill a mailbox."""
 
 _AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True)
 class NoticeEmail:
-    """The notices that one user is to be sent now."""
+    """The notices that one e-mail sends to one user."""
 
     address: str
     notice_ids: Sequence[int]
     texts: Sequence[str]
 
 
-def letters() -> list[NoticeEmail]:
-    """Return what is to be sent: unread notices of users who have an address and had no mail just now."""
+def pending_emails() -> list[NoticeEmail]:
+    """Return the e-mails to send: unread notices of users with an address and no e-mail within the last `MIN_INTERVAL`."""
     moment = now()
     earlier = aliased(Notice)
-    had_mail = select(earlier.id).where(earlier.user_id == Notice.user_id, earlier.mailed_at > moment - PAUSE)
+    had_mail = select(earlier.id).where(
+        earlier.user_id == Notice.user_id, earlier.mailed_at > moment - MIN_INTERVAL
+    )
     rows = db.session.execute(
         select(Notice.id, Notice.text, User.email)
         .join(User, User.id == Notice.user_id)
         .where(
             Notice.mailed_at.is_(None),
             Notice.read_at.is_(None),
-            Notice.created_at > moment - NEWS,
+            Notice.created_at > moment - MAX_AGE,
             User.email.is_not(None),
             User.is_active,
             ~had_mail.exists(),
@@ -60,22 +62,22 @@ def letters() -> list[NoticeEmail]:
     ]
 
 
-def claim(letter: NoticeEmail) -> bool:
-    """Note that a letter is being sent; return whether it is ours to send, all of it."""
+def claim(email: NoticeEmail) -> bool:
+    """Record that an e-mail is being sent; return whether the caller has claimed all its notices and may send it."""
     claimed = db.session.scalars(
         update(Notice)
-        .where(Notice.id.in_(letter.notice_ids), Notice.mailed_at.is_(None))
+        .where(Notice.id.in_(email.notice_ids), Notice.mailed_at.is_(None))
         .values(mailed_at=now())
         .returning(Notice.id)
         .execution_options(synchronize_session=False)
     ).all()
-    if 0 < len(claimed) < len(letter.notice_ids):
-        put_back(claimed)  # somebody else sends some of it; the rest goes next time
-    return len(claimed) == len(letter.notice_ids)
+    if 0 < len(claimed) < len(email.notice_ids):
+        put_back(claimed)  # another process sends some of them; the rest follows next time
+    return len(claimed) == len(email.notice_ids)
 
 
 def put_back(notice_ids: Collection[int]) -> None:
-    """Note that these were not sent after all."""
+    """Record that these notices were not sent."""
     db.session.execute(
         update(Notice)
         .where(Notice.id.in_(notice_ids))

@@ -1,4 +1,4 @@
-"""Who is in which group: conditions for queries, so that access is decided inside them and never beside them."""
+"""Membership of groups, as conditions for queries: the query that loads a row also checks access to it."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from speakr.models.filing import Filing
 
 
 def group_ids(user_id: int, *, as_admin: bool = False) -> Select[int]:
-    """Return a subquery of the groups somebody is in, or is an admin of."""
+    """Return a subquery of the groups that a user is a member of; with `as_admin`, an admin of."""
     query = select(GroupMembership.group_id).where(GroupMembership.user_id == user_id)
     return query.where(GroupMembership.role == GroupRole.ADMIN) if as_admin else query
 
 
 def members(group_id: int) -> Select[int]:
-    """Return a subquery of the people in a group."""
+    """Return a subquery of the members of a group."""
     return select(GroupMembership.user_id).where(GroupMembership.group_id == group_id)
 
 
 def role(user_id: int, group_id: int) -> GroupRole | None:
-    """Return what somebody is in a group; None when they are not in it."""
+    """Return a user's role in a group; None if they are not a member."""
     return db.session.scalar(
         select(GroupMembership.role).where(
             GroupMembership.user_id == user_id, GroupMembership.group_id == group_id
@@ -31,7 +31,7 @@ def role(user_id: int, group_id: int) -> GroupRole | None:
 
 
 def roles(user_id: int) -> dict[int, GroupRole]:
-    """Return what somebody is in each of their groups."""
+    """Return a user's roles by group id."""
     rows = db.session.execute(
         select(GroupMembership.group_id, GroupMembership.role).where(GroupMembership.user_id == user_id)
     )
@@ -39,12 +39,12 @@ def roles(user_id: int) -> dict[int, GroupRole]:
 
 
 def can_use(kind: type[Filing], actor: Actor) -> ColumnElement[bool]:
-    """Return the condition for tags or folders that an actor may put on recordings: their own, and their groups'."""
+    """Return the condition for tags or folders that an actor may use: their own and those of their groups."""
     return or_(kind.user_id == actor.user_id, kind.group_id.in_(group_ids(actor.user_id)))
 
 
 def can_edit(thing: Filing, actor: Actor, known: dict[int, GroupRole]) -> bool:
-    """Tell whether an actor may change a tag or folder; `known` are their roles."""
+    """Tell whether an actor may change a tag or folder; `known` has the actor's roles by group id."""
     if thing.group_id is None:
         return thing.user_id == actor.user_id
     return known.get(thing.group_id) is GroupRole.ADMIN

@@ -1,4 +1,4 @@
-"""Notices: what the server tells a user without being asked, until they have read it."""
+"""Notices: messages from the server to a user, listed until the user has read them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MAX_TEXT_LENGTH = 500
 
 
 def record(user_id: int, kind: NoticeKind, text: str, webhook_id: int | None = None) -> Notice:
-    """Write a notice in the caller's transaction: it is there if, and only if, what it tells of is."""
+    """Record a notice in the caller's transaction, so that it exists if and only if the fact it reports does."""
     notice = Notice(user_id=user_id, kind=kind, text=text[:_MAX_TEXT_LENGTH], webhook_id=webhook_id)
     db.session.add(notice)
     return notice
@@ -40,7 +40,7 @@ def unread_count(actor: Actor) -> int:
 
 
 def mark_read(actor: Actor, notice_id: int) -> Notice:
-    """Note that the actor has read a notice; the first time is what is kept."""
+    """Mark a notice as read; a repeated call keeps the first time."""
     notice = db.session.get(Notice, notice_id)
     if notice is None or notice.user_id != actor.user_id:
         raise NotFound("Notice not found")

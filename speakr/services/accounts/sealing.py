@@ -1,4 +1,4 @@
-"""Secrets that we must be able to read again are kept encrypted (Fernet: AES-128-CBC with HMAC-SHA256)."""
+"""Encrypt stored secrets that Speakr must read again (Fernet: AES-128-CBC with HMAC-SHA256)."""
 
 from __future__ import annotations
 
@@ -23,5 +23,5 @@ def seal(secret: str) -> str:
 
 
 def unseal(sealed: str) -> str:
-    """Read a sealed secret back. Raises `cryptography.fernet.InvalidToken` when SPEAKR_SECRET_KEY has changed."""
+    """Decrypt a sealed secret. Raises `cryptography.fernet.InvalidToken` when SPEAKR_SECRET_KEY has changed."""
     return _box(get_backends().settings.secret_key).decrypt(sealed.encode()).decode()

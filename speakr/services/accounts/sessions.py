@@ -1,8 +1,8 @@
-"""Sessions: begun by a password, looked up on each request, refreshed, ended and purged.
+"""Sessions: start with a password, look up on each request, refresh, end and purge.
 
-A session belongs to one API family. Behind a cookie it is known by a secret whose SHA-256 is kept; behind a
-pair of JWTs by its id and by a generation, which grows with each refresh. Only the refresh token of the current
-generation is valid, so a second use of an older one reveals a stolen token and ends the session.
+A session belongs to one API family. A cookie carries a secret, of which the database stores the SHA-256. A pair
+of JWTs carries the session's id and a generation, which grows with each refresh. Only the refresh token of the
+current generation is valid: a second use of an older one reveals a stolen token and ends the session.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _FOUND = select(*_COLUMNS).join_from(Session.__table__, User.__table__, _U.id ==
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """What the tokens of one generation are made from: the same values always give the same tokens."""
+    """The values from which the tokens of one generation are made; the same values always give the same tokens."""
 
     session_id: int
     user_id: int
@@ -54,10 +54,10 @@ def _digest(secret: str) -> str:
 
 
 def start_with_secret(user_id: int, password_hash: str, family: str, lifetime: timedelta) -> str:
-    """Begin a session for a cookie; return its secret, which cannot be read again.
+    """Start a session for a cookie; return its secret, which cannot be read again.
 
     Raises:
-        NotAuthenticated: since the password was checked, it was changed or the user was disabled.
+        NotAuthenticated: the password was changed, or the user disabled, after the password was checked.
 
     """
     secret = secrets.token_urlsafe(32)
@@ -66,13 +66,13 @@ def start_with_secret(user_id: int, password_hash: str, family: str, lifetime: t
 
 
 def start_for_tokens(user_id: int, password_hash: str, family: str, lifetime: timedelta) -> Generation:
-    """Begin a session for a pair of JWTs. Raises as `start_with_secret` does."""
+    """Start a session for a pair of JWTs. Raises as `start_with_secret` does."""
     session = _start(user_id, password_hash, family, lifetime, None)
     return Generation(session.id, user_id, session.generation, session.rotated_at)
 
 
 def _start(user_id: int, password_hash: str, family: str, lifetime: timedelta, sha256: str | None) -> Session:
-    # The user's row is locked: a session that began beside a change of the password would outlive that change.
+    # Lock the user's row: a session that starts during a change of the password would outlive that change.
     user = db.session.scalar(
         select(User)
         .where(User.id == user_id)
@@ -97,17 +97,17 @@ def _start(user_id: int, password_hash: str, family: str, lifetime: timedelta, s
 
 
 def by_secret(secret: str, family: str) -> Actor:
-    """Return the user behind a cookie.
+    """Return the actor of a cookie's session.
 
     Raises:
-        NotAuthenticated: unknown, of another family, expired or ended, or its user is disabled.
+        NotAuthenticated: the session is unknown, expired, ended or of another family, or its user is disabled.
 
     """
     return _actor(_find(_S.sha256 == _digest(secret)), family)
 
 
 def by_id(session_id: int, family: str) -> Actor:
-    """Return the user behind an access token, whose signature has been checked. Raises as `by_secret` does."""
+    """Return the actor of an access token whose signature is verified. Raises as `by_secret` does."""
     return _actor(_find(_S.id == session_id), family)
 
 
@@ -131,7 +131,7 @@ def _actor(row: Row[*tuple[Any, ...]] | None, family: str) -> Actor:
 
 
 def still_valid(session_id: int) -> bool:
-    """Tell whether a session would still be let in: for requests that last."""
+    """Tell whether a session is still valid. Long-running requests call this again."""
     usable = (_S.revoked_at.is_(None), _S.expires_at > now(), _U.is_active)
     query = select(_S.id).join(User.__table__, _U.id == _S.user_id).where(_S.id == session_id, *usable)
     return db.session.scalar(query) is not None
@@ -140,11 +140,11 @@ def still_valid(session_id: int) -> bool:
 def rotate(
     session_id: int, presented: int, family: str, lifetime: timedelta, grace: timedelta
 ) -> Generation | None:
-    """Replace the refresh token of a generation by the next one; None: the token is not valid.
+    """Replace the refresh token of a generation with the next one; return None if the token is not valid.
 
-    A compare-and-set: of two refreshes at once one wins. Within `grace` of that the other gets the same tokens
-    again; after it, or without grace, the token counts as stolen and the session is revoked. So the caller
-    commits before it refuses.
+    This is a compare-and-set: one of two concurrent refreshes wins. Within `grace` of it, the other gets the same
+    tokens again. After it, or without grace, the token counts as stolen and the session is revoked. The caller must
+    therefore commit before it refuses the request.
     """
     moment = now()
     is_active = select(_U.id).where(_U.id == _S.user_id, _U.is_active).exists()
@@ -170,12 +170,12 @@ def rotate(
 
 
 def end(session_id: int) -> None:
-    """Log out: no cookie and no token of this session is valid from the commit on."""
+    """Log out: from the commit on, no cookie and no token of this session is valid."""
     _revoke(_S.id == session_id)
 
 
 def end_all(user_id: int) -> None:
-    """Log a user out everywhere."""
+    """Log a user out of all sessions."""
     _revoke(_S.user_id == user_id)
 
 
@@ -189,12 +189,12 @@ def _revoke(condition: ColumnElement[bool]) -> None:
 
 
 def purge() -> bool:
-    """Delete up to a thousand expired sessions; return whether there may be more."""
+    """Delete up to 1000 expired sessions; return whether there may be more."""
     expired = select(_S.id).where(_S.expires_at < now()).limit(PURGED_AT_ONCE)
-    gone = db.session.scalars(
+    deleted = db.session.scalars(
         delete(Session)
         .where(_S.id.in_(expired))
         .returning(_S.id)
         .execution_options(synchronize_session=False)
     ).all()
-    return len(gone) == PURGED_AT_ONCE
+    return len(deleted) == PURGED_AT_ONCE

@@ -1,4 +1,4 @@
-"""Shares by name: one recording, shown to one other person. Access follows from the rows at once (`recordings/access.py`)."""
+"""Shares: access of one other user to one recording. Access follows the rows at once (`recordings/access.py`)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from speakr.services.system import system_settings
 
 
 def list_for(actor: Actor, recording_id: int) -> Sequence[Any]:
-    """Return whom the actor's recording is shared with (id, user_id, username, name, can_edit, created_at)."""
+    """Return the shares of the actor's recording (id, user_id, username, name, can_edit, created_at)."""
     access.get(actor, recording_id, Permission.OWN)
     return db.session.execute(_shown(recording_id).order_by(func.lower(User.username))).all()
 
@@ -27,7 +27,7 @@ def list_for(actor: Actor, recording_id: int) -> Sequence[Any]:
 def give(
     actor: Actor, recording_id: int, *, user_id: int | None, username: str | None, can_edit: bool
 ) -> Any:
-    """Share a recording with somebody, or change what they may do with it; return the share."""
+    """Share a recording with a user, or change the permission of an existing share; return the share."""
     access.get(actor, recording_id, Permission.OWN)
     _require_sharing()
     recipient = users.named(user_id=user_id, username=username)
@@ -46,7 +46,7 @@ def give(
 
 
 def change(actor: Actor, recording_id: int, share_id: int, *, can_edit: bool) -> Any:
-    """Change what somebody may do with a shared recording; return the share."""
+    """Change whether the recipient of a share may edit; return the share."""
     access.get(actor, recording_id, Permission.OWN)
     _require_sharing()
     db.session.execute(update(RecordingShare).where(*_is(recording_id, share_id)).values(can_edit=can_edit))
@@ -54,7 +54,7 @@ def change(actor: Actor, recording_id: int, share_id: int, *, can_edit: bool) ->
 
 
 def take_back(actor: Actor, recording_id: int, share_id: int) -> None:
-    """End a share: its giver may, and its recipient."""
+    """Delete a share. The owner of the recording and the recipient may do this."""
     share = _is(recording_id, share_id)
     if _drop(*share, RecordingShare.user_id == actor.user_id):
         return

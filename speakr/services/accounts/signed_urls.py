@@ -1,8 +1,8 @@
-"""Signed addresses: links that let one user do one thing for a time, without any other credential.
+"""Signed URLs: links that let one user do one thing for a limited time, without any other credential.
 
-The signature is an HMAC-SHA256 over the method, the path, the query parameters that were signed, the user and the
-time at which the link expires. It gives the power to read (GET) or to write (other methods) and never that of an
-administrator; what the user may not see stays hidden.
+The signature is an HMAC-SHA256 over the method, the path, the signed query parameters, the user and the expiry
+time. It grants permission to read (GET) or to write (other methods), never admin permissions. The link shows
+only what its user may see.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ def sign_url(
     method: str = "GET",
     query: Mapping[str, str] | None = None,
 ) -> str:
-    """Return the path with a query that signs it; `query` holds further parameters, which the signature covers.
+    """Return the path with a signed query; `query` has further parameters, which the signature covers.
 
-    The path is that of the route, as the app sees it: a prefix that a proxy adds is not part of it.
+    The path is the route's path as the app sees it, without a prefix that a proxy adds.
 
     Raises:
-        ValueError: the lifetime is not positive or longer than `MAX_LIFETIME`, or a parameter has a reserved name.
+        ValueError: the lifetime is not positive or exceeds `MAX_LIFETIME`, or a parameter has a reserved name.
 
     """
     if not timedelta(0) < lifetime <= MAX_LIFETIME:
@@ -57,10 +57,10 @@ def sign_url(
 
 
 def verify(method: str, path: str, query: Iterable[tuple[str, str]]) -> Actor:
-    """Return the user behind a signed address; `query` is all of the request's parameters.
+    """Return the actor of a signed URL; `query` has all parameters of the request.
 
     Raises:
-        NotAuthenticated: something signed was changed or added, the link has expired, or its user is disabled.
+        NotAuthenticated: a signed part was changed or a parameter added, the link has expired, or the user is disabled.
 
     """
     pairs = list(query)
@@ -83,7 +83,7 @@ def verify(method: str, path: str, query: Iterable[tuple[str, str]]) -> Actor:
 
 
 def _signature(method: str, path: str, pairs: Iterable[tuple[str, str]], user_id: str, expires: str) -> str:
-    # JSON and not a joined text: no two different requests may read the same.
+    # JSON instead of joined text, so that no two different requests give the same bytes.
     signed = json.dumps([method.upper(), path, sorted(pairs), user_id, expires])
     return keyed_digest(_PURPOSE, signed)
 

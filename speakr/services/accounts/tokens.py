@@ -1,4 +1,4 @@
-"""API tokens: made, listed, renamed, revoked, and asked who they are on every request."""
+"""API tokens: create, list, rename, revoke, and authenticate requests."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ logger = structlog.get_logger(__name__)
 _PREFIX_LENGTH = 6
 _MAX_NAME_LENGTH = 100
 _MAX_LIFE_DAYS = 36_500
-_USE_IS_WRITTEN_EVERY = timedelta(minutes=1)
+_USE_WRITE_INTERVAL = timedelta(minutes=1)
 
 _T, _U = ApiToken.__table__.c, User.__table__.c
-# Asked on every request: table columns and not mapped attributes, so that the mapper has no part in it.
+# Runs on every request. Table columns instead of mapped attributes avoid the cost of the ORM mapper.
 _BY_HASH = (
     select(
         _T.id,
@@ -61,9 +61,9 @@ def create(
     scopes: Iterable[Scope] = DEFAULT_SCOPES,
     raw: str | None = None,
 ) -> tuple[ApiToken, str]:
-    """Make a token; return its row and the secret, which cannot be shown again.
+    """Create a token; return its row and its secret, which cannot be shown again.
 
-    `raw` presets the secret for provisioning; it must be at least 32 characters long.
+    `raw` presets the secret for provisioning; it must have at least 32 characters.
     """
     if not 0 <= expires_in_days <= _MAX_LIFE_DAYS:
         raise Invalid(
@@ -87,19 +87,19 @@ def create(
 def create_for(
     actor: Actor, *, name: str, expires_in_days: int, scopes: Iterable[Scope] | None
 ) -> tuple[ApiToken, str]:
-    """Make a token on request: it may do no more than the credential that asks for it."""
+    """Create a token for a caller, with at most the scopes of the caller's credential."""
     wanted = frozenset(scopes) if scopes is not None else DEFAULT_SCOPES & actor.scopes
     beyond = wanted - actor.scopes
     if beyond:
         raise Forbidden(
-            f"This credential cannot give what it does not have: {', '.join(sorted(beyond))}.",
+            f"This credential cannot grant scopes that it does not have: {', '.join(sorted(beyond))}.",
             code="scope_missing",
         )
     return create(actor.user_id, name=name, expires_in_days=expires_in_days, scopes=wanted)
 
 
 def list_for(actor: Actor) -> Sequence[ApiToken]:
-    """List the actor's tokens, newest first, revoked ones too."""
+    """List the actor's tokens, including revoked ones, newest first."""
     return db.session.scalars(
         select(ApiToken).where(ApiToken.user_id == actor.user_id).order_by(ApiToken.id.desc())
     ).all()
@@ -113,7 +113,7 @@ def _get(actor: Actor, token_id: int) -> ApiToken:
 
 
 def rename(actor: Actor, token_id: int, name: str) -> ApiToken:
-    """Give a token another name."""
+    """Rename a token."""
     if not name.strip():
         raise Invalid("name is required", errors={"name": ["must not be empty"]})
     token = _get(actor, token_id)
@@ -122,16 +122,16 @@ def rename(actor: Actor, token_id: int, name: str) -> ApiToken:
 
 
 def revoke(actor: Actor, token_id: int) -> None:
-    """End a token's life. Its row stays, so that the list can tell."""
+    """Revoke a token. Its row stays, so that the list shows it as revoked."""
     token = _get(actor, token_id)
     token.revoked_at = token.revoked_at or now()
 
 
 def authenticate(raw: str) -> Actor:
-    """Tell who comes with this token.
+    """Return the actor of a token.
 
     Raises:
-        NotAuthenticated: unknown, expired or revoked, or its user is switched off.
+        NotAuthenticated: the token is unknown, expired or revoked, or its user is disabled.
 
     """
     row = _find(raw)
@@ -140,7 +140,7 @@ def authenticate(raw: str) -> Actor:
     moment = now()
     if row.expires_at is not None and row.expires_at <= moment:
         raise NotAuthenticated("The token has expired.", code="expired_token")
-    if row.last_used_at is None or moment - row.last_used_at > _USE_IS_WRITTEN_EVERY:
+    if row.last_used_at is None or moment - row.last_used_at > _USE_WRITE_INTERVAL:
         _note_use(row.id, moment)
     return Actor(
         user_id=row.user_id,
@@ -152,7 +152,7 @@ def authenticate(raw: str) -> Actor:
 
 
 def still_valid(actor: Actor) -> bool:
-    """Tell whether the token that an actor came with would still be let in: for requests that last."""
+    """Tell whether the actor's token is still valid. Long-running requests call this again."""
     usable = (_T.revoked_at.is_(None), or_(_T.expires_at.is_(None), _T.expires_at > now()), _U.is_active)
     query = select(_T.id).join(User.__table__, _U.id == _T.user_id).where(_T.id == actor.token_id, *usable)
     return db.session.scalar(query) is not None
@@ -163,5 +163,5 @@ def _note_use(token_id: int, moment: datetime) -> None:
         with unit_of_work() as session:
             session.execute(update(ApiToken).where(ApiToken.id == token_id).values(last_used_at=moment))
     except OperationalError:
-        # A busy or full database must not turn a read away for the sake of a statistic.
+        # A busy or full database must not make a read request fail because of a statistic.
         logger.warning("token_use_not_noted", token_id=token_id)

@@ -1,4 +1,4 @@
-"""What users use: counted in the transaction of the work, so it is neither lost nor counted twice."""
+"""Usage counters. The transaction of the work itself updates them, so usage is neither lost nor counted twice."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from speakr.models import UsageDay
 
 
 def add(user_id: int, *, tokens: int = 0, transcribed_seconds: float = 0.0) -> None:
-    """Add to today's counters."""
+    """Add to the user's counters of today (UTC)."""
     if not tokens and not transcribed_seconds:
         return
     dialect: Any = sqlite if db.engine.dialect.name == "sqlite" else postgresql
@@ -33,7 +33,7 @@ def add(user_id: int, *, tokens: int = 0, transcribed_seconds: float = 0.0) -> N
 
 
 def this_month(user_id: int | None) -> tuple[int, float]:
-    """Return (tokens, transcribed seconds) since the first of the month, of one user or of all."""
+    """Return (tokens, transcribed seconds) since the first of the month, for one user or for all."""
     first: date = now().date().replace(day=1)
     query = select(func.sum(UsageDay.tokens), func.sum(UsageDay.transcribed_seconds)).where(
         UsageDay.day >= first

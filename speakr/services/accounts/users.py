@@ -1,4 +1,4 @@
-"""People: making them, checking their passwords, telling what they prefer."""
+"""Users: create, find, check passwords, and read or change profiles and preferences."""
 
 from __future__ import annotations
 
@@ -40,21 +40,21 @@ MAX_FOUND = 20
 MIN_QUERY_LENGTH = 2
 
 _hasher = PasswordHasher()
-_NOBODYS_HASH = _hasher.hash(secrets.token_hex(8))
-"""Checked when there is no such user, so that a guess takes the same time either way."""
+_DUMMY_HASH = _hasher.hash(secrets.token_hex(8))
+"""Verified when the user does not exist, so that a login attempt takes the same time in both cases."""
 
 _MIN_PASSWORD_LENGTH = 8
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 _PLAIN = ("name", "job_title", "company")
 _ACCOUNTS_LOCK = 0x5BEA_0001
-"""Of PostgreSQL's advisory locks."""
+"""The key of a PostgreSQL advisory lock."""
 
 
 def one_at_a_time() -> None:
-    """Let nobody else make people, rename them or change what they are until this unit of work ends.
+    """Lock the creation, renaming and roles of all users until this unit of work ends.
 
-    Names are compared whatever their case, and the last admin is found by counting: neither is a matter of one row.
-    SQLite has only one writer anyway.
+    Names are compared without case, and the last admin is found by counting; a lock on one row protects neither.
+    SQLite needs no lock because it has only one writer.
     """
     if db.engine.dialect.name == "postgresql":
         db.session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ACCOUNTS_LOCK})
@@ -68,7 +68,7 @@ def create(
     name: str | None = None,
     is_admin: bool = False,
 ) -> User:
-    """Add a person. Without a password they can only come with a token."""
+    """Create a user. Without a password, the user can only authenticate with a token."""
     return create_hashed(
         username=username,
         password_hash=None if password is None else hashed(password),
@@ -86,7 +86,7 @@ def create_hashed(
     name: str | None = None,
     is_admin: bool = False,
 ) -> User:
-    """Add a person whose password was `hashed` before this unit of work."""
+    """Create a user with the hash of a password, which `hashed` computed before this unit of work."""
     user = User(name=name, is_admin=is_admin, password_hash=password_hash)
     one_at_a_time()
     rename(user, username)
@@ -97,7 +97,7 @@ def create_hashed(
 
 
 def hashed(password: str) -> str:
-    """Return the hash of a new password. It takes a while, on purpose: call it outside a transaction."""
+    """Return the hash of a new password. This is slow on purpose: call it outside a transaction."""
     if len(password) < _MIN_PASSWORD_LENGTH:
         raise Invalid(
             f"A password has at least {_MIN_PASSWORD_LENGTH} characters.",
@@ -107,7 +107,7 @@ def hashed(password: str) -> str:
 
 
 def rename(user: User, username: str) -> None:
-    """Give a person a name to log in with; the caller has asked for `one_at_a_time`."""
+    """Set a user's login name. The caller must have called `one_at_a_time`."""
     username = username.strip()
     if not username:
         raise Invalid("A user needs a name.", errors={"username": ["must not be empty"]})
@@ -116,20 +116,20 @@ def rename(user: User, username: str) -> None:
 
 
 def set_email(user: User, email: str | None) -> None:
-    """Give a person another address, which nobody has verified; the caller has asked for `one_at_a_time`."""
+    """Set a user's e-mail address and mark it as not verified. The caller must have called `one_at_a_time`."""
     email = (email or "").strip() or None
     if email == user.email:
         return
     if email is not None:
         if not _EMAIL.fullmatch(email):
-            raise Invalid("This is no e-mail address.", errors={"email": ["must be an e-mail address"]})
+            raise Invalid("This is not an e-mail address.", errors={"email": ["must be an e-mail address"]})
         _require_free(user, _is_like(User.email, email))
     user.email, user.email_verified = email, False
 
 
 def _is_like(column: Any, text: str) -> Any:
-    # By the database's own idea of lower case on both sides: it knows fewer letters than Python, so that a name
-    # would not be like itself.
+    # Let the database convert both sides to lower case: it knows fewer letters than Python, so a name that Python
+    # converts could differ from itself in the database.
     return func.lower(column) == func.lower(text)
 
 
@@ -141,17 +141,17 @@ def _require_free(user: User, is_same: Any) -> None:
 
 
 def find(username: str) -> User | None:
-    """Look a person up by name, whatever its case."""
-    if "\x00" in username:  # PostgreSQL would refuse to look for it
+    """Find a user by name, ignoring case."""
+    if "\x00" in username:  # PostgreSQL rejects NUL characters
         return None
     return db.session.scalar(select(User).where(_is_like(User.username, username.strip())))
 
 
 def named(*, user_id: int | None = None, username: str | None = None) -> User:
-    """Load the active person whom a request names by id or by name."""
+    """Load the active user that a request identifies by id or by name."""
     if (user_id is None) == (username is None):
         raise Invalid(
-            "Name somebody: user_id or username.", errors={"user_id": ["this or username is required"]}
+            "Send either user_id or username.", errors={"user_id": ["this or username is required"]}
         )
     user = db.session.get(User, user_id) if username is None else find(username)
     if user is None or not user.is_active:
@@ -160,7 +160,7 @@ def named(*, user_id: int | None = None, username: str | None = None) -> User:
 
 
 def search(actor: Actor, query: str) -> Sequence[Any]:
-    """Return (id, username, name) of other active people in whose names a text occurs."""
+    """Return (id, username, name) of other active users whose name contains a text."""
     query = query.strip()
     if len(query) < MIN_QUERY_LENGTH:
         raise Invalid(
@@ -180,33 +180,33 @@ def search(actor: Actor, query: str) -> Sequence[Any]:
 
 
 def count() -> int:
-    """Return how many people there are."""
+    """Return the number of users."""
     return db.session.scalar(select(func.count()).select_from(User)) or 0
 
 
 @dataclass(frozen=True, slots=True)
 class CheckedPassword:
-    """A user whose password was right, and the hash that it was compared with."""
+    """A user whose password was correct, and the hash that it was compared with."""
 
     actor: Actor
     password_hash: str
 
 
 def authenticate(username: str, password: str) -> Actor:
-    """Check a password; return its user. Raises as `check_password` does."""
+    """Check a password and return the user's actor. Raises as `check_password` does."""
     return check_password(username, password).actor
 
 
 def check_password(username: str, password: str) -> CheckedPassword:
-    """Check a password (argon2id). Slow on purpose: call it outside a transaction.
+    """Check a password (argon2id). This is slow on purpose: call it outside a transaction.
 
     Raises:
-        NotAuthenticated: no such user, no password set, or a wrong one; which of them is not told.
+        NotAuthenticated: unknown user, no password, or wrong password; the error does not say which.
 
     """
     user = find(username)
     stored = user.password_hash if user is not None and user.is_active else None
-    if not _fits(stored or _NOBODYS_HASH, password) or user is None or stored is None:
+    if not _fits(stored or _DUMMY_HASH, password) or user is None or stored is None:
         raise NotAuthenticated("The user name or the password is wrong.", code="wrong_password")
     scopes = scopes_of_password(is_admin=user.is_admin)
     actor = Actor(user_id=user.id, username=user.username, is_admin=user.is_admin, scopes=scopes)
@@ -214,7 +214,7 @@ def check_password(username: str, password: str) -> CheckedPassword:
 
 
 def without_credential(username: str) -> Actor | None:
-    """Return the active user of this name, without the power of an administrator; None if there is none."""
+    """Return the actor of an active user by name, without admin permissions; None if there is none."""
     user = find(username)
     if user is None or not user.is_active:
         return None
@@ -230,16 +230,16 @@ def _fits(stored: str, password: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class NewPassword:
-    """A change of password that was checked against the hash that was there."""
+    """A new password, checked against the current hash."""
 
     old_hash: str
     new_hash: str
 
 
 def new_password(actor: Actor, *, current: str, new: str) -> NewPassword:
-    """Check the current password and hash a new one. Slow on purpose: call it outside a transaction.
+    """Check the current password and hash a new one. This is slow on purpose: call it outside a transaction.
 
-    Whoever has no password cannot give themselves one: a token with few scopes would become one with all.
+    Users without a password cannot set one: otherwise a token with few scopes could obtain all scopes.
     """
     stored = get(actor.user_id).password_hash
     if stored is None or not _fits(stored, current):
@@ -251,7 +251,7 @@ def new_password(actor: Actor, *, current: str, new: str) -> NewPassword:
 
 
 def update(actor: Actor, changes: Mapping[str, Any], password: NewPassword | None = None) -> User:
-    """Change what the actor tells of themselves and prefers; the shape of the values has been checked."""
+    """Change the actor's own profile, preferences, e-mail address or password; the caller has validated the values."""
     if not changes and password is None:
         raise Invalid("No data provided", code="empty_body")
     if "email" in changes:
@@ -268,7 +268,7 @@ def update(actor: Actor, changes: Mapping[str, Any], password: NewPassword | Non
             voice_profiles.forget(user.id)
     if password is not None:
         if user.password_hash != password.old_hash:
-            raise Conflict("The password has been changed meanwhile.")
+            raise Conflict("The password was changed by another request.")
         user.password_hash = password.new_hash
         sessions.end_all(user.id)
     return user
@@ -283,7 +283,7 @@ def _differing(preferences: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def held(user_id: int) -> User:
-    """Load a person as they are now, and keep others from changing them until this unit of work ends."""
+    """Load the current row of a user and lock it until this unit of work ends."""
     user = db.session.scalar(
         select(User)
         .where(User.id == user_id)
@@ -296,17 +296,17 @@ def held(user_id: int) -> User:
 
 
 def get(user_id: int) -> User:
-    """Load a person who is known to exist: the actor."""
+    """Load a user who is known to exist, such as the actor."""
     return db.session.get_one(User, user_id)
 
 
 def preferences(user: User) -> dict[str, Any]:
-    """Return a person's preferences, defaults filled in."""
+    """Return a user's preferences with defaults filled in."""
     return DEFAULT_PREFERENCES | user.preferences
 
 
 def memberships_of(user_id: int) -> Sequence[Any]:
-    """Return the groups somebody is in (group_id, group_name, role, joined_at), by name."""
+    """Return the groups that a user is a member of (group_id, group_name, role, joined_at), by name."""
     return db.session.execute(
         select(
             Group.id.label("group_id"),

@@ -1,1 +1,1 @@
-"""Corrections of transcripts, and their history."""
+"""Corrections of transcripts and their history."""

@@ -1,4 +1,4 @@
-"""What people do to a transcript: other text, other speakers, other borders."""
+"""Correct a transcript: change its text, speakers or segment borders."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_TEXT_LENGTH = 1_000_000
 
 
 def replace(actor: Actor, recording_id: int, body: Mapping[str, Any], *, revision: int | None) -> Edited:
-    """Replace the text (`text`), or the segments (`segments`); exactly one of them is given."""
+    """Replace the text (`text`) or the segments (`segments`); the body has exactly one of them."""
     if ("text" in body) == ("segments" in body):
         raise Invalid("Send either text or segments", errors={"text": ["either this or segments"]})
     if "text" in body:
@@ -30,7 +30,7 @@ def replace(actor: Actor, recording_id: int, body: Mapping[str, Any], *, revisio
 
     def make(state: TranscriptState) -> Edit:
         labels = Labels(state)
-        # A name that is shown for a segment changes nothing there, whichever labels have that name.
+        # A segment that keeps the name it is shown with keeps its label, even when several labels have that name.
         shown = {each.id: state.names.get(each.speaker) for each in state.segments}
         found = [
             GivenSegment(
@@ -60,7 +60,7 @@ def _replace_text(actor: Actor, recording_id: int, text: str, revision: int | No
 def change_segment(
     actor: Actor, recording_id: int, index: int, body: Mapping[str, Any], *, revision: int | None
 ) -> Edited:
-    """Change text, speaker or times of one segment."""
+    """Change the text, speaker or times of one segment."""
     if not body:
         raise Invalid("No data provided", code="empty_body")
 
@@ -80,7 +80,7 @@ def change_segment(
 
 
 def _within(seconds: float | None, state: TranscriptState, place: str) -> float | None:
-    """Refuse a time after the end of the recording; return it to the millisecond."""
+    """Refuse a time after the end of the recording; round it to the millisecond."""
     if seconds is None:
         return None
     if seconds > state.duration + 0.0005:
@@ -90,7 +90,7 @@ def _within(seconds: float | None, state: TranscriptState, place: str) -> float 
 
 
 def set_speaker(actor: Actor, recording_id: int, body: Mapping[str, Any], *, revision: int | None) -> Edited:
-    """Give a range of segments, or of words in one segment, to another speaker."""
+    """Assign another speaker to a range of segments, or to a range of words in one segment."""
     first = body["first"]
     last = body.get("last", first)
     words = (body.get("first_word"), body.get("last_word"))
@@ -98,7 +98,7 @@ def set_speaker(actor: Actor, recording_id: int, body: Mapping[str, Any], *, rev
         message = "first_word and last_word belong together"
         raise Invalid(message, errors={"last_word": [message]})
     if words[0] is not None and first != last:
-        message = "words can be named in one segment only"
+        message = "words can be selected in one segment only"
         raise Invalid(message, errors={"first_word": [message]})
 
     def make(state: TranscriptState) -> Edit:
@@ -116,7 +116,7 @@ def set_speaker(actor: Actor, recording_id: int, body: Mapping[str, Any], *, rev
 def split(
     actor: Actor, recording_id: int, index: int, body: Mapping[str, Any], *, revision: int | None
 ) -> Edited:
-    """Split a segment before a word (`word`) or at a time (`time`)."""
+    """Split a segment before a word (`word`) or at a time in seconds (`time`)."""
     if ("word" in body) == ("time" in body):
         raise Invalid("Send either word or time", errors={"word": ["either this or time"]})
 
@@ -129,7 +129,7 @@ def split(
 
 
 def merge(actor: Actor, recording_id: int, first: int, last: int, *, revision: int | None) -> Edited:
-    """Make adjacent segments one."""
+    """Merge adjacent segments into one."""
     return _change(
         actor, recording_id, RevisionKind.MERGE, lambda segments: edits.merge(segments, first, last), revision
     )

@@ -1,8 +1,8 @@
-"""Correcting transcripts.
+"""Apply corrections to transcripts.
 
-A change is made from what was read, outside of any transaction, for aligning long texts takes a while. It is then
-stored only if the transcript has not changed since: of two changes at once the second is made anew from what the
-first has left, or refused if its caller named a revision.
+`change` computes a correction from a snapshot, outside of any transaction, because aligning long texts takes time.
+It then stores the result only if the transcript has not changed since. Of two concurrent corrections, the second is
+computed again from the result of the first, or refused if its caller sent a revision.
 """
 
 from __future__ import annotations
@@ -32,25 +32,25 @@ _MAX_TRIES = 5
 
 @dataclass(frozen=True, slots=True)
 class TranscriptState:
-    """A transcript as it was read."""
+    """A snapshot of a transcript."""
 
     recording_id: int
     owner_id: int
     revision: int
     segments: Sequence[StoredSegment]
     names: Mapping[str, str]
-    """Of labels."""
+    """Speaker names by label."""
     duration: float
 
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """A transcript as it will be, and the names of labels that are new in it."""
+    """The new content of a transcript, and the names of its new labels."""
 
     segments: Sequence[StoredSegment]
     new_names: Mapping[str, str] = field(default_factory=dict)
     is_step: bool = False
-    """It goes back or forth in the history, to where `undo_to` and `redo_to` can be reached."""
+    """True for an undo or redo; `undo_to` and `redo_to` are then the revisions that can be reached next."""
     undo_to: int | None = None
     redo_to: int | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
@@ -58,7 +58,7 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Edited:
-    """What became of a change; the revision is the one read if nothing had to be changed."""
+    """The result of a correction; `revision` is the one that was read if nothing changed."""
 
     revision: int
     extent: Extent = field(default_factory=Extent)
@@ -70,7 +70,7 @@ Make = Callable[[TranscriptState], Edit]
 def revision_of(actor: Actor, recording_id: int) -> int:
     """Return the revision of a transcript that the actor may correct."""
     access.get(actor, recording_id, Permission.EDIT)
-    # Not from the row that was loaded: that may have been long ago.
+    # Query the column: the loaded row may be stale.
     query = select(Recording.transcript_revision).where(Recording.id == recording_id)
     return db.session.scalar(query) or 0
 
@@ -79,12 +79,12 @@ def load(actor: Actor, recording_id: int, permission: Permission = Permission.ED
     """Read a transcript that the actor may correct.
 
     Raises:
-        NotFound: there is none.
+        NotFound: the recording has no transcript.
 
     """
     recording = access.get(actor, recording_id, permission)
-    # Asked anew, for the row that was loaded may be old, and before the segments: if another request writes in
-    # between, this revision is too old to be stored to.
+    # Query the columns, as the loaded row may be stale, and do so before reading the segments: if another request
+    # writes in between, this revision is outdated and `_store` refuses it.
     row = db.session.execute(
         select(Recording.transcript_revision, Recording.has_transcription, Recording.audio_duration).where(
             Recording.id == recording.id
@@ -107,11 +107,11 @@ def load(actor: Actor, recording_id: int, permission: Permission = Permission.ED
 def change(
     actor: Actor, recording_id: int, kind: RevisionKind, make: Make, *, revision: int | None = None
 ) -> Edited:
-    """Change a transcript; opens its own units of work.
+    """Correct a transcript. Opens its own units of work.
 
     Raises:
-        NotModifiedSince: it is no longer at `revision`.
-        Conflict: it is being transcribed, or others change it all the time.
+        NotModifiedSince: the transcript is no longer at `revision`.
+        Conflict: the recording is being transcribed, or other requests kept changing it.
 
     """
     for _ in range(_MAX_TRIES):
@@ -135,13 +135,13 @@ def change(
         )
         if _store(actor, state, edit, note):
             return Edited(state.revision + 1, extent)
-    raise Conflict("Others change this transcript at this moment: read it again.", code="edit_conflict")
+    raise Conflict("Other requests are changing this transcript: read it again.", code="edit_conflict")
 
 
 def _store(actor: Actor, state: TranscriptState, edit: Edit, note: NewRevision) -> bool:
-    """Store a change if the transcript is as it was read; tell whether it was."""
+    """Store a correction if the transcript has not changed since it was read; return whether it was stored."""
     with unit_of_work():
-        # In this order, as in all that changes speakers.
+        # Lock the owner, then the recording: the order of all code that changes speakers.
         speakers.hold_owner(state.owner_id)
         recording = db.session.scalar(
             select(Recording)
@@ -171,7 +171,7 @@ def _refuse_while_transcribing(recording_id: int, owner_id: int) -> None:
 
 
 class Labels:
-    """The labels of speakers that a request names, new ones among them."""
+    """The speaker labels of a request, including new ones."""
 
     def __init__(self, state: TranscriptState) -> None:
         self._recording_id = state.recording_id
@@ -185,24 +185,24 @@ class Labels:
         self.new_names: dict[str, str] = {}
 
     def label_of(self, speaker: str, place: str = "speaker") -> str:
-        """Return the label for a label or a name; a name that is new here gets a new label.
+        """Return the label of a label or a name; a name that is new in the recording gets a new label.
 
         Raises:
-            Invalid: it can be neither; `place` is the field that it was sent in.
+            Invalid: the value is neither; `place` is the field that it was sent in.
 
         """
         if speaker in self._used:
             return speaker
         name = names.tidy(speaker)
         if not name:
-            raise Invalid("A speaker has a label or a name", errors={place: ["must not be empty"]})
+            raise Invalid("A speaker needs a label or a name", errors={place: ["must not be empty"]})
         if name in self._by_name:
             return self._by_name[name]
         if is_label(name) and len(name) <= names.MAX_NAME_LENGTH:
             self._used.add(name.upper())
             return name.upper()
         names.check(name, place)
-        # A label that stood for one person in an earlier text must not stand for another.
+        # A label that stands for one speaker in an earlier revision must not stand for another one.
         self._used |= revisions.labels_in_history(self._recording_id)
         label = next(
             label
@@ -216,5 +216,5 @@ class Labels:
 
 
 def named(state: TranscriptState, segments: Sequence[StoredSegment]) -> list[StoredSegment]:
-    """Return segments with the names of their speakers instead of labels."""
+    """Return segments with speaker names in place of labels."""
     return [replace(each, speaker=state.names.get(each.speaker, each.speaker)) for each in segments]

@@ -1,4 +1,4 @@
-"""What follows a correction: the search index at once, and later what was made from the text before it."""
+"""Follow-up of corrections: update the search index at once, and passages, summary and insights later."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from speakr.services.speech import speakers
 from speakr.services.webhooks import events
 
 QUIET = timedelta(seconds=60)
-"""Without any correction, before jobs are queued: not one for each keystroke."""
+"""Time without corrections before jobs are queued, so that not each keystroke queues one."""
 MAX_WAIT = timedelta(minutes=10)
-"""Since the first correction, however many follow."""
+"""Longest time from the first correction to the jobs, however many corrections follow."""
 _AT_ONCE = 20
 
 
 def on_changed(recording: Recording, kind: RevisionKind) -> None:
-    """Bring what follows a changed transcript in step, or note that it is due; in the transaction of the change."""
+    """Update the search index, record the event and schedule follow-up jobs, in the transaction of the correction."""
     indexing.index(recording.id)
     events.record(
         recording.user_id,
@@ -38,10 +38,10 @@ def on_changed(recording: Recording, kind: RevisionKind) -> None:
     )
     live, recording_id, number = get_backends().live, recording.id, recording.transcript_revision
     after_commit(lambda: live.publish(recording_id, "transcript", {"revision": number, "kind": kind.value}))
-    _put_off(recording.id)
+    _schedule(recording.id)
 
 
-def _put_off(recording_id: int) -> None:
+def _schedule(recording_id: int) -> None:
     moment = now()
     earlier = db.session.get(TranscriptFollowUp, recording_id, with_for_update=True, populate_existing=True)
     if earlier is None:
@@ -51,7 +51,7 @@ def _put_off(recording_id: int) -> None:
 
 
 def queue_due() -> int:
-    """Queue what is due; return of how many recordings. Safe in any number of processes at once."""
+    """Queue the due follow-up jobs; return the number of recordings. Any number of processes may run this at once."""
     release()
     due = db.session.scalars(
         select(TranscriptFollowUp.recording_id)
@@ -69,7 +69,7 @@ def _queue(recording_id: int) -> None:
     owner_id = db.session.scalar(select(Recording.user_id).where(Recording.id == recording_id))
     if owner_id is None:
         return
-    # Held as a correction holds them, so that one that comes at this moment is noted after this.
+    # Take the locks of a correction in the same order: a concurrent correction then schedules its jobs after this.
     speakers.hold_owner(owner_id)
     recording = db.session.scalar(
         select(Recording).where(Recording.id == recording_id).with_for_update(key_share=True)
@@ -82,15 +82,15 @@ def _queue(recording_id: int) -> None:
     if recording is None or taken is None:
         return
     if passages.is_wanted():
-        # From here on they are found missing if the job fails.
+        # If the job fails, a later run finds these passages missing.
         passages.put_out_of_date(recording.id)
         queueing.add(recording, JobKind.EMBED)
     if users.preferences(db.session.get_one(User, recording.user_id))["refresh_after_corrections"]:
-        _make_anew(recording)
+        _refresh(recording)
 
 
-def _make_anew(recording: Recording) -> None:
-    """Queue a summary and insights if there are any that were made from an older text, and tokens for them."""
+def _refresh(recording: Recording) -> None:
+    """Queue a new summary and insights if the stored ones are from an older revision and the token budget allows it."""
     if language_model.spends_tokens():
         try:
             budgets.admit_question(recording.user_id)
@@ -100,7 +100,7 @@ def _make_anew(recording: Recording) -> None:
         return
     kinds = (JobKind.TRANSCRIBE, JobKind.SUMMARIZE, JobKind.EXTRACT)
     if any(queueing.active_on(recording, kind) is not None for kind in kinds):
-        _put_off(recording.id)  # it may have read the text before the corrections
+        _schedule(recording.id)  # that job may have read the text before the corrections
         return
     if recording.has_summary and recording.summary_revision != recording.transcript_revision:
         requests.submit(recording, JobKind.SUMMARIZE)

@@ -1,4 +1,4 @@
-"""The history of corrections: looked at, compared, undone and restored."""
+"""The history of corrections: list, compare, undo, redo and restore revisions."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from speakr.services.corrections.editing import Edit, Edited, TranscriptState
 from speakr.services.recordings import access
 
 CURRENT, RAW = "current", "raw"
-"""Versions with a name; all others are numbers."""
+"""Versions with a name; all other versions are revision numbers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One change, newest first in lists."""
+    """One revision; lists are sorted newest first."""
 
     number: int
     kind: RevisionKind
@@ -44,7 +44,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """A page of the history, and what an undo or redo would bring back."""
+    """A page of the history, and the revisions that undo and redo would restore."""
 
     revision: int
     undo_to: int | None
@@ -55,7 +55,7 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Segments in a row that a revision changed, speakers by name; `segment_index` is that of the later text."""
+    """Adjacent segments that a revision changed, with speaker names; `segment_index` counts in the later text."""
 
     segment_index: int
     before: Sequence[StoredSegment]
@@ -64,7 +64,7 @@ class Change:
 
 
 def look_at(actor: Actor, recording_id: int, *, page: int, per_page: int) -> History:
-    """List the changes of a transcript, newest first."""
+    """List the revisions of a transcript, newest first."""
     recording = access.get(actor, recording_id, Permission.VIEW)
     of_recording = TranscriptRevision.recording_id == recording.id
     total = db.session.scalar(select(func.count()).select_from(TranscriptRevision).where(of_recording))
@@ -99,7 +99,7 @@ def look_at(actor: Actor, recording_id: int, *, page: int, per_page: int) -> His
 
 
 def read(actor: Actor, recording_id: int, version: str) -> tuple[int, list[StoredSegment]]:
-    """Return the transcript of a version, speakers by name, and the revision that it is of."""
+    """Return the revision number and the transcript of a version, with speaker names."""
     state = editing.load(actor, recording_id, Permission.VIEW)
     if version == CURRENT:
         return state.revision, editing.named(state, state.segments)
@@ -114,7 +114,7 @@ def _segments_at(state: TranscriptState, number: int) -> Sequence[StoredSegment]
 
 
 def diff(actor: Actor, recording_id: int, number: int) -> list[Change]:
-    """Return what a revision changed, word by word."""
+    """Return the changes of a revision, word by word."""
     state = editing.load(actor, recording_id, Permission.VIEW)
     row = revisions.get(recording_id, number)
     after = _segments_at(state, number)
@@ -134,7 +134,7 @@ def _text(segments: Sequence[StoredSegment]) -> str:
 
 
 def undo(actor: Actor, recording_id: int, *, revision: int | None) -> Edited:
-    """Bring back the text before the last change that has not been undone."""
+    """Restore the text before the last change that has not been undone."""
 
     def step(state: TranscriptState) -> Edit:
         target, _ = _steps(state.recording_id, state.revision)
@@ -147,7 +147,7 @@ def undo(actor: Actor, recording_id: int, *, revision: int | None) -> Edited:
 
 
 def redo(actor: Actor, recording_id: int, *, revision: int | None) -> Edited:
-    """Bring back what the last undo took away."""
+    """Restore the text that the last undo replaced."""
 
     def step(state: TranscriptState) -> Edit:
         _, target = _steps(state.recording_id, state.revision)
@@ -160,7 +160,7 @@ def redo(actor: Actor, recording_id: int, *, revision: int | None) -> Edited:
 
 
 def restore(actor: Actor, recording_id: int, number: int, *, revision: int | None) -> Edited:
-    """Bring back the text of any revision, as a change that can be undone."""
+    """Restore the text of any revision, as a new change that can be undone."""
 
     def step(state: TranscriptState) -> Edit:
         return Edit(_segments_at(state, number), details={"restored_revision": number})
@@ -183,7 +183,7 @@ def _at(state: TranscriptState, number: int, *, undo_to: int | None, redo_to: in
 
 
 def _steps(recording_id: int, number: int) -> tuple[int | None, int | None]:
-    """Return where undo and redo lead from a revision."""
+    """Return the targets of undo and redo at a revision."""
     found = db.session.execute(
         select(TranscriptRevision.undo_to, TranscriptRevision.redo_to).where(
             TranscriptRevision.recording_id == recording_id, TranscriptRevision.number == number

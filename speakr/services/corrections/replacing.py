@@ -1,7 +1,7 @@
-"""Find and replace in the transcripts of one recording or many: looked at first, then done.
+"""Find and replace in the transcripts of one or many recordings, with a preview.
 
-Recordings are gone through in the order of ids, a bounded number per request. Each is a change of its own, with a
-revision of its own: what fails for one of them stops nothing for the others.
+One request reads a bounded number of recordings, in the order of their ids. Each recording is changed in its own
+transaction and gets its own revision: a failure for one recording does not affect the others.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from speakr.services.corrections.editing import Edit, TranscriptState, change
 from speakr.services.recordings import access
 
 MAX_RECORDINGS = 100
-"""With matches, of one request."""
+"""Recordings with matches in one request."""
 MAX_READ = 1_000
 """Recordings that one request reads."""
 MAX_EXAMPLES = 3
-"""Of one recording."""
+"""Examples per recording."""
 
 _S = Segment.__table__.c
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Where to look: recordings by ids, or the actor's own with a tag or in a folder."""
+    """Where to search: recordings by id, or the actor's own recordings with a tag or in a folder."""
 
     recording_ids: Sequence[int] | None = None
     tag_id: int | None = None
@@ -44,7 +44,7 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """An example of what was found."""
+    """An example of a match."""
 
     segment_index: int
     start: float
@@ -53,7 +53,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What was found in a recording, and what became of it; `revision` is None in a preview."""
+    """The matches in one recording and the result of the replacement; `revision` is None in a preview."""
 
     recording_id: int
     title: str | None = None
@@ -65,14 +65,14 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """All recordings of a request that match or failed; go on after `next_after` if there may be more."""
+    """The recordings of a request that match or failed; continue after `next_after` if there may be more."""
 
     recordings: Sequence[Outcome]
     next_after: int | None
 
 
 def run(actor: Actor, scope: Scope, wanted: Replacement, *, is_preview: bool) -> Outcomes:
-    """Find, and unless it is a preview replace."""
+    """Find the matches and, unless this is a preview, replace them."""
     found: list[Outcome] = []
     ids = _ids(actor, scope)
     for number, recording_id in enumerate(ids):
@@ -87,11 +87,11 @@ def run(actor: Actor, scope: Scope, wanted: Replacement, *, is_preview: bool) ->
 
 
 def _ids(actor: Actor, scope: Scope) -> Sequence[int]:
-    """Return the ids to look at, one more than may be read at most."""
+    """Return the ids to read, up to one more than `MAX_READ`."""
     ways = [scope.recording_ids is not None, scope.tag_id is not None, scope.folder_id is not None]
     if sum(ways) != 1:
-        message = "name recordings, or a tag, or a folder"
-        raise Invalid(f"Say where to look: {message}", errors={"recording_ids": [message]})
+        message = "send recording ids, a tag or a folder"
+        raise Invalid(f"Choose where to search: {message}", errors={"recording_ids": [message]})
     if scope.recording_ids is not None:
         wanted = sorted({number for number in scope.recording_ids if number > scope.after_id})
         return wanted[: MAX_READ + 1]

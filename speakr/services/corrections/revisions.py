@@ -1,4 +1,4 @@
-"""Segments as rows, and the history of their changes. Callers hold the recording and have checked the permission."""
+"""Rows of segments and the history of their changes. Callers lock the recording and check the permission."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from speakr.domain.transcript_history import (
 from speakr.models import RecognizedTranscript, Recording, RecordingSpeaker, Segment, TranscriptRevision
 
 MAX_REVISIONS = 1_000
-"""Of one recording. The oldest are removed first; the recognised text is kept apart."""
+"""Revisions per recording. The oldest are deleted first; the recognised text is stored separately."""
 
 _S = Segment.__table__.c
 _COLUMNS = (_S.id, _S.start, _S.end, _S.text, _S.speaker, _S.confidence, _S.overlap, _S.words)
@@ -34,7 +34,7 @@ _R = TranscriptRevision.__table__.c
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """How much a change changes."""
+    """The size of a change."""
 
     words_added: int = 0
     words_removed: int = 0
@@ -43,7 +43,7 @@ class Extent:
 
 @dataclass(frozen=True, slots=True)
 class NewRevision:
-    """A change that is about to be stored: `hunks` lead back to the revision before."""
+    """A change to be stored; `hunks` lead back to the previous revision."""
 
     kind: RevisionKind
     user_id: int | None
@@ -55,7 +55,7 @@ class NewRevision:
 
 
 def segments_of(recording_id: int) -> list[StoredSegment]:
-    """Return the segments as they are now, with their words."""
+    """Return the current segments with their words."""
     rows = db.session.connection().execute(
         select(*_COLUMNS).where(_S.recording_id == recording_id).order_by(_S.position)
     )
@@ -63,7 +63,7 @@ def segments_of(recording_id: int) -> list[StoredSegment]:
 
 
 def names_of(recording_id: int) -> dict[str, str]:
-    """Return the names of labels."""
+    """Return the speaker names of a recording by label."""
     rows = db.session.execute(
         select(RecordingSpeaker.label, RecordingSpeaker.name).where(
             RecordingSpeaker.recording_id == recording_id
@@ -73,18 +73,20 @@ def names_of(recording_id: int) -> dict[str, str]:
 
 
 def extent_of(hunks: Sequence[Hunk], new: Sequence[StoredSegment]) -> Extent:
-    """Return how much a change changes; takes long for long texts."""
+    """Return the size of a change. This is slow for long texts."""
     added = removed = segments = 0
     for hunk in hunks:
-        now_said = " ".join(each.text for each in new[hunk.at : hunk.at + hunk.size])
-        came, went = count_words(word_diff(" ".join(each.text for each in hunk.old), now_said))
-        added, removed = added + came, removed + went
+        new_text = " ".join(each.text for each in new[hunk.at : hunk.at + hunk.size])
+        words_added, words_removed = count_words(
+            word_diff(" ".join(each.text for each in hunk.old), new_text)
+        )
+        added, removed = added + words_added, removed + words_removed
         segments += max(hunk.size, len(hunk.old))
     return Extent(added, removed, segments)
 
 
 def add(recording: Recording, revision: NewRevision) -> None:
-    """Count the recording's revision up and write down what it replaced."""
+    """Increment the recording's revision and store what it replaced."""
     recording.transcript_revision += 1
     db.session.execute(
         insert(TranscriptRevision),
@@ -114,7 +116,7 @@ def add(recording: Recording, revision: NewRevision) -> None:
 
 
 def add_transcription(recording: Recording, segment_count: int) -> None:
-    """Note that the segments are replaced by those of another transcription, before they are deleted."""
+    """Record that another transcription replaces the segments; call this before they are deleted."""
     if not recording.has_transcription:
         return
     old = segments_of(recording.id)
@@ -128,13 +130,13 @@ def add_transcription(recording: Recording, segment_count: int) -> None:
 
 
 def keep_recognized(recording_id: int, segments: Sequence[StoredSegment]) -> None:
-    """Keep the text as it was recognised, if that has not been done since the last transcription."""
+    """Store the recognised text, unless that was done since the last transcription."""
     if db.session.get(RecognizedTranscript, recording_id) is None:
         db.session.add(RecognizedTranscript(recording_id=recording_id, content=packed_segments(segments)))
 
 
 def recognized(recording_id: int) -> list[StoredSegment]:
-    """Return the transcript as the engine wrote it."""
+    """Return the transcript as the engine returned it."""
     row = db.session.get(RecognizedTranscript, recording_id)
     return segments_of(recording_id) if row is None else unpacked_segments(row.content)
 
@@ -142,10 +144,10 @@ def recognized(recording_id: int) -> list[StoredSegment]:
 def segments_at(
     recording_id: int, present: int, segments: Sequence[StoredSegment], number: int
 ) -> Sequence[StoredSegment]:
-    """Return the transcript of an earlier revision; `segments` are those of the `present` one.
+    """Return the transcript at an earlier revision; `segments` are those of the revision `present`.
 
     Raises:
-        NotFound: there was no such revision, or its history has been removed.
+        NotFound: the revision never existed, or its history was deleted.
 
     """
     if number == present:
@@ -167,7 +169,7 @@ def segments_at(
 
 
 def labels_in_history(recording_id: int) -> set[str]:
-    """Return the labels of speakers in all texts that are kept; reads all of the history."""
+    """Return the speaker labels in all stored revisions. This reads the whole history."""
     rows = db.session.scalars(
         select(TranscriptRevision.replaced).where(TranscriptRevision.recording_id == recording_id)
     )
@@ -176,7 +178,7 @@ def labels_in_history(recording_id: int) -> set[str]:
 
 
 def get(recording_id: int, number: int) -> TranscriptRevision:
-    """Return one entry of the history."""
+    """Return one revision."""
     found = db.session.scalar(
         select(TranscriptRevision).where(
             TranscriptRevision.recording_id == recording_id, TranscriptRevision.number == number
@@ -188,13 +190,13 @@ def get(recording_id: int, number: int) -> TranscriptRevision:
 
 
 def write_rows(recording_id: int, old: Sequence[StoredSegment], new: Sequence[StoredSegment]) -> None:
-    """Turn the rows of `old` into those of `new`. Segments that stay keep their ids, rows that stay are not written."""
+    """Update the rows from `old` to `new`. Unchanged segments keep their ids, and unchanged rows are not written."""
     places = {segment.id: position for position, segment in enumerate(old)}
     kept = {segment.id for segment in new}
-    gone = [segment.id for segment in old if segment.id not in kept]
-    for first in range(0, len(gone), 1_000):
+    removed = [segment.id for segment in old if segment.id not in kept]
+    for first in range(0, len(removed), 1_000):
         db.session.execute(
-            delete(Segment).where(Segment.id.in_(gone[first : first + 1_000])),
+            delete(Segment).where(Segment.id.in_(removed[first : first + 1_000])),
             execution_options={"synchronize_session": False},
         )
     _move(
@@ -219,16 +221,16 @@ def write_rows(recording_id: int, old: Sequence[StoredSegment], new: Sequence[St
         for position, segment in enumerate(new)
         if segment.id not in places
     ]
-    for is_known in (True, False):  # one statement takes rows of one shape
+    for is_known in (True, False):  # one statement inserts rows of one shape
         rows = [row for row in added if ("id" in row) is is_known]
         if rows:
             db.session.execute(insert(Segment), rows)
 
 
 def _move(recording_id: int, moves: Sequence[tuple[int, int]]) -> None:
-    """Move rows to other positions, a statement for rows that move by the same distance.
+    """Move rows to other positions, with one statement per run of rows that move by the same distance.
 
-    They go through negative numbers, for each position may be taken by one row only.
+    The rows pass through negative positions because positions are unique.
     """
     runs: list[list[int]] = []
     for before, after in moves:

@@ -1,10 +1,10 @@
-"""Jobs: the only place where a job's or a chunk's row changes its state.
+"""Jobs: the only modules that change the state of a job or a chunk.
 
-Every change is a compare-and-set (`update ... where state = ... and fence = ...`), so each may be tried by
-anybody at any time: one wins, the others learn that they have not.
+Every change is a compare-and-set (`update ... where state = ... and fence = ...`), so any process may try it at any
+time: one succeeds, and the others see that they did not.
 
-requests.py   what users may ask: queue, look, cancel, retry
-claims.py     what the one worker that owns a job says: claim, plan, report, finish, fail
-chunks.py     what any worker says about a chunk it took
-recovery.py   what is done when somebody died: requeue, quarantine, notify again
+requests.py   requests of users: queue, read, cancel, retry
+claims.py     changes by the worker that owns a job: claim, plan, report, finish, fail
+chunks.py     changes by a worker that has claimed a chunk
+recovery.py   changes after a process died: requeue, quarantine, notify again
 """

@@ -1,4 +1,4 @@
-"""The blobs that jobs need only while they are active. Nothing else notes or gives up such a blob."""
+"""Blobs that a job needs only while it is active. Only this module reserves and releases them."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from speakr.storage.base import new_key
 
 
 def reserve(job_id: int, prefix: str) -> str:
-    """Return the key of a job's blob with this prefix; the first call makes one up.
+    """Return the key of a job's blob with this prefix; the first call creates the key.
 
-    Call it in the transaction that checks the claim, before the first byte is written. A worker
-    that takes the job over then fills the same blob, and `drop` deletes it.
+    Call this in the transaction that checks the claim, before writing the first byte. A worker that takes over the job
+    then fills the same blob, and `drop` deletes it.
     """
     known = db.session.scalar(
         select(JobBlob.storage_key).where(
@@ -32,7 +32,7 @@ def reserve(job_id: int, prefix: str) -> str:
 
 
 def drop(which: ColumnElement[bool]) -> None:
-    """Give up the blobs of the jobs that match; they are deleted once this is committed."""
+    """Release the blobs of all matching jobs; they are deleted after the commit."""
     of_these = JobBlob.job_id.in_(select(Job.id).where(which))
     statement = delete(JobBlob).where(of_these).returning(JobBlob.storage_key)
     keys = db.session.scalars(statement, execution_options={"synchronize_session": False}).all()
@@ -42,14 +42,14 @@ def drop(which: ColumnElement[bool]) -> None:
 
 
 def drop_late(job_id: int, key: str) -> None:
-    """Give up a blob that was written after its job had ended: `drop` came too early for it."""
+    """Release a blob that was written after its job had ended, when `drop` could not see it."""
     state = db.session.scalar(select(Job.state).where(Job.id == job_id))
     if state not in ACTIVE:
         unwanted_blobs.add(key)
 
 
 def in_use(keys: Collection[str]) -> Select[str]:
-    """Select those of the keys that an active job needs."""
+    """Select those keys that an active job needs."""
     return (
         select(JobBlob.storage_key)
         .join(Job, Job.id == JobBlob.job_id)

@@ -1,4 +1,4 @@
-"""What any worker says about a chunk it took: the owner of the job or a helper."""
+"""Changes to a chunk by the worker that claimed it: the owner of the job or a helper."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from speakr.services.jobs.claims import lease_end
 
 @dataclass(frozen=True, slots=True)
 class ChunkClaim:
-    """The right to work on one chunk, good as long as the row still carries this fence."""
+    """The right to work on one chunk, valid while the row has this fence."""
 
     chunk_id: int
     job_id: int
@@ -33,7 +33,7 @@ class ChunkClaim:
 
 
 def claim_next(job_id: int, worker: str) -> ChunkClaim | None:
-    """Take the first chunk of a job that nobody holds; None when there is none."""
+    """Claim the first pending chunk of a job; return None if there is none."""
     job = db.session.get(Job, job_id, populate_existing=True)
     if job is None or job.state not in ACTIVE or job.plan is None or job.cancel_requested:
         return None
@@ -61,7 +61,7 @@ def claim_next(job_id: int, worker: str) -> ChunkClaim | None:
             .returning(JobChunk)
             .execution_options(populate_existing=True)
         )
-        if chunk is not None:  # else somebody was faster: look for another one
+        if chunk is not None:  # otherwise another worker claimed it: try the next one
             return ChunkClaim(
                 chunk_id=chunk.id,
                 job_id=job.id,
@@ -76,10 +76,10 @@ def claim_next(job_id: int, worker: str) -> ChunkClaim | None:
 
 
 def finish(held: ChunkClaim, result: Mapping[str, Any]) -> int:
-    """Keep a chunk's result; return the job's progress in percent.
+    """Store a chunk's result; return the job's progress in percent.
 
     Raises:
-        ClaimLost: the lease ran out and somebody else has the chunk, or the job is gone.
+        ClaimLost: the lease expired and another worker has claimed the chunk, or the job is gone.
 
     """
     done = db.session.scalar(
@@ -99,7 +99,7 @@ def finish(held: ChunkClaim, result: Mapping[str, Any]) -> int:
         .returning(JobChunk.id)
     )
     if done is None:
-        raise ClaimLost("This chunk belongs to another worker now.")
+        raise ClaimLost("Another worker has claimed this chunk.")
     progress = _progress(held.job_id)
     db.session.execute(
         update(Job)
@@ -110,10 +110,10 @@ def finish(held: ChunkClaim, result: Mapping[str, Any]) -> int:
 
 
 def keep_note(held: ChunkClaim, note: Mapping[str, Any]) -> None:
-    """Write down what an engine works on elsewhere.
+    """Store a note about work that an external engine does for this chunk.
 
     Raises:
-        ClaimLost: the chunk is somebody else's now.
+        ClaimLost: another worker has claimed the chunk.
 
     """
     kept = db.session.scalar(
@@ -125,11 +125,11 @@ def keep_note(held: ChunkClaim, note: Mapping[str, Any]) -> None:
         .returning(JobChunk.id)
     )
     if kept is None:
-        raise ClaimLost("This chunk belongs to another worker now.")
+        raise ClaimLost("Another worker has claimed this chunk.")
 
 
 def give_back(held: ChunkClaim) -> None:
-    """Let another worker have the chunk: this one could not do it now."""
+    """Return the chunk to the queue for another worker, because this one cannot process it now."""
     db.session.execute(
         update(JobChunk)
         .where(
@@ -140,7 +140,7 @@ def give_back(held: ChunkClaim) -> None:
 
 
 def is_wanted(held: ChunkClaim) -> bool:
-    """Tell whether the chunk's job still goes on and the chunk is still ours."""
+    """Tell whether the chunk's job is still active and the claim on the chunk still valid."""
     found = db.session.scalar(
         select(JobChunk.id)
         .join(Job, Job.id == JobChunk.job_id)
@@ -156,7 +156,7 @@ def is_wanted(held: ChunkClaim) -> bool:
 
 
 def _progress(job_id: int) -> int:
-    """Return 5 for a cut job, 95 when all is heard, by the number of chunks (they are of like length)."""
+    """Return 5 (no chunk done) to 95 (all chunks done). Chunks count equally, because they have similar lengths."""
     total, done = db.session.execute(
         select(func.count(), func.count().filter(JobChunk.state == ChunkState.DONE)).where(
             JobChunk.job_id == job_id
@@ -166,7 +166,7 @@ def _progress(job_id: int) -> int:
 
 
 def left(job_id: int) -> tuple[int, int]:
-    """Return how many chunks nobody has taken yet, and how many are not done."""
+    """Return the number of pending chunks and the number of chunks that are not done."""
     free, undone = db.session.execute(
         select(
             func.count().filter(JobChunk.state == ChunkState.PENDING),

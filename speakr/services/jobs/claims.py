@@ -1,4 +1,4 @@
-"""What the one worker that owns a job says about it."""
+"""Changes to a job by the worker that owns it."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from speakr.services.jobs.kinds import steps_of
 
 _MAX_MESSAGE_LENGTH = 500
 _PAUSE_SECONDS = 10.0
-"""For an engine that asks us to wait and does not say how long."""
+"""For an engine that asks to wait without saying how long."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The right to work on a job, good as long as the row still carries this fence."""
+    """The right to work on a job, valid while the row has this fence."""
 
     job_id: int
     user_id: int
@@ -39,19 +39,19 @@ class Claim:
 
     @property
     def recording_id(self) -> int:
-        """The recording that the work is on; kinds without one do not ask."""
+        """The recording of the job. Kinds without a recording do not read this."""
         if self.recording_id_if_any is None:
-            raise LookupError(f"job {self.job_id} ({self.kind}) is not about a recording")
+            raise LookupError(f"job {self.job_id} ({self.kind}) has no recording")
         return self.recording_id_if_any
 
 
 def lease_end() -> Any:
-    """Return the time until which a claim made or renewed now holds."""
+    """Return the time until which a lease granted or renewed now is valid."""
     return now() + timedelta(seconds=get_backends().settings.job_lease_seconds)
 
 
 def claim(job_id: int, worker: str) -> Claim | None:
-    """Take a queued job that is due; None when somebody was faster or there is nothing to do."""
+    """Claim a queued job that is due; return None if it is not due or another worker claimed it."""
     moment = now()
     job = db.session.scalar(
         update(Job)
@@ -102,7 +102,7 @@ def _own(held: Claim, values: Mapping[str, Any]) -> Job:
 
 
 def report(held: Claim, message: str, progress: int | None = None) -> None:
-    """Say how far it is. Raises `JobCancelled` when the user wants it to stop, `ClaimLost` when it is not ours."""
+    """Report progress and renew the lease. Raises `JobCancelled` if the user cancelled, `ClaimLost` if the claim is lost."""
     values: dict[str, Any] = {"message": message[:200], "lease_expires_at": lease_end()}
     if progress is not None:
         values["progress"] = progress
@@ -111,18 +111,18 @@ def report(held: Claim, message: str, progress: int | None = None) -> None:
 
 
 def reserve_blob(held: Claim, prefix: str) -> str:
-    """Return the key of the job's own blob with this prefix, which is deleted when the job ends."""
+    """Return the key of the job's blob with this prefix, which is deleted when the job ends."""
     _own(held, {"lease_expires_at": lease_end()})
     return blobs.reserve(held.job_id, prefix)
 
 
 def keep_plan(held: Claim, plan: Mapping[str, Any]) -> None:
-    """Store what preparing has found so far."""
+    """Store the results of the preparation so far."""
     _own(held, {"plan": dict(plan), "lease_expires_at": lease_end()})
 
 
 def cut(held: Claim, plan: Mapping[str, Any], pieces: Sequence[Sequence[Span]]) -> None:
-    """Store the plan together with the chunks it leads to; from here on any worker may help."""
+    """Store the plan and its chunks; from here on any worker may help."""
     _own(
         held,
         {
@@ -130,7 +130,7 @@ def cut(held: Claim, plan: Mapping[str, Any], pieces: Sequence[Sequence[Span]]) 
             "crashes": 0,
             "losses": 0,
             "lease_expires_at": lease_end(),
-            "message": "Listening",
+            "message": "Transcribing",
         },
     )
     db.session.add_all(
@@ -140,7 +140,7 @@ def cut(held: Claim, plan: Mapping[str, Any], pieces: Sequence[Sequence[Span]]) 
 
 
 def succeed(held: Claim) -> Job:
-    """End the job well, in the transaction that stores its outcome."""
+    """End the job as succeeded, in the transaction that stores its result."""
     job = _own(
         held,
         {
@@ -158,7 +158,7 @@ def succeed(held: Claim) -> Job:
 
 
 def fail(held: Claim, error: JobError) -> None:
-    """End this try: again later if that may help and was not tried too often, else for good."""
+    """End this attempt: queue the job again if a retry may help and attempts are left, otherwise end it as failed."""
     job = _own(held, {"lease_expires_at": None})
     if isinstance(error, ConnectorBusy) and not job.cancel_requested and _may_wait(job):
         _wait(job, error)
@@ -187,27 +187,27 @@ def _may_wait(job: Job) -> bool:
 
 
 def _wait(job: Job, error: ConnectorBusy) -> None:
-    """Put a job off because its engine asked for it: nothing failed, so no try is counted."""
+    """Postpone a job because its engine asked to wait. Nothing failed, so this does not count as an attempt."""
     pause = retry_delay_seconds(1, error.retry_after_seconds or _PAUSE_SECONDS)
     job.state, job.not_before = JobState.QUEUED, now() + timedelta(seconds=pause)
     job.rung_at = job.not_before
     job.error_code, job.error_message = error.slug, error.message[:_MAX_MESSAGE_LENGTH]
-    job.message = f"The engine asks to wait; goes on in {pause:.0f} s"
+    job.message = f"The engine asks to wait; continues in {pause:.0f} s"
     steps_of(job).on_postponed(job)
 
 
 def end(job: Job, state: JobState, error: JobError) -> None:
-    """Close a job that did not succeed and tell what follows. The caller holds it by a compare-and-set."""
+    """End a job that did not succeed and run the steps of its kind. The caller owns it by a compare-and-set."""
     job.state, job.finished_at, job.lease_expires_at = state, now(), None
     job.error_code, job.error_message = error.slug, error.message[:_MAX_MESSAGE_LENGTH]
     job.message = "Cancelled" if state is JobState.CANCELLED else "Failed"
-    db.session.flush()  # the steps ask which jobs are still active
+    db.session.flush()  # the steps query which jobs are still active
     steps = steps_of(job)
     (steps.on_cancelled if state is JobState.CANCELLED else steps.on_failed)(job)
     clear_away(job)
 
 
 def clear_away(job: Job) -> None:
-    """Let go of what only the active job needed: its blobs and its chunks' results."""
+    """Delete what only an active job needs: its blobs and the results of its chunks."""
     blobs.drop(Job.id == job.id)
     db.session.execute(update(JobChunk).where(JobChunk.job_id == job.id).values(result=None))

@@ -1,4 +1,4 @@
-"""What else happens when a job changes its state, by the job's kind."""
+"""Further steps when a job changes its state, by kind."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ def _nothing(_job: Job) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Steps:
-    """What a kind adds to a job's change of state. Each step runs in the transaction of that change.
+    """The steps of a kind of job. Each runs in the transaction of the change of state.
 
-    Success has no step: the handler stores its outcome in the transaction that ends the job (`claims.succeed`).
+    Success has no step: the handler stores its result in the transaction that ends the job (`claims.succeed`).
     """
 
     on_queued: Callable[[Job], None] = _nothing
     on_started: Callable[[Job], None] = _nothing
-    """Called when a job is claimed for the first time."""
+    """Runs when a job is claimed for the first time."""
     on_resumed: Callable[[Job], None] = _nothing
-    """Called whenever it is claimed again."""
+    """Runs when a job is claimed again."""
     on_postponed: Callable[[Job], None] = _nothing
-    """Called when it waits again after a passing failure."""
+    """Runs when a job is queued again after a transient failure."""
     on_failed: Callable[[Job], None] = _nothing
     on_cancelled: Callable[[Job], None] = _nothing
 

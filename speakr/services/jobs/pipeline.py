@@ -1,13 +1,13 @@
-"""What follows what. Each function runs in the transaction of the step it follows.
+"""The order of processing. Each function runs in the transaction of the step it follows.
 
 upload -> TRANSCRIBE -> transcript, `transcription.completed` -> SUMMARIZE -> summary, `summary.completed`
        -> EXTRACT -> insights, `events.extracted`
-       -> EMBED -> passages, if there is an embedding model; it follows the transcript and nothing follows it
+       -> EMBED -> passages, if an embedding model is configured; follows the transcript, nothing follows it
 
-A recording is complete before EXTRACT and EMBED, which its status does not show. EXTRACT follows a summary that
-failed, too.
+A recording is complete before EXTRACT and EMBED, which its status does not show. EXTRACT also follows a summary that
+failed.
 
-A job that did not succeed never touches the text that was there before it.
+A job that does not succeed never changes existing text.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def _message(job: Job) -> str:
 
 
 def _await_transcription(job: Job) -> None:
-    """Show a recording as waiting, and let viewers start from the beginning."""
+    """Set the recording to pending, and clear its live events so that viewers start from the beginning."""
     recording = _recording(job)
     recording.status, recording.completed_at = RecordingStatus.PENDING, None
     recording.error_code = recording.error_message = None
@@ -60,7 +60,7 @@ def _start_transcription(job: Job) -> None:
 
 
 def _resume_transcription(job: Job) -> None:
-    # No news, but it may have been shown as waiting since its last try.
+    # No event, but the recording may have been shown as pending since the last attempt.
     _recording(job).status = RecordingStatus.PROCESSING
 
 
@@ -71,12 +71,12 @@ def _postpone_transcription(job: Job) -> None:
 
 
 def _fail_transcription(job: Job) -> None:
-    """Without a transcript the recording failed."""
+    """Mark the recording as failed, because its transcript is missing."""
     _fail_recording(_recording(job), job.error_code, _message(job))
 
 
 def _cancel_transcription(job: Job) -> None:
-    """Put a recording back to what it has: an earlier text, or nothing."""
+    """Restore the recording's previous state: complete with an earlier transcript, otherwise failed."""
     recording = _recording(job)
     if recording.has_transcription:
         _complete(recording)
@@ -125,7 +125,7 @@ def _postpone_summary(job: Job) -> None:
 
 
 def _fail_summary(job: Job) -> None:
-    """Without a summary the recording is complete all the same."""
+    """Complete the recording without a summary."""
     recording = _recording(job)
     _complete(recording)
     events.record(
@@ -153,7 +153,7 @@ SUMMARY = Steps(
 
 
 def settle(recording: Recording) -> None:
-    """Set the status after a job ended well: complete unless another one is still to come."""
+    """Set the status after a job succeeded: completed unless another job is still active."""
     still = db.session.scalar(
         select(Job.kind)
         .where(Job.recording_id == recording.id, Job.state.in_(ACTIVE), Job.kind.in_(kinds_in_status()))
@@ -168,7 +168,7 @@ def settle(recording: Recording) -> None:
 
 
 def extract_if_due(recording: Recording) -> None:
-    """Queue the search for what a transcript holds, if its owner wants it and it has not been made from this text."""
+    """Queue the extraction of insights if the owner wants them and none were made from this revision."""
     preferences = users.preferences(db.session.get_one(User, recording.user_id))
     wants_all = preferences["auto_summarization"] and system_settings.get("enable_auto_summarization")
     if not wants_all and not preferences["extract_events"]:
@@ -188,7 +188,7 @@ def _complete(recording: Recording) -> None:
 
 
 def _publish_status(recording: Recording) -> None:
-    """Send the status to live viewers, once this is committed."""
+    """Send the status to live viewers after the commit."""
     live, recording_id = get_backends().live, recording.id
     status, error = recording.status.value, recording.error_message
     after_commit(lambda: live.publish(recording_id, "status", {"status": status, "error_message": error}))

@@ -1,4 +1,4 @@
-"""Asking for work on a recording that is already here."""
+"""Queue work on an existing recording."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from speakr.services.speech import engines, hints
 
 
 def transcribe(actor: Actor, recording_id: int, asked: Mapping[str, Any]) -> tuple[Job, bool]:
-    """Queue a transcription with the request's hints before the recording's own."""
+    """Queue a transcription; hints of the request override those of the recording."""
     recording = access.get(actor, recording_id, Permission.EDIT)
     if recording.storage_key is None:
         raise Invalid("Audio has been deleted", code="audio_deleted")
     check_speaker_counts(asked.get("min_speakers"), asked.get("max_speakers"))
-    if queueing.active_on(recording, JobKind.TRANSCRIBE) is None:  # one that is queued has been admitted
+    if queueing.active_on(recording, JobKind.TRANSCRIBE) is None:  # a queued job was admitted before
         _admit(recording, JobKind.TRANSCRIBE)
     wanted = hints.resolve(
         {**asked, "model": asked.get("transcription_model")},
@@ -39,7 +39,7 @@ def transcribe(actor: Actor, recording_id: int, asked: Mapping[str, Any]) -> tup
 
 
 def summarize(actor: Actor, recording_id: int, custom_prompt: str | None) -> tuple[Job, bool]:
-    """Queue a summary; the prompt given replaces every other instruction."""
+    """Queue a summary; `custom_prompt` replaces all other instructions."""
     recording = access.get(actor, recording_id, Permission.EDIT)
     if not recording.has_transcription:
         raise Invalid("No transcription available - transcribe first", code="no_transcription")
@@ -50,7 +50,7 @@ def summarize(actor: Actor, recording_id: int, custom_prompt: str | None) -> tup
 
 
 def extract(actor: Actor, recording_id: int) -> tuple[Job, bool]:
-    """Queue the search for key points, action items, chapters, topics and events."""
+    """Queue the extraction of key points, action items, chapters, topics and events."""
     recording = access.get(actor, recording_id, Permission.EDIT)
     if not recording.has_transcription:
         raise Invalid("No transcription available - transcribe first", code="no_transcription")
@@ -69,7 +69,7 @@ def retry(actor: Actor, job_id: int) -> Job:
 
 
 def _admit(recording: Recording, kind: str) -> None:
-    """Refuse work that does not fit into the budget of its kind. Run in the transaction that queues it."""
+    """Refuse work that exceeds the budget of its kind. Call this in the transaction that queues it."""
     budget = KINDS[kind].budget
     if budget is Budget.AUDIO:
         budgets.admit_transcription(recording.user_id, seconds=recording.audio_duration)
@@ -78,7 +78,7 @@ def _admit(recording: Recording, kind: str) -> None:
 
 
 def check_speaker_counts(least: int | None, most: int | None, *, prefix: str = "") -> None:
-    """Refuse speaker counts that contradict each other; `prefix` is that of the fields' names."""
+    """Refuse a minimum above the maximum; `prefix` is the prefix of the fields' names."""
     if least is not None and most is not None and least > most:
         raise Invalid(
             f"{prefix}min_speakers is larger than {prefix}max_speakers.",

@@ -1,4 +1,4 @@
-"""Rows of jobs that wait, and the notification that follows them. What else happens is up to the job's kind."""
+"""Insert rows of queued jobs and send their notifications. The job's kind adds its own steps."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _notification(kind: str, job_id: int, ring_count: int) -> Promise:
 
 
 def ring_later(job: Job) -> None:
-    """Ring for a job once the current transaction is committed."""
+    """Send the notification of a job after the current transaction commits."""
     after_commit(_notification(job.kind, job.id, job.ring_count))
 
 
@@ -41,10 +41,10 @@ def active_on(recording: Recording, kind: str) -> Job | None:
 def add(
     subject: Recording | User, kind: str, options: Mapping[str, Any] | None = None, *, part: str = ""
 ) -> tuple[Job, bool]:
-    """Queue work and notify a worker; return the job and whether it is new.
+    """Queue a job and notify a worker; return the job and whether it is new.
 
-    subject: the recording that the work is on, or the user for whom work without a recording is done.
-    part: tells jobs of one kind on one subject apart (at most 60 characters).
+    subject: the recording to work on, or the user for whom work without a recording is done.
+    part: distinguishes jobs of one kind on one subject (at most 60 characters).
 
     While a job of this kind is queued or running on the same subject and part, that job is returned instead.
     """
@@ -66,7 +66,7 @@ def add(
 
 
 def add_again(job: Job) -> tuple[Job, bool]:
-    """Queue the work of a job that has ended once more, as a job of its own; the result is as of `add`."""
+    """Queue the work of an ended job again, as a new job; the result is that of `add`."""
     return _insert(
         Job(
             recording_id=job.recording_id,
@@ -88,7 +88,7 @@ def _insert(job: Job) -> tuple[Job, bool]:
         with db.session.begin_nested():
             db.session.add(job)
     except IntegrityError:
-        # Another request queued the same at this very moment.
+        # A concurrent request queued the same job.
         existing = active(job.dedupe_key)
         if existing is None:
             raise

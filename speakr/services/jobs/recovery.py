@@ -1,6 +1,6 @@
-"""What is done when somebody died: work goes back to the queue, poison is set aside, lost notifications are repeated.
+"""Recover from dead processes: requeue their work, quarantine crashing jobs, repeat lost notifications.
 
-Everything here may run in several processes at once and any number of times.
+All functions may run in several processes at once and any number of times.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _LOOK_AT = 500
 
 
 def renew(worker: str) -> None:
-    """Prolong the leases of all that a living horse holds. Called by its parent."""
+    """Renew the leases of all claims of a live work horse. Its parent process calls this."""
     until = lease_end()
     with unit_of_work() as session:
         session.execute(
@@ -51,14 +51,14 @@ def renew(worker: str) -> None:
 
 
 def horse_died(worker: str) -> None:
-    """Take back what a horse held when it died. Called by its parent, which has seen it."""
-    _take_back(Job.worker == worker, JobChunk.worker == worker, counter="crashes")
+    """Requeue the claims of a work horse that died. Its parent process, which has seen the death, calls this."""
+    _requeue_claims(Job.worker == worker, JobChunk.worker == worker, counter="crashes")
 
 
 def worker_died(worker: str) -> None:
-    """Take back what a worker's horses held; it was killed and could not do so itself."""
+    """Requeue the claims of all work horses of a worker that was killed and could not do so itself."""
     name = f"{worker}."
-    _take_back(
+    _requeue_claims(
         Job.worker.startswith(name, autoescape=True),
         JobChunk.worker.startswith(name, autoescape=True),
         counter="losses",
@@ -66,22 +66,24 @@ def worker_died(worker: str) -> None:
 
 
 def hand_back(worker: str) -> None:
-    """Take back what a horse held that was told to stop: nobody's fault, so nothing is counted."""
-    _take_back(Job.worker == worker, JobChunk.worker == worker, counter=None)
+    """Requeue the claims of a work horse that was asked to stop. It did not fail, so no counter grows."""
+    _requeue_claims(Job.worker == worker, JobChunk.worker == worker, counter=None)
 
 
 def requeue_expired() -> None:
-    """Take back what workers hold that have not reported for a lease: they are gone, parent and all."""
+    """Requeue claims with expired leases: the worker and its parent process are dead."""
     moment = now()
-    _take_back(Job.lease_expires_at < moment, JobChunk.lease_expires_at < moment, counter="losses")
+    _requeue_claims(Job.lease_expires_at < moment, JobChunk.lease_expires_at < moment, counter="losses")
 
 
-def _take_back(of_jobs: ColumnElement[bool], of_chunks: ColumnElement[bool], *, counter: str | None) -> None:
+def _requeue_claims(
+    of_jobs: ColumnElement[bool], of_chunks: ColumnElement[bool], *, counter: str | None
+) -> None:
     held_jobs = db.session.scalars(select(Job.id).where(Job.state == JobState.RUNNING, of_jobs)).all()
     held_chunks = db.session.scalars(
         select(JobChunk.id).where(JobChunk.state == ChunkState.RUNNING, of_chunks)
     ).all()
-    # Chunks first, each in its own transaction: a poisoned chunk ends its job, which then is not requeued.
+    # Chunks first, each in its own transaction: a chunk with too many crashes ends its job, which is then not requeued.
     for chunk_id in held_chunks:
         with unit_of_work():
             _free_chunk(chunk_id, of_chunks, counter)
@@ -156,17 +158,17 @@ def _quarantine(job: Job) -> None:
         job,
         JobState.FAILED,
         PermanentJobError(
-            "Processing this recording has crashed the worker several times; it was set aside so that others "
-            "can go on."
+            "Processing this recording has crashed the worker several times; it was stopped so that others "
+            "can continue."
             if job.recording_id is not None
-            else "This work has crashed the worker several times; it was set aside so that others can go on.",
+            else "This work has crashed the worker several times; it was stopped so that others can continue.",
             code="worker_crashed",
         ),
     )
 
 
 def request_helpers() -> None:
-    """Call workers that have nothing else to do to a job whose chunks wait: its helpers may have died."""
+    """Notify idle workers of a job with pending chunks, whose helpers may have died."""
     running = func.count().filter(JobChunk.state == ChunkState.RUNNING)
     waiting = func.count().filter(JobChunk.state == ChunkState.PENDING)
     job = db.session.execute(
@@ -181,19 +183,19 @@ def request_helpers() -> None:
     release()
     if job is None:
         return
-    idle = get_backends().settings.worker_count - max(job.running, 1)  # its owner may be between two chunks
+    idle = get_backends().settings.worker_count - max(job.running, 1)  # the owner may be between two chunks
     if idle > 0 and not get_backends().notifier.depth():
         get_backends().notifier.notify_helpers(job.id, job.fence, min(idle, job.waiting))
 
 
 def notify_again() -> int:
-    """Notify again of due jobs whose notification no longer waits anywhere; return for how many."""
+    """Notify again of due jobs whose notification is missing from the queues; return the number of jobs."""
     moment = now()
     waiting: Sequence[Any] = db.session.execute(
         select(Job.kind, Job.id, Job.ring_count)
         .where(
             Job.state == JobState.QUEUED,
-            Job.kind.in_(KINDS),  # others are for the workers of a newer version
+            Job.kind.in_(KINDS),  # other kinds are for workers of a newer version
             or_(Job.not_before.is_(None), Job.not_before <= moment),
             or_(Job.rung_at.is_(None), Job.rung_at < moment - _MISSING_AFTER, Job.not_before >= Job.rung_at),
         )
@@ -201,7 +203,8 @@ def notify_again() -> int:
         .limit(_LOOK_AT)
     ).all()
     lost = set(get_backends().notifier.missing([(row.kind, row.id, row.ring_count) for row in waiting]))
-    for row in reversed(waiting):  # each goes to the front of its queue, so the longest waiting comes last
+    # Each goes to the front of its queue, so the one that has waited longest comes last.
+    for row in reversed(waiting):
         if row.id in lost:
             with unit_of_work():
                 _ring_again(row.id, row.ring_count)

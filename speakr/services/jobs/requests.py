@@ -1,4 +1,4 @@
-"""What users may ask of jobs."""
+"""Jobs as users request them: submit, read, list, cancel and retry."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from speakr.services.recordings import access
 def submit(
     subject: Recording | User, kind: str, options: Mapping[str, Any] | None = None, *, part: str = ""
 ) -> tuple[Job, bool]:
-    """Queue work and show it as waiting; return the job and whether it is new. Arguments are those of `add`.
+    """Queue a job and run its `on_queued` step; return the job and whether it is new. Takes the arguments of `add`.
 
     While a job of this kind is queued or running on the same subject and part, that job is returned instead.
     """
-    return _shown_as_waiting(queueing.add(subject, kind, options, part=part))
+    return _run_queued_step(queueing.add(subject, kind, options, part=part))
 
 
-def _shown_as_waiting(queued: tuple[Job, bool]) -> tuple[Job, bool]:
+def _run_queued_step(queued: tuple[Job, bool]) -> tuple[Job, bool]:
     job, is_new = queued
     if is_new:
         steps_of(job).on_queued(job)
@@ -36,7 +36,7 @@ def _shown_as_waiting(queued: tuple[Job, bool]) -> tuple[Job, bool]:
 
 
 def get(actor: Actor, job_id: int, permission: Permission = Permission.VIEW) -> Job:
-    """Load a job of the actor's, or one on a recording that the actor may see, or change."""
+    """Load one of the actor's jobs, or a job on a recording for which the actor has `permission`."""
     job = db.session.get(Job, job_id)
     if job is None:
         raise NotFound("Job not found")
@@ -51,7 +51,7 @@ def get(actor: Actor, job_id: int, permission: Permission = Permission.VIEW) -> 
 
 
 def list_for(actor: Actor, *, recording_id: int | None, state: JobState | None, limit: int) -> Sequence[Job]:
-    """List the actor's own jobs, newest first; or those on one recording that the actor may see."""
+    """List the actor's own jobs, newest first, or the jobs on one recording that the actor may see."""
     query = select(Job).order_by(Job.id.desc()).limit(limit)
     if recording_id is None:
         query = query.where(Job.user_id == actor.user_id)
@@ -64,7 +64,7 @@ def list_for(actor: Actor, *, recording_id: int | None, state: JobState | None, 
 
 
 def newest(recording_id: int) -> Job | None:
-    """Return the youngest job of a recording that its status is about."""
+    """Return the newest job of a recording among the kinds that its status reflects."""
     return db.session.scalar(
         select(Job)
         .where(Job.recording_id == recording_id, Job.kind.in_(kinds_in_status()))
@@ -74,7 +74,7 @@ def newest(recording_id: int) -> Job | None:
 
 
 def queue_position(recording_id: int) -> int | None:
-    """Return the 1-based rank of this recording's queued job among everybody's, or None if none is queued."""
+    """Return the 1-based rank of the recording's queued job among the jobs of all users; None if none is queued."""
     mine = db.session.execute(
         select(Job.queued_at, Job.id)
         .where(
@@ -99,12 +99,12 @@ def queue_position(recording_id: int) -> int | None:
 
 
 def cancel(actor: Actor, job_id: int) -> Job:
-    """Stop a job: at once while it waits, at its next breath while it runs."""
+    """Cancel a job: a queued one at once, a running one when it next reports."""
     job = get(actor, job_id, Permission.EDIT)
     if job.state not in ACTIVE:
         raise Conflict(f"The job has already {job.state.value}.", code="job_finished")
-    # A waiting job ends here. Only if a worker was faster is it asked to stop.
-    if not _end_waiting(job.id):
+    # A queued job ends here. If a worker has claimed it meanwhile, request cancellation instead.
+    if not _end_queued(job.id):
         db.session.execute(
             update(Job).where(Job.id == job.id, Job.state == JobState.RUNNING).values(cancel_requested=True)
         )
@@ -115,7 +115,7 @@ def cancel(actor: Actor, job_id: int) -> Job:
     return job
 
 
-def _end_waiting(job_id: int) -> bool:
+def _end_queued(job_id: int) -> bool:
     ended = db.session.execute(
         update(Job)
         .where(Job.id == job_id, Job.state == JobState.QUEUED)
@@ -127,5 +127,5 @@ def _end_waiting(job_id: int) -> bool:
 
 def submit_again(job: Job) -> Job:
     """Queue the work of a finished job again, with the same options."""
-    fresh, _ = _shown_as_waiting(queueing.add_again(job))
+    fresh, _ = _run_queued_step(queueing.add_again(job))
     return fresh

@@ -1,1 +1,1 @@
-"""What language models write about recordings: summaries, titles, insights, events, answers."""
+"""Texts of language models about recordings: summaries, titles, insights, events and answers."""

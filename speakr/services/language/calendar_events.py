@@ -1,4 +1,4 @@
-"""Dated events found in transcripts."""
+"""Dated events in transcripts."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _MAX_TITLE_LENGTH = 200
 
 
 def replace_extracted(recording: Recording, found: Sequence[DatedEvent], segment_ids: Sequence[int]) -> None:
-    """Put the events of a job in the place of those an earlier one found, and tell if there are any.
+    """Replace the events of an earlier job with those of this one, and record an event for webhooks if there are any.
 
-    What was found before keeps its id, for calendars know an event by it. What people added is left alone, and not
-    added once more.
+    A row whose start and title are found again keeps its id, because calendars identify an event by it. Events that
+    users added stay as they are and are not duplicated.
     """
     known = {(event.start_at, event.title): event for event in of_recording(recording.id)}
     kept: set[int] = set()
@@ -65,7 +65,7 @@ def replace_extracted(recording: Recording, found: Sequence[DatedEvent], segment
 
 
 def sources_of(found: Sequence[CalendarEvent]) -> list[dict[str, Any]]:
-    """Return for each of a recording's events what it rests on, as the wire shows it."""
+    """Return the sources of each event of a recording, in the API's form."""
     if not any(event.sources for event in found):
         return [{"sources": [], "unverified": event.is_extracted} for event in found]
     transcript = quoting.Transcript(found[0].recording_id)
@@ -87,7 +87,7 @@ def of_recording(recording_id: int) -> Sequence[CalendarEvent]:
 
 
 def of_actor(actor: Actor) -> Sequence[CalendarEvent]:
-    """List the events of all the actor's own recordings by time; of very many the latest."""
+    """List the events of all the actor's own recordings by time; of more than 1000, the latest."""
     latest = db.session.scalars(
         select(CalendarEvent)
         .join(Recording, Recording.id == CalendarEvent.recording_id)
@@ -99,5 +99,5 @@ def of_actor(actor: Actor) -> Sequence[CalendarEvent]:
 
 
 def as_file(found: Sequence[CalendarEvent], *, name: str | None = None) -> bytes:
-    """Return events as a calendar file (RFC 5545); `name` is that of the calendar."""
+    """Return events as a calendar file (RFC 5545); `name` is the name of the calendar."""
     return ics.render(found, name=name)

@@ -1,4 +1,4 @@
-"""Questions about one recording, answered out of its transcript."""
+"""Questions about one recording, answered from its transcript."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from speakr.services.speech import transcripts
 
 
 def ask(actor: Actor, recording_id: int, message: str, history: Sequence[ChatMessage]) -> dict[str, Any]:
-    """Answer a question. Opens its own unit of work once the answer is there, for nobody may wait inside one.
+    """Answer a question. Opens its own unit of work after the answer, as no transaction may stay open meanwhile.
 
-    Who leaves before that has asked all the same: the tokens are spent, so they are counted.
+    The tokens count even if the client disconnects before the answer, because they are spent.
     """
     recording = access.get(actor, recording_id, Permission.VIEW, texts=("notes",))
     if not message.strip():
@@ -36,7 +36,7 @@ def ask(actor: Actor, recording_id: int, message: str, history: Sequence[ChatMes
         question=message,
         history=history,
         language=users.preferences(users.get(actor.user_id))["output_language"],
-        notes=_about(recording, actor),
+        notes=_metadata(recording, actor),
     )
     if language_model.spends_tokens():
         budgets.admit_question(actor.user_id)
@@ -64,13 +64,13 @@ def ask(actor: Actor, recording_id: int, message: str, history: Sequence[ChatMes
     }
 
 
-def _about(recording: Recording, actor: Actor) -> str:
-    """Return what is known of a recording besides what was said in it."""
+def _metadata(recording: Recording, actor: Actor) -> str:
+    """Return what is known about a recording besides its transcript."""
     when = recording.meeting_date or recording.created_at
     known = {
         "title": recording.title,
         "date": isoformat_z(when),
         "participants": recording.participants,
-        "notes": recording.notes if recording.user_id == actor.user_id else None,  # nobody else may read them
+        "notes": recording.notes if recording.user_id == actor.user_id else None,  # owner only
     }
     return "; ".join(f"{name}: {text}" for name, text in known.items() if text)

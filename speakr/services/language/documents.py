@@ -1,4 +1,4 @@
-"""What is written about a recording through templates: its title, and the document it is exported as."""
+"""Texts made with templates: the title of a recording and its export as a document."""
 
 from __future__ import annotations
 
@@ -24,31 +24,31 @@ MEDIA_TYPE = markdown.MEDIA_TYPE
 
 @dataclass(frozen=True, slots=True)
 class RenderedDocument:
-    """A finished text and the name to save it under."""
+    """A rendered document and the name to save it under."""
 
     text: str
     filename: str
 
 
 def title_for(recording: Recording, written: str) -> str:
-    """Return the title of a recording that nobody named: what the engine has `written`, in its owner's layout.
+    """Return the title of a recording that has none: the engine's title (`written`) in the owner's naming template.
 
-    Without a title a layout that asks for one says nothing.
+    If the engine returned no title, a template that contains `title` is not used.
     """
-    layout = _chosen(recording, TemplateKind.NAMING)
+    layout = _template_for(recording, TemplateKind.NAMING)
     if layout is None or (not written and "title" in names_in(layout)):
         return written
     return titles.render(layout, {**_facts(recording, is_owner=True), "title": written}) or written
 
 
 def export(actor: Actor, recording_id: int, template_id: int | None) -> RenderedDocument:
-    """Write a recording as a Markdown document, by a template of the actor's or by the one that is set for it."""
+    """Render a recording as Markdown, with a template of the actor or else with the one that applies to the recording."""
     recording = access.get(actor, recording_id, Permission.VIEW, texts=("notes", "summary"))
     is_owner = recording.user_id == actor.user_id
     if template_id is not None:
         layout: str | None = templates.get(actor, template_id, TemplateKind.EXPORT).body
     elif is_owner:
-        layout = _chosen(recording, TemplateKind.EXPORT)
+        layout = _template_for(recording, TemplateKind.EXPORT)
     else:
         layout = templates.default_body(actor.user_id, TemplateKind.EXPORT)
     values = {
@@ -61,8 +61,8 @@ def export(actor: Actor, recording_id: int, template_id: int | None) -> Rendered
     return RenderedDocument(text, f"{recording.title}.md")
 
 
-def _chosen(recording: Recording, kind: TemplateKind) -> str | None:
-    """Return the template for a recording: its first tag's that has one, its folder's, or its owner's default."""
+def _template_for(recording: Recording, kind: TemplateKind) -> str | None:
+    """Return a recording's template: that of the first tag with one, else the folder's, else the owner's default."""
     by_tag = (
         select(Template.body)
         .join(Tag, _template_of(Tag, kind) == Template.id)
@@ -88,17 +88,17 @@ def _template_of(filing: type[Filing], kind: TemplateKind) -> Mapped[int | None]
 
 
 def _facts(recording: Recording, *, is_owner: bool) -> dict[str, Value]:
-    """Return what every template may tell; how it is filed is nobody's business but the owner's."""
+    """Return the values for the placeholders of all templates; tags and folder are for the owner only."""
     moment = recording.meeting_date or recording.created_at
-    people = ", ".join(_names_of_speakers(recording.id))
+    names = ", ".join(_names_of_speakers(recording.id))
     tags = listing.tags_of([recording.id])[recording.id] if is_owner else ()
     return {
         "title": recording.title,
         "filename": PurePath(recording.original_filename).stem,
         "date": moment,
         "time": moment,
-        "speakers": people or recording.participants or "",
-        "participants": recording.participants or people,
+        "speakers": names or recording.participants or "",
+        "participants": recording.participants or names,
         "tags": ", ".join(tag.name for tag in tags),
         "folder": (listing.folder_name(recording.folder_id) or "") if is_owner else "",
     }

@@ -1,4 +1,4 @@
-"""Suggestions who is who in a recording. Nothing is changed: people decide."""
+"""Suggest names for the speakers of a recording. This changes nothing: users confirm the names."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from speakr.services.speech import speakers, transcripts
 
 
 def suggest_names(actor: Actor, recording_id: int) -> dict[str, str]:
-    """Return a name for each label heard in a recording, empty where none is clear.
+    """Return a name for each label in a recording's transcript, empty where the engine finds none.
 
-    Opens its own unit of work once the answer is there.
+    Opens its own unit of work after the answer.
     """
     recording = access.get(actor, recording_id, Permission.EDIT)
     segments = transcripts.labelled_segments_of(recording.id)
@@ -42,7 +42,7 @@ def suggest_names(actor: Actor, recording_id: int) -> dict[str, str]:
 
 
 def _known_names(actor: Actor, recording: Recording) -> list[str]:
-    """Return who may be among them: the recording's participants first, then the speakers the actor knows best."""
+    """Return candidate names: the recording's participants first, then the actor's most frequent speakers."""
     participants = [name.strip() for name in (recording.participants or "").split(",")]
     known = [speaker.name for speaker in speakers.list_for(actor)]
     return [name for name in dict.fromkeys([*participants, *known]) if name]

@@ -1,4 +1,4 @@
-"""Key points, action items, chapters and topics of recordings: stored by the job that found them, read by everybody."""
+"""Key points, action items, chapters and topics of recordings. A job stores them; the API reads them."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from speakr.services.language import calendar_events, quoting
 
 
 def store(held: claims.Claim, found: Insights, segment_ids: Sequence[int], revision: int) -> None:
-    """Replace what was found before, end the job and tell of events: one transaction, or nothing."""
+    """Replace earlier insights and events, end the job and record events: in one transaction."""
     claims.succeed(held)
-    # Held, so that no other transcript can take the place of the one that was read.
+    # Lock the recording, so that no other transaction replaces the transcript that the job read.
     recording = db.session.get_one(Recording, held.recording_id, with_for_update={"key_share": True})
     if recording.transcript_revision != revision and not _is_any_left(recording.id, segment_ids):
-        raise TransientJobError("The transcript was replaced meanwhile.", code="transcript_replaced")
+        raise TransientJobError("The transcript was replaced while the job ran.", code="transcript_replaced")
     row = db.session.get(Insight, recording.id) or Insight(recording_id=recording.id)
     row.content = _content(found, segment_ids)
     row.engine, row.is_extractive = found.engine[:120], found.is_extractive
@@ -38,7 +38,7 @@ def store(held: claims.Claim, found: Insights, segment_ids: Sequence[int], revis
 
 
 def _is_any_left(recording_id: int, segment_ids: Sequence[int]) -> bool:
-    """Tell whether the transcript that was read is still there, if corrected, and not replaced by another."""
+    """Tell whether the transcript that the job read still exists, possibly corrected, instead of another one."""
     lowest = select(func.min(Segment.id)).where(Segment.recording_id == recording_id)
     least = db.session.scalar(lowest)
     return least is not None and least <= max(segment_ids)
@@ -77,7 +77,7 @@ def _keep_item(item: ActionItem, segment_ids: Sequence[int]) -> dict[str, Any]:
 
 
 def of_recording(recording_id: int) -> dict[str, Any]:
-    """Return what was found in a recording (`InsightsOut`). The caller has checked the permission."""
+    """Return the insights of a recording (`InsightsOut`). The caller has checked the permission."""
     row = db.session.get(Insight, recording_id)
     if row is None:
         return dict(_NOTHING)
@@ -112,7 +112,7 @@ def of_recording(recording_id: int) -> dict[str, Any]:
 
 
 def is_stale(recording_id: int) -> bool:
-    """Tell whether the transcript has changed since insights and dated events were looked for."""
+    """Tell whether the transcript has changed since the insights and dated events were extracted."""
     changed = (
         select(Recording.id)
         .join(Insight, Insight.recording_id == Recording.id)
@@ -137,7 +137,7 @@ _NOTHING: Mapping[str, Any] = {
 
 
 def _chapters(kept: Sequence[Mapping[str, Any]], transcript: quoting.Transcript) -> list[dict[str, Any]]:
-    """Return chapters with their times; those of a transcript that is gone have none and are left out."""
+    """Return chapters with their times, without those whose segments no longer exist."""
     places = [
         (each["title"], at) for each in kept if (at := transcript.place_of(each["segment_id"])) is not None
     ]
@@ -156,7 +156,7 @@ def _chapters(kept: Sequence[Mapping[str, Any]], transcript: quoting.Transcript)
 
 
 def _names(recording_id: int) -> dict[str, str]:
-    """Return the names that labels have got since."""
+    """Return the current names of labels."""
     rows = db.session.execute(
         select(RecordingSpeaker.label, RecordingSpeaker.name).where(
             RecordingSpeaker.recording_id == recording_id

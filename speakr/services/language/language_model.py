@@ -1,11 +1,10 @@
-"""The language engine while somebody waits for its answer: made once per process, its failures told as one kind."""
+"""Call the language engine during a request. Each process creates one engine, and its failures become one error."""
 
 from __future__ import annotations
 
 import contextlib
-import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import structlog
 
@@ -16,6 +15,7 @@ from speakr.domain.errors import ConnectorRejected, JobError, LanguageModelUnava
 from speakr.domain.statements import NumberedLine, Usage
 from speakr.domain.transcript import Segment
 from speakr.models import User
+from speakr.offload import run_cpu
 from speakr.services.accounts import usage
 
 logger = structlog.get_logger(__name__)
@@ -23,28 +23,28 @@ logger = structlog.get_logger(__name__)
 Answer = TypeVar("Answer")
 
 RETRY_AFTER_SECONDS = 30.0
-"""What we ask of callers when the provider does not say. A refused key is also mended by somebody, some time."""
+"""Sent to clients when the provider does not say. It also applies to a refused key, which an operator may replace."""
 MAX_RETRY_AFTER_SECONDS = 3600.0
 
 _made: tuple[Backends, LanguageConnector] | None = None
 
 
 def spends_tokens() -> bool:
-    """Tell whether the engine's work is counted in tokens; one that runs here is not."""
-    return not run_blocking(_engine).is_extractive
+    """Tell whether the engine's work costs tokens; that of a local engine does not."""
+    return not run_cpu(_engine).is_extractive
 
 
 def ask(user_id: int, question: Callable[[LanguageConnector], Answer], *, or_say: str) -> Answer:
-    """Put a user's question to this process's engine. The caller holds no transaction: the answer may take minutes.
+    """Send a user's question to this process's engine. No transaction may be open: the answer may take minutes.
 
     Raises:
-        LanguageModelUnavailable: the engine failed; `or_say` is what the user is told, the log has the reason.
+        LanguageModelUnavailable: the engine failed; `or_say` is the message for the user, the log has the reason.
 
     """
-    engine = run_blocking(_engine)
+    engine = run_cpu(_engine)
     try:
-        # An engine that computes would stop the loop; one that asks a provider waits, and the loop lets others run.
-        return run_blocking(lambda: question(engine)) if engine.is_extractive else question(engine)
+        # An engine that computes would block the loop; one that waits for a provider lets other requests run.
+        return run_cpu(lambda: question(engine)) if engine.is_extractive else question(engine)
     except (TransientJobError, ConnectorRejected) as error:
         logger.warning("language_model_failed", code=error.slug, reason=error.message)
         count_lost(user_id, error.tokens_spent)
@@ -56,28 +56,28 @@ def ask(user_id: int, question: Callable[[LanguageConnector], Answer], *, or_say
 
 
 def count_lost(user_id: int, tokens: int) -> None:
-    """Count what was spent on work that came to nothing. A unit of work of its own: that of the work is undone."""
+    """Count tokens of failed work in a separate unit of work, because the one of the work is rolled back."""
     if not tokens:
         return
     with separate_unit_of_work() as session:
-        if session.get(User, user_id) is not None:  # who was deleted meanwhile has no budget
+        if session.get(User, user_id) is not None:  # a user who was deleted meanwhile has no budget
             usage.add(user_id, tokens=tokens)
 
 
 class Spent:
-    """The tokens that the requests of one job have cost so far."""
+    """The tokens that the requests of one job have used so far."""
 
     def __init__(self) -> None:
         self.usage = Usage()
 
     def add(self, usage: Usage) -> None:
-        """Add the tokens of one more request."""
+        """Add the tokens of one request."""
         self.usage += usage
 
 
 @contextlib.contextmanager
 def spending(user_id: int) -> Iterator[Spent]:
-    """Let a job add up its tokens. If it fails they are counted at once, for nothing is stored then that counts them."""
+    """Collect the tokens of a job. If the job fails, they are counted at once, as no stored result counts them."""
     spent = Spent()
     try:
         yield spent
@@ -87,26 +87,13 @@ def spending(user_id: int) -> Iterator[Spent]:
 
 
 def to_lines(segments: Sequence[Segment]) -> list[NumberedLine]:
-    """Return segments as engines read them, in the same order."""
+    """Return segments in the form that engines read, in the same order."""
     return [NumberedLine(segment.speaker, segment.text, segment.start, segment.end) for segment in segments]
 
 
 def _engine() -> LanguageConnector:
-    """Return the engine; making one per request would open a connection to the provider for each."""
-    global _made  # noqa: PLW0603 - two threads that both make one waste a little time and do no harm
+    """Return the engine. One engine per request would open one connection to the provider each."""
+    global _made  # noqa: PLW0603 - two threads may both create one, which is harmless
     if _made is None or _made[0] is not get_backends():
         _made = (get_backends(), get_backends().make_writer())
     return _made[1]
-
-
-def run_blocking(work: Callable[[], Answer]) -> Answer:
-    """Run work that computes where it does not stop a gevent loop; without gevent, simply run it.
-
-    The longest transcripts take a second. gevent is looked up, not imported: only the web process runs on it.
-    """
-    monkey = sys.modules.get("gevent.monkey")
-    if monkey is None or not monkey.is_module_patched("threading"):
-        return work()
-    pool: Any = sys.modules["gevent"].get_hub().threadpool
-    done: Answer = pool.apply(work)
-    return done

@@ -1,4 +1,4 @@
-"""Questions about all recordings one may see, answered out of the passages that speak of them."""
+"""Questions about all recordings a user may see, answered from the passages that match."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from speakr.services.accounts import budgets, usage, users
 from speakr.services.language import language_model, library_passages
 from speakr.services.recordings import listing
 
-NOTHING = "Nothing that is said in the recordings you may see matches the question."
+NOTHING = "Nothing in the transcripts you may see matches the question."
 
 _BETWEEN = NumberedLine("", "", 0.0)
-"""Stands between passages, so that neighbours are never of two recordings."""
+"""A line between passages, so that adjacent lines never come from two recordings."""
 
 
 def ask(
     actor: Actor, message: str, history: Sequence[ChatMessage], filters: listing.Filters
 ) -> dict[str, Any]:
-    """Answer a question. Opens its own unit of work once the answer is there, for nobody may wait inside one."""
+    """Answer a question. Opens its own unit of work after the answer, as no transaction may stay open meanwhile."""
     if not message.strip():
         raise Invalid("message is required", errors={"message": ["is required"]})
     language = users.preferences(users.get(actor.user_id))["output_language"]
     if language_model.spends_tokens():
         budgets.admit_question(actor.user_id)
-    found = library_passages.find(actor, _meant(message, history), filters)
+    found = library_passages.find(actor, _search_text(message, history), filters)
     if not found.passages:
         return {"response": NOTHING, "sources": [], "unverified": [], "mode_used": found.mode_used.value}
     rows: list[Any] = []
@@ -54,8 +54,8 @@ def ask(
     }
 
 
-def _meant(message: str, history: Sequence[ChatMessage]) -> str:
-    """Return what to look for: a question that names nothing goes on about what was asked before."""
+def _search_text(message: str, history: Sequence[ChatMessage]) -> str:
+    """Return the text to search for: if the question has no search terms, the last earlier question that has some."""
     asked = [message, *(turn.text for turn in reversed(history) if turn.role is Role.USER)]
     return next((text for text in asked if library_passages.terms_of(text)), message)
 

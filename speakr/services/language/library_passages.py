@@ -1,7 +1,7 @@
-"""The passages of a library that a question is about: by words, and by meaning where there is a model.
+"""Find the passages of a library that match a question: by words, and by meaning if an embedding model is configured.
 
-By words a recording counts for the more, the more of a question's words are spoken in it and the rarer these are; its
-passages are then ranked as the lines of one recording are.
+By words, a recording ranks higher the more of the question's words its transcript contains and the rarer these are.
+Its passages are then ranked like the lines of one recording.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from speakr.domain.permissions import Actor
 from speakr.domain.search import Field, Mode, Term
 from speakr.domain.words import is_character, words_of
 from speakr.models import RecordingSpeaker, Segment
-from speakr.services.language import language_model
+from speakr.offload import run_cpu
 from speakr.services.recordings import listing
 from speakr.services.search import by_words as search
 from speakr.services.search import nearest_passages, passages
 
 MAX_PASSAGES = 12
-"""Some fifteen hundred words: what a small model reads at once, beside the conversation."""
+"""About 1500 words: what a small model can read at once, in addition to the conversation."""
 MAX_RECORDINGS = 8
-"""In which passages are looked for by their words."""
+"""Recordings searched by words for passages."""
 MAX_TERMS = 8
 NEWEST_WITH_A_WORD = 200
 
@@ -43,12 +43,12 @@ _S = Segment.__table__.c
 _NAMED = RecordingSpeaker.__table__.c
 
 Place = tuple[int, int]
-"""A recording, and the position of a passage in it."""
+"""A recording's id and the position of a passage in it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Passages, each as rows of segments, those of a recording behind one another; and how they were found."""
+    """Passages as lists of segment rows, grouped by recording, and the search mode that was used."""
 
     passages: Sequence[Sequence[Any]]
     recordings: Mapping[int, Any]
@@ -63,12 +63,12 @@ def find(actor: Actor, question: str, filters: listing.Filters) -> Found:
         try:
             vector = nearest_passages.vector_of(question[:MAX_PASSAGE_LENGTH])
         except EmbeddingModelUnavailable:
-            pass  # words are looked for all the same
+            pass  # search by words only
         else:
             near, used = nearest_passages.nearest(actor, vector, filters, MAX_PASSAGES), Mode.HYBRID
-    holding = _recordings_with(actor, terms_of(question), filters)
-    spoken = _spoken(sorted({passage.recording_id for passage in near} | set(holding)))
-    chosen = language_model.run_blocking(lambda: _choose(question, near, spoken))
+    matching_ids = _recordings_with(actor, terms_of(question), filters)
+    segments = _segments_of(sorted({passage.recording_id for passage in near} | set(matching_ids)))
+    chosen = run_cpu(lambda: _choose(question, near, segments))
     found = listing.items(list(dict.fromkeys(number for number, _ in chosen)))
     recordings = {row.id: row for row in found}
     order = list(recordings)
@@ -76,11 +76,11 @@ def find(actor: Actor, question: str, filters: listing.Filters) -> Found:
         (place for place in chosen if place[0] in recordings),
         key=lambda place: (order.index(place[0]), place[1]),
     )
-    return Found([_rows(spoken[number], chosen[number, at]) for number, at in ordered], recordings, used)
+    return Found([_rows(segments[number], chosen[number, at]) for number, at in ordered], recordings, used)
 
 
 def terms_of(question: str) -> list[Term]:
-    """Return what to look for: the words of a question that say something, the longest of them."""
+    """Return the search terms of a question: its content words, the longest first, at most `MAX_TERMS`."""
     words = words_of(question)
     terms: dict[Term, None] = {}
     for word, following in pairwise([*words, ""]):
@@ -102,8 +102,8 @@ def _recordings_with(actor: Actor, terms: Sequence[Term], filters: listing.Filte
     return sorted(scores, key=lambda number: (-scores[number], -number))[:MAX_RECORDINGS]
 
 
-def _spoken(recording_ids: Sequence[int]) -> Mapping[int, list[Any]]:
-    """Return the segments of recordings, speakers by name where one is known."""
+def _segments_of(recording_ids: Sequence[int]) -> Mapping[int, list[Any]]:
+    """Return the segments of recordings by recording id, with speaker names where they are known."""
     found: dict[int, list[Any]] = {number: [] for number in recording_ids}
     if recording_ids:
         for row in db.session.connection().execute(
@@ -130,12 +130,12 @@ def _spoken(recording_ids: Sequence[int]) -> Mapping[int, list[Any]]:
 
 
 def _choose(
-    question: str, near: Sequence[nearest_passages.Near], spoken: Mapping[int, Sequence[Any]]
+    question: str, near: Sequence[nearest_passages.Near], segments: Mapping[int, Sequence[Any]]
 ) -> dict[Place, Passage]:
     """Return the best passages, best first."""
     found = {
         (number, at): passage
-        for number, rows in spoken.items()
+        for number, rows in segments.items()
         for at, passage in enumerate(cut(row.text for row in rows))
     }
     places = list(found)

@@ -1,7 +1,7 @@
-"""Sources of statements: kept as segment and quote, checked again whenever they are shown.
+"""Sources of statements: stored as segment id and quote, and checked whenever they are shown.
 
-People edit transcripts and transcribe anew, so that a quote which stood there once may not stand there now. What no
-longer resolves is not shown, and a statement that loses its last source is shown as unverified.
+Users edit transcripts and transcribe recordings again, so a stored quote may no longer occur in its segment. Such a
+source is not shown, and a statement without a remaining source is shown as unverified.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from speakr.domain.statements import Source, Statement
 from speakr.services.speech import transcripts
 
 Stored = Sequence[tuple[int, str]]
-"""[segment id, quote] each."""
+"""Pairs of segment id and quote."""
 _MAX_OPENING_LENGTH = 200
 
 
 def keep(sources: Iterable[Source], segment_ids: Sequence[int]) -> list[list[Any]]:
-    """Return sources as they are kept; lines are positions in `segment_ids`."""
+    """Return sources in stored form; their lines are positions in `segment_ids`."""
     return [[segment_ids[source.line], source.quote] for source in sources]
 
 
 def keep_claim(claim: Statement, segment_ids: Sequence[int]) -> dict[str, Any]:
-    """Return a statement as it is kept."""
+    """Return a statement in stored form."""
     return {
         "text": claim.text,
         "verified": claim.is_verified,
@@ -32,7 +32,7 @@ def keep_claim(claim: Statement, segment_ids: Sequence[int]) -> dict[str, Any]:
 
 
 class Transcript:
-    """A recording's segments as they are now, to look quotes up in."""
+    """The current segments of a recording, in which quotes are looked up."""
 
     def __init__(self, recording_id: int) -> None:
         rows = transcripts.rows_of(recording_id)
@@ -40,7 +40,7 @@ class Transcript:
         self._places = {row.id: at for at, row in enumerate(rows)}
 
     def show(self, sources: Stored) -> list[dict[str, Any]]:
-        """Return those sources that stand in the transcript, as the wire shows them (`SegmentSourceOut`)."""
+        """Return the sources whose quotes occur in the transcript, in the API's form (`SegmentSourceOut`)."""
         shown = []
         for segment_id, quote in sources:
             at = self._places.get(segment_id)
@@ -60,12 +60,12 @@ class Transcript:
         return shown
 
     def show_claim(self, kept: Mapping[str, Any]) -> dict[str, Any]:
-        """Return sources and mark of a kept statement."""
+        """Return the sources of a stored statement and whether it is unverified."""
         sources = self.show(kept["sources"])
         return {"sources": sources, "unverified": not (kept["verified"] and sources)}
 
     def place_of(self, segment_id: int) -> int | None:
-        """Return the position of a segment, if it is still there."""
+        """Return the position of a segment; None if it no longer exists."""
         return self._places.get(segment_id)
 
 

@@ -1,4 +1,4 @@
-"""Summaries and titles: which instructions hold, and how an outcome is stored."""
+"""Summaries and titles: select the instructions and store the results."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _VARIABLE = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
 
 
 def instructions_for(recording: Recording, options: Mapping[str, Any]) -> str | None:
-    """Return what the summary is to look like, or None for the built-in way.
+    """Return the instructions for a summary, or None for the built-in ones.
 
-    First match: the request's prompt; all tags' prompts in their order; the folder's; the user's; the server's.
-    `{{name}}` is then replaced by the upload's prompt variables, or by nothing.
+    The first match wins: the request's prompt; all tags' prompts, in order; the folder's; the user's; the server's.
+    Each `{{name}}` is then replaced by the upload's prompt variable of that name, or removed.
     """
     found = (options.get("custom_prompt") or "").strip() or _stacked_tag_prompts(recording)
     if not found and recording.folder_id is not None:
@@ -45,7 +45,7 @@ def instructions_for(recording: Recording, options: Mapping[str, Any]) -> str | 
 
 
 def _stacked_tag_prompts(recording: Recording) -> str:
-    """Return the prompts of the tags its owner can see, those of groups they have left not among them."""
+    """Return the prompts of the tags that the owner can see, without those of groups that the owner has left."""
     prompts = db.session.scalars(
         select(Tag.custom_prompt)
         .join(RecordingTag, RecordingTag.tag_id == Tag.id)
@@ -67,7 +67,7 @@ def store(
     *,
     revision: int,
 ) -> None:
-    """Keep a summary (and a title for a recording that has none), end the job and tell: one transaction."""
+    """Store a summary (and a title if the recording has none), end the job and record the event, in one transaction."""
     job = claims.succeed(held)
     recording = db.session.get_one(Recording, held.recording_id)
     recording.summary, recording.has_summary = summary.markdown, bool(summary.markdown)
@@ -107,7 +107,7 @@ def _keep_evidence(recording_id: int, summary: Summary, segment_ids: Sequence[in
 
 
 def evidence_of(recording: Recording) -> dict[str, Any]:
-    """Return what the lines of a summary rest on and how much was read for it; nothing once somebody edited it."""
+    """Return the sources of a summary's lines and the share of the transcript read; empty once a user has edited it."""
     stale = is_stale(recording)
     row = db.session.get(SummaryEvidence, recording.id)
     if row is None or row.summary_sha256 != _fingerprint(recording.summary or ""):

@@ -1,4 +1,4 @@
-"""Templates that users write. Every write holds the user's row, so that defaults and numbers are a matter of one at a time."""
+"""Templates of users. Every write locks the user's row, so that the default and the limit stay consistent."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ MAX_LENGTHS: Mapping[TemplateKind, int] = {
     TemplateKind.NAMING: 500,
     TemplateKind.EXPORT: 20_000,
 }
-"""Characters of a body. A transcript's is repeated for each of thousands of segments."""
+"""Maximum length of a body in characters. A transcript template is repeated for each of thousands of segments."""
 MAX_PLACEHOLDERS = 50
 
 _T: Any = Template.__table__.c
-# Made once, for every look at a transcript asks it.
+# Built once, because every read of a transcript runs it.
 _DEFAULT = select(_T.body).where(
     _T.user_id == bindparam("user_id"), _T.kind == bindparam("kind"), _T.is_default
 )
 
 
 def list_for(actor: Actor, kind: TemplateKind | None = None) -> Sequence[Template]:
-    """List the actor's templates, of one kind if told so, by name."""
+    """List the actor's templates by name, optionally of one kind."""
     query = select(Template).where(Template.user_id == actor.user_id)
     if kind is not None:
         query = query.where(Template.kind == kind)
@@ -42,7 +42,7 @@ def list_for(actor: Actor, kind: TemplateKind | None = None) -> Sequence[Templat
 
 
 def get(actor: Actor, template_id: int, kind: TemplateKind | None = None) -> Template:
-    """Load one of the actor's templates, of one kind if told so."""
+    """Load one of the actor's templates, optionally only of one kind."""
     template = db.session.scalar(
         select(Template)
         .where(Template.id == template_id, Template.user_id == actor.user_id)
@@ -54,11 +54,11 @@ def get(actor: Actor, template_id: int, kind: TemplateKind | None = None) -> Tem
 
 
 def create(actor: Actor, *, kind: TemplateKind, name: str, body: str, is_default: bool) -> Template:
-    """Add a template, as the default of its kind if told so."""
+    """Create a template, optionally as the default of its kind."""
     users.held(actor.user_id)
     have = select(func.count()).select_from(Template).where(Template.user_id == actor.user_id)
     if (db.session.scalar(have) or 0) >= MAX_PER_USER:
-        raise Conflict(f"You have {MAX_PER_USER} templates already.", code="template_cap")
+        raise Conflict(f"You already have {MAX_PER_USER} templates.", code="template_cap")
     template = Template(user_id=actor.user_id, kind=kind)
     _put(template, {"name": name, "body": body})
     if is_default:
@@ -67,7 +67,7 @@ def create(actor: Actor, *, kind: TemplateKind, name: str, body: str, is_default
 
 
 def change(actor: Actor, template_id: int, changes: Mapping[str, Any]) -> Template:
-    """Change a template, and whether it is the default of its kind."""
+    """Change a template, or whether it is the default of its kind."""
     users.held(actor.user_id)
     template = get(actor, template_id)
     _put(template, changes)
@@ -84,7 +84,7 @@ def make_default(actor: Actor, template_id: int) -> Template:
 
 
 def delete(actor: Actor, template_id: int) -> None:
-    """Remove a template; tags and folders that name it name none from now on."""
+    """Delete a template. Tags and folders that use it then use none."""
     users.held(actor.user_id)
     db.session.delete(get(actor, template_id))
 
@@ -93,7 +93,7 @@ def _put(template: Template, changes: Mapping[str, Any]) -> None:
     errors: dict[str, list[str]] = {}
     if not changes.get("name", "x").strip():
         errors["name"] = ["must not be empty"]
-    wrong = _fault_of(template.kind, changes["body"]) if "body" in changes else None
+    wrong = _error_in(template.kind, changes["body"]) if "body" in changes else None
     if wrong is not None:
         errors["body"] = [wrong]
     if errors:
@@ -113,7 +113,7 @@ def _put(template: Template, changes: Mapping[str, Any]) -> None:
         ) from None
 
 
-def _fault_of(kind: TemplateKind, body: str) -> str | None:
+def _error_in(kind: TemplateKind, body: str) -> str | None:
     if not body.strip():
         return "must not be empty"
     if len(body) > MAX_LENGTHS[kind]:
@@ -138,13 +138,13 @@ def _make_default(template: Template) -> None:
 
 
 def default_body(user_id: int, kind: TemplateKind) -> str | None:
-    """Return the text of somebody's default template of a kind."""
+    """Return the body of a user's default template of a kind; None if there is none."""
     asked = {"user_id": user_id, "kind": kind}
     body: str | None = db.session.connection().execute(_DEFAULT, asked).scalar()
     return body
 
 
 def transcript_template(actor: Actor) -> text.LineTemplate:
-    """Return how transcripts read for the actor."""
+    """Return the template by which transcripts are rendered for the actor."""
     body = default_body(actor.user_id, TemplateKind.TRANSCRIPT)
     return text.DEFAULT if body is None else text.compiled(body)

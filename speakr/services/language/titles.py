@@ -1,4 +1,4 @@
-"""Titles written anew because somebody asks for it."""
+"""Generate a new title on request."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MAX_TITLE_LENGTH = 200
 
 
 def regenerate_title(actor: Actor, recording_id: int) -> Recording:
-    """Give a recording a new title; it keeps its old one if the engine has no idea. Opens its own unit of work."""
+    """Generate a recording's title; without a result the old one stays. Opens its own unit of work."""
     recording = access.get(actor, recording_id, Permission.EDIT)
     segments = transcripts.segments_of(recording.id)
     if not any(segment.text.strip() for segment in segments):
@@ -47,7 +47,7 @@ def regenerate_title(actor: Actor, recording_id: int) -> Recording:
 
 
 def _replace(recording: Recording, title_before: str, title: str) -> None:
-    """Set the title unless somebody has typed another one meanwhile: theirs is meant."""
+    """Set the title, unless a user has changed it meanwhile; the user's title stays."""
     replaced = db.session.scalar(
         update(Recording)
         .where(Recording.id == recording.id, Recording.title == title_before)
@@ -55,7 +55,7 @@ def _replace(recording: Recording, title_before: str, title: str) -> None:
         .returning(Recording.id)
     )
     if replaced is None:
-        raise Conflict("The title was changed meanwhile.")
+        raise Conflict("The title was changed by another request.")
     db.session.refresh(recording)
     events.record(
         recording.user_id,

@@ -1,8 +1,8 @@
 """Recordings: what users may do with them.
 
-access.py    load one for an actor, or say that there is none
-intake.py    take a new one in
-listing.py   pages of them, without their texts
+access.py    load a recording for an actor, or refuse
+intake.py    create recordings from uploads
+listing.py   list recordings page by page, without their texts
 editing.py   change fields
-removal.py   delete, bytes and all
+removal.py   delete recordings and their audio
 """

@@ -1,4 +1,4 @@
-"""The same for many recordings at once. What fails for one of them stops nothing for the others."""
+"""Operations on many recordings. A failure for one recording does not affect the others."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from speakr.services.recordings import access, editing, removal, tagging
 from speakr.services.webhooks import events
 
 _AT_ONCE = 100
-"""How many recordings one transaction takes: other writers get their turn in between."""
+"""Recordings per transaction, so that other writers get their turn in between."""
 
 _FLAGS = ("is_inbox", "is_highlighted")
 
 
 @dataclass(frozen=True, slots=True)
 class BatchItemResult:
-    """What became of one id: `error` is None if it was done."""
+    """The result for one id: `error` is None on success."""
 
     recording_id: int
     error: str | None = None
@@ -39,7 +39,7 @@ def _parts(ids: Sequence[int]) -> Iterator[Sequence[int]]:
 
 
 def _refusal(actor: Actor, recording_id: int, permission: Permission) -> BatchItemResult:
-    """Say why an id cannot be used, in the documented words."""
+    """Return the result for an id that cannot be used, with a documented message."""
     try:
         access.get(actor, recording_id, permission)
     except SpeakrError as error:
@@ -50,13 +50,13 @@ def _refusal(actor: Actor, recording_id: int, permission: Permission) -> BatchIt
 
 
 def update(actor: Actor, recording_ids: Sequence[int], changes: Mapping[str, Any]) -> list[BatchItemResult]:
-    """Change marks, tags and folder of the actor's own recordings.
+    """Change flags, tags and folder of the actor's own recordings.
 
-    `changes` may hold is_inbox, is_highlighted, folder_id, add_tag_ids and remove_tag_ids; tags that the actor may
-    not use are passed over, as documented.
+    `changes` may have is_inbox, is_highlighted, folder_id, add_tag_ids and remove_tag_ids. Tags that the actor may not
+    use are ignored, as documented.
 
     Raises:
-        NotFound: the folder is not one the actor may use; nothing is changed then.
+        NotFound: the actor may not use the folder; nothing is changed.
 
     """
     if "folder_id" in changes:
@@ -76,7 +76,7 @@ def update(actor: Actor, recording_ids: Sequence[int], changes: Mapping[str, Any
 
 def _own(actor: Actor, ids: Sequence[int]) -> dict[int, Recording]:
     found = db.session.scalars(
-        # By id: two batches that lock in the same order cannot wait for each other.
+        # By id: two batches that lock in the same order cannot deadlock.
         select(Recording)
         .where(Recording.id.in_(ids), Recording.user_id == actor.user_id)
         .order_by(Recording.id)
@@ -88,9 +88,8 @@ def _own(actor: Actor, ids: Sequence[int]) -> dict[int, Recording]:
 def _update(actor: Actor, recordings: Sequence[Recording], changes: Mapping[str, Any]) -> None:
     columns = {name: changes[name] for name in _FLAGS if name in changes}
     if "folder_id" in changes:
-        columns["folder_id"] = editing.target_folder(
-            actor, changes["folder_id"]
-        )  # it may have gone meanwhile
+        # Checked again: the folder may have been deleted meanwhile.
+        columns["folder_id"] = editing.target_folder(actor, changes["folder_id"])
     changed = list(columns)
     for recording in recordings:
         for name, value in columns.items():
@@ -117,7 +116,7 @@ def _update(actor: Actor, recordings: Sequence[Recording], changes: Mapping[str,
 
 
 def delete_all(actor: Actor, recording_ids: Sequence[int]) -> list[BatchItemResult]:
-    """Delete recordings: the actor's own, or anybody's for an admin."""
+    """Delete recordings: the actor's own, or those of any user for an admin."""
     removal.require_permission(actor)
     outcomes: list[BatchItemResult] = []
     for part in _parts(recording_ids):
@@ -126,17 +125,17 @@ def delete_all(actor: Actor, recording_ids: Sequence[int]) -> list[BatchItemResu
             if not actor.acts_as_admin:
                 query = query.where(Recording.user_id == actor.user_id)
             found = db.session.scalars(query).all()
-            gone = {recording.id for recording in found}
+            deleted = {recording.id for recording in found}
             removal.remove(found)
             outcomes += [
-                BatchItemResult(number) if number in gone else _refusal(actor, number, Permission.OWN)
+                BatchItemResult(number) if number in deleted else _refusal(actor, number, Permission.OWN)
                 for number in part
             ]
     return outcomes
 
 
 def transcribe(actor: Actor, recording_ids: Sequence[int]) -> list[BatchItemResult]:
-    """Queue a transcription of each, with its own hints."""
+    """Queue a transcription of each recording, with its own hints."""
     outcomes: list[BatchItemResult] = []
     for part in _parts(recording_ids):
         with unit_of_work():

@@ -1,4 +1,4 @@
-"""Telling that recordings have changed with what they were filed under."""
+"""Record that recordings changed because their tags or folders did."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from speakr.services.webhooks import events
 
 @contextlib.contextmanager
 def record_changes(which: ColumnElement[bool], *fields: str) -> Iterator[None]:
-    """Note in these recordings, and tell their owners, that what is done inside has changed these fields.
+    """Set `updated_at` of matching recordings and record events for their owners when the block changes these fields.
 
-    Which they are is asked before, and told after: filters of webhooks go by how a recording is filed then.
+    The recordings are selected before the block and the events recorded after it, because webhook filters match the
+    recording's tags and folder after the change.
     """
     rows = db.session.execute(
         select(Recording.id, Recording.user_id, Recording.title)
@@ -28,7 +29,7 @@ def record_changes(which: ColumnElement[bool], *fields: str) -> Iterator[None]:
         .with_for_update(key_share=True)
     ).all()
     if rows:
-        # Said outright: a foreign key that sets null, or a row in another table, moves no time by itself.
+        # Set explicitly: a foreign key that sets null, or a row in another table, does not update `updated_at`.
         db.session.execute(
             update(Recording)
             .where(which)

@@ -1,7 +1,7 @@
-"""Places in a sorted list of recordings, to go on from: nothing is repeated or missed when rows come and go.
+"""Cursors into a sorted list of recordings: no row is repeated or skipped when other rows are added or deleted.
 
-A cursor is opaque to clients. It names the sort order and the last row's value and id (keyset pagination), so
-page 1,000 costs what page 1 does.
+A cursor is opaque to clients. It has the sort order and the last row's value and id (keyset pagination), so that
+page 1000 costs as much as page 1.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from speakr.domain.errors import Invalid
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """The last row of the page before."""
+    """The position of the last row of the previous page."""
 
     sort_by: str
     descending: bool
@@ -31,7 +31,7 @@ class Cursor:
     recording_id: int
 
     def write(self) -> str:
-        """Return the text a client sends back."""
+        """Return the text that a client sends back."""
         value = self.value.isoformat() if isinstance(self.value, datetime) else self.value
         value = value.value if isinstance(value, enum.Enum) else value
         parts = orjson.dumps([self.sort_by, self.descending, value, self.recording_id])
@@ -39,10 +39,10 @@ class Cursor:
 
 
 def read(text: str, column: Any, *, sort_by: str, descending: bool) -> Cursor:
-    """Read a cursor that was made for this order.
+    """Read a cursor for this sort order.
 
     Raises:
-        Invalid: it is none of ours, or one of another order.
+        Invalid: the text is not a cursor, or the cursor is for another sort order.
 
     """
     value = recording_id = None
@@ -59,19 +59,19 @@ def read(text: str, column: Any, *, sort_by: str, descending: bool) -> Cursor:
         raise Invalid(
             "The cursor does not belong to this list. Start without one.",
             code="cursor_invalid",
-            errors={"cursor": ["must be next_cursor of the page before, with the same order"]},
+            errors={"cursor": ["must be next_cursor of the previous page, with the same order"]},
         )
     return Cursor(sort_by, descending, value, recording_id)
 
 
 def after(cursor: Cursor, column: Any, tie: Any) -> ColumnElement[bool]:
-    """Return the condition for all rows behind the cursor's, by the column sorted by and that of the ids."""
+    """Return the condition for all rows after the cursor, by the sort column and the id column (`tie`)."""
     here = literal(cursor.recording_id)
     if not column.property.columns[0].nullable:
         place = tuple_(column, tie)
         last = tuple_(literal(cursor.value, column.type), here)
         return place < last if cursor.descending else place > last
-    # Databases differ in where nulls stand: at the small end in SQLite, at the large end in PostgreSQL.
+    # Databases sort nulls differently: SQLite as the smallest values, PostgreSQL as the largest.
     nulls_come_first = (db.engine.dialect.name == "sqlite") is not cursor.descending
     behind_id = tie < here if cursor.descending else tie > here
     if cursor.value is None:

@@ -1,6 +1,6 @@
-"""One recording as somebody looks at it, in as few questions to the database as it takes.
+"""Load one recording for display in as few queries as possible.
 
-The statement is built once: putting it together costs more than running it.
+The statement is built once, because building it costs more than running it.
 """
 
 from __future__ import annotations
@@ -48,10 +48,9 @@ _ONE_WITH_TEXTS = _ONE.add_columns(_R.summary, _R.notes)
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """A recording's row and what hangs on it. `copies` is empty unless there are several.
+    """A recording's row and its related rows. `copies` is empty unless there are several.
 
-    Notes, tags, folder, copies and inbox marks are the owner's own business: whoever it was shared with must not be
-    shown them (`is_owner`).
+    Notes, tags, folder, copies and inbox flags are for the owner only; do not show them to other users (`is_owner`).
     """
 
     row: Any
@@ -62,10 +61,10 @@ class Detail:
 
 
 def look_at(actor: Actor, recording_id: int, *, with_texts: bool) -> Detail:
-    """Load one recording for reading, with `summary` and `notes` if wanted.
+    """Load one recording for reading, with `summary` and `notes` if `with_texts`.
 
     Raises:
-        NotFound: it does not exist or is not shown to the actor; which of the two is not told.
+        NotFound: the recording does not exist or the actor may not see it; the error does not say which.
 
     """
     statement = _ONE_WITH_TEXTS if with_texts else _ONE

@@ -1,4 +1,4 @@
-"""Changing a recording's fields."""
+"""Change a recording's fields."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ EDITABLE = (
     "folder_id",
     "deletion_exempt",
 )
-"""In the documented order of `fields_changed`."""
+"""Fields in the documented order of `fields_changed`."""
 
-_OWNERS_OWN = frozenset({"notes", "is_inbox", "is_highlighted", "folder_id", "deletion_exempt"})
-"""What whoever the recording was shared with neither sees nor changes."""
+_OWNER_ONLY = frozenset({"notes", "is_inbox", "is_highlighted", "folder_id", "deletion_exempt"})
+"""Fields that only the owner sees and changes."""
 
 
 def update(actor: Actor, recording_id: int, changes: Mapping[str, Any]) -> Recording:
-    """Change the fields given; the shape of the values has been checked at the door."""
+    """Change the given fields; the API has validated the values."""
     if not changes:
         raise Invalid("No data provided", code="empty_body")
     recording = get(actor, recording_id, Permission.EDIT, texts=("notes", "summary"))
-    if recording.user_id != actor.user_id and not _OWNERS_OWN.isdisjoint(changes):
+    if recording.user_id != actor.user_id and not _OWNER_ONLY.isdisjoint(changes):
         raise Forbidden(
-            f"Only the owner can change: {', '.join(sorted(_OWNERS_OWN & set(changes)))}",
+            f"Only the owner can change: {', '.join(sorted(_OWNER_ONLY & set(changes)))}",
             code="not_the_owner",
         )
     for name in EDITABLE:
@@ -72,11 +72,11 @@ def _set(actor: Actor, recording: Recording, name: str, value: Any) -> None:
 
 
 def target_folder(actor: Actor, folder_id: int | None) -> int | None:
-    """Return a folder that the actor may file into; None unfiles.
+    """Return a folder that the actor may use; None removes the recording from its folder.
 
     Raises:
-        Forbidden: folders are off.
-        NotFound: there is no such folder for the actor.
+        Forbidden: folders are disabled.
+        NotFound: the actor may not use the folder, or it does not exist.
 
     """
     folders.require()

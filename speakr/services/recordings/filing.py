@@ -1,4 +1,4 @@
-"""What tags and folders have in common: whose they are, who may change them, and which values they take."""
+"""What tags and folders have in common: ownership, permissions and columns."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from speakr.services.accounts import memberships
 from speakr.services.jobs import processing
 
 PROTECTED = -1
-"""The documents' word, in `retention_days`, for "never delete"."""
+"""The documented value of `retention_days` for "never delete"."""
 
 COLUMNS = (
     "name",
@@ -38,7 +38,7 @@ COLUMNS = (
     "naming_template_id",
     "export_template_id",
 )
-"""What may be set by whoever may edit."""
+"""Columns that a user with edit permission may set."""
 
 Kind = TypeVar("Kind", Tag, Folder)
 
@@ -46,10 +46,10 @@ _TEMPLATES = {"naming_template_id": TemplateKind.NAMING, "export_template_id": T
 
 
 def owner_columns(actor: Actor, group_id: int | None, refusal: str) -> dict[str, int | None]:
-    """Return the owner of something new: the actor, or a group the actor leads.
+    """Return the owner columns of a new tag or folder: the actor, or a group that the actor administers.
 
     Raises:
-        Forbidden: the actor is no admin of that group; whether there is such a group is not told.
+        Forbidden: the actor is not an admin of the group; the error does not say whether the group exists.
 
     """
     if group_id is None:
@@ -60,11 +60,11 @@ def owner_columns(actor: Actor, group_id: int | None, refusal: str) -> dict[str,
 
 
 def load(kind: type[Kind], actor: Actor, thing_id: int, *, for_change: bool = False) -> Kind:
-    """Load a tag or folder that an actor may use, or change.
+    """Load a tag or folder that an actor may use or, with `for_change`, edit.
 
     Raises:
-        NotFound: it does not exist or is not shown to the actor.
-        Forbidden: it is a group's and the actor is no admin there.
+        NotFound: it does not exist or the actor may not see it.
+        Forbidden: it belongs to a group of which the actor is not an admin.
 
     """
     name = kind.__name__
@@ -77,7 +77,7 @@ def load(kind: type[Kind], actor: Actor, thing_id: int, *, for_change: bool = Fa
 
 
 def put(actor: Actor, thing: Filing, values: Mapping[str, Any]) -> None:
-    """Set the columns given, once they are found to make sense."""
+    """Validate the given values and set the columns."""
     values = {name: value for name, value in values.items() if name in COLUMNS}
     if values.get("retention_days") == PROTECTED:
         values |= {"retention_days": None, "protect_from_deletion": True}
@@ -101,7 +101,7 @@ def _check_template(actor: Actor, template_id: int, kind: TemplateKind, field: s
 
 @contextlib.contextmanager
 def unique_name(thing: Filing, sentence: str, sentence_of_group: str) -> Iterator[None]:
-    """Refuse a name that the owner uses already. All changes are made inside, for the database decides."""
+    """Refuse a name that the owner already uses. Make all changes inside the block: the database checks the name."""
     try:
         with db.session.begin_nested():
             yield

@@ -1,4 +1,4 @@
-"""Folders: personal ones and those of groups. An administrator switches them on."""
+"""Folders of users and of groups. An administrator enables the feature."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _TAKEN_IN_GROUP = "A folder with this name already exists for this group"
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A folder and what is shown with it. `role` is the actor's in the owning group."""
+    """A folder and its related values. `role` is the actor's role in the owning group."""
 
     folder: Folder
     group_name: str | None
@@ -33,18 +33,18 @@ class Shown:
 
 
 def are_enabled() -> bool:
-    """Tell whether folders are in use on this server."""
+    """Tell whether folders are enabled on this server."""
     return bool(system_settings.get("enable_folders"))
 
 
 def require() -> None:
-    """Refuse when the folders feature is off."""
+    """Refuse with 403 when folders are disabled."""
     if not are_enabled():
         raise Forbidden("Folders feature is not enabled", code="folders_disabled")
 
 
 def list_for(actor: Actor) -> Sequence[Shown]:
-    """Return the actor's own folders by name, then those of their groups by name; none while folders are off."""
+    """Return the actor's own folders by name, then those of their groups by name; empty while folders are disabled."""
     if not are_enabled():
         return ()
     found = db.session.scalars(
@@ -61,12 +61,12 @@ def look_at(actor: Actor, folder_id: int) -> Shown:
 
 
 def show(actor: Actor, folder: Folder) -> Shown:
-    """Return a folder with what is shown with it."""
+    """Return a folder with its related values."""
     return _show(actor, [folder])[0]
 
 
 def create(actor: Actor, values: Mapping[str, Any]) -> Folder:
-    """Make a folder, of a group if `group_id` says so."""
+    """Create a folder, owned by a group if `group_id` is given."""
     require()
     owner = filing.owner_columns(actor, values.get("group_id"), "Only group admins can create group folders")
     _check_name(values)
@@ -78,7 +78,7 @@ def create(actor: Actor, values: Mapping[str, Any]) -> Folder:
 
 
 def update(actor: Actor, folder_id: int, values: Mapping[str, Any]) -> Folder:
-    """Change some columns of a folder. `group_id` moves it: into a group the actor leads, or back to the actor."""
+    """Change columns of a folder. `group_id` moves it to a group that the actor administers, or back to the actor."""
     require()
     folder = filing.load(Folder, actor, folder_id, for_change=True)
     if "name" in values:
@@ -91,7 +91,7 @@ def update(actor: Actor, folder_id: int, values: Mapping[str, Any]) -> Folder:
 
 
 def delete(actor: Actor, folder_id: int) -> None:
-    """Delete a folder; what was in it is unfiled."""
+    """Delete a folder; its recordings remain, without a folder."""
     require()
     folder = filing.load(Folder, actor, folder_id, for_change=True)
     with changes.record_changes(Recording.folder_id == folder.id, "folder_id"):
@@ -101,15 +101,15 @@ def delete(actor: Actor, folder_id: int) -> None:
 def _move(actor: Actor, folder: Folder, group_id: int | None) -> None:
     owner = filing.owner_columns(actor, group_id, "Only group admins can create group folders")
     folder.user_id, folder.group_id = owner["user_id"], owner["group_id"]
-    # Nobody's recording may stay in a folder that its owner cannot use.
-    strangers = and_(
+    # Recordings whose owners cannot use the folder any more leave it.
+    others = and_(
         Recording.folder_id == folder.id,
         Recording.user_id != actor.user_id
         if group_id is None
         else Recording.user_id.not_in(memberships.members(group_id)),
     )
-    with changes.record_changes(strangers, "folder_id"):
-        db.session.execute(sql_update(Recording).where(strangers).values(folder_id=None))
+    with changes.record_changes(others, "folder_id"):
+        db.session.execute(sql_update(Recording).where(others).values(folder_id=None))
 
 
 def _check_name(values: Mapping[str, Any]) -> None:

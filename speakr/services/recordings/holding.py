@@ -1,4 +1,4 @@
-"""Keeping others from changing a recording while its version is compared."""
+"""Lock a recording while its version is compared."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from speakr.services.recordings import access
 
 
 def lock_row(actor: Actor, recording_id: int) -> None:
-    """Let nobody else change a recording until this unit of work ends, and forget what was read before.
+    """Lock a recording's row until the unit of work ends, and discard values that were read before.
 
-    SQLite has only one writer anyway.
+    SQLite needs no lock because it has only one writer.
     """
     recording = access.get(actor, recording_id, Permission.EDIT)
     db.session.execute(select(Recording.id).where(Recording.id == recording.id).with_for_update())

@@ -1,4 +1,4 @@
-"""From a stored file to a recording: examine the bytes first, then write every row in one transaction."""
+"""Create a recording from a stored file: examine the bytes first, then write all rows in one transaction."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ from speakr.services.webhooks import events
 from speakr.storage.base import CHUNK_BYTES, new_key
 
 _sandboxes = threading.BoundedSemaphore(4)
-"""How many files one process has looked at at the same time: each costs a child of 40 MB and a processor."""
+"""Files that one process examines at the same time; each needs a child process of 40 MB and one processor."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """A committed blob of received bytes. Without `sha256` its hash is computed when it is examined."""
+    """A committed blob of received bytes. Without `sha256`, `examine` computes the hash."""
 
     key: str
     sha256: str | None
@@ -52,19 +52,19 @@ class StoredFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredMedia:
-    """An examined blob: what it is and where it lies. `sha256` is of the bytes as received."""
+    """An examined blob: its format and its key. `sha256` is the hash of the bytes as received."""
 
     key: str
     sha256: str
     size_bytes: int
     info: MediaInfo
     original_key: str
-    """The blob as received: another one than `key` when only the sound of a video is kept."""
+    """The blob as received; it differs from `key` when only the audio track of a video is kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UploadForm:
-    """What came with the file. Everything is optional but the name."""
+    """The fields that came with the file. All but the filename are optional."""
 
     filename: str
     title: str | None = None
@@ -73,7 +73,7 @@ class UploadForm:
     file_last_modified: datetime | None = None
     tag_ids: Sequence[int] = ()
     fallback_tag_ids: Sequence[int] = ()
-    """What is meant if none of the others can be used."""
+    """Used if none of the other tags can be used."""
     tag_names: Sequence[str] = ()
     folder_id: int | None = None
     keep_audio_only: bool = False
@@ -92,14 +92,14 @@ class Duplicate:
 
 
 def examine(file: StoredFile, limits: SizeLimits, *, is_sound_enough: bool) -> StoredMedia:
-    """Examine an uploaded blob, and store the sound of a video apart unless its picture is to be kept.
+    """Examine an uploaded blob, and extract the audio of a video unless the video is kept.
 
-    Slow (a child process reads the file), so no transaction may be open. Deletes nothing.
+    This is slow, because a child process reads the file, so no transaction may be open. It deletes nothing.
 
     Raises:
-        UnusableMedia: it holds no audio that can be decoded.
-        TooLarge: it is over the limit for its kind; the message names the limit.
-        OutOfSpace: there is no room to put the sound beside the picture for a moment.
+        UnusableMedia: the file has no audio that can be decoded.
+        TooLarge: the file exceeds the limit for its kind; the message names the limit.
+        OutOfSpace: the storage has no space for the audio in addition to the video.
 
     """
     backends = get_backends()
@@ -107,22 +107,22 @@ def examine(file: StoredFile, limits: SizeLimits, *, is_sound_enough: bool) -> S
     release()
     with _sandboxes, backends.storage.local_path(file.key) as path:
         info = probe(path, MediaLimits(max_seconds=settings.max_duration_hours * 3600))
-        sound_only = info.has_video and (is_sound_enough or not settings.video_retention)
-        limits.require_fits(file.size_bytes, is_audio_kept_only=sound_only)
+        audio_only = info.has_video and (is_sound_enough or not settings.video_retention)
+        limits.require_fits(file.size_bytes, is_audio_kept_only=audio_only)
         sha256 = file.sha256 or hash_file(path)
-        if not sound_only:
+        if not audio_only:
             return StoredMedia(
                 key=file.key, sha256=sha256, size_bytes=file.size_bytes, info=info, original_key=file.key
             )
         with reporting_full_storage():
-            sound_key, sound_bytes, sound = _keep_sound(path, limits)
-    # The container's date belongs to the recording, whatever is kept of it.
-    info = replace(sound, recorded_at=info.recorded_at or sound.recorded_at)
-    return StoredMedia(key=sound_key, sha256=sha256, size_bytes=sound_bytes, info=info, original_key=file.key)
+            audio_key, audio_bytes, audio = _store_audio(path, limits)
+    # Keep the container's date even if only the audio is kept.
+    info = replace(audio, recorded_at=info.recorded_at or audio.recorded_at)
+    return StoredMedia(key=audio_key, sha256=sha256, size_bytes=audio_bytes, info=info, original_key=file.key)
 
 
 def hash_file(path: Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal; other greenlets go on meanwhile."""
+    """Return the SHA-256 of a file in hexadecimal, while other greenlets continue."""
 
     def digest() -> str:
         with path.open("rb") as file:
@@ -131,10 +131,10 @@ def hash_file(path: Path) -> str:
     return run_blocking(digest)
 
 
-def _keep_sound(video: Path, limits: SizeLimits) -> tuple[str, int, MediaInfo]:
+def _store_audio(video: Path, limits: SizeLimits) -> tuple[str, int, MediaInfo]:
     settings, storage = get_backends().settings, get_backends().storage
     with tempfile.TemporaryDirectory(prefix="speakr-", dir=settings.scratch_dir or None) as folder:
-        target = Path(folder) / "sound"
+        target = Path(folder) / "audio"
         info = extract_audio(video, target)
         size_bytes = target.stat().st_size
         if size_bytes > limits.audio_mb * MIB:
@@ -152,7 +152,7 @@ def _keep_sound(video: Path, limits: SizeLimits) -> tuple[str, int, MediaInfo]:
 
 
 def store(actor: Actor, media: StoredMedia, form: UploadForm) -> tuple[Recording, Duplicate | None]:
-    """Write the rows in a unit of work. If that is undone, the blobs are deleted, else the one that is not kept."""
+    """Write the rows in a unit of work. A rollback deletes all blobs, a commit the blob that is not kept."""
     blobs = list(dict.fromkeys((media.key, media.original_key)))
     with unit_of_work():
         after_rollback(lambda: delete_blobs(blobs))
@@ -162,7 +162,7 @@ def store(actor: Actor, media: StoredMedia, form: UploadForm) -> tuple[Recording
 
 
 def drop_original(media: StoredMedia) -> None:
-    """Note that the video is to go of which only the sound is kept, in the transaction that keeps the sound."""
+    """Mark the video for deletion if only its audio is kept. Call this in the transaction that stores the audio."""
     if media.original_key != media.key:
         unwanted_blobs.add(media.original_key)
         after_commit(_clear_unwanted)
@@ -179,7 +179,7 @@ def delete_blobs(keys: Iterable[str]) -> None:
 
 
 def create(actor: Actor, media: StoredMedia, form: UploadForm) -> tuple[Recording, Duplicate | None]:
-    """Write the recording, its tags, its event with deliveries and its job; all or nothing."""
+    """Write the recording, its tags, its event with deliveries and its job: all or none."""
     budgets.admit_upload(actor.user_id, size_bytes=media.size_bytes, seconds=media.info.duration_seconds)
     user = db.session.get_one(User, actor.user_id)
     tags, folder = _tags(actor, form), _folder(actor, form)

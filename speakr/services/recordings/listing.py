@@ -1,4 +1,4 @@
-"""Pages of recordings. Long texts are never read, and every order ends in a unique tie-breaker."""
+"""Pages of recordings. Long texts are never read, and every sort order ends in a unique tie-breaker."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ STATUS_FILTERS: Mapping[str, Sequence[RecordingStatus]] = {
 }
 
 UNFILED = "none"
-"""The folder filter's word for recordings in no folder."""
+"""The value of the folder filter for recordings without a folder."""
 
 ITEM_COLUMNS = (
     Recording.id,
@@ -69,7 +69,7 @@ ITEM_COLUMNS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filters:
-    """What a list is narrowed to; None means any."""
+    """Filters of a list; None means no filter."""
 
     status: str | None = None
     created_from: datetime | None = None
@@ -89,7 +89,7 @@ _ANY = Filters()
 
 @dataclass(frozen=True, slots=True)
 class RecordingPage:
-    """One page: rows of `ITEM_COLUMNS`, what hangs on them, how many there are in all, and where to go on."""
+    """One page: rows of `ITEM_COLUMNS`, their tags and folder names, the total, and the cursor of the next page."""
 
     rows: Sequence[AnyRow]
     tags: Mapping[int, Sequence[AnyRow]]
@@ -109,17 +109,17 @@ def list_page(
     cursor: str | None = None,
     shared: bool = False,
 ) -> RecordingPage:
-    """Return one page of the actor's own recordings, or of those of others that are shared with them.
+    """Return one page of the actor's own recordings or, with `shared`, of other users' recordings shared with them.
 
-    With a cursor, `page` is of no account. Tags, folders and marks of others are their own business: a page of
-    shared recordings shows none and finds nothing by them.
+    A cursor overrides `page`. Tags, folders and flags are for the owner only: a page of shared recordings neither shows
+    them nor filters by them.
     """
     place = None
     if cursor is not None:
         place = cursors.read(cursor, SORT_COLUMNS[sort_by], sort_by=sort_by, descending=descending)
     skipped = (page - 1) * per_page if place is None else 0
     window = _Window(sort_by, descending, place, skipped, per_page)
-    found, total = (_read_of_others if shared else _read_own)(actor, filters, window)
+    found, total = (_read_shared if shared else _read_own)(actor, filters, window)
     rows = found[:per_page]
     following = None
     if len(found) > per_page:
@@ -132,7 +132,7 @@ def list_page(
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """The part of a list that makes a page: its order, behind which row, how many left out, how many shown."""
+    """The part of a list that forms a page: sort order, preceding row, rows to skip and rows per page."""
 
     sort_by: str
     descending: bool
@@ -141,10 +141,10 @@ class _Window:
     per_page: int
 
     def ids(self, recording: Any) -> Select[int]:
-        """Return a query for the ids of the page and one more, which tells whether there is a next page.
+        """Return a query for the ids of the page and one more, which shows whether there is a next page.
 
-        `recording` is the model or an alias of it. Rows are found first and read then: they are wide, and what is
-        skipped, sorted and left out need not be read.
+        `recording` is the model or an alias of it. Ids are selected first and rows read afterwards: rows are wide, and
+        those that are only sorted, filtered or skipped need not be read.
         """
         column = getattr(recording, self.sort_by)
         query = select(recording.id).order_by(*self.order(recording))
@@ -153,7 +153,7 @@ class _Window:
         return query.limit(self.per_page + 1).offset(self.skipped)
 
     def order(self, recording: Any) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
-        """Return the order of the list, which ends in a tie-breaker."""
+        """Return the sort order of the list, which ends in a tie-breaker."""
         column, tie = getattr(recording, self.sort_by), recording.id
         return (column.desc(), tie.desc()) if self.descending else (column.asc(), tie.asc())
 
@@ -170,7 +170,7 @@ def _read_own(actor: Actor, filters: Filters, window: _Window) -> tuple[Sequence
 
 
 def _read_all(actor: Actor, window: _Window) -> tuple[Sequence[AnyRow], int]:
-    """Read a page of a list that nothing narrows. It is the one that is polled, so its queries are made once."""
+    """Read a page of an unfiltered list. Clients poll this list, so its queries are built once."""
     number, page = _queries(window.sort_by, descending=window.descending)
     owner = {"user_id": actor.user_id}
     connection = db.session.connection()
@@ -183,7 +183,7 @@ def _read_all(actor: Actor, window: _Window) -> tuple[Sequence[AnyRow], int]:
 
 @functools.cache
 def _queries(sort_by: str, *, descending: bool) -> tuple[Select[int], Select[*tuple[Any, ...]]]:
-    """Return the queries for the number of an owner's recordings and for a page of them."""
+    """Return the queries for the count of an owner's recordings and for a page of them."""
     is_own = Recording.user_id == bindparam("user_id")
     window = _Window(sort_by, descending, None, 0, 0)
     ids = window.ids(Recording).where(is_own).limit(bindparam("most")).offset(bindparam("skipped"))
@@ -197,8 +197,8 @@ def _rows_of(ids: Select[int], order: Sequence[ColumnElement[Any]]) -> Select[*t
     return query.order_by(*order)
 
 
-def _read_of_others(actor: Actor, filters: Filters, window: _Window) -> tuple[Sequence[AnyRow], int]:
-    """No index leads to what others show, so that all of it is gone through: once, for the number and the page."""
+def _read_shared(actor: Actor, filters: Filters, window: _Window) -> tuple[Sequence[AnyRow], int]:
+    """Read a page of shared recordings. No index covers these, so one scan serves both the count and the page."""
     shown = (
         select(Recording.id, getattr(Recording, window.sort_by))
         .where(
@@ -221,7 +221,7 @@ def _read_of_others(actor: Actor, filters: Filters, window: _Window) -> tuple[Se
 
 
 def items(recording_ids: Sequence[int]) -> Sequence[AnyRow]:
-    """Return rows of `ITEM_COLUMNS` and `user_id`, in the order of the ids. No permission is checked."""
+    """Return rows of `ITEM_COLUMNS` and `user_id`, in the order of the ids. Checks no permission."""
     rows = db.session.connection().execute(
         select(*ITEM_COLUMNS, Recording.user_id).where(Recording.id.in_(recording_ids))
     )
@@ -230,18 +230,18 @@ def items(recording_ids: Sequence[int]) -> Sequence[AnyRow]:
 
 
 def asks_for_marks(filters: Filters) -> bool:
-    """Tell whether a filter asks for marks, with none of which recordings of others are shown."""
+    """Tell whether a filter uses flags, tags or folders, which are not shown for recordings of other users."""
     is_marked = filters.is_inbox or filters.is_starred or filters.folder not in {None, UNFILED}
     return bool(is_marked or filters.tag_id is not None or filters.tag_name is not None)
 
 
 def narrowing_of_others(filters: Filters) -> list[ColumnElement[bool]]:
-    """Return a filter's conditions for recordings of others, whose owners' marks must not be found out with it."""
+    """Return a filter's conditions for recordings of other users, without revealing their owners' flags or filing."""
     return [false()] if asks_for_marks(filters) else _plain_conditions(filters)
 
 
 def narrowing(actor: Actor, filters: Filters) -> list[ColumnElement[bool]]:
-    """Return a filter's conditions for recordings of the actor's own."""
+    """Return a filter's conditions for the actor's own recordings."""
     found = _plain_conditions(filters)
     if filters.folder == UNFILED:
         found.append(Recording.folder_id.is_(None))
@@ -274,9 +274,9 @@ def _plain_conditions(filters: Filters) -> list[ColumnElement[bool]]:
 
 
 def _contains(column: Any, text: str) -> ColumnElement[bool]:
-    # SQLite's LIKE takes no account of case by itself, and of the case of the same letters as its lower().
+    # SQLite's LIKE ignores case by itself, for the same letters as its lower().
     if db.engine.dialect.name == "sqlite":
-        return column.contains(text, autoescape=True)  # type: ignore[no-any-return] # of any column
+        return column.contains(text, autoescape=True)  # type: ignore[no-any-return] # column type is unknown
     return column.icontains(text, autoescape=True)  # type: ignore[no-any-return]
 
 
@@ -297,7 +297,7 @@ def _tag_conditions(actor: Actor, filters: Filters) -> list[ColumnElement[bool]]
     return found
 
 
-# Made once, for every page asks it.
+# Built once, because every page runs it.
 _TAGS = (
     select(RecordingTag.recording_id, Tag.id, Tag.name, Tag.color)
     .join(Tag, Tag.id == RecordingTag.tag_id)
@@ -307,7 +307,7 @@ _TAGS = (
 
 
 def tags_of(recording_ids: Sequence[int]) -> Mapping[int, Sequence[AnyRow]]:
-    """Return (id, name, color) of the tags of some recordings, in their order."""
+    """Return (id, name, color) of the tags of recordings by recording id, in the order of the tags."""
     found: dict[int, list[AnyRow]] = {recording_id: [] for recording_id in recording_ids}
     if recording_ids:
         for row in db.session.connection().execute(_TAGS, {"recording_ids": recording_ids}):
@@ -316,7 +316,7 @@ def tags_of(recording_ids: Sequence[int]) -> Mapping[int, Sequence[AnyRow]]:
 
 
 def folder_names(rows: Sequence[AnyRow]) -> Mapping[int, str]:
-    """Return the names of the folders that some recordings are in."""
+    """Return the names of the folders of the given rows by folder id."""
     return _folder_names({row.folder_id for row in rows if row.folder_id})
 
 

@@ -1,4 +1,4 @@
-"""When and where a recording was made: what «tomorrow» is counted from."""
+"""When and in which time zone a recording was made, for dates such as "tomorrow"."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from speakr.services.accounts import users
 
 
 def time_zone_of(user: User) -> ZoneInfo:
-    """Return the zone somebody lives in, or else the server's."""
+    """Return a user's time zone, or else the server's."""
     return ZoneInfo(users.preferences(user)["time_zone"] or get_backends().settings.time_zone)
 
 
 def spoken_at(recording: Recording, owner: User) -> datetime:
-    """Return when a recording was made, as its owner's clock showed it.
+    """Return when a recording was made, in its owner's time zone.
 
-    A meeting date at midnight UTC was given as a date alone: it stays that day wherever its owner lives.
+    A meeting date at midnight UTC was sent as a date without a time; it keeps that date in every time zone.
     """
     zone = time_zone_of(owner)
     moment = recording.meeting_date or recording.created_at

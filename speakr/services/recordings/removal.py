@@ -1,4 +1,4 @@
-"""Deleting recordings: rows, text and bytes, and telling about it."""
+"""Delete recordings with their rows, texts and audio, and record the events."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from speakr.services.webhooks import events
 
 
 def delete(actor: Actor, recording_id: int) -> None:
-    """Delete a recording. A job that runs on it finds its row gone and stops."""
+    """Delete a recording. A job that runs on it finds its row deleted and stops."""
     recording = get(actor, recording_id, Permission.OWN)
     require_permission(actor)
     remove([recording])
 
 
 def require_permission(actor: Actor) -> None:
-    """Refuse when the server lets only admins delete."""
+    """Refuse with 403 when the server lets only admins delete recordings."""
     if not system_settings.get("users_can_delete") and not actor.is_admin:
         raise Forbidden("Deletion not allowed", code="deletion_disabled")
 
 
 def remove(recordings: Sequence[Recording]) -> None:
-    """Delete recordings that somebody may delete, in a few statements however many they are."""
+    """Delete recordings after the caller's permission check, in a constant number of statements."""
     ids = [recording.id for recording in recordings]
     deleted: defaultdict[int, list[RecordingDeleted]] = defaultdict(list)
     for recording in recordings:
@@ -50,7 +50,7 @@ def remove(recordings: Sequence[Recording]) -> None:
 
 
 def remove_audio(recordings: Sequence[Recording]) -> None:
-    """Delete the sound of recordings and keep their texts."""
+    """Delete the audio of recordings and keep their texts."""
     unwanted_blobs.add_all([recording.storage_key for recording in recordings if recording.storage_key])
     with changes.record_changes(
         Recording.id.in_([recording.id for recording in recordings]), "audio_available"

@@ -1,7 +1,7 @@
-"""Resumable uploads: rows that remember how far a file has arrived, until it becomes a recording.
+"""Resumable uploads: rows that record how much of a file has been received, until it becomes a recording.
 
-The row is the truth about which bytes count: they are durable before `received_bytes` says so. A request writes under
-a claim (`Claim`): a fence, and a lock that ends after `LOCK` when its process dies.
+The row decides which bytes count: bytes are durable before `received_bytes` includes them. A request writes under a
+claim (`Claim`): a fence, and a lock that expires after `LOCK` if its process dies.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ from speakr.services.system import unwanted_blobs
 from speakr.storage.base import Part
 
 LOCK = timedelta(seconds=10)
-"""How long a request may write without renewing its lock."""
+"""Maximum time for which a request may write without renewing its lock."""
 _MIB = 1024 * 1024
 _REMOVED_AT_ONCE = 100
 _KINDS: Mapping[str, type[SpeakrError]] = {"too_large": TooLarge, "upload_lost": NotFound}
-"""Code of a failed upload -> what is raised when it is asked for again; `Invalid` for all others."""
+"""Code of a failed upload -> the error raised when it is requested again; `Invalid` for all others."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The right to write to an upload, good as long as the row carries this fence."""
+    """The right to write to an upload, valid while the row has this fence."""
 
     upload_id: int
     fence: int
@@ -62,7 +62,7 @@ class Claim:
 
 
 def expiry() -> datetime:
-    """Return when an upload expires that receives a byte now."""
+    """Return when an upload that receives a byte now expires."""
     return now() + timedelta(hours=get_backends().settings.upload_expiry_hours)
 
 
@@ -74,13 +74,13 @@ def create(
     fields: Iterable[tuple[str, str]],
     metadata_header: str,
 ) -> Upload:
-    """Open an upload. Run in a unit of work.
+    """Create an upload. Call this in a unit of work.
 
     Raises:
         UnusableMedia: `empty_file`.
-        TooLarge: it is over every limit.
+        TooLarge: the size exceeds every limit.
         OutOfSpace: the storage has less space left.
-        Conflict: `too_many_uploads` of this user are open.
+        Conflict: `too_many_uploads`: the user has too many open uploads.
 
     """
     if size_bytes == 0:
@@ -107,7 +107,7 @@ def create(
 
 
 def _require_few_open(user_id: int) -> None:
-    # Two requests at once must not both find room for one more.
+    # Lock the user's row, so that concurrent requests cannot exceed the limit together.
     db.session.execute(select(User.id).where(User.id == user_id).with_for_update(key_share=True))
     count = db.session.scalar(
         select(func.count()).where(
@@ -116,11 +116,11 @@ def _require_few_open(user_id: int) -> None:
     )
     limit = get_backends().settings.max_open_uploads
     if (count or 0) >= limit:
-        raise Conflict(f"You have {limit} uploads open; finish or delete one first.", code="too_many_uploads")
+        raise Conflict(f"You have {limit} open uploads; finish or delete one first.", code="too_many_uploads")
 
 
 def get(actor: Actor, upload_id: int) -> Upload:
-    """Return one of the actor's uploads. Raises `NotFound`, also for one that has expired."""
+    """Return one of the actor's uploads. Raises `NotFound` also for an expired one."""
     upload = db.session.scalar(
         select(Upload)
         .where(Upload.id == upload_id, Upload.user_id == actor.user_id, Upload.expires_at > now())
@@ -132,13 +132,13 @@ def get(actor: Actor, upload_id: int) -> Upload:
 
 
 def claim(actor: Actor, upload_id: int, offset: int, *, lock: timedelta = LOCK) -> Claim:
-    """Take the right to write from `offset` on, by one compare-and-set. Run in a unit of work.
+    """Claim the right to write from `offset` on, by one compare-and-set. Call this in a unit of work.
 
     Raises:
-        NotFound: there is no such upload of this actor.
-        Conflict: `upload_offset_mismatch`, or `upload_finished`.
-        UploadLocked: another request writes to it.
-        Invalid, TooLarge: the upload has failed; its own error.
+        NotFound: the actor has no such upload.
+        Conflict: `upload_offset_mismatch` or `upload_finished`.
+        UploadLocked: another request is writing to it.
+        Invalid, TooLarge: the upload has failed; this is its error.
 
     """
     moment = now()
@@ -162,11 +162,11 @@ def claim(actor: Actor, upload_id: int, offset: int, *, lock: timedelta = LOCK) 
 
 
 def _refuse(upload: Upload, offset: int) -> NoReturn:
-    """Say why an upload cannot be claimed."""
+    """Raise the reason why an upload cannot be claimed."""
     require_not_failed(upload)
     if upload.received_bytes != offset:
         raise Conflict(
-            f"This upload goes on at byte {upload.received_bytes}.",
+            f"This upload continues at byte {upload.received_bytes}.",
             code="upload_offset_mismatch",
             offset=upload.received_bytes,
         )
@@ -174,24 +174,24 @@ def _refuse(upload: Upload, offset: int) -> NoReturn:
         raise Conflict("This upload is complete.", code="upload_finished")
     seconds = (upload.held_until - now()).total_seconds() if upload.held_until else 0.0
     raise UploadLocked(
-        "Another request writes to this upload.", retry_after_seconds=max(1, math.ceil(seconds))
+        "Another request is writing to this upload.", retry_after_seconds=max(1, math.ceil(seconds))
     )
 
 
 def require_not_failed(upload: Upload) -> None:
-    """Raise the error of an upload that has failed, again."""
+    """Raise the stored error of a failed upload."""
     if upload.state is UploadState.FAILED and upload.error is not None:
         kind = _KINDS.get(upload.error["code"], Invalid)
         raise kind(upload.error["error"], code=upload.error["code"])
 
 
 def describe_error(error: SpeakrError) -> dict[str, Any]:
-    """Return what a row keeps of an error."""
+    """Return the stored form of an error."""
     return {"code": error.slug, "error": error.message}
 
 
 def parts_of(upload_id: int) -> list[Part]:
-    """Return the stored parts of an upload in their order."""
+    """Return the stored parts of an upload in order."""
     rows = db.session.execute(
         select(UploadPart.storage_key, UploadPart.size_bytes)
         .where(UploadPart.upload_id == upload_id)
@@ -201,7 +201,7 @@ def parts_of(upload_id: int) -> list[Part]:
 
 
 def delete_blobs(keys: Iterable[str]) -> None:
-    """Note blobs that no upload needs any more, and delete them after the commit."""
+    """Mark blobs for deletion that no upload needs any more, and delete them after the commit."""
     wanted = list(dict.fromkeys(keys))
     if wanted:
         unwanted_blobs.add_all(wanted)
@@ -209,25 +209,25 @@ def delete_blobs(keys: Iterable[str]) -> None:
 
 
 def clear_unwanted() -> None:
-    """Delete the noted blobs."""
+    """Delete the blobs marked for deletion."""
     unwanted_blobs.clear()
 
 
 def terminate(actor: Actor, upload_id: int) -> None:
-    """Forget an upload and its bytes; a request that writes to it finds its row gone. A recording made of it stays."""
+    """Delete an upload and its bytes. A request that writes to it then fails; a recording made from it stays."""
     upload = get(actor, upload_id)
     _remove([upload.id], Upload.user_id == actor.user_id)
 
 
 def remove_expired() -> int:
-    """Remove expired uploads and return how many. Run by maintenance, in a unit of work."""
+    """Delete expired uploads and return their number. Maintenance calls this in a unit of work."""
     is_expired = Upload.expires_at <= now()
     ids = db.session.scalars(select(Upload.id).where(is_expired).limit(_REMOVED_AT_ONCE)).all()
     return _remove(ids, is_expired)
 
 
 def _remove(ids: Sequence[int], condition: ColumnElement[bool]) -> int:
-    """Remove those of the uploads that meet the condition still, when their rows are locked."""
+    """Lock the uploads and delete those that still meet the condition."""
     found = db.session.scalars(select(Upload.id).where(Upload.id.in_(ids), condition).with_for_update()).all()
     delete_blobs(db.session.scalars(select(UploadPart.storage_key).where(UploadPart.upload_id.in_(found))))
     db.session.execute(

@@ -1,7 +1,7 @@
-"""From the last byte of a resumable upload to its recording: never two of them, and not none if the process dies.
+"""Turn a complete resumable upload into exactly one recording, even if the process dies.
 
-Examining may take minutes and can be repeated. What decides is one transaction: it moves the upload from RECEIVING
-to COMPLETED under the fence of its claim and writes the recording's rows.
+Examining may take minutes and can be repeated. One transaction decides: it moves the upload from RECEIVING to
+COMPLETED under the fence of its claim and writes the recording's rows.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ from speakr.storage.base import BlobMissing
 
 _MIN_LOCK_SECONDS = 10.0
 _SLOWEST_BYTES_PER_SECOND = 20 * 1024 * 1024
-"""A finish that takes longer loses its lock. Then another one may do the same work, and one of the two counts."""
+"""A slower finish loses its lock. Another request may then do the same work, and only one of the two results counts."""
 
 
 def is_unfinished(upload: Upload) -> bool:
-    """Tell whether all bytes are there and there is no outcome yet."""
+    """Tell whether all bytes have been received and the upload is neither completed nor failed."""
     return upload.state is UploadState.RECEIVING and upload.received_bytes == upload.size_bytes
 
 
 def finish(actor: Actor, upload_id: int, read_form: Callable[[Upload], UploadForm]) -> Upload:
-    """Make the recording of an upload whose bytes are all there; return the upload, completed.
+    """Create the recording of an upload whose bytes have all been received; return the completed upload.
 
-    Slow; no transaction may be open.
+    This is slow; no transaction may be open.
 
     Raises:
-        UnusableMedia, TooLarge: the upload has failed; its bytes are deleted.
-        UploadLocked: another request is about to finish it.
-        SpeakrError: it may be tried again, for example when there is storage again.
+        UnusableMedia, TooLarge: the upload has failed and its bytes are deleted.
+        UploadLocked: another request is finishing it.
+        SpeakrError: a temporary failure, such as full storage; the client may try again.
 
     """
     upload = resumable.get(actor, upload_id)
@@ -87,18 +87,18 @@ def _examine(claim: Claim, form: UploadForm) -> StoredMedia:
 
 
 def _store(actor: Actor, claim: Claim, media: StoredMedia, form: UploadForm) -> None:
-    """Write the rows; afterwards every blob but the recording's is deleted, or after a failure those that are new."""
+    """Write the rows. A commit deletes all blobs but the recording's, a rollback those that are new."""
     made = {media.key, media.original_key} - _keys(claim)
     with unit_of_work():
         after_rollback(lambda: intake.delete_blobs(made))
-        # The user's row is locked before the upload's, as where a user is deleted with all uploads.
+        # Lock the user's row before the upload's, in the order of deleting a user with all uploads.
         recording, _ = intake.create(actor, media, form)
         _move(claim, UploadState.COMPLETED, error=None, recording_id=recording.id)
         _drop_parts(claim, keep=media.key, more={media.original_key})
 
 
 def _fail(claim: Claim, error: SpeakrError) -> None:
-    """Record why there will be no recording. Another request that was faster has the last word."""
+    """Mark the upload as failed, unless another request has taken it over."""
     release()
     try:
         with unit_of_work():
@@ -109,7 +109,7 @@ def _fail(claim: Claim, error: SpeakrError) -> None:
 
 
 def _unlock(claim: Claim, error: BaseException) -> None:
-    """Let the next request try again, and keep the reason for those who ask."""
+    """End the lock so that the next request can try again, and store the error for status requests."""
     release()
     reason = {"error": resumable.describe_error(error)} if isinstance(error, SpeakrError) else {}
     with unit_of_work():
@@ -130,7 +130,7 @@ def _move(claim: Claim, state: UploadState, **values: object) -> None:
         .execution_options(synchronize_session=False)
     ).first()
     if moved is None:
-        raise Conflict("Another request goes on with this upload.", code="upload_taken_over")
+        raise Conflict("Another request has taken over this upload.", code="upload_taken_over")
 
 
 def _drop_parts(claim: Claim, keep: str | None = None, more: Collection[str] = ()) -> None:

@@ -1,8 +1,8 @@
-"""Writing the bytes of one request to a resumable upload.
+"""Write the bytes of one request to a resumable upload.
 
-Bytes are stored in steps: made durable first, then counted by a compare-and-set on the claim's fence. So whenever the
-client, the connection or the process goes, what was counted is there, and what is there and was not counted is
-overwritten by the next request.
+Bytes are stored in steps: they are made durable first and then counted by a compare-and-set on the claim's fence. If
+the client, the connection or the process fails, counted bytes are stored, and the next request overwrites uncounted
+ones.
 """
 
 from __future__ import annotations
@@ -26,32 +26,32 @@ from speakr.services.recordings.space import reporting_full_storage
 from speakr.storage.base import Appender, BlobMissing, Part, StorageUnavailable
 
 STEP_BYTES = 8 * 1024 * 1024
-"""What is lost at most when the process dies, and what an S3 upload holds in memory."""
+"""The most that a dying process loses, and what an S3 upload buffers in memory."""
 _RENEW_EVERY_SECONDS = LOCK.total_seconds() / 3
 
 
 class Checksum(Protocol):
-    """The checksum that the client sent with the bytes of one request."""
+    """The checksum that the client sent for the bytes of one request."""
 
     def update(self, data: bytes) -> None:
         """Hash the next bytes."""
         ...
 
     def is_right(self) -> bool:
-        """Compare; called after the last byte."""
+        """Compare the checksum, after the last byte."""
         ...
 
 
 def receive(
     actor: Actor, upload_id: int, offset: int, blocks: Iterable[bytes], checksum: Checksum | None = None
 ) -> Claim:
-    """Write the blocks to an upload from `offset` on; return where it stands, unclaimed.
+    """Write the blocks to an upload from `offset` on; return the new position, with the lock ended.
 
-    When the blocks stop with an exception, what came before is kept. With a checksum all blocks count or none.
+    If the blocks stop with an exception, the earlier ones are kept. With a checksum, all blocks count or none.
 
     Raises:
-        NotFound, Conflict, UploadLocked: see `resumable.claim`; `upload_taken_over` when another request goes on.
-        TooLarge: `upload_overflow`, there are more bytes than the upload has room for.
+        NotFound, Conflict, UploadLocked: see `resumable.claim`; `upload_taken_over` if another request takes over.
+        TooLarge: `upload_overflow`: more bytes than the upload's size.
         Invalid: `checksum_mismatch`.
         OutOfSpace: the storage is full.
 
@@ -68,7 +68,7 @@ def receive(
         if checksum is not None:
             _verify(checksum)
     except BaseException:
-        with contextlib.suppress(Conflict, NotFound):  # the first reason is the better one
+        with contextlib.suppress(Conflict, NotFound):  # report the first error
             writer.close(is_complete=False)
         raise
     return writer.close(is_complete=True)
@@ -76,11 +76,11 @@ def receive(
 
 def _verify(checksum: Checksum) -> None:
     if not checksum.is_right():
-        raise Invalid("The bytes do not have the checksum sent with them.", code="checksum_mismatch")
+        raise Invalid("The bytes do not match the checksum sent with them.", code="checksum_mismatch")
 
 
 class _Writer:
-    """One request's bytes on their way into the storage."""
+    """Writes the bytes of one request to the storage."""
 
     def __init__(self, claim: Claim, *, is_whole: bool) -> None:
         self._claim = claim
@@ -89,7 +89,7 @@ class _Writer:
         self._counted_bytes = claim.received_bytes
         self._parts: Sequence[Part] = claim.parts
         self._known_keys = {part.key for part in claim.parts}
-        """Of blobs that the rows name, or that only this writer knows of."""
+        """Keys of blobs that the rows name or that only this writer knows."""
         self._counted_keys = set(self._known_keys)
         self._unsynced_bytes = 0
         self._renewed_at = time.monotonic()
@@ -104,7 +104,7 @@ class _Writer:
 
     def write(self, data: bytes) -> None:
         if self._offset + len(data) > self._claim.size_bytes:
-            raise TooLarge("There are more bytes than the upload was opened for.", code="upload_overflow")
+            raise TooLarge("The request has more bytes than the size of the upload.", code="upload_overflow")
         if time.monotonic() - self._renewed_at > _RENEW_EVERY_SECONDS:
             self._change_row(held_until=now() + LOCK)
         with reporting_full_storage():
@@ -117,7 +117,7 @@ class _Writer:
                 self._count()
 
     def close(self, *, is_complete: bool) -> Claim:
-        """Count what is to be kept, and end the lock. Without an error afterwards the claim is spent."""
+        """Count the bytes to keep and end the lock. Return the claim at its new position."""
         try:
             if self._appender is not None and (is_complete or not self._is_whole):
                 self._sync()
@@ -142,7 +142,7 @@ class _Writer:
         return self._appender
 
     def _sync(self) -> None:
-        """Make the bytes durable."""
+        """Make the written bytes durable."""
         if self._unsynced_bytes == 0:
             return
         release()
@@ -152,7 +152,7 @@ class _Writer:
         self._unsynced_bytes = 0
 
     def _count(self, *, is_last: bool = False) -> None:
-        """Have the row count the durable bytes."""
+        """Store the number of durable bytes in the row."""
         if self._offset == self._counted_bytes:
             if is_last:
                 self._change_row(held_until=None)
@@ -191,7 +191,7 @@ class _Writer:
         self._renewed_at = time.monotonic()
 
     def _update(self, **values: object) -> None:
-        """Change the row if the claim holds. Raises `Conflict`."""
+        """Change the row if the claim is still valid; otherwise raise `Conflict`."""
         changed = db.session.execute(
             update(Upload)
             .where(self._claim.holds())
@@ -200,10 +200,10 @@ class _Writer:
             .execution_options(synchronize_session=False)
         ).first()
         if changed is None:
-            raise Conflict("Another request goes on with this upload.", code="upload_taken_over")
+            raise Conflict("Another request has taken over this upload.", code="upload_taken_over")
 
     def _drop_uncounted(self) -> None:
-        """Delete blobs that no row will ever name; if the process dies before, the orphan sweep does."""
+        """Delete blobs that no row will name. If the process dies first, the orphan sweep deletes them."""
         for key in self._known_keys - self._counted_keys:
             with contextlib.suppress(StorageUnavailable):
                 get_backends().storage.delete(key)

@@ -1,8 +1,8 @@
-"""Letting go of old recordings, once an administrator has switched that on.
+"""Delete old recordings, if an administrator has enabled this.
 
-How long a recording is kept: the longest of its tags' retention days; else its folder's; else the server's; else for
-ever. A protected tag or folder, or the recording's own exemption, keeps it whatever the days. Recordings that are
-being worked on are left alone.
+The retention of a recording is the longest of its tags' retention days, else its folder's, else the server's, else
+unlimited. A protected tag or folder, or the recording's own exemption, overrides this. Recordings that are being
+processed are not deleted.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ logger = structlog.get_logger(__name__)
 
 _AT_ONCE = 100
 _LOOK_AT = 1_000
-_AT_REST = (RecordingStatus.COMPLETED, RecordingStatus.FAILED)
+_FINISHED = (RecordingStatus.COMPLETED, RecordingStatus.FAILED)
 _AUDIO_ONLY = "audio_only"
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A recording whose time has come. `rule` is what says so: tag, folder or server."""
+    """A recording whose retention has ended. `rule` is the source of the retention: tag, folder or server."""
 
     recording_id: int
     user_id: int
@@ -47,7 +47,7 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class RetentionReport:
-    """What a run has done, or in a dry run would do first. `audio_only`: texts are kept."""
+    """The result of a run, or the first recordings that a run would delete. `audio_only`: texts are kept."""
 
     is_enabled: bool
     audio_only: bool
@@ -56,49 +56,49 @@ class RetentionReport:
 
 
 def of_actor(actor: Actor) -> RetentionReport:
-    """Tell which of the actor's own recordings are due; nothing is removed."""
+    """Return the actor's own recordings that are due; deletes nothing."""
     return _preview(actor.user_id)
 
 
 def preview(actor: Actor) -> RetentionReport:
-    """Tell which recordings are due on the whole server, for admins."""
+    """Return the recordings that are due on the whole server, for admins."""
     _require_admin(actor)
     return look()
 
 
 def look() -> RetentionReport:
-    """Tell which recordings are due; nothing is removed."""
+    """Return the recordings that are due on the whole server; deletes nothing."""
     return _preview(None)
 
 
 def run_now(actor: Actor) -> RetentionReport:
-    """Let go of what is due now, for admins. Opens its own units of work."""
+    """Delete what is due now, for admins. Opens its own units of work."""
     _require_admin(actor)
     return run()
 
 
 def run() -> RetentionReport:
-    """Let go of what is due, a part at a time; nothing while retention is off. Opens its own units of work."""
+    """Delete what is due in batches; does nothing while retention is disabled. Opens its own units of work."""
     is_enabled, audio_only = _mode()
-    gone: list[Due] = []
+    deleted: list[Due] = []
     while is_enabled:
         with unit_of_work():
-            # Looked up in the transaction that removes: what was protected a moment ago stays.
+            # Select in the deleting transaction: a recording that was just protected stays.
             due = _due(None, audio_only=audio_only, limit=_AT_ONCE)
             recordings = db.session.scalars(
                 select(Recording)
-                .where(Recording.id.in_([one.recording_id for one in due]), Recording.status.in_(_AT_REST))
+                .where(Recording.id.in_([one.recording_id for one in due]), Recording.status.in_(_FINISHED))
                 .order_by(Recording.id)
                 .with_for_update()
             ).all()
             taken = {recording.id for recording in recordings}
             (removal.remove_audio if audio_only else removal.remove)(recordings)
-        gone += [one for one in due if one.recording_id in taken]
+        deleted += [one for one in due if one.recording_id in taken]
         if not recordings:
             break
-    if gone:
-        logger.info("retention", recordings=len(gone), audio_only=audio_only)
-    return RetentionReport(is_enabled, audio_only, gone, len(gone))
+    if deleted:
+        logger.info("retention", recordings=len(deleted), audio_only=audio_only)
+    return RetentionReport(is_enabled, audio_only, deleted, len(deleted))
 
 
 def _require_admin(actor: Actor) -> None:
@@ -116,7 +116,7 @@ def _preview(user_id: int | None) -> RetentionReport:
 
 
 def _due(user_id: int | None, *, audio_only: bool, limit: int) -> list[Due]:
-    """Return what is due, oldest first."""
+    """Return the recordings that are due, in the order of their ids."""
     server_days: int | None = system_settings.get("retention_days")
     shortest = _shortest(server_days)
     if shortest is None:
@@ -130,12 +130,12 @@ def _due(user_id: int | None, *, audio_only: bool, limit: int) -> list[Due]:
         if not rows:
             break
         last = rows[-1].id
-        found += [due for row in rows if (due := _judge(row, server_days, moment)) is not None]
+        found += [due for row in rows if (due := _due_of(row, server_days, moment)) is not None]
     return found[:limit]
 
 
 def _shortest(server_days: int | None) -> int | None:
-    """Return the shortest retention any rule asks for, so that younger recordings need not be looked at."""
+    """Return the shortest retention of all rules, so that younger recordings need not be read."""
     asked = [db.session.scalar(select(func.min(kind.retention_days))) for kind in (Tag, Folder)]
     return min((days for days in (*asked, server_days) if days is not None), default=None)
 
@@ -149,7 +149,7 @@ def _candidates(before: datetime, *, audio_only: bool) -> Any:
     )
     conditions: list[ColumnElement[bool]] = [
         Recording.created_at <= before,
-        Recording.status.in_(_AT_REST),
+        Recording.status.in_(_FINISHED),
         Recording.deletion_exempt.is_(False),
         Recording.id.not_in(
             select(RecordingTag.recording_id)
@@ -175,7 +175,7 @@ def _candidates(before: datetime, *, audio_only: bool) -> Any:
     )
 
 
-def _judge(row: Any, server_days: int | None, moment: datetime) -> Due | None:
+def _due_of(row: Any, server_days: int | None, moment: datetime) -> Due | None:
     rules = (("tag", row.tag_days), ("folder", row.folder_days), ("server", server_days))
     rule, days = next(((name, days) for name, days in rules if days is not None), ("", None))
     if days is None:

@@ -1,4 +1,4 @@
-"""How large an upload may be, and the one refusal of what is larger."""
+"""The limits on the size of an upload, and the error for larger files."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ MIB = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class SizeLimits:
-    """The largest file in MiB: as audio, or as a video of which only the sound is kept."""
+    """The largest file in MiB: as audio, or as a video of which only the audio is kept."""
 
     audio_mb: int
     video_mb: int
 
     @property
     def max_bytes(self) -> int:
-        """Over this a file is too large whatever is in it; its bytes alone do not tell audio from video."""
+        """Return the size above which any file is too large; a size alone does not distinguish audio from video."""
         return max(self.audio_mb, self.video_mb) * MIB
 
     def require_fits(self, size_bytes: int, *, is_audio_kept_only: bool) -> None:
-        """Raise `TooLarge` when a file is over the limit for its kind."""
+        """Raise `TooLarge` when a file exceeds the limit for its kind."""
         if size_bytes > (self.video_mb if is_audio_kept_only else self.audio_mb) * MIB:
             raise self.too_large(is_audio_kept_only=is_audio_kept_only)
 
     def too_large(self, *, is_audio_kept_only: bool | None = None) -> TooLarge:
-        """Return the documented refusal; without a kind, that of a file which is over every limit."""
+        """Return the documented error; without a kind, that for a file over every limit."""
         if is_audio_kept_only is None:
             is_audio_kept_only = self.video_mb > self.audio_mb
         limit_mb = self.video_mb if is_audio_kept_only else self.audio_mb
@@ -40,9 +40,9 @@ class SizeLimits:
         )
 
     def sound_too_large(self, size_bytes: int) -> TooLarge:
-        """Return the refusal of a video whose sound alone is over the limit for audio."""
+        """Return the error for a video whose audio track exceeds the limit for audio."""
         return TooLarge(
-            f"The sound of this video is larger than {self.audio_mb} MB.",
+            f"The audio track of this video is larger than {self.audio_mb} MB.",
             max_size_mb=self.audio_mb,
             extracted_audio_mb=round(size_bytes / MIB, 1),
             audio_only_mode=True,
@@ -51,6 +51,6 @@ class SizeLimits:
 
 
 def current() -> SizeLimits:
-    """Return the limits as they are now, in one query."""
+    """Return the current limits in one query."""
     found = system_settings.get_several("max_file_size_mb", "max_audio_only_video_size_mb")
     return SizeLimits(found["max_file_size_mb"], found["max_audio_only_video_size_mb"])

@@ -1,4 +1,4 @@
-"""What a job may read of a recording. Jobs have no actor: they work on rows they hold a claim for."""
+"""What a job reads of a recording. Jobs have no actor: they work on rows that they have claimed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _recording(recording_id: int) -> Recording:
 
 
 def audio_key(recording_id: int) -> str:
-    """Return where a recording's audio lies."""
+    """Return the storage key of a recording's audio."""
     key = _recording(recording_id).storage_key
     if key is None:
         raise PermanentJobError("Audio has been deleted", code="audio_deleted")
@@ -37,12 +37,12 @@ def audio_key(recording_id: int) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Material:
-    """A transcript as a language engine reads it; `segment_ids` are those of the lines, in their order."""
+    """A transcript in the form that language engines read; `segment_ids` has the segment id of each line."""
 
     lines: Sequence[NumberedLine]
     segment_ids: Sequence[int]
     language: str | None
-    """The language to write in, if the owner wants a certain one."""
+    """The language to write in; None leaves the choice to the engine."""
     spoken_language: str | None
     owner_id: int
     revision: int
@@ -51,7 +51,7 @@ class Material:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SummaryMaterial(Material):
-    """All that is needed to write about a recording."""
+    """Input for a summary and a title."""
 
     instructions: str | None
     wants_title: bool
@@ -59,13 +59,13 @@ class SummaryMaterial(Material):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InsightMaterial(Material):
-    """All that is needed to take a transcript apart. `moment` is aware, in its owner's time zone."""
+    """Input for extracting insights. `moment` is timezone-aware, in the owner's time zone."""
 
     moment: datetime
 
 
 def summary_material(held: Claim) -> SummaryMaterial:
-    """Return a recording's transcript and how its owner wants it summarised."""
+    """Return a recording's transcript and the owner's instructions for the summary."""
     recording = _recording(held.recording_id)
     return SummaryMaterial(
         **_common(recording),
@@ -75,7 +75,7 @@ def summary_material(held: Claim) -> SummaryMaterial:
 
 
 def insight_material(held: Claim) -> InsightMaterial:
-    """Return a recording's transcript, and what one must know to understand it."""
+    """Return a recording's transcript and the time at which it was made."""
     recording = _recording(held.recording_id)
     owner = db.session.get_one(User, recording.user_id)
     return InsightMaterial(**_common(recording), moment=moments.spoken_at(recording, owner))
@@ -94,7 +94,7 @@ def _common(recording: Recording) -> dict[str, Any]:
 
 
 def _rows_to_read(recording: Recording) -> Sequence[Any]:
-    """Return the segments for an engine, if there are any and its owner may still spend tokens."""
+    """Return the segments for an engine, unless there are none or the owner's token budget is used up."""
     rows = transcripts.rows_of(recording.id)
     if not rows:
         raise PermanentJobError("No transcription available - transcribe first", code="no_transcription")

@@ -1,4 +1,4 @@
-"""Saying that there is no space left, in one way."""
+"""Report full storage with one error."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 @contextmanager
 def reporting_full_storage() -> Iterator[None]:
-    """Raise `OutOfSpace` when the storage, or the disk for work in progress, is full."""
+    """Raise `OutOfSpace` when the storage or the scratch disk is full."""
     try:
         yield
     except (StorageFull, MediaToolFailed, OSError) as error:
@@ -27,5 +27,5 @@ def reporting_full_storage() -> Iterator[None]:
 
 
 def out_of_space() -> OutOfSpace:
-    """Return the refusal of a file for which there is no space."""
-    return OutOfSpace("The server has no room left for this file.")
+    """Return the error for a file for which there is no space."""
+    return OutOfSpace("The server has no space left for this file.")

@@ -1,4 +1,4 @@
-"""Putting tags on recordings. Only the owner does: a group's tag shows the recording to the group."""
+"""Add tags to recordings and remove them. Only the owner may: a group's tag shows the recording to the group."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from speakr.services.webhooks import events
 
 @dataclass(frozen=True, slots=True)
 class Tagged:
-    """Which tags were put on, and a sentence for each that could not be."""
+    """The tags that were added, and a message for each that could not be."""
 
     added: Sequence[Tag]
     problems: Sequence[str]
 
 
 def add(actor: Actor, recording_id: int, tag_ids: Sequence[int], names: Sequence[str] = ()) -> Tagged:
-    """Put tags on a recording, after those it has. Those it has already are passed over."""
+    """Add tags to a recording, after its existing ones. Tags that it already has are ignored."""
     if not tag_ids and not names:
         raise Invalid("tag_ids or tag_id required", errors={"tag_ids": ["is required"]})
     recording = access.get(actor, recording_id, Permission.OWN)
@@ -44,20 +44,20 @@ def add(actor: Actor, recording_id: int, tag_ids: Sequence[int], names: Sequence
 
 
 def remove(actor: Actor, recording_id: int, tag_id: int) -> None:
-    """Take a tag off a recording."""
+    """Remove a tag from a recording."""
     recording = access.get(actor, recording_id, Permission.OWN)
-    gone: Any = db.session.execute(
+    deleted: Any = db.session.execute(
         delete(RecordingTag).where(RecordingTag.recording_id == recording.id, RecordingTag.tag_id == tag_id)
     )
-    if not gone.rowcount:
+    if not deleted.rowcount:
         raise NotFound("Tag not on this recording")
     _changed(recording)
 
 
 def usable(actor: Actor, tag_ids: Sequence[int], names: Sequence[str] = ()) -> list[Tag]:
-    """Return the tags named that the actor may use, in the order asked for, each once.
+    """Return the requested tags that the actor may use, in the order of the request, each once.
 
-    Of a personal and a group's tag of the same name the personal one is meant.
+    If a personal and a group's tag have the same name, the name selects the personal one.
     """
     mine = memberships.can_use(Tag, actor)
     by_id = {tag.id: tag for tag in db.session.scalars(select(Tag).where(mine, Tag.id.in_(tag_ids)))}
@@ -72,7 +72,7 @@ def usable(actor: Actor, tag_ids: Sequence[int], names: Sequence[str] = ()) -> l
 
 
 def put_on(recording_ids: Sequence[int], tags: Sequence[Tag]) -> set[tuple[int, int]]:
-    """Put tags on recordings, wherever they are not yet; return the (recording, tag) pairs that are new."""
+    """Add tags to recordings that do not have them yet; return the new (recording, tag) pairs."""
     if not recording_ids or not tags:
         return set()
     last = {

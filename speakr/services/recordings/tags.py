@@ -1,4 +1,4 @@
-"""Tags: personal ones and those of groups."""
+"""Tags of users and of groups."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def look_at(actor: Actor, tag_id: int) -> tuple[Tag, bool]:
 
 
 def create(actor: Actor, values: Mapping[str, Any]) -> Tag:
-    """Make a tag, of a group if `group_id` says so."""
+    """Create a tag, owned by a group if `group_id` is given."""
     owner = filing.owner_columns(actor, values.get("group_id"), "Only group admins can create group tags")
     tag = Tag(**owner)
     _put(actor, tag, {"name": "", **values})
@@ -41,14 +41,14 @@ def create(actor: Actor, values: Mapping[str, Any]) -> Tag:
 
 
 def update(actor: Actor, tag_id: int, values: Mapping[str, Any]) -> Tag:
-    """Change some columns of a tag; it stays with its owner."""
+    """Change columns of a tag; its owner cannot change."""
     tag = filing.load(Tag, actor, tag_id, for_change=True)
     _put(actor, tag, values)
     return tag
 
 
 def delete(actor: Actor, tag_id: int) -> None:
-    """Delete a tag; it comes off all recordings."""
+    """Delete a tag and remove it from all recordings."""
     tag = filing.load(Tag, actor, tag_id, for_change=True)
     tagged = select(RecordingTag.recording_id).where(RecordingTag.tag_id == tag.id)
     with changes.record_changes(Recording.id.in_(tagged), "tags"):

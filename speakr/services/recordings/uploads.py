@@ -1,13 +1,13 @@
-"""Receiving a file: its bytes go into the storage, are examined, and become a recording.
+"""Receive a file: store its bytes, examine them, and create a recording.
 
-Any API family uploads in these lines; it parses its own form and renders its own answer:
+Each API family uploads with these lines; it parses its own form and renders its own response:
 
     with uploads.begin() as incoming:
         received = receive_upload(request, incoming)
         recording, duplicate = incoming.complete(actor, read_form(received))
 
-Whatever fails in between, no byte stays behind: before the commit the sink is aborted, after it the blob is
-deleted. If the process dies, the sweep of `services/orphans.py` removes what is left.
+A failure at any point leaves no bytes behind: before the commit the sink is aborted, afterwards the blob is deleted.
+If the process dies, the sweep of `services/system/orphans.py` deletes the rest.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from speakr.storage.base import Sink, Storage, StorageFull, new_key
 
 
 class IncomingFile:
-    """A file on its way into the storage: bounded, counted and hashed. At the end of its block it is aborted."""
+    """A file that is being received: limited, counted and hashed. Its `with` block aborts an uncommitted file."""
 
     def __init__(self, storage: Storage, limits: SizeLimits) -> None:
         self.size_bytes = 0
@@ -42,11 +42,11 @@ class IncomingFile:
 
     @property
     def sha256(self) -> str:
-        """The hash of the bytes so far, in hexadecimal."""
+        """The SHA-256 of the bytes so far, in hexadecimal."""
         return self._sha256.hexdigest()
 
     def open(self) -> None:
-        """Begin to write. Raises `OutOfSpace`."""
+        """Open the storage for writing. Raises `OutOfSpace`."""
         try:
             self._sink = self._storage.create(self._key)
         except StorageFull as error:
@@ -64,21 +64,21 @@ class IncomingFile:
             raise out_of_space() from error
 
     def abort(self) -> None:
-        """Drop what was written, unless it was committed."""
+        """Discard the written bytes, unless they were committed."""
         if self._sink is not None:
             self._sink.abort()
 
     def too_large(self) -> TooLarge:
-        """Return the refusal of a file that is over every limit."""
+        """Return the error for a file over every limit."""
         return self._limits.too_large()
 
     def complete(self, actor: Actor, form: UploadForm) -> tuple[Recording, Duplicate | None]:
-        """Make the recording of what was received.
+        """Create the recording from the received bytes.
 
-        Slow: the file is synced and examined before the transaction begins.
+        This is slow: the file is synced and examined before the transaction begins.
 
         Raises:
-            UnusableMedia, TooLarge, OutOfSpace, Forbidden: see `intake`; nothing is kept then.
+            UnusableMedia, TooLarge, OutOfSpace, Forbidden: see `intake`; nothing is stored.
 
         """
         sink = self._opened()
@@ -109,7 +109,7 @@ class IncomingFile:
 
 
 def begin() -> IncomingFile:
-    """Prepare to receive a file; no transaction is open afterwards, for the bytes may take minutes to arrive."""
+    """Prepare to receive a file. Leaves no transaction open, because the bytes may take minutes to arrive."""
     limits = size_limits.current()
     release()
     return IncomingFile(get_backends().storage, limits)

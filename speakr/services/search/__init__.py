@@ -1,1 +1,1 @@
-"""Search: the index, by words, and by meaning."""
+"""Search: the index, search by words, and search by meaning."""

@@ -1,8 +1,8 @@
-"""Search by meaning, alone or together with words.
+"""Search by meaning, alone or combined with search by words.
 
-Nearness has no end: everything is near to some degree. So the nearest passages are taken, a fixed number, and their
-recordings are ranked by the best of them. Both ways together are fused by rank alone, for their scores cannot be
-compared.
+Every passage has some similarity to a question. The search therefore takes a fixed number of nearest passages and
+ranks their recordings by the best one. In combined mode, results are fused by rank alone, because the scores of the
+two searches are not comparable.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from speakr.services.search import matching, nearest_passages
 from speakr.services.search.matching import MAX_MATCHES, Match
 
 NEAREST = 300
-"""Passages that are taken for near."""
+"""Number of passages that a search by meaning considers."""
 
 
 def find(
@@ -36,9 +36,9 @@ def find(
     page: int,
     per_page: int,
 ) -> tuple[search.SearchPage, Mode]:
-    """Return a page of the recordings found, best first, and the way in which they were.
+    """Return a page of the recordings found, best first, and the mode that was used.
 
-    Without the model, `HYBRID` is a search for words, and says so.
+    If the model is unavailable, `HYBRID` falls back to `WORDS`.
     """
     nearest_passages.require()
     if field not in {None, Field.TRANSCRIPT}:
@@ -88,15 +88,15 @@ def _matches(
     fields: Sequence[Field],
     near: Mapping[int, Sequence[int]],
 ) -> dict[int, list[Match]]:
-    """Return per recording where the words are, and behind them the nearest passages that do not begin there."""
+    """Return the matches per recording: by words, followed by the nearest passages that begin at another segment."""
     ids = [row.id for row in rows]
     own = [row.id for row in rows if row.user_id == actor.user_id]
     by_words = matching.of(rows, own, terms, fields) if terms else {}
     places = [(number, position) for number in ids for position in near.get(number, ())[:MAX_MATCHES]]
-    said = nearest_passages.lines_of(places)
+    lines_at = nearest_passages.lines_of(places)
     found = {number: list(by_words.get(number, ())) for number in ids}
     for place in places:
-        matches, lines = found[place[0]], said.get(place)
+        matches, lines = found[place[0]], lines_at.get(place)
         if (
             lines
             and len(matches) < MAX_MATCHES

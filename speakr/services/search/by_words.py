@@ -1,8 +1,8 @@
-"""Finding recordings by what was said and written.
+"""Search recordings by the words of their texts.
 
-Newest first: SQLite then walks its lists of recordings from their end and stops when it has enough, however common
-the words are. Who may see what is part of the question the database is asked. It is asked twice, for one's own
-recordings and for those of others, because they are searched in different fields.
+Results are sorted newest first: SQLite reads its lists of recordings from the end and stops when it has enough, however
+common the words are. Access is part of the query. There are two queries, for the actor's own recordings and for
+those of other users, because they search different fields.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ from speakr.services.recordings import access, listing
 from speakr.services.search import matching
 
 COUNTED = 1000
-"""How many results are counted; beyond, all that is told is that there are more."""
+"""Results that are counted exactly; above this, a page only reports that there are more."""
 
 
 @dataclass(frozen=True, slots=True)
 class SearchPage:
-    """One page of results: rows of `listing.items`, what hangs on them and where the words are."""
+    """One page of results: rows of `listing.items`, their tags and folders, and the matches in them."""
 
     rows: Sequence[Any]
     tags: Mapping[int, Sequence[Any]]
@@ -61,7 +61,7 @@ def search(
     page: int,
     per_page: int,
 ) -> SearchPage:
-    """Return a page of the recordings that an actor may see and that have all the terms, newest first."""
+    """Return a page of the recordings that an actor may see and that contain all terms, newest first."""
     fields = tuple(Field) if field is None else (field,)
     offset = (page - 1) * per_page
     first = newest(actor, terms, filters, fields, limit=COUNTED + 1)
@@ -83,7 +83,7 @@ def search(
 
 
 def marks_of(actor: Actor, rows: Sequence[Any]) -> dict[str, Any]:
-    """Return the tags and folders of a page; those of others are their own business."""
+    """Return the tags and folders of a page; recordings of other users show none."""
     own = [row.id for row in rows if row.user_id == actor.user_id]
     return {"tags": listing.tags_of(own), "folders": listing.folder_names(rows)}
 
@@ -97,12 +97,12 @@ def newest(
     limit: int,
     offset: int = 0,
 ) -> Sequence[int]:
-    """Return the newest recordings found, of the actor's own and of those shared with them."""
+    """Return the ids of the newest recordings found: the actor's own and those shared with them."""
     if all(term.is_excluded for term in terms):
         return ()
     most = limit + offset
     own = _newest(*_own(actor, terms, filters, fields), terms, fields, most)
-    # Of the others only those among the newest count: where the own ones end, looking may stop.
+    # Recordings of other users count only if newer than the oldest own result, where the search may stop.
     oldest = own[-1] if len(own) == most else 0
     shown = tuple(field for field in fields if field in EVERYBODYS)
     others: Sequence[int] = ()
@@ -115,14 +115,14 @@ def newest(
 def _newest(
     hits: _Hits, query: Select[Any], terms: Sequence[Term], fields: Sequence[Field], most: int
 ) -> Sequence[int]:
-    """Return the newest of what was found that also have the terms the index cannot tell about."""
+    """Return the newest recordings found that also contain the terms that the index cannot check exactly."""
     query = query.order_by(hits.id.desc())
-    unsure = [term for term in terms if not term.is_exact]
-    if unsure:
+    inexact = [term for term in terms if not term.is_exact]
+    if inexact:
         engine = _engine()
         query, read_id = engine.in_order(hits, query)
         query = query.join(SearchDocument, SearchDocument.recording_id == read_id)
-        for term in unsure:
+        for term in inexact:
             is_there = or_(
                 *(engine.contains(getattr(SearchDocument, field), term.needle) for field in fields)
             )
@@ -138,7 +138,7 @@ def _own(
     hits = _engine().hits(terms, fields, actor.user_id)
     query = _narrowed(hits, () if is_filed else narrowing)
     if is_filed:
-        # Few recordings, and there is an index that leads to them; without it every match would be looked up.
+        # Few recordings, and an index finds them; otherwise each match would be looked up.
         filed = select(Recording.id).where(Recording.user_id == actor.user_id, *narrowing)
         query = query.where(hits.unhinted_id.in_(filed))
     return hits, query.where(hits.user_id == actor.user_id)
@@ -158,26 +158,26 @@ def _others(
     return hits, query.where(
         hits.user_id != actor.user_id,
         hits.id > newer_than,
-        exists(shared),  # asked once, before anything is looked for: most people are shown nothing by others
+        exists(shared),  # evaluated once, before the search: most users have no shared recordings
         hits.unhinted_id.in_(shared),
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Hits:
-    """What the index found: a query for it, and its columns."""
+    """A query for the rows found in the index, and its columns."""
 
     query: Select[Any]
     id: ColumnElement[int]
     joined_id: ColumnElement[int]
-    """The id by which other tables' rows are looked up."""
+    """The id to join the rows of other tables with."""
     unhinted_id: ColumnElement[int]
-    """The id where it must not be used to look rows up one by one."""
+    """The id in a form that the planner does not use for lookups row by row."""
     user_id: ColumnElement[int]
 
 
 def _narrowed(hits: _Hits, narrowing: Sequence[ColumnElement[bool]]) -> Select[Any]:
-    """Return the query for those that also fulfil conditions on their recordings."""
+    """Return the query restricted by conditions on the recordings."""
     if not narrowing:
         return hits.query
     return hits.query.join(Recording, Recording.id == hits.joined_id).where(*narrowing)
@@ -190,12 +190,12 @@ def _sorted_first(_hits: _Hits, query: Select[Any]) -> tuple[Select[Any], Column
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Engine:
-    """How a database's full text index is asked. Keys hold no character that means something to either."""
+    """The full-text query syntax of a database. Keys contain no character with a special meaning in either database."""
 
     ask: Callable[[str, bool], _Hits]
-    """Asks the index, for recordings of one owner or not."""
+    """Query the index, for the recordings of one owner or of all."""
     in_order: Callable[[_Hits, Select[Any]], tuple[Select[Any], ColumnElement[int]]]
-    """Sees to it that texts are read newest first and only until there is enough; with the id to read them by."""
+    """Order a query so that it reads texts newest first and stops when it has enough; return it with its id column."""
     contains: Callable[[Any, str], ColumnElement[bool]]
     word: str
     beginning: str
@@ -204,7 +204,7 @@ class _Engine:
     and_not: str
 
     def hits(self, terms: Sequence[Term], fields: Sequence[Field], owner: int | None) -> _Hits:
-        """Ask for the recordings with the terms in the fields, of one owner or of all."""
+        """Query the recordings with the terms in the fields, of one owner or of all."""
         return self.ask(self._question(terms, fields, owner), owner is not None)
 
     def _question(self, terms: Sequence[Term], fields: Sequence[Field], owner: int | None) -> str:
@@ -216,7 +216,7 @@ class _Engine:
         return f"{question}{self.and_not}({self.or_.join(unwanted)})" if unwanted else question
 
     def _in_any(self, term: Term, fields: Sequence[Field]) -> str:
-        # The words of a phrase stand in one field together.
+        # All words of a phrase must be in the same field.
         return f"({self.or_.join(self._in(term, field) for field in fields)})"
 
     def _in(self, term: Term, field: Field) -> str:
@@ -245,7 +245,7 @@ def _ask_sqlite(question: str, _is_of_one: bool) -> _Hits:  # noqa: FBT001 - a c
         query=query,
         id=index.c.rowid,
         joined_id=SearchTerms.recording_id.expression,
-        # The sign keeps SQLite from asking the index about each id by itself, which is slower than walking all.
+        # The unary plus stops SQLite from querying the index once per id, which is slower than scanning it once.
         unhinted_id=literal_column(f"+{SQLITE_INDEX}.rowid"),
         user_id=SearchTerms.user_id.expression,
     )
@@ -258,8 +258,8 @@ def _ask_postgresql(question: str, is_of_one: bool) -> _Hits:  # noqa: FBT001 - 
     )
     query = select(SearchTerms.recording_id).where(is_hit)
     if not is_of_one:
-        # By itself and first: beside other conditions the planner would rather read the words of each recording
-        # that fulfils them, a millisecond each.
+        # Run this query first and alone: combined with other conditions, the planner may read the words of each
+        # recording that meets them, which takes a millisecond each.
         hits = select(SearchTerms.recording_id, SearchTerms.user_id).where(is_hit).cte("hits")
         found = hits.prefix_with("MATERIALIZED").c
         query = select(found.recording_id)

@@ -1,4 +1,4 @@
-"""Where in a recording the words are: found in its normalised lines, quoted as they were written."""
+"""Find the matches in a recording: search its normalised lines, quote the original ones."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from speakr.models import Recording, RecordingSpeaker, SearchDocument, Segment
 from speakr.offload import run_cpu
 
 MAX_MATCHES = 5
-"""Told per recording."""
+"""Matches per recording in a response."""
 
 _STREAMED = {"yield_per": 5}
 """Few recordings' texts are in memory together."""
@@ -32,7 +32,7 @@ _NAMED = RecordingSpeaker.__table__.c
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """One place. Only a transcript has segments, times and speakers."""
+    """A match. Only matches in a transcript have a segment, times and a speaker."""
 
     field: Field
     snippet: str
@@ -45,7 +45,7 @@ class Match:
 def of(
     rows: Sequence[Any], own_ids: Iterable[int], terms: Sequence[Term], fields: Sequence[Field]
 ) -> Mapping[int, Sequence[Match]]:
-    """Return the places per recording, in the fields searched; in the notes of one's own recordings only."""
+    """Return the matches per recording in the searched fields; notes only for the actor's own recordings."""
     wanted = [term for term in terms if not term.is_excluded]
     own = set(own_ids)
     ids = [row.id for row in rows]
@@ -104,13 +104,13 @@ def _documents(recording_ids: Sequence[int]) -> Iterator[Sequence[Any]]:
 
 
 def _places(document: Any, terms: Sequence[Term], fields: Sequence[Field]) -> list[tuple[Field, int]]:
-    """Choose the lines to quote: the best of every field, then the next best, told in the order of the text."""
+    """Choose the lines to quote: the best line of each field, then the next best, in the order of the texts."""
     ranked = [
         (rank, field, line)
         for field in fields
         for rank, line in enumerate(_best_lines(getattr(document, field), terms))
     ]
-    # A field's best line comes before any second best; of those the transcript, which leads to a time.
+    # The best line of each field comes before any second best; among those, transcripts come first, as they have times.
     ranked.sort(key=lambda place: (place[0] > 0, place[1] is not Field.TRANSCRIPT, place[0]))
     chosen = {(field, line) for _, field, line in ranked[:MAX_MATCHES]}
     order = list(Field)
@@ -172,7 +172,7 @@ def _written_lines(
 
 
 def _spoken(places: Mapping[int, Sequence[tuple[Field, int]]]) -> dict[tuple[int, int], Any]:
-    """Return the segments that are quoted, speakers by name where one is known."""
+    """Return the quoted segments, with speaker names where they are known."""
     positions = {
         recording_id: [line for field, line in chosen if field is Field.TRANSCRIPT]
         for recording_id, chosen in places.items()

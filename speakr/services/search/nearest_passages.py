@@ -1,4 +1,4 @@
-"""Finding passages by what they mean: a question's vector beside those of all passages one may see."""
+"""Find passages by meaning: compare a question's vector with those of all passages that the actor may see."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ from speakr.services.search import passages
 logger = structlog.get_logger(__name__)
 
 QUESTION_SECONDS = 5.0
-"""Somebody waits, and words can be searched for without a model."""
+"""Time limit of the model in seconds. The user waits, and a search by words needs no model."""
 RETRY_AFTER_SECONDS = 30.0
-"""Nobody is sent to a model that has just failed, for so long or for as long as it asked."""
+"""Pause in seconds after a failure of the model, unless the model asks for another one."""
 MAX_RETRY_AFTER_SECONDS = 3600.0
 PASSAGES_AT_ONCE = 256
-"""Read from the database and compared together: some megabytes, however large the library is."""
+"""Passages read from the database and compared at once: a few megabytes, independent of the size of the library."""
 
 _P = RecordingPassage.__table__.c
 _S = Segment.__table__.c
 _NAMED = RecordingSpeaker.__table__.c
 _FIRST = Segment.__table__.alias("first_segment")
 _LAST = Segment.__table__.alias("last_segment")
-"""Corrections insert segments, so that their ids do not ascend."""
+"""Segments are compared by position, because corrections insert segments and their ids then do not ascend."""
 
 
 @dataclass(frozen=True, slots=True)
 class Near:
-    """A passage that may mean what is looked for; the higher the score, the nearer."""
+    """A passage that may match the question; a higher score is nearer."""
 
     recording_id: int
     position: int
@@ -57,20 +57,20 @@ class IndexedLine:
     text: str
 
 
-class _Asker:
-    """The engine of this process, and when it may be asked again."""
+class _Engine:
+    """The embedding engine of this process, and the time before which it is not called again."""
 
     def __init__(self, backends: Backends, embedder: EmbeddingConnector) -> None:
         self.backends = backends
         self.embedder = embedder
-        self.away_until = 0.0
+        self.retry_at = 0.0
 
 
-_asker: _Asker | None = None
+_engine: _Engine | None = None
 
 
 def require() -> None:
-    """Refuse what needs an embedding model when there is none."""
+    """Refuse a request that needs an embedding model when none is configured."""
     if not passages.is_wanted():
         raise Invalid(
             "This server has no embedding model: its operator has not set EMBEDDING_MODEL_NAME.",
@@ -80,37 +80,37 @@ def require() -> None:
 
 
 def vector_of(question: str) -> bytes:
-    """Return a question's vector. No transaction is held meanwhile.
+    """Return the vector of a question. No transaction is open meanwhile.
 
     Raises:
-        EmbeddingModelUnavailable: the model failed, or did a moment ago.
+        EmbeddingModelUnavailable: the model failed, now or a moment ago.
 
     """
-    asker = _get_asker()
-    left = asker.away_until - time.monotonic()
+    engine = _get_engine()
+    left = engine.retry_at - time.monotonic()
     if left > 0:
         raise _unavailable(left)
     release()
     try:
-        (vector,) = asker.embedder.embed([question], most_seconds=QUESTION_SECONDS)
+        (vector,) = engine.embedder.embed([question], most_seconds=QUESTION_SECONDS)
     except (TransientJobError, ConnectorRejected) as error:
         logger.warning("embedding_model_failed", code=error.slug, reason=error.message)
         asked = getattr(error, "retry_after_seconds", None) or RETRY_AFTER_SECONDS
         pause = min(max(asked, 1.0), MAX_RETRY_AFTER_SECONDS)
-        if isinstance(error, TransientJobError):  # what is refused may be this one question
-            asker.away_until = time.monotonic() + pause
+        if isinstance(error, TransientJobError):  # a refusal may concern only this question
+            engine.retry_at = time.monotonic() + pause
         raise _unavailable(pause) from error
     return vector
 
 
-def _get_asker() -> _Asker:
-    global _asker  # noqa: PLW0603 - two threads that both make one waste a little time and do no harm
-    if _asker is None or _asker.backends is not get_backends():
+def _get_engine() -> _Engine:
+    global _engine  # noqa: PLW0603 - two threads may both create one, which is harmless
+    if _engine is None or _engine.backends is not get_backends():
         embedder = get_backends().make_embedder()
         if embedder is None:
             raise RuntimeError("require() has not been called")
-        _asker = _Asker(get_backends(), embedder)
-    return _asker
+        _engine = _Engine(get_backends(), embedder)
+    return _engine
 
 
 def _unavailable(pause: float) -> EmbeddingModelUnavailable:
@@ -121,7 +121,7 @@ def _unavailable(pause: float) -> EmbeddingModelUnavailable:
 
 def nearest(actor: Actor, vector: bytes, filters: listing.Filters, most: int) -> list[Near]:
     """Return the passages nearest to a vector among those an actor may see, nearest first."""
-    import numpy as np  # noqa: PLC0415 - only servers with an embedding model pay for it
+    import numpy as np  # noqa: PLC0415 - only servers with an embedding model load it
 
     question = np.frombuffer(vector, "<f2").astype(np.float32)
     ids, scores = np.empty((0, 2), np.int64), np.empty(0, np.float32)
@@ -129,7 +129,8 @@ def nearest(actor: Actor, vector: bytes, filters: listing.Filters, most: int) ->
         _visible(actor, filters), execution_options={"yield_per": PASSAGES_AT_ONCE}
     )
     for read in rows.partitions():
-        block = [row for row in read if len(row.vector) == len(vector)]  # a model may change under its name
+        # A model may change without changing its name.
+        block = [row for row in read if len(row.vector) == len(vector)]
         if not block:
             continue
         vectors = np.frombuffer(b"".join(row.vector for row in block), "<f2").reshape(-1, len(question))
@@ -138,7 +139,7 @@ def nearest(actor: Actor, vector: bytes, filters: listing.Filters, most: int) ->
         if len(scores) > most:
             kept = np.argpartition(-scores, most - 1)[:most]
             ids, scores = ids[kept], scores[kept]
-        time.sleep(0)  # lets a gevent loop serve others
+        time.sleep(0)  # lets other greenlets run
     found = [
         Near(recording_id, position, score)
         for (recording_id, position), score in zip(ids.tolist(), scores.tolist(), strict=True)
@@ -147,7 +148,7 @@ def nearest(actor: Actor, vector: bytes, filters: listing.Filters, most: int) ->
 
 
 def _visible(actor: Actor, filters: listing.Filters) -> Any:
-    """Return the query for all passages of an actor's own recordings and of those shown to them, with vectors."""
+    """Return the query for all passages of an actor's own and shared recordings, with vectors."""
     own = select(Recording.id).where(Recording.user_id == actor.user_id, *listing.narrowing(actor, filters))
     others = select(Recording.id).where(
         Recording.user_id != actor.user_id,
@@ -157,7 +158,7 @@ def _visible(actor: Actor, filters: listing.Filters) -> Any:
     visible = union_all(own, others)
     is_visible: ColumnElement[bool] = _P.recording_id.in_(visible)
     if db.engine.dialect.name == "postgresql":
-        # As an array, which is made first and looked up in at once. A join may be planned as a loop in a loop.
+        # An array is evaluated once and then looked up; the planner may run a join as nested loops.
         is_visible = _P.recording_id == any_(func.array(visible.scalar_subquery()))
     return select(_P.recording_id, _P.position, _P.vector).where(
         is_visible, _P.is_current, _P.model == get_backends().settings.embedding_model
@@ -165,7 +166,7 @@ def _visible(actor: Actor, filters: listing.Filters) -> Any:
 
 
 def lines_of(places: Sequence[tuple[int, int]]) -> dict[tuple[int, int], list[IndexedLine]]:
-    """Return the segments of passages, speakers by name where one is known. The caller has found them for an actor."""
+    """Return the segments of passages, with speaker names where they are known. The caller has checked access."""
     found: dict[tuple[int, int], list[IndexedLine]] = {}
     if not places:
         return found

@@ -1,6 +1,6 @@
-"""Passages of transcripts and their vectors: what a search by meaning compares a question with.
+"""Passages of transcripts and their vectors, with which a search by meaning compares a question.
 
-They follow a transcript by a job of their own. Without an embedding model there are none, and nobody asks for any.
+A job of its own creates them after the transcript. Without an embedding model there are no passages and no jobs.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from speakr.models import Job, Recording, RecordingPassage, Segment
 from speakr.services.jobs import claims, queueing
 
 MAX_WAITING = 20
-"""Recordings from before there was a model that are queued at a time: others' work is never behind many of them."""
+"""Older recordings that are queued at a time for a new model, so that other jobs do not wait behind many of them."""
 _AFTER_A_FAILURE = timedelta(minutes=10)
 _SAME_RECORDING_AGAIN = timedelta(hours=1)
 
@@ -33,27 +33,27 @@ _S = Segment.__table__.c
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """A transcript in passages, and the vectors that are known of the same texts by the same model."""
+    """A transcript in passages, and the known vectors of the same texts by the same model, by text hash."""
 
     rows: Sequence[Any]
     passages: Sequence[Passage]
     known: Mapping[str, bytes]
     revision: int | None = None
-    """Of the transcript that was read."""
+    """The revision of the transcript that was read."""
 
 
 def is_wanted() -> bool:
-    """Tell whether there is an embedding model."""
+    """Tell whether an embedding model is configured."""
     return bool(get_backends().settings.embedding_model)
 
 
 def fingerprint(text: str) -> str:
-    """Return by what a text is known again."""
+    """Return the hash by which a text is recognised."""
     return sha256(text.encode()).hexdigest()
 
 
 def put_out_of_date(recording_id: int) -> None:
-    """Say that a recording's transcript has been replaced: its passages are found no more."""
+    """Mark a recording's passages as outdated, because its transcript changed; searches do not find them any more."""
     db.session.execute(
         update(RecordingPassage)
         .where(RecordingPassage.recording_id == recording_id)
@@ -63,7 +63,7 @@ def put_out_of_date(recording_id: int) -> None:
 
 
 def material(held: claims.Claim) -> Material:
-    """Return what is to be embedded of a recording."""
+    """Return the passages of a recording to embed."""
     revision = db.session.scalar(
         select(Recording.transcript_revision).where(Recording.id == held.recording_id)
     )
@@ -86,15 +86,15 @@ def material(held: claims.Claim) -> Material:
 
 
 def store(held: claims.Claim, embedded: Material, vectors: Sequence[bytes], model: str) -> None:
-    """Replace a recording's passages and end the job: one transaction, or nothing."""
+    """Replace a recording's passages and end the job, in one transaction."""
     claims.succeed(held)
-    # Held, so that no other transcript can take the place of the one that was read.
+    # Lock the recording, so that no other transaction replaces the transcript that the job read.
     recording = db.session.get_one(Recording, held.recording_id, with_for_update={"key_share": True})
     rows = embedded.rows
     if recording.transcript_revision != embedded.revision:
-        raise TransientJobError("The transcript was replaced meanwhile.", code="transcript_replaced")
+        raise TransientJobError("The transcript was replaced while the job ran.", code="transcript_replaced")
     db.session.execute(delete(RecordingPassage).where(RecordingPassage.recording_id == recording.id))
-    # A transcript without a word has one passage with no vector: else it would be looked at again for ever.
+    # A transcript without words gets one passage without a vector, so that it does not count as missing for ever.
     passages = embedded.passages or ([Passage(0, len(rows) - 1, "")] if rows else [])
     if passages:
         db.session.execute(
@@ -118,9 +118,9 @@ def store(held: claims.Claim, embedded: Material, vectors: Sequence[bytes], mode
 
 
 def queue_missing() -> int:
-    """Queue recordings without passages by the present model, newest first and a few at a time; return how many.
+    """Queue recordings without passages of the current model, newest first and a few at a time; return their number.
 
-    After a failure this waits: the model is probably away, and everybody's turn comes.
+    After a failure this pauses, because the model is probably unavailable.
     """
     if not is_wanted():
         return 0
@@ -138,7 +138,7 @@ def queue_missing() -> int:
     room = MAX_WAITING - (db.session.scalar(waiting) or 0)
     found = _missing(moment - _SAME_RECORDING_AGAIN, room) if room > 0 else ()
     for number in found:
-        # One by one: two maintenance runs at once would wait for each other.
+        # One by one: two concurrent maintenance runs could otherwise deadlock.
         with unit_of_work():
             _queue(number)
     return len(found)
@@ -173,7 +173,7 @@ def _queue(recording_id: int) -> None:
     recording = db.session.get(Recording, recording_id)
     if recording is None:
         return
-    # Of each recording the last try is enough to know of.
+    # Keep only the last job of each recording.
     db.session.execute(
         delete(Job).where(
             Job.recording_id == recording_id, Job.kind == JobKind.EMBED, Job.state.not_in(ACTIVE)

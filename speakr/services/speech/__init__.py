@@ -1,1 +1,1 @@
-"""Speech: engines, transcripts, and who speaks in them."""
+"""Speech: engines, transcripts and speakers."""

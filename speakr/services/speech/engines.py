@@ -1,4 +1,4 @@
-"""The speech engine as users meet it: what it can do, and the models the administrator offers."""
+"""The speech engine: its capabilities, and the models that the administrator offers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from speakr.services.system import system_settings
 
 
 def transcription() -> Description:
-    """Describe the engine in use, with the models offered now. One that hears no speakers apart has us do it."""
+    """Describe the current engine and its models. Its capabilities include Speakr's own diarization."""
     engine = describe(
         replace(
             get_backends().settings,
@@ -26,10 +26,10 @@ def transcription() -> Description:
 
 
 def tells_voices_apart() -> bool:
-    """Tell whether this server knows one voice from another: it is meant to, and the model is there."""
+    """Tell whether this server can diarize by itself: the setting is on and the model is present."""
     return get_backends().settings.diarization and weights.unavailable_reason() is None
 
 
 def offered_models() -> list[str]:
-    """Return the models a request may name."""
+    """Return the models that a request may name."""
     return [model.value for model in transcription().models]

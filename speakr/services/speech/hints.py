@@ -1,4 +1,4 @@
-"""What to tell the engine about a recording: the request's word, else its first tag's, its folder's, the user's."""
+"""Resolve the hints for the engine: the request's, else those of the first tag or the folder, else the user's."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ def resolve(
     user: User,
     offered_models: Callable[[], Sequence[str]],
 ) -> Hints:
-    """Merge the sources by their documented order; a model that is not offered is dropped.
+    """Merge the sources in their documented order; a model that is not offered is dropped.
 
-    An empty language in the request means detection, and nothing below may overrule it. The offered models are
-    looked up only when a model is named.
+    An empty language in the request means detection and overrides all other sources. The offered models are looked up
+    only if a model is named.
     """
     layers: list[Mapping[str, Any]] = [asked]
     if tags:
@@ -55,10 +55,10 @@ def resolve(
 
 
 def to_json(hints: Hints) -> dict[str, Any]:
-    """Return the hints that say something, for a job's options."""
+    """Return the hints that are set, for a job's options."""
     return {name: value for name, value in asdict(hints).items() if value is not None}
 
 
 def from_json(stored: Mapping[str, Any]) -> Hints:
-    """Read stored hints back; unknown names (of a newer version) are ignored."""
+    """Read stored hints; unknown names, written by a newer version, are ignored."""
     return Hints(**{name: stored[name] for name in _NAMES if name in stored})

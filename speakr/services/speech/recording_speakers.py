@@ -1,4 +1,4 @@
-"""Who is who in one recording."""
+"""Assign names to the speakers of one recording."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from speakr.services.speech import speakers, voice_profiles
 from speakr.services.webhooks import events
 
 MAX_ENTRIES = 200
-_SHOWN_OF_A_KEY = 60
+_MAX_SHOWN_KEY_LENGTH = 60
 
 
 @dataclass(frozen=True, slots=True)
 class RecordingVoice:
-    """Somebody who speaks in a recording."""
+    """A speaker in a recording."""
 
     label: str
     identified_name: str | None
@@ -40,7 +40,7 @@ class RecordingVoice:
 
 @dataclass(frozen=True, slots=True)
 class Assigned:
-    """What an assignment left behind."""
+    """The result of an assignment."""
 
     recording: Recording
     message: str
@@ -51,9 +51,9 @@ class Assigned:
 def look_at(
     actor: Actor, recording_id: int
 ) -> tuple[Sequence[RecordingVoice], Mapping[str, Sequence[voice_profiles.Suggestion]]]:
-    """Return who speaks, in order of first appearance, and who the nameless may be.
+    """Return the speakers in order of first appearance, and suggestions for those without a name.
 
-    The owner's list of speakers is nobody else's business, so others get names only.
+    Only the owner gets speaker ids and suggestions, because they come from the owner's list of speakers.
     """
     recording = access.get(actor, recording_id, Permission.VIEW)
     voices = _speakers_of(recording.id, with_ids=recording.user_id == actor.user_id)
@@ -64,16 +64,16 @@ def look_at(
 
 
 def assign(actor: Actor, recording_id: int, speaker_map: Any, *, with_summary: bool) -> Assigned:
-    """Say who is who: label, or name shown so far, to a name, to `{name, isMe}`, or to "" for nobody known.
+    """Assign names to speakers. The map has a label or current name -> a name, `{name, isMe}`, or "" to remove a name.
 
-    Missing speakers become the owner's, whoever assigns.
+    New names are added to the owner's list of speakers, also if another user assigns them.
     """
     owner_id = access.get(actor, recording_id, Permission.EDIT).user_id
     wanted = _read(actor, speaker_map)
     if with_summary and not actor.may(Scope.PROCESS):
         raise Forbidden(f"This token lacks the scope '{Scope.PROCESS}'.", code="scope_missing")
     speakers.hold_owner(owner_id)
-    recording = _hold(recording_id)
+    recording = _load_locked(recording_id)
     if not recording.has_transcription:
         raise Invalid("No transcription available - transcribe first", code="no_transcription")
     voices = _speakers_of(recording.id, with_ids=True)
@@ -85,24 +85,24 @@ def assign(actor: Actor, recording_id: int, speaker_map: Any, *, with_summary: b
         message = (
             "Speakers assigned, summary queued"
             if is_queued
-            else "Speakers assigned; a summary is being written just now and may not know them yet"
+            else "Speakers assigned; the summary that is being written may not use them yet"
         )
     return Assigned(recording, message, is_queued, learned)
 
 
 def recognise(recording: Recording, least: float, earlier: Sequence[voice_profiles.Confirmed] = ()) -> None:
-    """Name those of a new transcript whose voices are known, alike by at least `least`.
+    """Name speakers of a new transcript whose voices match a known profile with a cosine of at least `least`.
 
-    Nothing is learned from such names until a person confirms them; who was confirmed when this recording was heard
-    `earlier` stays so. The caller holds the owner, then the recording.
+    Such names do not change voice profiles until a user confirms them. Names that were confirmed before this
+    transcription (`earlier`) stay confirmed. The caller has locked the owner, then the recording.
     """
     labels = [each.label for each in _speakers_of(recording.id, with_ids=True)]
     again = voice_profiles.matched_again(recording.id, earlier)
-    there = {known.speaker_id for known in again.values()}
+    matched_ids = {known.speaker_id for known in again.values()}
     new = voice_profiles.recognised(recording, [label for label in labels if label not in again], least)
     found: dict[str, voice_profiles.Confirmed | voice_profiles.Suggestion] = {
         **again,
-        **{label: who for label, who in new.items() if who.speaker_id not in there},
+        **{label: who for label, who in new.items() if who.speaker_id not in matched_ids},
     }
     if not found:
         return
@@ -130,7 +130,7 @@ def recognise(recording: Recording, least: float, earlier: Sequence[voice_profil
 
 
 def add_names(recording: Recording, found: Mapping[str, str]) -> None:
-    """Name labels that are new in a recording; the caller holds the owner, then the recording."""
+    """Name labels that are new in a recording. The caller has locked the owner, then the recording."""
     ids = speakers.use(recording.user_id, set(found.values()))
     db.session.execute(
         insert(RecordingSpeaker),
@@ -177,8 +177,8 @@ def _speakers_of(recording_id: int, *, with_ids: bool) -> list[RecordingVoice]:
     ]
 
 
-def _hold(recording_id: int) -> Recording:
-    """Load a recording that nobody else changes until the unit of work ends."""
+def _load_locked(recording_id: int) -> Recording:
+    """Load a recording and lock its row until the unit of work ends."""
     recording = db.session.scalar(
         select(Recording)
         .where(Recording.id == recording_id)
@@ -191,7 +191,7 @@ def _hold(recording_id: int) -> Recording:
 
 
 def _read(actor: Actor, speaker_map: Any) -> dict[str, str]:
-    """Return what was asked for, names tidied; shapes are checked here because each complaint is documented."""
+    """Return the requested names, tidied. Shapes are checked here because each error message is documented."""
     if speaker_map is None or speaker_map == {}:
         raise _refusal("speaker_map is required")
     if not isinstance(speaker_map, dict):
@@ -212,12 +212,12 @@ def _read(actor: Actor, speaker_map: Any) -> dict[str, str]:
 
 
 def _own_name(actor: Actor) -> str:
-    # In lists commas separate people, and nobody should have to change their account for that.
+    # Commas separate names in lists, so a comma in the user's own name is replaced.
     return (users.get(actor.user_id).name or actor.username).replace(",", " ")
 
 
 def _by_label(voices: Sequence[RecordingVoice], wanted: Mapping[str, str]) -> dict[str, str | None]:
-    """Return the new name of each label concerned. One name may stand for several labels; a label goes first."""
+    """Return the new name of each label in the map. A name may stand for several labels; entries with a label win."""
     labels = {each.label for each in voices}
     found: dict[str, str | None] = {}
     unknown = []
@@ -237,11 +237,11 @@ def _by_label(voices: Sequence[RecordingVoice], wanted: Mapping[str, str]) -> di
 
 
 def _put(recording: Recording, voices: Sequence[RecordingVoice], found: Mapping[str, str | None]) -> int:
-    """Write who is who; return how many voice profiles learn from it."""
+    """Store the names; return the number of voice profiles that learn from them."""
     ids = speakers.use(recording.user_id, {name for name in found.values() if name})
     before = {each.label: (each.identified_name, each.speaker_id, each.confirmed) for each in voices}
     after = {label: (name, ids[name], True) if name else (None, None, False) for label, name in found.items()}
-    changed = {label: now_is for label, now_is in after.items() if now_is != before[label]}
+    changed = {label: new for label, new in after.items() if new != before[label]}
     if changed:
         db.session.execute(
             delete(RecordingSpeaker).where(
@@ -281,7 +281,7 @@ def _list_participants(recording: Recording, shown: Iterable[str]) -> None:
 
 
 def _shown(key: str) -> str:
-    return names.tidy(key)[:_SHOWN_OF_A_KEY]
+    return names.tidy(key)[:_MAX_SHOWN_KEY_LENGTH]
 
 
 def _refusal(sentence: str) -> Invalid:

@@ -1,7 +1,6 @@
-"""Speakers: the people somebody knows by name, and their names in all recordings.
+"""Speakers: the named speakers of a user, and their names in all recordings.
 
-Whoever changes something here first holds the owner, then recordings, then names in recordings. In this order
-nobody waits for somebody who waits for them.
+Every change locks the owner first, then recordings, then names in recordings. This order prevents deadlocks.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ from speakr.services.speech import voice_profiles
 from speakr.services.webhooks import events
 
 _USES = (
-    # Counted and not kept: recordings are deleted and heard again, and no counter would follow all of that.
+    # Counted and not stored: a counter could not follow deletions and repeated transcriptions of recordings.
     select(func.count(distinct(RecordingSpeaker.recording_id)))
     .where(RecordingSpeaker.speaker_id == Speaker.id)
     .correlate(Speaker)
@@ -54,7 +53,7 @@ _USES = (
 
 @dataclass(frozen=True, slots=True)
 class KnownSpeaker:
-    """A speaker, in how many recordings they are named, and how well their voice is known (0 to 1)."""
+    """A speaker, the number of recordings they are named in, and the confidence of their voice profile (0 to 1)."""
 
     id: int
     name: str
@@ -64,12 +63,12 @@ class KnownSpeaker:
 
     @property
     def has_voice_profile(self) -> bool:
-        """Tell whether their voice is known."""
+        """Tell whether the speaker has a voice profile."""
         return self.confidence_score is not None
 
 
 def list_for(actor: Actor) -> Sequence[KnownSpeaker]:
-    """List the actor's speakers: those in most recordings first, among equals the one named last."""
+    """List the actor's speakers: most recordings first, then last used first."""
     rows = db.session.execute(
         select(Speaker.id, Speaker.name, _USES, Speaker.last_used_at)
         .where(Speaker.user_id == actor.user_id)
@@ -89,35 +88,35 @@ def list_for(actor: Actor) -> Sequence[KnownSpeaker]:
 
 
 def use_count(speaker: Speaker) -> int:
-    """Return in how many recordings somebody is named."""
+    """Return the number of recordings in which a speaker is named."""
     return db.session.scalar(select(_USES).where(Speaker.id == speaker.id)) or 0
 
 
 def create(actor: Actor, name: str) -> Speaker:
-    """Add a speaker."""
+    """Create a speaker."""
     speaker = Speaker(user_id=actor.user_id)
     _put_name(speaker, _checked(name))
     return speaker
 
 
 def rename(actor: Actor, speaker_id: int, name: str) -> Speaker:
-    """Give a speaker another name, in every recording of theirs."""
+    """Rename a speaker, in all recordings of the actor."""
     hold_owner(actor.user_id)
     speaker = _get(actor, speaker_id)
     old, new = speaker.name, _checked(name)
     if new != old:
         _put_name(speaker, new)
-        _pass_on(speaker.id, old, speaker)
+        _rename_in_recordings(speaker.id, old, speaker)
     return speaker
 
 
 def merge(actor: Actor, speaker_id: int, into_id: int) -> Speaker:
-    """Make two speakers one: the first is named as the second from now on, and is gone."""
+    """Merge the first speaker into the second: recordings show the second one's name, and the first one is deleted."""
     if speaker_id == into_id:
         raise Invalid("A speaker cannot be merged into itself", errors={"into_id": ["is the same speaker"]})
     hold_owner(actor.user_id)
     speaker, target = _get(actor, speaker_id), _get(actor, into_id, f"Speaker {into_id} not found")
-    _pass_on(speaker.id, speaker.name, target)
+    _rename_in_recordings(speaker.id, speaker.name, target)
     uses = [moment for moment in (speaker.last_used_at, target.last_used_at) if moment is not None]
     target.last_used_at = max(uses, default=None)
     db.session.delete(speaker)
@@ -125,7 +124,7 @@ def merge(actor: Actor, speaker_id: int, into_id: int) -> Speaker:
 
 
 def split(actor: Actor, speaker_id: int, name: str, recording_ids: Collection[int]) -> Speaker:
-    """Make two of one who were taken for the same: in these recordings it was somebody else, of this name."""
+    """Split a speaker: in these recordings, the name changes to a new speaker called `name`."""
     hold_owner(actor.user_id)
     speaker = _get(actor, speaker_id)
     theirs = set(
@@ -135,30 +134,30 @@ def split(actor: Actor, speaker_id: int, name: str, recording_ids: Collection[in
             )
         )
     )
-    strange = sorted(set(recording_ids) - theirs)
-    if strange or not theirs:
-        message = f"{speaker.name} is not named in: {', '.join(map(str, strange)) or 'no recording'}"
+    missing = sorted(set(recording_ids) - theirs)
+    if missing or not theirs:
+        message = f"{speaker.name} is not named in: {', '.join(map(str, missing)) or 'no recording'}"
         raise Invalid(message, errors={"recording_ids": [message]})
     other = create(actor, name)
     other.last_used_at = now()
-    _pass_on(speaker.id, speaker.name, other, within=theirs)
+    _rename_in_recordings(speaker.id, speaker.name, other, within=theirs)
     return other
 
 
 def delete(actor: Actor, speaker_id: int) -> None:
-    """Forget a speaker; recordings keep the name."""
+    """Delete a speaker; recordings keep the name."""
     hold_owner(actor.user_id)
     db.session.delete(_get(actor, speaker_id))
 
 
 def hold_owner(user_id: int) -> None:
-    """Let nobody else change this user's speakers until the unit of work ends. SQLite has only one writer anyway."""
-    # Rows that only refer to the user may still come and go.
+    """Lock this user's speakers until the unit of work ends. SQLite needs no lock because it has only one writer."""
+    # `FOR NO KEY UPDATE`: other transactions may insert and delete rows that refer to the user.
     db.session.execute(select(User.id).where(User.id == user_id).with_for_update(key_share=True))
 
 
 def use(owner_id: int, used: Collection[str]) -> dict[str, int]:
-    """Return the ids of an owner's speakers with these names, adding those there are not, and note their use."""
+    """Return the ids of an owner's speakers with these names, create missing ones, and set their time of last use."""
     if not used:
         return {}
     dialect: Any = sqlite if db.engine.dialect.name == "sqlite" else postgresql
@@ -205,17 +204,19 @@ def _put_name(speaker: Speaker, name: str) -> None:
         ) from None
 
 
-def _pass_on(speaker_id: int, old: str, target: Speaker, within: Collection[int] | None = None) -> None:
-    """Name the target where the speaker was named, in as many statements for a thousand recordings as for one.
+def _rename_in_recordings(
+    speaker_id: int, old: str, target: Speaker, within: Collection[int] | None = None
+) -> None:
+    """Rename a speaker to `target` in recordings, with a number of statements that does not depend on the recordings.
 
-    within: recordings where the speaker is named; all of the owner's, else.
+    within: recordings in which the speaker is named; None means all of the owner's.
     """
     named = _named(target.user_id, speaker_id, old)
-    somewhere: ColumnElement[bool] = true()
+    is_within: ColumnElement[bool] = true()
     if within is not None:
         named = and_(RecordingSpeaker.speaker_id == speaker_id, RecordingSpeaker.recording_id.in_(within))
-        somewhere = Recording.id.in_(within)
-    concerned = db.session.execute(
+        is_within = Recording.id.in_(within)
+    affected = db.session.execute(
         select(
             Recording.id,
             Recording.title,
@@ -224,7 +225,7 @@ def _pass_on(speaker_id: int, old: str, target: Speaker, within: Collection[int]
         )
         .where(
             Recording.user_id == target.user_id,
-            somewhere,
+            is_within,
             or_(
                 Recording.id.in_(select(RecordingSpeaker.recording_id).where(named)),
                 Recording.participants.contains(old, autoescape=True),
@@ -233,14 +234,14 @@ def _pass_on(speaker_id: int, old: str, target: Speaker, within: Collection[int]
         .order_by(Recording.id)
         .with_for_update(key_share=True, of=Recording)
     ).all()
-    lists = {row.id: names.renamed(row.participants, old, target.name) for row in concerned}
-    changed = [row for row in concerned if lists[row.id] != row.participants]
+    lists = {row.id: names.renamed(row.participants, old, target.name) for row in affected}
+    changed = [row for row in affected if lists[row.id] != row.participants]
     _check_lengths(lists)
     db.session.execute(
         update(RecordingSpeaker).where(named).values(name=target.name, speaker_id=target.id),
         execution_options={"synchronize_session": False},
     )
-    touched = [row.id for row in concerned if row.is_named or lists[row.id] != row.participants]
+    touched = [row.id for row in affected if row.is_named or lists[row.id] != row.participants]
     _put_lists([(recording_id, lists[recording_id]) for recording_id in touched])
     events.record_all(
         target.user_id,
@@ -253,7 +254,7 @@ def _pass_on(speaker_id: int, old: str, target: Speaker, within: Collection[int]
 
 
 def _put_lists(lists: Sequence[tuple[int, str | None]]) -> None:
-    """Write the participants of recordings, all in one statement: for ten thousand, a statement each takes seconds."""
+    """Write the participants of all recordings in one statement: 10,000 single statements take seconds."""
     written = orjson.dumps([{"id": recording_id, "list": text} for recording_id, text in lists]).decode()
     if db.engine.dialect.name == "sqlite":
         each = func.json_each(written).table_valued("value").c.value
@@ -271,7 +272,7 @@ def _put_lists(lists: Sequence[tuple[int, str | None]]) -> None:
 
 
 def _named(owner_id: int, speaker_id: int, name: str) -> ColumnElement[bool]:
-    """Return the condition for the places where somebody is named, also by an earlier row that was deleted."""
+    """Return the condition for rows that name a speaker, also those left by a deleted speaker of the same name."""
     owners = select(Recording.id).where(Recording.user_id == owner_id)
     return or_(
         RecordingSpeaker.speaker_id == speaker_id,
@@ -284,7 +285,7 @@ def _named(owner_id: int, speaker_id: int, name: str) -> ColumnElement[bool]:
 
 
 def _check_lengths(lists: dict[int, str | None]) -> None:
-    """Refuse before somebody else's name falls off the end of a list."""
+    """Refuse a name that would make a list of participants too long."""
     for recording_id, text in lists.items():
         if len(text or "") > names.MAX_LIST_LENGTH:
             raise Invalid(

@@ -1,4 +1,4 @@
-"""Transcripts: stored by the job that heard them, read by everybody else."""
+"""Store and read transcripts."""
 
 from __future__ import annotations
 
@@ -50,15 +50,15 @@ _SHOWN = (
 
 
 def rows_of(recording_id: int) -> Sequence[Any]:
-    """Return a recording's segments as rows with the attributes of a `Segment` (and `id`), without words.
+    """Return a recording's segments as rows with the attributes of a `Segment` and `id`, without words.
 
-    Speakers are as they are to be shown: their name where one is known. No permission is checked.
+    Speakers have their name where one is known, otherwise their label. Checks no permission.
     """
     return db.session.connection().execute(_SHOWN, {"recording_id": recording_id}).all()
 
 
 def segments_of(recording_id: int) -> list[SpokenSegment]:
-    """Return a recording's segments without their words, speakers by name. The caller has checked the permission."""
+    """Return a recording's segments without their words, with speaker names. The caller has checked the permission."""
     return [
         SpokenSegment(start, end, text, speaker, confidence, overlap=overlap)
         for start, end, text, speaker, confidence, _, overlap in rows_of(recording_id)
@@ -66,13 +66,13 @@ def segments_of(recording_id: int) -> list[SpokenSegment]:
 
 
 def labelled_segments_of(recording_id: int) -> list[SpokenSegment]:
-    """Return a recording's segments with the labels that were heard instead of names (`SPEAKER_00`)."""
+    """Return a recording's segments with labels (`SPEAKER_00`) instead of speaker names."""
     rows = db.session.connection().execute(_LABELLED, {"recording_id": recording_id})
     return [SpokenSegment(*row) for row in rows]
 
 
 def to_json(segment: SpokenSegment) -> dict[str, Any]:
-    """Return a segment as it is kept in a chunk's result and told live."""
+    """Return a segment in the form of chunk results and live events."""
     return {
         "start": round(segment.start, 3),
         "end": round(segment.end, 3),
@@ -87,7 +87,7 @@ def to_json(segment: SpokenSegment) -> dict[str, Any]:
 
 
 def from_json(kept: Mapping[str, Any]) -> SpokenSegment:
-    """Return a segment as it was before `to_json`."""
+    """Return the segment that `to_json` converted."""
     return SpokenSegment(
         kept["start"],
         kept["end"],
@@ -108,20 +108,21 @@ def store(
     duration_seconds: float,
     voices: Sequence[voice_profiles.ProfileVoice] = (),
 ) -> None:
-    """Replace a recording's transcript, end the job and say what follows: one transaction, or nothing.
+    """Replace a recording's transcript, end the job and queue what follows, in one transaction.
 
-    Segments are as `to_json` gives them. Raises `ClaimLost` when somebody else owns the job.
+    Segments have the form of `to_json`. Raises `ClaimLost` when another worker owns the job.
     """
     job = claims.succeed(held)
     if voices:
-        # Before the recording, as whoever changes speakers does, and after the job, as whoever removes accounts does.
+        # Lock the owner after the job, in the order of deleting a user, and before the recording, in the order of
+        # changing speakers.
         speakers.hold_owner(held.user_id)
-    # Held before the names below, as whoever renames a speaker does: else the two could wait for each other.
+    # Lock the recording before the names below, in the order of renaming a speaker; otherwise both could deadlock.
     recording = db.session.get_one(Recording, held.recording_id, with_for_update={"key_share": True})
     revisions.add_transcription(recording, len(segments))
     db.session.execute(delete(Segment).where(Segment.recording_id == recording.id))
     passages.put_out_of_date(recording.id)
-    # Labels are given anew by each hearing: who SPEAKER_01 was says nothing about who it is now, but voices do.
+    # Each transcription assigns new labels, so earlier names of labels do not apply now. Voices still match.
     earlier = voice_profiles.confirmed_in(recording.id) if voices else ()
     db.session.execute(delete(RecordingSpeaker).where(RecordingSpeaker.recording_id == recording.id))
     if segments:
@@ -132,7 +133,7 @@ def store(
                 for position, segment in enumerate(segments)
             ],
         )
-    recording.has_transcription = True  # also when nobody said anything: that is known now
+    recording.has_transcription = True  # also for a recording without speech
     recording.language, recording.transcription_engine = language, engine
     recording.audio_duration = duration_seconds
     started, finished = job.started_at or job.created_at, job.finished_at or job.created_at

@@ -1,8 +1,8 @@
-"""What is known of people's voices.
+"""Voice vectors and voice profiles.
 
-Of every label of a recording its voice is kept, unless the recording's owner wants none of it. A speaker's profile
-is not kept at all: it is the mean of the voices that a person said were theirs, made when it is asked for. So it
-is never out of step with names, and forgotten with them.
+The vector of each label's voice is stored, unless the recording's owner has disabled this. A speaker's profile is not
+stored: it is computed on each use as the mean of the voices that a user confirmed as theirs. It is therefore always
+consistent with the names, and is deleted with them.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from speakr.media.voices.weights import MODEL_VERSION
 from speakr.models import Recording, RecordingSpeaker, RecordingVoice, Speaker
 
 ACCEPTED = 0.80
-"""Cosine from which a voice is taken for somebody's. Measured: 2 of 100 other people come so near, nobody is missed."""
+"""Minimum cosine for naming a voice. Measured: 2 of 100 other speakers reach it, and each speaker's own voice does."""
 ACCEPTED_MARGIN = 0.05
-"""The next likely person must be further away by this."""
+"""Minimum difference between the cosines of the best and the second best speaker."""
 SUGGESTED = 0.72
 SAME_SPEECH = 0.95
-"""The same people in the same recording, heard a second time, are more alike than anybody in two recordings."""
+"""Minimum cosine of the same speech in two transcriptions of a recording; voices in two recordings do not reach it."""
 MAX_SUGGESTED = 3
 
 PROFILE_SECONDS = 5.0
-"""Of somebody's speech make a profile, which is good enough for suggestions."""
+"""Seconds of speech for a profile that is good enough for suggestions."""
 TRUSTED_SECONDS = 10.0
-"""Make one that may name people by itself."""
+"""Seconds of speech for a profile that may name speakers without confirmation."""
 MAX_OBSERVED = 20
-"""Recordings in a profile: the latest, for voices change and so do microphones."""
+"""Recordings in a profile: the latest, because voices and microphones change."""
 
 _DIMENSIONS = 256
 _HALF_FLOATS = struct.Struct(f"<{_DIMENSIONS}e")
@@ -45,7 +45,7 @@ Vector = Sequence[float]
 
 @dataclass(frozen=True, slots=True)
 class ProfileVoice:
-    """How one label of a recording sounds: 256 half floats of length 1, and the seconds of speech behind them."""
+    """The voice of one label of a recording: 256 half-precision floats of norm 1, from `seconds` of speech."""
 
     label: str
     vector: bytes
@@ -54,7 +54,7 @@ class ProfileVoice:
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """Who a voice may be; `similarity` in percent."""
+    """A speaker whom a voice may belong to; `similarity` in percent."""
 
     speaker_id: int
     name: str
@@ -63,7 +63,7 @@ class Suggestion:
 
 @dataclass(frozen=True, slots=True)
 class Confirmed:
-    """A voice of a recording that a person gave a name."""
+    """A voice of a recording whose name a user confirmed."""
 
     speaker_id: int
     name: str
@@ -85,7 +85,7 @@ class _Match:
 
 
 def keep(recording_id: int, voices: Sequence[ProfileVoice]) -> None:
-    """Replace what is kept of the voices of a recording; nothing is when the server is not to learn voices."""
+    """Replace the stored voices of a recording; stores none if voice profiles are disabled on the server."""
     db.session.execute(delete(RecordingVoice).where(RecordingVoice.recording_id == recording_id))
     if voices and get_backends().settings.voice_profiles:
         db.session.execute(
@@ -104,7 +104,7 @@ def keep(recording_id: int, voices: Sequence[ProfileVoice]) -> None:
 
 
 def confirmed_in(recording_id: int) -> list[Confirmed]:
-    """Return the voices of a recording whose names people gave, before it is heard anew."""
+    """Return the voices of a recording with confirmed names, before it is transcribed again."""
     rows = db.session.execute(
         select(RecordingSpeaker.speaker_id, RecordingSpeaker.name, RecordingVoice.vector)
         .join(RecordingVoice, _IS_VOICE_OF)
@@ -114,7 +114,7 @@ def confirmed_in(recording_id: int) -> list[Confirmed]:
 
 
 def matched_again(recording_id: int, earlier: Sequence[Confirmed]) -> dict[str, Confirmed]:
-    """Return which labels of a recording that was heard anew are the voices it had before."""
+    """Return the labels of a new transcription whose voices match those of the earlier one."""
     voices = db.session.execute(
         select(RecordingVoice.label, RecordingVoice.vector).where(RecordingVoice.recording_id == recording_id)
     ).all()
@@ -131,26 +131,28 @@ def matched_again(recording_id: int, earlier: Sequence[Confirmed]) -> dict[str, 
 
 
 def delete_all(actor: Actor) -> int:
-    """Delete all that is kept of voices in the actor's recordings; return of how many."""
+    """Delete all stored voices in the actor's recordings; return their number."""
     return forget(actor.user_id)
 
 
 def forget(user_id: int) -> int:
-    """Delete all that is kept of voices in somebody's recordings; return of how many."""
-    theirs = RecordingVoice.recording_id.in_(select(Recording.id).where(Recording.user_id == user_id))
-    # Held in the order in which whoever removes many recordings takes them, so that neither waits for the other.
+    """Delete all stored voices in a user's recordings; return their number."""
+    is_of_user = RecordingVoice.recording_id.in_(select(Recording.id).where(Recording.user_id == user_id))
+    # Lock the voices in the order of deleting many recordings, so that the two cannot deadlock.
     held = db.session.execute(
         select(RecordingVoice.recording_id)
-        .where(theirs)
+        .where(is_of_user)
         .order_by(RecordingVoice.recording_id)
         .with_for_update()
     ).all()
-    db.session.execute(delete(RecordingVoice).where(theirs), execution_options={"synchronize_session": False})
+    db.session.execute(
+        delete(RecordingVoice).where(is_of_user), execution_options={"synchronize_session": False}
+    )
     return len(held)
 
 
 def learned(recording_id: int, labels: Collection[str]) -> int:
-    """Return how many people's profiles are richer by the voices of these labels."""
+    """Return the number of speakers whose profiles include the voices of these labels."""
     if not labels or not get_backends().settings.voice_profiles:
         return 0
     return (
@@ -164,9 +166,9 @@ def learned(recording_id: int, labels: Collection[str]) -> int:
 
 
 def confidences(speaker_ids: Sequence[int]) -> Mapping[int, float]:
-    """Return how far each speaker's profile can be trusted, 0 to 1; who has none is left out.
+    """Return the confidence of each speaker's profile, 0 to 1, without speakers that have none.
 
-    It grows with the speech a profile was made of: 0.5 after 10 seconds, 0.86 after a minute.
+    It grows with the seconds of speech in a profile: 0.5 after 10 seconds, 0.86 after a minute.
     """
     if not speaker_ids or not get_backends().settings.voice_profiles:
         return {}
@@ -186,7 +188,7 @@ def confidences(speaker_ids: Sequence[int]) -> Mapping[int, float]:
 
 
 def suggest(recording: Recording, labels: Sequence[str]) -> Mapping[str, Sequence[Suggestion]]:
-    """Return for each label up to three of the owner's speakers who sound like it, the likeliest first."""
+    """Return for each label up to three of the owner's speakers with a similar voice, the most similar first."""
     return {
         label: [
             Suggestion(match.profile.speaker_id, match.profile.name, round(100 * match.cosine, 1))
@@ -198,9 +200,10 @@ def suggest(recording: Recording, labels: Sequence[str]) -> Mapping[str, Sequenc
 
 
 def recognised(recording: Recording, labels: Sequence[str], least: float) -> dict[str, Suggestion]:
-    """Return who the voices of a recording are beyond doubt: alike by `least`, and by much more than anybody else.
+    """Return the speakers whom the voices of a recording certainly belong to, by label.
 
-    However low `least` is, it does not go below what is `ACCEPTED`. Nobody is two voices of one recording.
+    The cosine must reach both `least` and `ACCEPTED`, and exceed that of the second best speaker by
+    `ACCEPTED_MARGIN`. A speaker gets at most one voice of a recording.
     """
     sure: list[tuple[str, _Match]] = []
     for label, matches in _compare(recording, labels).items():
@@ -218,7 +221,7 @@ def recognised(recording: Recording, labels: Sequence[str], least: float) -> dic
 
 
 def _compare(recording: Recording, labels: Sequence[str]) -> dict[str, list[_Match]]:
-    """Return how like each label's voice is to everybody known, the likeliest first."""
+    """Return for each label the known speakers with the cosines of their voices, the most similar first."""
     if not labels or not get_backends().settings.voice_profiles:
         return {}
     voices = db.session.execute(
@@ -241,11 +244,11 @@ def _compare(recording: Recording, labels: Sequence[str]) -> dict[str, list[_Mat
 
 
 def _profiles(owner_id: int) -> list[_Profile]:
-    """Return what is known of the voices of somebody's speakers."""
+    """Return the voice profiles of a user's speakers."""
     place = func.row_number().over(
         partition_by=RecordingSpeaker.speaker_id, order_by=RecordingSpeaker.recording_id.desc()
     )
-    # Vectors are fetched for the latest only: to sort all of them would mean to read all of them.
+    # Fetch the vectors of the latest voices only: sorting all vectors would mean reading them all.
     observed = (
         select(
             Speaker.id.label("speaker_id"),
@@ -275,14 +278,14 @@ def _profiles(owner_id: int) -> list[_Profile]:
     for row in rows:
         by_speaker.setdefault(row.speaker_id, []).append(row)
     return [
-        _Profile(speaker_id, theirs[0].name, _mean(theirs), seconds)
-        for speaker_id, theirs in by_speaker.items()
-        if (seconds := sum(row.seconds for row in theirs)) >= PROFILE_SECONDS
+        _Profile(speaker_id, rows_of_speaker[0].name, _mean(rows_of_speaker), seconds)
+        for speaker_id, rows_of_speaker in by_speaker.items()
+        if (seconds := sum(row.seconds for row in rows_of_speaker)) >= PROFILE_SECONDS
     ]
 
 
 def _mean(rows: Sequence[Any]) -> Vector:
-    """Return the mean voice, each as heavy as its speech is long."""
+    """Return the mean of voices, weighted by the seconds of their speech."""
     mean = [0.0] * _DIMENSIONS
     for row in rows:
         mean = [

@@ -1,1 +1,1 @@
-"""The server as a whole: settings of administrators, health, numbers, clean-up."""
+"""The server as a whole: settings of administrators, health, statistics and clean-up."""

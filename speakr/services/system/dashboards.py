@@ -1,4 +1,4 @@
-"""Ready configuration for dashboards that read this server's numbers."""
+"""Configuration for dashboards that read this server's statistics."""
 
 from __future__ import annotations
 

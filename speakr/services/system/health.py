@@ -1,4 +1,4 @@
-"""Is everything there that work needs? Asked by load balancers and by people who worry."""
+"""Check the parts that the server needs, for load balancers and operators."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from speakr.services.webhooks.deliveries.states import IS_OPEN
 logger = structlog.get_logger(__name__)
 
 OLDEST_WAIT_SECONDS = 60.0
-"""A delivery that has been due for so long, while its webhook was sent nothing, means that nobody sends."""
+"""Seconds. A delivery that has been due for longer, with nothing sent to its webhook, means that no dispatcher works."""
 OLDEST_UNCLAIMED_SECONDS = 60.0
-"""So does a queued job while no worker is busy."""
+"""Seconds. A job that has been due for longer, with no job running, means that no worker works."""
 
 DISPATCHER_KEY = "speakr:dispatcher"
-"""Set by the dispatcher with a short life."""
+"""The dispatcher sets this key with a short expiry time."""
 DELIVERY_COUNTS_KEY = "speakr:deliveries:counts"
-"""What the dispatcher has counted since Redis was last emptied (`telemetry.deliveries`)."""
+"""Counters of the dispatcher since Redis was last emptied (`telemetry.deliveries`)."""
 
 
 def readiness() -> tuple[bool, dict[str, Any]]:
-    """Check every part; return whether all are well, and a word on each."""
+    """Check every part; return whether all are available, and a report on each."""
     checks: dict[str, Callable[[], str | None]] = {
         "database": _database,
         "redis": _redis,
@@ -42,13 +42,13 @@ def readiness() -> tuple[bool, dict[str, Any]]:
     report: dict[str, Any] = {}
     for name, check in checks.items():
         try:
-            trouble = check()
-        except Exception as error:  # noqa: BLE001 - whatever is wrong means "not ready"; the log has the cause
+            reason = check()
+        except Exception as error:  # noqa: BLE001 - any error means "not ready"; the log has the cause
             logger.warning("not_ready", part=name, kind=type(error).__name__)
-            trouble = "out of reach"
+            reason = "unreachable"
         finally:
             release()
-        report[name] = {"ok": trouble is None, **({"reason": trouble} if trouble else {})}
+        report[name] = {"ok": reason is None, **({"reason": reason} if reason else {})}
     return all(part["ok"] for part in report.values()), report
 
 
@@ -82,7 +82,7 @@ def _dispatcher() -> str | None:
 
 
 def oldest_job_seconds() -> float:
-    """Return for how long the oldest due job has been waiting."""
+    """Return the seconds for which the oldest due job has been waiting."""
     moment = now()
     oldest = db.session.scalar(
         select(func.min(func.coalesce(Job.not_before, Job.queued_at))).where(Job.state == JobState.QUEUED)
@@ -103,7 +103,7 @@ def jobs_by_state() -> dict[str, int]:
 
 
 def deliveries_by_status() -> dict[str, int]:
-    """Count deliveries that still have a way to go, by status."""
+    """Count open deliveries by status."""
     return {
         row.status.value: row.n
         for row in db.session.execute(
@@ -113,12 +113,12 @@ def deliveries_by_status() -> dict[str, int]:
 
 
 def paused_webhooks() -> int:
-    """Count webhooks that were paused for failing."""
+    """Count webhooks that were paused automatically after failures."""
     return db.session.scalar(select(func.count()).select_from(Webhook).where(Webhook.auto_paused)) or 0
 
 
 def delivery_counts() -> dict[str, int]:
-    """Return what the dispatcher has counted; nothing while Redis is away."""
+    """Return the counters of the dispatcher; empty while Redis is unreachable."""
     try:
         counted: Any = get_backends().redis.hgetall(DELIVERY_COUNTS_KEY)
     except RedisError:
@@ -127,10 +127,10 @@ def delivery_counts() -> dict[str, int]:
 
 
 def metrics_token() -> str:
-    """Return the token that /metrics asks for; empty: it answers to this machine only."""
+    """Return the token that /metrics requires; empty means that it answers only to this machine."""
     return get_backends().settings.metrics_token
 
 
 def metrics_folder() -> str:
-    """Return the folder in which web processes share their counters; empty: there is only one process."""
+    """Return the folder in which web processes share their counters; empty means that there is only one process."""
     return get_backends().settings.metrics_dir

@@ -1,8 +1,8 @@
-"""Idempotency keys (IETF draft-ietf-httpapi-idempotency-key-header): the same key and body, the same answer.
+"""Idempotency keys (IETF draft-ietf-httpapi-idempotency-key-header): the same key and body give the same response.
 
-A key is first held by the request that brought it, then completed in the transaction of the work. So the
-answer is stored exactly when the work is; a request that dies in between frees its key after `HOLD`.
-Answers are sealed: some hold a secret that is shown once, all hold what somebody may delete today.
+The request that brings a key reserves it first, and completes it in the transaction of the work. The response is
+therefore stored if and only if the work is; a request that dies in between frees its key after `HOLD`. Responses are
+stored encrypted: some contain a secret that is shown once, all contain data that users may delete.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from speakr.models import IdempotencyKey
 from speakr.services.accounts.sealing import seal, unseal
 
 HOLD = timedelta(seconds=60)
-"""A request that has not prolonged its hold for so long is dead."""
+"""Time after which a request that has not renewed its reservation counts as dead."""
 LONG_HOLD = timedelta(minutes=15)
-"""For requests that wait for a language model and cannot say meanwhile that they live."""
+"""For requests that wait for a language model and cannot renew their reservation meanwhile."""
 KEEP = timedelta(hours=24)
 _MAX_KEY_LENGTH = 255
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A key held by this request, or one whose work was done before (`answer`)."""
+    """A key reserved by this request, or one whose work was done before (`answer`)."""
 
     key_id: int
     owner: str
@@ -42,11 +42,11 @@ class Held:
 
 
 def reserve(user_id: int, key: str, operation: str, lasting: timedelta = HOLD) -> Held:
-    """Take a key for this request. Run in its own transaction, before the work.
+    """Reserve a key for this request. Call this in its own transaction, before the work.
 
     Raises:
-        Conflict: another request with this key is still at work.
-        Invalid: the key is unusable or was used for another operation.
+        Conflict: another request with this key is in progress.
+        Invalid: the key is malformed or was used for another operation.
 
     """
     if not key.strip() or len(key) > _MAX_KEY_LENGTH or not (key.isascii() and key.isprintable()):
@@ -78,7 +78,7 @@ def reserve(user_id: int, key: str, operation: str, lasting: timedelta = HOLD) -
         .execution_options(populate_existing=True)
     )
     if known is None:
-        raise Conflict("A request with this Idempotency-Key is still at work.", code="idempotency_in_flight")
+        raise Conflict("A request with this Idempotency-Key is in progress.", code="idempotency_in_flight")
     if known.operation != operation:
         raise _reused()
     if known.response_status is not None:
@@ -99,12 +99,12 @@ def _take_over(key_id: int, owner: str, lasting: timedelta) -> int:
         .returning(IdempotencyKey.id)
     )
     if taken is None:
-        raise Conflict("A request with this Idempotency-Key is still at work.", code="idempotency_in_flight")
+        raise Conflict("A request with this Idempotency-Key is in progress.", code="idempotency_in_flight")
     return taken
 
 
 def prolong(held: Held) -> None:
-    """Say that the request is still alive."""
+    """Renew the reservation, because the request is still running."""
     db.session.execute(
         update(IdempotencyKey)
         .where(IdempotencyKey.id == held.key_id, IdempotencyKey.owner == held.owner)
@@ -113,10 +113,10 @@ def prolong(held: Held) -> None:
 
 
 def complete(held: Held, fingerprint: str, status: int, body: Any) -> None:
-    """Store the answer (`body` is what JSON can say), in the transaction of the work.
+    """Store the response (`body` is JSON-serializable), in the transaction of the work.
 
     Raises:
-        Conflict: the hold had run out and another request took the key; this work must not be kept.
+        Conflict: the reservation expired and another request took the key; this work must be rolled back.
 
     """
     done = db.session.scalar(
@@ -134,7 +134,9 @@ def complete(held: Held, fingerprint: str, status: int, body: Any) -> None:
         .returning(IdempotencyKey.id)
     )
     if done is None:
-        raise Conflict("Another request with this Idempotency-Key was faster.", code="idempotency_in_flight")
+        raise Conflict(
+            "Another request with this Idempotency-Key has taken over.", code="idempotency_in_flight"
+        )
 
 
 def _opened(known: IdempotencyKey) -> Any:
@@ -142,13 +144,13 @@ def _opened(known: IdempotencyKey) -> Any:
         return orjson.loads(unseal((known.response_body or {})["sealed"]))
     except (KeyError, InvalidToken):
         raise Conflict(
-            "This was done, but its answer can no longer be read: SPEAKR_SECRET_KEY has changed since.",
+            "The request succeeded, but its response can no longer be read, because SPEAKR_SECRET_KEY has changed.",
             code="idempotency_answer_lost",
         ) from None
 
 
 def release_key(held: Held) -> None:
-    """Free a key whose request failed, so that it may be tried again at once."""
+    """Free the key of a failed request, so that the client may retry at once."""
     db.session.execute(
         delete(IdempotencyKey).where(
             IdempotencyKey.id == held.key_id,
@@ -159,7 +161,7 @@ def release_key(held: Held) -> None:
 
 
 def check_same(held: Held, fingerprint: str) -> None:
-    """Refuse a known key that comes with another body."""
+    """Refuse a known key with a different body."""
     if held.answer is not None and held.fingerprint != fingerprint:
         raise _reused()
 
@@ -173,5 +175,5 @@ def _reused() -> Invalid:
 
 
 def forget_old() -> None:
-    """Drop keys past their day."""
+    """Delete keys older than `KEEP`."""
     db.session.execute(delete(IdempotencyKey).where(IdempotencyKey.created_at < now() - KEEP))

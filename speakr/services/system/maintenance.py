@@ -1,4 +1,4 @@
-"""Recovery and clean-up after crashes. Safe at any time, in any number of processes."""
+"""Recovery and clean-up after crashes. Any number of processes may run this at any time."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _one_at_a_time = threading.Lock()
 
 
 def run_maintenance() -> None:
-    """Call `recover_jobs`, then delete unwanted blobs and old idempotency keys, which may take long."""
+    """Run `recover_jobs`, then the slower tasks: clean-up, indexing and the follow-up of corrections."""
     if not _one_at_a_time.acquire(blocking=False):
         return
     try:
@@ -57,8 +57,8 @@ def recover_jobs() -> None:
 
 
 def _queue_passages() -> None:
-    """Queue recordings that have none; often while there are some, seldom once all have theirs."""
-    global _next_passages  # noqa: PLW0603 - when this process looks again
+    """Queue recordings without passages: often while there are some, rarely once there are none."""
+    global _next_passages  # noqa: PLW0603 - when this process runs this next
     if not passages.is_wanted() or time.monotonic() < _next_passages:
         return
     release()
@@ -67,7 +67,7 @@ def _queue_passages() -> None:
 
 
 def _clean_rarely() -> None:
-    global _last_rare  # noqa: PLW0603 - when this process last did it
+    global _last_rare  # noqa: PLW0603 - when this process last ran this
     if time.monotonic() - _last_rare < _RARE_INTERVAL_SECONDS:
         return
     _last_rare = time.monotonic()

@@ -1,7 +1,7 @@
-"""Removing what killed uploads and jobs leave in the storage: partial writes, and blobs that no row refers to.
+"""Delete what crashed uploads and jobs leave in the storage: partial writes, and blobs that no row refers to.
 
-A blob is written before its row, so for a while every blob has none. Only its age tells one that waits for its
-row from one whose process died.
+A blob is written before its row, so every blob is without a row at first. Only its age distinguishes a blob that
+waits for its row from one whose process died.
 """
 
 from __future__ import annotations
@@ -27,27 +27,27 @@ from speakr.storage.base import PREFIXES, BlobInfo
 logger = structlog.get_logger(__name__)
 
 PARTIAL_AGE = timedelta(hours=24)
-"""S3 counts from the start of an upload, and over a slow line a large one may take hours."""
+"""S3 counts from the start of an upload, and a large one may take hours over a slow line."""
 
 BLOB_AGE = timedelta(hours=24)
 """A row follows its blob within minutes of the last byte, but S3 may date a blob to the start of its upload."""
 
 AT_ONCE = 500
-"""Blobs, or partial writes, that one step looks at."""
+"""Blobs or partial writes per step."""
 
 _CHECKED_AT_ONCE = 20
-"""Deletions that follow one check of the rows: few, so that each check is fresh."""
+"""Deletions per check of the rows: few, so that each check is recent."""
 
 PARTIAL, BLOB = "partial", "blob"
 ORPHAN_COUNTS_KEY = "speakr:orphans:counts"
-"""What all processes have removed since Redis was last emptied, by kind."""
+"""Numbers of deletions by all processes since Redis was last emptied, by kind."""
 
-_uncarried: Counter[str] = Counter()
-"""What this process has removed and Redis does not know of yet."""
+_unreported: Counter[str] = Counter()
+"""Numbers of deletions by this process that are not in Redis yet, by kind."""
 
 
 class ForeignStorage(SpeakrError):
-    """The storage belongs to another database, whose recordings would be taken for orphans."""
+    """The storage belongs to another database, whose recordings would count as orphans."""
 
     code = "foreign_storage"
 
@@ -59,9 +59,9 @@ class ForeignStorage(SpeakrError):
 
 
 class Sweep:
-    """One search through the storage: `step` until that returns False, outside of any transaction.
+    """One pass over the storage: call `step` until it returns False, outside of any transaction.
 
-    A step that raises may be followed by the next one. It skips what failed, which the next sweep finds again.
+    After an exception, `step` may be called again. It skips what failed; the next pass finds it again.
     """
 
     def __init__(self, *, dry_run: bool = False) -> None:
@@ -71,17 +71,17 @@ class Sweep:
         self._prefixes = list(PREFIXES)
         self._listing: Iterator[tuple[str, BlobInfo]] | None = None
         self.counts: Counter[str] = Counter()
-        """What was removed so far, or would be, by kind."""
+        """Numbers of deletions so far, or of intended ones in a dry run, by kind."""
         self.found: list[tuple[str, BlobInfo]] = []
-        """The blobs among that of the last step."""
+        """The blobs of the last step that were deleted, or would be."""
         self.foreign = 0
-        """Blobs without a row that are older than the database, and therefore stay."""
+        """Number of blobs without a row that are older than the database; these are not deleted."""
 
     def step(self) -> bool:
-        """Look at up to `AT_ONCE` partial writes or blobs; return whether there may be more.
+        """Check up to `AT_ONCE` partial writes or blobs; return whether there may be more.
 
         Raises:
-            ForeignStorage: the storage belongs to another database. Nothing was removed.
+            ForeignStorage: the storage belongs to another database. Nothing was deleted.
 
         """
         self.found = []
@@ -89,7 +89,7 @@ class Sweep:
         try:
             return self._step()
         finally:
-            _carry_over()
+            _report_counts()
 
     def _step(self) -> bool:
         if not self._is_checked:
@@ -97,20 +97,20 @@ class Sweep:
                 raise ForeignStorage
             self._is_checked = True
         if self._has_partial:
-            self._has_partial = False  # before the work: when it fails, the next step goes on with the blobs
+            self._has_partial = False  # before the work: if it fails, the next step continues with the blobs
             self._remove_partial()
             return True
         if self._listing is None:
             if not self._prefixes:
                 return False
             self._listing = get_backends().storage.keys(self._prefixes.pop(0))
-        # A listing that has failed is over, so it is followed by the next prefix.
+        # A listing ends when it fails, and the next prefix follows.
         batch = dict(islice(self._listing, AT_ONCE))
         if batch:
             self._remove_unused(batch)
         else:
             self._listing = None
-            self._tell_of_foreign()
+            self._warn_of_foreign()
         return True
 
     def _remove_partial(self) -> None:
@@ -140,9 +140,9 @@ class Sweep:
                 logger.info("orphan_removed", key=key, size_bytes=batch[key].size_bytes)
 
     def _without_foreign(self, batch: Mapping[str, BlobInfo], unused: Sequence[str]) -> Sequence[str]:
-        """Leave out what is older than the first user.
+        """Leave out blobs that are older than the first user.
 
-        A new, empty database that is pointed at a full storage by mistake must not empty it.
+        A new, empty database that is configured with a full storage by mistake must not empty it.
         """
         if not unused:
             return []
@@ -151,24 +151,24 @@ class Sweep:
         self.foreign += len(unused) - len(ours)
         return ours
 
-    def _tell_of_foreign(self) -> None:
+    def _warn_of_foreign(self) -> None:
         if self.foreign and not self._prefixes:
             logger.warning("blobs_older_than_the_database", count=self.foreign)
 
     def _count(self, kind: str, count: int) -> None:
         self.counts[kind] += count
-        _uncarried[kind] += count
+        _unreported[kind] += count
 
 
 def _unused(keys: Collection[str]) -> list[str]:
-    """Return those of the keys that no row refers to; the transaction has ended then."""
+    """Return those keys that no row refers to, and end the transaction."""
     if not keys:
         return []
     query: CompoundSelect[str] = union_all(
         select(Recording.storage_key).where(Recording.storage_key.in_(keys)),
         blobs.in_use(keys),
         select(UploadPart.storage_key).where(UploadPart.storage_key.in_(keys)),
-        select(UnwantedBlob.storage_key).where(UnwantedBlob.storage_key.in_(keys)),  # deleted elsewhere
+        select(UnwantedBlob.storage_key).where(UnwantedBlob.storage_key.in_(keys)),  # deleted there
     )
     used = set(db.session.scalars(query))
     release()
@@ -181,18 +181,18 @@ def _first_user_at() -> datetime | None:
     return first
 
 
-def _carry_over() -> None:
-    """Add what was removed to the counts in Redis; what cannot be carried over now is kept for the next time."""
-    for kind, count in list(_uncarried.items()):
+def _report_counts() -> None:
+    """Add the new deletions to the counts in Redis; if Redis is unreachable, keep them for the next call."""
+    for kind, count in list(_unreported.items()):
         try:
             get_backends().memory.hincrby(ORPHAN_COUNTS_KEY, kind, count)
         except RedisError:
             return
-        del _uncarried[kind]
+        del _unreported[kind]
 
 
 def removed_counts() -> dict[str, int]:
-    """Return what all processes have removed, by kind; nothing while Redis is away."""
+    """Return the numbers of deletions by all processes, by kind; empty while Redis is unreachable."""
     try:
         partial, blobs = get_backends().memory.hmget(ORPHAN_COUNTS_KEY, [PARTIAL, BLOB])
     except RedisError:

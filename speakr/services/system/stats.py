@@ -1,4 +1,4 @@
-"""Numbers for dashboards. A few indexed sums; remembered for two seconds, for dashboards poll in packs."""
+"""Statistics for dashboards: a few indexed sums, cached for two seconds because dashboards poll often."""
 
 from __future__ import annotations
 
@@ -18,39 +18,39 @@ from speakr.models import Job, Recording, User
 from speakr.services.accounts import budgets, usage
 from speakr.services.system import system_settings
 
-_REMEMBER_SECONDS = 2.0
+_CACHE_SECONDS = 2.0
 _ACTIVE_WITHIN = timedelta(days=30)
-_MAX_REMEMBERED = 2_000
+_MAX_CACHED = 2_000
 
-_remembered: dict[int | None, tuple[float, dict[str, Any]]] = {}
+_cache: dict[int | None, tuple[float, dict[str, Any]]] = {}
 
 
 def for_user(actor: Actor) -> dict[str, Any]:
-    """Return the actor's numbers."""
-    return _fresh_enough(actor.user_id)
+    """Return the actor's statistics."""
+    return _cached(actor.user_id)
 
 
 def for_everybody(actor: Actor) -> dict[str, Any]:
-    """Return the whole server's numbers, for admins."""
+    """Return the statistics of the whole server, for admins."""
     if not actor.acts_as_admin:
         raise Forbidden("Admin access required for global stats", code="admin_required")
-    return _fresh_enough(None)
+    return _cached(None)
 
 
 def forget() -> None:
-    """Forget what was remembered (tests)."""
-    _remembered.clear()
+    """Clear the cache (tests)."""
+    _cache.clear()
 
 
-def _fresh_enough(user_id: int | None) -> dict[str, Any]:
+def _cached(user_id: int | None) -> dict[str, Any]:
     moment = time.monotonic()
-    known = _remembered.get(user_id)
-    if known is not None and moment - known[0] < _REMEMBER_SECONDS:
+    known = _cache.get(user_id)
+    if known is not None and moment - known[0] < _CACHE_SECONDS:
         return known[1]
-    if len(_remembered) >= _MAX_REMEMBERED:
-        _remembered.clear()
+    if len(_cache) >= _MAX_CACHED:
+        _cache.clear()
     numbers = _count(user_id)
-    _remembered[user_id] = (moment, numbers)
+    _cache[user_id] = (moment, numbers)
     return numbers
 
 
@@ -95,7 +95,7 @@ def _count(user_id: int | None) -> dict[str, Any]:
 
 def _queue(user_id: int | None) -> dict[str, int]:
     mine = [] if user_id is None else [Job.user_id == user_id]
-    # A job that pauses before its next try has waited only since it might go on.
+    # A job that pauses before its next attempt has been waiting only since the end of the pause.
     since = func.min(func.coalesce(Job.not_before, Job.queued_at))
     by_state = {
         row.state: row
@@ -153,7 +153,7 @@ def _users() -> dict[str, int]:
 
 
 def human_age(moment: datetime | None, at: datetime) -> str:
-    """Print how long ago a moment was, in its largest whole unit: `2 hours ago`; `never` for none."""
+    """Return the age of a moment in its largest whole unit, such as `2 hours ago`; `never` for None."""
     if moment is None:
         return "never"
     passed = int((at - moment).total_seconds())
@@ -165,7 +165,7 @@ def human_age(moment: datetime | None, at: datetime) -> str:
 
 
 def human_bytes(size: float) -> str:
-    """Print a size in steps of 1024 with one decimal: `9.4 GB`."""
+    """Return a size in steps of 1024 with one decimal, such as `9.4 GB`."""
     for unit in ("B", "KB", "MB", "GB", "TB"):
         if size < 1024:  # noqa: PLR2004 - the step
             return f"{size:.1f} {unit}"

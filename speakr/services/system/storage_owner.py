@@ -1,7 +1,7 @@
-"""Which database a storage belongs to: a blob in the storage holds the id of the database that uses it.
+"""The database that a storage belongs to: a blob in the storage contains the id of the database that uses it.
 
-Blobs that no row refers to are removed as orphans. If two databases shared a storage by mistake, each would
-remove the recordings of the other, so only the owner may remove any.
+Blobs that no row refers to are deleted as orphans. If two databases shared a storage by mistake, each would delete
+the recordings of the other, so only the owner may delete orphans.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from speakr.models import SystemSetting
 from speakr.storage.base import BlobMissing
 
 MARK_KEY = f"owner/00/{'0' * 32}"
-"""Key of the blob that holds the owner's id, 32 hexadecimal digits. The orphan sweep does not look below `owner/`."""
+"""Key of the blob with the owner's id, 32 hexadecimal digits. The orphan sweep does not read below `owner/`."""
 
 _SETTING = "storage_owner_id"
-"""A row beside the administrator's settings, which its name keeps out of their lists."""
+"""A row in the table of the administrator's settings; their lists show only known names, so not this one."""
 
 _ID_BYTES = 16
 
@@ -30,8 +30,8 @@ def owns_storage(*, dry_run: bool = False) -> bool:
     """Return whether the storage belongs to this database; a storage without an owner is taken over.
 
     With `dry_run`, a storage without an owner stays as it is and counts as this database's.
-    Call it outside of any transaction. If two databases take over the same storage within moments, both may get True
-    once. The last one to write is the owner from the next call on.
+    Call this outside of any transaction. If two databases take over the same storage within moments, both may get True
+    once. From the next call on, the last one to write is the owner.
     """
     if _mark() is None:
         if dry_run:

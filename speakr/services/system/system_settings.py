@@ -1,6 +1,6 @@
-"""What an administrator can change while the server runs.
+"""Settings that an administrator can change while the server runs.
 
-A value is looked for in the table first; the environment (`settings.py`) or this file gives the default.
+The value is read from the table; the environment (`settings.py`) or this file has the default.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ BIGGEST = 2_147_483_647
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """Which values a setting takes, as JSON Schema tells it and as they are checked."""
+    """The values that a setting accepts, as JSON Schema and as a check."""
 
     shape: Mapping[str, Any]
     check: Callable[[Any], Any]
-    """Returns a JSON value as it is kept, or raises ValueError with what is wrong."""
+    """Returns a JSON value in stored form, or raises ValueError with the reason."""
 
 
-def _yes_or_no() -> Read:
+def _boolean() -> Read:
     def read(value: Any) -> bool:
         if not isinstance(value, bool):
-            raise ValueError("must be true or false")  # noqa: TRY004 - one type for all that is wrong with a value
+            raise ValueError("must be true or false")  # noqa: TRY004 - one type for all invalid values
         return value
 
     return Read({"type": "boolean"}, read)
 
 
-def _whole(least: int, most: int, *, or_none: bool = False) -> Read:
+def _integer(least: int, most: int, *, or_none: bool = False) -> Read:
     def read(value: Any) -> int | None:
         if value is None and or_none:
             return None
@@ -81,7 +81,7 @@ def _price(most: int) -> Read:
 
 @dataclass(frozen=True, slots=True)
 class SettingDefinition:
-    """One setting: its default (from the environment, where it has a place there), its check, and what it does."""
+    """One setting: its default (from the environment if it has a variable there), its check and its description."""
 
     default: Callable[[], Any]
     read: Read
@@ -97,88 +97,90 @@ def _env(name: str) -> Callable[[], Any]:
 
 
 KNOWN: Mapping[str, SettingDefinition] = {
-    "enable_folders": SettingDefinition(_env("enable_folders"), _yes_or_no(), "Folders, for everybody."),
+    "enable_folders": SettingDefinition(_env("enable_folders"), _boolean(), "Whether folders are enabled."),
     "enable_internal_sharing": SettingDefinition(
-        _fixed(value=True), _yes_or_no(), "Sharing of recordings between users, by name and through groups."
+        _fixed(value=True), _boolean(), "Sharing of recordings between users, by name and through groups."
     ),
     "enable_auto_summarization": SettingDefinition(
-        _fixed(value=True), _yes_or_no(), "Summaries right after transcription, for users who want them."
+        _fixed(value=True), _boolean(), "Summaries after transcription, for users who have enabled them."
     ),
     "users_can_delete": SettingDefinition(
-        _env("users_can_delete"), _yes_or_no(), "Whether users who are no admins may delete recordings."
+        _env("users_can_delete"), _boolean(), "Whether users who are not admins may delete recordings."
     ),
     "enable_auto_deletion": SettingDefinition(
-        _fixed(value=False), _yes_or_no(), "Retention: deletion of old recordings."
+        _fixed(value=False), _boolean(), "Retention: deletion of old recordings."
     ),
     "retention_days": SettingDefinition(
         _fixed(None),
-        _whole(1, 36_500, or_none=True),
-        "Days after which a recording without a rule of its tags or folder is old; null for never.",
+        _integer(1, 36_500, or_none=True),
+        "Days until a recording without a rule of its tags or folder is due for deletion; null for never.",
     ),
     "deletion_mode": SettingDefinition(
         _fixed("full_recording"),
         _one_of("audio_only", "full_recording"),
-        "What retention removes: audio_only keeps the texts.",
+        "What retention deletes: audio_only keeps the texts.",
     ),
-    "max_file_size_mb": SettingDefinition(_env("max_file_size_mb"), _whole(1, 1_000_000), "Largest upload."),
+    "max_file_size_mb": SettingDefinition(
+        _env("max_file_size_mb"), _integer(1, 1_000_000), "Largest upload."
+    ),
     "max_audio_only_video_size_mb": SettingDefinition(
         _env("max_audio_only_video_size_mb"),
-        _whole(1, 1_000_000),
-        "Largest video of which the sound is kept.",
+        _integer(1, 1_000_000),
+        "Largest video of which only the audio is kept.",
     ),
     "transcription_models": SettingDefinition(
         _env("transcription_models"),
         _text(2_000),
-        "Models users may ask for: value or value:label, separated by commas.",
+        "Models that users may request: value or value:label, separated by commas.",
     ),
     "transcription_model": SettingDefinition(
-        _env("transcription_model"), _text(120), "The model for whoever names none."
+        _env("transcription_model"), _text(120), "The model for requests that name none."
     ),
     "summary_prompt": SettingDefinition(
         _fixed(""),
         _text(20_000),
-        "How summaries read for users who say nothing else; empty for the built-in way.",
+        "Instructions for summaries of users who have none of their own; empty for the built-in ones.",
     ),
     "transcript_length_limit": SettingDefinition(
         _fixed(-1),
-        _whole(-1, 100_000_000),
-        "Characters of a transcript that a language model is shown at most; -1 for all.",
+        _integer(-1, 100_000_000),
+        "Maximum characters of a transcript that are sent to a language model; -1 for all.",
     ),
     "default_token_budget": SettingDefinition(
         _fixed(None),
-        _whole(0, BIGGEST, or_none=True),
+        _integer(0, BIGGEST, or_none=True),
         "Language model tokens per user and month; null: no limit.",
     ),
     "default_transcription_budget_minutes": SettingDefinition(
         _fixed(None),
-        _whole(0, 10_000_000, or_none=True),
+        _integer(0, 10_000_000, or_none=True),
         "Minutes of audio per user and month; null: no limit.",
     ),
     "default_storage_quota_mb": SettingDefinition(
         _fixed(None),
-        _whole(0, 1_000_000_000, or_none=True),
-        "Megabytes of audio kept per user; null: no limit.",
+        _integer(0, 1_000_000_000, or_none=True),
+        "Megabytes of stored audio per user; null: no limit.",
     ),
     "cost_per_transcribed_minute": SettingDefinition(
         _fixed(0),
         _price(1_000_000),
-        "Money per minute of audio, for `estimated_cost` in the statistics.",
+        "Price per minute of audio, for `estimated_cost` in the statistics.",
     ),
     "webhook_max_per_user": SettingDefinition(
-        _env("webhook_max_per_user"), _whole(0, 10_000), "Webhooks per user."
+        _env("webhook_max_per_user"), _integer(0, 10_000), "Webhooks per user."
     ),
 }
-"""Every setting by its name."""
+"""All settings by name."""
 
 
 def get(name: str) -> Any:
-    """Return a setting's value, or its default."""
+    """Return a setting's value or its default."""
     row = db.session.get(SystemSetting, name)
     return KNOWN[name].default() if row is None else row.value["value"]
 
 
 def get_several(*names: str) -> dict[str, Any]:
-    """Return several settings' values, or their defaults, in one query."""
+    """Return the values or defaults of several settings, in one query."""
     rows = db.session.scalars(select(SystemSetting).where(SystemSetting.name.in_(names)))
     stored = {row.name: row.value["value"] for row in rows}
     return {name: stored[name] if name in stored else KNOWN[name].default() for name in names}
@@ -195,7 +197,7 @@ def everything() -> dict[str, dict[str, Any]]:
 
 
 def put(name: str, value: Any) -> None:
-    """Change a setting. Raises `Invalid` for an unknown name or a value it does not take."""
+    """Change a setting. Raises `Invalid` for an unknown name or an invalid value."""
     known = KNOWN.get(name)
     if known is None:
         raise Invalid(f"There is no setting named {name}.", errors={name[:100]: ["unknown setting"]})
@@ -210,11 +212,11 @@ def put(name: str, value: Any) -> None:
             index_elements=[SystemSetting.name], set_={"value": insert.excluded.value}
         )
     )
-    db.session.get(SystemSetting, name, populate_existing=True)  # what was read before is old
+    db.session.get(SystemSetting, name, populate_existing=True)  # replaces the cached row
 
 
 def put_all(changes: Mapping[str, Any]) -> None:
-    """Change several settings, or none: `Invalid` names all that are wrong."""
+    """Change several settings, or none: `Invalid` names all invalid ones."""
     errors: dict[str, list[str]] = {}
     for name in sorted(changes):
         try:
@@ -227,7 +229,7 @@ def put_all(changes: Mapping[str, Any]) -> None:
 
 
 def reset(name: str) -> None:
-    """Go back to a setting's default."""
+    """Reset a setting to its default."""
     if name not in KNOWN:
         raise Invalid(f"There is no setting named {name}.", errors={name[:100]: ["unknown setting"]})
     db.session.execute(delete(SystemSetting).where(SystemSetting.name == name))

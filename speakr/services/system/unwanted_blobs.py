@@ -1,4 +1,4 @@
-"""Blobs that nobody refers to any more: noted in the transaction that drops them, then really deleted."""
+"""Blobs that no row refers to any more: marked in the transaction that drops them, then deleted."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ logger = structlog.get_logger(__name__)
 
 
 def add(key: str) -> None:
-    """Note that a blob is to go, in the transaction that drops the last reference to it."""
+    """Mark a blob for deletion, in the transaction that drops the last reference to it."""
     add_all([key])
 
 
 def add_all(keys: Sequence[str]) -> None:
-    """Note several blobs."""
+    """Mark several blobs for deletion."""
     dialect: Any = sqlite if db.engine.dialect.name == "sqlite" else postgresql
     if keys:
         db.session.execute(
@@ -31,8 +31,8 @@ def add_all(keys: Sequence[str]) -> None:
 
 
 def clear(limit: int = 100) -> int:
-    """Delete noted blobs; return how many. Run after a deletion and, for what a crash left, by maintenance."""
-    # Newest first: a stubborn blob must not stand in the way of those that can go.
+    """Delete marked blobs; return their number. Runs after a deletion and, for leftovers of crashes, in maintenance."""
+    # Newest first, so that a blob that cannot be deleted does not block others.
     keys = db.session.scalars(
         select(UnwantedBlob.storage_key).order_by(UnwantedBlob.created_at.desc()).limit(limit)
     ).all()
@@ -42,7 +42,7 @@ def clear(limit: int = 100) -> int:
         try:
             get_backends().storage.delete(key)
         except Exception:
-            # The row stays, so it is tried again.
+            # The row stays, so the next run tries again.
             logger.exception("blob_not_deleted", key=key)
             continue
         cleared.append(key)

@@ -1,1 +1,1 @@
-"""Webhooks, the events they are subscribed to, and the deliveries to them."""
+"""Webhooks, the events they subscribe to, and the deliveries to them."""

@@ -1,4 +1,4 @@
-"""Facts for others: an event row and one delivery per listening webhook, in the transaction of the fact."""
+"""Record events: an event row and one delivery per subscribed webhook, in the transaction of the fact."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from speakr.models import Delivery, Event, Webhook
 from speakr.services.webhooks import subscriptions
 
 COMMIT_SKEW = timedelta(hours=1)
-"""Ids follow time only roughly: of two transactions at once the one that began first may write last."""
+"""Ids follow time only roughly: of two concurrent transactions, the one that began first may commit last."""
 
 _IDS = ("recording_id", "webhook_id")
-"""What of `data` is sent to those who want ids only."""
+"""The fields of `data` in thin payloads."""
 
 
 def record(user_id: int, data: EventData, *, recording_id: int | None = None) -> Event:
-    """Write down that something happened, and who is to be told; return the event.
+    """Record an event and its deliveries; return the event.
 
-    Only rows are added to the caller's transaction: if it is rolled back nothing happened and nobody
-    is told; once it is committed everybody will be, whatever dies afterwards.
+    This only adds rows to the caller's transaction. After a rollback nothing is sent; after the commit every delivery
+    is sent, even if processes die.
     """
     event = _new_event(user_id, data, recording_id)
     db.session.add_all(_deliveries(user_id, [event]))
@@ -40,18 +40,18 @@ def record(user_id: int, data: EventData, *, recording_id: int | None = None) ->
 
 
 def record_all(user_id: int, facts: Sequence[RecordingEvent]) -> None:
-    """Write down many facts about recordings of one user, as `record` does one."""
-    happened = [_event(user_id, data, data.recording_id) for data in facts]
-    # Not added one by one: SQLite would be asked for the id of each row, and nobody wants to know.
-    db.session.bulk_save_objects(happened)
-    db.session.bulk_save_objects(_deliveries(user_id, happened))
+    """Record many events about recordings of one user, like `record`."""
+    new_events = [_event(user_id, data, data.recording_id) for data in facts]
+    # In bulk: added one by one, SQLite would return the id of each row, which is not needed.
+    db.session.bulk_save_objects(new_events)
+    db.session.bulk_save_objects(_deliveries(user_id, new_events))
 
 
-def _deliveries(user_id: int, happened: Sequence[Event]) -> list[Delivery]:
-    if not happened or not get_backends().settings.webhook_enabled:
+def _deliveries(user_id: int, new_events: Sequence[Event]) -> list[Delivery]:
+    if not new_events or not get_backends().settings.webhook_enabled:
         return []
     deliveries = [
-        delivery_of(event, webhook) for event, webhook in subscriptions.listening(user_id, happened)
+        delivery_of(event, webhook) for event, webhook in subscriptions.webhooks_for(user_id, new_events)
     ]
     if deliveries:
         after_commit(get_backends().notifier.wake_dispatcher)
@@ -59,7 +59,7 @@ def _deliveries(user_id: int, happened: Sequence[Event]) -> list[Delivery]:
 
 
 def record_for(webhook: Webhook, data: EventData) -> Delivery:
-    """Write down an event meant for one webhook only, whatever it listens to (the test button)."""
+    """Record an event for one webhook only, independent of its subscriptions (test deliveries)."""
     delivery = delivery_of(_new_event(webhook.user_id, data, None), webhook)
     delivery.next_attempt_at = IMMEDIATE
     db.session.add(delivery)
@@ -69,7 +69,7 @@ def record_for(webhook: Webhook, data: EventData) -> Delivery:
 
 
 def replay(webhook: Webhook, original: Event) -> Delivery:
-    """Tell one webhook an old fact again, as a new event that names the old one."""
+    """Send an old event to one webhook again, as a new event that refers to the old one."""
     event = again(original)
     db.session.add(event)
     delivery = delivery_of(event, webhook)
@@ -80,7 +80,7 @@ def replay(webhook: Webhook, original: Event) -> Delivery:
 
 
 def again(original: Event) -> Event:
-    """Return an old fact as a new event that names the old one; it is not written yet."""
+    """Return a copy of an old event as a new event that refers to the old one; it is not added to the session."""
     return Event(
         uuid=str(uuid.uuid4()),
         user_id=original.user_id,
@@ -95,12 +95,12 @@ def again(original: Event) -> Event:
 def list_for(
     actor: Actor, *, since: datetime | None, event_type: EventType | None, before: str | None, limit: int
 ) -> Sequence[Event]:
-    """List what the actor's webhooks are told, newest first, for those who ask instead of listening.
+    """List the actor's events, newest first, for clients that poll instead of using webhooks.
 
-    Replays and tests are left out: they are meant for one webhook.
+    Replays and tests are left out, because they are for one webhook only.
 
     Raises:
-        Invalid: `before` is no event of the actor's.
+        Invalid: `before` is not the id of an event of the actor's.
 
     """
     mine = Event.user_id == actor.user_id
@@ -108,7 +108,7 @@ def list_for(
     if event_type is not None:
         query = query.where(Event.type == event_type)
     if since is not None:
-        # By id, which is in the index: else a look at the last minute would read years.
+        # Restrict by id, which the index has: otherwise reading the last minute would scan years.
         long_before = Event.occurred_at < earlier(since, COMMIT_SKEW)
         last_before = select(Event.id).where(mine, long_before).order_by(Event.id.desc()).limit(1)
         query = query.where(Event.id > (db.session.scalar(last_before) or 0), Event.occurred_at >= since)
@@ -138,7 +138,7 @@ def _new_event(user_id: int, data: EventData, recording_id: int | None) -> Event
 
 
 def delivery_of(event: Event, webhook: Webhook) -> Delivery:
-    """Return the delivery of an event; its body is fixed from here on."""
+    """Return a delivery of an event; its body does not change afterwards."""
     return Delivery(
         webhook_id=webhook.id,
         event_uuid=event.uuid,
@@ -150,7 +150,7 @@ def delivery_of(event: Event, webhook: Webhook) -> Delivery:
 
 
 def envelope(event: Event, style: PayloadStyle = PayloadStyle.FULL) -> dict[str, Any]:
-    """Return what is told of an event, keys in the documented order. Sent as compact JSON."""
+    """Return the payload of an event, with keys in the documented order. It is sent as compact JSON."""
     document: dict[str, Any] = {
         "id": event.uuid,
         "type": event.type.value,

@@ -1,4 +1,4 @@
-"""Which webhooks are to be told of what happened."""
+"""Select the webhooks to which events are sent."""
 
 from __future__ import annotations
 
@@ -17,40 +17,40 @@ _AT_ONCE = 1_000
 
 @dataclass(slots=True)
 class _Places:
-    """Where recordings are filed: the tags that somebody asks for, and the folders."""
+    """The tags and folders of recordings, as far as filters of webhooks use them."""
 
     tags: defaultdict[int, set[int]] = field(default_factory=lambda: defaultdict(set))
     folders: dict[int, int] = field(default_factory=dict)
 
     def has(self, recording_id: int | None, webhook: Webhook) -> bool:
-        """Tell whether a recording is filed where a webhook listens."""
+        """Tell whether a recording matches a webhook's filters."""
         number = recording_id or 0
         return (not webhook.tag_ids or not self.tags[number].isdisjoint(webhook.tag_ids)) and (
             not webhook.folder_ids or self.folders.get(number) in webhook.folder_ids
         )
 
 
-def listening(user_id: int, happened: Sequence[Event]) -> Iterator[tuple[Event, Webhook]]:
-    """Yield each event with each webhook that it is to be sent to.
+def webhooks_for(user_id: int, new_events: Sequence[Event]) -> Iterator[tuple[Event, Webhook]]:
+    """Yield each event with each webhook that it is sent to.
 
-    Filters go by how a recording is filed now: after a change, and before a removal.
+    Filters match the current tags and folder of a recording: after a change, and before a deletion.
     """
-    webhooks = _awake(user_id)
-    types = {event.type for event in happened}
+    webhooks = _receiving(user_id)
+    types = {event.type for event in new_events}
     filtered = [
         webhook
         for webhook in webhooks
         if (webhook.tag_ids or webhook.folder_ids) and not types.isdisjoint(webhook.events)
     ]
-    places = _places(filtered, {event.recording_id for event in happened if event.recording_id})
-    for event in happened:
+    places = _places(filtered, {event.recording_id for event in new_events if event.recording_id})
+    for event in new_events:
         for webhook in webhooks:
             if event.type in webhook.events and places.has(event.recording_id, webhook):
                 yield event, webhook
 
 
-def _awake(user_id: int) -> Sequence[Webhook]:
-    """Return the webhooks for which deliveries are written: also paused ones, whose deliveries are held."""
+def _receiving(user_id: int) -> Sequence[Webhook]:
+    """Return the webhooks for which deliveries are written, including paused ones whose deliveries are held."""
     is_held = and_(Webhook.auto_paused, Webhook.when_paused == WhenPaused.HOLD)
     return db.session.scalars(
         select(Webhook).where(Webhook.user_id == user_id, or_(Webhook.enabled, is_held)).order_by(Webhook.id)
@@ -58,7 +58,7 @@ def _awake(user_id: int) -> Sequence[Webhook]:
 
 
 def _places(filtered: Sequence[Webhook], recording_ids: Collection[int]) -> _Places:
-    """Look up how recordings are filed, as far as these webhooks ask."""
+    """Load the tags and folders of recordings that the webhooks' filters use."""
     places = _Places()
     asked_tags = {tag_id for webhook in filtered for tag_id in webhook.tag_ids or ()}
     asks_folders = any(webhook.folder_ids for webhook in filtered)

@@ -1,4 +1,4 @@
-"""What a webhook's owner may choose beside its address and its events: filters, headers, pace."""
+"""Options of a webhook besides its address and its events: filters, headers, limits and payload."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from speakr.services.accounts import memberships
 from speakr.services.accounts.sealing import seal, unseal
 
 MASK = "\u2022\u2022\u2022\u2022"
-"""Shown instead of a header's value. Sent back it means: keep the value there is."""
+"""Shown instead of a header's value. A client that sends it back keeps the stored value."""
 
 _PLAIN = ("payload", "max_in_flight", "max_per_second", "when_paused")
 _FILTERS: Mapping[str, type[Tag | Folder]] = {"tag_ids": Tag, "folder_ids": Folder}
 
 
 def put(actor: Actor, webhook: Webhook, values: Mapping[str, Any]) -> None:
-    """Set the options given, once they are found to make sense; ranges have been checked at the door.
+    """Validate the given options and set them; the API has checked their ranges.
 
     Raises:
-        Invalid: a tag or folder is not one the actor may use, or a header may not be sent.
+        Invalid: the actor may not use a tag or folder, or a header is not allowed.
 
     """
     for name, kind in _FILTERS.items():
@@ -44,7 +44,7 @@ def put(actor: Actor, webhook: Webhook, values: Mapping[str, Any]) -> None:
 
 
 def _usable(actor: Actor, kind: type[Tag | Folder], ids: Sequence[int], field: str) -> list[int] | None:
-    """Return the ids, each once; None for none, which is no filter."""
+    """Return the ids, each once; None for an empty list, which means no filter."""
     wanted = list(dict.fromkeys(ids))
     if not wanted:
         return None
@@ -73,7 +73,7 @@ def _sealed(headers: Mapping[str, Any], before: Mapping[str, str]) -> str | None
 
 
 def headers_of(webhook: Webhook) -> dict[str, str]:
-    """Return a webhook's own headers; none if they cannot be read because SPEAKR_SECRET_KEY has changed."""
+    """Return a webhook's own headers; empty if they cannot be decrypted because SPEAKR_SECRET_KEY has changed."""
     if webhook.headers_sealed is None:
         return {}
     try:
@@ -84,5 +84,5 @@ def headers_of(webhook: Webhook) -> dict[str, str]:
 
 
 def masked_headers(webhook: Webhook) -> dict[str, str]:
-    """Return the names of a webhook's headers as they are shown, values masked: they often hold a password."""
+    """Return a webhook's headers with masked values, because these often contain a password."""
     return dict.fromkeys(headers_of(webhook), MASK)

@@ -1,4 +1,4 @@
-"""Webhooks: what their owners may do with them."""
+"""Webhooks: create, read, change and delete them for their owners."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ __all__ = [
 _MAX_NAME_LENGTH = 100
 _MAX_URL_LENGTH = 500
 _MAX_REPORTED = 10
-"""Unknown events; whoever sends more will find the rest."""
+"""Unknown events that an error lists."""
 ROTATION_OVERLAP = timedelta(hours=24)
-"""How long the old secret goes on signing beside the new one."""
+"""Time for which deliveries are signed with both the old and the new secret."""
 
 
 def list_for(actor: Actor) -> Sequence[Webhook]:
@@ -64,11 +64,11 @@ def get(actor: Actor, webhook_id: int) -> Webhook:
 
 
 def lock_row(actor: Actor, webhook_id: int) -> Webhook:
-    """Load one of the actor's webhooks and let nobody else change it until the unit of work ends."""
+    """Load one of the actor's webhooks and lock its row until the unit of work ends."""
     webhook = db.session.scalar(
         select(Webhook)
         .where(Webhook.id == webhook_id, Webhook.user_id == actor.user_id)
-        # Rows that only refer to it may still come and go: what happens is told meanwhile.
+        # `FOR NO KEY UPDATE`: other transactions may still insert and delete deliveries meanwhile.
         .with_for_update(key_share=True)
         .execution_options(populate_existing=True)
     )
@@ -78,7 +78,7 @@ def lock_row(actor: Actor, webhook_id: int) -> Webhook:
 
 
 def check_target(url: str, *, allow_http: bool) -> None:
-    """Refuse an address that webhooks may not reach. It resolves a name, so call it outside a transaction."""
+    """Refuse an address that webhooks may not reach. This resolves a name, so call it outside a transaction."""
     allowed = AllowList.parse(get_backends().settings.webhook_allowed_hosts)
     check_url(url, allow_http=allow_http, allow_list=allowed)
 
@@ -124,8 +124,8 @@ def create(
     enabled: bool = True,
     **options: Any,
 ) -> tuple[Webhook, str]:
-    """Add a webhook whose target has passed `check_target`; return it with its secret, shown only now."""
-    # Two requests at once must not both take the last place.
+    """Create a webhook whose address has passed `check_target`; return it with its secret, which is shown only now."""
+    # Lock the user's row, so that concurrent requests cannot exceed the limit together.
     db.session.scalar(select(User.id).where(User.id == actor.user_id).with_for_update())
     limit = system_settings.get("webhook_max_per_user")
     have = (
@@ -153,16 +153,16 @@ def create(
 
 
 def change(actor: Actor, webhook_id: int, changes: Mapping[str, Any]) -> Webhook:
-    """Change some fields, as `update` does. Opens its own units of work: a pause may have held very much."""
+    """Change fields, as `update` does. Opens its own units of work, because a pause may have held many deliveries."""
     due_at = _prepare(actor, webhook_id, changes) if changes.get("enabled") else None
     with unit_of_work():
         return update(actor, webhook_id, changes, due_at=due_at)
 
 
 def _prepare(actor: Actor, webhook_id: int, changes: Mapping[str, Any]) -> datetime:
-    """Make what was held due, a part at a time, before it may be sent; return when.
+    """Make held deliveries due in batches, before the webhook may be sent to; return the due time.
 
-    If we die half-way, or the change is refused, everything waits as before.
+    If the process dies half-way, or the change is refused, all deliveries wait as before.
     """
     moment = now()
     last: int | None = 0
@@ -176,14 +176,14 @@ def _prepare(actor: Actor, webhook_id: int, changes: Mapping[str, Any]) -> datet
 
 
 def _drops(webhook: Webhook, when_paused: WhenPaused | None = None) -> bool:
-    """Tell whether what a pause has held is to be thrown away."""
+    """Tell whether the held deliveries of a pause are to be discarded."""
     return webhook.auto_paused and (when_paused or webhook.when_paused) is WhenPaused.DROP
 
 
 def update(
     actor: Actor, webhook_id: int, changes: Mapping[str, Any], *, due_at: datetime | None = None
 ) -> Webhook:
-    """Change some fields; a new url has passed `check_target`. `due_at`: when what was held became due."""
+    """Change fields; a new url has passed `check_target`. `due_at`: the time at which held deliveries became due."""
     webhook = lock_row(actor, webhook_id)
     if "name" in changes:
         if not (changes["name"] or "").strip():
@@ -203,9 +203,9 @@ def update(
 
 
 def _switch(webhook: Webhook, due_at: datetime, *, is_on: bool) -> None:
-    """Switch a webhook on or off, which ends an automatic pause either way."""
+    """Enable or disable a webhook; both end an automatic pause."""
     if is_on and not webhook.enabled:
-        # Without this the first failure after a pause would pause it again.
+        # Otherwise the first failure after a pause would pause the webhook again.
         webhook.consecutive_failures, webhook.silent_until = 0, None
         if _drops(webhook):
             waiting.cancel(webhook.id)
@@ -217,12 +217,12 @@ def _switch(webhook: Webhook, due_at: datetime, *, is_on: bool) -> None:
 
 
 def delete(actor: Actor, webhook_id: int) -> None:
-    """Remove a webhook with its deliveries."""
+    """Delete a webhook with its deliveries."""
     db.session.delete(get(actor, webhook_id))
 
 
 def rotate_secret(actor: Actor, webhook_id: int) -> tuple[Webhook, str]:
-    """Give a webhook a new secret; the old one goes on signing beside it for a day."""
+    """Create a new secret; for a day, deliveries are signed with both."""
     webhook = lock_row(actor, webhook_id)
     secret = new_secret()
     webhook.previous_secret_sealed, webhook.previous_secret_until = (
@@ -235,7 +235,7 @@ def rotate_secret(actor: Actor, webhook_id: int) -> tuple[Webhook, str]:
 
 
 def send_test(actor: Actor, webhook_id: int) -> Delivery:
-    """Queue a test delivery, whatever the webhook listens to."""
+    """Queue a test delivery, independent of the webhook's subscriptions."""
     webhook = get(actor, webhook_id)
     if not webhook.enabled:
         raise Conflict("Webhook is disabled; enable it first", code="webhook_disabled")

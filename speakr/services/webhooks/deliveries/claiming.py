@@ -1,4 +1,4 @@
-"""Which deliveries are due, and claiming them. Called by the dispatcher, of which there is one."""
+"""Find and claim due deliveries. Only the dispatcher calls this, and there is only one."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _URGENT = (
     .order_by(Delivery.id)
     .correlate(Webhook)
 )
-"""What somebody waits for at a screen. It stands at the head of the index, however much is due."""
+"""Deliveries that a user waits for at a screen. They are at the head of the index, however many are due."""
 
 _QUEUED = _OF_WEBHOOK & IS_OPEN & (Delivery.next_attempt_at > _IMMEDIATE)
 _DUE = (
@@ -60,16 +60,16 @@ _DUE = (
     .order_by(Delivery.next_attempt_at, Delivery.id)
     .correlate(Webhook)
 )
-"""The due deliveries of the outer query's webhook, oldest first: as they stand in the index."""
+"""The due deliveries of the outer query's webhook, oldest first, in the order of the index."""
 
 _DUE_AND_FREE = _DUE.where(_IS_FREE)
 _FIRST_OPEN = select(Delivery.id).where(_QUEUED).order_by(Delivery.id).limit(1).correlate(Webhook)
-"""The only one that a webhook which is sent to in order may get next, as soon as it is due."""
+"""The only delivery that an ordered webhook may get next, as soon as it is due."""
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A webhook that may be sent to and has something due. `secrets`: the current one, then one rotated out."""
+    """A webhook that may be sent to and has a due delivery. `secrets`: the current one, then the one rotated out."""
 
     webhook_id: int
     url: str
@@ -86,10 +86,10 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dispatch:
-    """All that is needed to send one delivery once.
+    """All data for one attempt at a delivery.
 
     `secrets`: all that are valid now, first the one that was current when the delivery was written.
-    `claimed_until` names the claim: an outcome is for the claim that it answers.
+    `claimed_until` identifies the claim, so that an outcome applies only to its own claim.
     """
 
     delivery_id: int
@@ -104,7 +104,7 @@ class Dispatch:
     body: bytes
     attempt: int
     waited_seconds: float = 0.0
-    """From the moment it was due to the claim."""
+    """Seconds from the due time to the claim."""
 
     claimed_until: datetime
 
@@ -117,7 +117,7 @@ def _with_work() -> Select[Any]:
     ).scalar_subquery()
     since = case((Webhook.is_ordered, first), else_=oldest).label("since")
     urgent = _URGENT.limit(1).scalar_subquery().label("urgent")
-    # Materialized: or each sub-select is evaluated once for the condition and once more for the order.
+    # Materialized: otherwise each subquery runs once for the condition and again for the order.
     heads = select(*_COLUMNS, since, urgent).where(_MAY_BE_SENT_TO).cte("heads").prefix_with("MATERIALIZED")
     has_work = heads.c.since.is_not(None) | heads.c.urgent.is_not(None)
     return select(heads).where(has_work).order_by(heads.c.since, heads.c.id)
@@ -139,7 +139,7 @@ _WITH_WORK = _with_work()
 
 
 def webhooks_with_work() -> list[Waiting]:
-    """Return the webhooks that may be sent to and have something due, the one that waits longest first."""
+    """Return the webhooks that may be sent to and have a due delivery, the one that has waited longest first."""
     if not get_backends().settings.webhook_enabled:
         return []
     moment = now()
@@ -152,7 +152,7 @@ def _waiting(row: Any, moment: datetime) -> Waiting | None:
     secret = _unsealed(row.secret_sealed, key)
     headers = _headers(row.headers_sealed, key) if row.headers_sealed else ()
     if secret is None or headers is None:
-        return None  # its deliveries wait until the secret can be read again
+        return None  # its deliveries wait until the secret is readable again
     secrets: tuple[str, ...] = (secret,)
     rotated_at = None
     until = row.previous_secret_until
@@ -177,7 +177,7 @@ def _waiting(row: Any, moment: datetime) -> Waiting | None:
 
 @functools.lru_cache(maxsize=4096)
 def _unsealed(sealed: str, _secret_key: str) -> str | None:
-    """Read a sealed secret, once: decrypting costs more than sending. None when SPEAKR_SECRET_KEY has changed."""
+    """Decrypt a secret, once: decrypting costs more than sending. Return None when SPEAKR_SECRET_KEY has changed."""
     try:
         return unseal(sealed)
     except InvalidToken:
@@ -187,7 +187,7 @@ def _unsealed(sealed: str, _secret_key: str) -> str | None:
 
 @functools.lru_cache(maxsize=4096)
 def _headers(sealed: str, secret_key: str) -> tuple[tuple[str, str], ...] | None:
-    """Read a webhook's own headers, once; None when they cannot be: without its password nothing is worth sending."""
+    """Decrypt a webhook's own headers, once. Return None on failure: the receiver may refuse a request without them."""
     text = _unsealed(sealed, secret_key)
     return None if text is None else tuple(orjson.loads(text).items())
 
@@ -202,7 +202,7 @@ def _claim(dialect: str) -> Executable:
             Delivery.id,
             Delivery.webhook_id,
             Delivery.event_uuid,
-            # As text: a type that only a newer version knows must not stop the others.
+            # As text: a type that only a newer version knows must not block other deliveries.
             type_coerce(Delivery.event_type, String(_MAX_WORD_LENGTH)).label("event_type"),
             Delivery.body,
             Delivery.attempt_count,
@@ -214,7 +214,7 @@ def _claim(dialect: str) -> Executable:
 
 
 def claim_due(shares: Sequence[tuple[Waiting, int]], urgent: Sequence[Waiting] = ()) -> list[Dispatch]:
-    """Claim one urgent delivery of each of `urgent`, and of the others at most their share, oldest first."""
+    """Claim one urgent delivery of each webhook in `urgent`, and up to the share of each in `shares`, oldest first."""
     moment = now()
     dialect = db.engine.dialect.name
     wanted: dict[Select[Any], list[int]] = defaultdict(list)
@@ -248,7 +248,7 @@ def _urgent_of_each(dialect: str) -> Select[Any]:
 
 @functools.cache
 def _oldest_of_each(count: int, dialect: str) -> Select[Any]:
-    """Select the `count` longest due deliveries of each of some webhooks, looking at no others."""
+    """Select the `count` oldest due deliveries of each of the given webhooks, reading no others."""
     return _of_each(_DUE_AND_FREE.limit(count), dialect)
 
 
@@ -261,9 +261,9 @@ def _of_each(heads: Select[Any], dialect: str) -> Select[Any]:
 
 
 def _first_of_each() -> Select[Any]:
-    """Select the first open delivery of each of some webhooks, if it is free and due.
+    """Select the first open delivery of each of the given webhooks, if it is unclaimed and due.
 
-    It is chosen before it is locked: were it locked by somebody, the second one would be taken for the first.
+    It is selected before it is locked: if another transaction has locked it, the second one must not be sent first.
     """
     first = aliased(Delivery)
     return (
@@ -281,7 +281,7 @@ _FIRST_OF_EACH = _first_of_each()
 def _dispatch(waiting: Waiting, row: Any, moment: datetime, until: datetime) -> Dispatch:
     secrets = waiting.secrets
     if waiting.rotated_at is not None and row.created_at < waiting.rotated_at:
-        # `Speakr-Signature` has room for one: what was written under the old secret stays signed with it.
+        # `Speakr-Signature` has room for one signature: a delivery written under the old secret stays signed with it.
         secrets = secrets[::-1]
     return Dispatch(
         delivery_id=row.id,
@@ -301,7 +301,7 @@ def _dispatch(waiting: Waiting, row: Any, moment: datetime, until: datetime) -> 
 
 
 def unclaim_all(*, but: Collection[int] = ()) -> None:
-    """Take back every claim, except on these deliveries. Only the one dispatcher may say this."""
+    """Release all claims except on these deliveries. Only the dispatcher may call this."""
     db.session.execute(
         update(Delivery)
         .where(IS_OPEN, Delivery.claimed_until.is_not(None), Delivery.id.not_in(but))
@@ -327,14 +327,14 @@ _OLDEST_DUE = select(
 
 
 def oldest_due_seconds() -> float:
-    """Return for how long the oldest sendable delivery has been due; 0 when nothing is."""
+    """Return the seconds for which the oldest sendable delivery has been due; 0 if none is."""
     return _longest(lambda row: row.due_at)
 
 
 def starved_seconds() -> float:
-    """Return for how long a webhook has had something due while nothing was sent to it; 0 when there is none.
+    """Return the seconds for which a webhook has had a due delivery while nothing was sent to it; 0 if there is none.
 
-    Whoever has much waiting because they answer slowly, or wish to be sent little, is not neglected.
+    A webhook with many waiting deliveries because it answers slowly or has a low rate limit does not count.
     """
     return _longest(
         lambda row: max(filter(None, (row.due_at, row.last_delivery_at, row.silent_until, row.updated_at)))

@@ -1,4 +1,4 @@
-"""What owners may see of their deliveries, and replaying one."""
+"""List, read and replay deliveries for their owners."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def list_for(
     since: datetime | None = None,
     before: int | None = None,
 ) -> Sequence[Delivery]:
-    """List a webhook's deliveries, newest first; `before` is the id of the last one on the page before."""
+    """List a webhook's deliveries, newest first; `before` is the id of the last one on the previous page."""
     webhook = webhooks.get(actor, webhook_id)
     query = select(Delivery).where(Delivery.webhook_id == webhook.id)
     if status is not None:
         query = query.where(Delivery.status == status)
     if status in DUE_STATUSES:
-        query = query.where(IS_OPEN)  # so that it is found in the small index of what is open
+        query = query.where(IS_OPEN)  # uses the small index of open deliveries
     if event_type is not None:
         query = query.where(Delivery.event_type == event_type)
     if since is not None:
@@ -46,9 +46,9 @@ def list_for(
 
 
 def last_before(webhook_id: int, moment: datetime) -> int:
-    """Return the id of a webhook's last delivery from well before a moment, 0 if there is none.
+    """Return the id of a webhook's last delivery from more than `COMMIT_SKEW` before a moment; 0 if there is none.
 
-    Ids are in the index: without this the last hour would be found by reading years.
+    The index has ids: without this, reading the last hour would scan years.
     """
     return (
         db.session.scalar(
@@ -77,7 +77,7 @@ def get(actor: Actor, webhook_id: int, delivery_id: int) -> Delivery:
 
 
 def replay(actor: Actor, webhook_id: int, delivery_id: int) -> Delivery:
-    """Queue a delivery's fact again, as a new event that names the old one."""
+    """Queue the fact of a delivery again, as a new event that refers to the old one."""
     old = get(actor, webhook_id, delivery_id)
     original = db.session.scalar(select(Event).where(Event.uuid == old.event_uuid))
     if original is None:

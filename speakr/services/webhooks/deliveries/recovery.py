@@ -1,6 +1,6 @@
-"""Telling again what did not arrive, and calling off what still waits, for many deliveries at once.
+"""Replay failed deliveries and cancel waiting ones, for many deliveries at once.
 
-Both go a part at a time, each part a transaction of its own; whoever asks again goes on where the last one stopped.
+Both work in batches, each in its own transaction; a repeated request continues where the last one stopped.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from speakr.services.webhooks.deliveries import history, waiting
 
 RECOVERABLE = (DeliveryStatus.FAILED, DeliveryStatus.PERMANENT_FAILURE)
 MAX_EVENTS = 10_000
-"""How many one request recovers."""
+"""Deliveries that one request recovers at most."""
 
 _DELIVERIES: Table = Delivery.__table__  # type: ignore[assignment] # a mapped class's table is a Table
 _MARK = (
     update(_DELIVERIES)
     .where(_DELIVERIES.c.id == bindparam("recovered_id"), _DELIVERIES.c.replayed_as.is_(None))
-    # The new delivery takes over: the old one is not tried again beside it.
+    # The new delivery replaces the old one, which is not tried again.
     .values(replayed_as=bindparam("replay"), status=DeliveryStatus.PERMANENT_FAILURE, next_attempt_at=None)
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """How many deliveries are told again, and whether those were all."""
+    """The number of replayed deliveries, and whether these were all."""
 
     recovered: int
     is_complete: bool
@@ -51,7 +51,7 @@ def recover(
     statuses: Collection[DeliveryStatus] = RECOVERABLE,
     event_types: Collection[EventType] = (),
 ) -> Recovered:
-    """Replay each failed delivery of a webhook since a moment, once however often this is asked for."""
+    """Replay each failed delivery of a webhook since a moment; repeated requests replay each only once."""
     recovered, last, count = 0, 0, waiting.AT_ONCE
     while count == waiting.AT_ONCE and recovered < MAX_EVENTS:
         with unit_of_work():
@@ -60,7 +60,7 @@ def recover(
             wanted = _wanted(webhook.id, since, statuses, event_types).where(Delivery.id > last)
             found = db.session.execute(wanted.limit(waiting.AT_ONCE)).all()
             if found:
-                _tell_again(webhook, found)
+                _replay(webhook, found)
                 last = found[-1].id
         count = len(found)
         recovered += count
@@ -78,7 +78,7 @@ def _wanted(
         Delivery.created_at >= since,
         Delivery.status.in_(statuses),
         Delivery.replayed_as.is_(None),
-        # One that is under way may be arriving just now.
+        # A delivery with a claim may be arriving now.
         or_(Delivery.status == DeliveryStatus.PERMANENT_FAILURE, Delivery.claimed_until.is_(None)),
     ]
     if event_types:
@@ -88,12 +88,12 @@ def _wanted(
         .join(Event, Event.uuid == Delivery.event_uuid)
         .where(*conditions)
         .order_by(Delivery.id)
-        # The dispatcher may be taking some of them at this moment: they are under way then.
+        # The dispatcher may be claiming some of these rows; skip them, as they are being sent.
         .with_for_update(of=Delivery, skip_locked=True)
     )
 
 
-def _tell_again(webhook: Webhook, found: Sequence[Any]) -> None:
+def _replay(webhook: Webhook, found: Sequence[Any]) -> None:
     fresh = [events.again(row.Event) for row in found]
     db.session.bulk_save_objects(fresh)
     db.session.bulk_save_objects([events.delivery_of(event, webhook) for event in fresh])
@@ -105,7 +105,7 @@ def _tell_again(webhook: Webhook, found: Sequence[Any]) -> None:
 
 
 def cancel(actor: Actor, webhook_id: int, delivery_id: int) -> Delivery:
-    """Call one delivery off. One that is just under way may still arrive."""
+    """Cancel one delivery. If it is being sent, it may still arrive."""
     webhook = webhooks.lock_row(actor, webhook_id)
     ended = waiting.cancel(webhook.id, delivery_id=delivery_id)
     delivery = db.session.scalar(
@@ -123,7 +123,7 @@ def cancel(actor: Actor, webhook_id: int, delivery_id: int) -> Delivery:
 
 
 def cancel_all(actor: Actor, webhook_id: int, event_types: Collection[EventType] = ()) -> int:
-    """Call off everything that waits; return how many. Opens its own units of work."""
+    """Cancel all waiting deliveries; return their number. Opens its own units of work."""
     cancelled, last = 0, 0
     while True:
         with unit_of_work():

@@ -1,7 +1,7 @@
-"""Letting go of old deliveries and events: what is older than the retention, and what is more than the cap.
+"""Delete old deliveries and events: those older than the retention, and the oldest ones above the row limit.
 
-Ids grow with time, so the oldest rows are the first ones and no index on time is needed: each step looks at a
-thousand rows at most and deletes those of them whose time has come.
+Ids grow with time, so the oldest rows come first and no index on time is needed: each step reads at most 1000 rows
+and deletes those that are due.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ AT_ONCE = 1_000
 
 
 class Sweep:
-    """One sweep through both tables. `begin` it, then `step` until that returns False, each in its own transaction."""
+    """One pass through both tables. Call `begin`, then `step` until it returns False, each in its own transaction."""
 
     def __init__(self) -> None:
         settings = get_backends().settings
@@ -32,13 +32,13 @@ class Sweep:
         self._last_id = 0
 
     def begin(self) -> None:
-        """Count, which may take a moment: outside of any transaction that writes."""
+        """Count the rows. This may take a moment: call it outside of any transaction that writes."""
         for table in (Delivery, Event):
             count = db.session.scalar(select(func.count()).select_from(table)) or 0
             self._surplus[table] = count - self._most_rows
 
     def step(self) -> bool:
-        """Delete up to a thousand rows; return whether there may be more."""
+        """Delete up to 1000 rows; return whether there may be more."""
         return (
             self._old_deliveries()
             or self._old_events()
@@ -47,8 +47,8 @@ class Sweep:
         )
 
     def _old_deliveries(self) -> bool:
-        """Delete deliveries whose time is over, the open ones too: they were held all the while."""
-        # A claim may be one that a crash left behind, or of one that was called off while it was under way.
+        """Delete deliveries older than the retention, including open ones, which were held all that time."""
+        # A claim may be left over from a crash, or belong to a delivery that was cancelled while being sent.
         is_over = or_(Delivery.claimed_until.is_(None), Delivery.claimed_until < self._before, ~IS_OPEN)
         return self._delete(Delivery, _first(Delivery, Delivery.created_at < self._before), is_over)
 
@@ -56,7 +56,7 @@ class Sweep:
         return self._delete(Event, _first(Event, Event.occurred_at < self._before))
 
     def _surplus_deliveries(self) -> bool:
-        """Delete the oldest deliveries that have ended; those that have not count and stay."""
+        """Delete the oldest ended deliveries. Open ones count towards the limit but stay."""
         query = (
             select(Delivery.id)
             .where(Delivery.id > self._last_id, ~IS_OPEN)
@@ -68,12 +68,14 @@ class Sweep:
         return self._delete(Delivery, ids, ~IS_OPEN)
 
     def _surplus_events(self) -> bool:
-        """Delete the oldest events, but none that a delivery may still tell of."""
+        """Delete the oldest events, except those that a delivery may still refer to."""
         if self._surplus[Event] <= 0:
             return False
         first = select(Delivery.created_at).order_by(Delivery.id).limit(1)
-        spoken_of: datetime = db.session.scalar(first) or now()
-        return self._delete(Event, _first(Event, Event.occurred_at < spoken_of, self._at_once(Event)))
+        oldest_delivery_at: datetime = db.session.scalar(first) or now()
+        return self._delete(
+            Event, _first(Event, Event.occurred_at < oldest_delivery_at, self._at_once(Event))
+        )
 
     def _at_once(self, table: Any) -> int:
         return min(AT_ONCE, self._surplus[table])
@@ -82,21 +84,21 @@ class Sweep:
         ids = which if isinstance(which, Sequence) else db.session.scalars(which).all()
         if not ids:
             return False
-        gone = db.session.scalars(
+        deleted = db.session.scalars(
             delete(table)
             .where(table.id.in_(ids), *still)
             .returning(table.id)
             .execution_options(synchronize_session=False)
         ).all()
-        self._surplus[table] -= len(gone)
-        return bool(gone)
+        self._surplus[table] -= len(deleted)
+        return bool(deleted)
 
 
 _IS_FREE = or_(Delivery.claimed_until.is_(None), ~IS_OPEN)
-"""One that was called off while under way may keep its claim for ever."""
+"""A delivery that was cancelled while being sent may keep its claim for ever."""
 
 
 def _first(table: Any, condition: ColumnElement[bool], most: int = AT_ONCE) -> Select[Any]:
-    """Select those of the first rows for which something holds; never look at more."""
+    """Select those of the first `most` rows that meet a condition, reading no more rows than that."""
     first = select(table.id).order_by(table.id).limit(most).scalar_subquery()
     return select(table.id).where(table.id.in_(first), condition)

@@ -1,4 +1,4 @@
-"""A delivery as it would arrive, to try a receiver with."""
+"""Example deliveries, to test a receiver with."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ from speakr.domain.webhooks import PayloadStyle
 from speakr.models import Event
 from speakr.services.webhooks import events
 
-SECRET = "G-yYHyEfGVY8n9ozz32jZzLUWEUqjR4jD_v7DackkGk"  # noqa: S105 - shown to everybody, and no webhook's
-"""Always the same: a receiver is configured once and tried as often as one likes."""
+SECRET = "G-yYHyEfGVY8n9ozz32jZzLUWEUqjR4jD_v7DackkGk"  # noqa: S105 - a public example, used by no webhook
+"""Always the same, so that a receiver needs to be configured only once."""
 
 _TITLE = "Stand-up"
 
@@ -63,7 +63,7 @@ _BY_TYPE: Mapping[EventType, EventData] = {example.type: example for example in 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """All of a delivery, and the secret it is signed with."""
+    """A complete delivery, and the secret that it is signed with."""
 
     secret: str
     secret_standard: str
@@ -73,7 +73,7 @@ class Sample:
 
 
 def make(actor: Actor, event_type: EventType, style: PayloadStyle) -> Sample:
-    """Make a delivery of an example, sent now."""
+    """Create a delivery of an example event, signed now."""
     moment = now()
     event = Event(
         uuid=str(uuid.uuid4()),

@@ -1,4 +1,4 @@
-"""What attempts came to: settling deliveries, pausing webhooks. Called by the dispatcher, of which there is one."""
+"""Record the outcomes of attempts and pause failing webhooks. Only the dispatcher calls this, and there is only one."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _MAX_ERROR_LENGTH = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptResult:
-    """The result of one attempt. `retry_in_seconds` comes from the schedule; None when it has no further step."""
+    """The result of one attempt. `retry_in_seconds` comes from the schedule; None after its last step."""
 
     delivery_id: int
     webhook_id: int
@@ -40,16 +40,16 @@ class AttemptResult:
     error: str | None = None
     duration_ms: int | None = None
     is_test: bool = False
-    """Its failure is the answer to a question and counts for nothing."""
+    """A failed test only answers its request and does not count as a failure of the webhook."""
 
     retry_in_seconds: float | None = None
     silent_seconds: float | None = None
-    """The receiver asked to be left alone for so long."""
+    """Seconds for which the receiver asked for a pause."""
 
 
 @dataclass(slots=True)
-class _Tally:
-    """What a batch of outcomes does to one webhook."""
+class _WebhookState:
+    """The state of a webhook, to which a batch of outcomes is applied."""
 
     webhook_id: int
     user_id: int
@@ -81,12 +81,12 @@ _LOCK_WEBHOOKS = (
     )
     .where(Webhook.id.in_(bindparam("ids", expanding=True)))
     .order_by(Webhook.id)
-    # FOR NO KEY UPDATE: writing new deliveries of a webhook needs not wait for us, nor we for it.
+    # FOR NO KEY UPDATE: inserting deliveries of a webhook and this lock do not block each other.
     .with_for_update(key_share=True, skip_locked=True)
 )
 _EXISTING_WEBHOOKS = select(Webhook.id).where(Webhook.id.in_(bindparam("ids", expanding=True)))
 _IS_UNSETTLED = or_(IS_OPEN, Delivery.claimed_until.is_not(None))
-"""Also one that its owner has called off while it was under way: it may have arrived all the same."""
+"""Includes deliveries that their owner cancelled while they were being sent: they may have arrived."""
 
 _SETTLE = (
     update(_DELIVERIES)
@@ -103,9 +103,9 @@ _SETTLE = (
         error_message=bindparam("error_message"),
     )
 )
-_NOTE = (
+_UPDATE_WEBHOOKS = (
     update(_WEBHOOKS)
-    .where(_WEBHOOKS.c.id == bindparam("noted_id"))
+    .where(_WEBHOOKS.c.id == bindparam("updated_id"))
     .values(
         enabled=bindparam("enabled"),
         auto_paused=bindparam("auto_paused"),
@@ -119,35 +119,35 @@ _NOTE = (
 
 
 def settle(outcomes: Sequence[AttemptResult]) -> set[int]:
-    """Write what attempts came to; return the ids of the deliveries that are done with.
+    """Store the outcomes of attempts; return the ids of the deliveries that need no further call.
 
-    An attempt is counted here: one that a crash cut short costs nothing. Those of a webhook that somebody is
-    changing just now are left out; they are to be tried again, so that nobody waits for a stranger's lock.
+    This counts the attempts, so one that a crash interrupted does not count. Outcomes of webhooks that another
+    transaction has locked are left out, so that nothing waits for that lock; the caller tries them again.
     """
-    tallies, busy = _lock_webhooks({outcome.webhook_id for outcome in outcomes})
+    states, busy = _lock_webhooks({outcome.webhook_id for outcome in outcomes})
     rows = db.session.execute(
         _claims(db.engine.dialect.name), {"ids": [outcome.delivery_id for outcome in outcomes]}
     )
     claims = {row.id: row.claimed_until if row.status in DUE_STATUSES else None for row in rows}
     moment = now()
     changes: list[dict[str, Any]] = []
-    touched: dict[int, _Tally] = {}
+    touched: dict[int, _WebhookState] = {}
     done: set[int] = set()
     for outcome in outcomes:
         if outcome.webhook_id in busy:
             continue
         done.add(outcome.delivery_id)
-        tally = tallies.get(outcome.webhook_id)
-        if tally is None or outcome.delivery_id not in claims:
+        state = states.get(outcome.webhook_id)
+        if state is None or outcome.delivery_id not in claims:
             continue
-        # A failure counts only for its own claim, or a dispatcher that lost its place would spend attempts of
-        # its successor; and not once its owner has called it off. A success is a fact whoever tells it.
+        # A failure counts only for its own claim: otherwise a dispatcher that was replaced would use up attempts of its
+        # successor. It does not count after the owner cancelled the delivery. A success always counts.
         is_own = claims[outcome.delivery_id] == outcome.claimed_until
         if is_own or outcome.verdict is Verdict.DELIVERED:
             del claims[outcome.delivery_id]
             changes.append(_change(outcome, moment))
-            _count(tally, outcome, moment)
-            touched[tally.webhook_id] = tally
+            _count(state, outcome, moment)
+            touched[state.webhook_id] = state
     _write(changes, touched.values(), moment)
     return done
 
@@ -157,33 +157,33 @@ def _claims(dialect: str) -> Executable:
     return select(Delivery.id, Delivery.claimed_until, Delivery.status).where(has_id(dialect), _IS_UNSETTLED)
 
 
-def _write(changes: Sequence[dict[str, Any]], tallies: Collection[_Tally], moment: datetime) -> None:
+def _write(changes: Sequence[dict[str, Any]], states: Collection[_WebhookState], moment: datetime) -> None:
     if not changes:
         return
     connection = db.session.connection()
     connection.execute(_SETTLE, changes)
     connection.execute(
-        _NOTE,
+        _UPDATE_WEBHOOKS,
         [
             {
-                "noted_id": tally.webhook_id,
-                "enabled": tally.enabled,
-                "auto_paused": tally.auto_paused,
-                "pause_reason": tally.pause_reason,
-                "paused_at": tally.paused_at,
-                "consecutive_failures": tally.consecutive_failures,
-                "silent_until": tally.silent_until,
+                "updated_id": state.webhook_id,
+                "enabled": state.enabled,
+                "auto_paused": state.auto_paused,
+                "pause_reason": state.pause_reason,
+                "paused_at": state.paused_at,
+                "consecutive_failures": state.consecutive_failures,
+                "silent_until": state.silent_until,
                 "last_delivery_at": moment,
             }
-            for tally in tallies
+            for state in states
         ],
     )
 
 
-def _lock_webhooks(ids: set[int]) -> tuple[dict[int, _Tally], set[int]]:
-    """Lock these webhooks; return how they stand, and the ids of those that somebody else has locked."""
+def _lock_webhooks(ids: set[int]) -> tuple[dict[int, _WebhookState], set[int]]:
+    """Lock these webhooks; return their state, and the ids of those that another transaction has locked."""
     rows = db.session.execute(_LOCK_WEBHOOKS, {"ids": sorted(ids)})
-    locked = {row[0]: _Tally(*list(row)) for row in rows}
+    locked = {row[0]: _WebhookState(*list(row)) for row in rows}
     if len(locked) == len(ids):
         return locked, set()
     existing = set(db.session.scalars(_EXISTING_WEBHOOKS, {"ids": sorted(ids)}))
@@ -211,40 +211,40 @@ def _change(outcome: AttemptResult, moment: datetime) -> dict[str, Any]:
     }
 
 
-def _count(tally: _Tally, outcome: AttemptResult, moment: datetime) -> None:
-    """Keep what an outcome says about its webhook."""
+def _count(state: _WebhookState, outcome: AttemptResult, moment: datetime) -> None:
+    """Apply an outcome to the state of its webhook."""
     if outcome.silent_seconds:
         asked = moment + timedelta(seconds=outcome.silent_seconds)
-        tally.silent_until = max(tally.silent_until or asked, asked)
+        state.silent_until = max(state.silent_until or asked, asked)
     if outcome.verdict is Verdict.NOT_SENT:
         return
     if outcome.verdict is Verdict.DELIVERED:
-        tally.consecutive_failures = 0
+        state.consecutive_failures = 0
     elif outcome.verdict is not Verdict.RETRY or outcome.retry_in_seconds is None:
-        tally.consecutive_failures += not outcome.is_test
+        state.consecutive_failures += not outcome.is_test
         if outcome.verdict is Verdict.GONE:
-            _pause(tally, "The receiver answered 410 Gone.", moment)
-        elif tally.consecutive_failures >= get_backends().settings.webhook_autopause_failures:
-            _pause(tally, f"{tally.consecutive_failures} deliveries in a row have failed.", moment)
+            _pause(state, "The receiver answered 410 Gone.", moment)
+        elif state.consecutive_failures >= get_backends().settings.webhook_autopause_failures:
+            _pause(state, f"{state.consecutive_failures} deliveries in a row have failed.", moment)
 
 
 _MEANWHILE = {
-    WhenPaused.HOLD: "What happens from now on is kept for it and sent once you enable it.",
-    WhenPaused.DROP: "It is told nothing of what happens until you enable it.",
+    WhenPaused.HOLD: "New events are kept and sent once you enable it.",
+    WhenPaused.DROP: "New events are discarded until you enable it.",
 }
 
 
-def _pause(tally: _Tally, reason: str, moment: datetime) -> None:
-    if not tally.enabled:
-        return  # paused already, or switched off by its owner, which is not ours to relabel
-    tally.enabled, tally.auto_paused, tally.pause_reason, tally.paused_at = False, True, reason, moment
-    text = f"Your webhook \u201c{tally.name}\u201d is paused. {reason} {_MEANWHILE[tally.when_paused]}"
-    notices.record(tally.user_id, NoticeKind.WEBHOOK_PAUSED, text, tally.webhook_id)
-    logger.warning("webhook_paused", webhook_id=tally.webhook_id, reason=reason)
+def _pause(state: _WebhookState, reason: str, moment: datetime) -> None:
+    if not state.enabled:
+        return  # already paused, or disabled by its owner
+    state.enabled, state.auto_paused, state.pause_reason, state.paused_at = False, True, reason, moment
+    text = f"Your webhook \u201c{state.name}\u201d is paused. {reason} {_MEANWHILE[state.when_paused]}"
+    notices.record(state.user_id, NoticeKind.WEBHOOK_PAUSED, text, state.webhook_id)
+    logger.warning("webhook_paused", webhook_id=state.webhook_id, reason=reason)
 
 
 def storable(text: str | None, longest: int) -> str | None:
-    """Make a stranger's text fit to store: no NUL (PostgreSQL refuses it), no lone surrogates, not too long."""
+    """Make foreign text storable: no NUL, which PostgreSQL rejects, no lone surrogates, at most `longest` characters."""
     if text is None:
         return None
     return text.encode("utf-8", "replace").decode("utf-8").replace("\x00", "\ufffd")[:longest]

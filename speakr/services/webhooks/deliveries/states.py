@@ -1,4 +1,4 @@
-"""Conditions on the state of deliveries that several files ask for."""
+"""Conditions on the state of deliveries that several modules use."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from speakr.domain.deliveries import DUE_STATUSES
 from speakr.models import Delivery
 
 IS_OPEN: ColumnElement[bool] = Delivery.status.in_(
-    # Written out and not bound: only so do both databases see that the partial index of open deliveries fits.
+    # Literals instead of bound parameters, so that both databases use the partial index of open deliveries.
     [literal_column(f"'{status.value}'") for status in DUE_STATUSES]
 )
 
 
 @functools.cache
 def has_id(dialect: str) -> ColumnElement[bool]:
-    """Return the condition of being one of the parameter `ids`."""
+    """Return the condition that a delivery's id is in the parameter `ids`."""
     if dialect == "postgresql":
-        # One array, so that the statement is the same however many they are. With a place for each id it is
-        # written by us and read by the driver anew, which takes longer than claiming does.
+        # One array keeps the statement the same for any number of ids. A parameter per id must be rendered and parsed
+        # each time, which takes longer than claiming.
         return Delivery.id == any_(bindparam("ids", type_=ARRAY(BigInteger)))
     return Delivery.id.in_(bindparam("ids", expanding=True))

@@ -1,7 +1,7 @@
-"""Deliveries that wait: letting held ones go, and ending those that their owner no longer wants.
+"""Waiting deliveries: send held ones, and end those that their owner cancels.
 
-Whoever calls this has locked the webhook (`webhooks.lock_row`): the dispatcher then leaves its outcomes for later
-instead of meeting us row by row in another order.
+The caller has locked the webhook (`webhooks.lock_row`): the dispatcher then postpones its outcomes instead of locking
+the rows in another order.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from speakr.models import Delivery
 from speakr.services.webhooks.deliveries.states import IS_OPEN
 
 AT_ONCE = 1_000
-"""How many deliveries one transaction takes: other writers get their turn in between."""
+"""Deliveries per transaction, so that other writers get their turn in between."""
 
 CANCELLED = "Cancelled by its owner."
 
 
 def make_due(webhook_id: int, moment: datetime, *, after_id: int = 0, most: int | None = None) -> int | None:
-    """Make open deliveries due at a moment, in their old order; return the last one's id, None if there was none."""
+    """Make open deliveries due at a moment, in their old order; return the last one's id, None if there were none."""
     chosen = (
         select(Delivery.id)
         .where(
@@ -55,7 +55,7 @@ def cancel(
     after_id: int = 0,
     most: int | None = None,
 ) -> list[int]:
-    """End open deliveries; return their ids. One that is under way keeps its claim, for it may still arrive."""
+    """End open deliveries; return their ids. One that is being sent keeps its claim, because it may still arrive."""
     conditions = [Delivery.webhook_id == webhook_id, IS_OPEN, Delivery.id > after_id]
     if delivery_id is not None:
         conditions.append(Delivery.id == delivery_id)
