@@ -16,7 +16,8 @@ except SettingsError as error:
 bind = [_settings.bind]
 workers = _settings.web_process_count
 # Greenlets: a slow upload or an open event stream costs a few kilobytes and blocks no other request.
-worker_class = "gevent"
+worker_class = "speakr.web.gunicorn_worker.Worker"
+# Above what `speakr.web.connections` allows, so that a new connection can take the place of a stalled one.
 worker_connections = 1000
 # Not preloaded: gevent has to patch the standard library before the app is imported.
 preload_app = False

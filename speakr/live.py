@@ -5,12 +5,21 @@ Nothing here is a fact; the rows are. A lost stream costs a viewer some progress
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import threading
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
 import orjson
 import redis
+
+_CHANNEL = "speakr:live"
+_IDLE_SECONDS = 30.0
+"""Seconds after which a subscription that is not needed ends."""
+
+_RETRY_SECONDS = 1.0
 
 _KEEP_SECONDS = 24 * 3600
 _KEEP_MESSAGES = 20_000
@@ -42,10 +51,14 @@ class LiveFeed(Protocol):
 
 
 class RedisLiveFeed:
-    """Redis streams."""
+    """Redis streams, and one channel that names the recordings whose streams have grown.
+
+    However many clients wait, a process waits for Redis over one connection.
+    """
 
     def __init__(self, connection: redis.Redis) -> None:
         self._redis = connection
+        self._waiters = _Waiters(connection)
 
     @staticmethod
     def _key(recording_id: int) -> str:
@@ -60,15 +73,21 @@ class RedisLiveFeed:
                     key, {"kind": kind, "data": orjson.dumps(data)}, maxlen=_KEEP_MESSAGES, approximate=True
                 )
                 pipe.expire(key, _KEEP_SECONDS)
+                pipe.publish(_CHANNEL, recording_id)
                 pipe.execute()
         except redis.RedisError:
             return
 
     def read(self, recording_id: int, after: str, wait_seconds: float) -> Sequence[LiveMessage]:
         """Return the messages after this id, waiting for one if there is none yet."""
-        answer = self._redis.xread(
-            {self._key(recording_id): after}, count=500, block=max(1, round(wait_seconds * 1000))
-        )
+        with self._waiters.waiting_for(recording_id) as has_grown:
+            found = self._read_now(recording_id, after)
+            if found or not has_grown.wait(wait_seconds):
+                return found
+        return self._read_now(recording_id, after)
+
+    def _read_now(self, recording_id: int, after: str) -> Sequence[LiveMessage]:
+        answer = self._redis.xread({self._key(recording_id): after}, count=500)
         return [
             LiveMessage(message_id.decode(), fields[b"kind"].decode(), orjson.loads(fields[b"data"]))
             for message_id, fields in _only_stream(answer)
@@ -80,6 +99,67 @@ class RedisLiveFeed:
             self._redis.delete(self._key(recording_id))
         except redis.RedisError:
             return
+
+
+class _Waiters:
+    """Wakes those who wait for a recording, from the one subscription of this process."""
+
+    def __init__(self, connection: redis.Redis) -> None:
+        self._redis = connection
+        self._lock = threading.Lock()
+        self._events: dict[int, set[threading.Event]] = {}
+        self._thread: threading.Thread | None = None
+
+    @contextlib.contextmanager
+    def waiting_for(self, recording_id: int) -> Iterator[threading.Event]:
+        """Give an event that is set when the recording's stream grows."""
+        event = threading.Event()
+        with self._lock:
+            self._events.setdefault(recording_id, set()).add(event)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._listen, name="live-subscription", daemon=True)
+                self._thread.start()
+        try:
+            yield event
+        finally:
+            with self._lock:
+                events = self._events[recording_id]
+                events.remove(event)
+                if not events:
+                    del self._events[recording_id]
+
+    def _listen(self) -> None:
+        """Listen until nothing has been waited for in a while; the next one who waits starts a new thread."""
+        while True:
+            try:
+                with self._redis.pubsub(ignore_subscribe_messages=True) as subscription:  # type: ignore[no-untyped-call]
+                    subscription.subscribe(_CHANNEL)
+                    self._wake_all()  # what was published before is in the streams
+                    while self._is_needed():
+                        message = subscription.get_message(timeout=_IDLE_SECONDS)
+                        if message is not None:
+                            self._wake(int(message["data"]))
+                    return
+            except redis.RedisError:
+                time.sleep(_RETRY_SECONDS)
+                if not self._is_needed():
+                    return
+
+    def _is_needed(self) -> bool:
+        with self._lock:
+            if not self._events:
+                self._thread = None
+            return bool(self._events)
+
+    def _wake(self, recording_id: int) -> None:
+        with self._lock:
+            for event in self._events.get(recording_id, ()):
+                event.set()
+
+    def _wake_all(self) -> None:
+        with self._lock:
+            for event in set().union(*self._events.values()):
+                event.set()
 
 
 def _only_stream(answer: Any) -> list[tuple[bytes, dict[bytes, bytes]]]:

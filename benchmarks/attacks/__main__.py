@@ -149,15 +149,16 @@ def _attack_with(
             attack(attacker)
             time.sleep(AFTER_SECONDS)
             taken = bystander.take()
+            lines = _blocked_lines(log, size)
             seen = Seen(
                 attack.__name__.strip("_"),
                 taken["latencies"],
                 taken["failures"],
-                _blocked_seconds(log, size),
+                _blocked_seconds(lines),
                 server.web_rss_bytes() / MIB,
                 time.monotonic() - began,
             )
-            print(" ".join(seen.row()), file=sys.stderr, flush=True)
+            print(" ".join(seen.row()), *lines[:5], sep="\n    ", file=sys.stderr, flush=True)
             found.append(seen)
     finally:
         bystander.close()
@@ -207,13 +208,18 @@ def _wait_until_well(server: Server) -> None:
         time.sleep(0.2)
 
 
-def _blocked_seconds(log: Path, since: int) -> float:
+def _blocked_lines(log: Path, since: int) -> list[str]:
     with log.open("rb") as opened:
         opened.seek(since)
-        lines = opened.read().decode("utf-8", "replace").splitlines()
-    return sum(
-        float(found[1]) for line in lines if "event_loop_blocked" in line and (found := _SECONDS.search(line))
-    )
+        return [
+            line
+            for line in opened.read().decode("utf-8", "replace").splitlines()
+            if "event_loop_blocked" in line
+        ]
+
+
+def _blocked_seconds(lines: Sequence[str]) -> float:
+    return sum(float(found[1]) for line in lines if (found := _SECONDS.search(line)))
 
 
 if __name__ == "__main__":

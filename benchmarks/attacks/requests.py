@@ -174,7 +174,7 @@ def search_of_lines(attacker: Attacker) -> None:
 
 def streams(attacker: Attacker) -> None:
     """H5: 1,000 event streams of one user."""
-    path = f"/api/v1/recordings/{attacker.running_id}/stream"
+    path = f"/api/v1/recordings/{attacker.running_id}/live"
     hold(attacker, 1_000, _get(path, attacker.token), 20)
 
 

@@ -102,4 +102,4 @@ class Live(MethodView):
                 return None
 
         last = request.headers.get("Last-Event-ID") or query.get("last_event_id")
-        return live.stream(recording_id, last, snapshot, may_see)
+        return live.stream(recording_id, last, snapshot, may_see, user_id=who.user_id)

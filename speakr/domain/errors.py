@@ -89,12 +89,12 @@ class NotModifiedSince(SpeakrError):
 
 
 class RateLimited(SpeakrError):
-    """One request too many in this minute; `retry_after_seconds` is when the minute ends."""
+    """More than a user may do at once or in this minute; another try makes sense after `retry_after_seconds`."""
 
     code = "rate_limited"
 
-    def __init__(self, message: str, *, retry_after_seconds: int) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, *, retry_after_seconds: int, code: str | None = None) -> None:
+        super().__init__(message, code=code)
         self.retry_after_seconds = retry_after_seconds
 
 

@@ -13,11 +13,12 @@ from flask import Response, stream_with_context
 
 from speakr.backends import get_backends
 from speakr.db import release
+from speakr.web.open_streams import OpenStream
 
 Answer = TypeVar("Answer")
 
 _BEAT_SECONDS = 15.0
-_WAIT_SECONDS = 5.0
+_WAIT_SECONDS = 15.0
 _MAX_SECONDS = 3600.0
 _STREAM_ID = re.compile(r"^\d{1,20}-\d{1,20}$")
 
@@ -34,6 +35,8 @@ def stream(
     last_event_id: str | None,
     snapshot: Callable[[], dict[str, Any] | None],
     may_see: Callable[[], bool],
+    *,
+    user_id: int,
 ) -> Response:
     """Answer with a stream of `status`, `progress` and `segment` events.
 
@@ -42,10 +45,12 @@ def stream(
     recording is done, so a client that reconnects then learns so at once. Whether the caller `may_see` it is
     asked again before anything is told: a share may end while a stream is open.
     """
+    place = OpenStream(user_id)
     after = last_event_id if last_event_id and _STREAM_ID.match(last_event_id) else "0-0"
     response = Response(
         stream_with_context(_follow(recording_id, after, snapshot, may_see)), mimetype="text/event-stream"
     )
+    response.call_on_close(place.close)
     response.headers["Cache-Control"] = "no-cache"
     response.headers["X-Accel-Buffering"] = "no"  # nginx would hold the stream back
     return response

@@ -1,0 +1,44 @@
+"""The gunicorn worker of the web process: gevent, with bounded connections."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+from gunicorn.workers.ggevent import GeventWorker  # type: ignore[import-untyped] # gunicorn has no types
+
+from speakr.web.connections import Connection, Connections
+
+_REFUSAL = (
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\n"
+    b"Content-Type: text/plain\r\nContent-Length: 36\r\n\r\nThe server has too many connections."
+)
+
+
+class Worker(GeventWorker):  # type: ignore[misc] # as above
+    """A gevent worker that closes stalled connections when there are too many."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._connections = Connections()
+
+    def handle(self, listener: Any, client: Any, addr: Any) -> None:
+        """Serve a connection until it ends."""
+        connection = Connection(client, addr[0] if isinstance(addr, tuple) else "")
+        with self._connections.keeping(connection) as may_be_served:
+            if may_be_served:
+                super().handle(listener, connection, addr)
+                return
+        with contextlib.suppress(OSError):
+            client.settimeout(1)
+            client.sendall(_REFUSAL)
+        with contextlib.suppress(OSError):
+            client.close()
+
+    def handle_request(self, listener_name: Any, req: Any, sock: Connection, addr: Any) -> Any:
+        """Serve a request whose head has arrived."""
+        sock.begin_request()
+        try:
+            return super().handle_request(listener_name, req, sock, addr)
+        finally:
+            sock.end_request()
