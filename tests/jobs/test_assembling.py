@@ -51,11 +51,11 @@ def chunk(
 PLAN = TranscriptionPlan(pcm_key="pcm/00/0", duration_seconds=1.0, chunk_count=1)
 
 
-def assemble(*results: dict[str, Any], hints: Hints = TWO) -> assembling.Whole:
+def assemble(*results: dict[str, Any], hints: Hints = TWO) -> assembling.AssembledTranscript:
     return assembling.assemble(results, PLAN, hints)
 
 
-def labels(whole: assembling.Whole) -> list[str]:
+def labels(whole: assembling.AssembledTranscript) -> list[str]:
     return [segment.speaker for segment in whole.segments]
 
 

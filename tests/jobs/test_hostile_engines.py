@@ -1,4 +1,4 @@
-"""Whole jobs against engines behind HTTP that turn bad half-way: what was heard stays, and nothing is sent twice."""
+"""Complete jobs against engines behind HTTP that turn bad half-way: what was heard stays, and nothing is sent twice."""
 
 from __future__ import annotations
 
