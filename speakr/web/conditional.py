@@ -60,11 +60,11 @@ def require_match(current: Response) -> None:
     wanted = request.if_match
     tag = tag_of(current.get_data())
     if not wanted.star_tag and not wanted.is_strong(tag):
-        tell_tag(tag)
+        send_tag(tag)
         raise NotModifiedSince("This was changed since you read it: read it again and merge.")
 
 
-def tell_tag(tag: str) -> None:
+def send_tag(tag: str) -> None:
     """Send the current entity tag with the response to this request."""
 
     @after_this_request
