@@ -49,7 +49,7 @@ def test_without_a_corpus_the_projects_own_is_measured(capsys: pytest.CaptureFix
     assert main(["--only", "speakers"]) == 0
     shown = capsys.readouterr().out
     assert "corpus of the project" in shown
-    assert "| dialogue |  | 0.0 % |  | 2 of 2 people" in shown
+    assert "| dialogue |  | 0.0 % |  | 2 of 2 speakers" in shown
 
 
 @pytest.mark.parametrize(

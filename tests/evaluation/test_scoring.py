@@ -150,14 +150,14 @@ def test_people_are_known_and_strangers_are_not() -> None:
     }
     found = identify(said)
     assert (found.tries, found.known, found.mistaken) == (6, 6, 0)
-    assert (found.strangers, found.strangers_taken) == (6, 0)
+    assert (found.unknowns, found.unknowns_taken) == (6, 0)
 
 
 def test_two_who_sound_alike_are_not_taken_for_each_other_but_strangers_are() -> None:
     alike = voices((1, 0, 0), (1, 0.01, 0), (1, 0, 0.01))
     found = identify({"ann": alike, "ben": alike})
     assert (found.known, found.mistaken) == (0, 0), "neither is nearer by the margin"
-    assert found.strangers_taken == 6
+    assert found.unknowns_taken == 6
 
 
 def test_who_has_said_too_little_has_no_profile() -> None:
