@@ -31,8 +31,8 @@ from speakr.domain.events import EventType
 from speakr.domain.recordings import RecordingStatus
 from speakr.models import Recording
 from speakr.services.accounts import tokens
+from tests.crash import deployment as stack
 from tests.crash import speech
-from tests.crash import webhook_app as stack
 from tests.crash.conftest import WORKER
 from tests.crash.provider import Provider
 from tests.crash.subscriber import Subscriber
@@ -307,7 +307,7 @@ def _kill_workers(database: str, kills: int) -> Row:
         provider = open_things.enter_context(Provider())
         subscriber = open_things.enter_context(Subscriber())
         settings = {"TRANSCRIPTION_BASE_URL": provider.url, "SPEAKR_LOG_LEVEL": "ERROR"}
-        made = stack.WebhookApp(folder, url, redis, worker=WORKER, settings=settings)
+        made = stack.Deployment(folder, url, redis, worker=WORKER, settings=settings)
         open_things.callback(made.close)
         made.open()
         subscriber.subscribe(made)
@@ -340,7 +340,7 @@ def _kill_workers(database: str, kills: int) -> Row:
     )
 
 
-def _unfinished(made: stack.WebhookApp) -> list[Any]:
+def _unfinished(made: stack.Deployment) -> list[Any]:
     return made.rows("SELECT id FROM recordings WHERE status NOT IN ('COMPLETED', 'FAILED')")
 
 

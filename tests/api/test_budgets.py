@@ -49,7 +49,7 @@ def test_the_transcription_budget_counts_what_waits(alice: Person, upload: Uploa
     assert alice.post(f"/api/v1/recordings/{first}/transcribe").status_code == 200
 
 
-def test_what_was_heard_is_counted_and_shown(alice: Person, upload: Upload, work: Work) -> None:
+def test_transcribed_audio_is_counted_and_shown(alice: Person, upload: Upload, work: Work) -> None:
     allow(alice, transcription_budget_seconds=8)
     with unit_of_work():
         system_settings.put("cost_per_transcribed_minute", 0.6)
@@ -111,7 +111,7 @@ def test_an_engine_that_counts_no_tokens_needs_no_budget(
     assert alice.get(f"/api/v1/recordings/{recording}/summary").json["has_summary"] is True
 
 
-def test_the_servers_defaults_hold_for_whoever_has_no_limit(
+def test_the_servers_defaults_apply_to_users_without_limits(
     alice: Person, bob: Person, upload: Upload, work: Work
 ) -> None:
     with unit_of_work():

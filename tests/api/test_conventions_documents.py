@@ -53,7 +53,7 @@ def headers_taken(operation: dict[str, Any]) -> set[str]:
     }
 
 
-def test_what_heeds_a_key_says_so(operations: dict[str, Any]) -> None:
+def test_operations_that_support_a_key_document_it(operations: dict[str, Any]) -> None:
     described = {
         name for name, operation in operations.items() if "IdempotencyKey" in headers_taken(operation)
     }
@@ -65,7 +65,7 @@ def test_what_heeds_a_key_says_so(operations: dict[str, Any]) -> None:
         assert {"400", "409"} <= set(operation["responses"])
 
 
-def test_every_post_heeds_a_key_or_is_safe_to_repeat(app: Flask) -> None:
+def test_every_post_supports_a_key_or_is_safe_to_repeat(app: Flask) -> None:
     """A POST that makes or queues something stands under `@idempotent`; see CONTRIBUTING.md."""
     posts = {
         operation["post"]["operationId"]: headers_taken(operation["post"])
@@ -76,7 +76,7 @@ def test_every_post_heeds_a_key_or_is_safe_to_repeat(app: Flask) -> None:
     assert without == set(SAFE_TO_REPEAT)
 
 
-def test_what_heeds_a_version_says_so(operations: dict[str, Any]) -> None:
+def test_operations_that_support_a_version_document_it(operations: dict[str, Any]) -> None:
     described = {name for name, operation in operations.items() if "IfMatch" in headers_taken(operation)}
     assert described >= GUARDED
     assert {name for name, operation in operations.items() if "412" in operation["responses"]} == described

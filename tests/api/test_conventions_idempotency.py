@@ -168,7 +168,7 @@ def test_a_weaker_token_does_not_get_a_stronger_ones_secret(make_person) -> None
     assert (answer.status_code, answer.json["code"]) == (400, "idempotency_key_reused")
 
 
-def test_an_answer_sealed_with_a_lost_key_is_told_as_done(alice: Person, monkeypatch) -> None:
+def test_a_response_encrypted_with_a_lost_key_is_reported_as_done(alice: Person, monkeypatch) -> None:
     alice.post("/api/v1/tokens", json={}, headers=KEY)
     with unit_of_work() as session:
         session.scalars(select(IdempotencyKey)).one().response_body = {"sealed": "of another key"}
@@ -201,7 +201,9 @@ def test_a_failure_after_the_work_undoes_the_work(alice: Person, monkeypatch: py
     assert count(Webhook) == there[0] + 1
 
 
-def test_nobody_is_rung_for_work_that_was_undone(alice: Person, upload, notifier, monkeypatch) -> None:
+def test_no_worker_is_notified_of_work_that_was_rolled_back(
+    alice: Person, upload, notifier, monkeypatch
+) -> None:
     made = upload(alice).json["id"]
     with unit_of_work() as session:
         session.scalars(select(Job)).one().state = JobState.FAILED

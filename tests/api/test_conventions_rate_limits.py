@@ -37,7 +37,7 @@ def guess(app: Flask, presented: str = "wrong", address: str = "198.51.100.7", *
     )
 
 
-def test_every_counted_answer_tells_where_the_caller_stands(alice: Person) -> None:
+def test_every_counted_response_reports_the_remaining_requests(alice: Person) -> None:
     before = time.time()
     headers = alice.get("/api/v1/users/me").headers
     reset = int(headers["RateLimit-Reset"])
@@ -50,7 +50,7 @@ def test_every_counted_answer_tells_where_the_caller_stands(alice: Person) -> No
     assert "Retry-After" not in headers
 
 
-def test_failures_are_counted_and_told_too(alice: Person, make_person) -> None:
+def test_failures_are_counted_and_reported_too(alice: Person, make_person) -> None:
     assert alice.get("/api/v1/recordings/999").headers["RateLimit-Remaining"] == "99"
     assert alice.patch("/api/v1/recordings/1", json={}).headers["RateLimit-Remaining"] == "29"
     reader = make_person("reader", scopes=frozenset({Scope.READ}))
@@ -60,7 +60,7 @@ def test_failures_are_counted_and_told_too(alice: Person, make_person) -> None:
     assert refused[30].status_code == 429
 
 
-def test_one_too_many_is_told_when_to_come_back(alice: Person) -> None:
+def test_a_request_over_the_limit_has_retry_after(alice: Person) -> None:
     answers = [alice.get("/api/v1/stats") for _ in range(61)]
     assert {answer.status_code for answer in answers[:60]} == {200}
     last = answers[60]

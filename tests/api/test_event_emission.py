@@ -169,7 +169,7 @@ def test_events_that_were_found(alice: Person, recording: int, new_events: NewEv
     ]
 
 
-def test_fields_that_somebody_changed(alice: Person, recording: int, new_events: NewEvents) -> None:
+def test_fields_that_a_user_changed(alice: Person, recording: int, new_events: NewEvents) -> None:
     path = f"/api/v1/recordings/{recording}"
     alice.patch(path, json={"is_inbox": False, "participants": "Ann"})
     alice.put(f"{path}/notes", json={"notes": "Mine"})

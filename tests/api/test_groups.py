@@ -51,7 +51,7 @@ def test_a_site_admin_makes_a_group_and_is_its_first_admin(admin: Person) -> Non
     ]
 
 
-def test_nobody_else_makes_groups(alice: Person, make_person: Callable[..., Person]) -> None:
+def test_only_site_admins_create_groups(alice: Person, make_person: Callable[..., Person]) -> None:
     without_scope = make_person("root", is_admin=True)
     only_scope = make_person("carol", scopes=frozenset(Scope))
     for person in (alice, without_scope, only_scope):
@@ -78,7 +78,7 @@ def test_names_are_taken_once(admin: Person, team: str) -> None:
     assert admin.get(f"{GROUPS}/{other}").json["name"] == "Sales"
 
 
-def test_members_see_their_group_and_strangers_do_not(
+def test_only_members_see_their_group(
     admin: Person, alice: Person, bob: Person, team: str, make_person: Callable[..., Person]
 ) -> None:
     stranger = make_person("mallory")

@@ -186,7 +186,7 @@ def test_an_engine_that_computes_does_not_stop_the_loop(
 # -- titles
 
 
-def test_a_title_is_written_anew_and_told(alice: Person, talk: int, writer: FakeWriter) -> None:
+def test_a_new_title_is_stored_and_sent_as_an_event(alice: Person, talk: int, writer: FakeWriter) -> None:
     hook = alice.post(
         "/api/v1/webhooks",
         json={"name": "h", "url": "https://93.184.216.34/hook", "events": ["recording.updated"]},
@@ -281,7 +281,7 @@ def test_people_one_knows_help(alice: Person, bob: Person, talk: int, writer: Fa
     assert request.known_names == ["Dora", "Carol", "Bob Miller"]
 
 
-def test_the_embedded_engine_names_speakers_through_the_door(
+def test_the_embedded_engine_names_speakers_through_the_api(
     alice: Person, talk: int, writer: FakeWriter, monkeypatch
 ) -> None:
     monkeypatch.setattr(writer, "identify_speakers", EmbeddedLanguageConnector().identify_speakers)

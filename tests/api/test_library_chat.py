@@ -171,7 +171,7 @@ def test_what_was_said_in_another_language_is_found_by_its_words(
 # -- who may see it
 
 
-def test_nobody_reads_what_is_not_theirs(
+def test_only_visible_recordings_are_read(
     alice: Person, bob: Person, make: Callable[..., int], writer: FakeWriter
 ) -> None:
     make(alice, "Her walrus")
@@ -244,7 +244,7 @@ def test_filters_are_those_of_the_list(
         ({"message": "a", "starred": "maybe"}, "starred"),
     ],
 )
-def test_bad_bodies_are_told_by_field(
+def test_bad_bodies_are_reported_by_field(
     alice: Person, writer: FakeWriter, embedder: FakeEmbedder, body: dict[str, Any], field: str
 ) -> None:
     answer = alice.post("/api/v1/chat", json=body)
@@ -260,7 +260,7 @@ def test_the_token_needs_the_scope(make_person: Callable[..., Person]) -> None:
 
 
 @pytest.mark.parametrize("mode", ["words"], indirect=True)
-def test_a_language_model_that_is_away_is_told(
+def test_an_unavailable_language_model_is_reported(
     alice: Person, make: Callable[..., int], writer: FakeWriter
 ) -> None:
     def fail(_: object) -> None:

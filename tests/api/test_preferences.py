@@ -116,7 +116,7 @@ def test_automatic_summaries_have_an_address_of_their_own(alice: Person) -> None
     assert alice.put(address, json={"enabled": "no"}).status_code == 400
 
 
-def test_a_password_is_changed_by_whoever_knows_the_old_one(app: Flask, alice: Person) -> None:
+def test_changing_a_password_needs_the_old_one(app: Flask, alice: Person) -> None:
     set_columns(alice, password_hash=users.hashed("the old one"))
     for form in ({"password": "the new one"}, {"password": "the new one", "current_password": "a guess"}):
         refused = alice.patch(ME, json=form)

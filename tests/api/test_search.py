@@ -83,7 +83,7 @@ def test_a_speaker_is_shown_by_name(alice: Person) -> None:
     assert matches(alice, "walrus")[0]["speaker"] == "Ann"
 
 
-def test_a_recording_tells_five_places_and_the_best_of_them(alice: Person) -> None:
+def test_a_result_has_at_most_five_matches_the_best_ones(alice: Person) -> None:
     write(
         alice,
         *["the walrus"] * 10,

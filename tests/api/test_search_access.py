@@ -276,7 +276,7 @@ def test_the_index_can_be_made_anew(alice: Person, make) -> None:
     assert len(search(alice, "walrus")[0]["matches"]) == 1
 
 
-def test_whoever_is_renamed_in_many_recordings_is_found_in_all_of_them(
+def test_a_speaker_renamed_in_many_recordings_is_found_in_all(
     alice: Person, make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(indexing, "_AT_ONCE", 1)

@@ -221,7 +221,7 @@ def test_a_refusal_of_everything_stops(logged_in: Stub, run: Run, files: list[Pa
     assert len(logged_in.asked) == 1
 
 
-def test_tags_and_folders_there_are_not_are_told(logged_in: Stub, run: Run, files: list[Path]) -> None:
+def test_unknown_tags_and_folders_are_reported(logged_in: Stub, run: Run, files: list[Path]) -> None:
     logged_in.will(taken(7), recording(7, tags=[{"name": "One"}]))
     printed = run("upload", files[0], "--tag", "one", "--tag", "two", "--folder", 5)
     assert printed.stderr == (

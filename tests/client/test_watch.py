@@ -166,7 +166,7 @@ def stub_body(asked: Asked, boundary: bytes) -> bytes:
     return asked.body
 
 
-def test_after_the_keys_time_the_bytes_tell(
+def test_after_the_key_expires_bytes_are_compared(
     stub: Stub, folder: Path, new_watch: NewWatch, log: list[str]
 ) -> None:
     """The server has forgotten the key and stored the file again; it says so, and the second one goes."""
@@ -262,7 +262,7 @@ def test_a_pattern_takes_what_it_says(stub: Stub, folder: Path, new_watch: NewWa
     assert log == ["b.rec is recording 7."]
 
 
-def test_what_the_server_refuses_is_told_of_once_and_tried_again_when_touched(
+def test_a_refused_file_is_reported_once_and_retried_when_changed(
     stub: Stub, folder: Path, new_watch: NewWatch, log: list[str]
 ) -> None:
     path = folder / "a.wav"
@@ -278,7 +278,7 @@ def test_what_the_server_refuses_is_told_of_once_and_tried_again_when_touched(
     assert not path.exists()
 
 
-def test_trouble_is_told_once_and_does_not_stop_others(
+def test_a_failure_is_reported_once_and_does_not_stop_others(
     stub: Stub, folder: Path, new_watch: NewWatch, log: list[str]
 ) -> None:
     for name in ("a.wav", "b.wav"):

@@ -153,7 +153,9 @@ def test_a_model_that_never_finishes_is_refused_for_good(
 
 
 @pytest.mark.parametrize("texts", [(), ("",), ("  ", "\n")])
-def test_nothing_said_asks_nobody(connector: LanguageConnector, provider: FakeProvider, texts: tuple[str]):
+def test_without_speech_no_request_is_sent(
+    connector: LanguageConnector, provider: FakeProvider, texts: tuple[str]
+):
     summary = connector.summarize(request_of(*texts))
     assert (summary.markdown, summary.lines_read, summary.usage) == ("", len(texts), Usage())
     assert connector.write_title(request_of(*texts)).text == ""

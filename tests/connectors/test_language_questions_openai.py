@@ -305,7 +305,7 @@ def of_many(*texts: str) -> list[NumberedLine]:
     ]
 
 
-def test_lines_of_several_recordings_tell_which(connector: LanguageConnector, provider: FakeProvider):
+def test_lines_of_several_recordings_name_theirs(connector: LanguageConnector, provider: FakeProvider):
     provider.answers(chat_reply("In “Talk 2” of 2024-01-17 Ann said it costs 900 [3]. It flies [1]."))
     lines = of_many("It costs 800.", "", "It costs 900.")
     answer = connector.chat(ChatRequest(lines=lines, question="What does it cost?"))

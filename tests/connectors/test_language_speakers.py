@@ -157,7 +157,7 @@ def test_a_long_transcript_is_shown_from_all_of_its_length(
 
 
 @pytest.mark.parametrize("said", [[], [(A, " ")]])
-def test_nothing_said_asks_nobody(
+def test_without_speech_no_request_is_sent(
     connector: LanguageConnector, provider: FakeProvider, said: list[tuple[str, str]]
 ):
     assert set(connector.identify_speakers(request_of(said)).names.values()) <= {None}

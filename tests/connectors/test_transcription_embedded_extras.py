@@ -17,7 +17,7 @@ from speakr.domain.transcript import Hints, Span, Word
 from tests.connectors.conftest import MakeChunk, read_clip
 
 
-def test_a_name_is_heard_once_it_is_told_and_spelled_as_it_was():
+def test_a_hotword_is_recognised_and_spelled_as_given():
     connector = EmbeddedConnector()
     entry = next(entry for entry in entries(OWN) if "tolmers" in entry.get("names", ()))
     samples = samples_of(OWN, entry)
@@ -114,7 +114,7 @@ def noisy(name: str, decibel: float) -> tuple[np.ndarray, np.ndarray, tuple[Span
     return clip, np.clip(mixed, -32768, 32767).astype(np.int16), (span,)
 
 
-def test_noisy_recordings_are_told_from_plain_ones():
+def test_noisy_recordings_are_distinguished_from_clean_ones():
     for name in ("goforward", "cards_001", "librivox_0880"):
         _, mixed, spans = noisy(name, 8.0)
         assert noise.signal_to_noise_db(mixed, spans, 0.0) < noise.NOISY_BELOW_DB

@@ -52,7 +52,7 @@ def test_a_new_tag_as_documented(library: Library) -> None:
     assert {name: body[name] for name in NEW} == NEW
 
 
-def test_a_new_tag_of_which_only_the_name_is_told(library: Library) -> None:
+def test_a_new_tag_with_only_a_name(library: Library) -> None:
     body = check(library, "POST", "/tags", {"name": "Plain"}, 201, TAG | dict.fromkeys(UNTOLD))
     assert (body["color"], body["protect_from_deletion"]) == ("#3B82F6", False)
 

@@ -100,7 +100,7 @@ def test_a_worker_lost_with_its_machine_is_missed_when_its_lease_ends(
     assert recomputed(provider, undisturbed) == 1
 
 
-def test_a_worker_that_is_told_to_stop_hands_its_work_over(
+def test_a_stopping_worker_hands_its_work_over(
     deployment: Deployment, provider: Provider, undisturbed: Undisturbed, shared_by_both: int
 ) -> None:
     owner = deployment.owner_of(shared_by_both)

@@ -108,7 +108,7 @@ def test_any_engine_is_scored(corpus: Path) -> None:
     assert measured(corpus, none, "thanks for watching") == {"words written where there is no speech": 3}
 
 
-def test_a_name_heard_everywhere_is_a_false_hit(corpus: Path) -> None:
+def test_a_name_found_everywhere_is_a_false_hit(corpus: Path) -> None:
     (table,) = hotwords.measure(corpus, Parrot("Zaphod"))
     found = {figure.name: figure.value for figure in table.figures}
     assert found["found in ordinary speech"] == len(CLIPS)

@@ -57,7 +57,9 @@ def full_server(tmp_path: Path, disk: Disk) -> Iterator[IntakeServer]:
         assert "Traceback" not in made.log
 
 
-def test_a_full_disk_is_told_and_nothing_stays(full_server: IntakeServer, disk: Disk, tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_and_nothing_stays(
+    full_server: IntakeServer, disk: Disk, tmp_path: Path
+) -> None:
     """One server for the whole story, since starting it is the slow part."""
     for headers in ({}, {"Idempotency-Key": "full"}):
         with full_server.keeps_nothing():

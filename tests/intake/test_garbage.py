@@ -94,7 +94,7 @@ def test_a_form_with_a_shorter_length_is_not_taken(server: IntakeServer) -> None
     assert (status, json.loads(body)["code"]) == (400, "incomplete_upload")
 
 
-def test_slow_headers_keep_nobody_waiting(server: IntakeServer) -> None:
+def test_slow_headers_delay_no_other_client(server: IntakeServer) -> None:
     """A hundred clients that never come to the point."""
     crowd = [server.connect() for _ in range(100)]
     for round_ in range(3):

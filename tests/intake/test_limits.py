@@ -81,7 +81,7 @@ def test_a_body_over_the_limit_is_refused_by_its_length(server: IntakeServer) ->
 
 
 @pytest.mark.parametrize("megabytes", [LIMIT_MB + 0.5, LIMIT_MB + 3])
-def test_who_sends_it_all_is_told_why(server: IntakeServer, megabytes: float) -> None:
+def test_a_client_that_sends_it_all_gets_the_reason(server: IntakeServer, megabytes: float) -> None:
     body, content_type = form(round(megabytes * MEGABYTE))
     with server.keeps_nothing():
         answer = server.request(
@@ -115,7 +115,7 @@ def test_a_chunked_body_without_end_is_refused(server: IntakeServer) -> None:
 @pytest.mark.parametrize(
     ("token", "length", "status"), [("nobody", None, 401), ("nobody", 10**12, 401), (ALICE, None, 413)]
 )
-def test_a_refused_body_that_pours_in_keeps_nobody_waiting(
+def test_a_refused_body_that_keeps_arriving_delays_no_other_client(
     server: IntakeServer, token: str, length: int | None, status: int
 ) -> None:
     is_over = threading.Event()

@@ -52,7 +52,7 @@ def test_nothing_stays_of_an_upload_whose_client_went(
         leave(connection)
 
 
-def test_who_only_stops_sending_is_told(server: IntakeServer) -> None:
+def test_a_client_that_stops_sending_gets_an_error(server: IntakeServer) -> None:
     with server.keeps_nothing(), server.connect() as connection:
         connection.sendall(head(length=len(BODY), content_type=CONTENT_TYPE) + HALF)
         stop_sending(connection)

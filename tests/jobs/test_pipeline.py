@@ -140,7 +140,7 @@ def test_a_permanent_failure_is_not_tried_again(
     assert event_types()[-1] == "recording.transcription.failed"
 
 
-def test_a_mistake_of_ours_is_tried_again_and_tells_nothing(
+def test_an_unexpected_error_is_retried_and_leaks_nothing(
     alice: Person, recorded: int, work, transcriber: FakeTranscriber
 ) -> None:
     def stumble(_chunk: object) -> None:

@@ -64,7 +64,7 @@ def _as(app: Flask, world: World, call: Call, role: str, **more: Any) -> Any:
 
 
 @pytest.mark.parametrize("key", sorted(PUBLIC))
-def test_what_is_public_tells_nothing_of_anybody(app: Flask, world: World, key: str) -> None:
+def test_public_routes_show_no_user_data(app: Flask, world: World, key: str) -> None:
     path = key.removeprefix("GET ").replace("<path:path>", "swagger-ui.css")
     answer = app.test_client().get(path, buffered=True)
     assert answer.status_code == (503 if key == "GET /readyz" else 200)  # no dispatcher reports here

@@ -88,7 +88,7 @@ def _send(app: Flask, world: World, method: str, path: str, body: Body, ids: Map
 
 
 @pytest.mark.parametrize(("method", "path", "body", "status"), REFERENCES)
-def test_a_body_that_names_what_is_somebody_elses(
+def test_a_body_that_names_objects_of_another_user(
     app: Flask, world: World, method: str, path: str, body: Body, status: int
 ) -> None:
     """The answer is the same as for an id that nobody has: it tells not even that there is something."""
@@ -133,9 +133,7 @@ def test_tags_of_others_are_never_put_on(app: Flask, world: World) -> None:
 
 @pytest.mark.parametrize("call", [call for call in CALLS if call.case.policy is EACH], ids=str)
 @pytest.mark.parametrize("role", ["stranger", "viewer", "member"])
-def test_batches_do_nothing_to_what_is_somebody_elses(
-    app: Flask, world: World, call: Call, role: str
-) -> None:
+def test_batches_leave_objects_of_another_user(app: Flask, world: World, call: Call, role: str) -> None:
     missing, theirs = 2_000_000_000, world.ids["other_recording_id"]
     shown = world.ids["recording_id"]
 
@@ -155,7 +153,7 @@ def test_batches_do_nothing_to_what_is_somebody_elses(
     assert everything_stored(app) == before
 
 
-def test_a_site_admin_only_deletes_what_is_somebody_elses(app: Flask, world: World) -> None:
+def test_a_site_admin_may_only_delete_objects_of_another_user(app: Flask, world: World) -> None:
     """The one documented exception: deletion in a batch. Changing and hearing is not for site admins."""
     number = world.ids["recording_id"]
     client, headers = app.test_client(), bearer(world.token("root", *Scope))

@@ -104,7 +104,7 @@ def test_partial_writes_are_removed_some_at_a_time(
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_a_dry_run_tells_and_removes_nothing(owner: Person, storage: Storage) -> None:
+def test_a_dry_run_lists_and_removes_nothing(owner: Person, storage: Storage) -> None:
     blob, fresh = put(storage), put(storage, age_seconds=60)
     begin(storage)
     *lines, last = upkeep.remove_orphans(dry_run=True)

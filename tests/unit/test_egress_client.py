@@ -321,7 +321,7 @@ def test_a_name_without_address_is_a_network_error_of_its_own_kind():
     asyncio.run(scenario())
 
 
-def test_names_that_never_resolve_are_asked_once_and_hold_up_nobody():
+def test_names_that_never_resolve_are_asked_once_and_delay_no_other():
     release = threading.Event()
     asked = []
 
@@ -349,7 +349,7 @@ def test_names_that_never_resolve_are_asked_once_and_hold_up_nobody():
     assert sorted(asked) == sorted([f"hole{n}.example" for n in range(20)] + ["fine.example"])
 
 
-def test_a_look_up_that_fails_after_everybody_left_is_quiet():
+def test_a_look_up_that_fails_without_waiters_is_not_logged():
     fail = threading.Event()
     complaints = []
 

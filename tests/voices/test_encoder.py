@@ -69,7 +69,7 @@ def test_any_other_pickle_is_refused() -> None:
         read_checkpoint(raw.getvalue())
 
 
-def test_a_changed_or_missing_file_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_changed_or_missing_file_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "pretrained.pt"
     monkeypatch.setattr(encoders, "locate_model", lambda: path)
     with pytest.raises(VoiceModelMissing, match="not installed"):
@@ -79,7 +79,7 @@ def test_a_changed_or_missing_file_is_told(tmp_path: Path, monkeypatch: pytest.M
         VoiceEncoder()
 
 
-def test_a_missing_package_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(weights.importlib.util, "find_spec", lambda _: None)
     assert "requirements-models.txt" in (weights.unavailable_reason.__wrapped__() or "")
     monkeypatch.undo()

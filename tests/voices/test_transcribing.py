@@ -152,7 +152,7 @@ def test_who_wants_no_names_by_voice_gets_none(app: Flask, alice: Person, transc
     assert voices_kept() == 0
 
 
-def test_who_wants_nobody_told_apart_gets_one_speaker(
+def test_without_diarization_there_is_one_speaker(
     app: Flask, alice: Person, transcribe, dialogue: Talk
 ) -> None:
     with unit_of_work():
@@ -163,7 +163,7 @@ def test_who_wants_nobody_told_apart_gets_one_speaker(
     assert ignored_options(alice, made) == ["max_speakers", "min_speakers"]
 
 
-def test_the_number_of_speakers_is_heeded(alice: Person, transcribe, dialogue: Talk) -> None:
+def test_the_number_of_speakers_is_applied(alice: Person, transcribe, dialogue: Talk) -> None:
     made = transcribe(alice, dialogue, max_speakers="1", hotwords="Zaphod")
     assert set(labels(alice, made)) == {"SPEAKER_00"}
     assert ignored_options(alice, made) == ["hotwords"], "the engine cannot count, but we can"
@@ -193,7 +193,7 @@ def test_a_worker_without_the_model_does_not_fail(
     assert set(labels(alice, transcribe(alice, dialogue))) == {"SPEAKER_00"}
 
 
-def test_the_server_says_that_it_tells_speakers_apart(alice: Person) -> None:
+def test_the_server_announces_diarization(alice: Person) -> None:
     capabilities = alice.get(f"{V1}/transcription").json["capabilities"]
     assert (capabilities["diarization"], capabilities["speaker_count_control"]) == (True, True)
 
@@ -265,7 +265,7 @@ class TestWithADiarizingEngine:
             second.name = "second"
             return replace(backends, make_fallback=lambda: second)
 
-        def test_everybody_keeps_one_label_by_our_own_ear(
+        def test_each_speaker_keeps_one_label_by_voice(
             self, alice: Person, transcribe, dialogue: Talk, transcriber: FakeTranscriber
         ) -> None:
             def give_up(_: AudioChunk) -> None:

@@ -149,7 +149,7 @@ def test_failures_in_a_row_pause_and_enabling_starts_afresh(
     assert webhook(hook).enabled
 
 
-def test_retry_after_silences_the_whole_webhook_and_nobody_else(
+def test_retry_after_pauses_the_whole_webhook_and_no_other(
     dispatcher: ThreadedDispatcher, receiver: Receiver, add_webhook: AddWebhook, emit: Emit
 ) -> None:
     busy, calm = add_webhook(receiver.url("/busy")), add_webhook(receiver.url("/calm"))
@@ -208,7 +208,7 @@ def test_both_secrets_sign_while_a_rotation_overlaps(
     verify(fresh, request)
 
 
-def test_a_secret_that_cannot_be_read_stops_nobody_else(
+def test_an_unreadable_secret_stops_no_other_webhook(
     dispatcher: ThreadedDispatcher, receiver: Receiver, add_webhook: AddWebhook, emit: Emit
 ) -> None:
     broken, good = add_webhook(receiver.url("/broken")), add_webhook(receiver.url("/good"))

@@ -74,7 +74,7 @@ def test_a_cancelled_one_is_over_but_not_while_it_is_under_way(
     assert third.event_uuid == wanted[2]
 
 
-def test_a_test_waits_for_nobody_and_holds_nobody_up(
+def test_a_test_delivery_waits_for_no_other_and_delays_none(
     add_webhook: AddWebhook, emit: Emit, owner: Actor
 ) -> None:
     hook = add_webhook(URL, is_ordered=True)

@@ -121,7 +121,7 @@ MISSES = {"http": ["502 Bad Gateway", "504 Timeout", "403 No"], "socks5": ["4", 
 
 
 @pytest.mark.parametrize("number", range(3))
-def test_a_fault_of_the_proxy_spends_no_attempt_and_pauses_nobody(
+def test_a_proxy_failure_spends_no_attempt_and_pauses_no_webhook(
     number: int, dispatcher: ThreadedDispatcher, proxy: Proxy, add_webhook: AddWebhook, emit: Emit
 ) -> None:
     proxy.answer = FAULTS[proxy.scheme][number]
@@ -160,7 +160,7 @@ def test_a_proxy_that_keeps_knocking_spends_an_attempt(
     assert (row.status, row.attempt_count) == (DeliveryStatus.FAILED, 1)
 
 
-class TestNobodyThere:
+class TestUnreachableProxy:
     @pytest.fixture
     def settings(self, settings: Settings, proxy: Proxy) -> Settings:
         return replace(settings, webhook_proxy_url=f"{proxy.scheme}://127.0.0.1:1")

@@ -54,7 +54,7 @@ def test_webhooks_of_one_host_share_its_slots_evenly() -> None:
     assert set(got.values()) == {3, 4}
 
 
-def test_when_all_want_more_than_there_is_everybody_gets_some() -> None:
+def test_when_slots_are_scarce_every_webhook_gets_some() -> None:
     got = shares(new_slots(), *(waiting(n) for n in range(TOTAL - 56)))
     assert sum(got.values()) == TOTAL
     assert set(got.values()) == {1, 2}
