@@ -1,4 +1,4 @@
-"""What administrators do: accounts and system settings."""
+"""Administration: accounts and system settings."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def test_people_are_made(admin: Person) -> None:
         ),
     ],
 )
-def test_invalid_user_names(admin: Person, field: str, form: dict) -> None:
+def test_invalid_account_fields(admin: Person, field: str, form: dict) -> None:
     refused = admin.post(USERS, json=form)
     assert refused.status_code == 400
     assert list(refused.json["errors"]) == [field]
@@ -368,7 +368,7 @@ def test_a_setting_changed_by_two_at_once_has_one_of_the_values(app: Flask, admi
 
 
 def test_administrators_see_no_recordings_of_others(admin: Person, alice: Person, upload) -> None:
-    """Not in any answer of the administrator's addresses."""
+    """In no response of the administrators' routes."""
     upload(alice, title="A very secret title")
     for address in (USERS, f"{USERS}/{alice.id}", SETTINGS, "/api/v1/recordings", "/api/v1/jobs"):
         assert "secret" not in admin.get(address).text

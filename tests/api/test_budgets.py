@@ -1,4 +1,4 @@
-"""Budgets and quotas: told before the work, counted in the transaction of the work, never raced past."""
+"""Budgets and quotas: checked before the work, counted in its transaction, not exceeded by concurrent requests."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_the_transcription_budget_counts_what_waits(alice: Person, upload: Uploa
     refused = upload(alice, wav(2.0))
     assert (refused.status_code, refused.json["code"]) == (403, "transcription_budget_exceeded")
     assert alice.get("/api/v1/recordings").json["pagination"]["total"] == 1
-    # Asking again for what is queued costs nothing more.
+    # A repeated request for queued work costs nothing more.
     assert alice.post(f"/api/v1/recordings/{first}/transcribe").status_code == 200
 
 

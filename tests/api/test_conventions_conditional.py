@@ -1,4 +1,4 @@
-"""ETags: nothing is sent twice, and nobody's change is lost to somebody who had not read it."""
+"""ETags: no body is sent twice, and no change is lost to a user who had not read it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cross-origin requests: closed unless the operator names the pages, and readable failures for those named."""
+"""Cross-origin requests: refused unless the operator allows the origin; allowed pages can read failures."""
 
 from __future__ import annotations
 

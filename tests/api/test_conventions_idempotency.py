@@ -1,4 +1,4 @@
-"""Idempotency-Key: what was sent twice happens once, whatever breaks in between."""
+"""Idempotency-Key: a repeated request has its effect once, whatever fails in between."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ WEBHOOK = {"name": "a pipeline", "url": "https://hooks.example.org/x", "events":
 
 @dataclass
 class Doing:
-    """One POST that makes or queues something, and where one can see how often it happened."""
+    """One POST that creates or queues something, and where its effects can be counted."""
 
     path: str
     body: dict[str, Any]
@@ -187,7 +187,7 @@ def test_a_refused_request_frees_its_key(alice: Person) -> None:
 
 
 def test_a_failure_after_the_work_undoes_the_work(alice: Person, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The view is done, its answer cannot be stored: neither of the two may stay."""
+    """The view is done but its response cannot be stored: neither of the two may stay."""
     there = count(Webhook), count(Event)
 
     def fail(*_args: object) -> None:
@@ -246,7 +246,7 @@ def test_who_waits_for_a_model_keeps_its_key_for_longer(alice: Person, upload) -
 
 
 def test_who_was_overtaken_keeps_nothing(alice: Person, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A request slept past its hold, and another one with its key came first."""
+    """A request exceeded its reservation, and another one with its key finished first."""
     from speakr.services.accounts import tokens
 
     create = tokens.create_for

@@ -1,4 +1,4 @@
-"""Behind proxies: nobody's word is taken for an address unless the operator said whose."""
+"""Behind proxies: client addresses come only from proxies that the operator trusts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def next_page(person: Person, headers: dict[str, str]) -> str:
 
 
 def guesses_until_stopped(app: Flask, chain: str) -> int:
-    """Return how many wrong tokens are taken when each comes with another first address in the chain."""
+    """Return how many wrong tokens are accepted when each comes with another first address in the chain."""
     for number in range(100):
         answer = app.test_client().get(
             "/api/v1/users/me",

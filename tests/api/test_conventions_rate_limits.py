@@ -1,4 +1,4 @@
-"""Requests per minute: what is counted, by whom, what callers are told, and what happens without Redis."""
+"""Requests per minute: what counts, per caller, reported in headers, with and without Redis."""
 
 from __future__ import annotations
 
@@ -158,13 +158,13 @@ def test_limits_are_read_from_the_environment() -> None:
 
 @pytest.fixture
 def own_redis() -> Iterator[RedisServer]:
-    """One that a test may kill."""
+    """A Redis that a test may kill."""
     with redis_server() as server:
         yield server
 
 
 def test_one_question_to_redis_per_request(alice: Person, redis_connection) -> None:
-    alice.get("/api/v1/users/me")  # the script is known from now on
+    alice.get("/api/v1/users/me")  # the script is cached from now on
     with redis_connection.monitor() as monitor:
         for _ in range(3):
             assert alice.get("/api/v1/users/me").status_code == 200
@@ -210,7 +210,7 @@ def test_counts_here_start_anew_after_a_minute(tmp_path: Path, monkeypatch: pyte
 def test_redis_that_is_away_is_asked_every_few_seconds_only(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [1000.0]
     monkeypatch.setattr(counting.time, "monotonic", lambda: clock[0])
-    with socket.create_server(("127.0.0.1", 0)) as deaf:  # takes calls and never answers
+    with socket.create_server(("127.0.0.1", 0)) as deaf:  # accepts connections and never answers
         deaf.settimeout(0.01)
         counter = Counter(f"redis://127.0.0.1:{deaf.getsockname()[1]}/0")
 
@@ -250,7 +250,7 @@ def test_counting_together_goes_on_once_redis_is_back(own_redis, monkeypatch: py
 
 
 def test_a_restart_of_redis_is_not_noticed(own_redis) -> None:
-    """The pooled connection is dead and the script forgotten; both are mended within the request."""
+    """The pooled connection is dead and the script is gone; both recover within the request."""
     counter = Counter(own_redis.url)
     counter.hit("x")
     own_redis.kill()

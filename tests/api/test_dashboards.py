@@ -1,4 +1,4 @@
-"""What dashboards show: the newer numbers, and the ready configuration for gethomepage."""
+"""Figures for dashboards, and the ready configuration for gethomepage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every failure has one shape, whatever raised it."""
+"""Every failure has the same shape, whatever raised it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Events for those who poll, an example of each, and notices."""
+"""Events for clients that poll, an example of each, and notices."""
 
 from __future__ import annotations
 

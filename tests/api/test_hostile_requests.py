@@ -1,4 +1,4 @@
-"""Hostile headers, credentials, addresses and batches: what the API's description has no fields for."""
+"""Hostile headers, credentials, addresses and batches: input that OpenAPI has no fields for."""
 
 from __future__ import annotations
 
@@ -92,15 +92,15 @@ CREDENTIALS = (
 
 def test_credentials(app: Flask, alice: Person) -> None:
     before = everything_stored(app)
-    stranger = app.test_client()
+    anonymous = app.test_client()
     for header in CREDENTIALS:
         for path in ("/api/v1/tokens", "/api/v1/tags"):
-            answer = stranger.post(path, json={"name": "x"}, headers={"Authorization": header})
+            answer = anonymous.post(path, json={"name": "x"}, headers={"Authorization": header})
             assert (answer.status_code, set(answer.json)) == (401, SHAPE), (path, header[:40])
     for token in ("%00", "%ff", "", "x" * 9_000, "%ED%A0%80"):
-        assert stranger.get(f"/api/v1/stats?token={token}").status_code == 401
+        assert anonymous.get(f"/api/v1/stats?token={token}").status_code == 401
         for name in ("X-API-Token", "API-Token"):
-            assert stranger.get("/api/v1/stats", headers={name: token}).status_code == 401
+            assert anonymous.get("/api/v1/stats", headers={name: token}).status_code == 401
     assert everything_stored(app) == before
 
 

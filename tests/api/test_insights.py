@@ -1,4 +1,4 @@
-"""What was found in a transcript: stored whole or not at all, with words that stand there, replaced by what is newer."""
+"""Insights of a transcript: stored completely or not at all, with quotes that exist, replaced by newer ones."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ START = datetime(2026, 6, 19, 7, 30, tzinfo=UTC)
 
 
 def all_kinds(request: ExtractRequest) -> dict[str, Any]:
-    """Find one of each in the first line, and lies beside some."""
+    """Return one insight of each kind for the first line, and false ones beside some."""
     source = Source(0, request.lines[0].text)
     true, false = Statement("True", (source,), is_verified=True), Statement("False", (), is_verified=False)
     return {
@@ -46,7 +46,7 @@ def all_kinds(request: ExtractRequest) -> dict[str, Any]:
 
 @pytest.fixture
 def talk(alice: Person, upload: Callable[..., Any], work: Callable[[], None], writer: FakeWriter) -> int:
-    """A recording of two segments that has been taken apart."""
+    """A recording of two segments with insights."""
     writer.found = all_kinds
     number = int(upload(alice).json["id"])
     work()

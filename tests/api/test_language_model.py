@@ -1,4 +1,4 @@
-"""Titles and names while one waits, and what all uses of the language model have in common."""
+"""Titles and names on request, and what all uses of the language model share."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def test_the_engine_is_made_once_per_process(alice: Person, talk: int, app, back
 
 
 class Loop:
-    """Stands for gevent: says that it runs, and remembers what its pool was given."""
+    """Stands for gevent: reports that it runs, and records what its pool received."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.ran: list[str] = []
@@ -249,7 +249,7 @@ def test_silence_has_no_title(alice: Person, upload) -> None:
     assert (answer.status_code, answer.json["code"]) == (400, "no_transcription")
 
 
-# -- who speaks
+# -- names of speakers
 
 
 def test_names_are_suggested_and_nothing_is_changed(alice: Person, talk: int, writer: FakeWriter) -> None:

@@ -1,4 +1,4 @@
-"""Questions about all recordings: out of what one may see, with sources, and with or without an embedding model."""
+"""Questions about all recordings: only visible ones, with sources, with and without an embedding model."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def settings(settings: Settings, mode: str) -> Settings:
 
 @pytest.fixture
 def make(notifier: MemoryJobNotifier) -> Callable[..., int]:
-    """Write a recording and have it embedded, if that is done here."""
+    """Write a recording and embed it, if there is an embedding model."""
 
     def made(person: Person, *said: str, **values: object) -> int:
         recording = write(person, *said, **values)
@@ -168,7 +168,7 @@ def test_what_was_said_in_another_language_is_found_by_its_words(
     assert shown(writer) == ["予算は九千ユーロです"]
 
 
-# -- who may see it
+# -- access
 
 
 def test_only_visible_recordings_are_read(
@@ -223,7 +223,7 @@ def test_filters_are_those_of_the_list(
     assert ask(alice, "walrus?", date_from="2999-01-01").json["sources"] == []
 
 
-# -- what goes wrong
+# -- failures
 
 
 @pytest.mark.parametrize("mode", ["words"], indirect=True)

@@ -1,4 +1,4 @@
-"""Who is who in a recording: looked at, assigned, taken back."""
+"""Speakers of a recording: list, assign, unassign."""
 
 from __future__ import annotations
 
@@ -224,7 +224,7 @@ def test_the_list_of_participants_holds_whole_names_only(alice: Person) -> None:
     assert None not in spoken(alice, made).values()
 
 
-# -- whose it is
+# -- access
 
 
 def test_an_editor_names_for_the_owner(alice: Person, bob: Person) -> None:
@@ -247,7 +247,7 @@ def test_who_may_not(alice: Person, bob: Person, make_person) -> None:
     assert names(alice) == {}
 
 
-# -- what is refused
+# -- refusals
 
 
 @pytest.mark.parametrize(

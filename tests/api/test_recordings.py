@@ -17,7 +17,7 @@ from tests.conftest import Person
 
 @pytest.fixture
 def make(app: Flask):
-    """Write recordings straight into the table."""
+    """Write recordings directly to the table."""
 
     def write(person: Person, **values: object) -> int:
         known = {

@@ -1,4 +1,4 @@
-"""Search by meaning: what is near is found, by whom it may be, and words are there when the model is not."""
+"""Search by meaning: near passages are found by permitted users, and words are searched without the model."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def found(person: Person, q: str, mode: str = "meaning", **params: object) -> li
     return [result["recording"]["id"] for result in answer.json["results"]]
 
 
-# -- what is found
+# -- matches
 
 
 def test_what_is_meant_is_found_in_other_words(alice: Person, notifier: MemoryJobNotifier) -> None:
@@ -129,7 +129,7 @@ def test_nothing_is_found_where_nothing_is(alice: Person, notifier: MemoryJobNot
     assert found(alice, "dog") == []
 
 
-# -- who may see it
+# -- access
 
 
 def test_only_visible_recordings_are_found(alice: Person, bob: Person, notifier: MemoryJobNotifier) -> None:
@@ -199,7 +199,7 @@ def test_filters_are_those_of_the_list(alice: Person, notifier: MemoryJobNotifie
         assert found(alice, "dog", mode, date_from="2999-01-01") == []
 
 
-# -- what goes wrong
+# -- failures
 
 
 FAILURES = [

@@ -1,4 +1,4 @@
-"""Search by meaning with the real connector: from a transcript over HTTP to what is found, and when nobody answers."""
+"""Search by meaning with the real connector: from a transcript over HTTP to the results, and without a provider."""
 
 from __future__ import annotations
 

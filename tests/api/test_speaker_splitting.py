@@ -1,4 +1,4 @@
-"""One speaker who turns out to be two."""
+"""Splitting a speaker into two."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Speakers: their list, and a name that changes everywhere at once."""
+"""Speakers: their list, and a rename that changes all recordings at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stats, health, metrics and the API's description."""
+"""Statistics, health, metrics and the OpenAPI document."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tags: making them, putting them on recordings, and whose they are."""
+"""Tags: creation, use on recordings, and ownership."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Upload = Callable[..., Any]
 
 @pytest.fixture
 def team(alice: Person, bob: Person) -> int:
-    """A group that alice leads and bob is in."""
+    """A group of alice's with bob as a member."""
     with unit_of_work() as session:
         group = Group(name="team")
         session.add(group)

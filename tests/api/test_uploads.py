@@ -1,4 +1,4 @@
-"""Uploading: what is accepted, what is refused, and that nothing is stored twice or left behind."""
+"""Uploads: what is accepted, what is refused, and that nothing is stored twice or left behind."""
 
 from __future__ import annotations
 
@@ -316,7 +316,7 @@ def test_hostile_texts_are_stored_without_harm(alice: Person, upload) -> None:
     assert "\x00" not in answer.json["notes"]
 
 
-# -- two tenants
+# -- two users
 
 
 def test_two_tenants_with_one_file_name_at_once_mix_no_byte(

@@ -1,4 +1,4 @@
-"""Voices that are known: what is learned, suggested, taken for granted and left open."""
+"""Voice profiles: learned, suggested, assigned and left open."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def profile(person: Person, name: str) -> float | None:
 
 @pytest.fixture
 def ann(app: Flask, alice: Person) -> int:
-    """The recording where Ann's voice was learned."""
+    """The recording from which Ann's voice was learned."""
     made = talk(alice, (sounding(1), 30.0))
     assign(alice, made, {"SPEAKER_00": "Ann"})
     return made

@@ -1,4 +1,4 @@
-"""What a webhook's owner may choose: filters, what is sent along, pace."""
+"""Options of a webhook: filters, payload, pace."""
 
 from __future__ import annotations
 

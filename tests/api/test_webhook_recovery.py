@@ -1,4 +1,4 @@
-"""What owners do about deliveries: look through them, tell them again, call them off, and let held ones go."""
+"""Recovery of deliveries by their owner: list, send again, cancel, and release held ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What owners ask for several times at the same moment."""
+"""Concurrent requests of an owner about deliveries."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_each_is_either_sent_again_or_cancelled(app: Flask, alice: Person, hook:
     )
     assert enabled.status_code == 200
     again = recovered.json["recovered"]
-    # What was told again may have been called off in its turn.
+    # What was sent again may have been cancelled in its turn.
     assert COUNT - again <= cancelled.json["cancelled"] <= COUNT
     assert sum(states().values()) == COUNT + again
     assert states()[DeliveryStatus.FAILED] == 0

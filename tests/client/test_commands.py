@@ -1,4 +1,4 @@
-"""The commands, against a server that says what is written down here."""
+"""The commands, against a server with scripted responses."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_list(logged_in: Stub, run: Run) -> None:
     ).stdout.splitlines()
     assert [line.split()[:2] for line in lines] == [["12", "COMPLETED"], ["7", "FAILED"]]
     assert lines[0].endswith("1:02:03  Stand-up")
-    assert lines[1].endswith("Two lines \ufffd[31mred")  # strangers' titles do nothing to a terminal
+    assert lines[1].endswith("Two lines \ufffd[31mred")  # titles of other users cannot control the terminal
     assert logged_in.asked[0].query == {
         "status": ["completed"], "q": ["x"], "tag": ["t"], "per_page": ["5"], "page": ["1"],
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Who one is, and where that is kept."""
+"""The login of a user, and where it is stored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The client and a real server in processes of its own."""
+"""The client and a real server in separate processes."""
 
 from __future__ import annotations
 

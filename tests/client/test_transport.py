@@ -1,4 +1,4 @@
-"""Asking, and asking again."""
+"""Requests and retries."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_a_server_that_wants_a_long_rest_gets_it(stub: Stub, speakr: Speakr, pau
 
 @pytest.mark.parametrize("failure", [BUSY, HANGS_UP], ids=["busy", "reset"])
 def test_a_delete_is_not_sent_twice(failure: Answer, stub: Stub, speakr: Speakr, pauses: list[float]) -> None:
-    """The second would be told that there is no such thing."""
+    """The second request would get a 404."""
     stub.will(failure)
     with pytest.raises(ClientError):
         speakr.delete(3)

@@ -1,4 +1,4 @@
-"""Vectors from a provider: what it is asked, and what is believed of its answers."""
+"""Embeddings from a provider: its requests, and the checks of its responses."""
 
 from __future__ import annotations
 

@@ -217,7 +217,7 @@ def test_an_answer_that_is_no_json_is_asked_for_again(
 
 
 @pytest.mark.parametrize("rubbish", ["No.", "[1, 2]", '{"key_points": ', "{" * 5000])
-def test_a_model_that_never_answers_in_json_is_corrected(
+def test_a_model_that_never_answers_in_json_is_rejected(
     rubbish: str, make_connector: Callable[..., LanguageConnector], provider: FakeProvider
 ) -> None:
     provider.answers(chat_reply(rubbish))

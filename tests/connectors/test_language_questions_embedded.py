@@ -1,4 +1,4 @@
-"""Extractive answers: the words that were said, who said them when, and plain speech when nobody did."""
+"""Extractive answers: the words with their speakers and times, and without a speaker if none is known."""
 
 from __future__ import annotations
 

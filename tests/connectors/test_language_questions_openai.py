@@ -142,7 +142,7 @@ def test_what_is_said_cannot_close_its_fence(
     (request,) = provider.requests
     assert "Ignore all rules" not in system_of(request)
     assert "never an instruction" in system_of(request)
-    assert len(material_of(request).splitlines()) == 3  # nobody can speak a new line into being
+    assert len(material_of(request).splitlines()) == 3  # speech cannot contain a new line
     fence = FENCED.match(request.json["messages"][1]["content"])
     assert fence
     assert fence[1] not in material_of(request)

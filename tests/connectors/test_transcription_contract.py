@@ -97,7 +97,7 @@ def answer_all(request: Request) -> Reply:
 
 
 def says_two_things(connector: TranscriptionConnector) -> bool:
-    """Tell whether it hears the clips; the tiny Whisper says one sentence, whatever it is given."""
+    """Return whether the engine transcribes the clips; the tiny Whisper always returns the same sentence."""
     return connector.name != "whisper"
 
 
@@ -212,7 +212,7 @@ def test_supported_options_reach_the_engine_and_others_are_reported(
     option: str,
     monkeypatch: pytest.MonkeyPatch,
 ):
-    """One probe for all: what is asked for reaches the engine, or it is told that it does not."""
+    """One probe for all: an option reaches the engine, or it is reported as ignored."""
     passed_on: list[str] = []
     chunk = make_chunk("goforward")
     if connector.name == "whisper":

@@ -1,4 +1,4 @@
-"""What the embedded recogniser is told and spared: hotwords, swear words, noise."""
+"""Options of the embedded recogniser: hotwords, swear words, noise."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def test_noise_goes_and_speech_stays_where_it_was():
         float(np.dot(middle, clean[SAMPLE_RATE + lag : 3 * SAMPLE_RATE + lag].astype(float))) for lag in lags
     ]
     assert abs(lags[int(np.argmax(match))]) <= 1
-    assert np.array_equal(clean, noise.denoise(mixed))  # a chunk heard again reads the same
+    assert np.array_equal(clean, noise.denoise(mixed))  # a repeated transcription gives the same text
 
 
 def test_only_noisy_chunks_are_changed(monkeypatch: pytest.MonkeyPatch, make_chunk: MakeChunk):

@@ -67,7 +67,7 @@ def test_hints_reach_the_decoder(whisper_models: Path, monkeypatch: pytest.Monke
     assert hypothesis.language == "de"
     assert (
         recognize(connector, Hints(language="klingon")).language == "en"
-    )  # nobody's language: it is detected
+    )  # unknown language: it is detected
 
 
 def test_a_model_may_be_chosen_per_request_and_one_is_in_memory(whisper_models: Path):
@@ -99,7 +99,7 @@ def test_an_incomplete_folder_is_reported_at_once(whisper_models: Path, tmp_path
             (broken / file.name).symlink_to(file)
     with pytest.raises(ConnectorRejected, match=lost.partition(".")[0]):
         recognize(WhisperConnector(tmp_path, models=["broken"]))
-    with pytest.raises(ConnectorRejected, match="lacks"):  # and nobody asks the hub for a path
+    with pytest.raises(ConnectorRejected, match="lacks"):  # and no request asks the hub for a path
         recognize(WhisperConnector(tmp_path, models=[str(broken)], hub=Hub("http://127.0.0.1:9", 5.0)))
 
 

@@ -139,7 +139,7 @@ def test_recording_ids_are_required(library: Library, method: str, path: str, mo
     [
         ({}, 400, "No data provided"),
         ({"folder_id": "{nobody}"}, 404, "Folder {nobody} not found"),
-        # Documented as 403; a folder that the caller may not see is not told from one that is not there.
+        # Documented as 403; a folder that the caller may not see gives the same answer as a missing one.
         ({"folder_id": "{bobs_folder}"}, 404, "Folder {bobs_folder} not found"),
     ],
 )

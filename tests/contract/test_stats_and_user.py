@@ -1,4 +1,4 @@
-"""Statistics, the widget that shows them, and whoever asks."""
+"""Statistics, the widget that shows them, and the caller."""
 
 from __future__ import annotations
 
@@ -111,12 +111,12 @@ def test_the_user(library: Library) -> None:
 
 def test_the_user_without_a_profile(library: Library) -> None:
     names = ("email", "name", "job_title", "company")
-    untold = {**USER, **{name: Maybe("text") for name in names}, "group_memberships": []}
-    untold["preferences"] = USER["preferences"] | {
+    expected = {**USER, **{name: Maybe("text") for name in names}, "group_memberships": []}
+    expected["preferences"] = USER["preferences"] | {
         "transcription_language": Maybe("en"),
         "output_language": Maybe("en"),
     }
-    check(library, "GET", "/users/me", None, 200, untold, as_="lee")
+    check(library, "GET", "/users/me", None, 200, expected, as_="lee")
 
 
 @pytest.mark.parametrize("threshold", [0.5, "low", "medium", "high"])

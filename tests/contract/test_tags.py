@@ -89,7 +89,7 @@ def test_deleting_takes_it_off_all_recordings(library: Library) -> None:
         ({"tag_id": "{group_tag}"}, ["Group tag"], None),
         ({"tag_ids": ["{tag}"]}, [], None),
         ({"tag_ids": ["{nobody}", "{group_tag}"]}, ["Group tag"], ["Tag {nobody} not found"]),
-        # Documented as "No access to tag": somebody else's is not told from one that is not there.
+        # Documented as "No access to tag": a tag of another user gives the same answer as a missing one.
         ({"tag_ids": ["{bobs_tag}"]}, [], ["Tag {bobs_tag} not found"]),
     ],
 )

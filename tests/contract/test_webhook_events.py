@@ -67,14 +67,14 @@ IN_ORDER = [
 
 @pytest.fixture
 def listening(library: Library) -> Library:
-    """A house with a webhook that hears everything, and no work waiting."""
+    """A library with a webhook for all events, and no waiting work."""
     library.notifier.notifications.clear()
     library.ids["all"] = library.make("POST", "/webhooks", {**HOOK, "events": EVENT_TYPES})["id"]
     return library
 
 
 def sent(library: Library) -> list[dict[str, Any]]:
-    """Return the bodies written for the webhook that hears everything, oldest first."""
+    """Return the bodies written for that webhook, oldest first."""
     bodies = db.session.scalars(
         select(Delivery.body).where(Delivery.webhook_id == library.ids["all"]).order_by(Delivery.id)
     )

@@ -1,4 +1,4 @@
-"""Users who change their minds while workers are at it."""
+"""Users who delete and cancel while workers are busy."""
 
 from __future__ import annotations
 

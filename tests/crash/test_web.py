@@ -1,4 +1,4 @@
-"""The web process killed while it takes recordings in; the dispatcher killed while it sends."""
+"""The web process killed during uploads; the dispatcher killed while it sends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every code that a client may meet stands in docs/api/errors.md, with its status."""
+"""Every code that a client may get is in docs/api/errors.md, with its status."""
 
 from __future__ import annotations
 

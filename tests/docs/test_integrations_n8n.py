@@ -1,4 +1,4 @@
-"""examples/n8n: the workflows done by hand, their expressions evaluated where there is a Node."""
+"""examples/n8n: the workflows evaluated here, their expressions with Node if there is one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""examples/node-red/flow.json: its functions read what the server sends, and where there is a Node they are run."""
+"""examples/node-red/flow.json: its functions read what the server sends, and run if there is Node."""
 
 from __future__ import annotations
 

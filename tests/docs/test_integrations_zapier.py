@@ -1,4 +1,4 @@
-"""examples/zapier: the code steps, run where there is a Node, and what the page says of polling."""
+"""examples/zapier: the code steps, run if there is Node, and the polling that the page describes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command, on sound the project brings along."""
+"""The command, on audio of the project."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The measures themselves: what they say of cases whose answers are known."""
+"""The measures themselves, on cases with known results."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ SAID = "we will look at the budget".split()  # noqa: SIM905 - reads as a sentenc
 
 
 def hypothesis(text: str) -> list[Word]:
-    """Return words heard where they are said, others a second long behind the one before."""
+    """Return words at their spoken times, and extra ones a second after the previous one."""
     words: list[Word] = []
     for one in text.split():
         at = SAID.index(one) if one in SAID else words[-1].end

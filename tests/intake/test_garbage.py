@@ -66,7 +66,7 @@ REQUESTS: dict[str, bytes] = {
 
 
 def answers(connection: socket.socket) -> Iterator[tuple[int, bytes]]:
-    """Read all answers until the server hangs up: garbage may look like several requests."""
+    """Read all responses until the server closes the connection: garbage may look like several requests."""
     while True:
         status, body = read_answer(connection)
         if status == 0:
@@ -81,7 +81,7 @@ def test_garbage_is_never_our_fault(server: IntakeServer, name: str) -> None:
             connection.sendall(REQUESTS[name])
             connection.shutdown(socket.SHUT_WR)
         except OSError:
-            pass  # it has heard enough
+            pass  # it closed the connection
         for status, body in answers(connection):
             assert 200 <= status < 500, body
 

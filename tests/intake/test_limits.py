@@ -62,7 +62,7 @@ def exchange(connection: socket.socket, pieces: Iterable[bytes]) -> tuple[int, d
     sender.start()
     status, body = read_answer(connection)
     sender.join(timeout=TIMEOUT_SECONDS)
-    assert not sender.is_alive(), "somebody still reads what was refused"
+    assert not sender.is_alive(), "the refused body is still being read"
     return status, json.loads(body)
 
 
@@ -71,7 +71,7 @@ def blocks(body: bytes) -> Iterable[bytes]:
 
 
 def test_a_body_over_the_limit_is_refused_by_its_length(server: IntakeServer) -> None:
-    """Before it has been sent: the client asks first, and never gets to send it."""
+    """Before the body is sent: the client expects 100, and never gets to send it."""
     with server.keeps_nothing(), server.connect() as connection:
         size = (LIMIT_MB + 2) * MEGABYTE
         connection.sendall(head(length=size, content_type="multipart/form-data; boundary=x"))

@@ -1,4 +1,4 @@
-"""One transcript of many chunks: whose labels count, which wishes went unheeded, who spoke into whom."""
+"""One transcript of many chunks: whose labels count, which options were ignored, which segments overlap."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TWO = Hints(min_speakers=2, max_speakers=2)
 
 
 def said(start: float, *labels: str) -> list[Segment]:
-    """Everybody speaks for three seconds."""
+    """Return segments in which every speaker speaks for three seconds."""
     return [Segment(start + 3 * at, start + 3 * at + 3, "words", label) for at, label in enumerate(labels)]
 
 
@@ -86,7 +86,7 @@ def test_speaker_counts_are_reported_as_ignored_if_the_engine_decides() -> None:
 
 
 def test_if_only_one_of_two_engines_diarizes_own_voices_decide() -> None:
-    """The first begins each chunk with SPEAKER_00, whoever that is; the second hears one speaker only."""
+    """The first starts each chunk with SPEAKER_00, whoever speaks; the second reports one speaker only."""
     whole = assemble(
         chunk(said(0, "SPEAKER_00", "SPEAKER_01"), voices(0, ANN, BEN), ignored=[], is_diarized=True),
         chunk(said(10, "SPEAKER_00", "SPEAKER_01"), voices(10, BEN, ANN), ignored=[], is_diarized=True),
@@ -99,7 +99,7 @@ def test_if_only_one_of_two_engines_diarizes_own_voices_decide() -> None:
 
 
 def test_without_any_voices_no_two_people_get_one_label() -> None:
-    """The engine begins each chunk with SPEAKER_00, and nobody can tell who that is."""
+    """The engine starts each chunk with SPEAKER_00, and no voice shows who that is."""
     chunks = [
         chunk(said(start, "SPEAKER_00", "SPEAKER_01"), None, ignored=[], is_diarized=True)
         for start in (0, 10)

@@ -105,7 +105,7 @@ def test_a_passing_failure_is_tried_again_later_and_keeps_finished_chunks(
     runner.run(job.id)
     assert job_of(recorded).state is JobState.SUCCEEDED
     starts = [chunk.start for chunk in transcriber.chunks]
-    assert len(starts) == len(set(starts)), "a finished chunk was heard twice"
+    assert len(starts) == len(set(starts)), "a finished chunk was transcribed twice"
     assert len(alice.get(f"/api/v1/recordings/{recorded}/transcript").json["segments"]) == 10
 
 

@@ -1,4 +1,4 @@
-"""Chunks and the engines that may hear them: failing over, waiting, halving, and what is kept of it."""
+"""Chunks and their engines: failover, waiting, halving, and stored notes."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def test_slots_are_counted_over_all_workers_and_leases_end(redis: Redis, monkeyp
     with slots[0].acquire_slot(give_up), slots[1].acquire_slot(give_up):
         with pytest.raises(Enough), slots[2].acquire_slot(give_up):
             pass
-        # One of the holders dies: its lease ends, and nobody has to tell.
+        # One of the owners dies: its lease ends without any notification.
         redis.zadd("speakr:engine:a:slots", {redis.zrange("speakr:engine:a:slots", 0, 0)[0]: 1})
         with slots[2].acquire_slot(give_up):
             pass
@@ -203,7 +203,7 @@ def test_a_chunk_too_large_is_transcribed_in_pieces_cut_at_pauses(redis: Redis):
 
 
 def test_pieces_inside_speech_overlap_and_are_joined(redis: Redis):
-    """Each piece says the full seconds it can hear: none is lost, none is said twice."""
+    """Each piece contains its full seconds: none is lost, none is repeated."""
 
     class Counting(FakeTranscriber):
         capabilities = Capabilities(target_chunk_seconds=60, max_chunk_seconds=20, overlap_seconds=2.0)

@@ -1,4 +1,4 @@
-"""What an interrupted job must not do: tell a thing twice, leave files behind, or wait for help for ever."""
+"""An interrupted job must not send an event twice, leave files behind, or wait for help for ever."""
 
 from __future__ import annotations
 
@@ -296,8 +296,8 @@ def test_what_a_killed_horse_left_behind_is_swept(app: Flask) -> None:
 def test_only_claims_of_the_dead_worker_are_requeued(app: Flask, recorded: int) -> None:
     job_id = job_of(recorded).id
     claimed(job_id, runner.claim_owner("host-1-2", 3))
-    for stranger in ("host-1-", "host-1-20", "host_1_2", "%"):
-        recovery.worker_died(stranger)
+    for other_worker in ("host-1-", "host-1-20", "host_1_2", "%"):
+        recovery.worker_died(other_worker)
     assert job_of(recorded).state is JobState.RUNNING
     recovery.worker_died("host-1-2")
     job = job_of(recorded)

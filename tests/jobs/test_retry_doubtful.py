@@ -1,4 +1,4 @@
-"""What cannot have been said is heard once more, and the better of both is kept."""
+"""Implausible text is transcribed again, and the better result is stored."""
 
 from __future__ import annotations
 

@@ -120,7 +120,7 @@ def test_a_mapped_recording_does_not_pile_up_in_memory(tmp_path: Path) -> None:
 
 
 def mapped_kilobytes(path: Path) -> int:
-    """How much of a mapped file is in our memory now (`man 5 proc_pid_smaps`)."""
+    """Return how much of a mapped file is in this process's memory (`man 5 proc_pid_smaps`)."""
     text = Path("/proc/self/smaps").read_text()
     entry = text[text.index(str(path)) :]
     found = re.search(r"^Rss:\s+(\d+) kB", entry, re.MULTILINE)

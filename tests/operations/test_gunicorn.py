@@ -1,4 +1,4 @@
-"""The web process under config/gunicorn.conf.py, with a tiny app in the house's place."""
+"""The web process under config/gunicorn.conf.py, with a tiny app in place of Speakr."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def exchange(port: int, request: bytes) -> bytes:
             while chunk := connection.recv(65536):
                 answer += chunk
         except ConnectionResetError:
-            pass  # it hung up on a request it had not read to its end
+            pass  # it closed the connection before reading the whole request
         return answer
 
 

@@ -215,7 +215,7 @@ def test_loopback_is_open_to_webhooks_only_when_the_server_is_loopback_too() -> 
         assert environment.opened_to_loopback(given, is_loopback=True) == given
 
 
-def test_the_data_folder_is_found_from_anywhere() -> None:
+def test_child_processes_get_the_import_path() -> None:
     made = environment.with_import_path({"PYTHONPATH": "/mine", "MALLOC_ARENA_MAX": "7"})
     assert made["PYTHONPATH"] == f"{environment.ROOT}:/mine"
     assert made["MALLOC_ARENA_MAX"] == "7"

@@ -16,7 +16,7 @@ from speakr.operations.sample_run import Caller, SampleFailed
 
 
 class BadServer:
-    """Answers what it was told, and remembers what it was asked."""
+    """Responds as scripted, and records its requests."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []

@@ -23,7 +23,7 @@ from tests.sharing.routes import EDITOR, STRANGER, VIEWER, every_route
 
 
 def test_every_route_is_tried(app: Flask, alice: Person, recording: int) -> None:
-    """Whoever adds a route of a recording has to say here what a share opens of it."""
+    """A new route of a recording needs an entry here on what a share permits."""
     tried: set[tuple[str, str]] = set()
 
     def note(_app: Flask) -> None:

@@ -1,4 +1,4 @@
-"""Files on a real disk: full disks, killed processes, syncing order, the gevent loop."""
+"""Files on a real disk: full disks, killed processes, sync order, the gevent loop."""
 
 import errno
 import os
@@ -113,7 +113,7 @@ def test_another_disk_error_is_distinguished_and_names_no_path(tmp_path, monkeyp
 
 
 def shrinking_disk(monkeypatch, *free_bytes):
-    """Let statvfs tell these amounts of free space, one after the other; the last one stays."""
+    """Let statvfs report these amounts of free space, one after the other; the last one stays."""
     answers = list(free_bytes)
 
     def statvfs(path):

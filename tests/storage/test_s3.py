@@ -67,7 +67,7 @@ def test_abort_ends_the_multipart_upload(s3_storage):
 
 
 def test_uploads_left_behind_by_dead_processes_are_swept(s3_storage):
-    s3_storage.create(new_key("audio")).write(bytes(9 * MIB))  # and nobody ever finishes it
+    s3_storage.create(new_key("audio")).write(bytes(9 * MIB))  # and no client ever completes it
     assert s3_storage.sweep_partial(100 * 365 * 86_400) == 0  # the test server dates every upload to 2010
     assert s3_storage.sweep_partial(0) == 1
     assert unfinished(s3_storage) == []

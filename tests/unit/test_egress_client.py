@@ -139,7 +139,7 @@ def test_the_check_at_connect_holds_when_the_resolver_is_fooled(addresses):
 def test_a_private_fallback_address_is_not_reached_when_the_first_one_fails():
     async def scenario():
         async with listening() as canary:
-            # Nobody listens at 127.0.0.3, which may be called; the next address, the canary's, may not.
+            # No server listens at 127.0.0.3, which may be called; the next address, the canary's, may not.
             allowed, both = AllowList.parse("127.0.0.3"), FixedResolver("127.0.0.3", "127.0.0.1")
             with pytest.raises(AddressRefused):
                 await send(f"http://fallback.example:{canary.port}/", allowed, both)

@@ -11,7 +11,7 @@ from speakr.media.voices.encoder import normalised
 
 
 def crowd(people: int, each: int, *, noise: float = 0.02, seed: int = 5) -> tuple[np.ndarray, np.ndarray]:
-    """Return vectors of people who do not sound alike, mixed, and who each of them is."""
+    """Return vectors of dissimilar speakers, mixed, and the speaker of each."""
     random = np.random.default_rng(seed)
     who = random.permutation(np.repeat(np.arange(people), each))
     means = np.eye(people, 256)

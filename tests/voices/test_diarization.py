@@ -1,4 +1,4 @@
-"""Who speaks when, in real speech."""
+"""Diarization of real speech."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ ANN, BEN = np.eye(2, 256, dtype=np.float32)
 
 
 def spoken(start: float, *voices: np.ndarray) -> Windows:
-    """Everybody speaks for two seconds, a window a second."""
+    """Return segments in which every speaker speaks for two seconds, with a window a second."""
     starts = start + np.arange(2.0 * len(voices))
     vectors = np.repeat(np.stack(voices), 2, axis=0)
     spans = [Span(start, start + 2.0 * len(voices))]

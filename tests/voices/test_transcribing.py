@@ -1,4 +1,4 @@
-"""Speakers and their voices, from an upload to a recording where somebody is recognised."""
+"""Speakers and their voices, from an upload to a recording with a recognised speaker."""
 
 from __future__ import annotations
 
@@ -199,7 +199,7 @@ def test_the_server_announces_diarization(alice: Person) -> None:
 
 
 class DiarizingTranscriber(FakeTranscriber):
-    """Tells speakers apart by itself, anew in each chunk: here, whoever speaks first is always SPEAKER_00."""
+    """Labels speakers itself, separately in each chunk: the first speaker is always SPEAKER_00."""
 
     capabilities = replace(FakeTranscriber.capabilities, diarization=True)
 

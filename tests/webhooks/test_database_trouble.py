@@ -1,4 +1,4 @@
-"""A database that fails, waits or forgets its answer loses no outcome and sends nothing twice on our side."""
+"""A database that fails, waits or loses its answer loses no outcome, and Speakr sends nothing twice."""
 
 from __future__ import annotations
 

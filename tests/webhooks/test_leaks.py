@@ -141,7 +141,7 @@ def test_two_owners_at_one_host_share_nothing_but_connections(
     emit()
     dispatcher.start()
     until(all_settled)
-    assert receiver.requests("/other") == []  # nobody is told what happened to somebody else
+    assert receiver.requests("/other") == []  # no owner sees events of another user
     (mine,) = receiver.requests("/mine")
     assert mine.headers["x-mine"] == "yes"
     assert "authorization" not in mine.headers

@@ -1,4 +1,4 @@
-"""Webhooks that are sent to in order: the next delivery does not start before the one before it has ended."""
+"""Ordered webhooks: the next delivery does not start before the previous one has ended."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sending through a proxy: the guard judges all the same, and what is wrong with the proxy is nobody else's fault."""
+"""Deliveries through a proxy: addresses are still checked, and its failures do not count against receivers."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_a_name_without_an_address_is_named_so(
 
 
 def _https_if_tunnelled(proxy: Proxy) -> str:
-    """HTTP proxies are asked for a tunnel only where there is TLS."""
+    """HTTP proxies get a CONNECT request only for TLS."""
     return "https" if proxy.scheme == "http" else "http"
 
 

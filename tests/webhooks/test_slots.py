@@ -1,4 +1,4 @@
-"""Who gets the free slots."""
+"""The distribution of free slots."""
 
 from __future__ import annotations
 
