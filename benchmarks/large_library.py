@@ -131,7 +131,7 @@ def write(url: str, recordings: int, say: Callable[[str], None]) -> None:
     upgrade(url)
     engine = create_engine(url)
     if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _hurry)
+        event.listen(engine, "connect", _set_fast_pragmas)
     with engine.connect() as connection:
         restore = _PREPARE[engine.dialect.name](connection)
         _scratch.create_all(connection)
@@ -152,7 +152,7 @@ def write(url: str, recordings: int, say: Callable[[str], None]) -> None:
     engine.dispose()
 
 
-def _hurry(connection: Any, _record: object) -> None:
+def _set_fast_pragmas(connection: Any, _record: object) -> None:
     for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-400000", "temp_store=MEMORY"):
         connection.execute(f"PRAGMA {pragma}").close()
 

@@ -122,10 +122,10 @@ def timeline(segments: Sequence[Segment]) -> list[Cue]:
 def _without_self_overlap(cues: list[Cue]) -> list[Cue]:
     """End each cue no later than the start of the same speaker's next one."""
     next_start_ms: dict[str, int] = {}
-    mended: list[Cue] = []
+    shortened: list[Cue] = []
     for cue in reversed(cues):
         limit = next_start_ms.get(cue.speaker, cue.end_ms)
-        mended.append(replace(cue, end_ms=limit) if cue.start_ms < limit < cue.end_ms else cue)
+        shortened.append(replace(cue, end_ms=limit) if cue.start_ms < limit < cue.end_ms else cue)
         next_start_ms[cue.speaker] = cue.start_ms
-    mended.reverse()
-    return mended
+    shortened.reverse()
+    return shortened

@@ -72,14 +72,14 @@ class Health:
             self._redis.delete(self._trial)
             if count >= FAILURES_IN_A_ROW:
                 rest = FIRST_REST_SECONDS * 2.0 ** (count - FAILURES_IN_A_ROW)
-                self._lay_down(min(rest, MAX_REST_SECONDS), _FAILED)
+                self._pause(min(rest, MAX_REST_SECONDS), _FAILED)
 
     def asked_to_wait(self, seconds: float) -> None:
         """Record that the engine is healthy and asks callers to wait for so many seconds."""
         with contextlib.suppress(redis.RedisError):
             self._redis.delete(self._trial)
-            self._lay_down(min(max(seconds, 0.001), MAX_REST_SECONDS), _ON_REQUEST)
+            self._pause(min(max(seconds, 0.001), MAX_REST_SECONDS), _ON_REQUEST)
 
-    def _lay_down(self, seconds: float, why: bytes) -> None:
+    def _pause(self, seconds: float, why: bytes) -> None:
         self._redis.set(self._rest, why, px=round(seconds * 1000))
         logger.warning("engine_rests", engine=self._engine, seconds=round(seconds, 1))

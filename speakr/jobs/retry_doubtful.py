@@ -36,7 +36,7 @@ def improve(
         return original
     segments = list(original.segments)
     for span in _spans_of(doubts, chunk)[:MAX_SPANS]:
-        inside = [segment for segment in segments if _lies_in(segment, span)]
+        inside = [segment for segment in segments if _is_in(segment, span)]
         try:
             again = _transcribe_span(span, chunk, engine, hints, heartbeat)
         except (ConnectorRejected, TransientJobError) as error:
@@ -96,7 +96,7 @@ class _RetryContext(ChunkContext):
         self._heartbeat()
 
 
-def _lies_in(segment: Segment, span: Span) -> bool:
+def _is_in(segment: Segment, span: Span) -> bool:
     middle = (segment.start + segment.end) / 2
     return span.start <= middle <= span.end
 

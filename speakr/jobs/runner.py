@@ -47,7 +47,7 @@ def claim_owner(worker: str, horse_pid: int) -> str:
 
 def claim_as(name: str) -> None:
     """Set the name under which this horse claims jobs; its parent knows the same name."""
-    global _claim_owner  # noqa: PLW0603 - as above; a horse is born for one job
+    global _claim_owner  # noqa: PLW0603 - as above; a horse runs one job
     _claim_owner = name
 
 

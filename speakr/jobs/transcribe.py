@@ -94,7 +94,7 @@ def _prepare(held: claims.Claim) -> TranscriptionPlan:
             raise
         spans = find_speech(pcm)
     are_speakers_wanted = _are_speakers_wanted(held)
-    has_voices = are_speakers_wanted and _can_tell_voices_apart()
+    has_voices = are_speakers_wanted and _has_voice_model()
     engine = _transcribers()[0].connector.capabilities
     pieces = plan_chunks(spans, engine.target_chunk_seconds, engine.max_chunk_seconds)
     plan = TranscriptionPlan(
@@ -118,7 +118,7 @@ def _are_speakers_wanted(held: claims.Claim) -> bool:
     return bool(wanted)
 
 
-def _can_tell_voices_apart() -> bool:
+def _has_voice_model() -> bool:
     if get_backends().settings.diarization and (reason := weights.unavailable_reason()):
         logger.warning("speakers_not_told_apart", reason=reason)
     return engines.tells_voices_apart()

@@ -238,12 +238,12 @@ class SpeakrWorker(rq.Worker):
     def main_work_horse(self, job: rq.job.Job, queue: rq.Queue) -> None:
         """Run one job in the forked child."""
         runner.claim_as(runner.claim_owner(self.name, os.getpid()))
-        _die_with_parent(os.getppid())
+        _end_with_parent(os.getppid())
         watchdog.enable()
         super().main_work_horse(job, queue)
 
 
-def _die_with_parent(parent: int) -> None:
+def _end_with_parent(parent: int) -> None:
     """End this horse when its parent dies: its leases are no longer renewed, so another worker gets its job."""
     if sys.platform == "linux":
         # At once, also inside a library that blocks Python threads (prctl(2)).

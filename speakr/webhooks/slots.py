@@ -137,7 +137,7 @@ class DeliverySlots:
         """Note that a delivery is under way."""
         self._held[delivery_id] = webhook_id, host_of(url)
 
-    def give_back(self, delivery_id: int) -> None:
+    def release(self, delivery_id: int) -> None:
         """Release the slot of a delivery whose outcome is written. One left over from an earlier send loop has none."""
         self._held.pop(delivery_id, None)
 

@@ -53,21 +53,13 @@ LIMIT = re.compile(r"_?(MOST|LONGEST|LARGEST|LEAST|FEWEST|SHORTEST|SMALLEST)(_|$
 
 
 PROSE = re.compile(
-    r"\b(nobody|somebody|whoever|heeds?|heeded|downstairs|hears?|heard|ears?|told|house|wishes|breathes)\b",
+    r"\b(nobody|somebody|whoever|heeds?|heeded|unheeded|downstairs|hears?|heard|ears?|told|house|wishes|breathes"
+    r"|lifelines?|mended|furnish(?:ed)?|complaints?|amiss)\b",
     re.IGNORECASE,
 )
 """Words that may not be used in pages, docstrings and comments: say who does what."""
 
-NOT_YET = (
-    "benchmarks",
-    "evaluation",
-    "speakr/api",
-    "speakr/exports",
-    "speakr/jobs",
-    "speakr/queue.py",
-    "speakr/services",
-    "speakr/web",
-)
+NOT_YET = ("speakr/services",)
 """Packages whose docstrings and comments are not rewritten yet."""
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])

@@ -68,11 +68,11 @@ def logged_in(stub: Stub, monkeypatch: pytest.MonkeyPatch) -> Stub:
     """The stub as the server that commands call, without waiting."""
     monkeypatch.setenv("SPEAKR_URL", stub.url)
     monkeypatch.setenv("SPEAKR_TOKEN", "a-token")
-    monkeypatch.setattr("speakr.client.api.Speakr.__init__.__kwdefaults__", _impatient())
+    monkeypatch.setattr("speakr.client.api.Speakr.__init__.__kwdefaults__", _without_waiting())
     return stub
 
 
-def _impatient() -> dict[str, object]:
+def _without_waiting() -> dict[str, object]:
     defaults = dict(Speakr.__init__.__kwdefaults__ or {})
     return {**defaults, "sleep": lambda _: None}
 

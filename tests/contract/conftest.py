@@ -142,7 +142,7 @@ def library(
 ) -> Iterator[Library]:
     """The library in its prepared state."""
     if _changes.is_any:
-        _imprint.lay_down(settings.data_dir)
+        _imprint.restore(settings.data_dir)
         _changes.is_any = False
     stats.forget()
     notifier.notifications[:] = _imprint.notifications

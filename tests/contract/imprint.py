@@ -24,7 +24,7 @@ class Imprint:
     tokens: dict[str, str]
     notifications: Sequence[Any]
 
-    def lay_down(self, folder: Path) -> None:
+    def restore(self, folder: Path) -> None:
         """Make the database and the files what they were."""
         for token in self.rows["api_tokens"]:
             # A use is recorded once in a minute, and would look like a change.

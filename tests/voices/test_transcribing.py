@@ -213,7 +213,7 @@ class DiarizingTranscriber(FakeTranscriber):
         )
 
 
-def who_is_called_what(person: Person, recording_id: int, talk: Talk) -> dict[str, set[str]]:
+def labels_by_speaker(person: Person, recording_id: int, talk: Talk) -> dict[str, set[str]]:
     """Return the labels that were given to each person of a talk."""
     segments = person.get(f"{V1}/recordings/{recording_id}/transcript").json["segments"]
     return {
@@ -234,7 +234,7 @@ class TestWithADiarizingEngine:
 
     def test_its_labels_hold_in_the_whole_recording(self, alice: Person, transcribe, dialogue: Talk) -> None:
         made = transcribe(alice, dialogue)
-        said_by = who_is_called_what(alice, made, dialogue)
+        said_by = labels_by_speaker(alice, made, dialogue)
         assert said_by["reader"] & said_by["machine"] == set()
         assert voices_kept() >= 2
 
@@ -276,7 +276,7 @@ class TestWithADiarizingEngine:
             made = transcribe(alice, dialogue, min_speakers="2", max_speakers="2")
             assert len(transcriber.chunks) == 1
             assert db.session.get_one(Recording, made).transcription_engine == "fake, second"
-            said_by = who_is_called_what(alice, made, dialogue)
+            said_by = labels_by_speaker(alice, made, dialogue)
             assert said_by == {"reader": {"SPEAKER_00"}, "machine": {"SPEAKER_01"}}
             assert ignored_options(alice, made) == []
 

@@ -18,7 +18,7 @@ from tests.webhooks.claims import claim, outcome, settle, turn
 from tests.webhooks.conftest import AddWebhook, Emit
 from tests.webhooks.dispatchers import ThreadedDispatcher, until
 from tests.webhooks.receiver import Receiver, reply
-from tests.webhooks.states import all_settled, deliveries, hurry
+from tests.webhooks.states import all_settled, deliveries, make_retries_due
 
 URL = "https://receiver.example/hook"
 
@@ -33,7 +33,7 @@ def test_only_the_first_open_one_may_start(add_webhook: AddWebhook, emit: Emit) 
 
     settle(outcome(first, Verdict.RETRY, retry_in_seconds=30.0))
     assert claim() == []  # it has not ended: it will be tried again
-    hurry(ordered)
+    make_retries_due(ordered)
     (again,) = claim()
     assert (again.event_uuid, again.attempt) == (wanted[0], 2)
     settle(outcome(again, Verdict.GIVE_UP))
@@ -111,7 +111,7 @@ def test_whatever_happens_none_starts_before_the_one_before_it_has_ended(
                 }
             assert len(under_way) <= 1
         elif step == "hurry":
-            hurry(hook)
+            make_retries_due(hook)
         elif step == "cancel":
             with unit_of_work():
                 waiting.cancel(hook, most=1)
