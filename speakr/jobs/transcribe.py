@@ -263,10 +263,7 @@ class _Listener:
         """Publish a segment to open event streams."""
         self.heartbeat()
         message = transcripts.to_json(segment)
-        del (
-            message["words"],
-            message["overlap"],
-        )  # which segments other speakers overlap is known at the end only
+        del message["words"], message["overlap"]  # overlaps are known at the end only
         # A chunk that is transcribed again after a crash publishes its segments again, under the same ids.
         message["id"] = f"{self._chunk.position}.{self._count}"
         self._count += 1

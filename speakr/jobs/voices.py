@@ -67,7 +67,8 @@ def separate_speakers(
     """
     from speakr.media.voices import diarization, joining, windows  # noqa: PLC0415
 
-    if is_diarized:  # Also without any vectors: then no speaker is matched across chunks, and no two of them share a label.
+    if is_diarized:
+        # Also without any vectors: then no speaker is matched across chunks, and no two of them share a label.
         parts = [windows.from_json([part] if part else []) for part in kept]
         segments, voices = joining.join(chunks, parts)
         return Diarized(segments, _as_kept(voices))

@@ -1,7 +1,7 @@
 """End a work horse whose engine hangs, even while it blocks the interpreter.
 
 A hanging engine may hold the interpreter lock, so no thread of the horse runs, and the parent, which sees a living
-process, would renew its leases for ever. The kernel's alarm (alarm(2)) needs neither: unless it is reset in time it
+process, would renew its leases for ever. The kernel's alarm (setitimer(2)) needs neither: unless it is reset in time it
 ends the process, the parent sees that, and the chunk is requeued as after any crash.
 """
 

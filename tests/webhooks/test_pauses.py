@@ -100,7 +100,7 @@ def test_failures_pause_and_a_test_counts_for_nothing(
 
 
 @pytest.mark.parametrize(
-    ("choice", "said"), [(WhenPaused.HOLD, "is kept for it"), (WhenPaused.DROP, "receives no notice")]
+    ("choice", "said"), [(WhenPaused.HOLD, "is kept for it"), (WhenPaused.DROP, "is told nothing")]
 )
 def test_the_notice_says_what_becomes_of_events(
     choice: WhenPaused, said: str, add_webhook: AddWebhook, emit: Emit
