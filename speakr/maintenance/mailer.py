@@ -37,29 +37,29 @@ class Mailer:
         """Send all due mails. Blocks while the mail server is slow; opens its own units of work."""
         if not self._server.hostname or time.monotonic() < self._not_before:
             return
-        mails = mailing.letters()
+        letters = mailing.letters()
         release()
-        for mail in mails:
+        for letter in letters:
             with unit_of_work():
-                is_ours = mailing.claim(mail)
-            if is_ours and not self._send(mail):
+                is_ours = mailing.claim(letter)
+            if is_ours and not self._send(letter):
                 with unit_of_work():
-                    mailing.put_back(mail.notice_ids)
+                    mailing.put_back(letter.notice_ids)
                 self._not_before = time.monotonic() + AGAIN_SECONDS
                 return
 
-    def _send(self, mail: NoticeEmail) -> bool:
+    def _send(self, letter: NoticeEmail) -> bool:
         """Send a mail; return True if it needs no further attempt."""
         try:
             connection = self._connected()
             try:
-                connection.send_message(_message(mail, self._sender))
+                connection.send_message(_message(letter, self._sender))
             finally:
                 with contextlib.suppress(smtplib.SMTPException, OSError):
                     connection.quit()  # an accepted mail stays accepted, however the session ends
         except smtplib.SMTPRecipientsRefused as error:
             statuses = [status for status, _ in error.recipients.values()]
-            logger.warning("mail_refused", notices=list(mail.notice_ids), statuses=statuses)
+            logger.warning("mail_refused", notices=list(letter.notice_ids), statuses=statuses)
             return all(status >= 500 for status in statuses)  # noqa: PLR2004 - a permanent failure (RFC 5321 4.2.1)
         except (smtplib.SMTPException, OSError, ValueError) as error:
             logger.warning("mail_not_sent", kind=type(error).__name__)
@@ -81,14 +81,14 @@ class Mailer:
         return connection
 
 
-def _message(mail: NoticeEmail, sender: str) -> EmailMessage:
+def _message(letter: NoticeEmail, sender: str) -> EmailMessage:
     message = EmailMessage()
-    message["From"], message["To"] = sender, mail.address
+    message["From"], message["To"] = sender, letter.address
     message["Subject"] = "Speakr: a webhook is paused"
     message["Date"], message["Message-ID"] = (
         formatdate(),
         make_msgid(domain=sender.rpartition("@")[2].strip("> ")),
     )
     message["Auto-Submitted"] = "auto-generated"
-    message.set_content("\n\n".join(mail.texts) + "\n")
+    message.set_content("\n\n".join(letter.texts) + "\n")
     return message
