@@ -1,4 +1,4 @@
-"""How the arguments of a request are read: webargs with 400 for bad input, and JSON without demanding a header."""
+"""Parse arguments of requests with webargs: 400 for bad input, and JSON without a required content type."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
 
 class Parser(FlaskParser):
-    """webargs, with 400 for bad input and JSON read strictly but without demanding a header.
+    """A webargs parser that answers bad input with 400, and reads strict JSON whatever the content type.
 
     Real clients post an empty body with a JSON content type, or a JSON body with none.
     """
@@ -21,7 +21,7 @@ class Parser(FlaskParser):
     DEFAULT_VALIDATION_STATUS = 400
 
     def load_json(self, req: Request, schema: Schema) -> Any:
-        """Return the parsed body; an empty one is no body."""
+        """Return the parsed body; treat an empty one as no body."""
         del schema
         body = req.get_data(cache=True)
         if not body.strip():

@@ -1,4 +1,4 @@
-"""What happens around every request: an id, a stopwatch, who asks, how often, and the headers all answers share."""
+"""Hooks around every request: id, duration, authentication, rate limit, and headers that all responses share."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ logger = structlog.get_logger(__name__)
 _SANE_ID = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
-"""For anything but uploads, which say their own."""
+"""Limit of all bodies except uploads, which have limits of their own."""
 
 
 def _begin() -> None:
@@ -52,7 +52,7 @@ def _end(response: Response) -> Response:
 
 
 def init_app(app: Flask) -> None:
-    """Put the hooks around every request of an app."""
+    """Add the hooks to an app."""
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.url_map.strict_slashes = False
     app.wsgi_app = BodyReadTimeout(MethodOverride(app.wsgi_app))  # type: ignore[method-assign] # Flask's documented way
