@@ -1,1 +1,1 @@
-"""Speed and memory, measured against real processes. Each file is one command and prints a table."""
+"""Benchmarks of speed and memory, against real processes. Each module is one command and prints a table."""

@@ -1,4 +1,4 @@
-"""All benchmarks, one after the other: `make bench`, or `python -m benchmarks api uploads` for some."""
+"""Run all benchmarks in sequence: `make bench`, or `python -m benchmarks api uploads` for some."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ NOT_ALONE = {
     "webhook_app",
     "webhook_parts",
 }
-"""transcription needs a corpus named on its command line."""
+"""transcription is left out because it needs a corpus on its command line."""
 
 
 def main() -> int:
-    """Run those named, or all; return how many failed."""
+    """Run the named benchmarks, or all; return how many failed."""
     known = sorted(path.stem for path in HERE.glob("*.py") if path.stem not in NOT_ALONE)
     wanted = sys.argv[1:] or known
     unknown = set(wanted) - set(known)

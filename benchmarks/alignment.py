@@ -1,8 +1,8 @@
-"""How fast corrections are aligned: 10,000 words with 200 edits, and text that is meant to be slow.
+"""Speed of aligning corrections: 10,000 words with 200 edits, and texts that are hard to align.
 
-    python -m benchmarks.alignment
+python -m benchmarks.alignment
 
-Prints medians of five runs, on the clock and of processor time; the goal holds for processor time.
+Prints medians of five runs, as elapsed and as processor time; the goal applies to processor time.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ PER_SEGMENT = 20
 GOAL_SECONDS = 0.3
 
 
-def corrected(words: list[str], dice: random.Random) -> list[str]:
+def corrected(words: list[str], rng: random.Random) -> list[str]:
     """Replace, insert or delete a word, 200 times."""
     new = list(words)
     for _ in range(EDITS):
-        at = dice.randrange(len(new))
-        match dice.randrange(3):
+        at = rng.randrange(len(new))
+        match rng.randrange(3):
             case 0:
                 new[at] = "corrected"
             case 1:
@@ -52,7 +52,7 @@ def corrected(words: list[str], dice: random.Random) -> list[str]:
 
 
 def measured(work: Callable[[], object]) -> tuple[float, float]:
-    """Return the medians of seconds on the clock and of processor time."""
+    """Return the medians of elapsed seconds and of processor time."""
     wall, processor = [], []
     for _ in range(RUNS):
         began, began_cpu = time.perf_counter(), time.process_time()
@@ -62,8 +62,8 @@ def measured(work: Callable[[], object]) -> tuple[float, float]:
     return statistics.median(wall), statistics.median(processor)
 
 
-def history_bytes(timed: list[Word], dice: random.Random) -> tuple[int, int, float]:
-    """Correct a word in a segment 200 times; return bytes of one whole copy, of all deltas, and seconds to go back."""
+def history_bytes(timed: list[Word], rng: random.Random) -> tuple[int, int, float]:
+    """Correct a word in a segment 200 times; return bytes of one copy, bytes of all deltas, and seconds to restore."""
     segments = [
         StoredSegment(
             at,
@@ -80,9 +80,9 @@ def history_bytes(timed: list[Word], dice: random.Random) -> tuple[int, int, flo
     whole, deltas = len(packed_segments(segments)), []
     first = segments
     for _ in range(EDITS):
-        index = dice.randrange(len(segments))
+        index = rng.randrange(len(segments))
         words = segments[index].text.split()
-        words[dice.randrange(len(words))] = "corrected"
+        words[rng.randrange(len(words))] = "corrected"
         changed = change_segment(segments, index, text=" ".join(words))
         deltas.append(packed(changes_between(segments, changed)))
         segments = changed
@@ -94,19 +94,19 @@ def history_bytes(timed: list[Word], dice: random.Random) -> tuple[int, int, flo
 
 
 def main() -> int:
-    dice = random.Random(1)
+    rng = random.Random(1)
     vocabulary = [f"word{number}" for number in range(2_000)]
-    words = [dice.choice(vocabulary) for _ in range(WORDS)]
+    words = [rng.choice(vocabulary) for _ in range(WORDS)]
     timed = [Word(word, at * 0.4, at * 0.4 + 0.3, 0.9) for at, word in enumerate(words)]
     lines = [" ".join(words[at : at + PER_SEGMENT]) for at in range(0, WORDS, PER_SEGMENT)]
-    text = " ".join(corrected(words, dice))
-    two = [Word(dice.choice("ab"), at * 0.4, at * 0.4 + 0.3, 0.9) for at in range(WORDS)]
+    text = " ".join(corrected(words, rng))
+    two = [Word(rng.choice("ab"), at * 0.4, at * 0.4 + 0.3, 0.9) for at in range(WORDS)]
     rows = {
         "one segment": measured(lambda: align(timed, text, 0.0, WORDS * 0.4)),
-        f"shared out among {len(lines)} segments": measured(lambda: share_out(lines, text)),
+        f"distributed over {len(lines)} segments": measured(lambda: share_out(lines, text)),
         "1 MB of one word": measured(lambda: align(timed, "no " * 333_333, 0.0, WORDS * 0.4)),
         "1 MB of two words at random": measured(
-            lambda: align(two, " ".join(dice.choices("ab", k=500_000)), 0.0, WORDS * 0.4)
+            lambda: align(two, " ".join(rng.choices("ab", k=500_000)), 0.0, WORDS * 0.4)
         ),
     }
     print(machine())
@@ -115,7 +115,7 @@ def main() -> int:
         ["what", "wall s", "CPU s"],
         [[name, f"{wall:.3f}", f"{cpu:.3f}"] for name, (wall, cpu) in rows.items()],
     )
-    whole, deltas, seconds = history_bytes(timed, dice)
+    whole, deltas, seconds = history_bytes(timed, rng)
     print_table(
         f"history of {EDITS} corrections of one word",
         ["one copy, bytes", "all deltas, bytes", "read the first text, s"],

@@ -1,10 +1,10 @@
-"""How fast the lists are: a library of 10,000 recordings with 20 kB transcripts, 8 connections.
+"""Speed of lists: a library of 10,000 recordings with transcripts of 20 kB, 8 connections.
 
-    python -m benchmarks.api [--recordings 10000] [--seconds 5] [--database URL]
+python -m benchmarks.api [--recordings 10000] [--seconds 5] [--database URL]
 
-Starts its own Redis and gunicorn on a free port, fills a database (SQLite, or the PostgreSQL URL given),
-and asks with 8 keep-alive connections from another process. Prints requests per second, the median and the 95th percentile,
-and the web process's CPU time per request, which does not depend on who else uses the machine.
+Starts its own Redis and gunicorn on a free port, fills a database (SQLite, or the PostgreSQL URL given), and sends
+requests over 8 keep-alive connections from another process. Prints requests per second, the median and the 95th
+percentile, and the web process's CPU time per request, which does not depend on other processes of the machine.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ WORDS = [
 
 
 def fill(recordings: int) -> str:
-    """Write a library and return a token for it. Runs in a process that has the server's environment."""
+    """Write a library and return a token for it. Runs in a process with the server's environment."""
     from datetime import timedelta
 
     from sqlalchemy import insert
@@ -62,7 +62,7 @@ def fill(recordings: int) -> str:
     from speakr.models import Recording, Segment
     from speakr.services.accounts import tokens, users
 
-    dice = random.Random(1)
+    rng = random.Random(1)
     with create_app().app_context():
         with unit_of_work():
             user = users.create(username="bench")
@@ -106,7 +106,7 @@ def fill(recordings: int) -> str:
                             "end": position * 15.0 + 14,
                             "speaker": f"SPEAKER_0{position % 3}",
                             "confidence": 0.9,
-                            "text": " ".join(dice.choices(WORDS, k=33)),
+                            "text": " ".join(rng.choices(WORDS, k=33)),
                             "words": [],
                         }
                         for recording_id in ids
@@ -117,13 +117,13 @@ def fill(recordings: int) -> str:
 
 
 def ask(port: int, token: str, paths: list[str], until: float, answers: multiprocessing.Queue) -> None:
-    """Ask over one connection until the time is up; put the times taken."""
+    """Send requests over one connection until the time is up; put their durations into the queue."""
     connection = http.client.HTTPConnection("127.0.0.1", port)
-    dice = random.Random(os.getpid())
+    rng = random.Random(os.getpid())
     taken: list[float] = []
     while time.time() < until:
         began = time.perf_counter()
-        connection.request("GET", dice.choice(paths), headers={"Authorization": f"Bearer {token}"})
+        connection.request("GET", rng.choice(paths), headers={"Authorization": f"Bearer {token}"})
         answer = connection.getresponse()
         answer.read()
         assert answer.status == 200, answer.status
@@ -154,7 +154,7 @@ def load(server: Server, token: str, paths: list[str], seconds: float) -> tuple[
 
 
 def main() -> None:
-    """Run it."""
+    """Run the benchmark."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--recordings", type=int, default=10_000)
     options.add_argument("--seconds", type=float, default=5.0)

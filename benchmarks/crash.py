@@ -1,11 +1,11 @@
-"""Kill everything, again and again, while a queue of jobs is worked on, and see what is lost.
+"""Kill processes repeatedly while workers process a queue of jobs, and count what is lost.
 
-    python -m benchmarks.crash [--jobs 30] [--seed 1] [--every 3] [--database URL]
+python -m benchmarks.crash [--jobs 30] [--seed 1] [--every 3] [--database URL]
 
-Starts a whole server (`speakr up`, two workers, embedded engine), transcribes five recordings undisturbed, then uploads them in turn up to the
-given number of jobs. Meanwhile it sends SIGKILL to a process of a random kind at random
-moments until all jobs are done. The supervisor starts the dead again; nothing else helps. What was sent to
-a webhook is received and checked here.
+Starts a whole server (`speakr up`, two workers, embedded engine), transcribes five recordings undisturbed, then uploads
+them in turn up to the given number of jobs. Meanwhile it sends SIGKILL to a process of a random kind at random moments
+until all jobs are done. Only the supervisor restarts processes. A receiver in this process checks the deliveries of a
+webhook.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ KINDS = ("horse", "worker", "worker and horse", "web", "dispatcher", "redis", "r
 FINAL = {"COMPLETED", "FAILED"}
 DISTINCT = 5
 PAUSE_SECONDS = 27.0
-"""Between two sentences: each becomes a chunk, and a job has several without costing minutes."""
+"""Seconds between two sentences: each becomes a chunk, so a job has several without taking minutes."""
 GOAL_SECONDS = 15.0
 
 
@@ -63,23 +63,23 @@ def wav(samples: Samples) -> bytes:
     return buffer.getvalue()
 
 
-def recordings(dice: random.Random) -> list[bytes]:
+def recordings(rng: random.Random) -> list[bytes]:
     """Make some recordings of four to seven sentences, far apart."""
     pieces = clips()
     pause = np.zeros(round(PAUSE_SECONDS * 16_000), np.int16)
     made = []
     for number in range(DISTINCT):
-        chosen = [dice.choice(pieces) for _ in range(4 + number % 4)]
+        chosen = [rng.choice(pieces) for _ in range(4 + number % 4)]
         made.append(wav(np.concatenate([part for piece in chosen for part in (piece, pause)])))
     return made
 
 
-# -- what the rows say
+# -- reading the rows
 
 
 @dataclass(frozen=True)
 class Held:
-    """A job or chunk in the hands of a horse: `claim` counts how often it was claimed."""
+    """A job or chunk that a horse has claimed; `claim` counts its claims."""
 
     table: str
     row_id: int
@@ -104,7 +104,7 @@ class Rows:
         self._first = first_recording
 
     def read(self, query: str) -> list[Any]:
-        """Run a query; the database may be busy for a moment."""
+        """Run a query; retry while the database is busy."""
         while True:
             with suppress(SQLAlchemyError), self._engine.connect() as connection:
                 return list(connection.execute(text(query), {"first": self._first}).all())
@@ -122,7 +122,7 @@ class Rows:
 
 @dataclass
 class Kill:
-    """One kill: what it interrupted, and what became of that."""
+    """One kill: the interrupted claims, and how they ended."""
 
     kind: str
     at: float
@@ -132,7 +132,7 @@ class Kill:
     answered_after: float | None = None
 
     def see(self, claims: dict[tuple[str, int], tuple[Held, str]]) -> None:
-        """Look whether what was interrupted is in other hands by now, or was finished after all."""
+        """Check whether other processes have claimed or finished the interrupted work."""
         for key, held in list(self.interrupted.items()):
             now, state = claims.get(key, (held, "gone"))
             if now.claim > held.claim:
@@ -144,10 +144,10 @@ class Kill:
 
 
 class Killer:
-    """Kills in one thread and watches in another, until stopped."""
+    """Kills in one thread and observes in another, until stopped."""
 
-    def __init__(self, server: WholeServer, rows: Rows, dice: random.Random, every_seconds: float) -> None:
-        self._server, self._rows, self._dice, self._every = server, rows, dice, every_seconds
+    def __init__(self, server: WholeServer, rows: Rows, rng: random.Random, every_seconds: float) -> None:
+        self._server, self._rows, self._rng, self._every = server, rows, rng, every_seconds
         self.kills: list[Kill] = []
         self._over = threading.Event()
         self._threads = [threading.Thread(target=work, daemon=True) for work in (self._kill, self._watch)]
@@ -164,8 +164,8 @@ class Killer:
             thread.join()
 
     def _kill(self) -> None:
-        while not self._over.wait(self._dice.uniform(0.4, 1.6) * self._every):
-            kind = self._dice.choice(KINDS)
+        while not self._over.wait(self._rng.uniform(0.4, 1.6) * self._every):
+            kind = self._rng.choice(KINDS)
             targets = self._targets(kind)
             if targets:
                 self._strike(kind, targets)
@@ -174,9 +174,9 @@ class Killer:
         role = kind.split(maxsplit=1)[0]
         pids = self._server.pids(role)
         if role == "horse":
-            return [self._dice.choice(pids)] if pids else []
+            return [self._rng.choice(pids)] if pids else []
         if role == "worker" and pids:
-            worker = self._dice.choice(pids)
+            worker = self._rng.choice(pids)
             below = [pid for pid, (parent, _) in self._server.processes().items() if parent == worker]
             return [worker, *below] if kind == "worker and horse" else [worker]
         return pids
@@ -208,7 +208,7 @@ class Killer:
 
 
 def _is_of(held: Held, kind: str, targets: Sequence[int]) -> bool:
-    """Tell whether a claim owner (host-worker-time.horse) is of a killed process."""
+    """Return whether a claim owner (host-worker-time.horse) belongs to a killed process."""
     if kind == "horse":
         return held.worker.endswith(f".{targets[0]}")
     return kind.startswith("worker") and f"-{targets[0]}-" in held.worker
@@ -218,7 +218,7 @@ def _is_of(held: Held, kind: str, targets: Sequence[int]) -> bool:
 
 
 class Subscriber:
-    """Counts genuine deliveries by event id."""
+    """Counts valid deliveries by event id."""
 
     def __init__(self) -> None:
         self.secret = ""
@@ -244,14 +244,14 @@ class Subscriber:
                     super().handle()
 
             def log_message(self, *_: object) -> None:
-                """Be quiet."""
+                """Log nothing."""
 
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
         self.http.daemon_threads = True
         threading.Thread(target=self.http.serve_forever, daemon=True).start()
 
     def subscribe(self, server: WholeServer) -> None:
-        """Have the server tell everything."""
+        """Add a webhook for all events."""
         form = {
             "name": "crash", "url": f"http://127.0.0.1:{self.http.server_port}/", "allow_http": True,
             "events": [
@@ -269,7 +269,7 @@ class Subscriber:
 
 
 def wait_until_done(server: WholeServer, ids: Sequence[int], seconds: float) -> dict[int, str]:
-    """Wait until all are final and return their states."""
+    """Wait until all recordings have a final state, and return the states."""
     deadline = time.monotonic() + seconds
     states: dict[int, str] = {}
     while len(states) < len(ids) and time.monotonic() < deadline:
@@ -288,7 +288,7 @@ def transcripts(server: WholeServer, ids: Sequence[int]) -> list[Any]:
 
 
 def main() -> None:
-    """Run it and print the tables."""
+    """Run the benchmark and print the tables."""
     options = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -297,14 +297,14 @@ def main() -> None:
     options.add_argument("--every", type=float, default=3.0, help="mean seconds between two kills")
     options.add_argument("--database", default="", help="SQLAlchemy URL of an empty PostgreSQL database")
     asked = options.parse_args()
-    dice = random.Random(asked.seed)
+    rng = random.Random(asked.seed)
     subscriber = Subscriber()
     with (
         tempfile.TemporaryDirectory(prefix="spk-c-") as folder,
         WholeServer(Path(folder), asked.database) as server,
     ):
         subscriber.subscribe(server)
-        audio = recordings(dice)
+        audio = recordings(rng)
         undisturbed = [server.upload(sound, f"undisturbed {number}") for number, sound in enumerate(audio)]
         began = time.monotonic()
         states = wait_until_done(server, undisturbed, 600)
@@ -313,7 +313,7 @@ def main() -> None:
         wanted = transcripts(server, undisturbed)
 
         rows = Rows(make_engine(server.database_url), max(undisturbed) + 1)
-        killer = Killer(server, rows, dice, asked.every)
+        killer = Killer(server, rows, rng, asked.every)
         killer.start()
         began = time.monotonic()
         ids = [server.upload(audio[n % DISTINCT], f"job {n}", key=f"job {n}") for n in range(asked.jobs)]
@@ -358,7 +358,7 @@ def main() -> None:
 
 
 def _wait_for_deliveries(rows: Rows, subscriber: Subscriber) -> int:
-    """Give the last deliveries time (one that failed is tried again after a while); return how many are missing."""
+    """Wait for the last deliveries (failed ones are retried after a while); return how many are missing."""
     deadline = time.monotonic() + 120
     while True:
         uuids = {row.uuid for row in rows.read("SELECT uuid FROM events WHERE recording_id >= :first")}

@@ -1,8 +1,8 @@
-"""How fast an hour of sound is looked at, decoded and searched for speech: `python benchmarks/decode.py`.
+"""Speed of probing, decoding and speech detection on an hour of audio: `python benchmarks/decode.py`.
 
-Makes its own input, an hour of 128 kbit/s stereo MP3 and the same as Opus in WebM (a minute of babble, sixty
-times over). Each figure is the median of three runs. Peak memory is that of the process that does the work:
-the sandboxed child for probing and decoding, a fresh process for speech.
+Makes its own input, an hour of 128 kbit/s stereo MP3 and the same as Opus in WebM (a minute of babble, sixty times).
+Each figure is the median of three runs. Peak memory is that of the process that does the work: the sandboxed child for
+probing and decoding, a fresh process for speech.
 """
 
 from __future__ import annotations
@@ -42,17 +42,17 @@ LIMITS = MediaLimits(max_seconds=10 * HOUR_SECONDS)
 GOAL_SECONDS, GOAL_MEGABYTES = 8.0, 80.0
 
 Measured = tuple[float, float, float]
-"""Seconds on the clock, seconds of processor time, peak memory in megabytes."""
+"""Elapsed seconds, seconds of processor time, peak memory in megabytes."""
 
 
 class Clock:
-    """Measures what is done from now on, by this process and by children that end before `spent`."""
+    """Measures this process, and children that end before `spent`, from now on."""
 
     def __init__(self) -> None:
         self._wall, self._processor = time.perf_counter(), self._processor_seconds()
 
     def spent(self) -> tuple[float, float]:
-        """Return seconds on the clock and of processor time."""
+        """Return elapsed seconds and seconds of processor time."""
         return time.perf_counter() - self._wall, self._processor_seconds() - self._processor
 
     @staticmethod
@@ -62,7 +62,7 @@ class Clock:
 
 
 def babble(seconds: int, rate: int) -> np.ndarray:
-    """Make stereo noise that swells and fades as syllables do, interleaved int16, shape (1, 2 * n)."""
+    """Make stereo noise with the rhythm of syllables, interleaved int16, shape (1, 2 * n)."""
     noise = np.random.default_rng(7).standard_normal((seconds * rate, 2))
     smooth = np.apply_along_axis(lambda x: np.convolve(x, np.hanning(12), "same"), 0, noise)
     swell = np.clip(np.sin(np.arange(seconds * rate) * 2 * np.pi * 4 / rate), 0, 1)[:, None]
@@ -71,7 +71,7 @@ def babble(seconds: int, rate: int) -> np.ndarray:
 
 
 def write_hour(path: Path, muxer: str, codec: str, rate: int, options: dict[str, str]) -> Path:
-    """Encode one minute and repeat its packets until the hour is full."""
+    """Encode one minute and repeat its packets for an hour."""
     with av.open(str(path), "w", format=muxer, options=options) as container:
         stream: Any = container.add_stream(codec, rate=rate, layout="stereo")
         stream.bit_rate = 128_000
@@ -122,7 +122,7 @@ def time_speech(pcm: Path) -> Measured:
 
 
 def _search(pcm: Path) -> Measured:
-    find_speech(read_pcm(pcm)[:16_000])  # loads the model, which is not what we measure
+    find_speech(read_pcm(pcm)[:16_000])  # loads the model, whose time does not count
     clock = Clock()
     find_speech(read_pcm(pcm))
     spent = clock.spent()
@@ -137,7 +137,7 @@ def median(measure: Callable[..., Measured], *arguments: Any) -> Measured:
 
 
 def machine() -> str:
-    """Name the processor and the cores we may use."""
+    """Return the processor and the number of available cores."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         name = next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
@@ -160,7 +160,7 @@ def main() -> int:
             "find speech": median(time_speech, pcm),
         }
     print(machine())
-    print(f"1 h of sound, medians of {RUNS} runs\n")
+    print(f"1 h of audio, medians of {RUNS} runs\n")
     print(f"{'':20}{'wall s':>9}{'CPU s':>9}{'x real time':>13}{'RTF':>9}{'peak MB':>9}")
     for name, (wall, processor, megabytes) in rows.items():
         speed, factor = HOUR_SECONDS / wall, wall / HOUR_SECONDS

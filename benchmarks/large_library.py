@@ -1,8 +1,8 @@
-"""A large library of two owners and a reader with whom they share parts of it, written as fast as the database allows.
+"""A large library of two owners, parts of which they share with a third user, written as fast as the database allows.
 
-Words follow Zipf's law over a vocabulary of 40,000, as they do in speech, so that a recording has about a thousand
-different ones, a few of them are in every recording and most in hardly any. Only some hundred texts are made; the
-database itself copies them into the recordings, each with a title and people of its own.
+Words follow Zipf's law over a vocabulary of 40,000, as in speech, so a recording has about a thousand different ones, a
+few are in every recording and most in hardly any. Only some hundred texts are generated; the database itself copies
+them into the recordings, each with its own title and participants.
 """
 
 from __future__ import annotations
@@ -59,27 +59,27 @@ from speakr.schema import upgrade
 
 OWNERS = ("tenant0", "tenant1")
 READER = "reader"
-"""Has no recordings, and sees some of others: by name, and by a group's tag."""
+"""A user without recordings who sees some of others: by a share, and by a group's tag."""
 
 SEGMENTS, WORDS_PER_SEGMENT = 120, 33
 RARE, COMMON, MIDDLING, ABSENT = "zanzibar", "the", "lighthouse", "xylophonist"
-# All counted among the recordings of one owner.
+# All count towards the recordings of one owner.
 RARE_EVERY, MIDDLING_EVERY, SHARED_EVERY, GROUP_TAGGED_EVERY = 10_000, 100, 10, 200
 SPOKEN_BY_ANN_EVERY, FAILED_EVERY, NOTED_EVERY, STARRED_EVERY = 5, 50, 5, 10
 TAGS = 20
 
 _TEXTS = 997
-"""A prime, so that no text goes with one tag."""
+"""A prime, so that texts and tags do not correlate."""
 _BATCH = 1_000
 _FIRST_MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def vocabulary() -> np.ndarray:
-    """Return 40,000 words that look like words; the first are the most frequent."""
+    """Return 40,000 words that look like words, the most frequent first."""
     syllables = [a + b for a in "bcdfghklmnprstvw" for b in ("a", "e", "i", "o", "u", "an", "er", "in")]
     made = ["".join(parts) for parts in itertools.islice(itertools.product(syllables, repeat=3), 0, None, 52)]
-    dice = np.random.default_rng(1)
-    dice.shuffle(made)
+    rng = np.random.default_rng(1)
+    rng.shuffle(made)
     return np.array([COMMON, "and", "budget", *made[:39_997]], dtype=object)
 
 
@@ -90,11 +90,11 @@ class Speech:
         self._words = vocabulary()
         weights = 1 / np.arange(1, len(self._words) + 1)
         self._sums = np.cumsum(weights / weights.sum())
-        self._dice = np.random.default_rng(2)
+        self._rng = np.random.default_rng(2)
 
     def say(self, count: int) -> list[str]:
         """Return the next words."""
-        found: list[str] = self._words[np.searchsorted(self._sums, self._dice.random(count))].tolist()
+        found: list[str] = self._words[np.searchsorted(self._sums, self._rng.random(count))].tolist()
         return found
 
 
@@ -127,11 +127,11 @@ _PLAN = Table(
 
 
 def write(url: str, recordings: int, say: Callable[[str], None]) -> None:
-    """Write the library into an empty database, which may only be used by an administrator of it."""
+    """Write the library into an empty database, as one of its administrators."""
     upgrade(url)
     engine = create_engine(url)
     if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _hurry)
+        event.listen(engine, "connect", _set_fast_pragmas)
     with engine.connect() as connection:
         restore = _PREPARE[engine.dialect.name](connection)
         _scratch.create_all(connection)
@@ -152,7 +152,7 @@ def write(url: str, recordings: int, say: Callable[[str], None]) -> None:
     engine.dispose()
 
 
-def _hurry(connection: Any, _record: object) -> None:
+def _set_fast_pragmas(connection: Any, _record: object) -> None:
     for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-400000", "temp_store=MEMORY"):
         connection.execute(f"PRAGMA {pragma}").close()
 
@@ -163,7 +163,7 @@ def _prepare_sqlite(connection: Connection) -> Callable[[], None]:
         connection.execute(text(f"DROP TRIGGER {trigger.name}"))
 
     def restore() -> None:
-        # Flushed after 64 MiB instead of one, there is much less to merge.
+        # Flushed after 64 MiB instead of one, so there is less to merge.
         for command in ("('hashsize', 67108864)", "('rebuild', NULL)", "('hashsize', 1048576)"):
             connection.exec_driver_sql(f"INSERT INTO {SQLITE_INDEX}({SQLITE_INDEX}, rank) VALUES {command}")  # noqa: S608
         for trigger in triggers:
@@ -173,7 +173,7 @@ def _prepare_sqlite(connection: Connection) -> Callable[[], None]:
 
 
 def _prepare_postgresql(connection: Connection) -> Callable[[], None]:
-    connection.execute(text("SET session_replication_role = replica"))  # foreign keys hold without looking
+    connection.execute(text("SET session_replication_role = replica"))  # foreign keys are not checked
     connection.execute(text("SET maintenance_work_mem = '1GB'"))
     name = {"name": POSTGRESQL_INDEX}
     index = connection.scalar(text("SELECT pg_get_indexdef(CAST(:name AS regclass))"), name)
@@ -196,7 +196,7 @@ _PREPARE = {"sqlite": _prepare_sqlite, "postgresql": _prepare_postgresql}
 
 
 def _settle(engine: Engine) -> None:
-    """Do what PostgreSQL would do by itself within minutes."""
+    """Run now what PostgreSQL would run by itself within minutes."""
     if engine.dialect.name == "postgresql":
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(text("VACUUM ANALYZE"))
@@ -204,7 +204,7 @@ def _settle(engine: Engine) -> None:
 
 
 def _write_texts(connection: Connection) -> list[tuple[str, str]]:
-    """Make the texts, the last of them with the rare word; return their summaries and notes."""
+    """Write the texts, the last of them with the rare word; return their summaries and notes."""
     speech = Speech()
     spoken, written, summaries = [], [], []
     for number in range(_TEXTS + 1):
@@ -242,7 +242,7 @@ def _write_texts(connection: Connection) -> list[tuple[str, str]]:
 
 
 def _people(connection: Connection) -> tuple[list[int], int, list[list[int]], list[list[int]]]:
-    """Make the users; return owners, reader, tags and speakers. A group's tag shows recordings to all members."""
+    """Create the users; return owners, reader, tags and speakers. A group's tag shows recordings to all members."""
 
     def made(table: Any, **values: Any) -> int:
         return connection.execute(insert(table).values(**values).returning(table.id)).scalar_one()

@@ -1,11 +1,11 @@
 """How long an uploaded recording waits for an idle worker: from the 202 to the claim of its job.
 
-    python -m benchmarks.latency [--uploads 100] [--workers 2] [--database URL]
+python -m benchmarks.latency [--uploads 100] [--workers 2] [--database URL]
 
-Uploads one short recording after the other, each when the one before is done and every work horse has
-ended. The moment of the claim is `jobs.started_at`, as the claim writes it; the moment of the answer is when
-the client has read it. Both are read from this machine's clock. A negative wait means that the worker was
-faster than the answer. Prints the memory of an idle worker too, which is what speed is paid with here.
+Uploads one short recording after the other, each when the previous one is done and every work horse has ended. The time
+of the claim is `jobs.started_at`; the time of the response is when the client has read it. Both come from this
+machine's clock. A negative wait means that the worker was faster than the response. Prints the memory of an idle worker
+too, which is the price of the speed.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def tone(number: int) -> bytes:
 
 
 def upload(port: int, token: str, data: bytes) -> tuple[int, float]:
-    """Send a recording; return its id and when, in seconds since 1970, its answer was there."""
+    """Upload a recording; return its id and the time of the response, in seconds since 1970."""
     with socket.create_connection(("127.0.0.1", port)) as connection:
         connection.sendall(head(token, len(data)) + data + tail())
         answer = read_answer(connection, time.perf_counter())
@@ -62,7 +62,7 @@ def upload(port: int, token: str, data: bytes) -> tuple[int, float]:
 
 
 class Watch:
-    """Looks at the rows and the processes from outside."""
+    """Observes the rows and the processes from outside."""
 
     def __init__(self, server: Server, engine: Engine) -> None:
         self._server = server
@@ -103,13 +103,13 @@ def memory(server: Server) -> dict[str, float]:
 
 
 def main() -> None:
-    """Run it."""
+    """Run the benchmark."""
     options = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     options.add_argument("--uploads", type=int, default=100)
     options.add_argument("--workers", type=int, default=2)
-    options.add_argument("--database", default="", help="a PostgreSQL URL; SQLite without")
+    options.add_argument("--database", default="", help="a PostgreSQL URL; SQLite by default")
     asked = options.parse_args()
     with (
         tempfile.TemporaryDirectory(prefix="spk-b-") as folder,
@@ -118,20 +118,20 @@ def main() -> None:
         token = make_user(server, "bench")
         engine = make_engine(asked.database or f"sqlite:///{folder}/speakr.db")
         watch = Watch(server, engine)
-        time.sleep(3.0)  # until the workers have looked around and settled
+        time.sleep(3.0)  # until the workers are idle
         idle = memory(server)
         waits = []
         for number in range(asked.uploads + 1):
             recording, answered = upload(server.port, token, tone(number))
             watch.wait_until_idle()
-            if number:  # the first warms up
+            if number:  # the first one warms up
                 waits.append((watch.claimed_at(recording) - answered) * 1000)
         engine.dispose()
         cuts = statistics.quantiles(waits, n=100, method="inclusive")
         rows = [
             ["202 to claim, p50, ms", f"{statistics.median(waits):.0f}", f"{GOAL_P50_MS:.0f}"],
             ["202 to claim, p99, ms", f"{cuts[98]:.0f}", f"{GOAL_P99_MS:.0f}"],
-            ["202 to claim, least / most, ms", f"{min(waits):.0f} / {max(waits):.0f}", ""],
+            ["202 to claim, min / max, ms", f"{min(waits):.0f} / {max(waits):.0f}", ""],
             ["idle worker, resident / proportional, MiB", f"{idle['Rss']:.0f} / {idle['Pss']:.0f}", ""],
         ]
         title = f"{machine()}; {asked.uploads} uploads, {asked.workers} idle workers, {server.database_name}"

@@ -1,12 +1,12 @@
-"""How fast lists, search and numbers are in a large library of two tenants who share some of it with a third person.
+"""Speed of lists, search and figures in a large library of two owners who share some of it with a third user.
 
-    python -m benchmarks.library [--recordings 100000] [--database sqlite|postgresql|URL] [--keep FOLDER] [--times 100]
+python -m benchmarks.library [--recordings 100000] [--database sqlite|postgresql|URL] [--keep FOLDER] [--times 100]
 
 Writes the library (`benchmarks/large_library.py`; 100,000 recordings of 120 segments take some minutes and 12 GB), then
-starts its own Redis and gunicorn and asks over one connection. A library in a folder that is kept is written once and
+starts its own Redis and gunicorn and sends requests over one connection. A library in a kept folder is written once and
 used again; a URL is that of one written by an earlier run. PostgreSQL is a cluster of its own with 32 MB of shared
-buffers, so that what is quick here is quick anywhere. CPU is that of the web process and the database together: unlike
-the time, it does not depend on who else uses the machine.
+buffers, so its figures hold for small servers too. CPU is that of the web process and the database together: unlike the
+time, it does not depend on other processes of the machine.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ GOALS_OF_READER = ("a rare word", "a common word", "an absent word", "a word of 
 
 @dataclass
 class Asking:
-    """A client with one connection, and the rows of the table for its answers."""
+    """A client with one connection, and table rows for its responses."""
 
     server: Server
     database_pid: int | None
@@ -89,13 +89,13 @@ class Asking:
         self.connection = http.client.HTTPConnection("127.0.0.1", self.server.port)
 
     def get(self, path: str, query: dict[str, object] | None = None) -> Any:
-        """Ask once."""
+        """Send one GET request."""
         return json.loads(self.send("GET", f"/api/v1/{path}{'?' if query else ''}{urlencode(query or {})}"))
 
     def send(self, method: str, path: str, body: dict[str, object] | None = None) -> bytes:
-        """Send a request and return its answer's body."""
+        """Send a request and return the body of its response."""
         if time.monotonic() - self.last_sent > _IDLE_SECONDS:
-            self.connection.close()  # the server has let go of it
+            self.connection.close()  # the server has closed it
         self.last_sent = time.monotonic()
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
         self.connection.request(method, path, json.dumps(body) if body else None, headers)
@@ -107,7 +107,7 @@ class Asking:
     def row(
         self, name: str, path: str, query: dict[str, object] | None = None, *, goal: int | None = None
     ) -> list[str]:
-        """Ask again and again."""
+        """Repeat a request and return a row."""
         for _ in range(_WARM_UP):
             found = self.get(path, query)
         return self.report(name, _of(found), [(path, query)] * self.times, goal)
@@ -121,7 +121,7 @@ class Asking:
         *,
         pause: float = 0,
     ) -> list[str]:
-        """Ask all this and return a row about it."""
+        """Send these requests and return a row."""
         taken = []
         cpu = self.cpu_seconds()
         for path, query in asked:
@@ -133,7 +133,7 @@ class Asking:
         return row_of(name, amount, taken, cpu, goal)
 
     def walk(self, query: dict[str, object], page: int) -> tuple[list[str], list[str]]:
-        """Go to a page by cursors; return rows about the way and about the last page."""
+        """Go to a page by cursors; return rows for the way and for the last page."""
         cursor, way, last = "", [], 1
         cpu = self.cpu_seconds()
         while last < page:
@@ -157,13 +157,13 @@ class Asking:
         )
 
     def cpu_seconds(self) -> float:
-        """Return the CPU time used by now."""
+        """Return the CPU time used so far."""
         database = self.server.cpu_seconds_below(self.database_pid) if self.database_pid else 0
         return self.server.web_cpu_seconds() + database
 
 
 def row_of(name: str, amount: str, taken: list[float], cpu: float, goal: int | None) -> list[str]:
-    """Return a row of the table; it is also shown at once, for all of them take minutes."""
+    """Return a row of the table; also print it at once, because all of them take minutes."""
     p95 = statistics.quantiles(taken, n=20, method="inclusive")[18] if len(taken) > 1 else taken[0]
     figures = [f"{statistics.median(taken):.1f}", f"{p95:.1f}", f"{max(taken):.1f}", f"{cpu:.1f}"]
     row = [name, amount, *figures, "" if goal is None else f"{goal}{'' if p95 <= goal else ', missed'}"]
@@ -177,7 +177,7 @@ def _of(found: Any) -> str:
 
 
 def measure_owner(owner: Asking) -> list[list[str]]:
-    """Ask what the owner of half the library asks."""
+    """Send the requests of the owner of half the library."""
     rows = [
         owner.row(name, "recordings", query, goal=LIST_GOAL_MS if name == "list, first page" else None)
         for name, query in LISTS.items()
@@ -262,7 +262,7 @@ def rename(owner: Asking) -> list[list[str]]:
 
 
 def measure_memory(server: Server, token: str) -> list[list[str]]:
-    """List as much as may be asked for over eight connections at once; return the web processes' memory."""
+    """List the largest pages over eight connections at once; return the web processes' memory."""
     before = _web_memory(server)
 
     def load() -> None:
@@ -289,7 +289,7 @@ def _web_memory(server: Server) -> float:
 
 @contextlib.contextmanager
 def library(kind: str, recordings: int, kept: Path | None) -> Iterator[str]:
-    """Yield the URL of a library; it is written unless it was before."""
+    """Yield the URL of a library; write it unless an earlier run did."""
     with contextlib.ExitStack() as stack:
         folder = kept or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="spk-l-")))
         folder.mkdir(parents=True, exist_ok=True)
@@ -312,14 +312,14 @@ def library(kind: str, recordings: int, kept: Path | None) -> Iterator[str]:
 
 
 def create_token(server: Server, user: str) -> str:
-    """Make a token on the command line."""
+    """Create a token on the command line."""
     command = [sys.executable, "-m", "speakr", "create-token", user]
     made = subprocess.run(command, env=server.environment, check=True, capture_output=True, text=True)
     return made.stdout.strip()
 
 
 def main() -> None:
-    """Run it."""
+    """Run the benchmark."""
     options = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,4 +1,4 @@
-"""What the search index of a large library costs: its size, and the time a change of one recording takes."""
+"""Cost of the search index of a large library: its size, and the time that a change of one recording takes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _SIZE = {
 
 
 def sizes(url: str) -> list[list[str]]:
-    """Tell the sizes of the index and of what it is made from."""
+    """Return the sizes of the index and of the tables it indexes."""
     engine = create_engine(url)
     kind = engine.dialect.name
     with engine.connect() as connection:
@@ -51,7 +51,7 @@ def sizes(url: str) -> list[list[str]]:
 
 
 def postgres_pid(url: str) -> int | None:
-    """Return the first process of a PostgreSQL server on this machine, if that is where the database is."""
+    """Return the first process of a PostgreSQL server, if the database is on this machine."""
     engine = create_engine(url)
     try:
         if engine.dialect.name == "sqlite":
@@ -66,7 +66,7 @@ def postgres_pid(url: str) -> int | None:
 
 
 def index_again(server: Server, times: int) -> tuple[list[float], float]:
-    """Change and index some recordings in a process of its own; return the milliseconds each took, and the CPU's."""
+    """Change and index some recordings in a separate process; return the milliseconds each took, and those of the CPU."""
     command = [sys.executable, "-m", "benchmarks.library_index", str(times)]
     output = subprocess.run(command, env=server.environment, check=True, stdout=subprocess.PIPE, text=True)
     taken, cpu = json.loads(output.stdout)

@@ -1,8 +1,8 @@
-"""How fast an upload is taken apart: `python -m benchmarks.multipart [--megabytes 30]`.
+"""Speed of parsing uploads: `python -m benchmarks.multipart [--megabytes 30]`.
 
-Three stages, each including the one before: Werkzeug's decoder alone, `receive_upload` into a sink that
-forgets (adds limits, SHA-256), and `receive_upload` into a file that is flushed to disk. The bodies are
-recorded sound and the contents that are hard on multipart parsers.
+Three stages, each including the previous one: Werkzeug's decoder alone, `receive_upload` into a sink that discards
+(adds limits, SHA-256), and `receive_upload` into a file that is flushed to disk. The bodies are recorded audio and
+contents that are hard for multipart parsers.
 """
 
 from __future__ import annotations
@@ -34,21 +34,21 @@ TARGET_MB_PER_SECOND = 300
 
 
 class NullSink:
-    """Forgets what it is given."""
+    """Discards what it is given."""
 
     def write(self, data: bytes) -> int:
         """Count only."""
         return len(data)
 
     def commit(self) -> None:
-        """Nothing to keep."""
+        """Do nothing."""
 
     def abort(self) -> None:
-        """Nothing to drop."""
+        """Do nothing."""
 
 
 class FileSink(NullSink):
-    """Writes to a temporary file and waits for the disk."""
+    """Writes to a temporary file and flushes it to disk."""
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed in commit
@@ -58,14 +58,14 @@ class FileSink(NullSink):
         return self._file.write(data)
 
     def commit(self) -> None:
-        """Wait for the disk."""
+        """Flush to disk."""
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
 
 
 class OneSink(MemoryStorage):
-    """A storage whose every blob goes into one sink."""
+    """A storage that writes every blob to one sink."""
 
     def __init__(self, sink: NullSink) -> None:
         super().__init__()

@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def machine() -> str:
-    """Name this machine."""
+    """Return a name for this machine."""
     model = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():
@@ -66,7 +66,7 @@ def redis_binary() -> str:
 
 
 class Server:
-    """Redis, gunicorn and, if asked for, workers."""
+    """Redis, gunicorn and, on request, workers."""
 
     def __init__(self, folder: Path, database_url: str = "", *, workers: int = 0, **settings: str) -> None:
         self.folder = folder
@@ -135,7 +135,7 @@ class Server:
         return child
 
     def _wait(self) -> None:
-        deadline = time.monotonic() + 90  # on a machine that is busy with other things
+        deadline = time.monotonic() + 90  # on a busy machine
         while True:
             try:
                 urllib.request.urlopen(f"http://127.0.0.1:{self.port}/healthz", timeout=1).close()
@@ -161,7 +161,7 @@ class Server:
         self.is_up.set()
 
     def pids_below(self, parent: int) -> list[int]:
-        """Return a process and all that descend from it."""
+        """Return a process and all its descendants."""
         found = [parent]
         for path in Path("/proc").glob("[0-9]*/stat"):
             try:
@@ -173,20 +173,20 @@ class Server:
         return found
 
     def web_cpu_seconds(self) -> float:
-        """Return the CPU time the web processes have used."""
+        """Return the CPU time that the web processes have used."""
         return self.cpu_seconds_below(self.web.pid)
 
     def cpu_seconds_below(self, parent: int) -> float:
-        """Return the CPU time a process and its living descendants have used."""
+        """Return the CPU time that a process and its living descendants have used."""
         ticks = 0
         for pid in self.pids_below(parent):
-            with contextlib.suppress(OSError):  # gone since
+            with contextlib.suppress(OSError):  # ended meanwhile
                 fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
                 ticks += int(fields[11]) + int(fields[12])
         return ticks / os.sysconf("SC_CLK_TCK")
 
     def web_rss_bytes(self) -> int:
-        """Return the resident memory of the web processes, added up."""
+        """Return the sum of the web processes' resident memory."""
         return sum(rss_bytes(pid) for pid in self.pids_below(self.web.pid))
 
 
@@ -255,13 +255,13 @@ class WholeServer:
                 os.kill(pid, signal.SIGKILL)
 
     def stop(self) -> None:
-        """Press Ctrl-C and wait until it has stopped."""
+        """Send SIGINT and wait until it has stopped."""
         if self._supervisor.poll() is None:
             self._supervisor.send_signal(signal.SIGINT)
             self._supervisor.wait(timeout=60)
 
     def is_ready(self) -> bool:
-        """Tell whether every part is there."""
+        """Return whether every part is ready."""
         with contextlib.suppress(OSError, http.client.HTTPException):
             return self.call("GET", "/readyz")[0] == 200
         return False
@@ -269,7 +269,7 @@ class WholeServer:
     def call(
         self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
     ) -> tuple[int, bytes]:
-        """Send a request as the user. Raises OSError or HTTPException when the web process dies on it."""
+        """Send a request as the user. Raises OSError or HTTPException when the web process dies meanwhile."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             connection.request(
@@ -281,7 +281,7 @@ class WholeServer:
             connection.close()
 
     def get(self, path: str) -> Any:
-        """Return what a GET is answered with, asking again while the web process is away."""
+        """Return the response to a GET; retry while the web process is down."""
         while True:
             with contextlib.suppress(OSError, http.client.HTTPException):
                 status, answer = self.call("GET", path)
@@ -291,7 +291,7 @@ class WholeServer:
             time.sleep(0.2)
 
     def upload(self, audio: bytes, title: str, key: str = "") -> int:
-        """Upload and return the recording's id, trying again under the same Idempotency-Key until it is answered."""
+        """Upload and return the recording's id; retry with the same Idempotency-Key until there is a response."""
         form = b"".join(
             f'--b\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'.encode() + value + b"\r\n"
             for name, value in {'file"; filename="speech.wav': audio, "title": title.encode()}.items()
@@ -305,14 +305,14 @@ class WholeServer:
                 status, answer = self.call("POST", "/api/v1/recordings/upload", form + b"--b--\r\n", headers)
                 if status == 202:
                     return int(json.loads(answer)["id"])
-                # 409: the request that died held the key, and holds it a while longer.
+                # 409: the interrupted request still has the key reserved.
                 assert status == 409 or status >= 500, (status, answer)
             time.sleep(0.5)
 
     def processes(self) -> dict[int, tuple[int, str]]:
         """Return all living processes of this server: id to parent and command line.
 
-        Redis writes over its environment, but it stays in its folder.
+        Redis overwrites its environment, but it stays in its folder.
         """
         found = {}
         for folder in Path("/proc").glob("[0-9]*"):
@@ -322,7 +322,7 @@ class WholeServer:
                 )
                 ours = ours or (folder / "cwd").readlink().is_relative_to(self.data)
                 command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
-                if ours and command:  # the dead have none
+                if ours and command:  # dead processes have none
                     parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
                     found[int(folder.name)] = (parent, command)
         return found

@@ -1,10 +1,10 @@
 """Measure the embedded recogniser: word errors and real-time factor on one core.
 
-    python -m benchmarks.transcription --corpus FOLDER [--limit N] [--verbose]
+python -m benchmarks.transcription --corpus FOLDER [--limit N] [--verbose]
 
-FOLDER holds `manifest.jsonl`, one object a line: `file` (relative), `text` (the reference), `kind` ("asr"),
-`human` (true for people, false for synthesis) and, for synthesis, `source`. Words are scored in lower case,
-letters and apostrophes only, "mr" as "mister". Time is CPU time of this process, with numpy on one thread.
+FOLDER has `manifest.jsonl`, one object a line: `file` (relative), `text` (the reference), `kind` ("asr"), `human`
+(false for synthesis) and, for synthesis, `source`. Words are scored in lower case, letters and apostrophes only, "mr"
+as "mister". Time is CPU time of this process, with numpy on one thread.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Score:
 
 
 def whole_clip(samples: Samples) -> Sequence[Span]:
-    """Take the whole clip for one stretch of speech."""
+    """Return the whole clip as one span of speech."""
     return [Span(0.0, samples.size / SAMPLE_RATE)]
 
 
@@ -87,7 +87,7 @@ def main() -> int:
 
     finder_name, find_speech = speech_finder()
     connector = EmbeddedConnector()
-    connector.transcribe(  # loads the decoder, which is not what we measure
+    connector.transcribe(  # loads the decoder, whose time does not count
         AudioChunk(np.arange(SAMPLE_RATE, dtype=np.int16), 0.0, [Span(0.0, 1.0)]), Hints(), lambda _: None
     )
     scores: dict[str, Score] = {}
@@ -109,7 +109,7 @@ def main() -> int:
             score.audio_seconds += samples.size / SAMPLE_RATE
             score.cpu_seconds += seconds
         if options.verbose:
-            print(f"{clip['id']}\n  said  {' '.join(reference)}\n  heard {' '.join(hypothesis_words)}")
+            print(f"{clip['id']}\n  said   {' '.join(reference)}\n  found  {' '.join(hypothesis_words)}")
 
     print(f"speech found by: {finder_name}")
     for name in sorted(scores):

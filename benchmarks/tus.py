@@ -1,11 +1,11 @@
-"""A large resumable upload over a line that breaks, to a server that is killed once.
+"""A large resumable upload over a connection that breaks, to a server that is killed once.
 
-    python -m benchmarks.tus [--megabytes 2000] [--cuts 20] [--database URL]
+python -m benchmarks.tus [--megabytes 2000] [--cuts 20] [--database URL]
 
-A WAV file of noise is sent by tus 1.0. The connection is reset after a random number of bytes, as often as asked
-for, and in the middle of one request the web process is killed with SIGKILL and started again. Prints the time, the
-bytes that had to be sent twice, the most memory a web process had resident, the longest wait of another client's
-`GET /healthz` meanwhile, and whether the SHA-256 of the stored audio is that of the file.
+Sends a WAV file of noise by tus 1.0. The connection is reset after a random number of bytes, the given number of times,
+and in the middle of one request the web process is killed with SIGKILL and restarted. Prints the time, the bytes that
+were sent twice, the maximum resident memory of a web process, the longest wait of another client's `GET /healthz`
+meanwhile, and whether the SHA-256 of the stored audio is that of the file.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def blocks(size_bytes: int, start: int, end: int) -> Iterator[bytes]:
 
 @dataclass(slots=True)
 class Sender:
-    """A client of the benchmark's own: it breaks off where it is asked to."""
+    """A client that closes its connection at a given byte."""
 
     port: int
     token: str
@@ -74,17 +74,17 @@ class Sender:
             return answer, answer.read()
 
     def open(self) -> None:
-        """Open the upload."""
+        """Create the upload."""
         answer, body = self.ask("POST", "/api/v1/uploads", Upload_Length=str(self.size_bytes))
         assert answer.status == 201, body
         self.path = answer.headers["Location"]
 
     def offset(self) -> int:
-        """Ask where to go on."""
+        """Return the offset at which to continue."""
         return int(self.ask("HEAD", self.path)[0].headers["Upload-Offset"])
 
     def wait_for_lock(self) -> int:
-        """Send empty pieces until one is not refused because of the request before; return the offset."""
+        """Send empty pieces until one is not refused because of the previous request; return the offset."""
         while True:
             offset = self.offset()
             headers = {"Upload_Offset": str(offset), "Content_Type": "application/offset+octet-stream"}
@@ -93,7 +93,7 @@ class Sender:
             time.sleep(0.05)
 
     def send(self, offset: int, until: int) -> int:
-        """Send the rest of the file, but break off at `until`; return the status, 0 after a break."""
+        """Send the rest of the file, but stop at `until`; return the status, or 0 after a break."""
         head = (
             f"PATCH {self.path} HTTP/1.1\r\nHost: benchmark\r\nAuthorization: Bearer {self.token}\r\n"
             f"Tus-Resumable: 1.0.0\r\nContent-Type: application/offset+octet-stream\r\nUpload-Offset: {offset}\r\n"
@@ -105,7 +105,7 @@ class Sender:
                 for block in blocks(self.size_bytes, offset, until):
                     connection.sendall(block)
                     self.sent_bytes += len(block)
-            except OSError:  # refused while it was sent: the answer may be there
+            except OSError:  # refused while it was sent: the response may be there
                 if until < self.size_bytes:
                     return 0
             if until < self.size_bytes:
@@ -123,7 +123,7 @@ class Sender:
 
 
 def run(server: Server, sender: Sender, cut_count: int) -> None:
-    """Send the file with so many cuts, half of the way with a killed server."""
+    """Send the file with this many breaks, and kill the server halfway."""
     rng = random.Random(3)
     cuts = sorted(rng.randrange(sender.size_bytes) for _ in range(cut_count))
     sender.open()
@@ -140,7 +140,7 @@ def run(server: Server, sender: Sender, cut_count: int) -> None:
 
 
 def _send_and_kill(server: Server, sender: Sender, offset: int, cut: int) -> None:
-    """Kill the web process while it receives. The lock of the dead request ends by itself."""
+    """Kill the web process while it receives. The lock of the interrupted request ends by itself."""
     note_peaks(server, sender)
     sending = threading.Thread(target=sender.send, args=(offset, cut))
     sending.start()
@@ -150,14 +150,14 @@ def _send_and_kill(server: Server, sender: Sender, offset: int, cut: int) -> Non
 
 
 def note_peaks(server: Server, sender: Sender) -> None:
-    """Remember the high-water mark of each web process."""
+    """Store the high-water mark of each web process."""
     for pid in server.pids_below(server.web.pid):
         with contextlib.suppress(OSError, StopIteration):
             sender.peaks[pid] = max(sender.peaks.get(pid, 0), peak_bytes(pid))
 
 
 def watch(server: Server, sender: Sender, done: threading.Event) -> None:
-    """Be another client, who asks for `/healthz` again and again; while the server starts anew nothing counts."""
+    """Request `/healthz` repeatedly as another client; times during a restart of the server do not count."""
     while not done.wait(0.05):
         began, web = time.perf_counter(), server.web
         try:
@@ -193,7 +193,7 @@ def expected_sha256(size_bytes: int) -> str:
 
 
 def main() -> None:
-    """Send one file and print what it took."""
+    """Send one file and print the figures."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -220,7 +220,7 @@ def main() -> None:
         database = server.database_name
     print(machine())
     print_table(
-        f"{asked.megabytes} MB by tus, {asked.cuts} cuts and a killed web process, {database}",
+        f"{asked.megabytes} MB by tus, {asked.cuts} breaks and a killed web process, {database}",
         ["time, s", "last answer, s", "sent twice, MB", "peak RSS of a web process (two at rest), MiB", "longest GET, s", "SHA-256"],
         [[
             f"{seconds:.1f}", f"{sender.finishing_seconds:.1f}", f"{(sender.sent_bytes - size_bytes) / MB:.0f}",

@@ -1,10 +1,10 @@
-"""The way of one upload through the code: which functions run, and how often it moves from file to file.
+"""The path of one upload through the code: which functions run, and how often it moves between files.
 
-    python -m benchmarks.upload_walk [--list]
+python -m benchmarks.upload_walk [--list]
 
-One small WAV file is uploaded in this process (SQLite, local storage, one webhook that listens) after another
-one that fills the caches. Every call of a function below `speakr/` is counted. A move is a call into another
-file than the call before; a return is a move into a file that was left before. `--list` prints the walk.
+Uploads one small WAV file in this process (SQLite, local storage, one webhook), after another one that fills the
+caches. Counts every call of a function below `speakr/`. A move is a call into another file than the previous call; a
+return is a move into a file that was left before. `--list` prints the path.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Walk:
 
     @property
     def figures(self) -> list[int]:
-        """Return the number of calls, functions, files, rooms, moves and returns."""
+        """Return the number of calls, functions, files, packages, moves and returns."""
         files = [file for file, _ in self.calls]
         moves = [after for before, after in itertools.pairwise(files) if before != after]
         rooms = {file.partition("/")[0] for file in files}
@@ -56,7 +56,7 @@ class Walk:
 
 
 def walk_of(request: Callable[[], object]) -> Walk:
-    """Run a request and note every call of our own functions in this thread."""
+    """Run a request and record every call of Speakr's functions in this thread."""
     calls: list[tuple[str, str]] = []
 
     def note(frame: FrameType, event: str, _argument: object) -> None:

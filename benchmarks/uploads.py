@@ -1,12 +1,11 @@
-"""Cost of uploads: time to answer, memory, and delay of other requests.
+"""Cost of uploads: response time, memory, and delay of other requests.
 
-    python -m benchmarks.uploads [--only answer memory slow pairs] [--pairs 1000] [--database URL]
+python -m benchmarks.uploads [--only answer memory slow pairs] [--pairs 1000] [--database URL]
 
-`answer`: a 30 MB WAV, from connecting to the last byte of the answer. `memory`: how far the web process
-grows while uploads are in flight (the kernel's high-water mark). `slow`: how much 64 clients that trickle
-their uploads move the p95 of a plain GET, in alternating rounds with and without them. `pairs`: two tenants
-send a file of the same name at the same instant, and each gets its own bytes back; a thousand pairs take
-minutes, so this runs only when it is named.
+`answer`: a 30 MB WAV, from connecting to the last byte of the response. `memory`: growth of the web process while
+uploads are in flight (the kernel's high-water mark). `slow`: change of the p95 of a plain GET by 64 clients that upload
+slowly, in alternating rounds with and without them. `pairs`: two users send a file of the same name at the same
+instant, and each gets its own bytes back; a thousand pairs take minutes, so this runs only when it is named.
 """
 
 from __future__ import annotations
@@ -51,7 +50,7 @@ GOAL_ANSWER_SECONDS, GOAL_MEMORY_MIB, GOAL_RATIO = 0.7, 32.0, 1.20
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back, and how many seconds after connecting."""
+    """A response, and the seconds since connecting."""
 
     status: int
     body: dict[str, object]
@@ -74,7 +73,7 @@ def noise(size_bytes: int) -> Iterator[bytes]:
 
 
 def head(token: str, size_bytes: int, filename: str = "meeting.wav") -> bytes:
-    """Return everything of an upload request that comes before the file's bytes."""
+    """Return the part of an upload request before the file's bytes."""
     part = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="{filename}"\r\n\r\n'
     return (
         f"POST /api/v1/recordings/upload HTTP/1.1\r\nHost: benchmark\r\nAuthorization: Bearer {token}\r\n"
@@ -84,12 +83,12 @@ def head(token: str, size_bytes: int, filename: str = "meeting.wav") -> bytes:
 
 
 def tail() -> bytes:
-    """Return what comes after the file's bytes."""
+    """Return the part of an upload request after the file's bytes."""
     return f"\r\n--{BOUNDARY}--\r\n".encode()
 
 
 def read_answer(connection: socket.socket, began: float) -> Answer:
-    """Wait for the answer."""
+    """Wait for the response."""
     response = http.client.HTTPResponse(connection)
     response.begin()
     body = json.loads(response.read())
@@ -97,7 +96,7 @@ def read_answer(connection: socket.socket, began: float) -> Answer:
 
 
 def upload(port: int, token: str, size_bytes: int) -> Answer:
-    """Send a WAV file of this size, made while it is sent."""
+    """Upload a WAV file of this size, generated while it is sent."""
     began = time.perf_counter()
     with socket.create_connection(("127.0.0.1", port)) as connection:
         connection.sendall(head(token, size_bytes))
@@ -110,7 +109,7 @@ def upload(port: int, token: str, size_bytes: int) -> Answer:
 
 
 def make_user(server: Server, name: str) -> str:
-    """Make a user of the server and return a token of theirs."""
+    """Create a user of the server and return a token of theirs."""
     said = ""
     for command in (["create-user", name, "--no-password"], ["create-token", name]):
         said = subprocess.run(
@@ -132,7 +131,7 @@ def measure_answers(server: Server, token: str) -> list[str]:
 
 
 def peak_bytes(pid: int) -> int:
-    """Return the most memory that a process has had resident since `forget_peak`."""
+    """Return the maximum resident memory of a process since `forget_peak`."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
 
@@ -143,7 +142,7 @@ def forget_peak(pid: int) -> None:
 
 
 def measure_memory(server: Server, token: str, at_once: int, size_bytes: int, name: str) -> list[str]:
-    """Measure how far the web processes grow with uploads in flight; sandboxed children are not counted."""
+    """Measure the growth of the web processes with uploads in flight; sandboxed children do not count."""
     upload(server.port, token, MB)
     time.sleep(0.5)
     web = server.pids_below(server.web.pid)
@@ -180,7 +179,7 @@ def trickle(port: int, token: str, are_all_here: Event, may_go: Event) -> None:
 
 
 def times_of_get(port: int, token: str) -> list[float]:
-    """Ask for a list again and again over one connection and return the milliseconds each took."""
+    """Request a list repeatedly over one connection and return the milliseconds each took."""
     connection = http.client.HTTPConnection("127.0.0.1", port)
     taken = []
     for _ in range(ROUND_REQUESTS):
@@ -195,7 +194,7 @@ def times_of_get(port: int, token: str) -> list[float]:
 
 
 def with_slow_clients(server: Server, token: str, work: Callable[[], list[float]]) -> list[float]:
-    """Do work while the 64 are there."""
+    """Run work while the 64 slow clients are connected."""
     are_all_here, may_go = multiprocessing.Event(), multiprocessing.Event()
     crowd = multiprocessing.Process(target=trickle, args=(server.port, token, are_all_here, may_go))
     crowd.start()
@@ -216,7 +215,7 @@ def p95(taken: list[float]) -> float:
 
 
 def measure_slow_clients(server: Server, token: str) -> list[list[str]]:
-    """Compare rounds with and without slow clients, in turn, each time the other first."""
+    """Compare rounds with and without slow clients, in turn, each time in the other order."""
 
     def ask() -> list[float]:
         return times_of_get(server.port, token)
@@ -242,11 +241,11 @@ def measure_slow_clients(server: Server, token: str) -> list[list[str]]:
     ]
 
 
-# -- two tenants, one file name
+# -- two users, one file name
 
 
 def send_pair(port: int, tokens: tuple[str, str], number: int) -> list[tuple[Answer, str]]:
-    """Send two recordings in step, last bytes together; return the answers and what was sent, as SHA-256."""
+    """Send two recordings in step, last bytes together; return the responses and the SHA-256 of each."""
     files = [wav_head(8000, 8000) + random.Random(f"{number} {token}").randbytes(8000) for token in tokens]
     connections = [socket.create_connection(("127.0.0.1", port)) for _ in tokens]
     began = time.perf_counter()
@@ -262,7 +261,7 @@ def send_pair(port: int, tokens: tuple[str, str], number: int) -> list[tuple[Ans
 
 
 def fetch(port: int, token: str, recording: object) -> tuple[int, str]:
-    """Return the status of a recording's audio and the SHA-256 of what came."""
+    """Return the status of a recording's audio and the SHA-256 of the received bytes."""
     connection = http.client.HTTPConnection("127.0.0.1", port)
     path = f"/api/v1/recordings/{recording}/audio"
     connection.request("GET", path, headers={"Authorization": f"Bearer {token}"})
@@ -273,7 +272,7 @@ def fetch(port: int, token: str, recording: object) -> tuple[int, str]:
 
 
 def measure_pairs(server: Server, pairs: int) -> list[list[str]]:
-    """Send the pairs, fetch everything, and count what is not as it should be."""
+    """Send the pairs, fetch all audio, and count the deviations."""
     tokens = (make_user(server, "ann"), make_user(server, "bob"))
     count = {"other answers than 202": 0, "mixed or lost bytes": 0, "seen by the other": 0}
     lock = threading.Lock()
@@ -301,14 +300,16 @@ def measure_pairs(server: Server, pairs: int) -> list[list[str]]:
 
 
 def main() -> None:
-    """Run it."""
+    """Run the benchmark."""
     options = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     options.add_argument("--only", nargs="+", choices=["answer", "memory", "slow", "pairs"])
     options.add_argument("--pairs", type=int, default=1000)
-    options.add_argument("--recordings", type=int, default=500, help="how many the list has for `slow`")
-    options.add_argument("--database", default="", help="a PostgreSQL URL; SQLite without")
+    options.add_argument(
+        "--recordings", type=int, default=500, help="number of recordings in the list for `slow`"
+    )
+    options.add_argument("--database", default="", help="a PostgreSQL URL; SQLite by default")
     asked = options.parse_args()
     wanted = asked.only or ["answer", "memory", "slow"]
     with (

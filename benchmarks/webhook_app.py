@@ -1,4 +1,4 @@
-"""What the webhook benchmark stands on: an empty server, dispatchers in processes of their own, receivers, figures."""
+"""Parts of the webhook benchmark: an empty server, dispatchers in separate processes, receivers, figures."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class WebhookApp:
 
 @contextmanager
 def webhook_app(database: str, *, place: str = "", **settings: object) -> Iterator[WebhookApp]:
-    """Open an empty server; `place`: the folder of its SQLite file, or the URL of a PostgreSQL that is there."""
+    """Open an empty server; `place`: the folder of its SQLite file, or the URL of an existing PostgreSQL database."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="spk-b-")))
         url = f"sqlite:///{Path(place or folder) / 'speakr.db'}"
@@ -119,9 +119,9 @@ def sending(made: WebhookApp, **more: str) -> Iterator[int]:
 
 @contextmanager
 def receiver_process(delay: float = 0.0, *, certificate: Path | None = None) -> Iterator[int]:
-    """Run a receiver that only counts, in a process of its own; yield its port.
+    """Run a receiver that only counts, in a separate process; yield its port.
 
-    With a certificate it speaks TLS and hangs up after each answer.
+    With a certificate it uses TLS and closes the connection after each response.
     """
     command = [sys.executable, "-m", "tests.webhooks.receiver", str(delay)]
     command += [str(certificate)] if certificate else []
@@ -164,7 +164,7 @@ def fill(
 
 
 def fill_history(hook_ids: Sequence[int], count: int, *, is_old: bool = False) -> float:
-    """Write deliveries that have ended; return how many seconds that took. The database copies them itself."""
+    """Write deliveries that have ended; return the seconds it took. The database copies them itself."""
     began = time.monotonic()
     release()
     last = db.session.scalar(select(func.max(Delivery.id))) or 0
@@ -194,7 +194,7 @@ def wait_until_all_is_sent(seconds: float = 600.0) -> None:
 
 
 def attempts_spent() -> int:
-    """Return how many attempts deliveries count beyond one each."""
+    """Return the sum of the deliveries' attempts beyond one each."""
     release()
     return db.session.scalar(select(func.sum(Delivery.attempt_count) - func.count())) or 0
 
@@ -206,7 +206,7 @@ def processor_seconds(pid: int) -> float:
 
 
 def memory_mib(pid: int, which: str = "VmRSS") -> float:
-    """Return the memory of a process now (VmRSS) or at most (VmHWM)."""
+    """Return the present (VmRSS) or the maximum memory (VmHWM) of a process."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(which + ":"))
 

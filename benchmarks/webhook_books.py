@@ -31,7 +31,7 @@ _KINDS = {kind for _, _, kind, _ in _WATCHED}
 
 
 def watch(engine: Engine) -> None:
-    """Have the database write down every change of a recording from now on."""
+    """Make the database record every change of a recording from now on."""
     with engine.begin() as connection:
         connection.exec_driver_sql(_CHANGES)
         for number, (on, condition, kind, field) in enumerate(_WATCHED):
@@ -55,20 +55,20 @@ def watch(engine: Engine) -> None:
 
 @dataclass(frozen=True)
 class Books:
-    """What was changed, and what does not agree with it."""
+    """The recorded changes, and what disagrees with them."""
 
     changes: int
     words: frozenset[tuple[str, str]]
     """Kind, and the title or the notes after it."""
     created: int
     deleted: frozenset[int]
-    untold: int
-    unfounded: int
+    events_missing: int
+    events_unexpected: int
     deliveries_amiss: int
 
     def row(self, name: str, more: str, lost: int) -> Row:
         """Return a row of the table."""
-        found = f"{self.untold} / {self.unfounded} / {self.deliveries_amiss} / {lost}"
+        found = f"{self.events_missing} / {self.events_unexpected} / {self.deliveries_amiss} / {lost}"
         what = (
             "changes without event / events without change / deliveries missing or double / answered and lost"
         )
@@ -76,7 +76,7 @@ class Books:
 
 
 def balance(engine: Engine) -> Books:
-    """Hold events and deliveries against the changes that were committed."""
+    """Compare events and deliveries with the committed changes."""
     with engine.connect() as connection:
         notes = connection.execute(text("SELECT * FROM bench_changes")).all()
         events = connection.execute(select(Event.uuid, Event.recording_id, Event.type, Event.data)).all()
@@ -97,7 +97,7 @@ def balance(engine: Engine) -> Books:
         words=frozenset((note.kind, note.word) for note in notes),
         created=sum(note.kind == EventType.RECORDING_CREATED for note in notes),
         deleted=frozenset(note.recording_id for note in notes if note.kind == EventType.RECORDING_DELETED),
-        untold=(noted - sent_counts).total(),
-        unfounded=(sent_counts - noted).total(),
+        events_missing=(noted - sent_counts).total(),
+        events_unexpected=(sent_counts - noted).total(),
         deliveries_amiss=((wanted - written) + (written - wanted)).total(),
     )

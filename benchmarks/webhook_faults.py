@@ -55,7 +55,7 @@ FULL_SECONDS = 10.0
 DISK_MB = {"sqlite": 8, "postgresql": 160}
 MAX_BODY_BYTES = 256 * 1024
 _MAX_LOCKED_SECONDS = 22.0
-"""Longer than SQLite is asked to wait for its lock, so that asking fails, too."""
+"""Longer than SQLite waits for its lock, so that the wait fails too."""
 
 
 # -- G4
@@ -79,8 +79,8 @@ class Cluster:
 
 
 @dataclass(frozen=True)
-class _Story:
-    """What came of a time of trouble."""
+class _Result:
+    """The result of a time of failures."""
 
     event_count: int
     refused: int
@@ -101,12 +101,12 @@ class _Story:
         return [name, figures, "0 lost, alive, <= 2 lines/s"]
 
 
-def _live_through(made: WebhookApp, trouble: Callable[[], None], *, backlog: int) -> _Story:
-    """Tell four webhooks of event after event while there is trouble, and until all is sent."""
+def _send_during(made: WebhookApp, trouble: Callable[[], None], *, backlog: int) -> _Result:
+    """Record events for four webhooks while there are failures, until all are sent."""
     with Receiver() as receiver, tempfile.TemporaryDirectory(prefix="spk-b-") as folder:
         receiver.script_all(reply(200, after=0.25))
         made.add_webhooks([receiver.url(f"/{n}", host=f"127.0.0.{n + 1}") for n in range(WEBHOOKS)])
-        confirmed, refused = made.emit(backlog), 0  # something to send and to write all the while
+        confirmed, refused = made.emit(backlog), 0  # something to send and to write all the time
         dispatcher = DispatcherProcess(
             made.settings, Path(folder) / "log"
         )  # not on the disk that will be full
@@ -132,7 +132,7 @@ def _live_through(made: WebhookApp, trouble: Callable[[], None], *, backlog: int
         written = set(db.session.scalars(select(Event.uuid)))
         came = {(one.path, one.headers["webhook-id"]) for one in receiver.requests()}
         wanted = {(f"/{n}", event_id) for n in range(WEBHOOKS) for event_id in written | set(confirmed)}
-        return _Story(
+        return _Result(
             event_count=len(wanted),
             refused=refused,
             lost=len(wanted - came),
@@ -151,21 +151,21 @@ def outages(database: str, *, full: bool) -> list[Row]:
         with webhook_app(database) as made:
             lasting = [*[5.0 if full else 2.0] * (TIMES - 1), _MAX_LOCKED_SECONDS]
             path = str(db.engine.url.database)
-            story = _live_through(made, lambda: _lock_again_and_again(path, lasting), backlog=1_000)
-        return [story.row(f"G4 SQLite locked {TIMES} times, once for {_MAX_LOCKED_SECONDS:.0f} s")]
+            result = _send_during(made, lambda: _lock_repeatedly(path, lasting), backlog=1_000)
+        return [result.row(f"G4 SQLite locked {TIMES} times, once for {_MAX_LOCKED_SECONDS:.0f} s")]
     with _folder_of_a_cluster() as folder:
         cluster = Cluster(folder)
         cluster.start()
         try:
             with webhook_app(database, place=cluster.url) as made:
                 away = 5.0 if full else 1.5
-                story = _live_through(made, lambda: _restart_again_and_again(cluster, away), backlog=600)
+                result = _send_during(made, lambda: _restart_repeatedly(cluster, away), backlog=600)
         finally:
             cluster.stop()
-    return [story.row(f"G4 PostgreSQL restarted {TIMES} times, away for {away:g} s each time")]
+    return [result.row(f"G4 PostgreSQL restarted {TIMES} times, down for {away:g} s each time")]
 
 
-def _lock_again_and_again(path: str, lasting: Sequence[float]) -> None:
+def _lock_repeatedly(path: str, lasting: Sequence[float]) -> None:
     with closing(sqlite3.connect(path, isolation_level=None, timeout=30)) as other:
         for seconds in lasting:
             time.sleep(1.0)
@@ -175,7 +175,7 @@ def _lock_again_and_again(path: str, lasting: Sequence[float]) -> None:
         time.sleep(1.0)
 
 
-def _restart_again_and_again(cluster: Cluster, seconds: float) -> None:
+def _restart_repeatedly(cluster: Cluster, seconds: float) -> None:
     for _ in range(TIMES):
         time.sleep(1.5)
         cluster.stop()
@@ -203,10 +203,10 @@ def disk(database: str, *, full: bool) -> list[Row]:  # noqa: ARG001 - quick eno
                 [name, "skipped: this process may not mount a file system", "0 lost, alive, <= 2 lines/s"]
             ]
         try:
-            story = _on_a_small_disk(database, folder)
+            result = _on_a_small_disk(database, folder)
         finally:
             subprocess.run([shutil.which("umount") or "", "--lazy", str(folder)], check=True)
-    return [story.row(name)]
+    return [result.row(name)]
 
 
 def _mount(folder: Path, megabytes: int) -> bool:
@@ -215,7 +215,7 @@ def _mount(folder: Path, megabytes: int) -> bool:
     return mount is not None and subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
-def _on_a_small_disk(database: str, folder: Path) -> _Story:
+def _on_a_small_disk(database: str, folder: Path) -> _Result:
     with ExitStack() as open_things:
         place = str(folder)
         if database == "postgresql":
@@ -224,7 +224,7 @@ def _on_a_small_disk(database: str, folder: Path) -> _Story:
             open_things.callback(cluster.stop)
             place = cluster.url
         made = open_things.enter_context(webhook_app(database, place=place))
-        return _live_through(made, lambda: _fill_up(folder / "ballast"), backlog=600)
+        return _send_during(made, lambda: _fill_up(folder / "ballast"), backlog=600)
 
 
 def _fill_up(ballast: Path) -> None:
@@ -248,7 +248,8 @@ def _fill_up(ballast: Path) -> None:
 
 def tls(database: str, *, full: bool) -> list[Row]:
     """G7: a new connection, and a new TLS handshake, for each delivery."""
-    # Few, for all of them stand in the certificate, and reading those of a hundred hosts costs more than shaking hands.
+    # Few, because the certificate names all of them, and reading a hundred names costs more than the
+    # handshake.
     hosts = [f"127.0.0.{number + 1}" for number in range(10)]
     with tempfile.TemporaryDirectory(prefix="spk-b-") as folder, webhook_app(database) as made:
         certificate = Path(folder) / "receiver.pem"
@@ -272,7 +273,7 @@ def tls(database: str, *, full: bool) -> list[Row]:
 
 
 def _who_accepts(secret: str, headers: dict[str, str], body: bytes) -> list[str]:
-    """Return who takes a request for one of ours: libraries, and the few lines a receiver would write."""
+    """Return which implementations accept a request: libraries, and the few lines that a receiver would write."""
     given = standard_secret(secret)
     found = ["by hand"] if _is_from_speakr(secret, headers["Speakr-Signature"], body) else []
     for name, library in {"standardwebhooks": StandardWebhook(given), "svix": SvixWebhook(given)}.items():
@@ -298,12 +299,12 @@ _ALPHABETS = (
 )
 
 
-def _bodies(dice: random.Random, count: int) -> Iterator[bytes]:
-    """Make bodies: of ten one is empty, of a hundred one as long as can be, the rest texts of any alphabet."""
+def _bodies(rng: random.Random, count: int) -> Iterator[bytes]:
+    """Generate bodies: 10 % are empty, 1 % have the maximum length, the rest are texts of any alphabet."""
     for number in range(count):
-        alphabet = "".join(dice.sample(_ALPHABETS, 3))
-        title = "".join(dice.choices(alphabet, k=dice.choice([0, 10, 200, 5_000])))
-        as_escapes = dice.random() < 0.5
+        alphabet = "".join(rng.sample(_ALPHABETS, 3))
+        title = "".join(rng.choices(alphabet, k=rng.choice([0, 10, 200, 5_000])))
+        as_escapes = rng.random() < 0.5
         body = _body({"title": title} if number % 10 else {}, as_escapes=as_escapes)
         if number % 100 == 1:
             empty, once = (len(_body({"title": some}, as_escapes=as_escapes)) for some in ("", title))
@@ -318,21 +319,21 @@ def _body(data: dict[str, str], *, as_escapes: bool) -> bytes:
 
 
 def signatures(_database: str, *, full: bool) -> list[Row]:
-    """G14: what we sign is verified by two libraries and by hand, and refused when one byte is another."""
+    """G14: two libraries and hand-written code verify the signatures, and refuse them when one byte differs."""
     count = 10_000 if full else 1_000
-    dice = random.Random(7)
+    rng = random.Random(7)
     verified, forged, largest = Counter[str](), Counter[str](), 0
-    for body in _bodies(dice, count):
+    for body in _bodies(rng, count):
         secret = new_secret()
         headers = delivery_headers(
-            event_id=str(uuid.UUID(int=dice.getrandbits(128))),
+            event_id=str(uuid.UUID(int=rng.getrandbits(128))),
             event_type=EventType.RECORDING_UPDATED,
             body=body,
-            secrets=[secret, new_secret()] if dice.random() < 0.2 else [secret],
+            secrets=[secret, new_secret()] if rng.random() < 0.2 else [secret],
             attempted_at=now(),
         )
         changed = bytearray(body)
-        changed[dice.randrange(len(body))] ^= 1
+        changed[rng.randrange(len(body))] ^= 1
         verified.update(_who_accepts(secret, headers, body))
         forged.update(_who_accepts(secret, headers, bytes(changed)))
         largest = max(largest, len(body))

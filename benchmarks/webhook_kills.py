@@ -1,4 +1,4 @@
-"""G1: the API and the workers are killed again and again while they change recordings."""
+"""G1: the API and the workers are killed repeatedly while they change recordings."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ from speakr.domain.events import EventType
 from speakr.domain.recordings import RecordingStatus
 from speakr.models import Recording
 from speakr.services.accounts import tokens
+from tests.crash import deployment as stack
 from tests.crash import speech
-from tests.crash import webhook_app as stack
 from tests.crash.conftest import WORKER
 from tests.crash.provider import Provider
 from tests.crash.subscriber import Subscriber
@@ -43,13 +43,13 @@ Row = list[str]
 SERVERS, CLIENTS, EACH = 3, 4, 50
 _BUSY_WORKERS = 4
 _ANSWERS = 8
-"""So many between two kills, at least."""
+"""Minimum number of responses between two kills."""
 
 _UPLOAD = "/api/v1/recordings/upload"
 
 
 class _Servers:
-    """Some API servers on one database. All clients call the one in use; when it is killed, the next one already runs."""
+    """Some API servers on one database. All clients use the same one; when it is killed, the next one already runs."""
 
     def __init__(self, made: WebhookApp, token: str) -> None:
         self.token = token
@@ -71,7 +71,7 @@ class _Servers:
 
     @property
     def port(self) -> int:
-        """Where to call."""
+        """The port of the server in use."""
         return self._ports[self._in_use]
 
     def open(self) -> None:
@@ -81,7 +81,7 @@ class _Servers:
         self._wait()
 
     def kill(self) -> None:
-        """Kill the one in use with all its processes, and start it again for later."""
+        """Kill the server in use with all its processes, and restart it for later."""
         number = self._in_use
         self._kill(number)
         self._start(number)
@@ -125,12 +125,12 @@ class _Servers:
                 return connection.getresponse().status == 200
             return False
 
-        stack.wait_for(is_well, f"a server well again: {self._log.read_text()[-2000:]}", 60)
+        stack.wait_for(is_well, f"a server ready again: {self._log.read_text()[-2000:]}", 60)
 
 
 @dataclass(frozen=True)
 class _Change:
-    """A request that changes something: `word` is its own."""
+    """A request that changes something; `word` is unique to it."""
 
     kind: EventType
     word: str
@@ -141,7 +141,7 @@ class _Change:
     recording_id: int = 0
 
     def is_among(self, books: Books) -> bool:
-        """Tell whether it was committed."""
+        """Return whether it was committed."""
         if self.kind is EventType.RECORDING_DELETED:
             return self.recording_id in books.deleted
         return (self.kind, self.word) in books.words
@@ -152,7 +152,7 @@ class _Client(threading.Thread):
 
     def __init__(self, servers: _Servers, recordings: list[int], seed: int) -> None:
         super().__init__(daemon=True)
-        self._servers, self._recordings, self._dice = servers, recordings, random.Random(seed)
+        self._servers, self._recordings, self._rng = servers, recordings, random.Random(seed)
         self._audio = speech.short_recording()
         self.answered: list[_Change] = []
         self.cut_off: list[_Change] = []
@@ -160,7 +160,7 @@ class _Client(threading.Thread):
         self.must_stop = threading.Event()
 
     def run(self) -> None:
-        """Ask and ask."""
+        """Send requests until stopped."""
         connection = http.client.HTTPConnection("127.0.0.1", self._servers.port, timeout=60)
         while not self.must_stop.is_set():
             change = self._choose()
@@ -182,15 +182,15 @@ class _Client(threading.Thread):
         return answer.status, answer.read()
 
     def _choose(self) -> _Change:
-        word, dice = secrets.token_hex(8), self._dice.random()
-        if dice < 0.1 or not self._recordings:
+        word, rng = secrets.token_hex(8), self._rng.random()
+        if rng < 0.1 or not self._recordings:
             return _upload(word, self._audio)
-        recording_id = self._dice.choice(self._recordings)
+        recording_id = self._rng.choice(self._recordings)
         path = f"/api/v1/recordings/{recording_id}"
-        if dice < 0.2:
+        if rng < 0.2:
             self._recordings.remove(recording_id)
             return _Change(EventType.RECORDING_DELETED, word, "DELETE", path, b"", recording_id=recording_id)
-        if dice < 0.6:
+        if rng < 0.6:
             return _Change(
                 EventType.RECORDING_UPDATED, word, "PATCH", path, json.dumps({"title": word}).encode()
             )
@@ -217,7 +217,7 @@ def _upload(title: str, audio: bytes) -> _Change:
     )
 
 
-def _furnish(made: WebhookApp) -> list[int]:
+def _write_recordings(made: WebhookApp) -> list[int]:
     """Write recordings that need no work; return their ids."""
     with unit_of_work() as session:
         rows = [
@@ -238,13 +238,13 @@ def _furnish(made: WebhookApp) -> list[int]:
 
 
 def _kill_the_api(database: str, kills: int) -> Row:
-    dice = random.Random(5)
+    rng = random.Random(5)
     with webhook_app(database) as made, contextlib.ExitStack() as open_things:
         made.add_webhooks(["https://receiver.example/hook"] * 3)
         token = "spk_" + secrets.token_urlsafe(32)
         with unit_of_work():
             tokens.create(made.owner.user_id, raw=token)
-        recordings = _furnish(made)
+        recordings = _write_recordings(made)
         engine = make_engine(made.settings.database_url)
         open_things.callback(engine.dispose)
         watch(engine)
@@ -257,7 +257,7 @@ def _kill_the_api(database: str, kills: int) -> Row:
         for _ in range(kills):
             wanted = _answers(clients) + _ANSWERS
             stack.wait_for(functools.partial(_have_answers, clients, wanted), "served")
-            time.sleep(dice.uniform(0.0, 0.2))
+            time.sleep(rng.uniform(0.0, 0.2))
             servers.kill()
         for client in clients:
             client.must_stop.set()
@@ -272,7 +272,7 @@ def _kill_the_api(database: str, kills: int) -> Row:
     answered = [change for client in clients for change in client.answered]
     lost = sum(not change.is_among(books) for change in answered)
     kept = sum(change.is_among(books) for change in cut_off)
-    more = f"{len(cut_off)} requests without an answer, {kept} of them done all the same"
+    more = f"{len(cut_off)} requests without a response, {kept} of them done all the same"
     return books.row(f"G1 {kills} kills of the API", more, lost)
 
 
@@ -285,7 +285,7 @@ def _have_answers(clients: Sequence[_Client], wanted: int) -> bool:
 
 
 def _wait_for_quiet(engine: Engine) -> None:
-    """Wait until the database has seen that its clients are dead; what they had asked to commit, it may still do."""
+    """Wait until the database has noticed that its clients are dead; it may still commit what they sent."""
     if engine.dialect.name == "sqlite":
         return
     others = text(
@@ -297,7 +297,7 @@ def _wait_for_quiet(engine: Engine) -> None:
 
 
 def _kill_workers(database: str, kills: int) -> Row:
-    dice = random.Random(6)
+    rng = random.Random(6)
     with contextlib.ExitStack() as open_things:
         folder = Path(open_things.enter_context(tempfile.TemporaryDirectory(prefix="spk-b-")))
         url = f"sqlite:///{folder / 'speakr.db'}"
@@ -307,7 +307,7 @@ def _kill_workers(database: str, kills: int) -> Row:
         provider = open_things.enter_context(Provider())
         subscriber = open_things.enter_context(Subscriber())
         settings = {"TRANSCRIPTION_BASE_URL": provider.url, "SPEAKR_LOG_LEVEL": "ERROR"}
-        made = stack.WebhookApp(folder, url, redis, worker=WORKER, settings=settings)
+        made = stack.Deployment(folder, url, redis, worker=WORKER, settings=settings)
         open_things.callback(made.close)
         made.open()
         subscriber.subscribe(made)
@@ -321,9 +321,9 @@ def _kill_workers(database: str, kills: int) -> Row:
                 made.upload(speech.middling_recording())
                 uploaded += 1
             stack.wait_for(made.horses, "a busy worker", 60)
-            time.sleep(dice.uniform(0.0, 1.0))
-            victim, horse = dice.choice(list(made.horses().items()) or [(dice.choice(stack.WORKERS), 0)])
-            if horse and dice.random() < 0.5:
+            time.sleep(rng.uniform(0.0, 1.0))
+            victim, horse = rng.choice(list(made.horses().items()) or [(rng.choice(stack.WORKERS), 0)])
+            if horse and rng.random() < 0.5:
                 killed["work horses"] += 1
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(horse, signal.SIGKILL)
@@ -340,7 +340,7 @@ def _kill_workers(database: str, kills: int) -> Row:
     )
 
 
-def _unfinished(made: stack.WebhookApp) -> list[Any]:
+def _unfinished(made: stack.Deployment) -> list[Any]:
     return made.rows("SELECT id FROM recordings WHERE status NOT IN ('COMPLETED', 'FAILED')")
 
 

@@ -1,4 +1,4 @@
-"""More parts of the webhook benchmark: bounds in time and memory, limits a second, recovery, retention, claims."""
+"""More parts of the webhook benchmark: limits of time and memory, rate limits, recovery, retention, claims."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ Row = list[str]
 
 
 def bounds(database: str, *, full: bool) -> list[Row]:
-    """G11: no attempt takes longer than it may."""
+    """G11: no attempt takes longer than its limit."""
     limit = 5.0 if full else 2.0
     with (
         webhook_app(database, webhook_timeout_seconds=limit, webhook_max_attempts=1) as made,
@@ -72,7 +72,7 @@ def bounds(database: str, *, full: bool) -> list[Row]:
 
 
 def memory(database: str, *, full: bool) -> list[Row]:
-    """G12: what greedy answers cost."""
+    """G12: memory used by very large responses."""
     size = 200 if full else 50  # MiB
     bomb = gzip.compress(b"\0" * (size << 20))
     piece = b"x" * (1 << 20)
@@ -105,7 +105,7 @@ def memory(database: str, *, full: bool) -> list[Row]:
             after = memory_mib(pid, "VmHWM")
     return [
         [
-            "G12 growth under greedy answers, 64 at once",
+            "G12 growth under very large responses, 64 at once",
             f"{after - before:.1f} MiB from {before:.0f}",
             "<= 16 MiB",
         ]
@@ -154,13 +154,13 @@ def recovery(database: str, *, full: bool) -> list[Row]:
             == len(receiver.requests())
             == count
         )
-    text = f"asked in {enqueued:.1f} s, all there after {seconds:.1f} s; asked again: {second.recovered}; each once: {once}"
+    text = f"requested in {enqueued:.1f} s, all there after {seconds:.1f} s; repeated: {second.recovered}; each once: {once}"
     return [[f"G22 {first.recovered:,} replays", text, "<= 10 s, once"]]
 
 
 @contextmanager
 def _statements() -> Iterator[list[float]]:
-    """Yield a list that grows by what each statement takes in the driver and the database."""
+    """Yield a list of the time that each statement takes in the driver and the database."""
     took: list[float] = []
     began = [0.0]
 
@@ -181,10 +181,10 @@ def _statements() -> Iterator[list[float]]:
 
 
 def _claim_times(count: int) -> dict[str, list[float]]:
-    """Look for work and claim for every free slot, as a turn does; the commit, which waits for the disk, is left out.
+    """Look for work and claim for every free slot, as a cycle does; without the commit, which waits for the disk.
 
-    Return how long each look, each claim and both took, and how much of that the statements did (SQLite finds rows
-    while they are read, which is not in it).
+    Return the times of each look, of each claim and of both, and the share of the statements in that (without the time
+    in which SQLite finds rows while they are read).
     """
     found: dict[str, list[float]] = {"both": [], "statements": [], "looking": [], "claiming": []}
     for _ in range(count):
@@ -205,7 +205,7 @@ def _claim_times(count: int) -> dict[str, list[float]]:
 
 
 def wait_for_history(database: str, *, full: bool) -> list[Row]:
-    """G9: the claim with much history and much waiting."""
+    """G9: the claim with much history and many waiting deliveries."""
     history, queued, times = (1_000_000, 10_000, 300) if full else (50_000, 1_000, 100)
     with webhook_app(database) as made:
         hooks = made.add_webhooks([f"https://receiver{n}.example/" for n in range(100)])
@@ -245,7 +245,7 @@ def _old_ones_left() -> bool:
 
 
 def retention(database: str, *, full: bool) -> list[Row]:
-    """G25: latencies while the dispatcher lets go of old rows, against those before and after."""
+    """G25: latencies while old rows are deleted, against those before and after."""
     count, samples = (1_000_000, 1_000) if full else (20_000, 100)
     with webhook_app(database) as made, Receiver() as receiver:
         old = made.add_webhooks([f"https://old{n}.example/" for n in range(100)], enabled=False)

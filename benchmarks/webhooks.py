@@ -1,13 +1,13 @@
-"""Webhook deliveries: how fast, how soon, and what becomes of them when something dies.
+"""Webhook deliveries: throughput, latency, and the effect of crashes.
 
-    python -m benchmarks.webhooks [--database sqlite|postgresql|both] [--only throughput,latency,...] [--full]
+python -m benchmarks.webhooks [--database sqlite|postgresql|both] [--only throughput,latency,...] [--full]
 
 Without --full the sizes are small enough for a minute or two each; with it they are those of the goals. Every part
-starts an empty server, dispatchers in processes of their own and receivers on 127.0.0.0/8. Events to arrival are
-measured on one clock, from the commit to the receiver having read the request.
+starts an empty server, dispatchers in separate processes and receivers on 127.0.0.0/8. Latency is measured on one
+clock, from the commit of the event until the receiver has read the request.
 
-`kills` starts API servers and workers and takes nine minutes with --full, `retention` eight; `disk` needs to be allowed
-to mount a file system.
+`kills` starts API servers and workers and takes nine minutes with --full, `retention` eight; `disk` needs permission to
+mount a file system.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ from tests.webhooks.receiver import Answer, Receiver, drip, hang, reply
 Row = list[str]
 
 SETTLING_SECONDS = 2.0
-"""Before anything is measured beside bad receivers: a dispatcher's first claims, with plans yet to be made, are its start."""
+"""Seconds before measuring beside bad receivers: the first claims of a dispatcher are slower, until plans are cached."""
 
 
 def throughput(database: str, *, full: bool) -> list[Row]:
@@ -82,7 +82,7 @@ def _latencies(made: WebhookApp, receiver: Receiver, count: int) -> list[float]:
 
 
 def latency(database: str, *, full: bool) -> list[Row]:
-    """G10: from the commit to the arrival, while nothing else happens."""
+    """G10: from the commit to the arrival, without other work."""
     rows = []
     for has_redis, goal in ((True, "p50 <= 30 ms, p99 <= 150 ms"), (False, "<= 1.2 s")):
         with webhook_app(database) as made, Receiver() as receiver:
@@ -118,7 +118,7 @@ def _watch(database: str, answers: dict[int, Answer], queued: int, seconds: int)
 
 
 def isolation(database: str, *, full: bool) -> list[Row]:
-    """G8, G9: what bad receivers cost the others."""
+    """G8, G9: the effect of bad receivers on the others."""
     seconds, queued, rounds = (20, 10_000, 3) if full else (6, 500, 2)
     endless = drip(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n")
     scenes: dict[str, tuple[dict[int, Answer], int]] = {
@@ -130,7 +130,7 @@ def isolation(database: str, *, full: bool) -> list[Row]:
         ),
     }
     found: dict[str, list[float]] = {name: [] for name in scenes}
-    for _ in range(rounds):  # in turn, for the machine is not always the same
+    for _ in range(rounds):  # in turn, because the load of the machine varies
         for name, (answers, each) in scenes.items():
             found[name].append(percentile(_watch(database, answers, each, seconds), 0.99))
     alone = statistics.median(found.pop("alone"))
@@ -143,9 +143,9 @@ def isolation(database: str, *, full: bool) -> list[Row]:
 
 
 def crash(database: str, *, full: bool) -> list[Row]:
-    """G2: kill -9 the dispatcher again and again."""
+    """G2: kill -9 the dispatcher repeatedly."""
     kills, count, hooks = (50, 10_000, 20) if full else (5, 1_000, 10)
-    dice = random.Random(1)
+    rng = random.Random(1)
     with webhook_app(database) as made, Receiver() as receiver:
         receiver.script_all(reply(200, after=0.02))
         made.add_webhooks([receiver.url(f"/{n}", host=f"127.0.1.{n + 1}") for n in range(hooks)])
@@ -156,7 +156,7 @@ def crash(database: str, *, full: bool) -> list[Row]:
             began, before = time.time(), len(receiver.requests())
             receiver.wait_for(min(before + 1, count), timeout=20)
             resumed.append(receiver.requests()[min(before, len(receiver.requests()) - 1)].at - began)
-            time.sleep(dice.uniform(0.0, 0.15))
+            time.sleep(rng.uniform(0.0, 0.15))
             process.kill()
         with sending(made):
             wait_until_all_is_sent()
@@ -175,16 +175,16 @@ def crash(database: str, *, full: bool) -> list[Row]:
 
 
 def outbox(database: str, *, full: bool) -> list[Row]:
-    """G1: transactions that fail half-way leave no row, and those that do not leave all."""
+    """G1: failed transactions leave no row, the others leave all."""
     attempts = 2_000 if full else 300
-    dice = random.Random(2)
+    rng = random.Random(2)
     kept = 0
     with webhook_app(database) as made:
         made.add_webhooks(["https://receiver.example/hook"] * 3)
         for _ in range(attempts):
             with suppress(InterruptedError), unit_of_work():
                 events.record(made.owner.user_id, SOME_EVENT)
-                if dice.random() < 0.5:
+                if rng.random() < 0.5:
                     raise InterruptedError
                 kept += 1
         event_count = db.session.scalar(select(func.count()).select_from(Event)) or 0
@@ -194,7 +194,7 @@ def outbox(database: str, *, full: bool) -> list[Row]:
 
 
 def redis(database: str, *, full: bool) -> list[Row]:
-    """G3: Redis is killed, emptied and absent while events happen."""
+    """G3: Redis is killed, emptied and absent while events occur."""
     count = 5_000 if full else 400
     with webhook_app(database) as made, Receiver() as receiver:
         made.add_webhooks([receiver.url("/hook")])
@@ -226,10 +226,10 @@ def two(database: str, *, full: bool) -> list[Row]:
 
 
 def jitter(_database: str, *, full: bool) -> list[Row]:  # noqa: ARG001 - quick enough as it is
-    """G19: how far 10,000 retries spread."""
-    dice = random.Random(3)
+    """G19: the spread of 10,000 retries."""
+    rng = random.Random(3)
     count = 10_000
-    buckets = Counter(int(pause_before(2, dice=dice.random)) for _ in range(count))
+    buckets = Counter(int(pause_before(2, dice=rng.random)) for _ in range(count))
     share = max(buckets.values()) / count
     return [["G19 fullest second of the 30 s retry of 10,000", f"{share:.1%}", "<= 12 %"]]
 
@@ -237,13 +237,13 @@ def jitter(_database: str, *, full: bool) -> list[Row]:  # noqa: ARG001 - quick 
 def order(database: str, *, full: bool) -> list[Row]:
     """G23: in order, with 20 % failures."""
     count = 10_000 if full else 300
-    dice = random.Random(4)
+    rng = random.Random(4)
     with (
         webhook_app(database, webhook_max_attempts=1, webhook_autopause_failures=10**6) as made,
         Receiver() as receiver,
     ):
         receiver.script(
-            "/hook", *[reply(500 if dice.random() < 0.2 else 200) for _ in range(count)], reply(200)
+            "/hook", *[reply(500 if rng.random() < 0.2 else 200) for _ in range(count)], reply(200)
         )
         made.add_webhooks([receiver.url("/hook")], is_ordered=True)
         made.add_webhooks([receiver.url("/other")])
@@ -269,7 +269,7 @@ PARTS: dict[str, Callable[..., list[Row]]] = {
 
 
 def main() -> None:
-    """Run the parts asked for and print a table for each database."""
+    """Run the requested parts and print a table for each database."""
     options = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -287,7 +287,7 @@ def main() -> None:
         for name in wanted:
             found = PARTS[name](database, full=asked.full)
             rows += found
-            for what, measured, _ in found:  # what comes later may fail
+            for what, measured, _ in found:  # a later part may fail
                 print(f"{database}: {what}: {measured}", flush=True)
         print_table(f"{machine()}; {database}", ["what", "measured", "goal"], rows)
 

@@ -1,12 +1,12 @@
 """How much faster two workers are than one on one long recording, with the embedded engine.
 
-    python -m benchmarks.workers [--minutes 30] [--runs 3]
+python -m benchmarks.workers [--minutes 30] [--runs 3]
 
-Starts a whole server (`speakr up`) with one worker, then one with two, and so on in turn, uploads a recording with
-speech all through, and takes the time from the answer to the finished transcript. Beside the time on the
-wall stands the processor time of the work horses, which depends little on who else uses the machine, and how
-much of a core each worker got. What two processes can do here at all, without any server between them, is
-measured first: others may be using the cores, and two "cores" are often two halves of one.
+Starts a whole server (`speakr up`) with one worker, then one with two, and so on in turn, uploads a recording of
+continuous speech, and measures from the response to the finished transcript. Also prints the processor time of the work
+horses, which depends little on other processes of the machine, and the share of a core that each worker got. The
+speedup of two bare processes on this machine is measured first: other processes may use the cores, and two "cores" are
+often two halves of one.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ _DONE = {"SUMMARIZING", "COMPLETED"}
 
 
 def speech(minutes: float) -> Samples:
-    """Return speech with the pauses people make, int16, shape (n,), 16 kHz mono; always the same."""
-    dice = random.Random(1)
+    """Return speech with natural pauses, int16, shape (n,), 16 kHz mono; always the same."""
+    rng = random.Random(1)
     pieces = clips()
     parts: list[Samples] = []
     missing = round(minutes * 60 * SAMPLE_RATE)
     while missing > 0:
-        parts += [dice.choice(pieces), np.zeros(round(dice.uniform(0.3, 0.9) * SAMPLE_RATE), np.int16)]
+        parts += [rng.choice(pieces), np.zeros(round(rng.uniform(0.3, 0.9) * SAMPLE_RATE), np.int16)]
         missing -= sum(part.size for part in parts[-2:])
     return np.concatenate(parts)
 
@@ -54,7 +54,7 @@ class Run:
 
     @property
     def share(self) -> float:
-        """How much of a core each worker got."""
+        """Share of a core that each worker got."""
         return self.processor / self.wall / self.workers
 
 
@@ -70,7 +70,7 @@ def transcribe(sound: bytes, workers: int) -> Run:
             assert status != "FAILED", server.get(f"/api/v1/recordings/{recording}")
             time.sleep(0.2)
         wall = time.monotonic() - began
-        while server.pids("horse"):  # they are counted when they have ended
+        while server.pids("horse"):  # they count only after they have ended
             time.sleep(0.1)
         return Run(workers, wall, sum(map(_seconds_of_children, server.pids("worker"))))
 

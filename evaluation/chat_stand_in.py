@@ -19,7 +19,7 @@ _FENCED = re.compile(r"^<(material-[0-9a-f]+)>\n(.*)\n</\1>$", re.DOTALL)
 
 
 @contextmanager
-def standing_in(answer: Answer, *, context_tokens: int) -> Iterator[OpenAILanguageConnector]:
+def chat_server(answer: Answer, *, context_tokens: int) -> Iterator[OpenAILanguageConnector]:
     """Yield a connector to a model that answers with the function, with this size of context."""
 
     class Handler(BaseHTTPRequestHandler):

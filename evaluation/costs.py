@@ -1,7 +1,7 @@
 """Cost of transcription: CPU seconds per second of clean speech, and peak memory.
 
 All near recordings without noise form one recording. A separate process transcribes it as a worker does: it finds
-speech, recognises words and tells voices apart. Memory is that process's peak, libraries and models included.
+speech, recognises words and separates voices. Memory is that process's peak, libraries and models included.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 
 from evaluation.recordings import entries, samples_of
 from evaluation.report import Figure, Table, at_most
-from evaluation.transcribing import Cost, hear, make_engine
+from evaluation.transcribing import Cost, make_engine, transcribe_recording
 from speakr.media.base import SAMPLE_RATE
 from speakr.media.speech import read_pcm
 
@@ -81,8 +81,10 @@ def _write(corpus: Path, target: Path, least_seconds: float) -> float:
 def spend(pcm: str, engine_name: str) -> Spent:
     """Transcribe decoded audio in this process."""
     engine = make_engine(engine_name)
-    heard = hear(engine, read_pcm(Path(pcm)), tells_voices_apart=not engine.capabilities.diarization)
-    return Spent(heard.cost, peak_mb())
+    recognized = transcribe_recording(
+        engine, read_pcm(Path(pcm)), separates_voices=not engine.capabilities.diarization
+    )
+    return Spent(recognized.cost, peak_mb())
 
 
 def peak_mb() -> float:

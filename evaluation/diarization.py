@@ -59,7 +59,9 @@ class Cost:
         )
 
 
-def tell_apart(samples: Samples, cost: Cost, people: int | None = None) -> tuple[Diarization, Diarization]:
+def diarize_chunks(
+    samples: Samples, cost: Cost, people: int | None = None
+) -> tuple[Diarization, Diarization]:
     """Diarize as a worker does, chunk by chunk; without and with the number of speakers."""
     duration = len(samples) / SAMPLE_RATE
     began = time.process_time()
@@ -71,12 +73,12 @@ def tell_apart(samples: Samples, cost: Cost, people: int | None = None) -> tuple
         cut = samples[round(start * SAMPLE_RATE) : round(end * SAMPLE_RATE)]
         kept.append(to_json(embed_spans(cut, start, piece, step_for(duration))))
     embedded = time.process_time()
-    told = diarize(from_json(kept))
+    plain = diarize(from_json(kept))
     cost.speech += found - began
     cost.vectors += embedded - found
     cost.clustering += time.process_time() - embedded
     cost.audio += duration
-    return told, diarize(from_json(kept), least=people, most=people) if people else told
+    return plain, diarize(from_json(kept), least=people, most=people) if people else plain
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ class Judged:
     people: int
     found: int
     errors: Errors
-    errors_when_told: Errors
+    errors_when_given: Errors
 
 
 @dataclass
@@ -100,10 +102,10 @@ class Judgement:
     of_one: int = 0
     cost: Cost = field(default_factory=Cost)
 
-    def errors(self, *, is_near: bool, are_told: bool = False) -> Errors:
+    def errors(self, *, is_near: bool, is_count_given: bool = False) -> Errors:
         """Add up the errors near the microphone, or far from it."""
         chosen = [each for each in self.conversations if each.is_near is is_near]
-        return sum((each.errors_when_told if are_told else each.errors for each in chosen), Errors())
+        return sum((each.errors_when_given if is_count_given else each.errors for each in chosen), Errors())
 
     def wrong_counts(self, *, is_near: bool) -> int:
         """Return the number of conversations with a wrong number of speakers."""
@@ -119,22 +121,22 @@ def judge(corpus: Path) -> Judgement:
             continue
         samples = samples_of(corpus, entry)
         people = len({who for _, _, who in turns})
-        untold, told = tell_apart(samples, judged.cost, people or None)
+        plain, given = diarize_chunks(samples, judged.cost, people or None)
         if not turns:
             judged.of_one += 1
-            judged.split += len(untold.voices) > 1
+            judged.split += len(plain.voices) > 1
             continue
-        errors, errors_when_told = (
+        errors, errors_when_given = (
             diarization_errors(
                 turns,
                 [(turn.start, turn.end, turn.speaker) for turn in found.turns],
                 len(samples) / SAMPLE_RATE,
             )
-            for found in (untold, told)
+            for found in (plain, given)
         )
         is_near = entry["kind"] != "diarization"
         judged.conversations.append(
-            Judged(entry["id"], is_near, people, len(untold.voices), errors, errors_when_told)
+            Judged(entry["id"], is_near, people, len(plain.voices), errors, errors_when_given)
         )
     return judged
 
@@ -153,18 +155,18 @@ def _figures(judged: Judgement) -> Iterator[Figure]:
         count = sum(each.is_near is is_near for each in judged.conversations)
         if not count:
             continue
-        untold, told = (judged.errors(is_near=is_near, are_told=known).rate for known in (False, True))
-        yield Figure(f"DER, {where}", untold, " %", goal, note=f"{count} conversations")
+        plain, given = (judged.errors(is_near=is_near, is_count_given=known).rate for known in (False, True))
+        yield Figure(f"DER, {where}", plain, " %", goal, note=f"{count} conversations")
         yield Figure(
             f"DER, {where}, number of speakers given",
-            told,
+            given,
             " %",
-            at_most(round(untold, 1)),
+            at_most(round(plain, 1)),
             note="must not be worse than without the number",
         )
         wrong = judged.wrong_counts(is_near=is_near)
         yield Figure(
-            f"wrong numbers of people, {where}",
+            f"wrong numbers of speakers, {where}",
             wrong,
             "",
             at_most(0) if is_near else None,
@@ -189,8 +191,8 @@ def _figures(judged: Judgement) -> Iterator[Figure]:
 def _figure_of(judged: Judged) -> Figure:
     errors = judged.errors
     note = (
-        f"{judged.found} of {judged.people} people; missed {errors.missed:.1f} s, false {errors.false_alarm:.1f} s, "
-        f"confused {errors.confused:.1f} s; number of speakers given: {judged.errors_when_told.rate:.1f} %"
+        f"{judged.found} of {judged.people} speakers; missed {errors.missed:.1f} s, false {errors.false_alarm:.1f} s, "
+        f"confused {errors.confused:.1f} s; number of speakers given: {judged.errors_when_given.rate:.1f} %"
     )
     return Figure(judged.name, errors.rate, " %", note=note)
 
@@ -211,10 +213,10 @@ def measure_an_hour(corpus: Path) -> bool:
         file.flush()
         del talks
         cost = Cost()
-        told, _ = tell_apart(read_pcm(Path(f"/proc/self/fd/{file.fileno()}")), cost)
+        plain, _ = diarize_chunks(read_pcm(Path(f"/proc/self/fd/{file.fileno()}")), cost)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(
-        f"an hour: {len(told.voices)} speakers, {len(told.turns)} turns, {cost}, peak {peak:.0f} MB (goal {GOAL_PEAK_MB})"
+        f"an hour: {len(plain.voices)} speakers, {len(plain.turns)} turns, {cost}, peak {peak:.0f} MB (goal {GOAL_PEAK_MB})"
     )
     return peak <= GOAL_PEAK_MB and cost.real_time_factor <= GOAL_REAL_TIME_FACTOR
 

@@ -16,7 +16,7 @@ COLLAR_SECONDS = 0.25
 """Seconds around each boundary of the reference that do not count, because annotators disagree about boundaries."""
 
 Turns = Sequence[tuple[float, float, str]]
-"""Start and end in seconds, and the speaker. Turns of different people may overlap."""
+"""Start and end in seconds, and the speaker. Turns of different speakers may overlap."""
 
 
 @dataclass(frozen=True)
@@ -53,14 +53,14 @@ def diarization_errors(
             for edge in (start, end):
                 counted[_frame(edge - collar) : _frame(edge + collar)] = False
     spoken = _activity(reference, frames)[:, counted]
-    heard = _activity(found, frames)[:, counted]
-    together = spoken.astype(np.int64) @ heard.T.astype(np.int64)
+    recognized = _activity(found, frames)[:, counted]
+    together = spoken.astype(np.int64) @ recognized.T.astype(np.int64)
     agreed = sum(int(together[one, other]) for one, other in best_pairs(together))
-    spoken_count, heard_count = spoken.sum(axis=0), heard.sum(axis=0)
-    both = np.minimum(spoken_count, heard_count).sum()
+    spoken_count, recognized_count = spoken.sum(axis=0), recognized.sum(axis=0)
+    both = np.minimum(spoken_count, recognized_count).sum()
     return Errors(
-        missed=FRAME_SECONDS * float(np.maximum(spoken_count - heard_count, 0).sum()),
-        false_alarm=FRAME_SECONDS * float(np.maximum(heard_count - spoken_count, 0).sum()),
+        missed=FRAME_SECONDS * float(np.maximum(spoken_count - recognized_count, 0).sum()),
+        false_alarm=FRAME_SECONDS * float(np.maximum(recognized_count - spoken_count, 0).sum()),
         confused=FRAME_SECONDS * float(both - agreed),
         spoken=FRAME_SECONDS * float(spoken_count.sum()),
     )
@@ -71,7 +71,7 @@ def _frame(seconds: float) -> int:
 
 
 def _activity(turns: Turns, frames: int) -> npt.NDArray[np.bool_]:
-    """Return the activity of each speaker by frame, shape (people, frames)."""
+    """Return the activity of each speaker by frame, shape (speakers, frames)."""
     people = {who: at for at, who in enumerate(sorted({who for _, _, who in turns}))}
     activity = np.zeros((len(people), frames), bool)
     for start, end, who in turns:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from evaluation.recordings import OWN, Entry, entries, samples_of, text_of
 from evaluation.report import Figure, Table, at_least, at_most
-from evaluation.transcribing import hear
+from evaluation.transcribing import transcribe_recording
 from evaluation.word_errors import normalise
 from speakr.connectors.transcription.base import TranscriptionConnector
 from speakr.domain.transcript import Hints
@@ -27,18 +27,18 @@ def measure(corpus: Path, engine: TranscriptionConnector) -> list[Table]:
         return [Table(title, absent="This engine supports none.")]
     spoken = list(_of_kind("names", {OWN.resolve(), corpus.resolve()}))
     names = sorted({name for _, entry in spoken for name in entry["names"]})
-    told = Hints(hotwords=", ".join(names))
+    hints = Hints(hotwords=", ".join(names))
     before = found = total = false = words = 0
     for home, entry in spoken:
         samples = samples_of(home, entry)
         total += len(entry["names"])
-        before += count_found(entry["names"], hear(engine, samples).text)
-        found += count_found(entry["names"], hear(engine, samples, told).text)
+        before += count_found(entry["names"], transcribe_recording(engine, samples).text)
+        found += count_found(entry["names"], transcribe_recording(engine, samples, hints).text)
     for home, entry in _of_kind("asr", [corpus]):
         said = normalise(text_of(entry) or "")
-        heard = hear(engine, samples_of(home, entry), told).text
+        recognized = transcribe_recording(engine, samples_of(home, entry), hints).text
         words += len(said)
-        false += sum(word in names and word not in said for word in normalise(heard))
+        false += sum(word in names and word not in said for word in normalise(recognized))
     note = f"{total} spoken, {len(names)} different"
     return [
         Table(
@@ -52,9 +52,9 @@ def measure(corpus: Path, engine: TranscriptionConnector) -> list[Table]:
     ]
 
 
-def count_found(names: Iterable[str], heard: str) -> int:
+def count_found(names: Iterable[str], recognized: str) -> int:
     """Return how many of the names were found, each at most as often as it was said."""
-    left = normalise(heard)
+    left = normalise(recognized)
     count = 0
     for name in names:
         if name in left:

@@ -10,7 +10,7 @@ import itertools
 import random
 from collections.abc import Iterable, Iterator, Sequence
 
-from evaluation.chat_stand_in import standing_in
+from evaluation.chat_stand_in import chat_server
 from evaluation.report import Figure, Table, at_least, at_most
 from evaluation.scripted_chapters import SUBJECTS, talk_about
 from evaluation.scripted_dates import MOMENT, NOT_PLANTED, PLANTED, written
@@ -30,7 +30,11 @@ TEN_MINUTES = 600.0
 
 def measure() -> list[Table]:
     """Return all figures; no corpus is needed."""
-    return [Table("Language: dates, chapters, citations", [*_dates(), *_chapters(), *_citations(), *_lies()])]
+    return [
+        Table(
+            "Language: dates, chapters, citations", [*_dates(), *_chapters(), *_citations(), *_false_claims()]
+        )
+    ]
 
 
 def _dates() -> Iterator[Figure]:
@@ -93,7 +97,7 @@ def _citations() -> Iterator[Figure]:
     yield _resolved("citations of the embedded engine resolved", sources)
 
     lines, facts = long_talk(HOURS)
-    with standing_in(lambda shown: _report(shown, facts), context_tokens=SMALL_CONTEXT_TOKENS) as model:
+    with chat_server(lambda shown: _report(shown, facts), context_tokens=SMALL_CONTEXT_TOKENS) as model:
         found = model.extract(ExtractRequest(lines=lines, moment=MOMENT))
         summary = model.summarize(SummaryRequest(lines=lines))
     yield _resolved("citations of a chat model resolved", [(source, lines) for source in _sources(found, ())])
@@ -131,21 +135,21 @@ def _resolved(name: str, sources: Sequence[tuple[Source, Sequence[NumberedLine]]
     return Figure(name, share, " %", at_least(100), note=f"{len(sources)} quotes")
 
 
-def _lies() -> Iterator[Figure]:
+def _false_claims() -> Iterator[Figure]:
     """Let a model write as many false as true statements, and count the marked ones."""
     lines, facts = long_talk(1.0, seed=3)
     rng = random.Random(5)  # noqa: S311 - the choice of statements is no secret
-    told: list[tuple[str | None, dict[str, object]]] = []
+    claims: list[tuple[str | None, dict[str, object]]] = []
     for at in rng.sample(range(5, len(lines) - 5), CLAIMS):
-        kind = LIES[len(told) // 2 % len(LIES)] if len(told) % 2 == 0 else None
-        told.append((kind, lie(kind, facts[at], lines) if kind else true_claim(facts[at])))
+        kind = LIES[len(claims) // 2 % len(LIES)] if len(claims) % 2 == 0 else None
+        claims.append((kind, lie(kind, facts[at], lines) if kind else true_claim(facts[at])))
     marked: dict[str, list[bool]] = {kind: [] for kind in LIES}
     believed: list[bool] = []
-    for first in range(0, len(told), CLAIMS_AT_ONCE):
-        part = told[first : first + CLAIMS_AT_ONCE]
+    for first in range(0, len(claims), CLAIMS_AT_ONCE):
+        part = claims[first : first + CLAIMS_AT_ONCE]
         kinds = {str(claim["text"]): kind for kind, claim in part}
         written_down = answer_with(action_items=[claim for _, claim in part])
-        with standing_in(lambda _, said=written_down: said, context_tokens=128_000) as model:  # type: ignore[misc]
+        with chat_server(lambda _, said=written_down: said, context_tokens=128_000) as model:  # type: ignore[misc]
             found = model.extract(ExtractRequest(lines=lines, moment=MOMENT))
         for item in found.action_items:
             kind = kinds[item.claim.text]

@@ -29,9 +29,9 @@ def speak(chance: random.Random, seconds: float) -> list[Word]:
     return words
 
 
-def hear(chance: random.Random, spoken: Sequence[Word], start: float, end: float) -> list[Segment]:
+def recognize(chance: random.Random, spoken: Sequence[Word], start: float, end: float) -> list[Segment]:
     """Transcribe a window: times are slightly off, a word at the edge is damaged or missing."""
-    heard: list[Word] = []
+    recognized: list[Word] = []
     for word in spoken:
         inside = min(word.end, end) - max(word.start, start)
         if inside <= 0:
@@ -41,9 +41,9 @@ def hear(chance: random.Random, spoken: Sequence[Word], start: float, end: float
                 continue
             word = Word(word.text[: max(1, len(word.text) // 2)] + "~", word.start, word.end)  # noqa: PLW2901
         off = chance.uniform(-0.06, 0.06)
-        heard.append(Word(word.text, max(start, word.start + off), min(end, word.end + off)))
+        recognized.append(Word(word.text, max(start, word.start + off), min(end, word.end + off)))
     size = chance.randint(4, 30)
-    groups = [heard[at : at + size] for at in range(0, len(heard), size)]
+    groups = [recognized[at : at + size] for at in range(0, len(recognized), size)]
     return [
         Segment(group[0].start, group[-1].end, " ".join(word.text for word in group), words=group)
         for group in groups
@@ -63,5 +63,5 @@ def talks(seams: int, seed: int) -> Iterator[tuple[list[Word], list[RecognizedWo
         for at, (start, end) in enumerate(itertools.pairwise(cuts)):
             first = start - (OVERLAP if at else 0.0)
             last = spoken[-1].end if at == SEAMS_EACH else end + OVERLAP
-            chunks.append(RecognizedWord(start, end, hear(chance, spoken, first, last)))
+            chunks.append(RecognizedWord(start, end, recognize(chance, spoken, first, last)))
         yield spoken, chunks

@@ -20,7 +20,7 @@ import numpy as np
 from evaluation.recordings import Entry, Samples, entries, samples_of
 from evaluation.report import Figure, Table, at_most
 from evaluation.scripted_speech import OVERLAP, SEAMS_EACH, talks
-from evaluation.transcribing import Cost, hear_pieces, plan_of
+from evaluation.transcribing import Cost, plan_of, transcribe_pieces
 from evaluation.word_errors import align, normalise
 from evaluation.word_times import Aligner
 from speakr.connectors.transcription.base import TranscriptionConnector
@@ -85,8 +85,8 @@ def _scripted(planted: int) -> Figure:
     wrong = seams = 0
     for spoken, chunks in talks(planted, SEED):
         said = [word.text for word in spoken]
-        heard = [word.text for segment in join(chunks, [OVERLAP] * SEAMS_EACH) for word in segment.words]
-        wrong += align(said, heard).errors.total
+        recognized = [word.text for segment in join(chunks, [OVERLAP] * SEAMS_EACH) for word in segment.words]
+        wrong += align(said, recognized).errors.total
         seams += SEAMS_EACH
     return Figure("words lost or doubled, scripted", wrong, "", at_most(0), 0, f"{seams} seams")
 
@@ -106,11 +106,11 @@ def in_speech(corpus: Path, engine: TranscriptionConnector, planted: int) -> Dam
         if not cuts:
             continue
         if at not in uncut:
-            uncut[at] = _hear(engine, talk, [])
+            uncut[at] = _transcribe(engine, talk, [])
         if align(_texts(talk.words), _texts(uncut[at])).errors.rate > MAX_MISRECOGNIZED:
             continue
         reach = NEAR_SECONDS + engine.capabilities.overlap_seconds
-        damage += compare(talk, cuts, uncut[at], _hear(engine, talk, cuts), reach)
+        damage += compare(talk, cuts, uncut[at], _transcribe(engine, talk, cuts), reach)
         if damage.seams >= planted:
             break
     return damage
@@ -123,13 +123,15 @@ def _cuts(chance: random.Random, seconds: float) -> Iterator[float]:
         at += chance.uniform(*PIECE_SECONDS)
 
 
-def _hear(engine: TranscriptionConnector, talk: Talk, cuts: Sequence[float]) -> list[Word]:
+def _transcribe(engine: TranscriptionConnector, talk: Talk, cuts: Sequence[float]) -> list[Word]:
     """Transcribe a talk that is cut at these times, as the server does."""
     seconds = len(talk.samples) / SAMPLE_RATE
     pieces = [[Span(start, end)] for start, end in itertools.pairwise([0.0, *cuts, seconds])]
     plan = plan_of(pieces, range(1, len(pieces)), engine.capabilities.overlap_seconds, seconds)
-    heard = hear_pieces(engine, talk.samples, pieces, plan, hints=Hints(), cost=Cost(audio=seconds))
-    return [replace(each, text=text) for each in heard.words for text in normalise(each.text)]
+    recognized = transcribe_pieces(
+        engine, talk.samples, pieces, plan, hints=Hints(), cost=Cost(audio=seconds)
+    )
+    return [replace(each, text=text) for each in recognized.words for text in normalise(each.text)]
 
 
 def _texts(words: Sequence[Word]) -> list[str]:
@@ -144,23 +146,23 @@ def compare(
     A word is lost if the transcript has no word at its time. If there is another word, which may stand for two, it is changed.
     """
     said = _texts(talk.words)
-    before, after = (_verdicts(said, _texts(heard)) for heard in (uncut, cut))
+    before, after = (_verdicts(said, _texts(recognized)) for recognized in (uncut, cut))
     damage = Damage(seams=len(cuts))
     for at, word in enumerate(talk.words):
         if not any(word.start - reach <= time <= word.end + reach for time in cuts):
             continue
-        if before.heard[at] == said[at]:
+        if before.recognized[at] == said[at]:
             # A word that is wrong without cuts too cannot be compared.
-            is_gone = after.heard[at] is None and not _is_covered(word, cut)
+            is_gone = after.recognized[at] is None and not _is_covered(word, cut)
             damage.lost += is_gone
-            damage.torn += not is_gone and after.heard[at] != said[at]
+            damage.torn += not is_gone and after.recognized[at] != said[at]
         damage.doubled += max(0, after.doubled[at] - before.doubled[at])
     return damage
 
 
-def _is_covered(said: Word, heard: Sequence[Word]) -> bool:
+def _is_covered(said: Word, recognized: Sequence[Word]) -> bool:
     """Return True if found words cover at least half of the time of a spoken one."""
-    overlaps = (min(said.end, word.end) - max(said.start, word.start) for word in heard)
+    overlaps = (min(said.end, word.end) - max(said.start, word.start) for word in recognized)
     return sum(overlap for overlap in overlaps if overlap > 0) >= (said.end - said.start) / 2
 
 
@@ -168,21 +170,21 @@ def _is_covered(said: Word, heard: Sequence[Word]) -> bool:
 class _Verdicts:
     """For each spoken word: the found word, and how often either is found again beside it."""
 
-    heard: Sequence[str | None]
+    recognized: Sequence[str | None]
     doubled: Sequence[int]
 
 
-def _verdicts(said: Sequence[str], heard: Sequence[str]) -> _Verdicts:
+def _verdicts(said: Sequence[str], recognized: Sequence[str]) -> _Verdicts:
     found: list[str | None] = [None] * len(said)
     doubled = [0] * len(said)
     last = 0
-    for mine, theirs in align(said, heard).pairs:
+    for mine, theirs in align(said, recognized).pairs:
         if mine is not None:
             last = mine
-            found[mine] = None if theirs is None else heard[theirs]
+            found[mine] = None if theirs is None else recognized[theirs]
         elif theirs is not None and said:
-            beside = {*heard[max(0, theirs - 1) : theirs], *heard[theirs + 1 : theirs + 2]}
-            doubled[last] += heard[theirs] in beside
+            beside = {*recognized[max(0, theirs - 1) : theirs], *recognized[theirs + 1 : theirs + 2]}
+            doubled[last] += recognized[theirs] in beside
     return _Verdicts(found, doubled)
 
 

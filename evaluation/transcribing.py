@@ -83,12 +83,12 @@ def make_engine(name: str) -> TranscriptionConnector:
 ENGINES = tuple(CONNECTORS)
 
 
-def hear(
+def transcribe_recording(
     engine: TranscriptionConnector,
     samples: Samples,
     hints: Hints | None = None,
     *,
-    tells_voices_apart: bool = False,
+    separates_voices: bool = False,
 ) -> Transcript:
     """Transcribe a recording. samples: shape (n,), 16 kHz mono; a memory map is read in parts."""
     began = time.process_time()
@@ -97,14 +97,14 @@ def hear(
     pieces = plan_chunks(spans, capable.target_chunk_seconds, capable.max_chunk_seconds)
     cost = Cost(speech=time.process_time() - began, audio=len(samples) / SAMPLE_RATE)
     plan = plan_of(pieces, seams(pieces), capable.overlap_seconds, cost.audio)
-    return hear_pieces(
+    return transcribe_pieces(
         engine,
         samples,
         pieces,
         plan,
         hints=hints or Hints(),
         cost=cost,
-        tells_voices_apart=tells_voices_apart,
+        separates_voices=separates_voices,
     )
 
 
@@ -121,7 +121,7 @@ def plan_of(
     )
 
 
-def hear_pieces(
+def transcribe_pieces(
     engine: TranscriptionConnector,
     samples: Samples,
     pieces: Sequence[Sequence[Span]],
@@ -129,16 +129,16 @@ def hear_pieces(
     *,
     hints: Hints,
     cost: Cost,
-    tells_voices_apart: bool = False,
+    separates_voices: bool = False,
 ) -> Transcript:
     """Transcribe a recording that has been cut."""
-    step = voices.step_for(cost.audio) if tells_voices_apart else None
+    step = voices.step_for(cost.audio) if separates_voices else None
     results = []
     for position, spans in enumerate(pieces):
         chunk = transcribe.cut_out(samples, spans, position, plan)
         began, began_waiting = time.process_time(), time.monotonic()
-        heard = engine.transcribe(chunk, hints, lambda _: None)
-        heard = retry_doubtful.improve(heard, chunk, engine, hints, lambda: None)
+        recognized = engine.transcribe(chunk, hints, lambda _: None)
+        recognized = retry_doubtful.improve(recognized, chunk, engine, hints, lambda: None)
         cost.words += time.process_time() - began
         cost.waited += time.monotonic() - began_waiting
         began = time.process_time()
@@ -148,8 +148,8 @@ def hear_pieces(
             {
                 "start": spans[0].start,
                 "end": spans[-1].end,
-                "segments": [transcripts.to_json(segment) for segment in heard.segments],
-                "times_estimated": heard.times_estimated,
+                "segments": [transcripts.to_json(segment) for segment in recognized.segments],
+                "times_estimated": recognized.times_estimated,
                 "is_diarized": engine.capabilities_with(hints.model).diarization,
                 "voices": vectors,
             }

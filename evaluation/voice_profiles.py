@@ -1,13 +1,13 @@
 """Measure the recognition of voices: the equal error rate, and the errors at the server's thresholds.
 
-    python -m evaluation.voice_profiles --corpus FOLDER
+python -m evaluation.voice_profiles --corpus FOLDER
 
-Utterances are the recordings of one `speaker` and the turns of conversations, from two seconds on. Each is compared with a
-profile made of up to five other utterances of its speaker, and with the profiles of all other speakers. At the equal error
-rate, as many people are taken for another person as are not recognised. Identification does what the server does with a voice:
-it takes the nearest of all profiles (here of up to 30 seconds, without the utterance itself) if it is near enough and no other
-one is nearly as near. Each utterance is tried twice: with its speaker's profile among the others, and without it, when no
-profile may match.
+Utterances are the recordings of one `speaker` and the turns of conversations, from two seconds on. Each is compared
+with a profile made of up to five other utterances of its speaker, and with the profiles of all other speakers. At the
+equal error rate, as many speakers are taken for another one as are not recognised. Identification does what the server
+does with a voice: it takes the nearest of all profiles (here of up to 30 seconds, without the utterance itself) if it
+is near enough and no other one is nearly as near. Each utterance is tried twice: with its speaker's profile among the
+others, and without it, when no profile may match.
 """
 
 from __future__ import annotations
@@ -73,9 +73,9 @@ def _utterances(corpus: Path) -> Iterator[tuple[str, Utterance]]:
             spans: list[Span] = find_speech(cut)
             if sum(span.duration for span in spans) < MIN_SECONDS:
                 continue
-            heard = embed_spans(cut, 0.0, spans, 0.4)
-            total = (heard.vectors * heard.seconds[:, None]).sum(axis=0).astype(np.float32)
-            yield who, Utterance(normalised(total), float(heard.seconds.sum()))
+            recognized = embed_spans(cut, 0.0, spans, 0.4)
+            total = (recognized.vectors * recognized.seconds[:, None]).sum(axis=0).astype(np.float32)
+            yield who, Utterance(normalised(total), float(recognized.seconds.sum()))
 
 
 def scores(said: Said) -> tuple[Floats, Floats]:
@@ -100,24 +100,24 @@ def _profile(enrolled: Sequence[Utterance]) -> Floats:
 
 @dataclass
 class Identified:
-    """Counts of people identified correctly, of people taken for another, and of strangers taken for a known person."""
+    """Counts of speakers identified correctly, speakers taken for another, and unknown ones taken for a known speaker."""
 
     known: int = 0
     mistaken: int = 0
     tries: int = 0
-    strangers_taken: int = 0
-    strangers: int = 0
+    unknowns_taken: int = 0
+    unknowns: int = 0
 
 
 def identify(said: Said) -> Identified:
-    """Try every utterance against all profiles, and once more as a stranger's."""
+    """Try every utterance against all profiles, and once more without its speaker's profile."""
     found = Identified()
     whole = {who: profile for who, theirs in said.items() if (profile := _enrolled(theirs)) is not None}
     for who, theirs in said.items():
         others = {name: profile for name, profile in whole.items() if name != who}
         for at, utterance in enumerate(theirs):
-            found.strangers += bool(others)
-            found.strangers_taken += _taken_for(utterance, others) is not None
+            found.unknowns += bool(others)
+            found.unknowns_taken += _taken_for(utterance, others) is not None
             own = _enrolled([*theirs[:at], *theirs[at + 1 :]])
             if own is None:
                 continue
@@ -186,7 +186,7 @@ def tables(corpus: Path) -> list[Table]:
 
 
 def _identification(found: Identified) -> list[Figure]:
-    if not found.tries or not found.strangers:
+    if not found.tries or not found.unknowns:
         return []
     return [
         Figure(
@@ -198,10 +198,10 @@ def _identification(found: Identified) -> list[Figure]:
         ),
         Figure(
             "identified as another person",
-            100 * (found.mistaken + found.strangers_taken) / (found.tries + found.strangers),
+            100 * (found.mistaken + found.unknowns_taken) / (found.tries + found.unknowns),
             " %",
             at_most(GOAL_FALSE),
-            note=f"{found.strangers} strangers among them",
+            note=f"{found.unknowns} unknown speakers among them",
         ),
     ]
 

@@ -57,9 +57,9 @@ class Alignment:
     errors: WordErrors = field(default_factory=WordErrors)
 
 
-def align(reference: Sequence[str], heard: Sequence[str]) -> Alignment:
+def align(reference: Sequence[str], recognized: Sequence[str]) -> Alignment:
     """Align two lists of words with as few changes as possible (Levenshtein)."""
-    rows, columns = len(reference), len(heard)
+    rows, columns = len(reference), len(recognized)
     cost = [[0] * (columns + 1) for _ in range(rows + 1)]
     for i in range(rows, -1, -1):
         for j in range(columns, -1, -1):
@@ -67,14 +67,16 @@ def align(reference: Sequence[str], heard: Sequence[str]) -> Alignment:
                 cost[i][j] = rows - i + columns - j
             else:
                 cost[i][j] = min(
-                    cost[i + 1][j + 1] + (reference[i] != heard[j]), cost[i + 1][j] + 1, cost[i][j + 1] + 1
+                    cost[i + 1][j + 1] + (reference[i] != recognized[j]),
+                    cost[i + 1][j] + 1,
+                    cost[i][j + 1] + 1,
                 )
     pairs: list[tuple[int | None, int | None]] = []
     errors = WordErrors(words=rows)
     i = j = 0
     while i < rows or j < columns:
-        if i < rows and j < columns and cost[i][j] == cost[i + 1][j + 1] + (reference[i] != heard[j]):
-            errors.substituted += reference[i] != heard[j]
+        if i < rows and j < columns and cost[i][j] == cost[i + 1][j + 1] + (reference[i] != recognized[j]):
+            errors.substituted += reference[i] != recognized[j]
             pairs.append((i, j))
             i, j = i + 1, j + 1
         elif i < rows and cost[i][j] == cost[i + 1][j] + 1:
@@ -88,6 +90,6 @@ def align(reference: Sequence[str], heard: Sequence[str]) -> Alignment:
     return Alignment(pairs, errors)
 
 
-def word_errors(said: str, heard: str) -> WordErrors:
+def word_errors(said: str, recognized: str) -> WordErrors:
     """Count the errors in a transcript of a text."""
-    return align(normalise(said), normalise(heard)).errors
+    return align(normalise(said), normalise(recognized)).errors

@@ -1,8 +1,8 @@
 """Accuracy of word times: the error of the starts and ends of words.
 
-A manifest may give `words` with `start` and `end` (a forced alignment, or a person's marks). Without them the text of a clip
-is aligned to its sound with PocketSphinx. This reference is not independent: it knows the words, but shares its acoustic
-model with the embedded engine. So it measures the loss of precision by finding the words, not by the model.
+A manifest may give `words` with `start` and `end` (a forced alignment, or manual annotations). Without them the text of
+a clip is aligned to its audio with PocketSphinx. This reference is not independent: it knows the words, but shares its
+acoustic model with the embedded engine. So it measures the loss of precision by finding the words, not by the model.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 from evaluation.recordings import Entry, Samples, entries, samples_of, text_of
 from evaluation.report import Figure, Table, at_most
-from evaluation.transcribing import hear
+from evaluation.transcribing import transcribe_recording
 from evaluation.word_errors import align, normalise
 from speakr.connectors.transcription.base import TranscriptionConnector
 from speakr.connectors.transcription.embedded import DECODER_OPTIONS, FRAMES_PER_SECOND
@@ -33,13 +33,13 @@ class Differences:
     starts: list[float] = field(default_factory=list)
     ends: list[float] = field(default_factory=list)
 
-    def add(self, reference: Sequence[Word], heard: Sequence[Word]) -> None:
+    def add(self, reference: Sequence[Word], recognized: Sequence[Word]) -> None:
         """Compare the times of correct words."""
-        said, found = ([_bare(word) for word in words] for words in (reference, heard))
+        said, found = ([_bare(word) for word in words] for words in (reference, recognized))
         for mine, theirs in align(said, found).pairs:
             if mine is not None and theirs is not None and said[mine] == found[theirs]:
-                self.starts.append(abs(reference[mine].start - heard[theirs].start))
-                self.ends.append(abs(reference[mine].end - heard[theirs].end))
+                self.starts.append(abs(reference[mine].start - recognized[theirs].start))
+                self.ends.append(abs(reference[mine].end - recognized[theirs].end))
 
 
 def _bare(word: Word) -> str:
@@ -59,7 +59,7 @@ def measure(corpus: Path, engine: TranscriptionConnector) -> list[Table]:
         else:
             name, reference = "PocketSphinx's alignment", aligner.align(samples, text)
         if reference:
-            found[name].add(reference, hear(engine, samples).words)
+            found[name].add(reference, transcribe_recording(engine, samples).words)
     figures = [figure for name, differences in found.items() for figure in _figures(name, differences)]
     return [Table(f"Word times of {engine.name}", figures)]
 

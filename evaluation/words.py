@@ -11,7 +11,7 @@ import numpy as np
 
 from evaluation.recordings import Entry, entries, samples_of, text_of
 from evaluation.report import Figure, Goal, Table, at_least, at_most
-from evaluation.transcribing import Cost, hear
+from evaluation.transcribing import Cost, transcribe_recording
 from evaluation.word_errors import WordErrors, normalise, word_errors
 from speakr.connectors.transcription.base import SAMPLE_RATE, AudioChunk, TranscriptionConnector
 from speakr.connectors.transcription.embedded import EmbeddedConnector
@@ -66,7 +66,7 @@ def measure(corpus: Path, engine: TranscriptionConnector) -> list[Table]:
         text, kind = text_of(entry), kind_of(entry)
         if entry["kind"] == "no-speech":
             silent += 1
-            invented += len(normalise(hear(engine, samples_of(corpus, entry)).text))
+            invented += len(normalise(transcribe_recording(engine, samples_of(corpus, entry)).text))
         elif entry["kind"] == "noise-noisy" and text:
             pair = noisy.setdefault(noise_of(entry), (Sum(), Sum()))
             _add(pair[0], engine, corpus, entry, text)
@@ -93,9 +93,9 @@ def _load(engine: TranscriptionConnector) -> None:
 
 
 def _add(found: Sum, engine: TranscriptionConnector, corpus: Path, entry: Entry, text: str) -> None:
-    heard = hear(engine, samples_of(corpus, entry))
-    found.errors += word_errors(text, heard.text)
-    found.cost += heard.cost
+    recognized = transcribe_recording(engine, samples_of(corpus, entry))
+    found.errors += word_errors(text, recognized.text)
+    found.cost += recognized.cost
     found.recordings += 1
 
 

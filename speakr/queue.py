@@ -1,7 +1,7 @@
-"""Notify a worker. RQ carries integer ids as JSON; the rows they name are the truth.
+"""Notify workers through RQ. It carries integer ids as JSON; the rows that they name are the truth.
 
-Notifying twice is harmless (the second worker finds nothing to claim), and maintenance repeats a lost
-notification, so nothing here needs to be exact.
+Repeated notifications are harmless, because the second worker finds nothing to claim. Maintenance repeats lost ones, so
+nothing here needs to be exact.
 """
 
 from __future__ import annotations
@@ -20,47 +20,47 @@ JOB_PATH = "speakr.jobs.runner.run"
 HELPER_PATH = "speakr.jobs.runner.help_with"
 
 WAKE_CHANNEL = "speakr:deliveries"
-"""Published to when a delivery may be due; its loss costs a second."""
+"""Channel that is published to when a delivery may be due; a lost message costs a second."""
 
 _FORGET_FAILED_SECONDS = 3600
 _FORGET_CHUNK_SECONDS = 60
-"""A chunk that ended longer ago no longer wakes anyone: the owner of its job looks for itself every second."""
+"""Seconds. Older ends of chunks no longer wake an owner, which looks for itself every second."""
 
 
 class JobNotifier(Protocol):
-    """What the services need to wake others up."""
+    """How services notify workers and the dispatcher."""
 
     def notify(self, kind: str, job_id: int, ring_count: int) -> None:
-        """Ask a worker to look at this job."""
+        """Notify a worker of this job."""
         ...
 
     def notify_helpers(self, job_id: int, fence: int, count: int) -> None:
-        """Ask `count` workers to join in on the chunks of this job; calls that still wait are enough of them."""
+        """Ask `count` workers to help with the chunks of this job; requests that still wait count towards it."""
         ...
 
     def chunk_ended(self, job_id: int) -> None:
-        """Wake the owner of a job: a chunk that another worker had is done, or free again."""
+        """Wake the owner of a job: another worker's chunk is done, or free again."""
         ...
 
     def wait_for_chunk(self, job_id: int, seconds: float) -> None:
-        """Wait until `chunk_ended` was called for this job since the last wait, or for so many seconds."""
+        """Wait at most `seconds` until `chunk_ended` was called for this job since the last wait."""
         ...
 
     def missing(self, notifications: Sequence[tuple[str, int, int]]) -> list[int]:
-        """Return the ids of those jobs whose notification no longer waits in any queue."""
+        """Return the ids of the jobs whose notification is in no queue any more."""
         ...
 
     def wake_dispatcher(self) -> None:
-        """Tell the dispatcher that a delivery was written."""
+        """Notify the dispatcher that a delivery was written."""
         ...
 
     def depth(self) -> int:
-        """Return how many waiting notifications need a worker of their own; requests for helpers do not."""
+        """Return how many notifications wait for a worker; requests for helpers do not count."""
         ...
 
 
 def _notification_id(kind: str, job_id: int, ring_count: int) -> str:
-    # The count is part of the id: RQ remembers failed jobs, and a second notification under an old id is lost.
+    # The count is part of the id: RQ remembers failed jobs, and loses a second notification under an old id.
     return f"{kind}-{job_id}-{ring_count}"
 
 
@@ -69,7 +69,7 @@ def _chunks_key(job_id: int) -> str:
 
 
 class RedisJobNotifier:
-    """RQ on Redis."""
+    """Notifies through RQ on Redis."""
 
     def __init__(self, connection: redis.Redis) -> None:
         self._redis = connection
@@ -90,8 +90,8 @@ class RedisJobNotifier:
         )
 
     def notify(self, kind: str, job_id: int, ring_count: int) -> None:
-        """Ask a worker to look at this job."""
-        # A job that is notified again was running or has waited long: it goes to the front.
+        """Notify a worker of this job."""
+        # A job that is notified again was running or has waited long, so it goes to the front.
         self._enqueue(
             KINDS[kind].queue,
             JOB_PATH,
@@ -101,13 +101,13 @@ class RedisJobNotifier:
         )
 
     def notify_helpers(self, job_id: int, fence: int, count: int) -> None:
-        """Ask `count` workers to join in on the chunks of this job; calls that still wait are enough of them."""
+        """Ask `count` workers to help with the chunks of this job; requests that still wait count towards it."""
         waiting: int = self._queues[Queue.HELP].count
         for _ in range(count - waiting):
             self._enqueue(Queue.HELP, HELPER_PATH, job_id, f"help-{job_id}-{fence}-{secrets.token_hex(4)}")
 
     def chunk_ended(self, job_id: int) -> None:
-        """Wake the owner of a job: a chunk that another worker had is done, or free again."""
+        """Wake the owner of a job: another worker's chunk is done, or free again."""
         key = _chunks_key(job_id)
         with self._redis.pipeline(transaction=False) as pipe:
             pipe.lpush(key, b"1")
@@ -116,12 +116,12 @@ class RedisJobNotifier:
             pipe.execute()
 
     def wait_for_chunk(self, job_id: int, seconds: float) -> None:
-        """Wait until `chunk_ended` was called for this job since the last wait, or for so many seconds."""
-        # A list and not a channel: what was pushed before the wait began still ends it.
+        """Wait at most `seconds` until `chunk_ended` was called for this job since the last wait."""
+        # A list and not a channel: an entry that was pushed before the wait still ends it.
         self._redis.blpop([_chunks_key(job_id)], timeout=seconds)
 
     def missing(self, notifications: Sequence[tuple[str, int, int]]) -> list[int]:
-        """Return the ids of those jobs whose notification no longer waits in any queue."""
+        """Return the ids of the jobs whose notification is in no queue any more."""
         if not notifications:
             return []
         with self._redis.pipeline(transaction=False) as pipe:
@@ -135,11 +135,11 @@ class RedisJobNotifier:
         ]
 
     def wake_dispatcher(self) -> None:
-        """Tell the dispatcher that a delivery was written."""
+        """Notify the dispatcher that a delivery was written."""
         self._redis.publish(WAKE_CHANNEL, b"1")
 
     def depth(self) -> int:
-        """Return how many waiting notifications need a worker of their own; requests for helpers do not."""
+        """Return how many notifications wait for a worker; requests for helpers do not count."""
         with self._redis.pipeline(transaction=False) as pipe:
             for queue in {KINDS[kind].queue for kind in awaited_kinds()}:
                 pipe.llen(self._queues[queue].key)

@@ -34,7 +34,7 @@ from tests import remembered
 from tests.fakes import FakeEmbedder, FakeTranscriber, FakeWriter, MemoryJobNotifier, MemoryLiveFeed
 from tests.servers import RedisServer, postgres_database, postgres_server, redis_server
 
-# How long an example takes is the machine's business, and machines are busy.
+# The duration of an example depends on the machine, which may be busy.
 hypothesis_settings.register_profile(
     "on any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
@@ -118,7 +118,7 @@ def backends(
     writer: FakeWriter,
     embedder: FakeEmbedder,
 ) -> Backends:
-    """Real storage, database and Redis; a notifier that remembers and engines that are quick."""
+    """Real storage, database and Redis; a recording notifier and fast engines."""
     return replace(
         plumbing.connect(settings),
         notifier=notifier,
@@ -265,7 +265,7 @@ def redis_connection(redis_process: RedisServer) -> Iterator[redis_package.Redis
 
 @pytest.fixture
 def work(app: Flask, notifier: MemoryJobNotifier, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """Do all work that is waiting, here and now; something is said in every recording."""
+    """Run all waiting jobs now; every recording gets a transcript."""
     from speakr.jobs import runner, transcribe
 
     monkeypatch.setattr(transcribe, "find_speech", lambda _: [Span(0.1, 0.4), Span(0.5, 0.9)])

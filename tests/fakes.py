@@ -131,7 +131,7 @@ class FakeEmbedder:
 
 
 class FakeWriter:
-    """Counts lines, cites the last one, knows nobody; `before` may raise or act on each request but for titles."""
+    """Counts lines, cites the last one, suggests no names; `before` may raise or act on each request except for titles."""
 
     name = "fake"
     is_extractive = False

@@ -117,7 +117,8 @@ def postgres_server(kept: Path | None = None) -> Iterator[str]:
     binaries = _postgres_binaries()
     options: dict[str, object] = {"env": {"PATH": os.environ["PATH"], "LC_ALL": "C"}, "cwd": folder}
     if os.geteuid() == 0:
-        # PostgreSQL refuses to run as root, and nobody may not be able to read a virtual environment.
+        # PostgreSQL refuses to run as root, and the user nobody may not be able to read a virtual
+        # environment.
         unprivileged = pwd.getpwnam("nobody")
         options |= {"user": unprivileged.pw_uid, "group": unprivileged.pw_gid, "extra_groups": []}
         if "pgserver" in str(binaries):

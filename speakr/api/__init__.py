@@ -1,4 +1,4 @@
-"""The native API: one file per noun, its shapes beside it in `schemas/`."""
+"""The native API: one module per noun; its schemas are in `schemas/`."""
 
 from __future__ import annotations
 
@@ -76,14 +76,13 @@ BLUEPRINTS = (
     tokens.blp_outside,
 )
 
-_DESCRIPTION = """Recordings in, organised notes out.
-
+_DESCRIPTION = """Upload recordings and get transcripts, summaries and notes.
 Send a token with every request: `Authorization: Bearer <token>` (or `X-API-Token`, `API-Token`; `?token=` for GET).
 Every failure is `{"error", "code", "errors"?, "request_id"}`."""
 
 
 def register(app: Flask) -> None:
-    """Register the routes of the native API, and what they are described with."""
+    """Register the routes of the native API and their OpenAPI document."""
     app.config.update(
         API_TITLE="Speakr",
         API_VERSION=__version__,

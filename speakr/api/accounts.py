@@ -1,4 +1,4 @@
-"""People as administrators see them."""
+"""User accounts, for administrators."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from speakr.web.identity import actor, needs
 from speakr.web.pages import Place, page_response
 from speakr.web.rate_limits import RateClass
 
-blp = noun("accounts", "Everybody's accounts, for administrators")
+blp = noun("accounts", "User accounts, for administrators")
 
 _MAX_PER_PAGE = 100
 
 
 def _password_hash(form: dict[str, Any]) -> str | None:
-    """Take the password out of a form and hash it, before any transaction."""
+    """Remove the password from a form and hash it, before any transaction."""
     administration.require_admin(actor())
     password = form.pop("password", None)
     return None if password is None else users.hashed(password)
@@ -37,14 +37,14 @@ def _password_hash(form: dict[str, Any]) -> str | None:
 
 @blp.route("/admin/users")
 class Accounts(MethodView):
-    """Everybody."""
+    """All users."""
 
     @needs(Scope.ADMIN, RateClass.GET)
     @blp.doc(operationId="listAccounts")
     @blp.arguments(AccountListQuery, location="query")
     @blp.response(200, AccountListOut)
     def get(self, query: dict[str, Any]) -> Response:
-        """List all users with what they may use and have used."""
+        """List all users with their limits and usage."""
         number, per_page = query["page"], min(query["per_page"], _MAX_PER_PAGE)
         found, total = administration.list_page(
             actor(), (query.get("q") or "").strip() or None, page=number, per_page=per_page
@@ -58,7 +58,7 @@ class Accounts(MethodView):
     @blp.arguments(AccountCreateIn)
     @blp.response(201, AccountOut)
     def post(self, form: dict[str, Any]) -> Any:
-        """Add a user."""
+        """Create a user."""
         password_hash = _password_hash(form)
         with unit_of_work():
             return administration.create(actor(), form, password_hash)
@@ -72,7 +72,7 @@ class Account(MethodView):
     @blp.doc(operationId="getAccount")
     @blp.response(200, AccountOut)
     def get(self, user_id: int) -> Any:
-        """Look at a user's account, never at their recordings."""
+        """Return a user's account. It contains none of their recordings."""
         return administration.get(actor(), user_id)
 
     @needs(Scope.ADMIN, RateClass.WRITE)
@@ -80,7 +80,7 @@ class Account(MethodView):
     @blp.arguments(AccountUpdateIn)
     @blp.response(200, AccountOut)
     def patch(self, changes: dict[str, Any], user_id: int) -> Any:
-        """Change a user. Tokens of a user who is not active are refused at once."""
+        """Change a user. Tokens of an inactive user are refused at once."""
         password_hash = _password_hash(changes)
         with unit_of_work():
             return administration.update(actor(), user_id, changes, password_hash)

@@ -1,7 +1,7 @@
-"""`@at_version(read)`: a correction that happens only to the transcript its caller has read (RFC 9110, section 13.1.1).
+"""`@at_version(read)`: correct only the version of a transcript that the caller has read (RFC 9110, section 13.1.1).
 
-Unlike `@if_match` it holds nothing meanwhile: the view is given the `revision` of the transcript whose `ETag` matched
-and stores its work only if that is still the present one.
+Unlike `@if_match` it locks nothing meanwhile: the view receives the `revision` of the transcript whose `ETag` matched,
+and stores its work only if that revision is still current.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ Read = Callable[[dict[str, int]], Any]
 
 
 def at_version(read: Read) -> Callable[[View], View]:
-    """Compare `If-Match` with what `read` shows for the ids in the path; answer with its new `ETag`.
+    """Compare `If-Match` with what `read` returns for the ids in the path; answer with its new `ETag`.
 
-    Stands above `@blp.doc`, and below `@idempotent`. The view takes `revision`, None if any will do.
+    Stands above `@blp.doc`, and below `@idempotent`. The view takes `revision`; None accepts any.
     """
 
     def wrap(view: View) -> View:
@@ -32,13 +32,14 @@ def at_version(read: Read) -> Callable[[View], View]:
         def checked(self: Any, *args: Any, **ids: int) -> Any:
             revision = None
             if conditional.brings_condition():
-                # Read first: if the text changes in between, its tag does not match, or the revision is too old.
+                # Read it first: if the text changes in between, its tag does not match, or the revision is
+                # too old.
                 revision = editing.revision_of(actor(), ids["recording_id"])
                 conditional.require_match(_current(read, ids))
             try:
                 response: Response = current_app.make_response(view(self, *args, revision=revision, **ids))
             except NotModifiedSince:
-                conditional.tell_tag(_tag(read, ids) or "")
+                conditional.send_tag(_tag(read, ids) or "")
                 raise
             tag = _tag(read, ids)
             if tag is not None:
@@ -56,7 +57,7 @@ def _current(read: Read, ids: dict[str, int]) -> Response:
 
 
 def _tag(read: Read, ids: dict[str, int]) -> str | None:
-    """Return the present entity tag; None once what it belongs to is gone."""
+    """Return the current entity tag, or None if the transcript is gone."""
     try:
         return conditional.tag_of(_current(read, ids).get_data())
     except NotFound:

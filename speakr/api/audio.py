@@ -1,4 +1,4 @@
-"""The audio of a recording, and what is happening to it."""
+"""The audio of a recording, and its live events."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from speakr.web.identity import actor, needs
 from speakr.web.rate_limits import RateClass
 from speakr.web.wire import Wire
 
-blp = noun("audio", "The sound of a recording, and its live progress")
+blp = noun("audio", "The audio of a recording, and its live progress")
 
 
 _EVENT: dict[str, Any] = {
@@ -38,20 +38,20 @@ _EVENT: dict[str, Any] = {
 
 
 class AudioQuery(Wire):
-    """How to hand the file over."""
+    """How to send the file."""
 
     download = QueryBoolean(load_default=False, metadata={"description": "true: as an attachment"})
 
 
 class LiveQuery(Wire):
-    """Where to go on."""
+    """Where to continue."""
 
     last_event_id = fields.String(metadata={"description": "For clients that cannot send Last-Event-ID."})
 
 
 @blp.route("/recordings/<id:recording_id>/audio")
 class Audio(MethodView):
-    """The stored file."""
+    """The stored audio file."""
 
     @needs(Scope.READ, RateClass.GET)
     @blp.doc(operationId="getAudio")
@@ -61,7 +61,7 @@ class Audio(MethodView):
     @blp.alt_response(304, description="Not modified")
     @blp.alt_response(416, description="The range lies outside the file")
     def get(self, query: dict[str, Any], recording_id: int) -> Response:
-        """Listen to the recording, whole or by Range."""
+        """Download or play the recording, all of it or a range."""
         recording = access.get(actor(), recording_id, Permission.VIEW)
         if recording.storage_key is None:
             raise NotFound("Audio has been deleted", code="audio_deleted")
@@ -81,14 +81,14 @@ class Audio(MethodView):
 
 @blp.route("/recordings/<id:recording_id>/live")
 class Live(MethodView):
-    """What is happening right now."""
+    """Live events of a recording."""
 
     @needs(Scope.READ, RateClass.GET)
     @blp.doc(operationId="watchRecording")
     @blp.arguments(LiveQuery, location="query")
     @blp.response(200, _EVENT, content_type="text/event-stream")
     def get(self, query: dict[str, Any], recording_id: int) -> Response:
-        """Follow progress and segments as server-sent events; `Last-Event-ID` goes on where a client stopped."""
+        """Stream progress and segments as server-sent events. `Last-Event-ID` continues where a client stopped."""
         who = actor()
         access.get(who, recording_id, Permission.VIEW)
 

@@ -1,4 +1,4 @@
-"""The same for many recordings at once."""
+"""Requests about many recordings."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from speakr.web.identity import actor, needs
 from speakr.web.json import json_response
 from speakr.web.rate_limits import RateClass
 
-blp = noun("batch", "The same for many recordings at once; each succeeds or fails by itself")
+blp = noun("batch", "One request for many recordings; each succeeds or fails by itself")
 
 
 def _ids(body: dict[str, Any]) -> list[int]:

@@ -1,4 +1,4 @@
-"""How the native API is put together: arguments, documents, ids in paths."""
+"""Parts of the native API: arguments, OpenAPI document, ids in paths."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from speakr.web.body import set_body_limit
 
 
 class Blueprint(SmorestBlueprint):  # type: ignore[misc] # flask-smorest has no types
-    """A blueprint whose arguments are read by `Parser`."""
+    """A blueprint whose arguments are parsed by `Parser`."""
 
     ARGUMENTS_PARSER = Parser()
 
     def arguments(self, schema: type[Schema] | Schema, *, location: str = "json", **options: Any) -> Any:
-        """Read a request with a schema that is made now, once, and not for each request."""
+        """Parse a request with a schema that is created once, not for each request."""
         made = schema() if isinstance(schema, type) else schema
         decorate = super().arguments(made, location=location, **options)
 
@@ -39,11 +39,11 @@ class Blueprint(SmorestBlueprint):  # type: ignore[misc] # flask-smorest has no 
 
 
 _DIGITS = "[0-9]+"
-r"""`\d` of the base class matches the digits of all scripts, so that one object had many addresses."""
+r"""The base class uses `\d`, which matches the digits of all scripts, so one object would have many addresses."""
 
 
 class IdConverter(IntegerConverter):
-    """An id in a path; what cannot be an id is a page that does not exist."""
+    """An id in a path. Text that cannot be an id gives 404."""
 
     regex = _DIGITS
 
@@ -61,7 +61,7 @@ class NumberConverter(IntegerConverter):
 
 
 class Api(flask_smorest.Api):  # type: ignore[misc] # flask-smorest has no types
-    """flask-smorest's document maker; failures are answered by `errors.py`."""
+    """flask-smorest's OpenAPI generator; `errors.py` answers failures."""
 
     ERROR_SCHEMA = ErrorOut
 
@@ -71,13 +71,13 @@ class Api(flask_smorest.Api):  # type: ignore[misc] # flask-smorest has no types
         super().__init__(app)
 
     def register_blueprint(self, blp: Blueprint) -> None:
-        """Register the routes. They are described when somebody asks, for that takes longer than all the rest."""
+        """Register the routes. Their description is built on first use, because it takes longer than the whole start."""
         self._app.extensions["flask-smorest"]["blp_name_to_api"][blp.name] = self
         self._app.register_blueprint(blp)
         self._undescribed.append(blp)
 
     def describe(self) -> dict[str, Any]:
-        """Return the OpenAPI document as flask-smorest gathers it, for the caller to go on with."""
+        """Return the OpenAPI document as flask-smorest builds it; the caller may change it."""
         with self._describing:
             while self._undescribed:
                 blp = self._undescribed.pop(0)

@@ -32,7 +32,7 @@ class RecordingEvents(MethodView):
     @blp.doc(operationId="listRecordingEvents")
     @blp.response(200, CalendarEventListOut)
     def get(self, recording_id: int) -> Response:
-        """List the dated events that were found in a recording, by time."""
+        """List the dated events of a recording, by time."""
         recording = access.get(actor(), recording_id, Permission.VIEW)
         found = calendar_events.of_recording(recording.id)
         sources = calendar_events.sources_of(found)
@@ -46,7 +46,7 @@ class RecordingEvents(MethodView):
 
 @blp.route("/recordings/<id:recording_id>/events/ics")
 class RecordingEventsFile(MethodView):
-    """The same as a calendar file."""
+    """The dated events of one recording as a calendar file."""
 
     @needs(Scope.READ, RateClass.GET)
     @blp.doc(operationId="downloadRecordingEvents")
@@ -64,13 +64,13 @@ class RecordingEventsFile(MethodView):
 
 @blp.route("/calendar.ics")
 class CalendarFeed(MethodView):
-    """All of a user's events, for calendar programs."""
+    """All events of a user, for calendar programs."""
 
     @needs(Scope.READ, RateClass.GET)
     @blp.doc(operationId="getCalendarFeed")
     @blp.response(200, _FILE, content_type=calendar_events.MEDIA_TYPE)
     def get(self) -> Response:
-        """Subscribe to the dated events of all one's recordings; programs that send no headers use `?token=`."""
+        """Return the dated events of all your recordings as a calendar; programs that send no headers use `?token=`."""
         return Response(
             calendar_events.as_file(calendar_events.of_actor(actor()), name="Speakr"),
             content_type=_CONTENT_TYPE,

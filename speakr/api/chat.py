@@ -1,4 +1,4 @@
-"""What a language model does while one waits: answer questions, find a title, say who speaks."""
+"""Requests that wait for a language model: answer questions, write a title, identify speakers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from speakr.services.language import chat, identification, library_chat, titles
 from speakr.web.identity import actor, needs
 from speakr.web.rate_limits import RateClass
 
-blp = noun("chat", "Questions about recordings, their titles, and who speaks in them")
+blp = noun("chat", "Questions about recordings, their titles, and names of their speakers")
 
 
 @blp.route("/recordings/<id:recording_id>/chat")
@@ -36,7 +36,7 @@ class Chat(MethodView):
     @blp.arguments(ChatIn)
     @blp.response(200, ChatOut)
     def post(self, asked: dict[str, Any], recording_id: int) -> Any:
-        """Ask about a recording; the answer cites the segments it rests on."""
+        """Ask a question about a recording; the answer cites segments as its sources."""
         history = [
             ChatMessage(Role(turn["role"]), turn["content"]) for turn in asked["conversation_history"] or ()
         ]
@@ -53,7 +53,7 @@ class LibraryChat(MethodView):
     @blp.arguments(LibraryChatIn)
     @blp.response(200, LibraryChatOut)
     def post(self, asked: dict[str, Any]) -> Any:
-        """Ask about all recordings one may see; the answer cites the segments it rests on."""
+        """Ask a question about all recordings you may see; the answer cites segments as its sources."""
         history = [
             ChatMessage(Role(turn["role"]), turn["content"]) for turn in asked["conversation_history"] or ()
         ]
@@ -69,7 +69,7 @@ class RegenerateTitle(MethodView):
     @blp.doc(operationId="regenerateRecordingTitle")
     @blp.response(200, TitleOut)
     def post(self, recording_id: int) -> Any:
-        """Write a new title out of the transcript; the old one stays if nothing sensible can be said."""
+        """Write a new title from the transcript; the old one stays if the transcript gives none."""
         recording = titles.regenerate_title(actor(), recording_id)
         return {"success": True, "title": recording.title, "recording": recording}
 
@@ -83,5 +83,5 @@ class IdentifySpeakers(MethodView):
     @blp.doc(operationId="identifySpeakers")
     @blp.response(200, SuggestedNamesOut)
     def post(self, recording_id: int) -> Any:
-        """Suggest a name for each label out of what is said; nothing is changed."""
+        """Suggest a name for each speaker label from the transcript; changes nothing."""
         return {"success": True, "speaker_map": identification.suggest_names(actor(), recording_id)}

@@ -1,4 +1,4 @@
-"""Ready configuration for dashboards that read our numbers."""
+"""Configuration of dashboards that show figures of this server."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class HomepageServices(MethodView):
     @blp.doc(operationId="getHomepageServices")
     @blp.response(200, {"type": "array", "items": {"type": "object"}}, content_type=dashboards.MEDIA_TYPE)
     def get(self) -> Response:
-        """Write the configuration of gethomepage for this server; put a token in place of `your-token`."""
+        """Return the configuration of gethomepage for this server; replace `your-token` in it by a token."""
         return Response(
             dashboards.homepage_services(base_url()), content_type=f"{dashboards.MEDIA_TYPE}; charset=utf-8"
         )

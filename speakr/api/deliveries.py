@@ -1,4 +1,4 @@
-"""Deliveries: what was sent to a webhook, and sending it again or not at all."""
+"""Deliveries of a webhook: list, send again, cancel."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ _MAX_LIMIT = 200
 
 @blp.route("/webhooks/<id:webhook_id>/deliveries")
 class Deliveries(MethodView):
-    """What was sent."""
+    """The deliveries of a webhook."""
 
     @needs(Scope.WEBHOOKS, RateClass.GET)
     @blp.doc(operationId="listDeliveries")
     @blp.arguments(DeliveryListQuery, location="query")
     @blp.response(200, DeliveryListOut)
     def get(self, query: dict[str, Any], webhook_id: int) -> Any:
-        """List a webhook's deliveries, newest first. The next page: `before` the last one's id."""
+        """List a webhook's deliveries, newest first. For the next page, set `before` to the id of the last one."""
         limit = _limit(query.pop("limit"))
         return {"deliveries": history.list_for(actor(), webhook_id, limit=limit, **query), "limit": limit}
 
@@ -59,41 +59,41 @@ class Delivery(MethodView):
     @blp.doc(operationId="getDelivery")
     @blp.response(200, DeliveryDetailOut)
     def get(self, webhook_id: int, delivery_id: int) -> Any:
-        """Look at a delivery with the body that was sent."""
+        """Return a delivery with the body that was sent."""
         return history.get(actor(), webhook_id, delivery_id)
 
 
 @blp.route("/webhooks/<id:webhook_id>/deliveries/<id:delivery_id>/replay")
 class ReplayDelivery(MethodView):
-    """The same fact again."""
+    """One event sent again."""
 
     @needs(Scope.WEBHOOKS, RateClass.WRITE)
     @idempotent
     @blp.doc(operationId="replayDelivery")
     @blp.response(202, DeliveryOut)
     def post(self, webhook_id: int, delivery_id: int) -> Any:
-        """Send an old delivery's fact again, under a new id that names the old one."""
+        """Send the event of an old delivery again, under a new id that names the old one."""
         with unit_of_work():
             return history.replay(actor(), webhook_id, delivery_id)
 
 
 @blp.route("/webhooks/<id:webhook_id>/deliveries/<id:delivery_id>/cancel")
 class CancelDelivery(MethodView):
-    """Never mind."""
+    """Cancellation of one delivery."""
 
     @needs(Scope.WEBHOOKS, RateClass.WRITE)
     @idempotent
     @blp.doc(operationId="cancelDelivery")
     @blp.response(200, DeliveryOut)
     def post(self, webhook_id: int, delivery_id: int) -> Any:
-        """Call off a delivery that waits; one that is just under way may still arrive."""
+        """Cancel a waiting delivery; one that is being sent may still arrive."""
         with unit_of_work():
             return recovery.cancel(actor(), webhook_id, delivery_id)
 
 
 @blp.route("/webhooks/<id:webhook_id>/cancel")
 class CancelDeliveries(MethodView):
-    """Never mind all of it."""
+    """Cancellation of many deliveries."""
 
     @needs(Scope.WEBHOOKS, RateClass.WRITE)
     @idempotent
@@ -101,13 +101,13 @@ class CancelDeliveries(MethodView):
     @blp.arguments(CancelIn, required=False)
     @blp.response(200, CancelledOut)
     def post(self, body: dict[str, Any], webhook_id: int) -> Any:
-        """Call off everything that waits to be sent to a webhook, or only some types of events."""
+        """Cancel all waiting deliveries of a webhook, or only those of some types of events."""
         return {"cancelled": recovery.cancel_all(actor(), webhook_id, body["event_types"])}
 
 
 @blp.route("/webhooks/<id:webhook_id>/recover")
 class Recover(MethodView):
-    """What did not arrive, again."""
+    """Failed deliveries sent again."""
 
     @needs(Scope.WEBHOOKS, RateClass.WRITE)
     @idempotent
@@ -115,7 +115,7 @@ class Recover(MethodView):
     @blp.arguments(RecoverIn)
     @blp.response(202, RecoveredOut)
     def post(self, body: dict[str, Any], webhook_id: int) -> Any:
-        """Replay what has failed since a time, each delivery once however often it is asked for; 10,000 at once."""
+        """Replay the deliveries that have failed since a time, each once however often you ask; at most 10,000 at once."""
         return recovery.recover(
             actor(),
             webhook_id,

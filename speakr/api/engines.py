@@ -1,4 +1,4 @@
-"""The speech engine as clients meet it."""
+"""What the transcription engine supports."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from speakr.web.json import json_response
 from speakr.web.rate_limits import RateClass
 from speakr.web.wire import Wire
 
-blp = noun("engines", "What the speech engine can do")
+blp = noun("engines", "What the transcription engine supports")
 
 
 class CapabilitiesOut(Wire):
-    """Which optional fields of a request the engine heeds; others are dropped."""
+    """Which optional fields of a request the engine supports; the others are ignored."""
 
     diarization = fields.Boolean(required=True)
     speaker_count_control = fields.Boolean(required=True)
@@ -36,10 +36,8 @@ class ModelOut(Wire):
 
     value = fields.String(required=True)
     label = fields.String(required=True)
-    size_bytes = fields.Integer(metadata={"description": "Of a model that is kept here."})
-    is_downloaded = fields.Boolean(
-        metadata={"description": "Whether a model that is kept here is here already."}
-    )
+    size_bytes = fields.Integer(metadata={"description": "Of a model that is stored on this server."})
+    is_downloaded = fields.Boolean(metadata={"description": "Whether this model is already downloaded."})
 
 
 class EngineOut(Wire):
@@ -53,13 +51,13 @@ class EngineOut(Wire):
 
 @blp.route("/transcription")
 class Transcription(MethodView):
-    """The speech engine."""
+    """The transcription engine."""
 
     @needs(Scope.READ, RateClass.GET)
     @blp.doc(operationId="getTranscriptionEngine")
     @blp.response(200, EngineOut)
     def get(self) -> Response:
-        """Tell which engine hears, what it heeds, and which models may be asked for."""
+        """Return the engine, the options it supports, and the models that a request may name."""
         engine = engines.transcription()
         return json_response(
             {

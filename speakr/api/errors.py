@@ -1,4 +1,4 @@
-"""The native API's format of failures: one JSON shape for all of them."""
+"""The native API's error format: one JSON shape for all failures."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from speakr.web.json import json_response
 
 
 def render(failure: Failure) -> Response:
-    """Build the one error shape; further facts add to it and change none of it."""
+    """Build the response of a failure; its further facts only add keys."""
     shape = {"error": failure.message, "code": failure.code, "request_id": g.get("request_id", "")}
     fields = {"errors": failure.errors} if failure.errors else {}
     return json_response({**shape, **failure.extra, **fields, **shape}, failure.status)

@@ -1,4 +1,4 @@
-"""Events: what webhooks are told, for those who ask instead of listening."""
+"""Events, for clients that poll instead of using webhooks."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from speakr.web.identity import actor, needs
 from speakr.web.json import json_response
 from speakr.web.rate_limits import RateClass
 
-blp = noun("events", "What happened to recordings")
+blp = noun("events", "Events of recordings")
 
 
 @blp.route("/events")
 class Events(MethodView):
-    """What happened."""
+    """Events of the caller's recordings."""
 
     @needs(Scope.READ, RateClass.GET)
     @blp.doc(operationId="listEvents")
     @blp.arguments(EventListQuery, location="query")
     @blp.response(200, EventListOut)
     def get(self, query: dict[str, Any]) -> Response:
-        """List what happened to the caller's recordings, newest first. The next page: `before` the last one's id."""
+        """List the events of your recordings, newest first. For the next page, set `before` to the id of the last one."""
         found = events.list_for(
             actor(),
             since=query.get("since"),

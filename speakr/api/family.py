@@ -1,4 +1,4 @@
-"""The native API as a family: who may call it, and how it answers failures."""
+"""The native API as a family: its authenticators and its error format."""
 
 from __future__ import annotations
 

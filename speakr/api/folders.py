@@ -16,7 +16,7 @@ from speakr.services.recordings import filing, folders
 from speakr.web.identity import actor, needs
 from speakr.web.rate_limits import RateClass
 
-blp = noun("folders", "Places for recordings, with defaults for what is put into them")
+blp = noun("folders", "Folders for recordings, with defaults for what is put into them")
 
 
 def _shown(shown: folders.Shown) -> dict[str, Any]:
@@ -42,13 +42,13 @@ def _update(folder_id: int, values: dict[str, Any]) -> dict[str, Any]:
 
 @blp.route("/folders")
 class Folders(MethodView):
-    """All folders a user may file into."""
+    """All folders that a user may put recordings into."""
 
     @needs(Scope.READ, RateClass.GET)
     @blp.doc(operationId="listFolders")
     @blp.response(200, FolderOut(many=True))
     def get(self) -> Any:
-        """List the caller's own folders, then those of their groups; an empty list while folders are off."""
+        """List your own folders, then those of your groups; the list is empty while folders are off."""
         return [_shown(shown) for shown in folders.list_for(actor())]
 
     @needs(Scope.WRITE, RateClass.WRITE)
@@ -57,7 +57,7 @@ class Folders(MethodView):
     @blp.arguments(FolderIn)
     @blp.response(201, FolderOut)
     def post(self, values: dict[str, Any]) -> Any:
-        """Make a folder; with `group_id` one of a group, by its admins."""
+        """Create a folder; with `group_id`, one of a group, for its admins."""
         who = actor()
         with unit_of_work():
             return _shown(folders.show(who, folders.create(who, values)))
@@ -71,7 +71,7 @@ class Folder(MethodView):
     @blp.doc(operationId="getFolder")
     @blp.response(200, FolderOut)
     def get(self, folder_id: int) -> Any:
-        """Look at a folder."""
+        """Return a folder."""
         return _shown(folders.look_at(actor(), folder_id))
 
     @needs(Scope.WRITE, RateClass.WRITE)
@@ -79,7 +79,7 @@ class Folder(MethodView):
     @blp.arguments(FolderUpdateIn, required=False)
     @blp.response(200, FolderOut)
     def patch(self, values: dict[str, Any], folder_id: int) -> Any:
-        """Change some fields of a folder; `group_id` moves it into a group, or back to the caller with null."""
+        """Change some fields of a folder. `group_id` moves it into a group; null makes it personal again."""
         return _update(folder_id, values)
 
     @needs(Scope.WRITE, RateClass.WRITE)
@@ -94,7 +94,7 @@ class Folder(MethodView):
     @blp.doc(operationId="deleteFolder")
     @blp.response(200, SuccessOut)
     def delete(self, folder_id: int) -> Any:
-        """Delete a folder; what was in it is unfiled and stays."""
+        """Delete a folder. Its recordings stay, in no folder."""
         with unit_of_work():
             folders.delete(actor(), folder_id)
         return {"success": True}

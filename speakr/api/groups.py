@@ -25,7 +25,7 @@ from speakr.services.accounts import groups
 from speakr.web.identity import actor, needs
 from speakr.web.rate_limits import RateClass
 
-blp = noun("groups", "People who share tags and folders, and what is filed under them")
+blp = noun("groups", "Users who share tags and folders, and the recordings in them")
 
 
 def _shown(found: groups.Shown) -> dict[str, Any]:
@@ -49,7 +49,7 @@ class Groups(MethodView):
     @blp.arguments(GroupListQuery, location="query")
     @blp.response(200, GroupListOut)
     def get(self, query: dict[str, Any]) -> Any:
-        """List the groups the caller is in; with `all=true`, for site admins, all there are."""
+        """List the groups you are a member of; with `all=true`, all groups, for site administrators."""
         return {"groups": [_shown(found) for found in groups.list_for(actor(), everything=query["all"])]}
 
     @needs(Scope.WRITE, RateClass.WRITE)
@@ -58,7 +58,7 @@ class Groups(MethodView):
     @blp.arguments(GroupCreateIn)
     @blp.response(201, GroupOut)
     def post(self, form: dict[str, Any]) -> Any:
-        """Make a group; for site admins, who become its first admin."""
+        """Create a group, for site administrators. The caller becomes its first admin."""
         who = actor()
         with unit_of_work():
             return _shown(groups.get(who, groups.create(who, **form).id))
@@ -72,7 +72,7 @@ class Group(MethodView):
     @blp.doc(operationId="getGroup")
     @blp.response(200, GroupOut)
     def get(self, group_id: int) -> Any:
-        """Look at a group."""
+        """Return a group."""
         return _shown(groups.get(actor(), group_id))
 
     @needs(Scope.WRITE, RateClass.WRITE)
@@ -80,7 +80,7 @@ class Group(MethodView):
     @blp.arguments(GroupUpdateIn, required=False)
     @blp.response(200, GroupOut)
     def patch(self, changes: dict[str, Any], group_id: int) -> Any:
-        """Rename a group or describe it; for its admins."""
+        """Change the name or the description of a group, for its admins."""
         who = actor()
         with unit_of_work():
             groups.update_group(who, group_id, changes)
@@ -97,7 +97,7 @@ class Group(MethodView):
 
 @blp.route("/groups/<id:group_id>/members")
 class Members(MethodView):
-    """Who is in a group."""
+    """The members of a group."""
 
     @needs(Scope.READ, RateClass.GET)
     @blp.doc(operationId="listMembers")
@@ -112,7 +112,7 @@ class Members(MethodView):
     @blp.arguments(MemberCreateIn)
     @blp.response(201, MemberOut)
     def post(self, form: dict[str, Any], group_id: int) -> Any:
-        """Take somebody into a group; for its admins."""
+        """Add a member to a group, for its admins."""
         with unit_of_work():
             return groups.add_member(
                 actor(),
@@ -132,7 +132,7 @@ class Member(MethodView):
     @blp.arguments(MemberUpdateIn)
     @blp.response(200, MemberOut)
     def patch(self, form: dict[str, Any], group_id: int, user_id: int) -> Any:
-        """Give a member another role; for the group's admins."""
+        """Change the role of a member, for the group's admins."""
         with unit_of_work():
             return groups.change_role(actor(), group_id, user_id, GroupRole(form["role"]))
 
@@ -140,6 +140,6 @@ class Member(MethodView):
     @blp.doc(operationId="removeMember")
     @blp.response(204)
     def delete(self, group_id: int, user_id: int) -> None:
-        """Take somebody out of a group, or leave it."""
+        """Remove a member from a group, or leave it."""
         with unit_of_work():
             groups.remove_member(actor(), group_id, user_id)

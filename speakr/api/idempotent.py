@@ -1,7 +1,7 @@
-"""`@idempotent`: a POST that was sent twice with one `Idempotency-Key` happens once.
+"""`@idempotent`: a POST that is sent twice with the same `Idempotency-Key` has its effect once.
 
-The key is held before the view runs. The answer is then stored by the same commit as the work: the units of
-work that the view opens are joined with the one that completes the key.
+The key is reserved before the view runs. The commit of the view's work also stores the response: the units of work that
+the view opens are joined with the one that completes the key.
 """
 
 from __future__ import annotations
@@ -27,30 +27,30 @@ View = TypeVar("View", bound=Callable[..., Any])
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
 _PROLONG_EVERY_SECONDS = 10.0
-"""Well within `idempotency.HOLD`, however slowly the bytes arrive."""
+"""Seconds, well within `idempotency.HOLD`, however slowly the bytes arrive."""
 
 
 def idempotent(view: View) -> View:
-    """Make a POST view safe to repeat. Stands between `@needs` and `@blp.doc`; its answers are JSON or empty."""
+    """Make a POST view idempotent. Stands between `@needs` and `@blp.doc`; its responses are JSON or empty."""
     return _made_idempotent(view)
 
 
 def idempotent_and_slow(view: View) -> View:
-    """Do as `idempotent` does for a view that waits for minutes; if the process dies, so long is its key kept."""
+    """Do as `idempotent` does, for a view that takes minutes; if the process dies, the key stays reserved as long."""
     return _made_idempotent(view, lasting=idempotency.LONG_HOLD)
 
 
 def idempotent_stream(operation: str) -> Callable[[View], View]:
-    """Do as `idempotent` does for a view that reads its body itself, as a stream.
+    """Do as `idempotent` does, for a view that reads its body itself, as a stream.
 
-    The view calls `keep_key` while bytes arrive and `identify` as soon as it can tell its request from others.
+    The view calls `keep_key` while bytes arrive, and `identify` as soon as it knows the fingerprint of its request.
     """
     return lambda view: _made_idempotent(view, operation=operation, is_streamed=True)
 
 
 @dataclass(slots=True)
 class _Current:
-    """The key of the request that is being served."""
+    """The key of the current request."""
 
     held: idempotency.Held
     fingerprint: str = ""
@@ -58,11 +58,11 @@ class _Current:
 
 
 class _AnsweredBefore(Exception):
-    """The work of this request was done by an earlier one."""
+    """An earlier request has done the work of this one."""
 
 
 def keep_key() -> None:
-    """Hold the request's key for longer, if it has one. Cheap; for requests whose body arrives slowly."""
+    """Extend the reservation of the request's key, if it has one. Cheap; for bodies that arrive slowly."""
     current: _Current | None = g.get("idempotency")
     if current is None or time.monotonic() - current.prolonged_at < _PROLONG_EVERY_SECONDS:
         return
@@ -72,7 +72,7 @@ def keep_key() -> None:
 
 
 def identify(fingerprint: str) -> None:
-    """Say what tells this request from others. If its work was done before, the view ends here."""
+    """Set the fingerprint of this request. If its work was done before, the view ends here."""
     current: _Current | None = g.get("idempotency")
     if current is None:
         return
@@ -116,7 +116,7 @@ def _made_idempotent(
 
 @contextmanager
 def holding(key: str, operation: str, lasting: timedelta = idempotency.HOLD) -> Iterator[idempotency.Held]:
-    """Hold the key for the length of the request; a request that fails lets it go."""
+    """Reserve the key for the duration of the request; a failed request releases it."""
     with unit_of_work():
         held = idempotency.reserve(actor().user_id, key, operation, lasting)
     try:
@@ -130,7 +130,7 @@ def holding(key: str, operation: str, lasting: timedelta = idempotency.HOLD) -> 
 
 
 def replay(answer: tuple[int, Any]) -> Response:
-    """Give the stored answer again, and say that it is an old one."""
+    """Return the stored response, marked as a replay."""
     status, body = answer
     response = current_app.response_class(status=status) if body is None else json_response(body, status)
     response.headers[REPLAYED] = "true"
@@ -138,7 +138,7 @@ def replay(answer: tuple[int, Any]) -> Response:
 
 
 def _fingerprint() -> str:
-    """Tell requests apart. What the token may do belongs to it: an answer can hold a secret with that power."""
+    """Return the fingerprint of a request. It includes the token's scopes: a response may contain a secret with these."""
     request_key = (request.method, request.full_path, *sorted(actor().scopes))
     return hashlib.sha256(
         "\0".join(request_key).encode() + b"\0\0" + request.get_data(cache=True)

@@ -1,4 +1,4 @@
-"""`@if_match(hold)`: a write that happens only to the version its caller has read (RFC 9110, section 13.1.1)."""
+"""`@if_match(hold)`: write only to the version that the caller has read (RFC 9110, section 13.1.1)."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 
 def if_match(hold: Callable[[Actor, int], None]) -> Callable[[View], View]:
-    """Make a PUT or PATCH view heed `If-Match`, and answer with the new `ETag`. Stands above `@blp.doc`.
+    """Make a PUT or PATCH view support `If-Match`, and answer with the new `ETag`. Stands above `@blp.doc`.
 
-    The version is that of GET at the same address: the view's own `get` is asked, before and after, in the
-    transaction of the write. `hold` takes the actor and the id in the path and keeps others from writing.
+    The version is that of GET at the same address: the view's own `get` is called before and after the write, in the
+    same transaction. `hold` takes the actor and the id in the path, and locks the row against other writers.
     """
 
     def wrap(view: View) -> View:

@@ -21,32 +21,32 @@ from speakr.web.identity import actor, needs
 from speakr.web.json import json_response
 from speakr.web.rate_limits import RateClass
 
-blp = noun("insights", "What matters in recordings")
+blp = noun("insights", "Key points, action items, chapters and topics of recordings")
 
 
 @blp.route("/recordings/<id:recording_id>/insights")
 class RecordingInsights(MethodView):
-    """What was found in one recording."""
+    """The insights of one recording."""
 
     @needs(Scope.READ, RateClass.GET)
     @blp.doc(operationId="getInsights")
     @blp.response(200, InsightsOut)
     def get(self, recording_id: int) -> Response:
-        """Read key points, action items, chapters and topics, each with the words it rests on."""
+        """Return key points, action items, chapters and topics, each with its sources."""
         recording = access.get(actor(), recording_id, Permission.VIEW)
         return json_response(insights.of_recording(recording.id))
 
 
 @blp.route("/recordings/<id:recording_id>/extract")
 class Extract(MethodView):
-    """Look for them again."""
+    """Extraction of insights."""
 
     @needs(Scope.PROCESS, RateClass.PROCESSING)
     @idempotent
     @blp.doc(operationId="extractInsights")
     @blp.response(200, QueuedOut)
     def post(self, recording_id: int) -> Any:
-        """Queue the search for insights and dated events; what was found before stays until it is complete."""
+        """Queue the extraction of insights and dated events; the earlier ones stay until it is complete."""
         with unit_of_work():
             job, is_new = processing.extract(actor(), recording_id)
             return queued(job, is_new, "Extraction")

@@ -1,4 +1,4 @@
-"""Work on recordings: start it, look at it, cancel it, try it again."""
+"""Jobs of recordings: queue, list, cancel, retry."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ blp = noun("jobs", "Background work on recordings")
 
 
 def queued(job: Any, is_new: bool, what: str) -> dict[str, Any]:  # noqa: FBT001 - every caller has just got it
-    """Return what is answered when work was queued (`QueuedOut`)."""
+    """Return the response to a request that queued work (`QueuedOut`)."""
     message = f"{what} queued" if is_new else f"{what} was already queued"
     return {"success": True, "job_id": str(job.id), "status": "QUEUED", "message": message}
 
 
 @blp.route("/recordings/<id:recording_id>/transcribe")
 class Transcribe(MethodView):
-    """Hear a recording again."""
+    """A new transcription of a recording."""
 
     @needs(Scope.PROCESS, RateClass.PROCESSING)
     @idempotent
@@ -36,7 +36,7 @@ class Transcribe(MethodView):
     @blp.arguments(TranscribeIn, required=False)
     @blp.response(200, QueuedOut)
     def post(self, asked: dict[str, Any], recording_id: int) -> Any:
-        """Queue a transcription; the text that is there stays until the new one is complete."""
+        """Queue a transcription; the present text stays until the new one is complete."""
         with unit_of_work():
             job, is_new = processing.transcribe(actor(), recording_id, asked)
             return queued(job, is_new, "Transcription")
@@ -44,7 +44,7 @@ class Transcribe(MethodView):
 
 @blp.route("/recordings/<id:recording_id>/summarize")
 class Summarize(MethodView):
-    """Summarise a recording again."""
+    """A new summary of a recording."""
 
     @needs(Scope.PROCESS, RateClass.PROCESSING)
     @idempotent
@@ -52,7 +52,7 @@ class Summarize(MethodView):
     @blp.arguments(SummarizeIn, required=False)
     @blp.response(200, QueuedOut)
     def post(self, asked: dict[str, Any], recording_id: int) -> Any:
-        """Queue a summary; the one that is there stays until the new one is complete."""
+        """Queue a summary; the present one stays until the new one is complete."""
         with unit_of_work():
             job, is_new = processing.summarize(actor(), recording_id, asked.get("custom_prompt"))
             return queued(job, is_new, "Summarization")
@@ -85,32 +85,32 @@ class Job(MethodView):
     @blp.doc(operationId="getJob")
     @blp.response(200, JobOut)
     def get(self, job_id: int) -> Any:
-        """Look at a job."""
+        """Return a job."""
         return jobs.get(actor(), job_id)
 
 
 @blp.route("/jobs/<id:job_id>/cancel")
 class CancelJob(MethodView):
-    """Stop a job."""
+    """Cancellation of a job."""
 
     @needs(Scope.PROCESS, RateClass.PROCESSING)
     @blp.doc(operationId="cancelJob")
     @blp.response(200, JobOut)
     def post(self, job_id: int) -> Any:
-        """Stop a job: at once while it waits, within seconds while it runs."""
+        """Cancel a job: at once while it is queued, within seconds while it runs."""
         with unit_of_work():
             return jobs.cancel(actor(), job_id)
 
 
 @blp.route("/jobs/<id:job_id>/retry")
 class RetryJob(MethodView):
-    """Try a job again."""
+    """A retry of a job."""
 
     @needs(Scope.PROCESS, RateClass.PROCESSING)
     @idempotent
     @blp.doc(operationId="retryJob")
     @blp.response(202, JobOut)
     def post(self, job_id: int) -> Any:
-        """Queue a failed or cancelled job's work again, with the same options."""
+        """Queue the work of a failed or cancelled job again, with the same options."""
         with unit_of_work():
             return processing.retry(actor(), job_id)

@@ -1,4 +1,4 @@
-"""Notices: what the server has to tell a user."""
+"""Notices from the server to a user."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from speakr.services.accounts import notices
 from speakr.web.identity import actor, needs
 from speakr.web.rate_limits import RateClass
 
-blp = noun("notices", "What the server has to tell")
+blp = noun("notices", "Notices from the server")
 
 
 @blp.route("/notices")
@@ -27,7 +27,7 @@ class Notices(MethodView):
     @blp.arguments(NoticeListQuery, location="query")
     @blp.response(200, NoticeListOut)
     def get(self, query: dict[str, Any]) -> Any:
-        """List the caller's notices: unread ones first, then newest first."""
+        """List your notices: unread ones first, then newest first."""
         return {
             "notices": notices.list_for(actor(), query["limit"]),
             "unread_count": notices.unread_count(actor()),
@@ -37,13 +37,13 @@ class Notices(MethodView):
 
 @blp.route("/notices/<id:notice_id>/read")
 class ReadNotice(MethodView):
-    """One that has been read."""
+    """A notice that is read."""
 
     @needs(Scope.WRITE, RateClass.WRITE)
     @idempotent
     @blp.doc(operationId="readNotice")
     @blp.response(200, NoticeOut)
     def post(self, notice_id: int) -> Any:
-        """Note that a notice has been read."""
+        """Mark a notice as read."""
         with unit_of_work():
             return notices.mark_read(actor(), notice_id)

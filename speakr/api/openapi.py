@@ -1,4 +1,4 @@
-"""The API's description: what flask-smorest gathered, made relative and complete.
+"""The OpenAPI document: that of flask-smorest, with relative paths and completed.
 
 Paths are relative to `servers: /api/v1` (clients join the two), every operation names its scope, and
 every operation lists the failures it can answer with.
@@ -22,13 +22,13 @@ _ALWAYS = {
     "400": "The request is wrong; `errors` names the fields.",
     "401": "No token, or one that is not valid.",
     "403": "The token lacks the scope this needs.",
-    "404": "There is no such thing, or not for this caller.",
+    "404": "The object does not exist, or the caller may not see it.",
     "429": "Too many requests in this minute; see Retry-After.",
     "500": "Something went wrong on the server.",
-    "503": "Something this needs is away for the moment.",
+    "503": "A service that this needs is unavailable.",
 }
-_WRITES = {"409": "The state of things forbids it now.", "413": "The body is too large."}
-_WITH_BODY = {"415": "The body has a type this does not take."}
+_WRITES = {"409": "The present state does not allow this.", "413": "The body is too large."}
+_WITH_BODY = {"415": "The content type is not supported."}
 _FILES = {"multipart/form-data", "application/offset+octet-stream"}
 _WITH_FILE = {"507": "The storage is full."}
 
@@ -59,10 +59,10 @@ def document(app: Flask) -> dict[str, Any]:
 
 
 def _require(spec: dict[str, Any]) -> None:
-    """Write down as required what schemas let pass because a service misses it in its own words."""
+    """Mark fields as required that schemas let pass because a service has its own message for a missing one."""
     for shape in spec["components"]["schemas"].values():
         if shape.get("additionalProperties") is True:
-            shape["additionalProperties"] = False  # a service refuses names it does not know
+            shape["additionalProperties"] = False  # a service refuses unknown names
         for name, field in shape.get("properties", {}).items():
             if not field.pop("x-nullable", True):
                 field.pop("nullable", None)
@@ -84,7 +84,7 @@ def _lift(field: dict[str, Any]) -> bool:
 
 
 def _endpoints(app: Flask) -> dict[str, str]:
-    """Map paths as OpenAPI writes them to Flask endpoints."""
+    """Map paths in OpenAPI's form to Flask endpoints."""
     found: dict[str, str] = {}
     for rule in app.url_map.iter_rules():
         path = "".join(

@@ -1,4 +1,4 @@
-"""The HTTP conventions in the API's description: which operations heed which conditions, keys and limits."""
+"""The HTTP conventions in the OpenAPI document: which operations support which conditions, keys and limits."""
 
 from __future__ import annotations
 
@@ -13,50 +13,50 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "IdempotencyKey": {
         "name": HEADER,
         "in": "header",
-        "description": "The same request sent again with the same key within a day gets the first answer and does nothing.",
+        "description": "A request that repeats the key within a day gets the first response and has no further effect.",
         "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]([ -~]*[!-~])?$"},
     },
     "IfNoneMatch": {
         "name": "If-None-Match",
         "in": "header",
-        "description": "Entity tags the caller has; 304 if one of them is still the current one.",
+        "description": "Entity tags that the caller has; 304 if one of them is current.",
         "schema": {"type": "string"},
     },
     "IfMatch": {
         "name": "If-Match",
         "in": "header",
-        "description": "The `ETag` of GET at this address; 412 and no change if it is no longer the current one.",
+        "description": "The `ETag` of GET at this address; 412 and no change if it is no longer current.",
         "schema": {"type": "string"},
     },
 }
 
 HEADERS: dict[str, dict[str, Any]] = {
-    "ETag": {"description": "The version of this answer.", "schema": {"type": "string"}},
+    "ETag": {"description": "The version of this response.", "schema": {"type": "string"}},
     "RetryAfter": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}},
     "RateLimit": {
-        "description": "What is left: the class, requests (r) and seconds (t).",
+        "description": "What is left: the rate class, requests (r) and seconds (t).",
         "schema": {"type": "string", "example": '"get";r=99;t=60'},
     },
     "RateLimitPolicy": {
-        "description": "The class this counts in, its requests (q) and seconds (w).",
+        "description": "The rate class, its requests (q) and seconds (w).",
         "schema": {"type": "string", "example": '"get";q=100;w=60'},
     },
     "IdempotencyReplayed": {
-        "description": "`true`: this is the stored answer to an earlier request.",
+        "description": "`true`: this is the stored response to an earlier request.",
         "schema": {"type": "string", "enum": ["true"]},
     },
 }
 
 
 def add_components(spec: dict[str, Any]) -> None:
-    """Write down once what operations refer to."""
+    """Add the components that operations refer to."""
     components = spec.setdefault("components", {})
     components.setdefault("parameters", {}).update(PARAMETERS)
     components.setdefault("headers", {}).update(HEADERS)
 
 
 def complete(operation: dict[str, Any], method: str, handler: Callable[..., Any]) -> None:
-    """Add what an operation heeds and answers beside its own arguments."""
+    """Add the headers and responses of an operation that are not its own arguments."""
     responses = operation["responses"]
     successes = [response for status, response in responses.items() if status.startswith("2")]
     too_many = responses["429"].setdefault("headers", {})

@@ -1,4 +1,4 @@
-"""Examples of requests and answers, one for every JSON or form body, put together from the fields' own examples."""
+"""Examples of requests and responses: one for every JSON or form body, assembled from the examples of its fields."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ _BY_NAME: Mapping[str, Any] = {
     "username": "jane",
     "word": "morning",
 }
-"""What fields are shown with that have no example of their own, as far as their schema takes it."""
+"""Name of a field -> its example, if it has none of its own and its schema accepts this one."""
 
 _BY_FORMAT: Mapping[str, str] = {
     "binary": "(the bytes of the file)",
@@ -102,13 +102,13 @@ _CODES: Mapping[str, str] = {
     "460": "checksum_mismatch",
     "507": "out_of_space",
 }
-"""Status of a failure -> a code it often has."""
+"""Status of a failure -> a common code of it."""
 
 _FAILURE = "#/components/schemas/ErrorOut"
 
 
 def add(spec: dict[str, Any]) -> None:
-    """Put an example beside every schema of a body that has none."""
+    """Add an example to every schema of a body that has none."""
     shapes = spec["components"]["schemas"]
     for status, text, content in _contents(spec):
         for kind, medium in content.items():
@@ -154,7 +154,7 @@ def _example(name: str, schema: dict[str, Any], shapes: Mapping[str, Any]) -> An
 
 
 def _resolved(schema: dict[str, Any], shapes: Mapping[str, Any]) -> dict[str, Any]:
-    """Follow references, also those wrapped to say that null will do."""
+    """Follow references, also those wrapped to allow null."""
     for several in ("allOf", "oneOf", "anyOf"):
         for inner in schema.get(several, ()):
             if "$ref" in inner:

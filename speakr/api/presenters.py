@@ -1,7 +1,7 @@
-"""Rows to the wire, for the routes that are asked most.
+"""Build responses from rows, for the most frequent requests.
 
-These build plain dicts by hand: dumping a page of recordings field by field through marshmallow costs more
-than the database. The schemas document them, and the contract tests hold the two together.
+These functions build plain dicts: dumping a page of recordings field by field through marshmallow takes longer than the
+database. The schemas document them, and the contract tests compare the two.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ _OWNERS_OWN: Mapping[str, Any] = {
     "deletion_exempt": False,
     "tags": [],
 }
-"""What everybody but the owner is shown instead of the owner's marks."""
+"""Values that users other than the owner get in place of the owner's marks."""
 
 
 def _base(row: Any, tags: Sequence[Any], folder_name: str | None) -> dict[str, Any]:
-    """Return what a list item and the detail share; `row` has the columns of `listing.ITEM_COLUMNS`."""
+    """Return the fields that list item and detail share; `row` has the columns of `listing.ITEM_COLUMNS`."""
     return {
         "id": row.id,
         "title": row.title,
@@ -66,7 +66,7 @@ _EDITABLE = (
 
 
 def editable_fields(recording: Any, *, is_owner: bool) -> dict[str, Any]:
-    """Return the fields that an update may change (`RecordingFieldsOut`), the owner's own for the owner only."""
+    """Return the fields that an update may change (`RecordingFieldsOut`); the owner's marks for the owner only."""
     shown = {name: getattr(recording, name) for name in _EDITABLE}
     if not is_owner:
         hidden = {**_OWNERS_OWN, "notes": None}
@@ -77,7 +77,7 @@ def editable_fields(recording: Any, *, is_owner: bool) -> dict[str, Any]:
 def recording_item(
     row: Any, tags: Sequence[Any], folders: Mapping[int, str], *, is_owner: bool = True
 ) -> dict[str, Any]:
-    """Return a recording as a list shows it (`RecordingItemOut`)."""
+    """Return a recording as a list item (`RecordingItemOut`)."""
     item = _base(row, tags, folders.get(row.folder_id))
     if not is_owner:
         item.update(_OWNERS_OWN)
@@ -95,7 +95,7 @@ def recording_detail(
     *,
     is_owner: bool,
 ) -> dict[str, Any]:
-    """Return a whole recording (`RecordingDetailOut`) without its texts."""
+    """Return a recording with all fields but its texts (`RecordingDetailOut`)."""
     detail = _base(row, tags, folder_name)
     if not is_owner:
         detail.update(_OWNERS_OWN)

@@ -1,4 +1,4 @@
-"""Recordings: list, look, change, delete."""
+"""Recordings: list, return, change, delete."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ from speakr.web.pages import CursorPlace, page_response
 from speakr.web.rate_limits import RateClass
 from speakr.web.wire import moment
 
-blp = noun("recordings", "Uploaded audio and what became of it")
+blp = noun("recordings", "Uploaded audio with its texts")
 
 _TEXTS = ("transcription", "summary", "notes")
 
 
 def _when(name: str, text: str | None, *, whole_day: bool = False) -> datetime | None:
-    """Read a date filter; a bare date as an end means the end of that day."""
+    """Parse a date filter; a bare date as an end means the end of that day."""
     if not text:
         return None
     try:
@@ -57,7 +57,7 @@ def _when(name: str, text: str | None, *, whole_day: bool = False) -> datetime |
 
 
 def _transcription(row: Any) -> str | None:
-    """Return the transcript as text, in the caller's layout; None without one."""
+    """Return the transcript as text, formatted with the caller's template; None without a transcript."""
     segments = transcripts.rows_of(row.id) if row.has_transcription else ()
     return templates.transcript_template(actor()).render(segments) if segments else None
 
@@ -96,10 +96,10 @@ class Recordings(MethodView):
     @blp.arguments(RecordingListQuery, location="query")
     @blp.response(200, RecordingListOut)
     def get(self, query: dict[str, Any]) -> Response:
-        """List the caller's own recordings, newest first unless asked otherwise.
+        """List your own recordings, newest first by default.
 
-        Pages are found by `page`, or by `cursor`: the `next_cursor` of the page before, which neither repeats nor
-        misses anything while recordings come and go. `shared=true` lists what others share with the caller.
+        `page` or `cursor` selects a page. With `cursor`, the `next_cursor` of the previous page, the list neither
+        repeats nor omits a recording while others come and go. `shared=true` lists what other users share with you.
         """
         number, per_page, cursor = query["page"], min(query["per_page"], MAX_PER_PAGE), query.get("cursor")
         is_shared = query.get("shared", False)
@@ -138,7 +138,7 @@ class Recording(MethodView):
     @blp.arguments(RecordingDetailQuery, location="query")
     @blp.response(200, RecordingDetailOut)
     def get(self, query: dict[str, Any], recording_id: int) -> Response:
-        """Look at a recording, with its texts unless format=minimal."""
+        """Return a recording, with its texts unless format=minimal."""
         asked = {name.strip().lower() for name in query["include"].split(",")}
         texts = (
             () if query["format"].lower() == "minimal" else tuple(name for name in _TEXTS if name in asked)
@@ -171,7 +171,7 @@ class Recording(MethodView):
     @blp.doc(operationId="deleteRecording")
     @blp.response(200, SuccessOut)
     def delete(self, recording_id: int) -> Any:
-        """Delete a recording with its audio, text and jobs."""
+        """Delete a recording with its audio, texts and jobs."""
         with unit_of_work():
             removal.delete(actor(), recording_id)
         return {"success": True, "message": "Recording deleted"}
@@ -179,18 +179,18 @@ class Recording(MethodView):
 
 @blp.route("/recordings/<id:recording_id>/status")
 class RecordingStatus(MethodView):
-    """How far a recording is."""
+    """The state of a recording."""
 
     @needs(Scope.READ, RateClass.STATUS)
     @blp.doc(operationId="getRecordingStatus")
     @blp.response(200, StatusOut)
     def get(self, recording_id: int) -> Response:
-        """Tell a recording's status, its place in the queue and its progress."""
+        """Return the status of a recording, its place in the queue and its progress."""
         return json_response(status_body(actor(), recording_id))
 
 
 def status_body(who: Any, recording_id: int) -> dict[str, Any]:
-    """Return a recording's status as the wire shows it (`StatusOut`)."""
+    """Return the status of a recording (`StatusOut`)."""
     row = access.get(who, recording_id, Permission.VIEW)
     job = jobs.newest(row.id)
     return {

@@ -1,4 +1,4 @@
-"""Resumable uploads, by tus 1.0: a file arrives in any number of requests, whatever breaks in between."""
+"""Resumable uploads with tus 1.0: a file arrives in any number of requests, over broken connections."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from speakr.web.identity import actor, needs
 from speakr.web.names import clean_filename
 from speakr.web.rate_limits import RateClass
 
-blp = noun("resumable uploads", "Taking recordings in, in pieces")
+blp = noun("resumable uploads", "Resumable uploads of recordings")
 
 _EMPTY = {"type": "string", "maxLength": 0}
 
@@ -35,20 +35,22 @@ def _add_headers(response: Response) -> Response:
 
 @blp.route("/uploads")
 class Uploads(MethodView):
-    """Where uploads are opened; OPTIONS says what this server can do."""
+    """The collection of uploads; OPTIONS returns what this server supports."""
 
     @needs(Scope.WRITE, RateClass.PROCESSING)
     @blp.doc(operationId="createUpload", parameters=[LENGTH, METADATA, CHECKSUM], requestBody=BYTES)
-    @blp.response(201, _EMPTY, content_type="text/plain", description="Opened; its address is in `Location`.")
-    @blp.alt_response(460, description="The bytes do not have the checksum sent with them.")
+    @blp.response(
+        201, _EMPTY, content_type="text/plain", description="Created; its address is in `Location`."
+    )
+    @blp.alt_response(460, description="The bytes do not match their checksum.")
     def post(self) -> Response:
-        """Open a resumable upload, perhaps with its first bytes; nothing is kept when those cannot be taken."""
+        """Create a resumable upload, optionally with its first bytes; if those are refused, nothing is stored."""
         tus.check_version(request)
         if "Upload-Defer-Length" in request.headers:
-            raise Invalid("Say the length of the file when you open its upload.", code="length_deferred")
+            raise Invalid("Send the length of the file when you create its upload.", code="length_deferred")
         size_bytes, fields = tus.number(request, "Upload-Length"), tus.metadata(request)
         filename = clean_filename(fields.get("filename"))
-        read_form(fields, filename)  # what is wrong with it is better said before the bytes are sent
+        read_form(fields, filename)  # refuse it before the client sends the bytes
         brings_bytes = tus.has_body(request)
         with unit_of_work():
             upload = resumable.create(
@@ -72,7 +74,7 @@ class OneUpload(MethodView):
     @blp.doc(operationId="getUpload")
     @blp.response(200, UploadStatusOut)
     def get(self, upload_id: int) -> Any:
-        """Look how far an upload is. HEAD answers with the headers of tus, and finishes what a crash left undone."""
+        """Return the progress of an upload. HEAD sends the headers of tus and completes what a crash interrupted."""
         tus.check_version(request)
         upload = resumable.get(actor(), upload_id)
         if request.method != "HEAD":
@@ -92,11 +94,13 @@ class OneUpload(MethodView):
 
     @needs(Scope.WRITE, RateClass.UPLOAD)
     @blp.doc(operationId="continueUpload", parameters=[OFFSET, CHECKSUM], requestBody=BYTES)
-    @blp.response(204, description="Received. After the last byte `Location` is the recording's address.")
-    @blp.alt_response(423, description="Another request writes to this upload; see Retry-After.")
-    @blp.alt_response(460, description="The bytes do not have the checksum sent with them.")
+    @blp.response(
+        204, description="Received. After the last byte, `Location` is the address of the recording."
+    )
+    @blp.alt_response(423, description="Another request is writing to this upload; see Retry-After.")
+    @blp.alt_response(460, description="The bytes do not match their checksum.")
     def patch(self, upload_id: int) -> Response:
-        """Send the next bytes. What arrived is kept when the connection breaks; the last byte makes the recording."""
+        """Send the next bytes. Received ones stay if the connection breaks; the last one creates the recording."""
         tus.check_version(request)
         upload = resumable.get(actor(), upload_id)
         if not tus.has_body(request):
@@ -109,9 +113,9 @@ class OneUpload(MethodView):
 
     @needs(Scope.WRITE, RateClass.WRITE)
     @blp.doc(operationId="deleteUpload")
-    @blp.response(204, description="Deleted, with its bytes. A recording that was made of it stays.")
+    @blp.response(204, description="Deleted with its bytes. A recording that was made from it stays.")
     def delete(self, upload_id: int) -> Response:
-        """Give an upload up."""
+        """Delete an upload."""
         tus.check_version(request)
         with unit_of_work():
             resumable.terminate(actor(), upload_id)
@@ -119,7 +123,7 @@ class OneUpload(MethodView):
 
 
 def _receive(upload_id: int, offset: int) -> Any:
-    """Write the body of this request; after the last byte make the recording."""
+    """Write the body of this request; after the last byte create the recording."""
     checksum = tus.checksum(request)
     upload = resumable.get(actor(), upload_id)
     blocks = tus.body(request, upload.size_bytes)
@@ -129,7 +133,7 @@ def _receive(upload_id: int, offset: int) -> Any:
 
 
 def _receive_first(upload_id: int) -> Any:
-    """Do so for an upload that was just opened. Its client does not know its address yet, so a failure removes it."""
+    """Write the first bytes of a new upload. Its client does not know the address yet, so a failure deletes it."""
     try:
         return _receive(upload_id, 0)
     except BaseException:
@@ -144,7 +148,7 @@ def _form_of(upload: Any) -> UploadForm:
 
 
 def _answer(upload: Any, status: int, location: str | None = None) -> Response:
-    """Say in headers how far an upload is; once it is a recording, also where that is."""
+    """Return the progress of an upload in headers; once it is a recording, also the address of that."""
     response = current_app.response_class(status=status)
     response.headers["Upload-Offset"] = str(upload.received_bytes)
     response.headers["Upload-Expires"] = tus.http_date(upload.expires_at)

@@ -1,4 +1,4 @@
-"""Retention: what goes when, and letting it go."""
+"""Retention: list what is due, and remove it."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ blp = noun("retention", "How long recordings are kept")
 
 @blp.route("/retention")
 class OwnRetention(MethodView):
-    """One's own recordings."""
+    """The caller's own recordings."""
 
     @needs(Scope.READ, RateClass.GET)
     @blp.doc(operationId="previewOwnRetention")
     @blp.response(200, OwnRetentionOut)
     def get(self) -> Any:
-        """Tell which of the caller's recordings are due to be removed."""
+        """List your recordings that are due to be removed."""
         return retention.of_actor(actor())
 
 
 @blp.route("/admin/retention")
 class Retention(MethodView):
-    """The whole server's."""
+    """The whole server."""
 
     @needs(Scope.ADMIN, RateClass.GET)
     @blp.doc(operationId="previewRetention")
     @blp.response(200, RetentionOut)
     def get(self) -> Any:
-        """Tell which recordings are due to be removed on the whole server."""
+        """List recordings of the whole server that are due to be removed."""
         return retention.preview(actor())
 
     @needs(Scope.ADMIN, RateClass.WRITE)
@@ -46,5 +46,5 @@ class Retention(MethodView):
     @blp.arguments(RetentionRunIn, required=False)
     @blp.response(200, RetentionOut)
     def post(self, body: dict[str, Any]) -> Any:
-        """Remove what is due now instead of within ten minutes; by default only tell (`dry_run`)."""
+        """Remove what is due now instead of within ten minutes; by default only list it (`dry_run`)."""
         return retention.preview(actor()) if body["dry_run"] else retention.run_now(actor())

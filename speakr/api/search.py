@@ -1,4 +1,4 @@
-"""Search in everything that was said and written."""
+"""Search in transcripts, summaries and notes."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ blp = noun("search", "Words in transcripts, summaries and notes")
 
 @blp.route("/search")
 class Search(MethodView):
-    """All that a user may see."""
+    """Everything that a user may see."""
 
     @needs(Scope.READ, RateClass.GET)
     @blp.doc(operationId="search")
     @blp.arguments(SearchQuery, location="query")
     @blp.response(200, SearchOut)
     def get(self, query: dict[str, Any]) -> Response:
-        """Find recordings by words of their transcript, summary, notes, title or participants, or by what was meant."""
+        """Find recordings by words of their transcript, summary, notes, title or participants, or by meaning."""
         who, number, per_page = actor(), query["page"], query["per_page"]
-        filters = replace(filters_of(query), text=None)  # here q is the question
+        filters = replace(filters_of(query), text=None)  # here q is the search text
         place: Mapping[str, Any] = {"field": query.get("field"), "page": number, "per_page": per_page}
         if query["mode"] is Mode.WORDS:
             page, used = by_words.search(who, parse(query["q"]), filters, **place), Mode.WORDS

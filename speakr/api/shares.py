@@ -1,4 +1,4 @@
-"""Shares: whom a recording is shown to by name."""
+"""Shares: recordings that users share with each other."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from speakr.services.accounts import shares
 from speakr.web.identity import actor, needs
 from speakr.web.rate_limits import RateClass
 
-blp = noun("shares", "Recordings shown to other users")
+blp = noun("shares", "Recordings shared with other users")
 
 
 @blp.route("/recordings/<id:recording_id>/shares")
 class Shares(MethodView):
-    """Whom a recording is shared with."""
+    """The users a recording is shared with."""
 
     @needs(Scope.READ, RateClass.GET)
     @blp.doc(operationId="listShares")
     @blp.response(200, ShareListOut)
     def get(self, recording_id: int) -> Any:
-        """List the people a recording is shared with; for its owner."""
+        """List the users a recording is shared with; for its owner."""
         return {"shares": shares.list_for(actor(), recording_id)}
 
     @needs(Scope.WRITE, RateClass.WRITE)
@@ -35,7 +35,7 @@ class Shares(MethodView):
     @blp.arguments(ShareCreateIn)
     @blp.response(201, ShareOut)
     def post(self, form: dict[str, Any], recording_id: int) -> Any:
-        """Share a recording with somebody; for its owner. Sharing again changes what they may do."""
+        """Share a recording with a user; for its owner. Sharing again changes the permissions."""
         with unit_of_work():
             return shares.give(
                 actor(),
@@ -55,7 +55,7 @@ class Share(MethodView):
     @blp.arguments(ShareUpdateIn)
     @blp.response(200, ShareOut)
     def patch(self, form: dict[str, Any], recording_id: int, share_id: int) -> Any:
-        """Change what a recipient may do; for the owner."""
+        """Change the permissions of a recipient; for the owner."""
         with unit_of_work():
             return shares.change(actor(), recording_id, share_id, can_edit=form["can_edit"])
 

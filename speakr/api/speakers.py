@@ -1,4 +1,4 @@
-"""Speakers, and who is who in a recording."""
+"""Speakers, and the speakers of a recording."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from speakr.services.speech import recording_speakers, speakers
 from speakr.web.identity import actor, needs
 from speakr.web.rate_limits import RateClass
 
-blp = noun("speakers", "People by their names, and who is who in a recording")
+blp = noun("speakers", "Speakers, and their names in recordings")
 
 
 def _changed(speaker: Any) -> dict[str, Any]:
@@ -42,7 +42,7 @@ class Speakers(MethodView):
     @blp.doc(operationId="listSpeakers")
     @blp.response(200, SpeakerListOut)
     def get(self) -> Any:
-        """List the caller's speakers, those in most recordings first."""
+        """List your speakers, those in most recordings first."""
         return {"speakers": speakers.list_for(actor())}
 
     @needs(Scope.WRITE, RateClass.WRITE)
@@ -51,7 +51,7 @@ class Speakers(MethodView):
     @blp.arguments(SpeakerIn)
     @blp.response(201, SpeakerCreatedOut)
     def post(self, form: dict[str, Any]) -> Any:
-        """Add a speaker. Assigning a new name in a recording does so too."""
+        """Create a speaker. Assigning a new name in a recording does so too."""
         with unit_of_work():
             made = speakers.create(actor(), form["name"] or "")
             return {"id": made.id, "name": made.name, "use_count": 0, "created_at": made.created_at}
@@ -74,7 +74,7 @@ class Speaker(MethodView):
     @blp.doc(operationId="deleteSpeaker")
     @blp.response(200, SuccessOut)
     def delete(self, speaker_id: int) -> Any:
-        """Forget a speaker; transcripts keep the name."""
+        """Delete a speaker; transcripts keep the name."""
         with unit_of_work():
             speakers.delete(actor(), speaker_id)
         return {"success": True, "message": "Speaker deleted"}
@@ -82,7 +82,7 @@ class Speaker(MethodView):
 
 @blp.route("/speakers/<id:speaker_id>/merge")
 class MergeSpeaker(MethodView):
-    """Two who are one."""
+    """Two speakers who are the same person."""
 
     @needs(Scope.WRITE, RateClass.WRITE)
     @idempotent
@@ -90,14 +90,14 @@ class MergeSpeaker(MethodView):
     @blp.arguments(MergeIn)
     @blp.response(200, SpeakerChangedOut)
     def post(self, form: dict[str, Any], speaker_id: int) -> Any:
-        """Make a speaker one with another, whose name stays."""
+        """Merge a speaker into another one, whose name stays."""
         with unit_of_work():
             return _changed(speakers.merge(actor(), speaker_id, form["into_id"]))
 
 
 @blp.route("/speakers/<id:speaker_id>/split")
 class SplitSpeaker(MethodView):
-    """One who is two."""
+    """One speaker who is two persons."""
 
     @needs(Scope.WRITE, RateClass.WRITE)
     @idempotent
@@ -105,34 +105,34 @@ class SplitSpeaker(MethodView):
     @blp.arguments(SplitIn)
     @blp.response(201, SpeakerChangedOut)
     def post(self, form: dict[str, Any], speaker_id: int) -> Any:
-        """Make a new speaker of one in some recordings: it was somebody else there."""
+        """Move some recordings of a speaker to a new speaker, who is a different person."""
         with unit_of_work():
             return _changed(speakers.split(actor(), speaker_id, form["name"], set(form["recording_ids"])))
 
 
 @blp.route("/recordings/<id:recording_id>/speakers")
 class RecordingSpeakers(MethodView):
-    """Who speaks in a recording."""
+    """The speakers of a recording."""
 
     @needs(Scope.READ, RateClass.GET)
     @blp.doc(operationId="listRecordingSpeakers")
     @blp.response(200, RecordingSpeakersOut)
     def get(self, recording_id: int) -> Any:
-        """List who speaks, in order of first appearance, and who the nameless may be."""
+        """List the speakers in the order of first appearance, with suggestions for those without a name."""
         found, suggestions = recording_speakers.look_at(actor(), recording_id)
         return {"speakers": found, "suggestions": suggestions}
 
 
 @blp.route("/recordings/<id:recording_id>/speakers/assign")
 class AssignSpeakers(MethodView):
-    """Saying who is who."""
+    """Names for the speakers of a recording."""
 
     @needs(Scope.WRITE, RateClass.WRITE)
     @blp.doc(operationId="assignSpeakers")
     @blp.arguments(AssignIn)
     @blp.response(200, AssignedOut)
     def put(self, form: dict[str, Any], recording_id: int) -> Any:
-        """Name the speakers of a recording; its participants become those who speak."""
+        """Name the speakers of a recording; they become its participants."""
         with unit_of_work():
             done = recording_speakers.assign(
                 actor(), recording_id, form["speaker_map"], with_summary=form["regenerate_summary"]

@@ -1,4 +1,4 @@
-"""Health and metrics. None of it needs a token, but metrics are not for strangers."""
+"""Health and metrics. None needs an API token, but metrics are restricted."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _LOOPBACK = {"127.0.0.1", "::1", "unix:", ""}
 @blp.get("/healthz")
 @public
 def healthz() -> Response:
-    """Tell that the process answers."""
+    """Answer 200 while the process runs."""
     return json_response({"status": "ok"})
 
 
 @blp.get("/readyz")
 @public
 def readyz() -> Response:
-    """Tell whether all that work needs is there."""
+    """Answer whether everything is available that requests need."""
     is_ready, report = health.readiness()
     return json_response(
         {"status": "ready" if is_ready else "not ready", "checks": report}, 200 if is_ready else 503
@@ -46,14 +46,14 @@ def readyz() -> Response:
 @blp.get("/metrics")
 @public
 def metrics() -> Response:
-    """Give Prometheus its numbers: to loopback, or to whoever has SPEAKR_METRICS_TOKEN."""
+    """Return metrics for Prometheus, to loopback addresses or with SPEAKR_METRICS_TOKEN."""
     wanted = health.metrics_token()
     if wanted:
         given = request.headers.get("Authorization", "").removeprefix("Bearer ")
         if not hmac.compare_digest(given.encode(), wanted.encode()):
             abort(404)
     elif (request.remote_addr or "") not in _LOOPBACK or "X-Forwarded-For" in request.headers:
-        # A proxy on this machine makes everybody look local.
+        # Behind a proxy on this machine, all clients look local.
         abort(404)
     return Response(_counters() + generate_latest(_gauges()), content_type=CONTENT_TYPE_LATEST)
 
@@ -76,7 +76,9 @@ def _gauges() -> CollectorRegistry:
     jobs = Gauge("speakr_jobs", "Active jobs", ["state"], registry=registry)
     for state, count in health.jobs_by_state().items():
         jobs.labels(state).set(count)
-    deliveries = Gauge("speakr_deliveries", "Deliveries not yet at their end", ["status"], registry=registry)
+    deliveries = Gauge(
+        "speakr_deliveries", "Deliveries without a final result", ["status"], registry=registry
+    )
     for status, count in health.deliveries_by_status().items():
         deliveries.labels(status).set(count)
     gauge("speakr_oldest_job_seconds", "Age of the oldest job that is due", health.oldest_job_seconds())

@@ -1,4 +1,4 @@
-"""What administrators can change while the server runs."""
+"""Settings that administrators may change while the server runs."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Settings(MethodView):
     @blp.arguments(SettingsIn)
     @blp.response(200, SettingsOut)
     def patch(self, changes: dict[str, Any]) -> Any:
-        """Change settings: all that are named, or none."""
+        """Change settings: all that the request names, or none."""
         administration.require_admin(actor())
         if not changes:
             raise Invalid("No data provided", code="empty_body")
@@ -53,7 +53,7 @@ class Setting(MethodView):
     @blp.doc(operationId="resetSetting")
     @blp.response(204)
     def delete(self, name: str) -> None:
-        """Go back to a setting's default."""
+        """Reset a setting to its default."""
         administration.require_admin(actor())
         if name not in system_settings.KNOWN:
             raise NotFound("There is no such setting")

@@ -24,7 +24,7 @@ from speakr.services.recordings import filing, tagging, tags
 from speakr.web.identity import actor, needs
 from speakr.web.rate_limits import RateClass
 
-blp = noun("tags", "Labels for recordings, with defaults for what they are put on")
+blp = noun("tags", "Labels for recordings, with defaults for what has them")
 
 
 def _shown(tag: Any, *, can_edit: bool) -> dict[str, Any]:
@@ -34,13 +34,13 @@ def _shown(tag: Any, *, can_edit: bool) -> dict[str, Any]:
 
 @blp.route("/tags")
 class Tags(MethodView):
-    """All tags a user may put on recordings."""
+    """All tags that a user may add to recordings."""
 
     @needs(Scope.READ, RateClass.GET)
     @blp.doc(operationId="listTags")
     @blp.response(200, TagListOut)
     def get(self) -> Any:
-        """List the caller's own tags, then those of their groups."""
+        """List your own tags, then those of your groups."""
         return {"tags": [_shown(tag, can_edit=can_edit) for tag, can_edit in tags.list_for(actor())]}
 
     @needs(Scope.WRITE, RateClass.WRITE)
@@ -49,7 +49,7 @@ class Tags(MethodView):
     @blp.arguments(TagIn)
     @blp.response(201, TagOut)
     def post(self, values: dict[str, Any]) -> Any:
-        """Make a tag; with `group_id` one of a group, by its admins."""
+        """Create a tag; with `group_id`, one of a group, for its admins."""
         with unit_of_work():
             return _shown(tags.create(actor(), values), can_edit=True)
 
@@ -62,7 +62,7 @@ class Tag(MethodView):
     @blp.doc(operationId="getTag")
     @blp.response(200, TagOut)
     def get(self, tag_id: int) -> Any:
-        """Look at a tag."""
+        """Return a tag."""
         tag, can_edit = tags.look_at(actor(), tag_id)
         return _shown(tag, can_edit=can_edit)
 
@@ -88,7 +88,7 @@ class Tag(MethodView):
     @blp.doc(operationId="deleteTag")
     @blp.response(200, SuccessOut)
     def delete(self, tag_id: int) -> Any:
-        """Delete a tag; it comes off all recordings, which stay."""
+        """Delete a tag; its recordings stay, without it."""
         with unit_of_work():
             tags.delete(actor(), tag_id)
         return {"success": True, "message": "Tag deleted"}
@@ -104,7 +104,7 @@ class RecordingTags(MethodView):
     @blp.arguments(TagsAddIn)
     @blp.response(200, TagsAddedOut)
     def post(self, body: dict[str, Any], recording_id: int) -> Any:
-        """Put tags on a recording, by id or by name; `errors` tells of those that could not be."""
+        """Add tags to a recording, by id or by name; `errors` names those that were not added."""
         ids = body.get("tag_ids") or ([body["tag_id"]] if "tag_id" in body else [])
         with unit_of_work():
             done = tagging.add(actor(), recording_id, ids, body.get("tags") or [])
@@ -120,7 +120,7 @@ class RecordingTag(MethodView):
     @blp.doc(operationId="removeTag")
     @blp.response(200, SuccessOut)
     def delete(self, recording_id: int, tag_id: int) -> Any:
-        """Take a tag off a recording."""
+        """Remove a tag from a recording."""
         with unit_of_work():
             tagging.remove(actor(), recording_id, tag_id)
         return {"success": True, "message": "Tag removed"}

@@ -1,4 +1,4 @@
-"""Templates, and the documents that are written through them."""
+"""Templates, and documents that are written with them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from speakr.web.downloads import content_disposition
 from speakr.web.identity import actor, needs
 from speakr.web.rate_limits import RateClass
 
-blp = noun("templates", "How transcripts read, and how recordings are named and exported")
+blp = noun("templates", "Layouts of transcripts, titles and exported documents")
 
 
 @blp.route("/templates")
@@ -37,7 +37,7 @@ class Templates(MethodView):
     @blp.arguments(TemplateListQuery, location="query")
     @blp.response(200, TemplateListOut)
     def get(self, query: dict[str, Any]) -> Any:
-        """List the caller's templates, all or of one kind."""
+        """List your templates, all or of one kind."""
         kind = TemplateKind(query["kind"]) if "kind" in query else None
         return {"templates": templates.list_for(actor(), kind)}
 
@@ -47,7 +47,7 @@ class Templates(MethodView):
     @blp.arguments(TemplateCreateIn)
     @blp.response(201, TemplateOut)
     def post(self, form: dict[str, Any]) -> Any:
-        """Add a template."""
+        """Create a template."""
         with unit_of_work():
             return templates.create(
                 actor(),
@@ -66,7 +66,7 @@ class Template(MethodView):
     @blp.doc(operationId="getTemplate")
     @blp.response(200, TemplateOut)
     def get(self, template_id: int) -> Any:
-        """Look at a template."""
+        """Return a template."""
         return templates.get(actor(), template_id)
 
     @needs(Scope.WRITE, RateClass.WRITE)
@@ -82,21 +82,21 @@ class Template(MethodView):
     @blp.doc(operationId="deleteTemplate")
     @blp.response(204)
     def delete(self, template_id: int) -> None:
-        """Remove a template."""
+        """Delete a template."""
         with unit_of_work():
             templates.delete(actor(), template_id)
 
 
 @blp.route("/templates/<id:template_id>/default")
 class DefaultTemplate(MethodView):
-    """The one of its kind that is used."""
+    """The default template of a kind."""
 
     @needs(Scope.WRITE, RateClass.WRITE)
     @idempotent
     @blp.doc(operationId="makeTemplateDefault")
     @blp.response(200, TemplateOut)
     def post(self, template_id: int) -> Any:
-        """Make a template the default of its kind, in place of the one that was."""
+        """Make a template the default of its kind, in place of the previous one."""
         with unit_of_work():
             return templates.make_default(actor(), template_id)
 
@@ -110,7 +110,7 @@ class Export(MethodView):
     @blp.arguments(ExportQuery, location="query")
     @blp.response(200, {"type": "string"}, content_type=documents.MEDIA_TYPE)
     def get(self, query: dict[str, Any], recording_id: int) -> Response:
-        """Write a recording as a Markdown document, through an export template; notes and tags for the owner only."""
+        """Write a recording as a Markdown document, with an export template; notes and tags for the owner only."""
         document = documents.export(actor(), recording_id, query.get("template_id"))
         response = Response(document.text, mimetype=documents.MEDIA_TYPE)
         response.headers["Content-Disposition"] = content_disposition(document.filename, as_attachment=True)

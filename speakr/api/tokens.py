@@ -1,4 +1,4 @@
-"""API tokens, at `/api/tokens` and the same at `/api/v1/tokens`."""
+"""API tokens, at `/api/tokens` and again at `/api/v1/tokens`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class RevokedOut(Wire):
 
 
 def _make(name: str, prefix: str, suffix: str) -> Blueprint:
-    """Build the same routes under a prefix; operation ids end in `suffix` to stay unique."""
+    """Build the routes under a prefix; operation ids end in `suffix` to be unique."""
     blp = noun(name, "Credentials for programs", prefix=prefix)
 
     @blp.route("/tokens")
@@ -39,7 +39,7 @@ def _make(name: str, prefix: str, suffix: str) -> Blueprint:
         @blp.doc(operationId=f"listTokens{suffix}")
         @blp.response(200, TokenListOut)
         def get(self) -> Any:
-            """List the caller's tokens, revoked ones too."""
+            """List your tokens, revoked ones too."""
             return {"tokens": tokens.list_for(actor())}
 
         @needs(Scope.WRITE, RateClass.WRITE, takes_password=True)
@@ -48,7 +48,7 @@ def _make(name: str, prefix: str, suffix: str) -> Blueprint:
         @blp.arguments(TokenCreateIn, required=False)
         @blp.response(201, TokenSecretOut)
         def post(self, form: dict[str, Any]) -> Response:
-            """Make a token. Its secret is in this answer and in no other. Takes a password (Basic) too."""
+            """Create a token. Only this response contains its secret. Accepts a password (Basic) too."""
             with unit_of_work():
                 token, raw = tokens.create_for(actor(), **form)
             shown: dict[str, Any] = TokenOut().dump(token)
@@ -63,7 +63,7 @@ def _make(name: str, prefix: str, suffix: str) -> Blueprint:
         @blp.arguments(TokenUpdateIn)
         @blp.response(200, TokenOut)
         def patch(self, form: dict[str, Any], token_id: int) -> Any:
-            """Give a token another name."""
+            """Rename a token."""
             with unit_of_work():
                 return tokens.rename(actor(), token_id, form["name"])
 

@@ -26,7 +26,7 @@ from speakr.web.json import json_response
 from speakr.web.rate_limits import RateClass
 from speakr.web.wire import moment
 
-blp = noun("transcript_history", "Who changed a transcript, and how it was before")
+blp = noun("transcript_history", "Revisions of a transcript: list, compare, restore, undo")
 
 _TRANSCRIPT = "/recordings/<id:recording_id>/transcript"
 
@@ -73,7 +73,7 @@ class RevisionDiff(MethodView):
     @blp.doc(operationId="diffTranscriptRevision")
     @blp.response(200, RevisionDiffOut)
     def get(self, recording_id: int, number: int) -> Response:
-        """Show what a revision changed."""
+        """Return what a revision changed."""
         changes = history.diff(actor(), recording_id, number)
         shown = [
             {
@@ -101,7 +101,7 @@ def _spoken(segments: Sequence[Any]) -> list[dict[str, Any]]:
 
 @blp.route(f"{_TRANSCRIPT}/history/<number:number>/restore")
 class RestoreRevision(MethodView):
-    """An earlier text."""
+    """The text of an earlier revision."""
 
     @needs(Scope.WRITE, RateClass.WRITE)
     @idempotent
@@ -109,7 +109,7 @@ class RestoreRevision(MethodView):
     @blp.doc(operationId="restoreTranscriptRevision")
     @blp.response(200, TranscriptEditedOut)
     def post(self, recording_id: int, number: int, revision: int | None) -> Any:
-        """Bring back the text of a revision, as a new one."""
+        """Restore the text of a revision, as a new one."""
         return edited(history.restore(actor(), recording_id, number, revision=revision))
 
 
@@ -137,5 +137,5 @@ class Redo(MethodView):
     @blp.doc(operationId="redoTranscriptChange")
     @blp.response(200, TranscriptEditedOut)
     def post(self, recording_id: int, revision: int | None) -> Any:
-        """Redo what the last undo took away."""
+        """Redo the last undone change."""
         return edited(history.redo(actor(), recording_id, revision=revision))

@@ -22,7 +22,7 @@ blp = noun("replacing", "Find and replace in transcripts")
 
 @blp.route("/recordings/batch/replace")
 class ReplaceInTranscripts(MethodView):
-    """Words in the transcripts of many recordings."""
+    """Text in the transcripts of many recordings."""
 
     @needs(Scope.WRITE, RateClass.BATCH)
     @idempotent
@@ -30,7 +30,7 @@ class ReplaceInTranscripts(MethodView):
     @blp.arguments(ReplaceIn)
     @blp.response(200, ReplacedOut)
     def post(self, body: dict[str, Any]) -> Response:
-        """Find words in transcripts; show what would be replaced, or replace it."""
+        """Find text in transcripts; show what would be replaced, or replace it."""
         wanted = Replacement(
             body["find"],
             body["replace"],

@@ -1,4 +1,4 @@
-"""Correcting single segments of a transcript, and ranges of them."""
+"""Corrections of single segments of a transcript, and of ranges."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _TRANSCRIPT = "/recordings/<id:recording_id>/transcript"
 
 
 def read_transcript(ids: dict[str, int]) -> Any:
-    """Return what `GET .../transcript` answers: its tag stands for the whole transcript."""
+    """Return the response of `GET .../transcript`, whose tag is that of the whole transcript."""
     return Transcript().get(recording_id=ids["recording_id"])
 
 
@@ -49,7 +49,7 @@ class Segment(MethodView):
     @blp.doc(operationId="getSegment")
     @blp.response(200, OneSegmentOut)
     def get(self, recording_id: int, index: int) -> Response:
-        """Read one segment with its words."""
+        """Return one segment with its words."""
         _, segments = history.read(actor(), recording_id, history.CURRENT)
         shown = segment_json(get(segments, index), with_words=True)
         return json_response(shown | {"segment_index": index})
@@ -60,7 +60,7 @@ class Segment(MethodView):
     @blp.arguments(SegmentIn)
     @blp.response(200, TranscriptEditedOut)
     def patch(self, body: dict[str, Any], recording_id: int, index: int, revision: int | None) -> Any:
-        """Change text, speaker or times of a segment. Without any text left it is deleted."""
+        """Change text, speaker or times of a segment. An empty text deletes it."""
         return edited(corrections.change_segment(actor(), recording_id, index, body, revision=revision))
 
     @needs(Scope.WRITE, RateClass.WRITE)
@@ -74,7 +74,7 @@ class Segment(MethodView):
 
 @blp.route(f"{_TRANSCRIPT}/segments/<number:index>/split")
 class SplitSegment(MethodView):
-    """One segment that is two."""
+    """A split of one segment."""
 
     @needs(Scope.WRITE, RateClass.WRITE)
     @idempotent
@@ -89,7 +89,7 @@ class SplitSegment(MethodView):
 
 @blp.route(f"{_TRANSCRIPT}/segments/merge")
 class MergeSegments(MethodView):
-    """Adjacent segments that are one."""
+    """A merge of adjacent segments."""
 
     @needs(Scope.WRITE, RateClass.WRITE)
     @idempotent
@@ -98,7 +98,7 @@ class MergeSegments(MethodView):
     @blp.arguments(SegmentRangeIn)
     @blp.response(200, TranscriptEditedOut)
     def post(self, body: dict[str, Any], recording_id: int, revision: int | None) -> Any:
-        """Make segments one, with id and speaker of the first."""
+        """Merge adjacent segments; the result has the id and the speaker of the first."""
         return edited(
             corrections.merge(actor(), recording_id, body["first"], body["last"], revision=revision)
         )
@@ -106,7 +106,7 @@ class MergeSegments(MethodView):
 
 @blp.route(f"{_TRANSCRIPT}/segments/delete")
 class DeleteSegments(MethodView):
-    """Segments that are not wanted."""
+    """A deletion of several segments."""
 
     @needs(Scope.WRITE, RateClass.WRITE)
     @idempotent
@@ -123,7 +123,7 @@ class DeleteSegments(MethodView):
 
 @blp.route(f"{_TRANSCRIPT}/segments/speaker")
 class SegmentsSpeaker(MethodView):
-    """Who spoke."""
+    """The speaker of segments."""
 
     @needs(Scope.WRITE, RateClass.WRITE)
     @idempotent
@@ -132,5 +132,5 @@ class SegmentsSpeaker(MethodView):
     @blp.arguments(SegmentSpeakerIn)
     @blp.response(200, TranscriptEditedOut)
     def post(self, body: dict[str, Any], recording_id: int, revision: int | None) -> Any:
-        """Give a range of segments, or some words of one, to another speaker."""
+        """Set the speaker of a range of segments, or of some words of one."""
         return edited(corrections.set_speaker(actor(), recording_id, body, revision=revision))

@@ -1,4 +1,4 @@
-"""Transcripts and their changes as the wire shows them, built by hand as in `presenters`."""
+"""JSON of transcripts and their changes, built as plain dicts like in `presenters`."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def segment_json(segment: Any, *, with_words: bool) -> dict[str, Any]:
 
 
 def edited(done: Edited) -> dict[str, Any]:
-    """Return what became of a change (`TranscriptEditedOut`)."""
+    """Return the result of a change (`TranscriptEditedOut`)."""
     return {
         "success": True,
         "revision": done.revision,

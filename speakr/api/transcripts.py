@@ -41,17 +41,17 @@ blp = noun("transcripts", "The texts of a recording")
 
 @blp.route("/recordings/<id:recording_id>/transcript")
 class Transcript(MethodView):
-    """What was said."""
+    """The transcript of a recording."""
 
     @needs(Scope.READ, RateClass.GET)
     @blp.doc(operationId="getTranscript")
     @blp.arguments(TranscriptQuery, location="query")
     @blp.response(200, TranscriptOut)
     def get(self, query: dict[str, Any], recording_id: int) -> Response:
-        """Read the transcript in one of the formats of `format`.
+        """Return the transcript in the format that `format` names.
 
-        The answer is JSON whatever the format; a client whose `Accept` prefers text gets the bare text. A format that
-        is no text is answered as a file.
+        The response is JSON for every format of text, unless the client's `Accept` prefers plain text. A binary format
+        is sent as a file.
         """
         name = exports.format_named(query["format"])
         who = actor()
@@ -82,7 +82,7 @@ class Transcript(MethodView):
 
 
 def _version(recording: Any, version: str, *, with_words: bool) -> tuple[int, Sequence[Any]]:
-    """Return a transcript and its revision. Words are many, and read from the database only if they are shown."""
+    """Return a transcript and its revision. Words are many, so they are read from the database only if they are shown."""
     if version == history.CURRENT and not with_words:
         return recording.transcript_revision, transcripts.rows_of(recording.id)
     return history.read(actor(), recording.id, version)
@@ -95,7 +95,7 @@ def _as_file(export: exports.Export, filename: str) -> Response:
 
 
 def _prefers_text() -> bool:
-    """Tell whether the caller ranks text above JSON; browsers and n8n, which take anything, do not."""
+    """Return whether the caller prefers text to JSON; browsers and n8n, which accept anything, do not."""
     accepted = request.accept_mimetypes
     return max(accepted["text/plain"], accepted["text/vtt"]) > accepted["application/json"]
 
@@ -108,7 +108,7 @@ class Summary(MethodView):
     @blp.doc(operationId="getSummary")
     @blp.response(200, SummaryOut)
     def get(self, recording_id: int) -> Any:
-        """Read the summary."""
+        """Return the summary."""
         recording = access.get(actor(), recording_id, Permission.VIEW, texts=("summary",))
         evidence = summaries.evidence_of(recording)
         return {"summary": recording.summary, "has_summary": recording.has_summary, **evidence}
@@ -133,7 +133,7 @@ class Notes(MethodView):
     @blp.doc(operationId="getNotes")
     @blp.response(200, NotesOut)
     def get(self, recording_id: int) -> Any:
-        """Read the notes."""
+        """Return the notes."""
         who = actor()
         recording = access.get(who, recording_id, Permission.VIEW, texts=("notes",))
         notes = recording.notes if recording.user_id == who.user_id else None

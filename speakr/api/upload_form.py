@@ -1,4 +1,4 @@
-"""The fields that describe an upload, whichever way they come: a multipart form, or the metadata of a resumable upload."""
+"""The fields that describe an upload, from a multipart form or from the metadata of a resumable upload."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from speakr.web.names import clean_text
 _MAX_TAGS = 100
 _MAX_SPEAKERS = 100
 
-# The documented bounds of prompt variables.
+# The documented limits of prompt variables.
 _MAX_VARIABLES = 50
 _MAX_VARIABLE_LENGTH = 8_000
 _MAX_VARIABLES_LENGTH = 32_000
@@ -29,7 +29,7 @@ _VARIABLE_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")
 
 
 def read_form(fields: MultiDict[str, str], filename: str) -> UploadForm:
-    """Read the fields; non-numeric values are ignored, as documented, but a wrong date is an error."""
+    """Parse the fields; non-numeric values are ignored, as documented, but an invalid date is an error."""
     least, most = (
         _integer(fields, "min_speakers", _MAX_SPEAKERS),
         _integer(fields, "max_speakers", _MAX_SPEAKERS),
@@ -89,7 +89,7 @@ def _indexed_tag_ids(fields: MultiDict[str, str]) -> list[int]:
 
 
 def _plain_tag_ids(fields: MultiDict[str, str]) -> list[int]:
-    """Read tag_ids repeated, and tag_id."""
+    """Read repeated tag_ids, and tag_id."""
     return _numbers([*fields.getlist("tag_ids")[:_MAX_TAGS], *fields.getlist("tag_id")[:1]])
 
 
@@ -118,10 +118,10 @@ def _last_modified(fields: MultiDict[str, str]) -> datetime | None:
 
 
 def _prompt_variables(text: str | None) -> Mapping[str, str]:
-    """Read the JSON object of variables; whatever is not as documented is dropped."""
+    """Parse the JSON object of variables; drop what does not conform to the documentation."""
     try:
         given = json.loads(text or "{}")
-    except (ValueError, RecursionError):  # the latter: of brackets upon brackets
+    except (ValueError, RecursionError):  # RecursionError: of nested brackets
         return {}
     if not isinstance(given, dict):
         return {}

@@ -1,4 +1,4 @@
-"""Uploading a recording as a multipart form: the form is parsed here, the rest is the service's."""
+"""Uploads of a recording as a multipart form: this module parses the form, a service does the rest."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from speakr.web.multipart import ReceivedUpload, multipart_body, receive_upload
 from speakr.web.rate_limits import RateClass
 from speakr.web.wire import moment
 
-blp = noun("uploads", "Taking recordings in")
+blp = noun("uploads", "Uploads of recordings")
 
 _OPERATION = "uploadRecording"
 
@@ -51,7 +51,7 @@ class Upload(MethodView):
 
 
 def _fingerprint(incoming: IncomingFile, filename: str, received: ReceivedUpload) -> str:
-    """Tell uploads apart by their bytes, their name and their fields."""
+    """Return the fingerprint of an upload: its bytes, its name and its fields."""
     request_key = json.dumps(
         [incoming.sha256, filename, sorted(received.fields.items(multi=True))], ensure_ascii=True
     )
@@ -59,7 +59,7 @@ def _fingerprint(incoming: IncomingFile, filename: str, received: ReceivedUpload
 
 
 def upload_body(recording: Any, duplicate: Duplicate | None) -> dict[str, Any]:
-    """Return what an upload is answered with."""
+    """Return the response to an upload."""
     body: dict[str, Any] = {
         "id": recording.id,
         "title": recording.title,

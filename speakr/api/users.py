@@ -1,4 +1,4 @@
-"""Whoever asks: their profile, preferences and numbers; and whom they may share with."""
+"""The caller's profile, preferences and figures, and the users they may share with."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Me(MethodView):
     @blp.doc(operationId="getCurrentUser")
     @blp.response(200, UserOut)
     def get(self) -> Any:
-        """Tell who the token belongs to."""
+        """Return the user of the token."""
         return _shown(users.get(actor().user_id))
 
     @needs(Scope.WRITE, RateClass.WRITE)
@@ -69,7 +69,7 @@ class Me(MethodView):
         new, current = changes.pop("password", None), changes.pop("current_password", None)
         password = None
         if new is not None:
-            count(RateClass.PASSWORD)  # before the guess is checked, or guessing would be free
+            count(RateClass.PASSWORD)  # before the guess is checked, so that no guess is free
             password = users.new_password(actor(), current=current or "", new=new)
         with unit_of_work():
             return _shown(users.update(actor(), changes, password))
@@ -77,40 +77,40 @@ class Me(MethodView):
 
 @blp.route("/users/me/voices")
 class MyVoices(MethodView):
-    """What is kept of how people sound."""
+    """The voice data of a user."""
 
     @needs(Scope.WRITE, RateClass.WRITE)
     @blp.doc(operationId="deleteVoices")
     @blp.response(200, VoicesDeletedOut)
     def delete(self) -> Any:
-        """Delete all voice data of the caller's recordings, and with it every voice profile. Names stay."""
+        """Delete all voice data of your recordings, and all voice profiles. Names stay."""
         with unit_of_work():
             return {"success": True, "deleted": voice_profiles.delete_all(actor())}
 
 
 @blp.route("/users")
 class Users(MethodView):
-    """Other people."""
+    """Other users."""
 
     @needs(Scope.READ, RateClass.GET)
     @blp.doc(operationId="findUsers")
     @blp.arguments(UserQuery, location="query")
     @blp.response(200, UsersFoundOut)
     def get(self, query: dict[str, Any]) -> Any:
-        """Find people to share with, by part of a name: at most 20."""
+        """Find users to share with, by part of a name: at most 20."""
         return {"users": users.search(actor(), query["query"])}
 
 
 @blp.route("/settings/auto-summarization")
 class AutoSummarization(MethodView):
-    """One preference with an address of its own."""
+    """One preference at an address of its own."""
 
     @needs(Scope.WRITE, RateClass.WRITE)
     @blp.doc(operationId="setAutoSummarization")
     @blp.arguments(AutoSummarizationIn)
     @blp.response(200, AutoSummarizationOut)
     def put(self, body: dict[str, Any]) -> Any:
-        """Turn summaries right after transcription on or off, for the caller."""
+        """Turn automatic summaries after transcriptions on or off, for the caller."""
         if "enabled" not in body:
             raise Invalid("enabled field is required", errors={"enabled": ["is required"]})
         with unit_of_work():
@@ -120,14 +120,14 @@ class AutoSummarization(MethodView):
 
 @blp.route("/stats")
 class Stats(MethodView):
-    """Numbers for dashboards."""
+    """Figures for dashboards."""
 
     @needs(Scope.READ, RateClass.STATS)
     @blp.doc(operationId="getStats")
     @blp.arguments(StatsQuery, location="query")
     @blp.response(200, StatsOut)
     def get(self, query: dict[str, Any]) -> Response:
-        """Count recordings, storage, queue and usage: the caller's, or everybody's for admins."""
+        """Return figures of recordings, storage, queue and usage: your own, or all users' for administrators."""
         if query["scope"] not in {"user", "all"}:
             raise Invalid("scope is user or all.", errors={"scope": ["must be user or all"]})
         who = actor()

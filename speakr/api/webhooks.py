@@ -1,4 +1,4 @@
-"""Webhooks; what was sent to them is in `deliveries.py`."""
+"""Webhooks; `deliveries.py` has their deliveries."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from speakr.web.identity import actor, needs
 from speakr.web.json import json_response
 from speakr.web.rate_limits import RateClass
 
-blp = noun("webhooks", "Where events are sent, signed")
+blp = noun("webhooks", "Addresses that receive signed events")
 
 
 def _with_secret(webhook: Any, secret: str, status: int) -> Response:
@@ -46,7 +46,7 @@ class Webhooks(MethodView):
     @blp.doc(operationId="listWebhooks")
     @blp.response(200, WebhookListOut)
     def get(self) -> Any:
-        """List the caller's webhooks, newest first, and the events there are."""
+        """List your webhooks, newest first, and the types of events."""
         return {
             "webhooks": webhooks.list_for(actor()),
             "event_types": [event.value for event in EventType],
@@ -59,7 +59,7 @@ class Webhooks(MethodView):
     @blp.arguments(WebhookCreateIn)
     @blp.response(201, WebhookSecretOut)
     def post(self, form: dict[str, Any]) -> Any:
-        """Add a webhook. Its secret is in this answer and in no other."""
+        """Create a webhook. Only this response contains its secret."""
         webhooks.check_form(form)
         webhooks.check_target(form["url"].strip(), allow_http=form["allow_http"])
         with unit_of_work():
@@ -75,7 +75,7 @@ class Webhook(MethodView):
     @blp.doc(operationId="getWebhook")
     @blp.response(200, WebhookOut)
     def get(self, webhook_id: int) -> Any:
-        """Look at a webhook."""
+        """Return a webhook."""
         return webhooks.get(actor(), webhook_id)
 
     @needs(Scope.WEBHOOKS, RateClass.WRITE)
@@ -83,11 +83,11 @@ class Webhook(MethodView):
     @blp.arguments(WebhookUpdateIn, required=False)
     @blp.response(200, WebhookOut)
     def patch(self, changes: dict[str, Any], webhook_id: int) -> Any:
-        """Change some fields; `enabled: true` also ends an automatic pause and lets go what it has held."""
+        """Change some fields; `enabled: true` also ends an automatic pause and sends the deliveries that it held back."""
         known = webhooks.get(actor(), webhook_id)
         if "url" in changes or "allow_http" in changes:
             url, allow_http = changes.get("url", known.url), changes.get("allow_http", known.allow_http)
-            release()  # names are looked up now
+            release()  # host names are resolved now
             webhooks.check_target(url.strip(), allow_http=allow_http)
         return webhooks.change(actor(), webhook_id, changes)
 
@@ -95,7 +95,7 @@ class Webhook(MethodView):
     @blp.doc(operationId="deleteWebhook")
     @blp.response(204)
     def delete(self, webhook_id: int) -> None:
-        """Remove a webhook with its deliveries."""
+        """Delete a webhook with its deliveries."""
         with unit_of_work():
             webhooks.delete(actor(), webhook_id)
 
@@ -109,7 +109,7 @@ class RotateSecret(MethodView):
     @blp.doc(operationId="rotateWebhookSecret")
     @blp.response(200, WebhookSecretOut)
     def post(self, webhook_id: int) -> Any:
-        """Make a new secret, shown this once. For a day the old one signs beside it."""
+        """Create a new secret; only this response contains it. For a day deliveries are signed with the old one too."""
         with unit_of_work():
             webhook, secret = webhooks.rotate_secret(actor(), webhook_id)
         return _with_secret(webhook, secret, 200)
@@ -138,5 +138,5 @@ class Sample(MethodView):
     @blp.arguments(SampleQuery, location="query")
     @blp.response(200, SampleOut)
     def get(self, query: dict[str, Any]) -> Any:
-        """Show a delivery as it would arrive now, signed with a secret that is shown: to try a receiver with."""
+        """Return an example of a delivery, signed with a secret that is shown, to test a receiver."""
         return samples.make(actor(), query["event"], query["payload"])

@@ -1,4 +1,4 @@
-"""Transcripts in the formats of others. Pure functions from segments to text or bytes, one file per format."""
+"""Write transcripts in standard formats: pure functions from segments to text or bytes, one module per format."""
 
 from collections.abc import Mapping
 
@@ -8,4 +8,4 @@ from speakr.exports.text import TEXT
 from speakr.exports.vtt import VTT
 
 EXPORTERS: Mapping[str, Exporter] = {exporter.name: exporter for exporter in (TEXT, SRT, VTT)}
-"""Every format by the name that clients ask for. API, client and documentation take their formats from here."""
+"""Name that clients use -> format. API, client and documentation take their formats from here."""

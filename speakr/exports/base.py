@@ -1,7 +1,7 @@
-"""What an export format is, and the timeline that subtitle formats share.
+"""The interface of an export format, and the timeline that subtitle formats share.
 
-Segments come with their speaker already resolved to the name to show. They may be hand-edited or old,
-so times can be missing, negative, not finite or the wrong way round; `timeline` mends them.
+Segments arrive with the speaker's display name. They may be hand-edited or old, so times can be missing, negative, not
+finite or reversed; `timeline` corrects them.
 """
 
 from __future__ import annotations
@@ -15,40 +15,40 @@ from enum import StrEnum
 from speakr.domain.transcript import Segment
 
 FALLBACK_DURATION_MS = 1000
-"""How long a cue is shown when its end is unknown."""
+"""Milliseconds for which a cue is shown when its end is unknown."""
 
 LATEST_SECONDS = 1e9
-"""A time beyond this (thirty years) is damage, not a time."""
+"""A time beyond this (thirty years) is invalid."""
 
 LINE_BREAKS = re.compile("[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]+")
 UNPRINTABLE = re.compile("[\x00-\x08\x0e-\x1b\x1f\x7f\ud800-\udfff\ufeff]")
 
 
 class Option(StrEnum):
-    """What a format may support beside segments."""
+    """What a format may support besides segments."""
 
     PARAGRAPHS = "paragraphs"
     """Segments of one speaker are joined to paragraphs."""
     TEMPLATE = "template"
-    """Users may write their own layout of a line."""
+    """Users may write their own template of a line."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """What an exporter writes. Options that its format does not support are never set."""
+    """The input of an exporter. Options that its format does not support are never set."""
 
     segments: Sequence[Segment]
     paragraphs: bool = False
     template: str | None = None
-    """The user's own layout; None is the built-in one."""
+    """The user's own template; None means the built-in one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exporter:
-    """One format: the name that clients ask for, what the bytes are, and how to write them piece by piece.
+    """One format: its name for clients, its media type, and how to write it piece by piece.
 
-    `write` yields all text or all bytes. Text is UTF-8 on the wire and may be a string inside JSON; a format of bytes
-    (`is_binary`) is always answered as a file.
+    `write` yields all text or all bytes. Text is UTF-8 on the wire and may be a string inside JSON; a binary format
+    (`is_binary`) is always sent as a file.
     """
 
     name: str
@@ -71,14 +71,14 @@ class Cue:
 
 
 def milliseconds(seconds: float | None) -> int | None:
-    """Round seconds to milliseconds, halves up; None when the time is missing or absurd."""
+    """Round seconds to milliseconds, halves up; return None when the time is missing or invalid."""
     if seconds is None or not math.isfinite(seconds) or seconds > LATEST_SECONDS:
         return None
     return math.floor(max(0.0, seconds) * 1000 + 0.5)
 
 
 def clock(ms: int, decimal_mark: str) -> str:
-    """Write milliseconds as `HH:MM:SS,mmm`; hours grow a third digit when they must."""
+    """Format milliseconds as `HH:MM:SS,mmm`; hours have three digits if needed."""
     seconds, rest = divmod(ms, 1000)
     minutes, seconds = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
@@ -91,17 +91,16 @@ def one_line(text: str | None) -> str:
 
 
 def cue_text(text: str | None) -> str:
-    """Clean text but keep its lines, dropping blank ones: a blank line would end the cue."""
+    """Clean text but keep its lines without blank ones: a blank line would end the cue."""
     lines = LINE_BREAKS.split(UNPRINTABLE.sub("", text or ""))
     return "\n".join(filter(None, (line.strip() for line in lines)))
 
 
 def timeline(segments: Sequence[Segment]) -> list[Cue]:
-    """Turn segments into cues in order of time. Segments without any text are left out.
+    """Turn segments into cues in order of time. Segments without text are left out.
 
-    A missing start is the end of the segment before; a missing or impossible end is one second after
-    the start. Two people may talk at once, so cues of different speakers may overlap; cues of one
-    speaker never overlap.
+    A missing start is the end of the previous segment; a missing or invalid end is one second after the start. Two
+    speakers may talk at once, so cues of different speakers may overlap; cues of one speaker never do.
     """
     cues: list[Cue] = []
     previous_end_ms = 0
@@ -116,17 +115,17 @@ def timeline(segments: Sequence[Segment]) -> list[Cue]:
         previous_end_ms = end_ms
         if text:
             cues.append(Cue(start_ms, end_ms, one_line(segment.speaker), text))
-    cues.sort(key=lambda cue: cue.start_ms)  # WebVTT demands it, and stable sorting keeps the told order
+    cues.sort(key=lambda cue: cue.start_ms)  # WebVTT requires it, and stable sorting keeps the original order
     return _without_self_overlap(cues)
 
 
 def _without_self_overlap(cues: list[Cue]) -> list[Cue]:
-    """End each cue no later than the same speaker's next one begins."""
+    """End each cue no later than the start of the same speaker's next one."""
     next_start_ms: dict[str, int] = {}
-    mended: list[Cue] = []
+    shortened: list[Cue] = []
     for cue in reversed(cues):
         limit = next_start_ms.get(cue.speaker, cue.end_ms)
-        mended.append(replace(cue, end_ms=limit) if cue.start_ms < limit < cue.end_ms else cue)
+        shortened.append(replace(cue, end_ms=limit) if cue.start_ms < limit < cue.end_ms else cue)
         next_start_ms[cue.speaker] = cue.start_ms
-    mended.reverse()
-    return mended
+    shortened.reverse()
+    return shortened

@@ -1,4 +1,4 @@
-"""A `services.yaml` for gethomepage, which shows this server's numbers with its widget `customapi`."""
+"""A `services.yaml` for gethomepage, whose widget `customapi` shows figures of this server."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ _SERVICES = """\
 
 
 def services(base_url: str) -> str:
-    """Write the file for the server at this address (no final slash), with a placeholder for the token."""
-    # A JSON string is a YAML scalar whatever is in it; the address may come from a request's Host header.
+    """Return the file for the server at this address (no final slash), with a placeholder for the token."""
+    # A JSON string is a valid YAML scalar for any content; the address may come from a request's Host header.
     return _SERVICES.format(
         address=json.dumps(base_url),
         stats=json.dumps(f"{base_url}/api/v1/stats"),

@@ -14,20 +14,20 @@ from speakr.exports.base import UNPRINTABLE
 MEDIA_TYPE = "text/calendar"
 _PRODUCT = "-//Speakr//Events//EN"
 _USUAL_LENGTH = timedelta(hours=1)
-"""How long an event is drawn when nobody said when it ends."""
+"""Length of an event in the calendar when its end is unknown."""
 
 
 class CalendarEvent(Protocol):
-    """What is written of an event; times in UTC."""
+    """The fields of an event that are written; times in UTC."""
 
     @property
     def id(self) -> int:
-        """Unique and lasting."""
+        """Unique and permanent."""
         ...
 
     @property
     def title(self) -> str:
-        """What it is about."""
+        """Subject."""
         ...
 
     @property
@@ -37,37 +37,37 @@ class CalendarEvent(Protocol):
 
     @property
     def end_at(self) -> datetime | None:
-        """When it ends, if that was said."""
+        """When it ends, if known."""
         ...
 
     @property
     def description(self) -> str | None:
-        """More about it."""
+        """Details."""
         ...
 
     @property
     def location(self) -> str | None:
-        """Where it is."""
+        """Place."""
         ...
 
     @property
     def attendees(self) -> Sequence[str]:
-        """Who comes, by name."""
+        """Names of the attendees."""
         ...
 
     @property
     def reminder_minutes(self) -> int | None:
-        """How long before it to remind."""
+        """How many minutes before the start to remind."""
         ...
 
     @property
     def created_at(self) -> datetime:
-        """When it was found."""
+        """When the event was extracted."""
         ...
 
 
 def render(events: Sequence[CalendarEvent], *, name: str | None = None) -> bytes:
-    """Write events as one calendar: escaped, folded, with CRLF, as the RFC demands."""
+    """Write events as one calendar, escaped and folded, with CRLF, as the RFC requires."""
     calendar = Calendar()
     calendar.add("prodid", _PRODUCT)
     calendar.add("version", "2.0")
@@ -104,5 +104,5 @@ def _entry(event: CalendarEvent) -> Entry:
 
 
 def _clean(text: str) -> str:
-    """Drop what no calendar can hold; line breaks become the escaped ones of the format."""
+    """Drop characters that calendars cannot contain; line breaks become the escaped ones of the format."""
     return UNPRINTABLE.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))

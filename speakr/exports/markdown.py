@@ -1,4 +1,4 @@
-"""A recording as one Markdown document, for those who have written no template of their own."""
+"""A recording as one Markdown document, for users without a template of their own."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SECTIONS = (("summary", "Summary"), ("notes", "Notes"), ("transcript", "Transcr
 
 
 def render(values: Mapping[str, Value]) -> str:
-    """Write the document, without headings over nothing."""
+    """Write the document, without headings of empty sections."""
     parts = ["# {{title}}", "{{date}} {{time}}"]
     parts += [f"**{heading}:** {{{{{name}}}}}" for name, heading in _HEAD if values[name]]
     parts += [f"## {heading}\n\n{{{{{name}}}}}" for name, heading in _SECTIONS if values[name]]

@@ -1,4 +1,4 @@
-"""Segments put together as paragraphs: what one speaker says without a long pause, up to a comfortable length."""
+"""Join segments to paragraphs: what one speaker says without a long pause, up to a readable length."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Iterable
 from speakr.domain.transcript import Segment
 
 PAUSE_SECONDS = 2.0
-"""After such a pause a new paragraph begins, unless the one before is hardly begun."""
+"""Seconds. After such a pause a new paragraph begins, unless the previous one is very short."""
 MIN_WORDS = 20
 MAX_WORDS = 150
-"""A paragraph ends with the sentence that reaches this."""
+"""A paragraph ends with the sentence that reaches this number."""
 FAR_TOO_MANY_WORDS = 300
-"""Where no sentence ends, it ends here."""
+"""A paragraph without the end of a sentence ends here."""
 _SENTENCE_ENDS = (".", "?", "!", "…", "。", "？", "！")  # noqa: RUF001 - the full-width ones end Chinese and Japanese sentences
 
 
 def to_paragraphs(segments: Iterable[Segment]) -> list[Segment]:
-    """Return one segment for each paragraph, in order."""
+    """Return one segment per paragraph, in order."""
     paragraphs: list[Segment] = []
     words = 0
     for segment in segments:

@@ -1,7 +1,7 @@
-"""Filling the placeholders of templates that users write: names of titles, and whole documents.
+"""Fill the placeholders of templates that users write: of titles and of whole documents.
 
 `{{name}}` stands for a value, `{{name|upper}}` and `{{name|lower}}` for it in that case, `{{date|%d.%m.%Y}}` for a time
-written that way. Nothing is ever run: what is not known here, filters included, stays as it stands.
+in that format. Nothing is executed: unknown placeholders and filters stay as they are.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ PLACEHOLDER = re.compile(r"\{\{[ \t]*(\w+)[ \t]*(?:\|([^{}|\r\n]{1,60}))?\}\}", 
 
 _CASES: Mapping[str, Callable[[str], str]] = {"upper": str.upper, "lower": str.lower}
 _DIRECTIVES = frozenset("YymdBbAaHIMSpjVGu%")
-"""Of strftime: those that every platform knows and whose results are short."""
+"""Directives of strftime that every platform knows and whose results are short."""
 _DIRECTIVE = re.compile(r"%(.?)", re.DOTALL)
 
 DATE_FORMATS: Mapping[str, str] = {"date": "%Y-%m-%d", "time": "%H:%M"}
-"""How a time reads under these names when nothing else is said."""
+"""Name of a time -> its format without a filter."""
 
 
 def fill(template: str, values: Mapping[str, Value]) -> str:
-    """Return a template with the placeholders it is known what to put for."""
+    """Return a template with its known placeholders filled."""
 
     def put(match: re.Match[str]) -> str:
         text = _written(values, match[1], (match[2] or "").strip())

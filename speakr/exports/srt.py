@@ -1,4 +1,4 @@
-"""SubRip subtitles (.srt): numbered cues with bare text and no word on who speaks."""
+"""SubRip subtitles (.srt): numbered cues with plain text and without speakers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def write(source: Source) -> Iterator[str]:
 
 
 def _without_arrow(text: str) -> str:
-    """Replace the one sequence that readers take for a timing line; SubRip has no way to escape it."""
+    """Replace the one sequence that readers take for a timing line; SubRip has no escape for it."""
     return text.replace("-->", "→")
 
 

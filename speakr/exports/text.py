@@ -1,8 +1,8 @@
-"""Plain text through a template that users may write themselves.
+"""Plain text from a template that users may write themselves.
 
-A template describes one segment and is repeated for each, joined by a newline. It may hold
-`{{index}}` (from 1), `{{speaker}}`, `{{text}}`, `{{start_time}}` and `{{end_time}}` (`HH:MM:SS`), each with
-`|upper`, the times also with `|srt` (`HH:MM:SS,mmm`). Whatever else stands in braces is left as it is.
+A template describes one segment and is repeated for each, joined by a newline. It may contain `{{index}}` (from 1),
+`{{speaker}}`, `{{text}}`, `{{start_time}}` and `{{end_time}}` (`HH:MM:SS`), each with `|upper`, the times also with
+`|srt` (`HH:MM:SS,mmm`). Anything else in braces stays as it is.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ DEFAULT_TEMPLATE = "[{{speaker}}]: {{text}}"
 PLACEHOLDER = re.compile(r"\{\{[ \t]*(\w+)[ \t]*(?:\|[ \t]*(\w+)[ \t]*)?\}\}", re.ASCII)
 
 Field = Callable[[int, Segment], str]
-"""Gives the text of one placeholder for the segment with this index."""
+"""Returns the text of one placeholder for the segment with this index."""
 
 
 class LineTemplate:
-    """A template taken apart once, so that rendering is string formatting only."""
+    """A parsed template; rendering is then string formatting only."""
 
     def __init__(self, source: str) -> None:
         self.source = source
@@ -42,7 +42,7 @@ class LineTemplate:
             yield layout % tuple([field(index, segment) for field in fields])
 
     def _compile(self, source: str) -> list[str]:
-        """Return the pieces of a `%` format, noting the field behind each `%s`."""
+        """Return the pieces of a `%` format, and collect the field behind each `%s`."""
         pieces: list[str] = []
         position = 0
         for match in PLACEHOLDER.finditer(source):
@@ -85,7 +85,7 @@ def _end_time_srt(_index: int, segment: Segment) -> str:
 
 
 def _subtitle_clock(seconds: float | None) -> str:
-    """Write a time with milliseconds; an unknown one reads as zero."""
+    """Format a time with milliseconds; an unknown one as zero."""
     return clock(milliseconds(seconds) or 0, ",")
 
 
@@ -106,14 +106,14 @@ FIELDS: Mapping[tuple[str, str | None], Field] = {
     ("start_time", "srt"): _start_time_srt,
     ("end_time", "srt"): _end_time_srt,
 }
-"""Every placeholder there is, by name and filter."""
+"""(Name, filter) -> placeholder."""
 
 DEFAULT = LineTemplate(DEFAULT_TEMPLATE)
 
 
 @lru_cache(maxsize=64)
 def compiled(body: str) -> LineTemplate:
-    """Return a template taken apart; the same ones are asked for again and again."""
+    """Return a parsed template; repeated ones come from a cache."""
     return LineTemplate(body)
 
 

@@ -1,4 +1,4 @@
-"""Titles out of naming templates: one line, however long the template's values are."""
+"""Titles from naming templates: one line, however long the template's values are."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MAX_TITLE_LENGTH = 200
 
 
 def render(template: str, values: Mapping[str, Value]) -> str:
-    """Return the title, without anything that does not show; empty when nothing is left."""
+    """Return the title without invisible characters; it may be empty."""
     filled = fill(template, values)
     shown = "".join(char if char.isprintable() else " " for char in filled)
     return " ".join(shown.split())[:MAX_TITLE_LENGTH].rstrip()

@@ -20,7 +20,7 @@ def _payload(cue: Cue) -> str:
 
 
 def _escape(text: str) -> str:
-    """Escape markup; that also takes apart `-->`, which a payload must not hold."""
+    """Escape markup; this also escapes `-->`, which a payload must not contain."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 

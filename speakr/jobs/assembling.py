@@ -1,4 +1,4 @@
-"""Putting a transcript together from what was heard of each chunk: seams repaired, speakers told apart, in order."""
+"""Assemble a transcript from the results of its chunks: repair seams, label speakers, sort segments."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _in_order = attrgetter("start", "end")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Whole:
-    """A transcript, who speaks in it, who heard it, and which wishes nobody heeded."""
+class AssembledTranscript:
+    """A complete transcript with its speakers, its engines, and the options that no engine supports."""
 
     segments: Sequence[Segment]
     voices: Sequence[ProfileVoice]
@@ -30,21 +30,23 @@ class Whole:
     ignored_options: Sequence[str]
 
 
-def assemble(results: Sequence[Mapping[str, Any]], plan: TranscriptionPlan, hints: Hints) -> Whole:
-    """Make one transcript of the results of all chunks, which are in the order of their places."""
+def assemble(
+    results: Sequence[Mapping[str, Any]], plan: TranscriptionPlan, hints: Hints
+) -> AssembledTranscript:
+    """Make one transcript from the results of all chunks, given in the order of their positions."""
     kept = [result.get("voices") for result in results]
-    # Where a second engine that tells nobody apart has helped out, labels of the first one say little of the whole:
-    # then our own ear decides, if it has listened.
+    # If a second engine without diarization transcribed some chunks, the labels of the first one do not cover
+    # the recording. Then Speakr's own voice vectors decide, if there are any.
     enough = all if any(kept) else any
     is_diarized = bool(results) and enough(_is_diarized(result) for result in results)
-    diarized = voices.tell_apart(_chunks(results, plan), kept, hints, is_diarized=is_diarized)
+    diarized = voices.separate_speakers(_chunks(results, plan), kept, hints, is_diarized=is_diarized)
     ignored = {name for result in results for name in result.get("ignored", ())}
     if not is_diarized and any(kept):
-        ignored -= _COUNTS  # they were ours to heed
+        ignored -= _COUNTS  # Speakr applied them itself
     if not plan.are_speakers_wanted:
         diarized = voices.one_speaker(diarized.segments)
         ignored |= {name for name in _COUNTS if getattr(hints, name)}
-    return Whole(
+    return AssembledTranscript(
         segments=mark_overlaps(sorted(diarized.segments, key=_in_order)),
         voices=diarized.voices,
         language=next((result["language"] for result in results if result.get("language")), None),
@@ -54,14 +56,14 @@ def assemble(results: Sequence[Mapping[str, Any]], plan: TranscriptionPlan, hint
 
 
 def _is_diarized(result: Mapping[str, Any]) -> bool:
-    """Tell whether an engine told speakers apart. Some do that without announcing it; their labels show it."""
+    """Return whether an engine separated speakers. Some do so without declaring it, which shows in their labels."""
     return (
         bool(result.get("is_diarized")) or len({kept["speaker"] for kept in result.get("segments", ())}) > 1
     )
 
 
 def _chunks(results: Sequence[Mapping[str, Any]], plan: TranscriptionPlan) -> list[list[Segment]]:
-    """Return the segments of each chunk; where one was cut from the next inside speech, the seam is repaired."""
+    """Return the segments of each chunk; repair the seam between two chunks that were cut inside speech."""
     chunks = [
         sorted((transcripts.from_json(kept) for kept in result.get("segments", ())), key=_in_order)
         for result in results

@@ -1,4 +1,4 @@
-"""EMBED: ask what each passage of a transcript means, so that it is found by meaning."""
+"""EMBED: store an embedding of each passage of a transcript, so that users can search by meaning."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from speakr.services.search import passages
 
 
 def run(held: claims.Claim) -> None:
-    """Embed what is not known yet. What was there before stays until all of it is complete."""
+    """Embed the passages that have no embedding yet. The earlier ones stay until all are complete."""
     found = passages.material(held)
     release()
     embedder = get_backends().make_embedder()
     if embedder is None:
         raise PermanentJobError("There is no embedding model any more.", code="no_embedding_model")
     with unit_of_work():
-        claims.report(held, "Looking for what is meant", 10)
+        claims.report(held, "Preparing search by meaning", 10)
     vectors = _vectors(found, embedder)
     with unit_of_work():
         passages.store(held, found, vectors, embedder.model)
@@ -29,6 +29,6 @@ def _vectors(found: passages.Material, embedder: EmbeddingConnector) -> list[byt
     missing = [text for text in dict.fromkeys(texts) if passages.fingerprint(text) not in found.known]
     asked = dict(zip(missing, embedder.embed(missing) if missing else (), strict=True))
     vectors = [asked.get(text) or found.known[passages.fingerprint(text)] for text in texts]
-    if len(set(map(len, vectors))) > 1:  # the model has other dimensions now
+    if len(set(map(len, vectors))) > 1:  # the model's dimensions have changed
         return embedder.embed(texts)
     return vectors

@@ -1,8 +1,8 @@
-"""A circuit breaker per engine, shared by all workers: an engine that fails again and again is left alone.
+"""A circuit breaker per engine, shared by all workers: Speakr does not call an engine that fails repeatedly.
 
-After three failures in a row it rests; then one worker tries it while the others go on leaving it alone, and
-each further failure doubles the rest. An engine that asks us to wait rests for as long as it said. What is
-known lives in Redis and is forgotten soon; without Redis every engine is taken for well.
+After three failures in a row the engine is paused. Then one worker tries it while the others still skip it, and each
+further failure doubles the pause. An engine that asks callers to wait is paused for as long as it says. The state is in
+Redis and expires soon; without Redis every engine counts as healthy.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ FIRST_REST_SECONDS: Final = 15.0
 MAX_REST_SECONDS: Final = 300.0
 _MEMORY_SECONDS: Final = 900
 _TRIAL_SECONDS: Final = 30
-"""How long others wait for the news of the one who tries an engine that has rested."""
+"""Seconds for which other workers wait while one tries an engine after a pause."""
 
 
 _ON_REQUEST: Final = b"wish"
@@ -30,14 +30,14 @@ _FAILED: Final = b"failed"
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """How long an engine is to be left alone; `is_wish`: it asked for that itself, and nothing failed."""
+    """How long an engine is paused. With `is_requested` the engine asked for it, and nothing failed."""
 
     seconds: float
     is_requested: bool
 
 
 class Health:
-    """What is known of one engine's health."""
+    """The health of one engine."""
 
     def __init__(self, connection: redis.Redis, engine: str) -> None:
         self._redis = connection
@@ -47,7 +47,7 @@ class Health:
         self._trial = f"speakr:engine:{engine}:trial"
 
     def rest(self) -> Rest | None:
-        """Return for how long and why the engine is to be left alone; None when it may be asked now."""
+        """Return how long and why the engine is paused, or None when it may be called now."""
         try:
             left = self._redis.pttl(self._rest)
             if left > 0:
@@ -60,26 +60,26 @@ class Health:
         return None if may_try else Rest(1.0, is_requested=False)
 
     def succeeded(self) -> None:
-        """Note that it answered: all is forgiven."""
+        """Record a success: earlier failures no longer count."""
         with contextlib.suppress(redis.RedisError):
             self._redis.delete(self._failures, self._rest, self._trial)
 
     def failed(self) -> None:
-        """Note that it failed, in a way that has nothing to do with what it was asked."""
+        """Record a failure that was not caused by the request."""
         with contextlib.suppress(redis.RedisError):
             count = self._redis.incr(self._failures)
             self._redis.expire(self._failures, _MEMORY_SECONDS)
             self._redis.delete(self._trial)
             if count >= FAILURES_IN_A_ROW:
                 rest = FIRST_REST_SECONDS * 2.0 ** (count - FAILURES_IN_A_ROW)
-                self._lay_down(min(rest, MAX_REST_SECONDS), _FAILED)
+                self._pause(min(rest, MAX_REST_SECONDS), _FAILED)
 
     def asked_to_wait(self, seconds: float) -> None:
-        """Note that it is well and wants to be left alone for so long."""
+        """Record that the engine is healthy and asks callers to wait for so many seconds."""
         with contextlib.suppress(redis.RedisError):
             self._redis.delete(self._trial)
-            self._lay_down(min(max(seconds, 0.001), MAX_REST_SECONDS), _ON_REQUEST)
+            self._pause(min(max(seconds, 0.001), MAX_REST_SECONDS), _ON_REQUEST)
 
-    def _lay_down(self, seconds: float, why: bytes) -> None:
+    def _pause(self, seconds: float, why: bytes) -> None:
         self._redis.set(self._rest, why, px=round(seconds * 1000))
         logger.warning("engine_rests", engine=self._engine, seconds=round(seconds, 1))

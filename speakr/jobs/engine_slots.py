@@ -1,7 +1,8 @@
-"""How many chunks an engine works on at once, counted over all workers.
+"""Limit how many chunks an engine transcribes at the same time, counted over all workers.
 
-A slot is a member of a sorted set in Redis whose score is the end of its lease: who dies lets go of it. Without
-Redis nobody counts: an engine that is asked too much says so, and then is left alone for a while.
+A slot is a member of a sorted set in Redis whose score is the end of its lease, so the slot of a dead worker becomes
+free by itself. Without Redis there is no limit: an engine with too many requests answers that it is busy, and the
+circuit breaker pauses it.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ logger = structlog.get_logger(__name__)
 
 LEASE_SECONDS: Final = 15.0
 MAX_WAIT_SECONDS: Final = 300.0
-"""Then the recording is put back, so that its worker may do other work."""
+"""Seconds. Then the job is requeued, so that its worker may do other work."""
 _LOOK_SECONDS: Final = 0.2
 
 _TAKE = """
@@ -36,7 +37,7 @@ redis.call('ZADD', KEYS[1], now + tonumber(ARGV[3]), ARGV[1])
 redis.call('PEXPIRE', KEYS[1], tonumber(ARGV[3]))
 return 1
 """
-"""Take a slot, or prolong the lease of the one we have; by Redis' own clock, for ours may differ."""
+"""Take a slot or renew its lease, by the clock of Redis, because those of workers may differ."""
 
 
 class EngineSlots:
@@ -50,10 +51,10 @@ class EngineSlots:
 
     @contextlib.contextmanager
     def acquire_slot(self, heartbeat: Callable[[], None]) -> Iterator[None]:
-        """Wait for a slot and hold it.
+        """Wait for a slot and occupy it inside the context.
 
         Raises:
-            ConnectorBusy: none became free for long.
+            ConnectorBusy: no slot became free within `MAX_WAIT_SECONDS`.
 
         """
         if self._limit <= 0:
@@ -67,7 +68,7 @@ class EngineSlots:
             time.sleep(_LOOK_SECONDS)
             heartbeat()
         done = threading.Event()
-        # An engine may hold the interpreter's attention for long, so the lease is prolonged beside it.
+        # An engine may block the interpreter for long, so a thread renews the lease.
         keeper = threading.Thread(target=self._keep, args=(token, done), daemon=True, name="engine-slot")
         keeper.start()
         try:

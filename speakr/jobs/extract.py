@@ -1,4 +1,4 @@
-"""EXTRACT: read the whole transcript and keep its key points, action items, chapters, topics and dated events."""
+"""EXTRACT: store the key points, action items, chapters, topics and dated events of a transcript."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from speakr.services.recordings import sources
 
 
 def run(held: claims.Claim) -> None:
-    """Take a recording's transcript apart. What was found before stays until all of it is complete."""
+    """Extract insights from a recording's transcript. The earlier ones stay until the new ones are complete."""
     material = sources.insight_material(held)
     release()
     request = ExtractRequest(
@@ -21,7 +21,7 @@ def run(held: claims.Claim) -> None:
         spoken_language=material.spoken_language,
     )
     with unit_of_work():
-        claims.report(held, "Looking for what matters", 10)
+        claims.report(held, "Extracting key points and events", 10)
     with language_model.spending(material.owner_id) as spent:
         found = get_backends().make_writer().extract(request)
         spent.add(found.usage)

@@ -1,4 +1,4 @@
-"""What preparing a transcription found: how its audio was cut, and what is to be done with each chunk."""
+"""The plan of a transcription: how its audio was cut, and how to process each chunk."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from typing import Any, Self
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TranscriptionPlan:
-    """The plan in a TRANSCRIBE job's row. Names of fields are keys of the stored JSON, so they may not change."""
+    """The plan in a TRANSCRIBE job's row. Field names are keys of the stored JSON, so they may not change."""
 
     pcm_key: str
-    """The decoded audio: a blob of int16 samples at 16 kHz."""
+    """Key of the blob with the decoded audio: int16 samples at 16 kHz."""
     duration_seconds: float
     chunk_count: int
     seams: tuple[int, ...] = ()
-    """Positions of chunks that were cut from the one before inside speech."""
+    """Positions of chunks that were cut from the previous one inside speech."""
     overlap: float = 0.0
-    """Seconds that both chunks at a seam reach into each other."""
+    """Seconds of audio that both chunks at a seam contain."""
     are_speakers_wanted: bool = True
     voice_step_seconds: float | None = None
-    """Distance of the windows of which voice vectors are made; None if speakers are not told apart here."""
+    """Seconds between the windows of which voice vectors are made; None if Speakr does not separate the speakers."""
     ignored_options: tuple[str, ...] = ()
-    """What was asked for and no engine supports; empty until the transcript is complete."""
+    """Requested options that no engine supports; empty until the transcript is complete."""
 
     @classmethod
     def from_json(cls, kept: Mapping[str, Any]) -> Self:
-        """Read a stored plan. Keys of other versions are skipped; keys that are missing have their defaults."""
+        """Read a stored plan. Skip keys of other versions; use defaults for missing keys."""
         known = {field.name: kept[field.name] for field in fields(cls) if field.name in kept}
         for name in ("seams", "ignored_options"):
             known[name] = tuple(known.get(name) or ())
         return cls(**known)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the plan as it is stored."""
+        """Return the plan in its stored form."""
         return asdict(self)

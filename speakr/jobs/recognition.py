@@ -1,7 +1,7 @@
-"""One chunk, and the engines that may hear it: the first that is well and can.
+"""Transcribe one chunk with the first engine that is healthy and accepts it.
 
-What an engine cannot take in one piece it is given in two. What it cannot do at all goes to the second engine,
-if there is one. Who heard what is kept with the result, and so is what of the user's wishes went unheeded.
+A chunk that is too large for an engine is halved. What the first engine cannot transcribe at all goes to the second
+one, if there is one. The result names the engine, and the user's options that it does not support.
 """
 
 from __future__ import annotations
@@ -37,28 +37,28 @@ logger = structlog.get_logger(__name__)
 
 MIN_PIECE_SECONDS: Final = 10.0
 LEEWAY_SECONDS: Final = 10.0
-"""By so much a chunk may exceed what an engine takes: the overlaps at its ends."""
+"""Seconds by which a chunk may exceed an engine's maximum: the overlaps at its ends."""
 BUSY_SECONDS: Final = 10.0
-"""How long an engine is left alone that asks us to wait and does not say how long."""
+"""Seconds for which an engine is paused that asks callers to wait and does not say how long."""
 
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """An engine with what is counted and known about it."""
+    """An engine with its slots and its health."""
 
     connector: TranscriptionConnector
     slots: EngineSlots
     health: Health
 
     def named(self, model: str | None) -> str:
-        """Return the engine's name as recordings keep it, with the model that hears."""
+        """Return the engine's name as stored with recordings, including the model that transcribes."""
         model = model or self.connector.default_model
         return f"{self.connector.name}:{model}" if model else self.connector.name
 
 
 @dataclass(frozen=True, slots=True)
 class ChunkTranscription:
-    """What was heard, by whom, which wishes that engine did not heed, and whether it tells speakers apart."""
+    """The transcription of a chunk, its engine, the options that the engine ignored, and whether it labels speakers."""
 
     hypothesis: Hypothesis
     engine: str
@@ -67,24 +67,24 @@ class ChunkTranscription:
 
 
 class ProgressListener(Protocol):
-    """Who hears of each segment at once, and knows whether the whole is still wanted."""
+    """Receives each segment as soon as it is known, and knows whether the job is still wanted."""
 
     def begin(self) -> None:
-        """Forget what another engine has told of this chunk: one begins with it anew."""
+        """Drop what another engine reported for this chunk: an engine starts on it from the beginning."""
         ...
 
     def on_segment(self, segment: Segment) -> None:
-        """One segment is known."""
+        """Take one segment."""
         ...
 
     def heartbeat(self) -> None:
-        """All is well; raises `ClaimLost` or `JobCancelled` when nobody waits for this any more."""
+        """Continue, or raise `ClaimLost` or `JobCancelled` when the result is no longer wanted."""
         ...
 
 
 @dataclass(slots=True)
 class Notes:
-    """The notes of all engines about one chunk, kept as one."""
+    """The notes of all engines about one chunk, stored as one."""
 
     by_name: dict[str, Any]
     write: Callable[[Mapping[str, Any]], None]
@@ -109,7 +109,7 @@ class _ChunkContext(ChunkContext):
 
 
 def make_engines() -> list[Engine]:
-    """Return the engine the operator chose and, if there is one, the second. Models load when they first hear."""
+    """Return the operator's engine and the second one, if configured. Models load at the first transcription."""
     settings = get_backends().settings
     made = [("first", get_backends().make_transcriber(), settings.transcription_slots)]
     second = get_backends().make_fallback()
@@ -130,12 +130,12 @@ def transcribe_chunk(
     listener: ProgressListener,
     notes: Notes,
 ) -> ChunkTranscription:
-    """Have a chunk heard by the first engine that can.
+    """Transcribe a chunk with the first engine that accepts it.
 
     Raises:
-        ConnectorBusy: all that can hear it want us to wait.
-        ConnectorUnavailable: asking again later may help.
-        ConnectorRejected: asking again cannot help.
+        ConnectorBusy: all engines that accept it ask callers to wait.
+        ConnectorUnavailable: a later attempt may succeed.
+        ConnectorRejected: no later attempt can succeed.
 
     """
     failures: list[ConnectorRejected | ConnectorUnavailable] = []
@@ -143,9 +143,7 @@ def transcribe_chunk(
         rest = engine.health.rest()
         if rest is not None:
             kind = ConnectorBusy if rest.is_requested else ConnectorUnavailable
-            failures.append(
-                kind("The transcription engine is given a rest.", retry_after_seconds=rest.seconds)
-            )
+            failures.append(kind("The transcription engine is paused.", retry_after_seconds=rest.seconds))
             continue
         engine_hints = (
             hints if place == 0 or hints.model in engine.connector.models else replace(hints, model=None)
@@ -175,14 +173,14 @@ def transcribe_chunk(
 def _most_retryable(
     failures: Sequence[ConnectorRejected | ConnectorUnavailable],
 ) -> ConnectorRejected | ConnectorUnavailable:
-    """Return the failure after which trying again is likeliest to help: of the busy ones, the one over soonest."""
+    """Return the failure after which a retry is likeliest to help; of several busy engines, the one free soonest."""
 
-    def hopelessness(error: ConnectorRejected | ConnectorUnavailable) -> tuple[int, float]:
+    def retry_order(error: ConnectorRejected | ConnectorUnavailable) -> tuple[int, float]:
         if isinstance(error, ConnectorBusy):
             return 0, error.retry_after_seconds or 0.0
         return (1, 0.0) if isinstance(error, ConnectorUnavailable) else (2, 0.0)
 
-    return min(failures, key=hopelessness)
+    return min(failures, key=retry_order)
 
 
 def _transcribe_with(
@@ -202,7 +200,7 @@ def _transcribe_with(
         piece = replace(audio, context=_ChunkContext(notes, name, listener.heartbeat))
         result = engine.connector.transcribe(piece, hints, listener.on_segment)
     except ConnectorTooLarge:
-        engine.health.succeeded()  # it is well, and it said what it wants
+        engine.health.succeeded()  # the engine is healthy and has stated its limit
         if audio.samples.size < 2 * MIN_PIECE_SECONDS * SAMPLE_RATE:
             raise
         return _transcribe_halves(engine, audio, hints, listener, notes, path=path)
@@ -213,7 +211,7 @@ def _transcribe_with(
         engine.health.failed()
         raise
     except ConnectorRejected:
-        engine.health.succeeded()  # the refusal is about this request, or for the operator
+        engine.health.succeeded()  # the refusal concerns this request, or is for the operator to fix
         raise
     engine.health.succeeded()
     return result
@@ -228,11 +226,11 @@ def _transcribe_halves(
     *,
     path: str,
 ) -> Hypothesis:
-    """Hear the halves of a chunk and put them together."""
+    """Transcribe the halves of a chunk and join them."""
     end = audio.start + audio.samples.size / SAMPLE_RATE
     cut, is_in_speech = _cutting_point(audio.spans, audio.start, end)
     wanted = engine.connector.capabilities.overlap_seconds if is_in_speech else 0.0
-    overlap = min(wanted, (end - audio.start) / 8)  # so that a half is always shorter than the whole
+    overlap = min(wanted, (end - audio.start) / 8)  # so that a half is always shorter than its chunk
     halves = (_part(audio, audio.start, cut + overlap), _part(audio, cut - overlap, end))
     result = [
         _transcribe_with(engine, half, hints, listener, notes, path=f"{path}{at}")
@@ -250,7 +248,7 @@ def _transcribe_halves(
 
 
 def _cutting_point(spans: Sequence[Span], start: float, end: float) -> tuple[float, bool]:
-    """Return the time nearest to the middle where nobody speaks, else the middle; and whether it is in speech."""
+    """Return the pause nearest to the middle, else the middle itself, and whether that time is inside speech."""
     middle = (start + end) / 2
     pauses = [
         (before.end + after.start) / 2

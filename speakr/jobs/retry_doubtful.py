@@ -1,4 +1,4 @@
-"""Hear once more what cannot have been said, and keep what is better."""
+"""Transcribe implausible stretches again, and keep the better result."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from speakr.domain.transcript import Hints, Hypothesis, Segment, Span
 logger = structlog.get_logger(__name__)
 
 MAX_SPANS = 6
-"""Of one chunk: an engine that is wrong everywhere is wrong the second time too."""
+"""Per chunk. An engine that is wrong everywhere is wrong the second time too."""
 PAD_SECONDS = 0.2
 
 
@@ -27,16 +27,16 @@ def improve(
     hints: Hints,
     heartbeat: Callable[[], None],
 ) -> Hypothesis:
-    """Return the hypothesis with its doubtful stretches as the second hearing has them, where that is better.
+    """Return the hypothesis with its doubtful stretches replaced where the second transcription is better.
 
-    `heartbeat` is called while the engine works, and may raise to stop it.
+    Calls `heartbeat` while the engine works; it may raise to stop the work.
     """
     doubts = find_doubts(original.segments, chunk.spans, times_estimated=original.times_estimated)
     if not doubts:
         return original
     segments = list(original.segments)
     for span in _spans_of(doubts, chunk)[:MAX_SPANS]:
-        inside = [segment for segment in segments if _lies_in(segment, span)]
+        inside = [segment for segment in segments if _is_in(segment, span)]
         try:
             again = _transcribe_span(span, chunk, engine, hints, heartbeat)
         except (ConnectorRejected, TransientJobError) as error:
@@ -51,7 +51,7 @@ def improve(
 
 
 def _spans_of(doubts: Sequence[Doubt], chunk: AudioChunk) -> list[Span]:
-    """Return the stretches to hear: whole spans of speech where there are any, joined where they touch."""
+    """Return the stretches to transcribe again: whole spans of speech where there are any, merged where they touch."""
     end = chunk.start + len(chunk.samples) / SAMPLE_RATE
     wide = []
     for doubt in doubts:
@@ -81,12 +81,13 @@ def _transcribe_span(
     piece = AudioChunk(
         chunk.cut(span), max(span.start, chunk.start), tuple(speech or [span]), _RetryContext(heartbeat)
     )
-    # A prompt is what engines repeat when they hear nothing. Segments are told to nobody: they may not be kept.
+    # Engines repeat the prompt when a stretch has no speech. Segments are not published, because they may be
+    # discarded.
     return engine.transcribe(piece, replace(hints, initial_prompt=None), lambda _segment: heartbeat())
 
 
 class _RetryContext(ChunkContext):
-    """Keeps nothing: a second hearing that is interrupted is begun anew."""
+    """Stores no notes: an interrupted second transcription starts again."""
 
     def __init__(self, heartbeat: Callable[[], None]) -> None:
         self._heartbeat = heartbeat
@@ -95,7 +96,7 @@ class _RetryContext(ChunkContext):
         self._heartbeat()
 
 
-def _lies_in(segment: Segment, span: Span) -> bool:
+def _is_in(segment: Segment, span: Span) -> bool:
     middle = (segment.start + segment.end) / 2
     return span.start <= middle <= span.end
 
@@ -103,7 +104,7 @@ def _lies_in(segment: Segment, span: Span) -> bool:
 def _is_better(
     again: Sequence[Segment], before: Sequence[Segment], others: Sequence[Segment], speech: Sequence[Span]
 ) -> bool:
-    """Tell whether the second hearing has fewer faults; of equals, whether the engine is surer of it."""
+    """Return whether the second transcription has fewer faults or, at equal faults, a higher confidence."""
     faults = [
         len(find_doubts(sorted([*others, *segments], key=attrgetter("start")), speech))
         for segments in (again, before)

@@ -1,4 +1,4 @@
-"""What RQ calls: claim the job that the notification names, run it, and say how it ended."""
+"""The functions that RQ calls: claim the job that a notification names, run it, and record how it ended."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _claim_owner: str | None = None
 
 
 def bind_app(app: Flask) -> None:
-    """Say which app the jobs of this process belong to, and load what runs them. Called before the first fork."""
+    """Set the app that the jobs of this process use, and import their handlers. Called before the first fork."""
     global _app  # noqa: PLW0603 - RQ calls functions by name, so the app must be found here
     _app = app
     for kind in KINDS:
@@ -35,29 +35,29 @@ def bind_app(app: Flask) -> None:
 
 
 def handler_of(kind: str) -> Handler:
-    """Return what runs the jobs of a kind."""
+    """Return the function that runs jobs of a kind."""
     handler: Handler = resolve_name(KINDS[kind].handler)
     return handler
 
 
 def claim_owner(worker: str, horse_pid: int) -> str:
-    """Return the name under which a worker's horse claims."""
+    """Return the name under which a worker's horse claims jobs."""
     return f"{worker}.{horse_pid}"
 
 
 def claim_as(name: str) -> None:
-    """Say under which name this horse claims: the one that its parent knows."""
-    global _claim_owner  # noqa: PLW0603 - as above; a horse is born for one job
+    """Set the name under which this horse claims jobs; its parent knows the same name."""
+    global _claim_owner  # noqa: PLW0603 - as above; a horse runs one job
     _claim_owner = name
 
 
 def worker_name() -> str:
-    """Return the name under which this process claims."""
+    """Return the name under which this process claims jobs."""
     return _claim_owner or f"pid-{os.getpid()}"
 
 
 def run(job_id: int) -> None:
-    """Work on a job, if it is still there to be claimed."""
+    """Run a job, if it can still be claimed."""
     if _app is None:
         raise RuntimeError("bind_app() has not been called")
     with _app.app_context():
@@ -79,11 +79,11 @@ def _work(held: claims.Claim) -> None:
     except JobError as error:
         _failed(held, error)
     except Exception:
-        # Our own mistake, or a library's. It is tried again like any passing failure, and seen in the log.
+        # A bug in Speakr or in a library. It is retried like any passing failure, and logged.
         logger.exception("job_failed_unexpectedly")
         _failed(
             held,
-            TransientJobError("Something unexpected went wrong while processing.", code="internal_error"),
+            TransientJobError("Processing failed unexpectedly.", code="internal_error"),
         )
     else:
         logger.info("job_done", kind=held.kind)
@@ -100,7 +100,7 @@ def _failed(held: claims.Claim, error: JobError) -> None:
 
 
 def help_with(job_id: int) -> None:
-    """Join in on the chunks of a job that another worker owns, until they are gone or other work waits."""
+    """Help with the chunks of a job that another worker owns, until none is left or other jobs wait."""
     if _app is None:
         raise RuntimeError("bind_app() has not been called")
     with _app.app_context(), structlog.contextvars.bound_contextvars(job_id=job_id):
@@ -112,7 +112,7 @@ def help_with(job_id: int) -> None:
             try:
                 transcribe.run_chunk(chunk)
             except JobError as error:
-                # The owner meets the same error, or none, and decides; a helper only steps aside.
+                # The owner meets the same error, or none, and decides; a helper only stops.
                 logger.info("help_ended", code=error.slug)
                 release()
                 with unit_of_work():
@@ -120,17 +120,17 @@ def help_with(job_id: int) -> None:
                 _wake_owner(job_id)
                 return
             _wake_owner(job_id)
-            if _steps_aside(chunk):
+            if _must_stop_helping(chunk):
                 return
 
 
 def _wake_owner(job_id: int) -> None:
-    with contextlib.suppress(redis.RedisError):  # the owner looks for itself, only later
+    with contextlib.suppress(redis.RedisError):  # the owner then looks for itself, only later
         get_backends().notifier.chunk_ended(job_id)
 
 
-def _steps_aside(chunk: chunks.ChunkClaim) -> bool:
-    """Let others be served before we go on with somebody else's job. Without Redis nobody is seen waiting."""
+def _must_stop_helping(chunk: chunks.ChunkClaim) -> bool:
+    """Return whether to stop helping, because jobs wait for a worker. Ask for a later helper then."""
     try:
         if not get_backends().notifier.depth():
             return False

@@ -1,7 +1,7 @@
-"""Folders for what a job needs on the disk while it runs: they go when it ends, however it ends.
+"""Temporary folders of jobs; each is removed when its job ends, for whatever reason.
 
-A folder is locked (flock(2)) by its user for as long as it lives. A lock ends with the process that holds it,
-so a folder that can be locked by somebody else is one that a killed process has left behind.
+The process that uses a folder locks it (flock(2)). The lock ends with the process, so a folder that another process can
+lock was left behind by a killed one.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ _PREFIX = "speakr-job-"
 
 
 def parent() -> Path:
-    """Return the folder in which workers keep what nobody needs after them."""
+    """Return the folder for temporary files of workers."""
     return Path(get_backends().settings.scratch_dir or tempfile.gettempdir())
 
 
 @contextlib.contextmanager
 def folder() -> Iterator[Path]:
-    """Lend an empty folder."""
+    """Create an empty folder and remove it at the end of the context."""
     path, lock = _locked_folder()
     try:
         yield path
@@ -43,13 +43,13 @@ def _locked_folder() -> tuple[Path, int]:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if path.exists():
                 return path, lock
-            os.close(lock)  # a sweeper was faster than our lock
+            os.close(lock)  # another process swept it before it was locked
 
 
 def sweep() -> None:
-    """Remove the folders of the dead."""
+    """Remove the folders of dead processes."""
     for path in parent().glob(f"{_PREFIX}*"):
-        with contextlib.suppress(OSError):  # gone, or in use
+        with contextlib.suppress(OSError):  # already removed, or in use
             lock = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""SUMMARIZE: read the whole transcript, write a summary, and a title for a recording that has none."""
+"""SUMMARIZE: write a summary of a transcript, and a title for a recording that has none."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from speakr.services.recordings import sources
 
 
 def run(held: claims.Claim) -> None:
-    """Summarise a recording. The summary that was there stays until the new one is complete."""
+    """Summarise a recording. The earlier summary stays until the new one is complete."""
     material = sources.summary_material(held)
     release()
     request = SummaryRequest(

@@ -1,7 +1,7 @@
-"""TRANSCRIBE: decode, find speech, cut at pauses, hear every chunk, keep the whole.
+"""TRANSCRIBE: decode, find speech, cut at pauses, transcribe each chunk, store the transcript.
 
-The worker that owns the job prepares it, then hears chunks like every helper, and puts the transcript
-together when the last one is done. Each finished chunk is a row: whoever dies, nothing is heard twice.
+The worker that owns the job prepares it, transcribes chunks like every helper, and assembles the transcript when the
+last one is done. Each finished chunk is a row, so no chunk is transcribed twice, whichever process dies.
 """
 
 from __future__ import annotations
@@ -43,19 +43,19 @@ _engines: Sequence[recognition.Engine] | None = None
 
 
 def _transcribers() -> Sequence[recognition.Engine]:
-    """Return this work horse's engines; a model is loaded once."""
+    """Return the engines of this work horse; each model is loaded once."""
     global _engines  # noqa: PLW0603 - a model is too big to load per chunk
     if _engines is None:
         _engines = recognition.make_engines()
     return _engines
 
 
-# The libraries that hear are loaded in the work horse and not in its parent, which would hold 30 MB for nothing
-# while it waits.
+# The speech libraries are imported in the work horse and not in its parent, where they would occupy 30 MB for
+# nothing.
 
 
 def find_speech(pcm: Path) -> list[Span]:
-    """Return where somebody speaks in decoded audio."""
+    """Return the spans of speech in decoded audio."""
     from speakr.media import speech  # noqa: PLC0415
 
     return speech.find_speech(speech.read_pcm(pcm))
@@ -69,7 +69,7 @@ def read_pcm(pcm: Path) -> Samples:
 
 
 def run(held: claims.Claim) -> None:
-    """Transcribe a recording, going on where an earlier owner stopped."""
+    """Transcribe a recording. Continue where an earlier owner stopped."""
     plan = TranscriptionPlan.from_json(held.plan) if held.plan else _prepare(held)
     _call_helpers(held, plan)
     _transcribe_all_chunks(held)
@@ -94,7 +94,7 @@ def _prepare(held: claims.Claim) -> TranscriptionPlan:
             raise
         spans = find_speech(pcm)
     are_speakers_wanted = _are_speakers_wanted(held)
-    has_voices = are_speakers_wanted and _can_tell_voices_apart()
+    has_voices = are_speakers_wanted and _has_voice_model()
     engine = _transcribers()[0].connector.capabilities
     pieces = plan_chunks(spans, engine.target_chunk_seconds, engine.max_chunk_seconds)
     plan = TranscriptionPlan(
@@ -118,7 +118,7 @@ def _are_speakers_wanted(held: claims.Claim) -> bool:
     return bool(wanted)
 
 
-def _can_tell_voices_apart() -> bool:
+def _has_voice_model() -> bool:
     if get_backends().settings.diarization and (reason := weights.unavailable_reason()):
         logger.warning("speakers_not_told_apart", reason=reason)
     return engines.tells_voices_apart()
@@ -163,9 +163,9 @@ def _transcribe_all_chunks(held: claims.Claim) -> None:
 
 
 def _wait_for_helpers(job_id: int) -> None:
-    """Wait until a helper's chunk ends, but no longer than until it is time to report again.
+    """Wait until a helper's chunk ends, at most until the next heartbeat is due.
 
-    A wake-up that is lost with its helper, or with Redis, delays the next look by a second.
+    If the wake-up is lost with its helper or with Redis, the owner looks again a second later.
     """
     began = time.monotonic()
     try:
@@ -178,7 +178,7 @@ def _transcribe_or_release(chunk: chunks.ChunkClaim) -> None:
     try:
         run_chunk(chunk)
     except ClaimLost:
-        return  # this chunk is somebody else's now; whether the job is still ours shows at the next report
+        return  # another worker claimed this chunk; the next heartbeat shows whether the job is still ours
     except JobError:
         release()
         with unit_of_work():
@@ -187,11 +187,11 @@ def _transcribe_or_release(chunk: chunks.ChunkClaim) -> None:
 
 
 def run_chunk(chunk: chunks.ChunkClaim) -> None:
-    """Turn one chunk into text and keep it; segments are told live as they come."""
+    """Transcribe one chunk and store the result; publish its segments as they come."""
     try:
         with watchdog.watching(get_backends().settings.transcription_silence_seconds):
             outcome, vectors = _listen(chunk)
-    except BlobMissing:  # deleted with its recording, most of the time
+    except BlobMissing:  # usually deleted together with its recording
         raise PermanentJobError("The audio of this recording is gone.", code="audio_missing") from None
     transcription = outcome.hypothesis
     result = {
@@ -234,9 +234,9 @@ def _listen(chunk: chunks.ChunkClaim) -> tuple[recognition.ChunkTranscription, d
 
 
 def cut_out(pcm: Samples, pieces: Sequence[Span], position: int, plan: TranscriptionPlan) -> AudioChunk:
-    """Return a chunk's audio, and a little of its neighbours' where it was cut inside speech.
+    """Return the audio of a chunk, with a little of its neighbours' where it was cut inside speech.
 
-    pieces: the stretches of speech in it; position: its place among the chunks of the plan.
+    pieces: its spans of speech; position: its index among the chunks of the plan.
     """
     first, last = pieces[0], pieces[-1]
     start = max(0.0, first.start - (plan.overlap if position in plan.seams else 0.0))
@@ -248,7 +248,7 @@ def cut_out(pcm: Samples, pieces: Sequence[Span], position: int, plan: Transcrip
 
 
 class _Listener:
-    """Tells segments live, and asks now and then whether the work is still wanted."""
+    """Publishes segments, and checks at intervals whether the result is still wanted."""
 
     def __init__(self, chunk: chunks.ChunkClaim) -> None:
         self._chunk = chunk
@@ -256,21 +256,21 @@ class _Listener:
         self._asked_at = time.monotonic()
 
     def begin(self) -> None:
-        """Count from the start: another engine's segments of this chunk are told anew, under the same ids."""
+        """Restart the ids, so that segments replace those that another engine published for this chunk."""
         self._count = 0
 
     def on_segment(self, segment: Segment) -> None:
-        """Tell a segment to whoever watches."""
+        """Publish a segment to open event streams."""
         self.heartbeat()
         message = transcripts.to_json(segment)
-        del message["words"], message["overlap"]  # what others say at the time is known at the end
-        # A chunk that is heard again after a crash tells its segments again, under the same ids.
+        del message["words"], message["overlap"]  # overlaps are known at the end only
+        # A chunk that is transcribed again after a crash publishes its segments again, under the same ids.
         message["id"] = f"{self._chunk.position}.{self._count}"
         self._count += 1
         get_backends().live.publish(self._chunk.recording_id, "segment", message)
 
     def heartbeat(self) -> None:
-        """Ask now and then; raise `ClaimLost` when nobody waits for this any more."""
+        """Check at intervals; raise `ClaimLost` when the result is no longer wanted."""
         watchdog.reset(get_backends().settings.transcription_silence_seconds)
         if time.monotonic() - self._asked_at < _ASK_WHETHER_WANTED_SECONDS:
             return
@@ -278,12 +278,12 @@ class _Listener:
         wanted = chunks.is_wanted(self._chunk)
         release()
         if not wanted:
-            raise ClaimLost("This chunk is not wanted any more.")
+            raise ClaimLost("This chunk is no longer wanted.")
 
 
 def _keep(held: claims.Claim, plan: TranscriptionPlan) -> None:
     with unit_of_work():
-        claims.report(held, "Putting the transcript together", 97)
+        claims.report(held, "Assembling the transcript", 97)
         results = chunks.results(held.job_id)
     whole = assembling.assemble(results, plan, hints.from_json(held.options))
     engine = ", ".join(whole.engines)[:120] or _transcribers()[0].named(held.options.get("model"))

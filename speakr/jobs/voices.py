@@ -1,6 +1,6 @@
-"""Telling speakers apart, as part of a transcription: windows chunk by chunk, then one clustering at the end.
+"""Separate speakers during a transcription: voice vectors per chunk, then one clustering of all at the end.
 
-Engines that hear speakers apart do so inside one chunk; then only their labels are joined across chunks, by voice.
+Engines that label speakers do so within one chunk; then only their labels are matched across chunks, by voice.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 
 logger = structlog.get_logger(__name__)
 
-# As with hearing, numpy is loaded in the work horse only.
+# numpy is imported in the work horse only, like the speech libraries.
 
 
 @dataclass(frozen=True, slots=True)
 class Diarized:
-    """Segments with their speakers, and how these sound."""
+    """Segments with their speakers, and the voice vectors of these."""
 
     segments: Sequence[Segment]
     voices: Sequence[ProfileVoice]
 
 
 def step_for(duration_seconds: float) -> float:
-    """Return how far apart the windows of a recording start, in seconds."""
+    """Return the distance between the starts of a recording's windows, in seconds."""
     from speakr.media.voices import windows  # noqa: PLC0415
 
     return windows.step_for(duration_seconds)
@@ -43,31 +43,32 @@ def step_for(duration_seconds: float) -> float:
 def embed(
     samples: Samples, start: float, spans: Sequence[Span], step_seconds: float
 ) -> dict[str, Any] | None:
-    """Return the voice vectors of a chunk as they are kept in its result; None when there is no model here."""
+    """Return the voice vectors of a chunk in their stored form, or None when this worker has no model."""
     from speakr.media.voices import windows  # noqa: PLC0415
 
     try:
         return windows.to_json(windows.embed_spans(samples, start, spans, step_seconds))
-    except weights.VoiceModelMissing as missing:  # on this worker; another one may have it
+    except weights.VoiceModelMissing as missing:  # another worker may have it
         logger.warning("speakers_not_told_apart", reason=str(missing))
         return None
 
 
-def tell_apart(
+def separate_speakers(
     chunks: Sequence[Sequence[Segment]],
     kept: Sequence[Mapping[str, Any] | None],
     hints: Hints,
     *,
     is_diarized: bool,
 ) -> Diarized:
-    """Give the segments of a recording their speakers.
+    """Label the segments of a recording with their speakers.
 
-    chunks: the segments of each chunk; kept: what `embed` gave for it; is_diarized: the engine has told speakers
-    apart in each.
+    chunks: the segments of each chunk; kept: what `embed` returned for it; is_diarized: the engine has labelled
+    speakers within each chunk.
     """
     from speakr.media.voices import diarization, joining, windows  # noqa: PLC0415
 
-    if is_diarized:  # without any voices too: then nobody is known again, and no two people get one label
+    if is_diarized:
+        # Also without any vectors: then no speaker is matched across chunks, and no two of them share a label.
         parts = [windows.from_json([part] if part else []) for part in kept]
         segments, voices = joining.join(chunks, parts)
         return Diarized(segments, _as_kept(voices))
@@ -81,14 +82,14 @@ def tell_apart(
 
 
 def one_speaker(segments: Sequence[Segment]) -> Diarized:
-    """Leave all speech to one speaker."""
+    """Give all speech the same speaker."""
     return Diarized([replace(segment, speaker=DEFAULT_SPEAKER_LABEL) for segment in segments], ())
 
 
 def _in_order(
     segments: Sequence[Segment], voices: Mapping[str, VoiceOfLabel]
 ) -> tuple[Sequence[Segment], Sequence[ProfileVoice]]:
-    """Count speakers in the order of their words; a voice without words is left out."""
+    """Order speakers by their first words; drop a voice without words."""
     from speakr.media.voices.diarization import label_of  # noqa: PLC0415
 
     labels: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""The worker process: RQ's, taught to keep our leases, to see a work horse die, and to outlive Redis."""
+"""The worker process: an RQ worker that renews leases, requeues the jobs of a dead work horse, and survives Redis."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ _MAX_HOST_NAME_LENGTH = 40
 class SpeakrWorker(rq.Worker):
     """An RQ worker that treats the job rows as the truth.
 
-    What Redis holds about it is for people who look; when Redis is away the horse is looked after all the same.
+    What Redis stores about it is for display; without Redis the worker still monitors its horse.
     """
 
     max_connection_wait_time = 2.0
-    """Redis comes back within seconds here; do not sleep for a minute after it was away."""
+    """Seconds. Redis is back within seconds here; RQ's default sleeps up to a minute."""
 
     def __init__(self, app: Flask) -> None:
         self._app = app
@@ -69,7 +69,7 @@ class SpeakrWorker(rq.Worker):
     # -- in the parent: one horse
 
     def execute_job(self, job: rq.job.Job, queue: rq.Queue) -> None:
-        """Fork a horse for one notification and look after it until it ends."""
+        """Fork a horse for one notification and monitor it until it ends."""
         try:
             self.prepare_execution(job)
         except redis.RedisError:
@@ -79,7 +79,7 @@ class SpeakrWorker(rq.Worker):
         try:
             self.monitor_work_horse(job, queue)
         except BaseException:
-            # Nobody would prolong its leases any more.
+            # The parent would no longer renew its leases.
             self.kill_horse()
             self.wait_for_horse()
             raise
@@ -88,22 +88,21 @@ class SpeakrWorker(rq.Worker):
             self.set_state(WorkerStatus.IDLE)
 
     def monitor_work_horse(self, job: rq.job.Job, queue: rq.Queue) -> None:
-        """Prolong the horse's leases while it lives, and put back what it held if it died.
+        """Renew the horse's leases while it lives, and requeue its claims if it died.
 
-        RQ's own version asks Redis on the way, and a Redis that is away or has forgotten the job would hide
-        the death.
+        RQ's version asks Redis on the way. If Redis is away or has lost the job, that would hide the death.
         """
         wait_status = self._await_end_of_horse(job)
         if wait_status == os.EX_OK:
             return
-        self._take_back(wait_status)
+        self._requeue_claims(wait_status)
         with contextlib.suppress(redis.RedisError, InvalidJobOperation):
             if job.get_status() not in {JobStatus.FINISHED, JobStatus.FAILED}:
                 self.handle_job_failure(job, queue=queue, exc_string="The work horse died.")
 
     def _await_end_of_horse(self, job: rq.job.Job) -> int | None:
         while True:
-            if self.is_stopping:  # the signal may have come before there was a horse to kill
+            if self.is_stopping:  # the signal may have come before the horse was forked
                 self.kill_horse()
             with (
                 contextlib.suppress(HorseMonitorTimeoutException),
@@ -112,9 +111,9 @@ class SpeakrWorker(rq.Worker):
                 return self.wait_for_horse()[1]
             self.maintain_heartbeats(job)
 
-    def _take_back(self, wait_status: int | None) -> None:
-        """Put what the horse held back at once instead of waiting for its lease to end."""
-        # Whoever stops a whole service sends SIGTERM to all of it, horses too: that is no crash.
+    def _requeue_claims(self, wait_status: int | None) -> None:
+        """Requeue what the horse had claimed at once instead of waiting for its leases to end."""
+        # Stopping a service sends SIGTERM to all its processes, horses too: that is no crash.
         was_signalled = (
             wait_status is not None
             and os.WIFSIGNALED(wait_status)
@@ -127,25 +126,25 @@ class SpeakrWorker(rq.Worker):
 
     @property
     def _claims_as(self) -> str:
-        """The name under which the present horse claims.
+        """Return the name under which the present horse claims.
 
-        It is the horse's and not the worker's: what a horse has left behind unseen must not be prolonged
-        together with what the next one holds.
+        Each horse has its own: renewing the claims of the present horse must not renew those that a dead one left
+        behind.
         """
         return runner.claim_owner(self.name, self.horse_pid)
 
     def maintain_heartbeats(self, job: rq.job.Job) -> None:
-        """Prolong the leases of what the living horse holds; Redis being away does not concern it."""
+        """Renew the leases of the living horse, even while Redis is away."""
         self._in_database(lambda: recovery.renew(self._claims_as), "renew")
         self._mended_at = time.monotonic()
         self._recover_dead_workers()
-        # Not the slow part of maintenance: the next renewal must be in time.
+        # Without the slow part of maintenance: the next renewal must be in time.
         self._in_database(maintenance.recover_jobs, "recover_jobs")
         with contextlib.suppress(redis.RedisError):
             super().maintain_heartbeats(job)
 
     def kill_horse(self, sig: signal.Signals = signal.SIGKILL) -> None:
-        """Kill the horse with its group. In the first moment after the fork it is still in ours: then it alone."""
+        """Kill the horse and its process group. Right after the fork it is still in the parent's group: then it alone."""
         pid = self.horse_pid
         with contextlib.suppress(ProcessLookupError):
             if pid and os.getpgid(pid) == pid:
@@ -153,12 +152,12 @@ class SpeakrWorker(rq.Worker):
             elif pid:
                 os.kill(pid, sig)
 
-    # -- in the parent: in between
+    # -- in the parent, between jobs
 
     def _in_database(self, action: Callable[[], None], what: str) -> bool:
-        """Do something with rows and close every connection again: none may be open across a fork.
+        """Run an action on rows and close all connections afterwards: none may be open across a fork.
 
-        Returns whether it could be done.
+        Return whether it succeeded.
         """
         with self._app.app_context():
             try:
@@ -167,7 +166,7 @@ class SpeakrWorker(rq.Worker):
             except StopRequested:
                 raise
             except Exception:
-                # Leases outlast a hiccup, and the next round comes in seconds.
+                # Leases outlast a short failure, and the next round follows in seconds.
                 logger.exception("worker_upkeep_failed", what=what)
                 return False
             finally:
@@ -176,15 +175,15 @@ class SpeakrWorker(rq.Worker):
 
     @property
     def should_run_maintenance_tasks(self) -> bool:
-        """Mend whenever nothing has been to do for a while, and between many short jobs too.
+        """Run maintenance whenever the queues were empty for a while, and between many short jobs too.
 
-        RQ asks this before it waits for work, so a worker that must stop says yes and stops there: the
-        exception that `request_stop` raises may have been lost in a finalizer or in a broad `except`.
+        RQ calls this before it waits for work, so a worker that must stop returns True and stops there: the exception
+        that `request_stop` raises may have been lost in a finalizer or in a broad `except`.
         """
         return self.is_stopping or time.monotonic() - self._mended_at > maintenance.EVERY_SECONDS / 2
 
     def run_maintenance_tasks(self) -> None:
-        """Mend, and now and then let RQ clean its registries."""
+        """Run maintenance, and at intervals let RQ clean its registries."""
         if self.is_stopping:
             raise StopRequested
         self._mended_at = time.monotonic()
@@ -195,7 +194,7 @@ class SpeakrWorker(rq.Worker):
                 super().run_maintenance_tasks()  # type: ignore[no-untyped-call] # RQ is half typed
 
     def _recover_dead_workers(self) -> None:
-        """Take back what killed workers of this machine held."""
+        """Requeue what killed workers of this machine had claimed."""
         for name in worker_locks.stale():
             logger.warning("worker_died", worker=name)
             if not self._in_database(partial(recovery.worker_died, name), "take_back"):
@@ -203,51 +202,51 @@ class SpeakrWorker(rq.Worker):
             scratch.sweep()
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
-        """Stop now: finished chunks are kept and the rest goes to whoever works next."""
+        """Stop now: finished chunks are stored, and another worker continues with the rest."""
         self.is_stopping = True
         self.kill_horse()
         super().request_stop(signum, frame)  # type: ignore[no-untyped-call] # RQ is half typed
 
-    # -- in the parent: what people see of it in Redis, which may be away
+    # -- in the parent: its display in Redis, which may be away
 
     def set_state(self, state: str, pipeline: Any = None) -> None:
-        """Show what the worker does."""
+        """Publish the worker's state."""
         with contextlib.suppress(redis.RedisError):
             super().set_state(state, pipeline)
 
     def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
-        """Show that it lives."""
+        """Publish that the worker is alive."""
         with contextlib.suppress(redis.RedisError):
             super().heartbeat(timeout, pipeline)
 
     def teardown(self) -> None:
-        """Show that it is gone."""
+        """Publish that the worker has ended."""
         with contextlib.suppress(redis.RedisError):
             super().teardown()  # type: ignore[no-untyped-call] # RQ is half typed
 
     def set_shutdown_requested_date(self) -> None:
-        """Show nothing: this is called inside a signal handler, where nothing may be waited for."""
+        """Publish nothing: RQ calls this inside a signal handler, where no call may block."""
 
     def check_for_suspension(self, burst: bool) -> None:  # noqa: FBT001 - RQ's signature
-        """Never pause: waiting jobs are notified again, by workers that would pause too."""
+        """Never pause: maintenance notifies waiting jobs again, and would pause too."""
 
     def subscribe(self) -> None:
-        """Take no orders through Redis; a signal is enough, and a forking process should have one thread."""
+        """Do not accept commands through Redis: signals suffice, and a process that forks should have one thread."""
 
     # -- in the horse
 
     def main_work_horse(self, job: rq.job.Job, queue: rq.Queue) -> None:
         """Run one job in the forked child."""
         runner.claim_as(runner.claim_owner(self.name, os.getpid()))
-        _die_with_parent(os.getppid())
+        _end_with_parent(os.getppid())
         watchdog.enable()
         super().main_work_horse(job, queue)
 
 
-def _die_with_parent(parent: int) -> None:
-    """End this horse when its parent dies: its leases are prolonged no more, so its work is somebody else's."""
+def _end_with_parent(parent: int) -> None:
+    """End this horse when its parent dies: its leases are no longer renewed, so another worker gets its job."""
     if sys.platform == "linux":
-        # At once, also in the middle of a library that does not let our threads run (prctl(2)).
+        # At once, also inside a library that blocks Python threads (prctl(2)).
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
     def watch() -> None:
@@ -259,7 +258,7 @@ def _die_with_parent(parent: int) -> None:
 
 
 def work(app: Flask) -> None:
-    """Run a worker until it is told to stop."""
+    """Run a worker until a signal stops it."""
     runner.bind_app(app)
     scratch.sweep()
     while True:
@@ -269,13 +268,13 @@ def work(app: Flask) -> None:
                 return
         except redis.RedisError:
             logger.warning("redis_away")
-        # RQ gives up on what it does not expect. There is no horse now, so nothing is lost by beginning anew.
+        # RQ ends on unexpected errors. No horse runs now, so a restart loses nothing.
         logger.warning("worker_begins_anew")
         time.sleep(_LOOK_FOR_REDIS_SECONDS)
 
 
 def _work_until_stopped(worker: SpeakrWorker) -> bool:
-    """Work; return whether the worker was told to stop."""
+    """Work; return whether a signal stopped the worker."""
     line = worker_locks.acquire(worker.name)
     try:
         worker.work(logging_level="WARNING")
@@ -285,7 +284,7 @@ def _work_until_stopped(worker: SpeakrWorker) -> bool:
 
 
 def _wait_for_redis() -> None:
-    """Wait until Redis answers. A signal ends the process as if it had never worked."""
+    """Wait until Redis answers. A signal ends the process before it starts to work."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
     while True:

@@ -1,10 +1,9 @@
-"""Which workers of this machine are dead: each held a lock that ended with it.
+"""Detect dead workers of this machine by locks that end with their processes.
 
-A lease tells the same about any worker on any machine, but late. A worker that is started again in the place
-of one that was killed must know at once: or it takes something else from the queue, and what was interrupted
-waits until that is done.
+A lease shows the same for a worker on any machine, but later. A worker that restarts in place of a killed one must know
+at once. Otherwise it takes another job from the queue, and the interrupted one waits until that is done.
 
-The lock (flock(2)) is shared with the work horse, so it ends when both are gone.
+The worker shares its lock (flock(2)) with its work horse, so the lock ends when both have ended.
 """
 
 from __future__ import annotations
@@ -25,42 +24,42 @@ _PREFIX = "speakr-worker-"
 
 
 def acquire(name: str) -> int | None:
-    """Take up the lifeline of a worker; return its descriptor, which is to stay open as long as it lives.
+    """Create and lock the file of a worker; return its descriptor, which must stay open while the worker lives.
 
-    None: there is nowhere to put it. Then the lease alone has to do.
+    Return None when the folder cannot be written. Then only the lease shows a dead worker.
     """
     path = scratch.parent() / f"{_PREFIX}{name}"
     try:
         while True:
-            line = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            fcntl.flock(line, fcntl.LOCK_EX)
-            if _is_at(path, line):
-                return line
-            os.close(line)  # somebody took it for a dead one's before it was locked
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if _is_at(path, descriptor):
+                return descriptor
+            os.close(descriptor)  # another worker removed the file before it was locked
     except OSError:
         logger.warning("worker_without_lifeline", exc_info=True)
         return None
 
 
-def drop(name: str, line: int | None) -> None:
-    """Let go of a lifeline in good order: there is nothing to take back."""
-    if line is not None:
+def drop(name: str, descriptor: int | None) -> None:
+    """Remove the lock of a worker that ends normally and has nothing to requeue."""
+    if descriptor is not None:
         (scratch.parent() / f"{_PREFIX}{name}").unlink(missing_ok=True)
-        os.close(line)
+        os.close(descriptor)
 
 
 def stale() -> Iterator[str]:
-    """Yield the names of workers that are dead. Each is forgotten once the caller asks for the next one."""
+    """Yield the names of dead workers. The lock of each is removed when the caller asks for the next one."""
     for path in scratch.parent().glob(f"{_PREFIX}*"):
-        with contextlib.suppress(OSError):  # alive, or just buried by somebody else
-            line = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        with contextlib.suppress(OSError):  # alive, or removed by another worker in the meantime
+            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
             try:
-                fcntl.flock(line, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if _is_at(path, line):
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if _is_at(path, descriptor):
                     yield path.name.removeprefix(_PREFIX)
                     path.unlink()
             finally:
-                os.close(line)
+                os.close(descriptor)
 
 
 def _is_at(path: Path, descriptor: int) -> bool:

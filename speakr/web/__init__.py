@@ -1,1 +1,1 @@
-"""What all doors share: who asks, how often, files in and out, live streams."""
+"""Code that all API families share: authentication, rate limits, uploads, downloads, live streams."""

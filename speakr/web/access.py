@@ -1,4 +1,4 @@
-"""What each route asks of its callers: `@needs(...)` or `@public` above every view."""
+"""Access declarations: `@needs(...)` or `@public` above every view."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What a route asks of its callers."""
+    """What a route requires of its callers."""
 
     scope: Scope | None
     rate: str | None
@@ -25,7 +25,7 @@ class Access:
 
 
 def needs(scope: Scope | None, rate: str, *, takes_password: bool = False) -> Callable[[View], View]:
-    """Declare the scope and the rate class of a view method; with `takes_password`, Basic will do too."""
+    """Declare the scope and the rate class of a view; with `takes_password`, it accepts Basic too."""
 
     def mark(view: View) -> View:
         view.access = Access(scope, rate, takes_password)  # type: ignore[attr-defined] # a function takes attributes
@@ -35,7 +35,7 @@ def needs(scope: Scope | None, rate: str, *, takes_password: bool = False) -> Ca
 
 
 def public(view: View) -> View:
-    """Declare that a view method needs no credential."""
+    """Declare that a view needs no credential."""
     view.access = Access(None, None, is_public=True)  # type: ignore[attr-defined] # a function takes attributes
     return view
 

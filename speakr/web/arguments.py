@@ -1,4 +1,4 @@
-"""How the arguments of a request are read: webargs with 400 for bad input, and JSON without demanding a header."""
+"""Parse arguments of requests with webargs: 400 for bad input, and JSON without a required content type."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OFFLOADED_BYTES = 256 * 1024
 
 
 class Parser(FlaskParser):
-    """webargs, with 400 for bad input and JSON read strictly but without demanding a header.
+    """A webargs parser that answers bad input with 400, and reads strict JSON whatever the content type.
 
     Real clients post an empty body with a JSON content type, or a JSON body with none. What exceeds the
     bounds of the schema is refused before it is validated (`bounds`).
@@ -42,7 +42,7 @@ class Parser(FlaskParser):
         return parse_json(argmap, request, location=location, **options)
 
     def load_json(self, req: Request, schema: Schema) -> Any:
-        """Return the parsed body; an empty one is no body."""
+        """Return the parsed body; treat an empty one as no body."""
         body = req.get_data(cache=True)
         if not body.strip():
             return missing

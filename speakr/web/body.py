@@ -1,4 +1,4 @@
-"""Reading a request's body piece by piece, at constant memory and without stopping the other greenlets."""
+"""Read the body of a request in blocks, with constant memory and without blocking other greenlets."""
 
 from __future__ import annotations
 
@@ -14,11 +14,14 @@ from speakr.domain.errors import Invalid
 from speakr.web.bounds import MIN_BODY_BYTES
 
 BLOCK_BYTES = 256 * 1024
-"""Through gunicorn, larger reads are cheaper: half the time of reads of 64 KiB."""
+"""With gunicorn, larger reads are cheaper: half the time of reads of 64 KiB."""
 PAUSE_EVERY_BYTES = 2 * 1024 * 1024
 PAUSE_SECONDS = 0.0001
-"""A sender on a fast line never lets a read wait, so no other greenlet would run. A pause of zero is not
-enough: gevent looks at its sockets only after fifty of those."""
+"""Seconds to sleep between reads.
+
+With a fast sender no read waits, so no other greenlet would run. A pause of zero is not enough: gevent polls its
+sockets only after fifty of those.
+"""
 
 
 def blocks_of(stream: IO[bytes]) -> Iterator[bytes]:
@@ -27,7 +30,11 @@ def blocks_of(stream: IO[bytes]) -> Iterator[bytes]:
     while True:
         try:
             block = stream.read(BLOCK_BYTES)
-        except (ClientDisconnected, OSError, ParseException) as error:  # the last: gunicorn, of bad chunks
+        except (
+            ClientDisconnected,
+            OSError,
+            ParseException,
+        ) as error:  # gunicorn raises ParseException for invalid chunks
             raise incomplete() from error
         if not block:
             return

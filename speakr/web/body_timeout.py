@@ -1,9 +1,9 @@
-"""How long a client is waited for that has begun to send a body.
+"""Timeouts of request bodies.
 
-Two things go wrong without it. A client that lost its network is never heard of again, and would keep its
-connection, and an upload its half file, for good. And a body that nobody wants, that of a refused upload say,
-is read by gunicorn a kilobyte at a time before the next request, without ever letting another greenlet run:
-one client that goes on sending would stop the whole process.
+They prevent two problems. Without them, a client that lost its network would keep its connection, and an upload its
+half file, for good. And gunicorn reads an unread body, that of a refused upload for example, a kilobyte at a time
+before the next request and never yields to other greenlets: one client that goes on sending would block the whole
+process.
 """
 
 from __future__ import annotations
@@ -22,16 +22,19 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 MAX_SILENT_SECONDS = 60.0
-"""How long a client may send nothing of a body that is being read."""
+"""Seconds without any byte after which reading a body fails."""
 
 LINGER_SECONDS = 10.0
 LINGER_SILENT_SECONDS = 2.0
-"""How long the rest of a body is read that nobody wants. Hanging up at once would be simpler, but then the
-client's system may throw our answer away unseen (RFC 9112, section 9.6)."""
+"""Seconds without any byte after which reading the rest of an unread body ends.
+
+Closing the connection at once would be simpler, but then the client's system may discard the response unseen
+(RFC 9112, section 9.6).
+"""
 
 
 class BodyReadTimeout:
-    """WSGI middleware that gives up on silent clients and reads what is left of bodies, within bounds."""
+    """WSGI middleware that times out silent clients and reads the rest of unread bodies, within bounds."""
 
     def __init__(self, app: WSGIApplication) -> None:
         self._app = app
@@ -45,21 +48,21 @@ class BodyReadTimeout:
         try:
             answer = self._app(environ, start_response)
         finally:
-            # Who reads our answer slowly may take all the time there is.
+            # A client may read the response as slowly as it likes.
             _wait_at_most(connection, None)
         return ClosingIterator(answer, [lambda: _read_rest(environ, connection)])
 
 
 def _wait_at_most(connection: socket.socket | None, seconds: float | None) -> None:
-    """Say how long one read may take; None is for ever. Only gunicorn lends its socket."""
+    """Set the timeout of one read; None means no timeout. Only gunicorn provides its socket."""
     if connection is not None:
         connection.settimeout(seconds)
 
 
 def _read_rest(environ: WSGIEnvironment, connection: socket.socket | None) -> None:
-    """Read what the app has left of the body; hang up if that is too much. The answer is sent by now."""
+    """Read the rest of the body after the response is sent; close the connection if it is too long."""
     body = environ["wsgi.input"]
-    if connection is None or body.failed:  # gunicorn hangs up after a read that failed
+    if connection is None or body.failed:  # gunicorn closes the connection after a read that failed
         return
     deadline = time.monotonic() + LINGER_SECONDS
     since_pause = 0
@@ -76,4 +79,4 @@ def _read_rest(environ: WSGIEnvironment, connection: socket.socket | None) -> No
                 time.sleep(PAUSE_SECONDS)
     except (OSError, ParseException):
         return
-    body.failed = True  # gunicorn's own mark of a connection on which no further request can be found
+    body.failed = True  # gunicorn's flag for a connection on which no further request can be found

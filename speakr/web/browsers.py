@@ -1,7 +1,7 @@
-"""What protects users of browsers: cookies of one API family, and checks of where a request comes from.
+"""Protection of browser users: cookies of one API family, and checks of the origin of requests.
 
-A browser sends cookies, and reaches servers in the user's own network, for any page that the user has open. So
-requests that act without a credential of their own must come from a page of this server or of an allowed origin.
+A browser sends cookies, and reaches servers in the user's own network, for any page that the user has open. So requests
+that act without a credential of their own must come from a page of this server or of an allowed origin.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def set_cookie(
 ) -> None:
     """Set a cookie that browsers send below `path` (default: the prefix of the request's family).
 
-    Only a readable one can be seen by scripts.
+    Scripts can read it only if `is_readable`.
     """
     response.set_cookie(
         name,
@@ -55,7 +55,7 @@ def _path(path: str | None) -> str:
 
 
 def require_own_page(asked: Request) -> None:
-    """Refuse a request that a page of another origin has made.
+    """Refuse a request from a page of another origin.
 
     Raises:
         Forbidden: `Origin`, or else `Referer`, names another origin (code `csrf_failed`).
@@ -71,8 +71,7 @@ def require_own_page(asked: Request) -> None:
 def require_known_host(asked: Request) -> None:
     """Refuse a request for a host name that could be an attacker's (DNS rebinding).
 
-    With SPEAKR_PUBLIC_URL its host is known; besides it IP addresses and names without a dot, which no public
-    DNS serves.
+    The host of SPEAKR_PUBLIC_URL is accepted, as are IP addresses and names without a dot, which no public DNS serves.
 
     Raises:
         Forbidden: the `Host` header names another host (code `csrf_failed`).

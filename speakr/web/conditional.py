@@ -1,4 +1,4 @@
-"""Conditional requests (RFC 9110, section 13): answers are tagged by their bytes, and not sent twice."""
+"""Conditional requests (RFC 9110, section 13): responses have entity tags, so the same bytes are not sent twice."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from speakr.domain.errors import NotModifiedSince
 _OK = 200
 _NOT_MODIFIED = 304
 _CACHING = "private, no-cache"
-"""A browser may keep the answer for its user and must ask before it uses it."""
+"""A browser may store the response for its user and must revalidate it before use."""
 
 
 def tag_of(body: bytes) -> str:
-    """Return the entity tag of a body, without quotes. It is a strong one: equal tags mean equal bytes."""
+    """Return the entity tag of a body, without quotes. It is strong: equal tags mean equal bytes."""
     return hashlib.blake2b(body, digest_size=16).hexdigest()
 
 
 def finish(response: Response) -> None:
-    """Tag an answer to somebody known, and leave its body out if the caller has it already.
+    """Tag the response to an authenticated caller, and omit its body if the caller has it already.
 
-    Streams and files are left alone: files are tagged by what is known of them without reading them.
+    Streams and files are skipped: files get tags from their metadata, without reading them.
     """
     if "actor" not in g:
         return
@@ -46,26 +46,26 @@ def finish(response: Response) -> None:
 
 
 def brings_condition() -> bool:
-    """Tell whether the caller wants a write to happen only to the version it names."""
+    """Return whether the caller asks to write only to the version it names."""
     return "If-Match" in request.headers
 
 
 def require_match(current: Response) -> None:
-    """Refuse a write when `If-Match` names another version than the one `current` shows.
+    """Refuse a write when `If-Match` does not name the version that `current` shows.
 
     Raises:
-        NotModifiedSince: it does; a weak tag never matches here (RFC 9110, section 13.1.1).
+        NotModifiedSince: it names another one; a weak tag never matches here (RFC 9110, section 13.1.1).
 
     """
     wanted = request.if_match
     tag = tag_of(current.get_data())
     if not wanted.star_tag and not wanted.is_strong(tag):
-        tell_tag(tag)
-        raise NotModifiedSince("Somebody has changed this since you read it: read it again and merge.")
+        send_tag(tag)
+        raise NotModifiedSince("This was changed since you read it: read it again and merge.")
 
 
-def tell_tag(tag: str) -> None:
-    """Send the current entity tag with whatever is answered to this request."""
+def send_tag(tag: str) -> None:
+    """Send the current entity tag with the response to this request."""
 
     @after_this_request
     def add_tag(response: Response) -> Response:

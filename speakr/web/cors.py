@@ -34,7 +34,7 @@ class CorsPolicy:
     allows_any_origin: bool = False
     """Any page may call; otherwise those in SPEAKR_CORS_ORIGINS."""
     allows_credentials: bool = False
-    """Browsers may send cookies along. A server setting of `*` does not extend to them."""
+    """Browsers may send cookies. A server setting of `*` does not extend to them."""
     request_headers: str = _REQUEST_HEADERS
     """Headers that pages may send, comma-separated."""
     exposed_headers: str = _ANSWER_HEADERS
@@ -54,7 +54,7 @@ def origins_of(policy: CorsPolicy, settings: Settings) -> frozenset[str]:
 
 
 def answer_preflight(policy: CorsPolicy, origins: frozenset[str]) -> Response | None:
-    """Answer a browser's preflight request, which bears no credential; None if this is none."""
+    """Answer a browser's preflight request, which has no credential; return None for other requests."""
     if (
         request.method != "OPTIONS"
         or "Access-Control-Request-Method" not in request.headers
@@ -69,11 +69,11 @@ def answer_preflight(policy: CorsPolicy, origins: frozenset[str]) -> Response | 
 
 
 def add_headers(response: Response, policy: CorsPolicy, origins: frozenset[str]) -> None:
-    """Let an allowed page read the response, failures too."""
+    """Allow a page of an allowed origin to read the response, also if it is a failure."""
     if not origins:
         return
     if _ANY not in origins:
-        response.vary.add("Origin")  # also for other pages: a cache must not mix the two up
+        response.vary.add("Origin")  # also for other pages: a cache must not mix up their responses
     origin = _allowed_origin(origins)
     if origin is None:
         return
@@ -84,7 +84,7 @@ def add_headers(response: Response, policy: CorsPolicy, origins: frozenset[str])
 
 
 def _allowed_origin(origins: frozenset[str]) -> str | None:
-    """Return what to allow the asking page, if it is allowed anything."""
+    """Return the value of `Access-Control-Allow-Origin` for this request, or None."""
     origin = request.headers.get("Origin")
     if origin is None:
         return None

@@ -1,4 +1,4 @@
-"""Counting in fixed windows: in Redis for all processes together, or in this process while Redis is away."""
+"""Count in fixed windows: in Redis for all processes together, or per process while Redis is away."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ logger = structlog.get_logger(__name__)
 
 WINDOW_SECONDS: Final = 60
 _REDIS_TIMEOUT_SECONDS = 0.5
-"""Nobody waits long to be counted."""
+"""Redis must not delay a request for longer."""
 _AWAY_SECONDS = 5.0
-"""How long Redis is left alone after it failed, so that not every request waits for it."""
+"""Seconds without calls to Redis after it failed, so that not every request waits for it."""
 _SWEEP_AT = 10_000
-"""So many windows in memory are swept for those that have ended."""
+"""With this many windows in memory, ended ones are removed."""
 
 _COUNT: Final = """
 local count = redis.call('INCR', KEYS[1])
@@ -31,7 +31,7 @@ if left < 0 then
 end
 return {count, left}
 """
-"""One question to Redis, and no moment at which a counter could be left without an end."""
+"""One round trip, in which no counter is ever without an expiry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +43,14 @@ class Window:
 
 
 class Counter:
-    """Counts in Redis; while it is away each process counts for itself rather than turning people away."""
+    """Counts in Redis; while it is away each process counts for itself, so no caller is refused for that."""
 
     def __init__(self, redis_url: str) -> None:
         connection = redis.Redis.from_url(
             redis_url,
             socket_connect_timeout=_REDIS_TIMEOUT_SECONDS,
             socket_timeout=_REDIS_TIMEOUT_SECONDS,
-            # A pooled connection may be older than the Redis behind it: try once more, but not after a timeout.
+            # A pooled connection may be older than the Redis process: try once more, but not after a timeout.
             retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
         )
         self._count = connection.register_script(_COUNT)
@@ -59,12 +59,12 @@ class Counter:
         self._lock = threading.Lock()
 
     def hit(self, key: str) -> Window:
-        """Count one more under a key."""
+        """Count one more for a key."""
         moment = time.monotonic()
         if moment < self._away_until:
             return self._hit_here(key)
         if self._away_until:
-            self._away_until = moment + _AWAY_SECONDS  # this one tries; the others do not wait with it
+            self._away_until = moment + _AWAY_SECONDS  # this request tries; others do not wait with it
         try:
             count, milliseconds = self._count(keys=[key], args=[WINDOW_SECONDS * 1000])
         except redis.RedisError as error:

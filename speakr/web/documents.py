@@ -1,4 +1,4 @@
-"""How an API family publishes its description (OpenAPI), and the page that shows it (Swagger UI)."""
+"""The OpenAPI document of an API family, and the page that shows it (Swagger UI)."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from speakr.web.json import json_response
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Documents:
-    """What describes an API; both addresses are below the family's prefix and need no credential."""
+    """The documents of an API; both addresses are below the family's prefix and need no credential."""
 
     build: Callable[[Flask], dict[str, Any]]
     """Returns the OpenAPI document of an app."""
     path: str = "/openapi.json"
     page: str | None = "/docs"
-    """Where Swagger UI is; None serves none."""
+    """Path of Swagger UI; None serves none."""
 
 
 def serve(app: Flask, name: str, prefix: str, documents: Documents) -> None:

@@ -1,4 +1,4 @@
-"""Blobs over HTTP: ranges, conditional requests and safe file names, at constant memory (RFC 9110)."""
+"""Send blobs over HTTP: ranges, conditional requests and safe file names, with constant memory (RFC 9110)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from speakr.web.names import clean_filename, clean_mime_type
 
 DEFAULT_MIME_TYPE = "application/octet-stream"
 INLINE_TYPES = ("audio/", "video/")
-"""What a browser may play in place. Anything else from a stranger (HTML, SVG) could run as our page."""
+"""Types that a browser may play in place. Other uploads (HTML, SVG) could run scripts as a page of this server."""
 
 ATTR_CHAR = "!#$&+-.^_`|~"
 """What RFC 5987 allows unescaped besides letters and digits."""
@@ -36,7 +36,7 @@ def send_blob(
     as_attachment: bool = False,
     missing_message: str = "File not found",
 ) -> Response:
-    """Answer a GET or HEAD with a blob, or the one range of it that was asked for.
+    """Answer a GET or HEAD with a blob, or with the one range of it that the request names.
 
     `etag` is a strong validator without quotes, such as the SHA-256 of the content. Answers 200, 206 or
     304. Raises `NotFound` (`file_not_found`), `NotModifiedSince` for a stale `If-Match`, and Werkzeug's
@@ -76,7 +76,7 @@ def send_stored(
     as_attachment: bool = False,
     missing_message: str = "File not found",
 ) -> Response:
-    """Do as `send_blob` does, with a blob in this server's storage."""
+    """Answer as `send_blob` does, with a blob in this server's storage."""
     return send_blob(
         request,
         get_backends().storage,
@@ -103,7 +103,7 @@ def content_disposition(filename: str, *, as_attachment: bool) -> str:
 
 
 class _Body:
-    """The bytes of an answer, read piece by piece; the server closes it when the client is done or gone."""
+    """The bytes of a response, read piece by piece; the server closes it when the client is done or gone."""
 
     def __init__(self, blob: BinaryIO, length: int) -> None:
         self._blob = blob
@@ -118,7 +118,7 @@ class _Body:
             self._remaining -= len(data)
             yield data
             since_pause += len(data)
-            if since_pause >= PAUSE_EVERY_BYTES:  # a fast client never lets a write wait either
+            if since_pause >= PAUSE_EVERY_BYTES:  # with a fast client no write waits either
                 since_pause = 0
                 time.sleep(PAUSE_SECONDS)
 
@@ -145,21 +145,23 @@ def _check_if_match(request: Request, etag: str) -> None:
 
 
 def _make_conditional(request: Request, response: Response, info: BlobInfo, etag: str) -> None:
-    """Let Werkzeug decide on 200, 206, 304 or 416, after taking away what RFC 9110 tells us to ignore."""
+    """Let Werkzeug choose between 200, 206, 304 and 416, after removing what RFC 9110 says to ignore."""
     environ = dict(request.environ)
     environ.pop("HTTP_IF_MATCH", None)  # checked already
-    environ.pop("HTTP_IF_RANGE", None)  # checked here: Werkzeug takes a weak tag and any later date
+    environ.pop("HTTP_IF_RANGE", None)  # checked here: Werkzeug accepts a weak tag and any later date
     asked = environ.pop("HTTP_RANGE", "")
     is_fresh = not is_resource_modified(environ, f'"{etag}"', last_modified=info.modified_at)
-    if not is_fresh and _applies_range(request, info, etag):  # a copy the client has goes before any range
+    if not is_fresh and _applies_range(
+        request, info, etag
+    ):  # a copy that the client has takes precedence over any range
         environ["HTTP_RANGE"] = _within(asked, info.size_bytes)
     response.make_conditional(environ, accept_ranges=True, complete_length=info.size_bytes)
 
 
 def _applies_range(request: Request, info: BlobInfo, etag: str) -> bool:
-    """Tell whether to look at `Range`: only on GET, in bytes, not several, and of the version we have.
+    """Return whether `Range` applies: only to GET, in bytes, one range, and of the current version.
 
-    A malformed range of bytes is heeded, so that it is refused rather than ignored.
+    A malformed range of bytes applies, so that it is refused rather than ignored.
     """
     header = request.headers.get("Range", "")
     if request.method != "GET" or not header.lower().startswith("bytes="):

@@ -1,4 +1,4 @@
-"""Failures as values: what went wrong, before an API family writes it in its own format."""
+"""Failures of requests as values, before an API family renders them in its own format."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ STATUS: Mapping[type[errors.SpeakrError], int] = {
     errors.OutOfSpace: 507,
     errors.SpeakrError: 500,
 }
-"""Looked up along an error's ancestors, nearest first."""
+"""Error class -> HTTP status. The nearest ancestor of an error counts."""
 
 SLUG_STATUS: Mapping[str, int] = {
     "unsupported_media_type": 415,
@@ -61,8 +61,8 @@ _HTTP_SLUGS: Mapping[int, str] = {
 
 _HTTP_SENTENCES: Mapping[int, str] = {
     404: "There is nothing at this address.",
-    405: "This address does not take that method.",
-    413: "The body is larger than this address takes.",
+    405: "This address does not support that method.",
+    413: "The body is larger than this address accepts.",
     500: "Something went wrong on the server. The request id leads the operator to the cause.",
 }
 
@@ -74,23 +74,23 @@ _KEPT_HEADERS = ("Allow", "Retry-After", "WWW-Authenticate", "Content-Range")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """What went wrong with a request, in no API's format. Nothing in it is secret."""
+    """A failure of a request, independent of any API's format. It contains no secrets."""
 
     status: int
     code: str
-    """A stable slug that clients may switch on."""
+    """A stable slug on which clients may branch."""
     message: str
-    """A sentence for people."""
+    """A sentence for users."""
     errors: Mapping[str, list[str]] = field(default_factory=dict)
     """What is wrong, per field of the request."""
     extra: Mapping[str, Any] = field(default_factory=dict)
-    """Further facts, such as the limit that was passed."""
+    """Further facts, such as the limit that was exceeded."""
     headers: Mapping[str, str] = field(default_factory=dict)
-    """Headers that the response must carry whatever its body looks like: Allow, Retry-After, WWW-Authenticate."""
+    """Headers that the response must have in every format: Allow, Retry-After, WWW-Authenticate."""
 
 
 Renderer = Callable[[Failure], Response]
-"""Writes a failure as one API family's clients expect it."""
+"""Renders a failure in the format of one API family."""
 
 
 def status_of(error: errors.SpeakrError) -> int:
@@ -101,7 +101,7 @@ def status_of(error: errors.SpeakrError) -> int:
 
 
 def of_domain_error(error: errors.SpeakrError, challenge: str | None) -> Failure:
-    """Describe an error raised on purpose; `challenge` is the `WWW-Authenticate` header of a 401."""
+    """Describe a domain error; `challenge` is the `WWW-Authenticate` header of a 401."""
     headers: dict[str, str] = {}
     if isinstance(error, errors.NotAuthenticated) and challenge is not None:
         headers["WWW-Authenticate"] = challenge
@@ -138,7 +138,7 @@ def of_http_error(error: HTTPException) -> Failure:
 
 
 def _field_message(name: str, texts: list[str]) -> str:
-    """Put the field's name before what is wrong with it, unless the documented sentence begins with it."""
+    """Put the field's name before its messages, unless the documented sentence begins with it."""
     joined = " ".join(texts)
     return joined if joined.startswith(f"{name} ") else f"{name}: {joined}"
 

@@ -1,4 +1,4 @@
-"""API families: groups of routes under one prefix with credentials, error format, limits and CORS policy of their own.
+"""API families: groups of routes under one prefix with their own credentials, error format, limits and CORS policy.
 
 `speakr/app.py` lists the families. The longest prefix that matches a request's path decides which family the
 request belongs to, routed or not; a path under no prefix belongs to the first family, the native API.
@@ -32,11 +32,11 @@ class ApiFamily:
     name: str
     """Unique; part of endpoint names and of the keys of its own rate classes."""
     prefix: str
-    """Where its paths begin, for example `/api/v1`: with a leading slash and without a final one."""
+    """The beginning of its paths, for example `/api/v1`: with a leading slash and without a final one."""
     authenticators: tuple[Authenticator, ...]
-    """Tried in order; the first that finds a credential decides. None found: 401."""
+    """Tried in order; the first that finds a credential decides. If none does: 401."""
     render: failures.Renderer
-    """Writes every failure under the prefix, also of paths and methods that have no route."""
+    """Renders every failure under the prefix, also of paths and methods without a route."""
     blueprints: tuple[Blueprint, ...] = ()
     """Registered under `prefix`; their names need to be unique within the family only."""
     register: Callable[[Flask], None] | None = None
@@ -59,7 +59,7 @@ class ApiFamily:
 
 @dataclass(frozen=True, slots=True)
 class MountedFamily:
-    """A family with what the settings of this server say about it."""
+    """A family together with what this server's settings define for it."""
 
     family: ApiFamily
     origins: frozenset[str]

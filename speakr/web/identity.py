@@ -1,7 +1,7 @@
-"""Who is asking, and may they use this route at all.
+"""Authentication and access control of every request.
 
-Every route declares what it needs (`web/access.py`); one hook enforces it before the view runs, so a route
-cannot forget to ask. Routes that declare nothing are refused, and a test finds them.
+Every route declares what it needs (`web/access.py`); one hook enforces it before the view runs, so no route can omit
+the check. Routes that declare nothing are refused, and a test finds them.
 """
 
 from __future__ import annotations
@@ -18,30 +18,30 @@ from speakr.web.rate_limits import RateClass, count
 __all__ = ["actor", "admit", "needs", "public"]
 
 _COUNTED_BEFORE = "wrong_password"
-"""The code of a refused password: its authenticator counts each guess before it checks it."""
+"""Code of a refused password, whose authenticator counts each guess before checking it."""
 
 
 def actor() -> Actor:
-    """Return who is asking; only in views that need a credential."""
+    """Return the authenticated user; only in views that need a credential."""
     found: Actor = g.actor
     return found
 
 
 def admit() -> None:
-    """Find out who asks, count the request, and refuse those who may not. Run before every routed request."""
+    """Authenticate the caller, count the request, and refuse it if not allowed. Called before every routed request."""
     if request.endpoint is None or request.method == "OPTIONS":
         return
     access = access_of(request.endpoint, request.method)
     if access is None:
-        # A view that declares nothing is a mistake of ours; be safe and say no.
-        raise Forbidden("This route is not open to anybody.")
+        # A view that declares nothing is a bug: refuse the request.
+        raise Forbidden("This route declares no access.")
     if access.is_public:
         return
     g.access = access
     try:
         g.actor = _authenticate(families.current().family)
     finally:
-        release()  # the body may take minutes to arrive; hold no connection meanwhile
+        release()  # the body may take minutes to arrive; occupy no connection meanwhile
     if access.rate is not None:
         count(access.rate)
     if access.scope is not None and not g.actor.may(access.scope):
@@ -49,12 +49,12 @@ def admit() -> None:
 
 
 def _authenticate(family: families.ApiFamily) -> Actor:
-    """Look for a credential in the family's order; a wrong one is not followed by a second look."""
+    """Look for a credential in the family's order; stop at the first one, right or wrong."""
     for authenticator in family.authenticators:
         try:
             found = authenticator.authenticate(request)
         except NotAuthenticated as error:
-            # Only failures are counted, so strangers at the same address lock no good credential out.
+            # Only failures count, so other clients at the same address cannot lock out a valid credential.
             if error.slug != _COUNTED_BEFORE:
                 count(RateClass.BAD_TOKEN)
             raise

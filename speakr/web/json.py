@@ -1,4 +1,4 @@
-"""JSON in and out of Flask by orjson: the long lists here are what a server of this kind mostly does."""
+"""Use orjson in Flask: this server mostly writes long lists as JSON."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from flask.json.provider import JSONProvider
 
 
 class OrjsonProvider(JSONProvider):
-    """Flask's JSON, made by orjson."""
+    """Flask's JSON provider, based on orjson."""
 
     def dumps(self, obj: Any, **kwargs: Any) -> str:
-        """Write JSON text."""
+        """Serialize to JSON text."""
         del kwargs
         return orjson.dumps(obj).decode()
 
     def loads(self, s: str | bytes, **kwargs: Any) -> Any:
-        """Read JSON text."""
+        """Parse JSON text."""
         del kwargs
         return orjson.loads(s)
 
@@ -30,5 +30,5 @@ class OrjsonProvider(JSONProvider):
 
 
 def json_response(body: Any, status: int = 200) -> Response:
-    """Answer with a plain dict, made ready by the caller."""
+    """Return a response with a dict that is ready for JSON."""
     return current_app.response_class(orjson.dumps(body) + b"\n", status=status, mimetype="application/json")

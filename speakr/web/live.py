@@ -1,4 +1,4 @@
-"""Server-sent events (WHATWG HTML, section 9.2): a recording's progress and segments as they come."""
+"""Server-sent events (WHATWG HTML, section 9.2): live progress and segments of a recording."""
 
 from __future__ import annotations
 
@@ -40,10 +40,9 @@ def stream(
 ) -> Response:
     """Answer with a stream of `status`, `progress` and `segment` events.
 
-    It starts with a `status` event read from the database (`snapshot`; None once the recording is gone),
-    then replays what has happened since `last_event_id` (or from the start) and follows. It ends when the
-    recording is done, so a client that reconnects then learns so at once. Whether the caller `may_see` it is
-    asked again before anything is told: a share may end while a stream is open.
+    It starts with a `status` event read from the database (`snapshot`; None once the recording is deleted), replays the
+    events since `last_event_id` (or all), and follows. It ends when the recording is done, so a client that reconnects
+    then learns that at once. `may_see` is checked again before each message: a share may end while a stream is open.
     """
     place = OpenStream(user_id)
     after = last_event_id if last_event_id and _STREAM_ID.match(last_event_id) else "0-0"
@@ -52,7 +51,7 @@ def stream(
     )
     response.call_on_close(place.close)
     response.headers["Cache-Control"] = "no-cache"
-    response.headers["X-Accel-Buffering"] = "no"  # nginx would hold the stream back
+    response.headers["X-Accel-Buffering"] = "no"  # without this, nginx buffers the stream
     return response
 
 
@@ -71,12 +70,12 @@ def _follow(
             return
         yield _message("status", state)
         is_over = state["status"] in FINAL_STATUSES
-        # Follow the stream until it tells of an end; ask the rows again when it is silent for long.
+        # Follow the stream until it reports an end; read the rows again after a long silence.
         silent_since = time.monotonic()
         while True:
             messages = _wait(recording_id, after, 0.001 if is_over else _WAIT_SECONDS)
             if messages and not _read(may_see):
-                break  # the snapshot tells that it is gone
+                break  # the snapshot shows that it is deleted
             for message in messages:
                 after, silent_since = message.id, time.monotonic()
                 yield _message(message.kind, message.data, message.id)
@@ -103,6 +102,6 @@ def _wait(recording_id: int, after: str, seconds: float) -> Any:
     try:
         return get_backends().live.read(recording_id, after, seconds)
     except redis.RedisError:
-        # Without Redis there is nothing live; the rows still tell, a little later.
+        # Without Redis there are no live events; the rows show the same a little later.
         time.sleep(min(seconds, 1.0))
         return ()

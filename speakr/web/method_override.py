@@ -1,4 +1,4 @@
-"""`X-HTTP-Method-Override`, which tus demands for clients behind proxies that pass GET and POST only."""
+"""`X-HTTP-Method-Override`, which tus requires for clients behind proxies that pass GET and POST only."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ METHODS = frozenset({"PATCH", "DELETE", "HEAD"})
 
 
 class MethodOverride:
-    """WSGI middleware: a POST below `PATHS` that names another method is one of that method."""
+    """WSGI middleware: treats a POST below `PATHS` that names another method as that method."""
 
     def __init__(self, app: WSGIApplication) -> None:
         self._app = app

@@ -1,8 +1,8 @@
-"""Uploads as `multipart/form-data` (RFC 7578), streamed: the file goes into storage while it arrives.
+"""Uploads as `multipart/form-data` (RFC 7578), streamed into storage while they arrive.
 
-Flask's own form parsing would spool the file to a temporary place and give it to us afterwards. Here the
-one file part is passed on to a `FileTarget` while it arrives, so an upload of any size costs a megabyte or
-two of memory and one write. Werkzeug's decoder does the parsing.
+Flask's own form parsing would first spool the file to a temporary place. Here the one file part goes to a `FileTarget`
+while it arrives, so an upload of any size takes a megabyte or two of memory and one write. Werkzeug's decoder does the
+parsing.
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ from speakr.web.names import clean_filename, clean_mime_type, clean_text
 
 MEBIBYTE = 1024 * 1024
 MAX_FORM_BYTES = MEBIBYTE
-"""Everything that is not file content: field values, part headers, preamble and epilogue."""
+"""Bytes of all that is not file content: field values, part headers, preamble and epilogue."""
 A_NAME = re.compile(r"[;\s]name=")
-"""In a part's disposition; `filename=` is none."""
+"""Matches the name in a part's disposition, but not `filename=`."""
 UNREADABLE_NAME = "?"
-"""What a part is called whose name cannot be read: nothing asks for it, so it is ignored."""
+"""Name of a part whose name cannot be read: no field has it, so the part is ignored."""
 MAX_PARTS = 200
 QUOTED_FILENAME = re.compile(r';[ \t]*filename="((?:[^"\\]|\\.)*)"', re.IGNORECASE)
 FIELD_CHARSETS = {"iso-8859-1": "iso-8859-1", "us-ascii": "utf-8", "utf-8": "utf-8"}
 
 
 class FileTarget(Protocol):
-    """Where the one file of a form goes. It counts the bytes and says when they are too many."""
+    """Receives the one file of a form. It counts the bytes and refuses too many."""
 
     @property
     def max_bytes(self) -> int:
-        """The largest file it takes."""
+        """Return the size of the largest file it accepts."""
         ...
 
     def open(self) -> None:
-        """Begin the file. Raises `OutOfSpace`."""
+        """Start the file. Raises `OutOfSpace`."""
         ...
 
     def write(self, data: bytes) -> None:
@@ -52,15 +52,15 @@ class FileTarget(Protocol):
         ...
 
     def abort(self) -> None:
-        """Drop the file as far as it came; safe to call at any time."""
+        """Delete what was written; safe to call at any time."""
         ...
 
     def too_large(self) -> TooLarge:
-        """Return the refusal of a body that is larger than `max_bytes`."""
+        """Return the error for a body that is larger than `max_bytes`."""
         ...
 
 
-# -- what the view gets
+# -- what the view receives
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,25 +92,27 @@ def receive_upload(
     on_progress: Callable[[], None] | None = None,
     file_field: str = "file",
 ) -> ReceivedUpload:
-    """Read the body of `request`, passing the part named `file_field` on to `target`.
+    """Read the body of `request`, and pass the part named `file_field` to `target`.
 
-    `on_progress` is called after each piece of the file. File parts under other names are read past. On
-    any failure the target is aborted. Raises `Invalid` with the slug `unsupported_media_type`,
-    `missing_boundary`, `malformed_form`, `incomplete_upload`, `several_files` or `no_file_selected`;
-    `TooLarge` (`too_large`, `form_too_large`); `OutOfSpace`.
+    Calls `on_progress` after each piece of the file. Skips file parts under other names. Aborts the target on any
+    failure. Raises `Invalid` with the slug `unsupported_media_type`, `missing_boundary`, `malformed_form`,
+    `incomplete_upload`, `several_files` or `no_file_selected`; `TooLarge` (`too_large`, `form_too_large`);
+    `OutOfSpace`.
     """
     boundary = _boundary(request)
     max_body_bytes = target.max_bytes + MAX_FORM_BYTES
     declared_bytes = request.content_length
     if declared_bytes is not None and declared_bytes > max_body_bytes:
         raise target.too_large()
-    request.max_content_length = max_body_bytes + BLOCK_BYTES  # ours is counted first and says it better
+    request.max_content_length = (
+        max_body_bytes + BLOCK_BYTES
+    )  # our own limit is checked first and has the better message
     form = _Form(boundary, target, on_progress, file_field)
     try:
         for block in blocks_of(request.stream):
             form.feed(block)
         form.finish(declared_bytes)
-    except BaseException:  # also a greenlet that is killed because its client or its worker goes
+    except BaseException:  # also when the greenlet is killed because its client or its worker is gone
         target.abort()
         raise
     return ReceivedUpload(form.fields, form.file)
@@ -119,8 +121,8 @@ def receive_upload(
 def multipart_body(schema: type[Schema]) -> dict[str, Any]:
     """Document a multipart body: `@blp.doc(**multipart_body(UploadForm))`.
 
-    flask-smorest documents either the form or the files of an operation; this declares one schema for
-    both (let it hold the file as `flask_smorest.fields.Upload`) and parses nothing.
+    flask-smorest documents either the form or the files of an operation; this declares one schema for both (which may
+    contain the file as `flask_smorest.fields.Upload`) and parses nothing.
     """
     return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
 
@@ -139,7 +141,7 @@ def _boundary(request: Request) -> bytes:
 
 
 class _Form:
-    """The form while it arrives: fed with blocks, it collects fields and passes the file on."""
+    """A form while it arrives: takes blocks, collects fields and passes the file on."""
 
     def __init__(
         self,
@@ -175,12 +177,12 @@ class _Form:
         cut = len(whole) - (2 if whole.endswith(b"--") else whole.endswith(b"-"))
         self._held_back = whole[cut:]
         self._decode(whole[:cut])
-        # The decoder keeps at most part of a boundary back, except of headers, and those count here.
+        # The decoder keeps back at most part of a boundary, except of headers, and those count here.
         if self._read_bytes - self._file_bytes - self._skipped_bytes > MAX_FORM_BYTES:
             raise TooLarge("The form fields together are larger than 1 MB.", code="form_too_large")
 
     def finish(self, declared_bytes: int | None) -> None:
-        """Check that the body ended where it should."""
+        """Check that the body ended with its final boundary."""
         self._decode(self._held_back)
         if self._read_bytes < (declared_bytes or 0):
             raise incomplete()
@@ -189,7 +191,7 @@ class _Form:
 
     def _decode(self, data: bytes) -> None:
         if self._decoder.state is State.EPILOGUE:
-            return  # what follows the last boundary has no meaning
+            return  # content after the last boundary has no meaning
         with _malformed():
             self._decoder.receive_data(data)
         while True:
@@ -210,10 +212,11 @@ class _Form:
 
     def _start_part(self, part: Field | File) -> None:
         self._part_count += 1
-        if cast("str | None", part.name) is None:  # typed as always there
+        if cast("str | None", part.name) is None:  # the stub declares it as never None
             if A_NAME.search(part.headers.get("content-disposition", "")) is None:
                 raise Invalid("A part of the form has no name.", code="malformed_form")
-            # Browsers do not escape a backslash, so the quote after one does not end what the decoder reads.
+            # Browsers do not escape a backslash, so the quote after one does not end the name for the
+            # decoder.
             part = replace(part, name=UNREADABLE_NAME)
         self._part = part
         if self._part_count > MAX_PARTS:
@@ -225,7 +228,7 @@ class _Form:
             self._target.open()
 
     def _take(self, data: bytes) -> None:
-        """Pass content on to where the current part goes."""
+        """Pass content to the target of the current part."""
         if isinstance(self._part, Field):
             self._value += data
         elif self._is_file(self._part):
@@ -256,13 +259,13 @@ class _Form:
 
 
 def _charset(headers: Headers) -> str:
-    """Return the codec of a field: UTF-8 unless it says Latin-1, as some Java clients do."""
+    """Return the codec of a field: UTF-8 unless it declares Latin-1, as some Java clients do."""
     charset = parse_options_header(headers.get("content-type"))[1].get("charset", "")
     return FIELD_CHARSETS.get(charset.lower(), "utf-8")
 
 
 def _client_filename(part: File) -> str:
-    r"""Return the name the client gave, with the backslashes of a Windows path still in it.
+    r"""Return the client's file name, with the backslashes of a Windows path still in it.
 
     The decoder reads every backslash as an escape, but browsers escape nothing that way and others only
     quotes and backslashes, so `C:\talks\a.wav` would become `C:talksa.wav`.
@@ -274,12 +277,12 @@ def _client_filename(part: File) -> str:
     return re.sub(r'\\(["\\])', r"\1", quoted[1]).replace("%22", '"')
 
 
-# -- what goes wrong
+# -- errors
 
 
 @contextmanager
 def _malformed() -> Iterator[None]:
-    """Turn the decoder's complaints into ours."""
+    """Turn the decoder's errors into domain errors."""
     try:
         yield
     except ValueError as error:

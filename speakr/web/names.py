@@ -1,4 +1,4 @@
-"""Names and texts of clients, made fit to store and to show."""
+"""Clean names and texts of clients for storage and display."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def clean_text(value: str, max_length: int) -> str:
 
 
 def clean_filename(value: str | None) -> str:
-    r"""Return the last path component (`/` and `\` both separate) fit to show, at most 255 characters.
+    r"""Return the last path component (`/` and `\` both separate), cleaned for display, at most 255 characters.
 
-    A name too long keeps its extension. What is left empty is called `upload`.
+    A name that is too long keeps its extension. An empty one becomes `upload`.
     """
     last = re.split(r"[/\\]", value or "")[-1]
     name = unicodedata.normalize("NFC", SURROGATES.sub("\ufffd", NOT_IN_NAMES.sub("", last))).strip()
@@ -34,6 +34,6 @@ def clean_filename(value: str | None) -> str:
 
 
 def clean_mime_type(value: str | None) -> str | None:
-    """Return a media type in lower case and without parameters, or None when it is missing or none."""
+    """Return a media type in lower case and without parameters, or None when it is missing or invalid."""
     plain = (value or "").partition(";")[0].strip().lower()
     return plain if MIME_TYPE.fullmatch(plain) else None

@@ -14,15 +14,15 @@ from speakr.backends import get_backends
 from speakr.web.json import json_response
 
 _NOT_IN_LINKS = frozenset({"page", "cursor", "token", "signature"})
-"""Query parameters that a link to another page does not repeat: its place, and what must not end up in logs."""
+"""Query parameters that a link to another page omits: its position, and secrets that must not get into logs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where a page stands in its list; `total` counts the whole list."""
+    """The position of a page in its list; `total` counts the whole list."""
 
     page: int
-    """Counted from 1; without meaning when a cursor found the page."""
+    """Counted from 1; meaningless when a cursor was used."""
     per_page: int
     total: int
 
@@ -39,7 +39,7 @@ class Place:
         }
 
     def links(self) -> str:
-        """Return the `Link` header: first, prev, next and last as far as they exist."""
+        """Return the `Link` header: first, prev, next and last, as far as they exist."""
         last = max(1, math.ceil(self.total / self.per_page))
         numbers = {
             "first": 1,
@@ -56,14 +56,14 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CursorPlace(Place):
-    """The same for a list that can be followed by cursors."""
+    """The position of a page in a list that also has cursors."""
 
     cursor: str | None
-    """What found this page; None: its number did."""
+    """The cursor of this page; None: it was found by its number."""
     next_cursor: str | None
 
     def describe(self) -> dict[str, Any]:
-        """Return the `pagination` object; a page that a cursor found has no number."""
+        """Return the `pagination` object; a page found by a cursor has no number."""
         if self.cursor is None:
             return Place.describe(self) | {"next_cursor": self.next_cursor}
         return {
@@ -87,7 +87,7 @@ class CursorPlace(Place):
 
 
 def page_response(shown: Mapping[str, Any], place: Place) -> Response:
-    """Answer with the items of a page under their name, its place, and links to the pages around it."""
+    """Return a response with the items of a page under their name, its position, and links to other pages."""
     response = json_response({**shown, "pagination": place.describe()})
     response.headers["Link"] = place.links()
     return response

@@ -1,4 +1,4 @@
-"""How often: requests per minute and token, in the documented classes, and what callers are told about it.
+"""Rate limits: requests per minute and token, in the documented classes, and the headers that report them.
 
 The headers are those of draft-ietf-httpapi-ratelimit-headers (`RateLimit`, `RateLimit-Policy`), those of its
 earlier versions (`RateLimit-Limit` and so on), and the `X-RateLimit-*` that older clients know.
@@ -23,11 +23,11 @@ from speakr.web.counting import WINDOW_SECONDS, Counter, Window
 
 _KEY = "speakr_rate_limits"
 _IPV6_NETWORK_BITS = 64
-"""What a provider gives one customer: counting single IPv6 addresses would count nobody."""
+"""What a provider gives one customer, who could otherwise avoid the limit by changing the address."""
 
 
 class RateClass(StrEnum):
-    """Classes of requests, each counted by itself."""
+    """Classes of requests, each counted separately."""
 
     STATS = "stats"
     STATUS = "status"
@@ -44,7 +44,7 @@ _PER_ADDRESS: frozenset[str] = frozenset({RateClass.PASSWORD, RateClass.BAD_TOKE
 
 
 def limits_of(settings: Settings) -> dict[str, int]:
-    """Return how many requests of each class a minute takes."""
+    """Return the requests per minute that each class allows."""
     return {rate: getattr(settings, f"rate_limit_{rate.value}") for rate in RateClass}
 
 
@@ -55,10 +55,10 @@ class _Limits:
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Prepare counting, unless the settings turn it off. All routes are registered by now.
+    """Set up counting, unless the settings turn it off. Call it after all routes are registered.
 
     Raises:
-        ValueError: a route counts in a class that neither `RateClass` nor its API family has.
+        ValueError: a route uses a rate class that neither `RateClass` nor its API family has.
 
     """
     with app.app_context():
@@ -76,14 +76,14 @@ def count(rate: str) -> None:
     """Count this request in a `RateClass`, or in a class that its API family defines.
 
     Raises:
-        RateLimited: it is one too many.
+        RateLimited: the limit of the class is exceeded.
 
     """
     limits: _Limits | None = current_app.extensions.get(_KEY)
     if limits is None:
         return
     mounted = families.current()
-    # Guesses are counted for all families together: each further API would be a further set of guesses.
+    # Guesses count for all families together, or each further API would allow further guesses.
     is_own = rate in mounted.per_minute and rate not in _PER_ADDRESS
     limit = mounted.per_minute[rate] if is_own else limits.per_minute[rate]
     key = f"{mounted.family.name}.{rate}" if is_own else rate
@@ -105,11 +105,11 @@ def _who(rate: str) -> str:
 
 
 def _network(address: str) -> str:
-    """Return what stands for a client: its IPv4 address, or the network its IPv6 address is in."""
+    """Return the key of a client: its IPv4 address, or the network of its IPv6 address."""
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
-        return address[:64]  # a Unix socket has none, and proxies write what they like
+        return address[:64]  # a Unix socket has none, and proxies may write anything
     if isinstance(parsed, ipaddress.IPv6Address):
         if parsed.ipv4_mapped is not None:
             return str(parsed.ipv4_mapped)
@@ -132,5 +132,5 @@ def _headers(rate: str, limit: int, window: Window, seconds_left: int) -> dict[s
 
 
 def add_headers(response: Response) -> None:
-    """Tell the caller what is left."""
+    """Add the headers that report the remaining requests."""
     response.headers.extend(g.get("rate_limit_headers", {}))

@@ -1,4 +1,4 @@
-"""What happens around every request: an id, a stopwatch, who asks, how often, and the headers all answers share."""
+"""Hooks around every request: id, duration, authentication, rate limit, and headers that all responses share."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _end(response: Response) -> Response:
 
 
 def init_app(app: Flask) -> None:
-    """Put the hooks around every request of an app."""
+    """Add the hooks to an app."""
     app.config["MAX_CONTENT_LENGTH"] = MIN_BODY_BYTES
     app.url_map.strict_slashes = False
     app.wsgi_app = BodyReadTimeout(MethodOverride(app.wsgi_app))  # type: ignore[method-assign] # Flask's documented way

@@ -1,4 +1,4 @@
-"""The headers of tus 1.0, the protocol of resumable uploads (https://tus.io/protocols/resumable-upload)."""
+"""Headers of tus 1.0, the protocol of resumable uploads (https://tus.io/protocols/resumable-upload)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def check_version(request: Request) -> None:
 
 
 def has_body(request: Request) -> bool:
-    """Tell whether a request brings bytes of the file; refuses those of another type."""
+    """Return whether a request has bytes of the file; raise `Invalid` for another content type."""
     if request.mimetype == CONTENT_TYPE:
         return True
     if request.content_length or request.mimetype:
@@ -42,7 +42,7 @@ def has_body(request: Request) -> bool:
 
 
 def number(request: Request, header: str) -> int:
-    """Return a header that counts bytes. Raises `Invalid` when it is missing or no such number."""
+    """Return a header that counts bytes. Raises `Invalid` when it is missing or not such a number."""
     text = request.headers.get(header, "").strip()
     if not text.isascii() or not text.isdigit() or len(text) > _MAX_DIGITS:
         raise Invalid(f"{header} must be a number of bytes.", errors={header: ["must be a number of bytes"]})
@@ -50,10 +50,10 @@ def number(request: Request, header: str) -> int:
 
 
 def metadata(request: Request) -> MultiDict[str, str]:
-    """Read `Upload-Metadata`: names, each with a text in Base64 (RFC 4648). A name may come more than once.
+    """Parse `Upload-Metadata`: names, each with a text in Base64 (RFC 4648). A name may occur more than once.
 
     Raises:
-        Invalid: it is not written like that.
+        Invalid: it has another form.
 
     """
     fields: MultiDict[str, str] = MultiDict()
@@ -101,19 +101,19 @@ class RequestChecksum:
         self._hash.update(data)
 
     def is_right(self) -> bool:
-        """Compare with what the client said."""
+        """Compare with the client's hash."""
         return hmac.compare_digest(self._hash.digest(), self._expected)
 
 
 def checksum(request: Request) -> RequestChecksum | None:
-    """Return the checksum of a request, if it has one."""
+    """Return the checksum of a request, or None."""
     header = request.headers.get("Upload-Checksum")
     return None if header is None else RequestChecksum(header)
 
 
 def body(request: Request, max_bytes: int) -> Iterator[bytes]:
-    """Yield the blocks of a body that may be as large as `max_bytes`; raises `Invalid` when it ends too soon."""
-    request.max_content_length = max_bytes + BLOCK_BYTES  # the upload's own bound is met first
+    """Yield the blocks of a body of at most `max_bytes`; raises `Invalid` when it ends too soon."""
+    request.max_content_length = max_bytes + BLOCK_BYTES  # the upload's own limit is reached first
     received_bytes = 0
     for block in blocks_of(request.stream):
         received_bytes += len(block)
@@ -123,7 +123,7 @@ def body(request: Request, max_bytes: int) -> Iterator[bytes]:
 
 
 def add_headers(response: Response, *, max_size_bytes: int | None) -> Response:
-    """Say that this is tus; with a size, as the answer to OPTIONS, also what it can do."""
+    """Add the headers of tus; with a size, as in the response to OPTIONS, also those of its extensions."""
     response.headers["Tus-Resumable"] = VERSION
     if max_size_bytes is not None or response.status_code == 412:  # noqa: PLR2004 - Precondition Failed
         response.headers["Tus-Version"] = VERSION
@@ -135,5 +135,5 @@ def add_headers(response: Response, *, max_size_bytes: int | None) -> Response:
 
 
 def http_date(moment: datetime) -> str:
-    """Return a time as HTTP writes it (RFC 9110, section 5.6.7)."""
+    """Format a time for HTTP headers (RFC 9110, section 5.6.7)."""
     return format_datetime(moment, usegmt=True)

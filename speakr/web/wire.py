@@ -1,7 +1,7 @@
-"""What all request and response bodies share: the base of schemas, and how times are written.
+"""The base class of schemas, and the format of times.
 
-A response is dumped by a schema. Only the lists and details that are read most are built as plain dicts and
-documented by a schema: marshmallow would cost more than the database.
+Schemas dump most responses. The lists and details that are read most often are built as plain dicts and only documented
+by a schema: marshmallow would take longer than the database.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from speakr.domain.clock import isoformat_z, parse_iso
 
 
 class Wire(Schema):
-    """Base of all shapes: unknown fields are ignored, for real clients send them."""
+    """Base of all schemas: unknown fields are ignored, because real clients send them."""
 
     class Meta:
-        """marshmallow's place for options."""
+        """Options of marshmallow."""
 
         unknown = EXCLUDE
 
 
 class UtcDateTime(fields.DateTime):
-    """A time: printed in UTC with a final Z; read from any ISO 8601 form, without an offset as UTC."""
+    """A time: written in UTC with a final Z; read from any ISO 8601 form, without an offset as UTC."""
 
     def _serialize(self, value: datetime | None, attr: str | None, obj: Any, **kwargs: Any) -> Any:
         del attr, obj, kwargs

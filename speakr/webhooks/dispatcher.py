@@ -176,7 +176,7 @@ class Dispatcher:
         while await self._lock.is_held():  # noqa: ASYNC110 - the check itself is the watching
             await asyncio.sleep(CHECK_LOCK_SECONDS)
         logger.error("dispatcher_lock_lost")
-        send_loop.break_off()
+        send_loop.abort()
         await asyncio.Event().wait()
 
     async def _watch_stop(self, send_loop: SendLoop, stop: asyncio.Event) -> None:
@@ -185,7 +185,7 @@ class Dispatcher:
         send_loop.drain()
         await asyncio.sleep(self._settings.webhook_timeout_seconds + BODY_SECONDS + _LAST_WORDS_SECONDS)
         logger.warning("dispatcher_drain_cut_short")
-        send_loop.break_off()
+        send_loop.abort()
         await asyncio.Event().wait()
 
 

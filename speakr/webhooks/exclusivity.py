@@ -32,7 +32,7 @@ class Exclusivity(Protocol):
     """A lock that one process at a time holds. No method raises for an unavailable database."""
 
     async def try_acquire(self) -> bool:
-        """Take the lock if nobody holds it."""
+        """Take the lock if it is free."""
         ...
 
     async def is_held(self) -> bool:

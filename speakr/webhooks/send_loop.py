@@ -82,7 +82,7 @@ class SendLoop:
         self._is_draining = True
         self.wake()
 
-    def break_off(self) -> None:
+    def abort(self) -> None:
         """Stop sending at once: another process may be the dispatcher now."""
         self._is_over = True
         for attempt in self._attempts:
@@ -120,7 +120,7 @@ class SendLoop:
         self._begin(cycle)
         self._postpone([outcome for outcome in batch if outcome.delivery_id not in cycle.settled])
         for delivery_id in cycle.settled:
-            self._slots.give_back(delivery_id)
+            self._slots.release(delivery_id)
         self._look_again_in(0.0 if len(self._pending) >= MAX_BATCH_SIZE else cycle.look_again_seconds)
 
     def _look_again_in(self, seconds: float | None) -> None:

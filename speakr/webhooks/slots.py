@@ -103,7 +103,7 @@ class SendAllowance:
         )
 
     def _limits(self, waiting: Sequence[Waiting], busy: Mapping[int, int]) -> tuple[list[int], list[int]]:
-        """Return how many each may have under way, and which of them have fewer because of their rate limit."""
+        """Return how many deliveries each webhook may have under way, and which have fewer because of their rate limit."""
         limits: list[int] = []
         by_pace: list[int] = []
         for order, webhook in enumerate(waiting):
@@ -120,7 +120,7 @@ class SendAllowance:
 
 
 class DeliverySlots:
-    """Keeps count. A slot is taken with the claim and given back when the outcome is written.
+    """Counts running deliveries. A slot is taken with the claim and released when the outcome is written.
 
     So no more than `TOTAL` deliveries are ever between the two, and no crash can repeat more.
     """
@@ -137,17 +137,17 @@ class DeliverySlots:
         """Note that a delivery is under way."""
         self._held[delivery_id] = webhook_id, host_of(url)
 
-    def give_back(self, delivery_id: int) -> None:
-        """Note that a delivery's outcome is written. One left over from an earlier send loop holds no slot."""
+    def release(self, delivery_id: int) -> None:
+        """Release the slot of a delivery whose outcome is written. One left over from an earlier send loop has none."""
         self._held.pop(delivery_id, None)
 
     def took(self, webhook_id: int, seconds: float) -> None:
-        """Remember how long a webhook's latest attempt took."""
+        """Store how long a webhook's latest attempt took."""
         if seconds >= SLOW_SECONDS:
             self._slow.add(webhook_id)
         else:
             self._slow.discard(webhook_id)
 
     def allowance(self) -> SendAllowance:
-        """Return what is under way now."""
+        """Return a snapshot of running deliveries."""
         return SendAllowance(dict(self._held), frozenset(self._slow), self._rate_limiter.now())

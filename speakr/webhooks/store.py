@@ -50,11 +50,11 @@ class DeliveryStore:
         return await self._run(lambda: self._cycle(outcomes, allowance))
 
     async def take_over(self, outcomes: Sequence[AttemptResult]) -> frozenset[int]:
-        """Begin as the one dispatcher: write what was left to write, then take back every claim."""
+        """Start as the only dispatcher: write the remaining outcomes, then release every claim."""
         return await self._run(lambda: self._take_over(outcomes))
 
     def close(self) -> None:
-        """Let the thread end."""
+        """End the thread."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def _run(self, action: Callable[[], T]) -> T:
@@ -88,9 +88,9 @@ class DeliveryStore:
         return settled
 
     def _settle_one_by_one(self, outcomes: Sequence[AttemptResult]) -> frozenset[int]:
-        """Settle each outcome alone, so that one that cannot be stored costs no other.
+        """Write each outcome in a transaction of its own, so that one that cannot be stored does not block others.
 
-        Raises when the first few all fail for the database's own sake: then it is away, and all of them wait.
+        Raises when the first few all fail because of the database: then it is unavailable, and all of them wait.
         """
         settled: set[int] = set()
         failed = 0
@@ -113,7 +113,7 @@ class DeliveryStore:
         except (OperationalError, InterfaceError):
             raise
         except Exception as error:  # noqa: BLE001 - a driver may refuse a text with any error; recorded
-            # What cannot be stored is the receiver's text; what the attempt came to can.
+            # The receiver's text cannot be stored, but the result of the attempt can.
             logger.warning("answer_unstorable", delivery_id=outcome.delivery_id, kind=type(error).__name__)
             with unit_of_work():
                 return sending.settle([replace(outcome, preview=None, error=_UNSTORABLE)])

@@ -1,4 +1,4 @@
-"""What strangers send: values no field should take, made from the API's own description, and bodies that are no bodies."""
+"""Invalid input: values that no field should accept, derived from the OpenAPI document, and malformed bodies."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ WRONG: Mapping[str, tuple[Any, ...]] = {
     "array": ("x", 1, True, {"0": 1}),
     "object": ("x", 1, True, [], [{}]),
 }
-"""By the type a field declares."""
+"""Declared type of a field -> wrong values."""
 
 WRONG_WORDS: Mapping[str, tuple[str, ...]] = {
     "integer": ("x", "", "1.5", "-1", "0", "1e400", "nan", str(2**63), "9" * 5_000, "\x00", "1\x00"),
     "boolean": ("x", "", "2", "\x00"),
 }
-"""The same for query strings, where everything is text."""
+"""Declared type of a query parameter -> wrong texts."""
 
 WRONG_IDS = (
     *("0", "-1", 2**31, 2**63, 10**30, "x", "1.0", "1e3", "%00", "%D9%A1", "1%00", "1%0d%0aX:%201", "..%2f1"),
@@ -51,7 +51,7 @@ WRONG_IDS = (
 )
 
 ATTACK = "=1+1\r\nSet-Cookie: owned=1\r\n\r\n\x00\u202e\ufeff{{7*7}}{x.__class__}{0.__init__}%s%(a)s${7*7}<script>'\"; --"
-"""Everything that is an order to somebody: to a header, a database, a template, a spreadsheet, a browser."""
+"""Attacks on headers, databases, templates, spreadsheets and browsers in one string."""
 
 LONG = "long " * 220_000
 
@@ -75,7 +75,7 @@ BROKEN_BODIES = (
     b"[" * 10_000 + b"]" * 10_000,
     b'{"name":' * 10_000 + b"1" + b"}" * 10_000,
 )
-"""None of these is JSON, or JSON that anybody should read."""
+"""Bodies that are not JSON, or not JSON that a server should parse."""
 
 CONTENT_TYPES = (
     *("text/plain", "text/json", "multipart/form-data", "multipart/form-data; boundary=x", "application/xml"),
@@ -88,7 +88,7 @@ NO_OBJECTS = (b"[]", b'["name"]', b"1", b'"name"', b"true", b"[[]]", b"1.5")
 
 @dataclass(frozen=True)
 class Place:
-    """A field in a body or a query string, as the description has it."""
+    """A field in a body or a query string, as documented."""
 
     path: tuple[str | int, ...]
     schema: Mapping[str, Any]
@@ -111,7 +111,7 @@ class Place:
         return bool(self.schema.get("nullable"))
 
     def wrong_values(self) -> Iterator[Any]:
-        """Return what this field must refuse in a body."""
+        """Return values that this field must refuse in a body."""
         yield from WRONG.get(self.kind or "", ())
         if self.is_date:
             yield from WRONG_DATES
@@ -124,7 +124,7 @@ class Place:
             yield None
 
     def wrong_words(self) -> Iterator[str]:
-        """Return what this field must refuse in a query string."""
+        """Return texts that this field must refuse in a query string."""
         yield from WRONG_WORDS.get(self.kind or "", ())
         name = str(self.path[0])
         if name.startswith("date_") or name.endswith("_since"):
@@ -142,7 +142,7 @@ def _within(number: int, least: int | None, most: int | None) -> bool:
 
 
 def resolve(document: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Follow a reference to the shape it names."""
+    """Resolve a reference to a schema."""
     if "allOf" in schema:
         return {**resolve(document, schema["allOf"][0]), **schema}
     if "$ref" not in schema:
@@ -154,7 +154,7 @@ def resolve(document: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[s
 
 
 def places(document: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[Place]:
-    """Return every field of a body: also those of objects in it, and the items of its lists."""
+    """Return every field of a body, including those of nested objects and list items."""
     for name, inner in resolve(document, schema).get("properties", {}).items():
         found = resolve(document, inner)
         yield Place((name,), found)
@@ -164,7 +164,7 @@ def places(document: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[P
 
 
 def put(body: Any, path: tuple[str | int, ...], value: Any) -> Any:
-    """Return a copy of a body with another value at a place."""
+    """Return a copy of a body with another value at a position."""
     made = copy.deepcopy(body) if isinstance(body, dict) else {}
     inside: Any = made
     for here, following in itertools.pairwise(path):
@@ -178,7 +178,7 @@ def put(body: Any, path: tuple[str | int, ...], value: Any) -> Any:
     return made
 
 
-# -- asking a route
+# -- calling a route
 
 
 TAKEN = [
@@ -186,7 +186,7 @@ TAKEN = [
     ("addTags", "tags", "x"),  # one name in place of a list
     ("updateCurrentUser", "preferences.time_zone", ""),  # the server's
 ]
-"""What looks wrong and is documented: operation, field, value."""
+"""Accepted by documentation although it looks wrong: operation, field, value."""
 
 _INNARDS = re.compile(
     r"Traceback|site-packages|/work/|/tmp/|\.py\b|SELECT |INSERT INTO|UPDATE [a-z_]+ SET"
@@ -196,8 +196,8 @@ _INNARDS = re.compile(
 _MAX_REASON_LENGTH = 20_000
 
 
-class Stranger:
-    """Somebody who may use a route, and uses it badly."""
+class HostileClient:
+    """A caller with valid credentials who sends invalid requests to a route."""
 
     def __init__(self, app: Flask, world: World, call: Call) -> None:
         self.call = call
@@ -223,22 +223,22 @@ class Stranger:
         return [Place((one["name"],), one["schema"]) for one in found if one["in"] == "query"]
 
     def path(self, **others: Any) -> str:
-        """Return the route's path, with something else in place of a parameter if told so."""
+        """Return the route's path, optionally with another value for one parameter."""
         known = {self.call.case.ids.get(name, name): value for name, value in others.items()}
         return self.call.path({**self._ids, **known}).partition("?")[0]
 
     def send(self, value: Any = None, **more: Any) -> Any:
-        """Send a body, bytes as they are and all else as JSON."""
+        """Send a body: bytes unchanged, everything else as JSON."""
         headers = {**self._headers, **more.pop("headers", {})}
         if value is not None:
-            # Not Flask's own way: the server's JSON refuses to write what it also refuses to read.
+            # Not Flask's own encoder: the server's JSON refuses to write what it also refuses to read.
             more["data"] = value if isinstance(value, bytes) else json.dumps(value)
             more.setdefault("content_type", "application/json")
         path = more.pop("path", None) or self.path()
         return self._client.open(path, method=self.call.method, headers=headers, buffered=True, **more)
 
     def wrong_with(self, answer: Any) -> list[str]:
-        """Return what no answer may be: a crash, a leak, another shape, the server's inside, an echo of a megabyte."""
+        """Return what is wrong with a response: a crash, a leak, another error shape, internals, an echo of a megabyte."""
         found = wrong_with(answer, self.role)
         if answer.status_code >= 400:
             text = answer.get_data(as_text=True)
@@ -249,7 +249,7 @@ class Stranger:
         return found
 
     def not_refused(self, answer: Any, name: str | int | None) -> list[str]:
-        """Return in which ways this is not a refusal, because of a field if one is given."""
+        """Return why a response is not a proper refusal, because of a field if one is given."""
         found = self.wrong_with(answer)
         if not 400 <= answer.status_code < 500:
             found.append(f"status {answer.status_code}: {answer.get_data(as_text=True)[:100]}")
@@ -261,7 +261,7 @@ class Stranger:
 
 
 def _description(app: Flask) -> Mapping[str, Any]:
-    """Return the API's description; it is the same for every app and takes a while to write."""
+    """Return the OpenAPI document; it is the same for every app and slow to build."""
     if not _known:
         _known.update(document(app))
     return _known
@@ -284,5 +284,5 @@ def first_calls() -> Mapping[str, Call]:
 
 
 def noun_of(call: Call) -> str:
-    """Return the noun a route is about."""
+    """Return the noun of a route."""
     return call.rule.removeprefix("/api/v1").split("/")[1]

@@ -1,4 +1,4 @@
-"""Recordings in which things were said, for the tests of what is asked of all of them."""
+"""Recordings with transcripts, for tests of questions about all recordings."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def say(session: object, recording_id: int, *said: str) -> None:
 
 
 def embed_all(notifier: MemoryJobNotifier) -> None:
-    """Embed whatever is not embedded yet."""
+    """Embed everything that has no embedding yet."""
     while passages.queue_missing():
         while notifier.notifications:
             runner.run(notifier.notifications.pop(0)[1])

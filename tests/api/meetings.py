@@ -1,4 +1,4 @@
-"""Meetings with several speakers, and what tests ask about them."""
+"""Meetings with several speakers, and helpers to query them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SPEAKERS = "/api/v1/speakers"
 
 
 def meeting(person: Person, *labels: str, **values: Any) -> int:
-    """Write a recording in which these labels speak in turn straight into the tables; return its id."""
+    """Write a recording with these labels in turn directly to the tables; return its id."""
     with unit_of_work() as session:
         row = Recording(
             user_id=person.id,
@@ -83,7 +83,7 @@ def updates() -> list[dict[str, Any]]:
 
 
 def at_once(app: Flask, person: Person, *requests: tuple[str, str, dict]) -> list[Any]:
-    """Send requests from as many threads, all starting together; return their answers in order."""
+    """Send requests from one thread each, all starting together; return their responses in order."""
     answers: list[Any] = [None] * len(requests)
     start = threading.Barrier(len(requests))
 

@@ -1,4 +1,4 @@
-"""Speaking tus 1.0 as a person, in this process."""
+"""Requests of tus 1.0 from a user, in this process."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def checksum(data: bytes, algorithm: str = "sha1") -> dict[str, str]:
 
 
 def open_upload(person: Person, size: int, data: bytes | None = None, **fields: str) -> Any:
-    """Open an upload and return the answer; with `data`, those are its first bytes."""
+    """Create an upload and return the response; `data` are its first bytes."""
     headers = {**TUS, "Upload-Length": str(size), "Upload-Metadata": metadata(**fields)}
     sent = {} if data is None else {"data": data, "content_type": BYTES}
     return person.post(UPLOADS, headers=headers, **sent)
 
 
 def address(person: Person, size: int, **fields: str) -> str:
-    """Open an upload and return its address."""
+    """Create an upload and return its address."""
     answer = open_upload(person, size, **fields)
     assert answer.status_code == 201, answer.text
     return answer.headers["Location"]

@@ -1,4 +1,4 @@
-"""A recording with something said in it, for the tests of what a language model does with one."""
+"""A recording with a transcript, for tests of the language model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What administrators do: accounts and system settings."""
+"""Administration: accounts and system settings."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def test_people_are_made(admin: Person) -> None:
         ),
     ],
 )
-def test_whom_nobody_can_be(admin: Person, field: str, form: dict) -> None:
+def test_invalid_account_fields(admin: Person, field: str, form: dict) -> None:
     refused = admin.post(USERS, json=form)
     assert refused.status_code == 400
     assert list(refused.json["errors"]) == [field]
@@ -178,7 +178,7 @@ def test_budgets_are_changed_in_either_unit(admin: Person, alice: Person) -> Non
     assert admin.get(f"{USERS}/999999").status_code == 404
 
 
-def test_usage_is_told_and_recordings_are_not(admin: Person, alice: Person, upload) -> None:
+def test_usage_is_shown_and_recordings_are_not(admin: Person, alice: Person, upload) -> None:
     recording = upload(alice).json
     with unit_of_work() as session:
         usage.add(alice.id, tokens=7, transcribed_seconds=61.5)
@@ -196,7 +196,7 @@ def test_usage_is_told_and_recordings_are_not(admin: Person, alice: Person, uplo
     assert admin.get(f"/api/v1/recordings/{recording['id']}").status_code == 404
 
 
-def test_whoever_is_switched_off_is_out_at_once(admin: Person, alice: Person) -> None:
+def test_a_deactivated_user_is_refused_at_once(admin: Person, alice: Person) -> None:
     admin.patch(f"{USERS}/{alice.id}", json={"password": "long enough"})
     assert alice.get("/api/v1/users/me").status_code == 200
     assert admin.patch(f"{USERS}/{alice.id}", json={"is_active": False}).json["is_active"] is False
@@ -371,8 +371,8 @@ def test_a_setting_changed_by_two_at_once_has_one_of_the_values(app: Flask, admi
     assert admin.get(SETTINGS).json["settings"]["retention_days"]["value"] in range(1, 5)
 
 
-def test_nobody_is_told_about_others_recordings(admin: Person, alice: Person, upload) -> None:
-    """Not in any answer of the administrator's addresses."""
+def test_administrators_see_no_recordings_of_others(admin: Person, alice: Person, upload) -> None:
+    """In no response of the administrators' routes."""
     upload(alice, title="A very secret title")
     for address in (USERS, f"{USERS}/{alice.id}", SETTINGS, "/api/v1/recordings", "/api/v1/jobs"):
         assert "secret" not in admin.get(address).text

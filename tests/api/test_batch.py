@@ -1,4 +1,4 @@
-"""Many recordings at once."""
+"""Requests about many recordings."""
 
 from __future__ import annotations
 

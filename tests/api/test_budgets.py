@@ -1,4 +1,4 @@
-"""Budgets and quotas: told before the work, counted in the transaction of the work, never raced past."""
+"""Budgets and quotas: checked before the work, counted in its transaction, not exceeded by concurrent requests."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_the_transcription_budget_counts_what_waits(alice: Person, upload: Uploa
     refused = upload(alice, wav(2.0))
     assert (refused.status_code, refused.json["code"]) == (403, "transcription_budget_exceeded")
     assert alice.get("/api/v1/recordings").json["pagination"]["total"] == 1
-    # Asking again for what is queued costs nothing more.
+    # A repeated request for queued work costs nothing more.
     assert alice.post(f"/api/v1/recordings/{first}/transcribe").status_code == 200
 
 
@@ -62,7 +62,7 @@ def test_a_retried_transcription_must_fit_the_budget(alice: Person, upload: Uplo
     assert alice.post(f"/api/v1/jobs/{job}/retry").status_code == 202
 
 
-def test_what_was_heard_is_counted_and_shown(alice: Person, upload: Upload, work: Work) -> None:
+def test_transcribed_audio_is_counted_and_shown(alice: Person, upload: Upload, work: Work) -> None:
     allow(alice, transcription_budget_seconds=8)
     with unit_of_work():
         system_settings.put("cost_per_transcribed_minute", 0.6)
@@ -124,7 +124,7 @@ def test_an_engine_that_counts_no_tokens_needs_no_budget(
     assert alice.get(f"/api/v1/recordings/{recording}/summary").json["has_summary"] is True
 
 
-def test_the_servers_defaults_hold_for_whoever_has_no_limit(
+def test_the_servers_defaults_apply_to_users_without_limits(
     alice: Person, bob: Person, upload: Upload, work: Work
 ) -> None:
     with unit_of_work():

@@ -1,4 +1,4 @@
-"""Tokens of work that came to nothing are spent all the same, and the month's budget knows of them."""
+"""Tokens of failed work count too, and reduce the month's budget."""
 
 from __future__ import annotations
 
@@ -97,6 +97,6 @@ def test_who_was_deleted_meanwhile_has_no_budget(
 
     writer.before = delete_alice
     upload(alice)
-    work()  # nothing is left to count for, and nothing breaks
+    work()  # nothing is left to count for, and nothing fails
     with unit_of_work() as session:
         assert session.get(User, alice.id) is None

@@ -79,8 +79,8 @@ def test_nothing_to_download(alice: Person, bob: Person, upload: Upload, recordi
     answer = alice.get(f"/api/v1/recordings/{empty}/events/ics")
     assert (answer.status_code, answer.json["error"]) == (404, "No events found")
     for path in ("events", "events/ics"):
-        stranger = bob.get(f"/api/v1/recordings/{recording}/{path}")
-        assert (stranger.status_code, stranger.json["error"]) == (404, "Recording not found")
+        other_user = bob.get(f"/api/v1/recordings/{recording}/{path}")
+        assert (other_user.status_code, other_user.json["error"]) == (404, "Recording not found")
 
 
 def test_a_calendar_program_subscribes_by_url_alone(alice: Person, bob: Person, recording: int) -> None:

@@ -44,7 +44,7 @@ def test_an_answer_comes_with_its_sources(alice: Person, talk: int, writer: Fake
     assert alice.get("/api/v1/stats").json["tokens"]["used_this_month"] == 23
 
 
-def test_the_embedded_engine_answers_through_the_door(
+def test_the_embedded_engine_answers_through_the_api(
     alice: Person, talk: int, writer: FakeWriter, monkeypatch
 ) -> None:
     monkeypatch.setattr(writer, "chat", EmbeddedLanguageConnector().chat)
@@ -139,7 +139,7 @@ TURN = {"role": "user", "content": "x"}
         ({"message": "a", "conversation_history": [TURN] * 101}, "conversation_history"),
     ],
 )
-def test_bad_bodies_are_told_by_field(
+def test_bad_bodies_are_reported_by_field(
     alice: Person, talk: int, writer: FakeWriter, body: dict[str, Any], field: str
 ) -> None:
     answer = alice.post(f"/api/v1/recordings/{talk}/chat", json=body)

@@ -1,4 +1,4 @@
-"""ETags: nothing is sent twice, and nobody's change is lost to somebody who had not read it."""
+"""ETags: no body is sent twice, and no change is lost to a user who had not read it."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_head_has_the_tag_of_get(alice: Person, made: int) -> None:
     assert alice.head(path, headers={"If-None-Match": tag(alice, path)}).status_code == 304
 
 
-def test_failures_and_writes_have_no_tag_but_are_kept_by_nobody(alice: Person, made: int) -> None:
+def test_failures_and_writes_have_no_tag_and_are_not_cached(alice: Person, made: int) -> None:
     for answer in (
         alice.get("/api/v1/recordings/999"),
         alice.patch(f"/api/v1/recordings/{made}", json={"title": 5}),
@@ -135,7 +135,7 @@ def test_a_change_of_fields_takes_the_tag_of_the_whole(alice: Person, made: int)
     assert short.status_code == 200
 
 
-def test_a_change_without_a_condition_tells_the_new_tag_too(alice: Person, made: int) -> None:
+def test_a_change_without_a_condition_returns_the_new_tag_too(alice: Person, made: int) -> None:
     path = f"/api/v1/recordings/{made}"
     changed = alice.patch(path, json={"title": "x"})
     assert (changed.status_code, changed.headers["ETag"]) == (200, tag(alice, path))
@@ -175,7 +175,7 @@ def test_what_is_not_there_is_not_found_whatever_the_condition(bob: Person, made
     assert answer.status_code == 404
 
 
-def test_a_refused_write_tells_nobody(alice: Person, made: int, notifier) -> None:
+def test_a_refused_write_sends_no_event(alice: Person, made: int, notifier) -> None:
     from sqlalchemy import func, select
 
     from speakr.db import db

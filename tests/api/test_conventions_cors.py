@@ -1,4 +1,4 @@
-"""Cross-origin requests: closed unless the operator names the pages, and readable failures for those named."""
+"""Cross-origin requests: refused unless the operator allows the origin; allowed pages can read failures."""
 
 from __future__ import annotations
 
@@ -70,13 +70,13 @@ class TestNamedPages:
         assert int(answer.headers["Access-Control-Max-Age"]) > 0
         assert "Access-Control-Allow-Credentials" not in answer.headers
 
-    def test_preflights_cost_nobody_anything(self, app: Flask) -> None:
+    def test_preflights_count_against_no_limit(self, app: Flask) -> None:
         for _ in range(200):
             answer = app.test_client().options("/api/v1/stats", headers={"Origin": PAGE, **PREFLIGHT})
             assert answer.status_code == 204
 
     @pytest.mark.parametrize("origin", [STRANGER, "null", f"{PAGE}.evil.example", f"{PAGE}:444", ""])
-    def test_strangers_are_let_in_nowhere(self, alice: Person, origin: str) -> None:
+    def test_other_origins_are_refused_everywhere(self, alice: Person, origin: str) -> None:
         preflight = alice.client.options("/api/v1/users/me", headers={"Origin": origin, **PREFLIGHT})
         answer = alice.get("/api/v1/users/me", headers={"Origin": origin})
         assert cors_headers(preflight) == cors_headers(answer) == set()

@@ -1,4 +1,4 @@
-"""What the API's description says of its conventions, and that unknown fields harm nobody."""
+"""The conventions in the OpenAPI document, and that unknown fields do no harm."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SAFE_TO_REPEAT = {
     "createUpload": "an upload that was opened twice expires once",
 }
 """POST operations without a key -> why."""
-TELLS_UNKNOWN = {"_Named": "system settings: an administrator's slip is told, for nothing would change"}
+TELLS_UNKNOWN = {"_Named": "system settings: a misspelt name is refused, because nothing would change"}
 GUARDED = {"updateRecording", "replaceNotes", "replaceSummary"}
 
 
@@ -53,7 +53,7 @@ def headers_taken(operation: dict[str, Any]) -> set[str]:
     }
 
 
-def test_what_heeds_a_key_says_so(operations: dict[str, Any]) -> None:
+def test_operations_that_support_a_key_document_it(operations: dict[str, Any]) -> None:
     described = {
         name for name, operation in operations.items() if "IdempotencyKey" in headers_taken(operation)
     }
@@ -65,8 +65,8 @@ def test_what_heeds_a_key_says_so(operations: dict[str, Any]) -> None:
         assert {"400", "409"} <= set(operation["responses"])
 
 
-def test_every_post_heeds_a_key_or_is_safe_to_repeat(app: Flask) -> None:
-    """A POST that makes or queues something stands under `@idempotent`; see CONTRIBUTING.md."""
+def test_every_post_supports_a_key_or_is_safe_to_repeat(app: Flask) -> None:
+    """A POST that creates or queues something needs `@idempotent`; see CONTRIBUTING.md."""
     posts = {
         operation["post"]["operationId"]: headers_taken(operation["post"])
         for operation in document(app)["paths"].values()
@@ -76,7 +76,7 @@ def test_every_post_heeds_a_key_or_is_safe_to_repeat(app: Flask) -> None:
     assert without == set(SAFE_TO_REPEAT)
 
 
-def test_what_heeds_a_version_says_so(operations: dict[str, Any]) -> None:
+def test_operations_that_support_a_version_document_it(operations: dict[str, Any]) -> None:
     described = {name for name, operation in operations.items() if "IfMatch" in headers_taken(operation)}
     assert described >= GUARDED
     assert {name for name, operation in operations.items() if "412" in operation["responses"]} == described

@@ -1,4 +1,4 @@
-"""Idempotency-Key: what was sent twice happens once, whatever breaks in between."""
+"""Idempotency-Key: a repeated request has its effect once, whatever fails in between."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ WEBHOOK = {"name": "a pipeline", "url": "https://hooks.example.org/x", "events":
 
 @dataclass
 class Doing:
-    """One POST that makes or queues something, and where one can see how often it happened."""
+    """One POST that creates or queues something, and where its effects can be counted."""
 
     path: str
     body: dict[str, Any]
@@ -168,7 +168,7 @@ def test_a_weaker_token_does_not_get_a_stronger_ones_secret(make_person) -> None
     assert (answer.status_code, answer.json["code"]) == (400, "idempotency_key_reused")
 
 
-def test_an_answer_sealed_with_a_lost_key_is_told_as_done(alice: Person, monkeypatch) -> None:
+def test_a_response_encrypted_with_a_lost_key_is_reported_as_done(alice: Person, monkeypatch) -> None:
     alice.post("/api/v1/tokens", json={}, headers=KEY)
     with unit_of_work() as session:
         session.scalars(select(IdempotencyKey)).one().response_body = {"sealed": "of another key"}
@@ -187,7 +187,7 @@ def test_a_refused_request_frees_its_key(alice: Person) -> None:
 
 
 def test_a_failure_after_the_work_undoes_the_work(alice: Person, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The view is done, its answer cannot be stored: neither of the two may stay."""
+    """The view is done but its response cannot be stored: neither of the two may stay."""
     there = count(Webhook), count(Event)
 
     def fail(*_args: object) -> None:
@@ -201,7 +201,9 @@ def test_a_failure_after_the_work_undoes_the_work(alice: Person, monkeypatch: py
     assert count(Webhook) == there[0] + 1
 
 
-def test_nobody_is_rung_for_work_that_was_undone(alice: Person, upload, notifier, monkeypatch) -> None:
+def test_no_worker_is_notified_of_work_that_was_rolled_back(
+    alice: Person, upload, notifier, monkeypatch
+) -> None:
     made = upload(alice).json["id"]
     with unit_of_work() as session:
         session.scalars(select(Job)).one().state = JobState.FAILED
@@ -244,7 +246,7 @@ def test_who_waits_for_a_model_keeps_its_key_for_longer(alice: Person, upload) -
 
 
 def test_who_was_overtaken_keeps_nothing(alice: Person, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A request slept past its hold, and another one with its key came first."""
+    """A request exceeded its reservation, and another one with its key finished first."""
     from speakr.services.accounts import tokens
 
     create = tokens.create_for

@@ -1,4 +1,4 @@
-"""Units of work that are kept together or not at all."""
+"""Units of work that are committed together or not at all."""
 
 from __future__ import annotations
 

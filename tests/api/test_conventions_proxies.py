@@ -1,4 +1,4 @@
-"""Behind proxies: nobody's word is taken for an address unless the operator said whose."""
+"""Behind proxies: client addresses come only from proxies that the operator trusts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def next_page(person: Person, headers: dict[str, str]) -> str:
 
 
 def guesses_until_stopped(app: Flask, chain: str) -> int:
-    """Return how many wrong tokens are taken when each comes with another first address in the chain."""
+    """Return how many wrong tokens are accepted when each comes with another first address in the chain."""
     for number in range(100):
         answer = app.test_client().get(
             "/api/v1/users/me",
@@ -52,7 +52,7 @@ class TestOneProxy:
         assert guesses_until_stopped(app, "192.0.2.{}, 203.0.113.5") == 30
         assert guesses_until_stopped(app, "198.51.100.{}") == 100
 
-    def test_metrics_stay_closed_to_whoever_comes_through_the_proxy(self, app: Flask) -> None:
+    def test_metrics_are_refused_through_the_proxy(self, app: Flask) -> None:
         assert app.test_client().get("/metrics").status_code == 200
         for chain in ("203.0.113.5", "127.0.0.1"):
             assert app.test_client().get("/metrics", headers={"X-Forwarded-For": chain}).status_code == 404

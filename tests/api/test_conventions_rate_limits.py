@@ -1,4 +1,4 @@
-"""Requests per minute: what is counted, by whom, what callers are told, and what happens without Redis."""
+"""Requests per minute: what counts, per caller, reported in headers, with and without Redis."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def guess(app: Flask, presented: str = "wrong", address: str = "198.51.100.7", *
     )
 
 
-def test_every_counted_answer_tells_where_the_caller_stands(alice: Person) -> None:
+def test_every_counted_response_reports_the_remaining_requests(alice: Person) -> None:
     before = time.time()
     headers = alice.get("/api/v1/users/me").headers
     reset = int(headers["RateLimit-Reset"])
@@ -50,7 +50,7 @@ def test_every_counted_answer_tells_where_the_caller_stands(alice: Person) -> No
     assert "Retry-After" not in headers
 
 
-def test_failures_are_counted_and_told_too(alice: Person, make_person) -> None:
+def test_failures_are_counted_and_reported_too(alice: Person, make_person) -> None:
     assert alice.get("/api/v1/recordings/999").headers["RateLimit-Remaining"] == "99"
     assert alice.patch("/api/v1/recordings/1", json={}).headers["RateLimit-Remaining"] == "29"
     reader = make_person("reader", scopes=frozenset({Scope.READ}))
@@ -60,7 +60,7 @@ def test_failures_are_counted_and_told_too(alice: Person, make_person) -> None:
     assert refused[30].status_code == 429
 
 
-def test_one_too_many_is_told_when_to_come_back(alice: Person) -> None:
+def test_a_request_over_the_limit_has_retry_after(alice: Person) -> None:
     answers = [alice.get("/api/v1/stats") for _ in range(61)]
     assert {answer.status_code for answer in answers[:60]} == {200}
     last = answers[60]
@@ -158,13 +158,13 @@ def test_limits_are_read_from_the_environment() -> None:
 
 @pytest.fixture
 def own_redis() -> Iterator[RedisServer]:
-    """One that a test may kill."""
+    """A Redis that a test may kill."""
     with redis_server() as server:
         yield server
 
 
 def test_one_question_to_redis_per_request(alice: Person, redis_connection) -> None:
-    alice.get("/api/v1/users/me")  # the script is known from now on
+    alice.get("/api/v1/users/me")  # the script is cached from now on
     with redis_connection.monitor() as monitor:
         for _ in range(3):
             assert alice.get("/api/v1/users/me").status_code == 200
@@ -210,7 +210,7 @@ def test_counts_here_start_anew_after_a_minute(tmp_path: Path, monkeypatch: pyte
 def test_redis_that_is_away_is_asked_every_few_seconds_only(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [1000.0]
     monkeypatch.setattr(counting.time, "monotonic", lambda: clock[0])
-    with socket.create_server(("127.0.0.1", 0)) as deaf:  # takes calls and never answers
+    with socket.create_server(("127.0.0.1", 0)) as deaf:  # accepts connections and never answers
         deaf.settimeout(0.01)
         counter = Counter(f"redis://127.0.0.1:{deaf.getsockname()[1]}/0")
 
@@ -250,7 +250,7 @@ def test_counting_together_goes_on_once_redis_is_back(own_redis, monkeypatch: py
 
 
 def test_a_restart_of_redis_is_not_noticed(own_redis) -> None:
-    """The pooled connection is dead and the script forgotten; both are mended within the request."""
+    """The pooled connection is dead and the script is gone; both recover within the request."""
     counter = Counter(own_redis.url)
     counter.hit("x")
     own_redis.kill()

@@ -1,4 +1,4 @@
-"""What follows a correction: search, events, the live stream, and what was made from the text before."""
+"""Effects of a correction: search, events, live streams, and texts made from the earlier version."""
 
 from __future__ import annotations
 

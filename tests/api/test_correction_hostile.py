@@ -1,4 +1,4 @@
-"""Hostile corrections: a clear refusal or a sane text, and never a 500."""
+"""Invalid corrections: a clear refusal or a valid text, and never a 500."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Transcripts are corrected: text, segments, speakers, borders."""
+"""Corrections of transcripts: text, segments, speakers, boundaries."""
 
 from __future__ import annotations
 

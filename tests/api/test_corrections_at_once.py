@@ -1,4 +1,4 @@
-"""Two editors at once: one wins, the other learns of it, and nothing is lost."""
+"""Two editors at once: one succeeds, the other gets a conflict, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_a_repeated_request_happens_once(transcript: Transcript) -> None:
 
 
 def _together(app: Flask, work: list) -> list:
-    """Run functions in threads of their own, all at once; return their outcomes or errors."""
+    """Run functions in one thread each, at the same time; return their results or errors."""
     barrier = threading.Barrier(len(work))
     outcomes: list = [None] * len(work)
 

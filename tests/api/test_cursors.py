@@ -1,4 +1,4 @@
-"""Following a list by cursor, by what changed, by ids, and what others share."""
+"""Follow a list by cursor, by change time, by ids, and in what others share."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ START = datetime(2024, 1, 1, tzinfo=UTC)
 
 
 def fill(person: Person, number: int) -> None:
-    """Rows with many equal values, and without meeting dates here and there."""
+    """Write rows with many equal values, some without meeting dates."""
     with unit_of_work() as session:
         session.execute(
             insert(Recording),

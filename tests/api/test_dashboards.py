@@ -1,4 +1,4 @@
-"""What dashboards show: the newer numbers, and the ready configuration for gethomepage."""
+"""Figures for dashboards, and the ready configuration for gethomepage."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_what_runs_is_done_or_may_not_start_yet_does_not_wait(alice: Person, upl
     assert alice.get(STATS).json["queue"]["oldest_waiting_seconds"] == 0
 
 
-def test_the_last_transcription_is_told_in_words_too(alice: Person, upload) -> None:
+def test_the_last_transcription_is_shown_in_words_too(alice: Person, upload) -> None:
     assert alice.get(STATS).json["activity"]["last_transcription_human"] == "never"
     upload(alice)
     with unit_of_work() as session:

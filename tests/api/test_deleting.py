@@ -1,4 +1,4 @@
-"""What goes with a recording, and what never comes back."""
+"""Deletion: everything that belongs to a recording is gone and stays gone."""
 
 from __future__ import annotations
 

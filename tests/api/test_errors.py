@@ -1,4 +1,4 @@
-"""Every failure has one shape, whatever raised it."""
+"""Every failure has the same shape, whatever raised it."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_a_body_over_the_limit(alice: Person) -> None:
     assert_shape(answer, 413, "too_large")
 
 
-def test_an_unforeseen_exception_tells_nothing(app: Flask, alice: Person, monkeypatch, caplog) -> None:
+def test_an_unexpected_exception_leaks_nothing(app: Flask, alice: Person, monkeypatch, caplog) -> None:
     from speakr.api import users as server
 
     def explode(*_args: object) -> None:
@@ -95,7 +95,7 @@ class TestRateLimits:
     def settings(self, settings):
         return replace(settings, rate_limits_enabled=True)
 
-    def test_the_one_too_many_is_told_when_to_come_back(self, alice: Person, bob: Person) -> None:
+    def test_a_refused_request_has_retry_after(self, alice: Person, bob: Person) -> None:
         answers = [alice.get("/api/v1/stats") for _ in range(61)]
         assert {answer.status_code for answer in answers[:60]} == {200}
         assert answers[0].headers["X-RateLimit-Limit"] == "60"

@@ -1,4 +1,4 @@
-"""What happens is told, through every door, with the documented keys: from the request to the body of a delivery."""
+"""Events of every API route, with the documented keys: from the request to the body of a delivery."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def settings(settings):
 
 @pytest.fixture
 def new_events(alice: Person) -> NewEvents:
-    """What alice's webhook was told since the last time this was asked: pairs of type and data."""
+    """Return what alice's webhook was sent since the last call: pairs of type and data."""
     hook = alice.post(
         "/api/v1/webhooks",
         json={
@@ -65,7 +65,7 @@ def new_events(alice: Person) -> NewEvents:
 
 @pytest.fixture
 def recording(alice: Person, new_events: NewEvents) -> int:
-    """A finished recording in which somebody speaks."""
+    """A finished recording with a speaker."""
     with unit_of_work() as session:
         row = Recording(
             user_id=alice.id,
@@ -169,7 +169,7 @@ def test_events_that_were_found(alice: Person, recording: int, new_events: NewEv
     ]
 
 
-def test_fields_that_somebody_changed(alice: Person, recording: int, new_events: NewEvents) -> None:
+def test_fields_that_a_user_changed(alice: Person, recording: int, new_events: NewEvents) -> None:
     path = f"/api/v1/recordings/{recording}"
     alice.patch(path, json={"is_inbox": False, "participants": "Ann"})
     alice.put(f"{path}/notes", json={"notes": "Mine"})

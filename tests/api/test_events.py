@@ -1,4 +1,4 @@
-"""Events for those who poll, an example of each, and notices."""
+"""Events for clients that poll, an example of each, and notices."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def listed(person: Person, query: str = "") -> list[str]:
     return [event["id"] for event in answer.json["events"]]
 
 
-def test_events_are_listed_newest_first_as_webhooks_are_told(
+def test_events_are_listed_newest_first_as_webhooks_receive_them(
     alice: Person, bob: Person, happened: list[str]
 ) -> None:
     answer = alice.get("/api/v1/events").json
@@ -92,7 +92,7 @@ WRONG = {
 }
 
 
-def test_what_is_wrong_is_told(alice: Person) -> None:
+def test_invalid_fields_are_named(alice: Person) -> None:
     for query, field in WRONG.items():
         answer = alice.get(f"/api/v1/events?{query}")
         assert (answer.status_code, list(answer.json["errors"])) == (400, [field]), query

@@ -1,4 +1,4 @@
-"""The earliest time there is, and names whose letters a database knows less well than Python."""
+"""The earliest possible time, and names in alphabets that databases fold differently from Python."""
 
 from __future__ import annotations
 

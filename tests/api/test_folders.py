@@ -1,4 +1,4 @@
-"""Folders: switched on by an administrator, personal or a group's."""
+"""Folders: enabled by an administrator, personal or of a group."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _folders_are_on(app: object) -> None:
 
 @pytest.fixture
 def team(alice: Person, bob: Person) -> int:
-    """A group that alice leads and bob is in."""
+    """A group of alice's with bob as a member."""
     with unit_of_work() as session:
         group = Group(name="team")
         session.add(group)
@@ -116,11 +116,11 @@ def test_a_groups_folder_is_seen_by_members_and_changed_by_admins(
     )
     refused = bob.patch(f"/api/v1/folders/{folder['id']}", json={"name": "mine"})
     assert (refused.status_code, refused.json["error"]) == (403, "Only group admins can edit group folders")
-    stranger = make_person("carol")
+    other_user = make_person("carol")
     for answer in (
-        stranger.get(f"/api/v1/folders/{folder['id']}"),
-        stranger.patch(f"/api/v1/folders/{folder['id']}", json={"name": "z"}),
-        stranger.delete(f"/api/v1/folders/{folder['id']}"),
+        other_user.get(f"/api/v1/folders/{folder['id']}"),
+        other_user.patch(f"/api/v1/folders/{folder['id']}", json={"name": "z"}),
+        other_user.delete(f"/api/v1/folders/{folder['id']}"),
     ):
         assert (answer.status_code, answer.json["error"]) == (404, "Folder not found")
 
@@ -133,7 +133,7 @@ def test_what_lies_in_a_groups_folder_is_the_groups(
     shown = bob.get(f"/api/v1/recordings/{recording}").json
     assert (shown["folder_id"], shown["folder"]) == (None, None)
     assert bob.get("/api/v1/recordings").json["recordings"] == []
-    # Moved into a personal folder it is the owner's alone again.
+    # Moved into a personal folder it belongs to the owner alone again.
     moved = alice.patch(f"/api/v1/folders/{folder['id']}", json={"group_id": None}).json
     assert (moved["group_id"], moved["can_edit"]) == (None, True)
     assert bob.get(f"/api/v1/recordings/{recording}").status_code == 404

@@ -1,4 +1,4 @@
-"""Groups: who makes them, who manages them, and that the last admin stays."""
+"""Groups: creation, administration, and that the last admin stays."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def admin(make_person: Callable[..., Person]) -> Person:
 
 @pytest.fixture
 def team(admin: Person, alice: Person, bob: Person) -> str:
-    """A group led by alice, with bob in it; the site admin who made it has left."""
+    """A group led by alice, with bob in it; the site administrator who created it has left."""
     made = admin.post(GROUPS, json={"name": "Engineering", "description": "Builds it"})
     assert made.status_code == 201, made.json
     address = f"{GROUPS}/{made.json['id']}"
@@ -51,7 +51,7 @@ def test_a_site_admin_makes_a_group_and_is_its_first_admin(admin: Person) -> Non
     ]
 
 
-def test_nobody_else_makes_groups(alice: Person, make_person: Callable[..., Person]) -> None:
+def test_only_site_admins_create_groups(alice: Person, make_person: Callable[..., Person]) -> None:
     without_scope = make_person("root", is_admin=True)
     only_scope = make_person("carol", scopes=frozenset(Scope))
     for person in (alice, without_scope, only_scope):
@@ -78,10 +78,10 @@ def test_names_are_taken_once(admin: Person, team: str) -> None:
     assert admin.get(f"{GROUPS}/{other}").json["name"] == "Sales"
 
 
-def test_members_see_their_group_and_strangers_do_not(
+def test_only_members_see_their_group(
     admin: Person, alice: Person, bob: Person, team: str, make_person: Callable[..., Person]
 ) -> None:
-    stranger = make_person("mallory")
+    other_user = make_person("mallory")
     assert [group["role"] for group in alice.get(GROUPS).json["groups"]] == ["admin"]
     assert [group["role"] for group in bob.get(GROUPS).json["groups"]] == ["member"]
     assert bob.get(team).json["member_count"] == 2
@@ -90,19 +90,19 @@ def test_members_see_their_group_and_strangers_do_not(
         ("alice", "admin"),
         ("bob", "member"),
     ]
-    assert stranger.get(GROUPS).json == {"groups": []}
+    assert other_user.get(GROUPS).json == {"groups": []}
     for answer in (
-        stranger.get(team),
-        stranger.get(f"{team}/members"),
-        stranger.patch(team, json={"name": "x"}),
-        stranger.delete(team),
-        stranger.post(f"{team}/members", json={"user_id": stranger.id}),
-        stranger.patch(f"{team}/members/{bob.id}", json={"role": "admin"}),
-        stranger.delete(f"{team}/members/{bob.id}"),
-        stranger.delete(f"{team}/members/{stranger.id}"),
+        other_user.get(team),
+        other_user.get(f"{team}/members"),
+        other_user.patch(team, json={"name": "x"}),
+        other_user.delete(team),
+        other_user.post(f"{team}/members", json={"user_id": other_user.id}),
+        other_user.patch(f"{team}/members/{bob.id}", json={"role": "admin"}),
+        other_user.delete(f"{team}/members/{bob.id}"),
+        other_user.delete(f"{team}/members/{other_user.id}"),
     ):
         assert (answer.status_code, answer.json["code"]) == (404, "not_found")
-    # A site admin is in no group of others, but manages them all.
+    # A site administrator is in no group of others, but manages them all.
     assert admin.get(GROUPS).json == {"groups": []}
     assert [group["role"] for group in admin.get(f"{GROUPS}?all=true").json["groups"]] == [None]
 

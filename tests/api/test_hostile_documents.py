@@ -1,4 +1,4 @@
-"""Hostile forms, names and templates: nothing a stranger writes becomes a header, a placeholder or a crash."""
+"""Hostile forms, names and templates: no input becomes a header, a placeholder or a crash."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ LENIENT = (
     *("min_speakers", "max_speakers", "tag_id", "tag_ids[0]", "folder_id", "file_last_modified"),
     *("keep_audio_only", "prompt_variables"),
 )
-"""Documented: what is unusable there counts as absent."""
+"""Documented: invalid values count as absent there."""
 
 UNUSABLE = (
     dict.fromkeys(LENIENT, "-1"),

@@ -1,7 +1,7 @@
-"""Every route of the native API, and every field in its body and query string, fed with what no client should send.
+"""Invalid input for every route of the native API, and for every field of its bodies and query strings.
 
-Fields come from the API's own description, so a new route or field is tested without a line here. A refusal is 4xx in the
-project's shape, names the field, shows nothing of the server's inside and changes nothing.
+Fields come from the OpenAPI document, so a new route or field is tested without a line here. A refusal is 4xx in the
+project's error shape, names the field, shows no internals and changes nothing.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tests.api.hostile import (
     NO_OBJECTS,
     TAKEN,
     WRONG_IDS,
-    Stranger,
+    HostileClient,
     first_calls,
     noun_of,
     put,
@@ -31,7 +31,7 @@ from tests.matrix.world import World, build, everything_stored
 ROUTES = first_calls()
 NOUNS = sorted({noun_of(call) for call in ROUTES.values() if call.method != "GET"})
 PARTS = [NOUNS[first::4] for first in range(4)]
-"""Some nouns at a time, for a server to ask takes longer to make than a hundred questions."""
+"""Several nouns per app, because building an app takes longer than a hundred requests."""
 
 
 @pytest.fixture
@@ -45,114 +45,117 @@ def world(app: Flask) -> World:
 
 
 @pytest.fixture
-def strangers(app: Flask, world: World) -> Callable[..., list[Stranger]]:
-    """Return somebody for each route, or for those of some nouns; their tokens are all there."""
+def hostile_clients(app: Flask, world: World) -> Callable[..., list[HostileClient]]:
+    """Return a client for each route, or for those of some nouns; their tokens exist."""
 
-    def of(*nouns: str) -> list[Stranger]:
-        return [Stranger(app, world, call) for call in ROUTES.values() if not nouns or noun_of(call) in nouns]
+    def of(*nouns: str) -> list[HostileClient]:
+        return [
+            HostileClient(app, world, call) for call in ROUTES.values() if not nouns or noun_of(call) in nouns
+        ]
 
     return of
 
 
 @pytest.mark.parametrize("nouns", PARTS, ids="-".join)
-def test_wrong_values_are_refused_by_name(app: Flask, strangers, nouns: list[str]) -> None:
-    crowd = strangers(*nouns)
+def test_wrong_values_are_refused_by_name(app: Flask, hostile_clients, nouns: list[str]) -> None:
+    crowd = hostile_clients(*nouns)
     before = everything_stored(app)
-    problems = [problem for stranger in crowd for problem in _wrong_values(stranger)]
+    problems = [problem for hostile_client in crowd for problem in _wrong_values(hostile_client)]
     assert problems == []
     assert everything_stored(app) == before
 
 
-def _wrong_values(stranger: Stranger) -> Iterator[str]:
-    for place in stranger.places():
+def _wrong_values(hostile_client: HostileClient) -> Iterator[str]:
+    for place in hostile_client.places():
         for value in place.wrong_values():
-            if (stranger.operation["operationId"], place.name, value) in TAKEN:
+            if (hostile_client.operation["operationId"], place.name, value) in TAKEN:
                 continue
-            answer = stranger.send(put(stranger.body, place.path, value))
-            for problem in stranger.not_refused(answer, place.path[0]):
-                yield f"{stranger.call.key} {place.name}={value!r:.40}: {problem}"
+            answer = hostile_client.send(put(hostile_client.body, place.path, value))
+            for problem in hostile_client.not_refused(answer, place.path[0]):
+                yield f"{hostile_client.call.key} {place.name}={value!r:.40}: {problem}"
 
 
-def test_bodies_that_are_none_are_refused(app: Flask, strangers) -> None:
-    """All kinds of them by one route, and one of each kind by the others: one function reads them all."""
-    crowd = [stranger for stranger in strangers() if stranger.places()]
+def test_bodies_that_are_none_are_refused(app: Flask, hostile_clients) -> None:
+    """All kinds of them for one route, and one kind for each of the others: the same function parses them all."""
+    crowd = [hostile_client for hostile_client in hostile_clients() if hostile_client.places()]
     before = everything_stored(app)
     problems = []
-    for number, stranger in enumerate(crowd):
+    for number, hostile_client in enumerate(crowd):
         step = 1 if number == 0 else len(BROKEN_BODIES) - 1
         sent = [(body, "application/json") for body in [*BROKEN_BODIES[::step], *NO_OBJECTS[::step]]]
         sent += [(b'{"name": "x"}', content_type) for content_type in CONTENT_TYPES[::step]]
         for body, content_type in sent:
-            found = stranger.not_refused(stranger.send(body, content_type=content_type), None)
+            found = hostile_client.not_refused(hostile_client.send(body, content_type=content_type), None)
             problems += [
-                f"{stranger.call.key} {body[:30]!r} {content_type[:30]}: {problem}" for problem in found
+                f"{hostile_client.call.key} {body[:30]!r} {content_type[:30]}: {problem}" for problem in found
             ]
     assert problems == []
     assert everything_stored(app) == before
 
 
-def test_ids_that_cannot_be_are_not_found(app: Flask, strangers) -> None:
-    """All kinds of them by one route, and some by the others: one converter reads them all."""
-    crowd = [stranger for stranger in strangers() if stranger.call.parameters()]
+def test_ids_that_cannot_be_are_not_found(app: Flask, hostile_clients) -> None:
+    """All kinds of them for one route, and some for the others: the same converter parses them all."""
+    crowd = [hostile_client for hostile_client in hostile_clients() if hostile_client.call.parameters()]
     before = everything_stored(app)
     problems = []
-    for number, stranger in enumerate(crowd):
-        for name in stranger.call.parameters():
+    for number, hostile_client in enumerate(crowd):
+        for name in hostile_client.call.parameters():
             for word in WRONG_IDS[:: 4 if number else 1]:
-                if word == "0" and f"<number:{name}>" in stranger.call.key:
-                    continue  # places in a transcript count from 0
-                answer = stranger.send(stranger.body, path=stranger.path(**{name: word}))
-                found = stranger.not_refused(answer, None)
+                if word == "0" and f"<number:{name}>" in hostile_client.call.key:
+                    continue  # positions in a transcript count from 0
+                answer = hostile_client.send(hostile_client.body, path=hostile_client.path(**{name: word}))
+                found = hostile_client.not_refused(answer, None)
                 if answer.status_code not in {404, 405}:
                     found.append(f"status {answer.status_code}")
-                problems += [f"{stranger.call.key} {name}={word}: {problem}" for problem in found]
+                problems += [f"{hostile_client.call.key} {name}={word}: {problem}" for problem in found]
     assert problems == []
     assert everything_stored(app) == before
 
 
-def test_questions_are_read_with_care(strangers) -> None:
+def test_questions_are_read_with_care(hostile_clients) -> None:
     problems = []
-    for stranger in strangers():
-        for place in stranger.questions():
+    for hostile_client in hostile_clients():
+        for place in hostile_client.questions():
             for word in place.wrong_words():
-                answer = stranger.send(query_string={**stranger.query, place.name: word})
+                answer = hostile_client.send(query_string={**hostile_client.query, place.name: word})
                 problems += [
-                    f"{stranger.call.key} {place.name}={word!r:.40}: {problem}"
-                    for problem in stranger.not_refused(answer, place.name)
+                    f"{hostile_client.call.key} {place.name}={word!r:.40}: {problem}"
+                    for problem in hostile_client.not_refused(answer, place.name)
                 ]
             for word in (ATTACK, "\x00", "\udcff\udcfe", "x" * 20_000):
                 query = {
-                    **stranger.query,
+                    **hostile_client.query,
                     place.name: word.encode("utf-8", "surrogateescape").decode("latin-1"),
                 }
                 problems += [
-                    f"{stranger.call.key} {place.name}={word!r:.40}: {problem}"
-                    for problem in stranger.wrong_with(stranger.send(query_string=query))
+                    f"{hostile_client.call.key} {place.name}={word!r:.40}: {problem}"
+                    for problem in hostile_client.wrong_with(hostile_client.send(query_string=query))
                 ]
     assert problems == []
 
 
 @pytest.mark.parametrize("nouns", PARTS, ids="-".join)
-def test_text_is_text_whatever_it_says(strangers, nouns: list[str]) -> None:
-    """What is stored must also come out again: as text and in no header."""
+def test_text_is_text_whatever_it_says(hostile_clients, nouns: list[str]) -> None:
+    """Stored text must also come out again: as text and in no header."""
     problems = []
-    for stranger in strangers(*nouns):
-        for place in stranger.places():
+    for hostile_client in hostile_clients(*nouns):
+        for place in hostile_client.places():
             if place.kind == "string":
-                answer = stranger.send(put(stranger.body, place.path, LONG))
+                answer = hostile_client.send(put(hostile_client.body, place.path, LONG))
                 found = (
-                    stranger.wrong_with(answer)
+                    hostile_client.wrong_with(answer)
                     if answer.status_code < 300
-                    else stranger.not_refused(answer, place.path[0])
+                    else hostile_client.not_refused(answer, place.path[0])
                 )
-                problems += [f"{stranger.call.key} long {place.name}: {problem}" for problem in found]
+                problems += [f"{hostile_client.call.key} long {place.name}: {problem}" for problem in found]
             for value in ("\x00", ATTACK):
-                answer = stranger.send(put(stranger.body, place.path, value))
+                answer = hostile_client.send(put(hostile_client.body, place.path, value))
                 problems += [
-                    f"{stranger.call.key} {place.name}: {problem}" for problem in stranger.wrong_with(answer)
+                    f"{hostile_client.call.key} {place.name}: {problem}"
+                    for problem in hostile_client.wrong_with(answer)
                 ]
-    for reader in strangers(*nouns, "recordings", "events"):
-        # A live stream waits for work that nobody does here.
+    for reader in hostile_clients(*nouns, "recordings", "events"):
+        # A live stream waits for work that no worker does here.
         if reader.call.method == "GET" and not reader.call.rule.endswith("/live"):
             answer = reader.send(query_string=reader.query)
             problems += [f"{reader.call.key} afterwards: {problem}" for problem in reader.wrong_with(answer)]

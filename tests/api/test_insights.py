@@ -1,4 +1,4 @@
-"""What was found in a transcript: stored whole or not at all, with words that stand there, replaced by what is newer."""
+"""Insights of a transcript: stored completely or not at all, with quotes that exist, replaced by newer ones."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ START = datetime(2026, 6, 19, 7, 30, tzinfo=UTC)
 
 
 def all_kinds(request: ExtractRequest) -> dict[str, Any]:
-    """Find one of each in the first line, and lies beside some."""
+    """Return one insight of each kind for the first line, and false ones beside some."""
     source = Source(0, request.lines[0].text)
     true, false = Statement("True", (source,), is_verified=True), Statement("False", (), is_verified=False)
     return {
@@ -46,7 +46,7 @@ def all_kinds(request: ExtractRequest) -> dict[str, Any]:
 
 @pytest.fixture
 def talk(alice: Person, upload: Callable[..., Any], work: Callable[[], None], writer: FakeWriter) -> int:
-    """A recording of two segments that has been taken apart."""
+    """A recording of two segments with insights."""
     writer.found = all_kinds
     number = int(upload(alice).json["id"])
     work()
@@ -72,7 +72,7 @@ def again(person: Person, number: int, work: Callable[[], None], what: str = "ex
     work()
 
 
-def test_all_that_was_found_is_told_with_its_sources(alice: Person, talk: int) -> None:
+def test_insights_are_returned_with_their_sources(alice: Person, talk: int) -> None:
     found = insights(alice, talk)
     source = found["key_points"][0]["sources"][0]
     assert source == {
@@ -112,7 +112,7 @@ def test_all_that_was_found_is_told_with_its_sources(alice: Person, talk: int) -
     assert alice.get(f"{R}/{talk}").json["status"] == "COMPLETED"
 
 
-def test_nothing_found_is_nothing_told(
+def test_without_insights_no_event_is_sent(
     alice: Person, bob: Person, upload: Callable[..., Any], work: Callable[[], None]
 ) -> None:
     number = upload(alice).json["id"]
@@ -207,7 +207,7 @@ def test_events_are_not_kept_for_who_wants_none(
     assert extracted() == []
 
 
-def test_nobody_looks_for_who_wants_neither_summaries_nor_events(
+def test_no_extraction_without_summaries_and_events(
     alice: Person, upload: Callable[..., Any], work: Callable[[], None], writer: FakeWriter
 ) -> None:
     options = {"extract_events": False, "auto_summarization": False}
@@ -302,7 +302,7 @@ def test_tokens_count_and_a_spent_budget_stops_it(
     assert (answer.status_code, answer.json["code"]) == (403, "token_budget_exceeded")
 
 
-def test_the_summary_tells_what_it_rests_on_until_somebody_edits_it(
+def test_a_summary_has_sources_until_a_user_edits_it(
     alice: Person, talk: int, work: Callable[[], None], writer: FakeWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def summarize(request: SummaryRequest) -> Summary:
@@ -336,7 +336,7 @@ def test_the_summary_tells_what_it_rests_on_until_somebody_edits_it(
     }
 
 
-def test_the_embedded_engine_finds_dates_through_the_door(
+def test_the_embedded_engine_finds_dates_through_the_api(
     alice: Person, talk: int, work: Callable[[], None], writer: FakeWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = EmbeddedLanguageConnector()

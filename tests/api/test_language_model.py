@@ -1,4 +1,4 @@
-"""Titles and names while one waits, and what all uses of the language model have in common."""
+"""Titles and names on request, and what all uses of the language model share."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def test_the_engine_is_made_once_per_process(alice: Person, talk: int, app, back
 
 
 class Loop:
-    """Stands for gevent: says that it runs, and remembers what its pool was given."""
+    """Stands for gevent: reports that it runs, and records what its pool received."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.ran: list[str] = []
@@ -186,7 +186,7 @@ def test_an_engine_that_computes_does_not_stop_the_loop(
 # -- titles
 
 
-def test_a_title_is_written_anew_and_told(alice: Person, talk: int, writer: FakeWriter) -> None:
+def test_a_new_title_is_stored_and_sent_as_an_event(alice: Person, talk: int, writer: FakeWriter) -> None:
     hook = alice.post(
         "/api/v1/webhooks",
         json={"name": "h", "url": "https://93.184.216.34/hook", "events": ["recording.updated"]},
@@ -249,7 +249,7 @@ def test_silence_has_no_title(alice: Person, upload) -> None:
     assert (answer.status_code, answer.json["code"]) == (400, "no_transcription")
 
 
-# -- who speaks
+# -- names of speakers
 
 
 def test_names_are_suggested_and_nothing_is_changed(alice: Person, talk: int, writer: FakeWriter) -> None:
@@ -281,7 +281,7 @@ def test_people_one_knows_help(alice: Person, bob: Person, talk: int, writer: Fa
     assert request.known_names == ["Dora", "Carol", "Bob Miller"]
 
 
-def test_the_embedded_engine_names_speakers_through_the_door(
+def test_the_embedded_engine_names_speakers_through_the_api(
     alice: Person, talk: int, writer: FakeWriter, monkeypatch
 ) -> None:
     monkeypatch.setattr(writer, "identify_speakers", EmbeddedLanguageConnector().identify_speakers)

@@ -1,4 +1,4 @@
-"""Questions about all recordings: out of what one may see, with sources, and with or without an embedding model."""
+"""Questions about all recordings: only visible ones, with sources, with and without an embedding model."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def settings(settings: Settings, mode: str) -> Settings:
 
 @pytest.fixture
 def make(notifier: MemoryJobNotifier) -> Callable[..., int]:
-    """Write a recording and have it embedded, if that is done here."""
+    """Write a recording and embed it, if there is an embedding model."""
 
     def made(person: Person, *said: str, **values: object) -> int:
         recording = write(person, *said, **values)
@@ -168,10 +168,10 @@ def test_what_was_said_in_another_language_is_found_by_its_words(
     assert shown(writer) == ["予算は九千ユーロです"]
 
 
-# -- who may see it
+# -- access
 
 
-def test_nobody_reads_what_is_not_theirs(
+def test_only_visible_recordings_are_read(
     alice: Person, bob: Person, make: Callable[..., int], writer: FakeWriter
 ) -> None:
     make(alice, "Her walrus")
@@ -223,7 +223,7 @@ def test_filters_are_those_of_the_list(
     assert ask(alice, "walrus?", date_from="2999-01-01").json["sources"] == []
 
 
-# -- what goes wrong
+# -- failures
 
 
 @pytest.mark.parametrize("mode", ["words"], indirect=True)
@@ -244,7 +244,7 @@ def test_filters_are_those_of_the_list(
         ({"message": "a", "starred": "maybe"}, "starred"),
     ],
 )
-def test_bad_bodies_are_told_by_field(
+def test_bad_bodies_are_reported_by_field(
     alice: Person, writer: FakeWriter, embedder: FakeEmbedder, body: dict[str, Any], field: str
 ) -> None:
     answer = alice.post("/api/v1/chat", json=body)
@@ -260,7 +260,7 @@ def test_the_token_needs_the_scope(make_person: Callable[..., Person]) -> None:
 
 
 @pytest.mark.parametrize("mode", ["words"], indirect=True)
-def test_a_language_model_that_is_away_is_told(
+def test_an_unavailable_language_model_is_reported(
     alice: Person, make: Callable[..., int], writer: FakeWriter
 ) -> None:
     def fail(_: object) -> None:

@@ -1,4 +1,4 @@
-"""The API's description is complete and true to itself; `tests/fuzz` compares it with what the server does."""
+"""The OpenAPI document is complete and consistent; `tests/fuzz` compares it with the server."""
 
 from __future__ import annotations
 

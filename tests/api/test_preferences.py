@@ -1,4 +1,4 @@
-"""What people tell of themselves and prefer."""
+"""Profiles and preferences of users."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_automatic_summaries_have_an_address_of_their_own(alice: Person) -> None
     assert alice.put(address, json={"enabled": "no"}).status_code == 400
 
 
-def test_a_password_is_changed_by_whoever_knows_the_old_one(app: Flask, alice: Person) -> None:
+def test_changing_a_password_needs_the_old_one(app: Flask, alice: Person) -> None:
     set_columns(alice, password_hash=users.hashed("the old one"))
     for form in ({"password": "the new one"}, {"password": "the new one", "current_password": "a guess"}):
         refused = alice.patch(ME, json=form)
@@ -130,7 +130,7 @@ def test_a_password_is_changed_by_whoever_knows_the_old_one(app: Flask, alice: P
 
 
 def test_a_token_cannot_give_its_user_a_first_password(alice: Person) -> None:
-    """A password gives all scopes: a token with few would become one with all."""
+    """A password gives all scopes, so a token with few would become one with all."""
     for form in ({"password": "long enough"}, {"password": "long enough", "current_password": ""}):
         refused = alice.patch(ME, json=form)
         assert (refused.status_code, list(refused.json["errors"])) == (400, ["current_password"])

@@ -1,4 +1,4 @@
-"""Who is who in a recording: looked at, assigned, taken back."""
+"""Speakers of a recording: list, assign, unassign."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_labels_come_in_order_of_first_appearance(alice: Person) -> None:
     }
 
 
-def test_nobody_speaks_without_a_transcript(alice: Person) -> None:
+def test_without_a_transcript_there_are_no_speakers(alice: Person) -> None:
     made = meeting(alice)
     assert alice.get(f"/api/v1/recordings/{made}/speakers").json == {"speakers": [], "suggestions": {}}
 
@@ -111,7 +111,7 @@ def test_the_documented_answer(alice: Person) -> None:
     assert updates() == [{"recording_id": made, "title": "A meeting", "fields_changed": ["participants"]}]
 
 
-def test_me_is_whoever_asks(alice: Person, bob: Person) -> None:
+def test_me_is_the_caller(alice: Person, bob: Person) -> None:
     made = meeting(alice, "SPEAKER_00", "SPEAKER_01")
     share(made, bob, can_edit=True)
     assign(alice, made, {"SPEAKER_00": {"name": "", "isMe": True}})
@@ -224,7 +224,7 @@ def test_the_list_of_participants_holds_whole_names_only(alice: Person) -> None:
     assert None not in spoken(alice, made).values()
 
 
-# -- whose it is
+# -- access
 
 
 def test_an_editor_names_for_the_owner(alice: Person, bob: Person) -> None:
@@ -247,7 +247,7 @@ def test_who_may_not(alice: Person, bob: Person, make_person) -> None:
     assert names(alice) == {}
 
 
-# -- what is refused
+# -- refusals
 
 
 @pytest.mark.parametrize(
@@ -276,7 +276,7 @@ def test_who_may_not(alice: Person, bob: Person, make_person) -> None:
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_wrong_maps_are_told_and_change_nothing(alice: Person, speaker_map: Any, sentence: str) -> None:
+def test_invalid_maps_are_reported_and_change_nothing(alice: Person, speaker_map: Any, sentence: str) -> None:
     made = meeting(alice, "SPEAKER_00")
     answer = assign(alice, made, speaker_map)
     assert answer.status_code == 400
@@ -294,7 +294,7 @@ def test_one_wrong_entry_spoils_all(alice: Person) -> None:
 
 
 @pytest.mark.parametrize("key", ["\x00", "x" * 100_000, "<script>", "__proto__", "", "%"])
-def test_strange_keys_are_unknown_and_told_in_short(alice: Person, key: str) -> None:
+def test_unknown_keys_are_reported_in_short(alice: Person, key: str) -> None:
     answer = assign(alice, meeting(alice, "SPEAKER_00"), {key: "Ann"})
     assert answer.status_code == 400
     assert len(answer.json["error"]) < 200
@@ -320,7 +320,7 @@ def test_strange_names_are_kept_on_one_line(alice: Person) -> None:
     assert "<v --&gt; NOTE>" in cues
 
 
-def test_a_recording_that_was_not_heard_has_nobody_to_name(alice: Person) -> None:
+def test_a_recording_without_a_transcript_has_no_speakers_to_name(alice: Person) -> None:
     answer = assign(alice, meeting(alice), {"SPEAKER_00": "Ann"})
     assert (answer.status_code, answer.json["code"]) == (400, "no_transcription")
 
@@ -344,7 +344,7 @@ def test_a_new_summary_is_queued_and_reads_the_names(app: Flask, alice: Person, 
     assert [line.speaker for line in writer.requests[0].lines] == ["Ann"]
 
 
-def test_a_second_wish_joins_the_first(alice: Person) -> None:
+def test_a_second_request_joins_the_first(alice: Person) -> None:
     made = meeting(alice, "SPEAKER_00")
     for name in ("Ann", "Bea"):
         answer = assign(alice, made, {"SPEAKER_00": name}, regenerate_summary=True)

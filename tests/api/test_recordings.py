@@ -17,7 +17,7 @@ from tests.conftest import Person
 
 @pytest.fixture
 def make(app: Flask):
-    """Write recordings straight into the table."""
+    """Write recordings directly to the table."""
 
     def write(person: Person, **values: object) -> int:
         known = {
@@ -264,7 +264,7 @@ def test_recordings_of_others_are_not_there(alice: Person, bob: Person, make, pa
     assert answer.json["code"] == alice.get(f"/api/v1/recordings/2147483647{path}").json["code"]
 
 
-def test_nobody_changes_recordings_of_others(alice: Person, bob: Person, make) -> None:
+def test_recordings_of_others_cannot_be_changed(alice: Person, bob: Person, make) -> None:
     made = make(bob)
     assert alice.patch(f"/api/v1/recordings/{made}", json={"title": "mine"}).status_code == 404
     assert alice.put(f"/api/v1/recordings/{made}/notes", json={"notes": "x"}).status_code == 404
@@ -279,7 +279,7 @@ def test_ids_that_cannot_be(alice: Person, bad: str) -> None:
     assert alice.get(f"/api/v1/recordings/{bad}").status_code == 404
 
 
-def test_patch_changes_and_tells(alice: Person, make) -> None:
+def test_patch_changes_and_records_an_event(alice: Person, make) -> None:
     made = make(alice)
     changes = {
         "is_highlighted": True,

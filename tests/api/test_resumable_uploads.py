@@ -1,4 +1,4 @@
-"""Uploads by tus 1.0: what clients see, on both databases."""
+"""Uploads by tus 1.0, from the view of clients, on both databases."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Old recordings go when the rules say so, and never otherwise."""
+"""Retention removes old recordings when the rules say so, and never otherwise."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def rule(app: object) -> Callable[..., None]:
 
 @pytest.fixture
 def make(alice: Person, upload: Upload) -> Make:
-    """A finished recording of so many days ago, with a tag or folder of these columns."""
+    """Create a finished recording of so many days ago, with a tag or folder of these columns."""
 
     def made(
         days: int, *, tag: dict[str, Any] | None = None, folder: dict[str, Any] | None = None, **more: Any

@@ -1,4 +1,4 @@
-"""Search, as its users see it."""
+"""Search from the view of its users."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def matches(person: Person, q: str, **params: object) -> list[dict]:
     return result["matches"]
 
 
-# -- what is found where
+# -- matches
 
 
 def test_every_kind_of_text_is_found_with_its_place(alice: Person) -> None:
@@ -83,7 +83,7 @@ def test_a_speaker_is_shown_by_name(alice: Person) -> None:
     assert matches(alice, "walrus")[0]["speaker"] == "Ann"
 
 
-def test_a_recording_tells_five_places_and_the_best_of_them(alice: Person) -> None:
+def test_a_result_has_at_most_five_matches_the_best_ones(alice: Person) -> None:
     write(
         alice,
         *["the walrus"] * 10,
@@ -138,7 +138,7 @@ def test_many_results_are_counted_up_to_a_thousand(alice: Person, monkeypatch: p
     assert {page["pagination"]["total_pages"] for page in pages} == {None}
 
 
-# -- questions
+# -- queries
 
 
 @pytest.mark.parametrize(

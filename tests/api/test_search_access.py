@@ -1,4 +1,4 @@
-"""Search shows what its user may see, as it is now, and asks the database little for it."""
+"""Search returns what its user may see, always up to date, and with few database queries."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.fakes import MemoryJobNotifier
 
 @pytest.fixture
 def make(app: Flask):
-    """Write a recording in which one thing is said."""
+    """Write a recording with one segment."""
 
     def write(person: Person, said: str = "the walrus", **values: object) -> int:
         known = {
@@ -107,7 +107,7 @@ def test_what_is_shared_is_found_but_not_by_its_owners_notes(alice: Person, bob:
     assert found(bob, "okapi", field="notes") == []
     assert found(bob, "walrus okapi") == []
     assert found(bob, '"the okapi"') == []
-    assert found(bob, "walrus -okapi") == [shared], "that it is in the notes is not told either"
+    assert found(bob, "walrus -okapi") == [shared], "that it is in the notes is not shown either"
     assert found(bob, 'walrus -"the okapi"') == [shared]
     assert found(alice, "okapi") == [shared]
     (result,) = search(bob, "the")
@@ -276,7 +276,7 @@ def test_the_index_can_be_made_anew(alice: Person, make) -> None:
     assert len(search(alice, "walrus")[0]["matches"]) == 1
 
 
-def test_whoever_is_renamed_in_many_recordings_is_found_in_all_of_them(
+def test_a_speaker_renamed_in_many_recordings_is_found_in_all(
     alice: Person, make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(indexing, "_AT_ONCE", 1)

@@ -1,4 +1,4 @@
-"""Search by meaning: what is near is found, by whom it may be, and words are there when the model is not."""
+"""Search by meaning: near passages are found by permitted users, and words are searched without the model."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def found(person: Person, q: str, mode: str = "meaning", **params: object) -> li
     return [result["recording"]["id"] for result in answer.json["results"]]
 
 
-# -- what is found
+# -- matches
 
 
 def test_what_is_meant_is_found_in_other_words(alice: Person, notifier: MemoryJobNotifier) -> None:
@@ -129,10 +129,10 @@ def test_nothing_is_found_where_nothing_is(alice: Person, notifier: MemoryJobNot
     assert found(alice, "dog") == []
 
 
-# -- who may see it
+# -- access
 
 
-def test_nobody_finds_what_is_not_theirs(alice: Person, bob: Person, notifier: MemoryJobNotifier) -> None:
+def test_only_visible_recordings_are_found(alice: Person, bob: Person, notifier: MemoryJobNotifier) -> None:
     hers, his = write(alice, "The dog"), write(bob, "The cat")
     embed_all(notifier)
     for mode in ("meaning", "hybrid"):
@@ -199,7 +199,7 @@ def test_filters_are_those_of_the_list(alice: Person, notifier: MemoryJobNotifie
         assert found(alice, "dog", mode, date_from="2999-01-01") == []
 
 
-# -- what goes wrong
+# -- failures
 
 
 FAILURES = [
@@ -248,7 +248,7 @@ def test_a_model_that_failed_is_left_alone_for_a_while(
     assert ask(alice, "dog", "hybrid").json["mode_used"] == "hybrid"
 
 
-def test_a_question_that_is_refused_spoils_it_for_nobody(alice: Person, embedder: FakeEmbedder) -> None:
+def test_a_refused_query_does_not_disable_the_engine(alice: Person, embedder: FakeEmbedder) -> None:
     def refuse(texts: list[str]) -> None:
         if "bad" in texts[0]:
             raise ConnectorRejected("not this")
@@ -284,7 +284,7 @@ def test_vectors_of_another_length_or_model_are_not_compared(
     ("params", "field"),
     [({"q": " "}, "q"), ({"q": "x" * 501}, "q"), ({"field": "notes"}, "field"), ({"mode": "magic"}, "mode")],
 )
-def test_bad_questions_are_told_by_field(
+def test_bad_queries_are_reported_by_field(
     alice: Person, embedder: FakeEmbedder, mode: str, params: dict[str, str], field: str
 ) -> None:
     answer = ask(alice, **{"q": "dog", "mode": mode, **params})

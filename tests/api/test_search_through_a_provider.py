@@ -1,4 +1,4 @@
-"""Search by meaning with the real connector: from a transcript over HTTP to what is found, and when nobody answers."""
+"""Search by meaning with the real connector: from a transcript over HTTP to the results, and without a provider."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_what_is_embedded_is_found(
     ],
     ids=["hangs", "is broken", "answers nonsense", "answers nothing"],
 )
-def test_nobody_waits_long_for_a_provider_that_is_not_well(
+def test_a_failing_provider_delays_no_search_for_long(
     alice: Person,
     notifier: MemoryJobNotifier,
     provider: FakeProvider,

@@ -1,4 +1,4 @@
-"""One speaker who turns out to be two."""
+"""Splitting a speaker into two."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def split(person: Person, speaker_id: int, name: object, *recording_ids: object)
     )
 
 
-def test_in_some_recordings_it_was_somebody_else(alice: Person, recordings: list[int]) -> None:
+def test_some_recordings_get_another_speaker(alice: Person, recordings: list[int]) -> None:
     count_before = len(updates())
     answer = split(alice, ann(alice), "Anna", recordings[0], recordings[2])
     assert (answer.status_code, answer.json["speaker"]["name"], answer.json["speaker"]["use_count"]) == (
@@ -60,5 +60,5 @@ def test_both_fields_are_needed(alice: Person, body: dict) -> None:
     assert alice.post(f"{SPEAKERS}/{add(alice, 'Ann')}/split", json=body).status_code in {400, 422}
 
 
-def test_nobody_elses_speaker(alice: Person, bob: Person, recordings: list[int]) -> None:
+def test_a_speaker_of_another_user(alice: Person, bob: Person, recordings: list[int]) -> None:
     assert split(bob, ann(alice), "Anna", recordings[0]).status_code == 404

@@ -1,4 +1,4 @@
-"""Speakers: their list, and a name that changes everywhere at once."""
+"""Speakers: their list, and a rename that changes all recordings at once."""
 
 from __future__ import annotations
 
@@ -226,7 +226,7 @@ def test_only_the_owners_recordings_are_changed(alice: Person, bob: Person) -> N
     assert bob.get(f"/api/v1/recordings/{his}/speakers").json["speakers"][0]["identified_name"] == "Ann"
 
 
-def test_recordings_that_change_are_told_and_younger_and_others_are_not(app: Flask, alice: Person) -> None:
+def test_events_name_only_recordings_that_change(app: Flask, alice: Person) -> None:
     listed = meeting(alice, "SPEAKER_00")
     assign(alice, listed, {"SPEAKER_00": "Ann"})
     renamed_by_hand = meeting(alice, "SPEAKER_00")
@@ -286,7 +286,7 @@ def test_a_name_that_is_taken_changes_nothing(alice: Person) -> None:
     assert participants(alice, made) == "Ann"
 
 
-def test_a_list_that_would_overflow_loses_nobody(alice: Person) -> None:
+def test_a_participant_list_that_would_overflow_stays_complete(alice: Person) -> None:
     ann = add(alice, "Ann")
     full = "Ann, " + "x" * 995
     fine, made = meeting(alice, participants="Ann"), meeting(alice, participants=full)

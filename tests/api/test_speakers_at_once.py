@@ -1,4 +1,4 @@
-"""Speakers who are named, renamed and merged by several requests at once."""
+"""Concurrent requests that name, rename and merge speakers."""
 
 from __future__ import annotations
 

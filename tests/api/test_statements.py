@@ -1,4 +1,4 @@
-"""What is asked of the database does not become more with the library: no list asks once per row."""
+"""The number of database statements does not grow with the library: no list queries once per row."""
 
 from __future__ import annotations
 
@@ -59,10 +59,10 @@ GROWING = (
     "search_terms",
     "segments",
 )
-"""The tables that are large in a large library."""
+"""Tables that are large in a large library."""
 
 SMALL_INDEXES = ("ix_deliveries_due", "ix_deliveries_open")
-"""Of the few rows that wait for something."""
+"""Indexes over the few rows that wait for something."""
 
 LISTS = (
     "recordings",
@@ -107,18 +107,18 @@ NO_LISTS = (
     "admin/retention",
     "webhooks/{webhook}",
 )
-"""Told about as shortly, however much there is."""
+"""Routes whose response does not grow."""
 
 
 @dataclass
-class WebhookApp:
-    """Somebody with so many of everything, hung on one another as closely as it may be."""
+class FullAccount:
+    """A user with many objects of every kind, linked as densely as possible."""
 
     person: Person
     amount: int
 
-    def furnish(self, other: Person) -> None:
-        """Make it all. `other` has as many recordings, all shown to the person."""
+    def fill(self, other: Person) -> None:
+        """Create all of it. `other` has as many recordings, all shared with the user."""
         me, name = self.person.id, self.person.name
         with unit_of_work():
             numbers = range(self.amount)
@@ -157,7 +157,7 @@ class WebhookApp:
             }
 
     def _fill(self, recording_id: int, users: Sequence[User], speakers: Sequence[Speaker]) -> None:
-        """Put all there can be into one recording."""
+        """Fill one recording with everything it can have."""
         of_it = {"recording_id": recording_id}
         _add(RecordingShare(user_id=user.id, **of_it) for user in users)
         labels = [f"SPEAKER_{n:02}" for n in range(self.amount)]
@@ -169,7 +169,7 @@ class WebhookApp:
         _add(CalendarEvent(title="An event", start_at=now(), **of_it) for _ in labels)
 
     def path(self, path: str) -> str:
-        """Fill in the first of each kind."""
+        """Fill in the first id of each kind."""
         return "/api/v1/" + path.format(
             amount=self.amount, name=self.person.name, token=self.person.token, **self.ids
         )
@@ -232,32 +232,32 @@ def _sent_events(person: Person, webhook_id: int) -> Delivery:
 
 
 @pytest.fixture
-def webhook_apps(app: Flask, make_person: Callable[..., Person]) -> list[WebhookApp]:
+def accounts(app: Flask, make_person: Callable[..., Person]) -> list[FullAccount]:
     with unit_of_work():
         system_settings.put("enable_folders", value=True)
     other = make_person("walrus")
     made = [
-        WebhookApp(make_person(name, is_admin=True, scopes=frozenset(Scope)), amount)
+        FullAccount(make_person(name, is_admin=True, scopes=frozenset(Scope)), amount)
         for name, amount in (("alice", FEW), ("zoe", MANY))
     ]
-    for webhook_app in made:
-        webhook_app.furnish(other)
+    for account in made:
+        account.fill(other)
     return made
 
 
 def test_no_answer_takes_more_statements_for_many_rows_than_for_few(
-    webhook_apps: list[WebhookApp], count_statements: Callable[[], Any]
+    accounts: list[FullAccount], count_statements: Callable[[], Any]
 ) -> None:
     costs: list[dict[str, int]] = [{}, {}]
     lengths: list[dict[str, int]] = [{}, {}]
-    for webhook_app, cost, length in zip(webhook_apps, costs, lengths, strict=True):
+    for account, cost, length in zip(accounts, costs, lengths, strict=True):
         for path in LISTS + NO_LISTS:
-            asked = webhook_app.path(path)
-            webhook_app.person.get(asked)  # what is kept in memory is known from now on
+            asked = account.path(path)
+            account.person.get(asked)  # caches are filled from now on
             stats.forget()
             db.session.remove()
             with count_statements() as counted:
-                answer = webhook_app.person.get(asked)
+                answer = account.person.get(asked)
             assert answer.status_code == 200, (path, answer.json)
             cost[path], length[path] = counted.number, len(answer.data)
     few, many = costs
@@ -267,7 +267,7 @@ def test_no_answer_takes_more_statements_for_many_rows_than_for_few(
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_nothing_that_is_asked_often_reads_through_a_large_table(webhook_apps: list[WebhookApp]) -> None:
+def test_nothing_that_is_asked_often_reads_through_a_large_table(accounts: list[FullAccount]) -> None:
     asked: dict[str, Any] = {}
 
     def note(
@@ -282,9 +282,9 @@ def test_nothing_that_is_asked_often_reads_through_a_large_table(webhook_apps: l
         for path in LISTS + NO_LISTS:
             if path != "stats?scope=all":  # everything is what it adds up
                 stats.forget()
-                assert webhook_apps[0].person.get(webhook_apps[0].path(path)).status_code == 200
+                assert accounts[0].person.get(accounts[0].path(path)).status_code == 200
         for path in ("/healthz", "/readyz", "/metrics"):
-            webhook_apps[0].person.get(path)
+            accounts[0].person.get(path)
         maintenance.run_maintenance()
     finally:
         event.remove(*listen)

@@ -1,4 +1,4 @@
-"""Stats, health, metrics and the API's description."""
+"""Statistics, health, metrics and the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_global_stats_are_for_admins_with_the_scope(make_person, alice: Person, 
     assert alice.get("/api/v1/stats?scope=bogus").status_code == 400
 
 
-def test_bytes_are_told_in_steps_of_1024() -> None:
+def test_bytes_are_shown_in_units_of_1024() -> None:
     assert [stats.human_bytes(size) for size in (0, 1023, 1024, 5368709120, 2**60)] == [
         "0.0 B",
         "1023.0 B",
@@ -83,7 +83,7 @@ class TestWithoutRedis:
     def settings(self, settings, tmp_path):
         return replace(settings, redis_url=f"unix://{tmp_path}/nobody.sock")
 
-    def test_readiness_is_red_and_tells_no_path(self, app: Flask, tmp_path) -> None:
+    def test_readiness_fails_and_shows_no_path(self, app: Flask, tmp_path) -> None:
         answer = app.test_client().get("/readyz")
         assert answer.status_code == 503
         assert answer.json["checks"]["redis"] == {"ok": False, "reason": "unreachable"}

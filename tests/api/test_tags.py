@@ -1,4 +1,4 @@
-"""Tags: making them, putting them on recordings, and whose they are."""
+"""Tags: creation, use on recordings, and ownership."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Upload = Callable[..., Any]
 
 @pytest.fixture
 def team(alice: Person, bob: Person) -> int:
-    """A group that alice leads and bob is in."""
+    """A group of alice's with bob as a member."""
     with unit_of_work() as session:
         group = Group(name="team")
         session.add(group)
@@ -161,7 +161,7 @@ def test_tags_go_on_in_order_and_come_off(alice: Person, upload: Upload) -> None
     assert [event["fields_changed"] for event in events] == [["tags"]] * 3
 
 
-def test_nobody_tags_with_what_is_not_theirs(alice: Person, bob: Person, upload: Upload) -> None:
+def test_tags_of_others_cannot_be_used(alice: Person, bob: Person, upload: Upload) -> None:
     recording = upload(alice).json["id"]
     foreign = make(bob, "bobs")["id"]
     answer = alice.post(f"/api/v1/recordings/{recording}/tags", json={"tag_ids": [foreign]}).json

@@ -1,4 +1,4 @@
-"""Templates: kept per user and kind, one default each, and what they do to transcripts, titles and documents."""
+"""Templates: per user and kind, one default each, and their effect on transcripts, titles and documents."""
 
 from __future__ import annotations
 
@@ -219,7 +219,7 @@ def test_export_templates(alice: Person, bob: Person, recording: int) -> None:
     assert alice.get(address).text == mine
     transcript = make(alice)
     assert alice.get(f"{address}?template_id={transcript}").status_code == 404
-    # Whoever it is shared with has templates of their own, and sees nothing of the owner's filing.
+    # A recipient of a share has templates of their own, and sees neither the owner's tags nor folders.
     assert "Call Ann." not in bob.get(address).text
     assert "Work" not in bob.get(address).text
     make(bob, "export", body=body, is_default=True)

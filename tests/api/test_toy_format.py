@@ -1,4 +1,4 @@
-"""One file and one line make a format of transcripts: of text or of bytes."""
+"""A format of transcripts takes one file and one line, for text or for bytes."""
 
 from __future__ import annotations
 

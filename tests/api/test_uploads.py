@@ -1,4 +1,4 @@
-"""Uploading: what is accepted, what is refused, and that nothing is stored twice or left behind."""
+"""Uploads: what is accepted, what is refused, and that nothing is stored twice or left behind."""
 
 from __future__ import annotations
 
@@ -147,14 +147,16 @@ def test_bad_numbers_count_as_absent_as_documented(alice: Person, upload) -> Non
         ({"min_speakers": "5", "max_speakers": "2"}, "min_speakers"),
     ],
 )
-def test_contradictions_are_told(alice: Person, upload, backends: Backends, fields: dict, field: str) -> None:
+def test_contradictory_fields_are_refused(
+    alice: Person, upload, backends: Backends, fields: dict, field: str
+) -> None:
     answer = upload(alice, **fields)
     assert answer.status_code == 400
     assert field in answer.json["errors"]
     assert stored(backends) == []
 
 
-def test_duplicates_are_accepted_and_told(alice: Person, bob: Person, upload) -> None:
+def test_duplicates_are_accepted_and_reported(alice: Person, bob: Person, upload) -> None:
     first = upload(alice, title="First").json
     second = upload(alice).json
     assert second["duplicate_warning"] == {
@@ -278,7 +280,7 @@ def test_not_a_form(alice: Person, content_type: str | None) -> None:
     assert answer.status_code == 415
 
 
-def test_nobody_uploads_without_a_token(app: Flask, backends: Backends) -> None:
+def test_uploads_need_a_token(app: Flask, backends: Backends) -> None:
     body, content_type = multipart(wav(), "x.wav", {})
     answer = app.test_client().post("/api/v1/recordings/upload", data=body, content_type=content_type)
     assert answer.status_code == 401
@@ -314,7 +316,7 @@ def test_hostile_texts_are_stored_without_harm(alice: Person, upload) -> None:
     assert "\x00" not in answer.json["notes"]
 
 
-# -- two tenants
+# -- two users
 
 
 def test_two_tenants_with_one_file_name_at_once_mix_no_byte(

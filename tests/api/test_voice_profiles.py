@@ -1,4 +1,4 @@
-"""Voices that are known: what is learned, suggested, taken for granted and left open."""
+"""Voice profiles: learned, suggested, assigned and left open."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def profile(person: Person, name: str) -> float | None:
 
 @pytest.fixture
 def ann(app: Flask, alice: Person) -> int:
-    """The recording where Ann's voice was learned."""
+    """The recording from which Ann's voice was learned."""
     made = talk(alice, (sounding(1), 30.0))
     assign(alice, made, {"SPEAKER_00": "Ann"})
     return made
@@ -82,7 +82,7 @@ def test_likeness_decides_between_naming_suggesting_and_silence(alice: Person, a
     assert confirmed(alice, made) == [True, False, False]
 
 
-def test_a_stricter_threshold_is_heeded_and_a_laxer_one_is_not(alice: Person, ann: int) -> None:
+def test_a_stricter_threshold_applies_and_a_laxer_one_does_not(alice: Person, ann: int) -> None:
     made = talk(alice, (sounding(0.82), 9.0))
     recognise(made, 0.85)
     assert spoken(alice, made) == {"SPEAKER_00": None}
@@ -101,7 +101,7 @@ def test_two_who_sound_alike_are_suggested_and_neither_is_named(alice: Person, a
     assert spoken(alice, made) == {"SPEAKER_00": None}
 
 
-def test_nobody_is_two_voices_of_one_recording(alice: Person, ann: int) -> None:
+def test_no_speaker_matches_two_voices_of_one_recording(alice: Person, ann: int) -> None:
     made = talk(alice, (sounding(0.85), 9.0), (sounding(0.95), 9.0))
     recognise(made)
     assert spoken(alice, made) == {"SPEAKER_00": None, "SPEAKER_01": "Ann"}
@@ -162,7 +162,7 @@ def test_voices_of_another_model_are_not_compared(app: Flask, alice: Person, ann
     assert suggestions(alice, made) == {}
 
 
-def test_nobody_elses_voices(alice: Person, bob: Person, ann: int) -> None:
+def test_voices_of_another_user(alice: Person, bob: Person, ann: int) -> None:
     made = talk(bob, (sounding(1), 9.0))
     assert suggestions(bob, made) == {}
     assert bob.delete("/api/v1/users/me/voices").json["deleted"] == 1

@@ -1,4 +1,4 @@
-"""What a webhook's owner may choose: filters, what is sent along, pace."""
+"""Options of a webhook: filters, payload, pace."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ WRONG: tuple[dict[str, Any], ...] = (
 )
 
 
-def test_what_is_wrong_is_told_by_name(alice: Person) -> None:
+def test_errors_name_the_field(alice: Person) -> None:
     for change in WRONG:
         (field,) = change
         answer = alice.post("/api/v1/webhooks", json={**GOOD, **change})
@@ -203,7 +203,7 @@ def test_headers_that_cannot_be_read_any_more_are_not_shown(app: Flask, alice: P
     assert alice.get(f"/api/v1/webhooks/{hook['id']}").json["headers"] == {}
 
 
-def test_thin_payloads_tell_ids_only(alice: Person) -> None:
+def test_thin_payloads_contain_ids_only(alice: Person) -> None:
     thin, full = make(alice, payload="thin"), make(alice)
     number = a_recording(alice)
     alice.patch(f"/api/v1/recordings/{number}", json={"title": "A secret title"})

@@ -1,4 +1,4 @@
-"""What owners do about deliveries: look through them, tell them again, call them off, and let held ones go."""
+"""Recovery of deliveries by their owner: list, send again, cancel, and release held ones."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_the_last_attempts_length_is_shown(alice: Person, hook: int, sent: Sent)
     assert (shown["duration_ms"], shown["attempt_count"], shown["replayed_as"]) == (42, 0, None)
 
 
-def test_failures_are_told_again_once_however_often_it_is_asked(alice: Person, hook: int, sent: Sent) -> None:
+def test_failures_are_sent_again_once_for_repeated_requests(alice: Person, hook: int, sent: Sent) -> None:
     ids = sent(SUCCESS, FAILED, ENDED, PENDING)
     answer = recover(alice, hook)
     assert (answer.status_code, answer.json) == (202, {"recovered": 2, "complete": True})
@@ -142,7 +142,7 @@ def test_failures_are_told_again_once_however_often_it_is_asked(alice: Person, h
     assert db.session.get_one(Webhook, hook).consecutive_failures == 0
 
 
-def test_only_what_was_asked_for_is_told_again(alice: Person, hook: int, sent: Sent) -> None:
+def test_only_the_requested_failures_are_sent_again(alice: Person, hook: int, sent: Sent) -> None:
     _, second, third = sent(ENDED, FAILED, ENDED)
     since = isoformat_z(START + timedelta(minutes=1))
     assert recover(alice, hook, since=since, event_types=["webhook.test"]).json["recovered"] == 0
@@ -176,7 +176,7 @@ WRONG: tuple[tuple[dict[str, Any], str], ...] = (
 )
 
 
-def test_what_is_wrong_with_a_recovery_is_told(alice: Person, hook: int) -> None:
+def test_an_invalid_recovery_is_reported(alice: Person, hook: int) -> None:
     for body, field in WRONG:
         answer = alice.post(f"/api/v1/webhooks/{hook}/recover", json=body)
         assert answer.status_code == 400, body

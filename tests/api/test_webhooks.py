@@ -65,7 +65,7 @@ def test_secrets_are_sealed_at_rest(app: Flask, alice: Person) -> None:
         ({"events": "recording.created"}, "events"),
     ],
 )
-def test_what_is_wrong_is_told(alice: Person, change: dict, sentence: str) -> None:
+def test_invalid_fields_are_named(alice: Person, change: dict, sentence: str) -> None:
     answer = alice.post("/api/v1/webhooks", json={**GOOD, **change})
     assert answer.status_code == 400
     assert sentence in answer.json["error"]

@@ -1,4 +1,4 @@
-"""What owners ask for several times at the same moment."""
+"""Concurrent requests of an owner about deliveries."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def states() -> Counter[str]:
     return Counter(db.session.scalars(select(Delivery.status)))
 
 
-def test_each_failure_is_told_again_once(app: Flask, alice: Person, hook: str) -> None:
+def test_each_failure_is_sent_again_once(app: Flask, alice: Person, hook: str) -> None:
     answers = at_once(app, alice, *[("POST", f"{hook}/recover", SINCE)] * 4)
     assert {answer.status_code for answer in answers} == {202}
     assert sum(answer.json["recovered"] for answer in answers) == COUNT
@@ -60,7 +60,7 @@ def test_each_failure_is_told_again_once(app: Flask, alice: Person, hook: str) -
     assert (len(origins), set(origins.values())) == (COUNT, {1})
 
 
-def test_each_is_either_told_again_or_called_off(app: Flask, alice: Person, hook: str) -> None:
+def test_each_is_either_sent_again_or_cancelled(app: Flask, alice: Person, hook: str) -> None:
     recovered, cancelled, enabled = at_once(
         app,
         alice,
@@ -70,7 +70,7 @@ def test_each_is_either_told_again_or_called_off(app: Flask, alice: Person, hook
     )
     assert enabled.status_code == 200
     again = recovered.json["recovered"]
-    # What was told again may have been called off in its turn.
+    # What was sent again may have been cancelled in its turn.
     assert COUNT - again <= cancelled.json["cancelled"] <= COUNT
     assert sum(states().values()) == COUNT + again
     assert states()[DeliveryStatus.FAILED] == 0

@@ -49,7 +49,7 @@ class OldTables:
 
     def add(self, name: str, **values: Any) -> None:
         table = Table(name, self._metadata, autoload_with=self._connection)
-        # What has no default and is not given is empty of its kind.
+        # A column without a default and a value gets the empty value of its type.
         empty = {
             column.name: {} if isinstance(column.type, JSON) else _empty(column.type.python_type)
             for column in table.columns

@@ -1,4 +1,4 @@
-"""The command line in this process, a stub to talk to, and a real server."""
+"""The command line in this process, a stub server, and a real server."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Run = Callable[..., Result]
 
 @pytest.fixture(autouse=True)
 def logged_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A home of its own: no test may meet the login of whoever runs it."""
+    """A home folder of its own: no test may use the login of the user who runs it."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     for name in ("SPEAKR_URL", "SPEAKR_TOKEN"):
@@ -30,7 +30,7 @@ def logged_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def run() -> Run:
-    """Run a command; an exception that nobody made a sentence of fails the test."""
+    """Run a command; an unexpected exception fails the test."""
 
     def invoke(*arguments: object, typed: str = "", exit_code: int = 0) -> Result:
         made = CliRunner().invoke(main, [str(each) for each in arguments], input=typed)
@@ -52,7 +52,7 @@ def stub() -> Iterator[Stub]:
 
 @pytest.fixture
 def pauses() -> list[float]:
-    """How long the client wanted to wait; it did not."""
+    """Collect the pauses that the client requests, without waiting."""
     return []
 
 
@@ -65,14 +65,14 @@ def speakr(stub: Stub, pauses: list[float]) -> Iterator[Speakr]:
 
 @pytest.fixture
 def logged_in(stub: Stub, monkeypatch: pytest.MonkeyPatch) -> Stub:
-    """The stub, as the server that commands ask; they do not really wait."""
+    """The stub as the server that commands call, without waiting."""
     monkeypatch.setenv("SPEAKR_URL", stub.url)
     monkeypatch.setenv("SPEAKR_TOKEN", "a-token")
-    monkeypatch.setattr("speakr.client.api.Speakr.__init__.__kwdefaults__", _impatient())
+    monkeypatch.setattr("speakr.client.api.Speakr.__init__.__kwdefaults__", _without_waiting())
     return stub
 
 
-def _impatient() -> dict[str, object]:
+def _without_waiting() -> dict[str, object]:
     defaults = dict(Speakr.__init__.__kwdefaults__ or {})
     return {**defaults, "sleep": lambda _: None}
 

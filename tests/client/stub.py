@@ -1,4 +1,4 @@
-"""A server that says what a test has written down, and remembers what it was asked."""
+"""A server with scripted responses that records its requests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 
 @dataclass(frozen=True)
 class Answer:
-    """What is said to one request; with `hangs_up_after`, nothing, once so many bytes of the body have come."""
+    """The response to one request; with `hangs_up_after`, none, and the connection closes after so many body bytes."""
 
     status: int = 200
     body: Any = None
@@ -25,7 +25,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Asked:
-    """One request. Of a body only the beginning is kept."""
+    """One request. Only the beginning of a body is stored."""
 
     method: str
     path: str
@@ -46,11 +46,11 @@ KEPT_BYTES = 64 * 1024
 
 class _QuietServer(ThreadingHTTPServer):
     def handle_error(self, *_: object) -> None:
-        """Clients that break off are what some tests are about."""
+        """Some tests close connections on purpose."""
 
 
 class Stub:
-    """Answers in the order written down; one too many is a 599 that no test expects."""
+    """Responds in the scripted order; one request too many gets a 599."""
 
     def __init__(self) -> None:
         self.asked: list[Asked] = []
@@ -66,7 +66,7 @@ class Stub:
             do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815 - names that http.server looks for
 
             def log_message(self, *_: object) -> None:
-                """Be quiet."""
+                """Log nothing."""
 
         self._server = _QuietServer(("127.0.0.1", 0), _Handler)
         self._server.daemon_threads = True

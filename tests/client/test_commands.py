@@ -1,4 +1,4 @@
-"""The commands, against a server that says what is written down here."""
+"""The commands, against a server with scripted responses."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_list(logged_in: Stub, run: Run) -> None:
     ).stdout.splitlines()
     assert [line.split()[:2] for line in lines] == [["12", "COMPLETED"], ["7", "FAILED"]]
     assert lines[0].endswith("1:02:03  Stand-up")
-    assert lines[1].endswith("Two lines \ufffd[31mred")  # strangers' titles do nothing to a terminal
+    assert lines[1].endswith("Two lines \ufffd[31mred")  # titles of other users cannot control the terminal
     assert logged_in.asked[0].query == {
         "status": ["completed"], "q": ["x"], "tag": ["t"], "per_page": ["5"], "page": ["1"],
     }  # fmt: skip
@@ -221,7 +221,7 @@ def test_a_refusal_of_everything_stops(logged_in: Stub, run: Run, files: list[Pa
     assert len(logged_in.asked) == 1
 
 
-def test_tags_and_folders_there_are_not_are_told(logged_in: Stub, run: Run, files: list[Path]) -> None:
+def test_unknown_tags_and_folders_are_reported(logged_in: Stub, run: Run, files: list[Path]) -> None:
     logged_in.will(taken(7), recording(7, tags=[{"name": "One"}]))
     printed = run("upload", files[0], "--tag", "one", "--tag", "two", "--folder", 5)
     assert printed.stderr == (

@@ -1,4 +1,4 @@
-"""`speakr correct`, against a server that says what is written down here."""
+"""`speakr correct`, against a server with scripted responses."""
 
 from __future__ import annotations
 

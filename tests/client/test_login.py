@@ -1,4 +1,4 @@
-"""Who one is, and where that is kept."""
+"""The login of a user, and where it is stored."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_the_file_is_for_its_owner_only(stub: Stub, run: Run) -> None:
     assert [path.name for path in config.file().parent.iterdir()] == ["client.json"]
 
 
-def test_missing_scopes_are_told(stub: Stub, run: Run) -> None:
+def test_missing_scopes_are_named(stub: Stub, run: Run) -> None:
     stub.will(ANN, tokens(token("other", *ALL), token("abc", *ALL, revoked=True), token("abc", "read")))
     printed = run("login", stub.url, "--token-stdin", typed="abc123\n")
     assert [line.split(":")[0] for line in printed.stderr.splitlines()] == [
@@ -120,7 +120,7 @@ def test_misuse(arguments: tuple[str, ...], run: Run) -> None:
 # -- which login is in force
 
 
-def test_nobody_is_logged_in(run: Run) -> None:
+def test_no_user_is_logged_in(run: Run) -> None:
     printed = run("list", exit_code=2)
     assert printed.stderr.startswith("Error: You are not logged in")
     assert printed.stderr.count("\n") == 1
@@ -146,7 +146,7 @@ def test_a_token_alone_is_for_this_machine() -> None:
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", json.dumps({"url": "x", "token": "y"})])
-def test_a_broken_file_is_told(content: str, run: Run) -> None:
+def test_a_broken_file_is_reported(content: str, run: Run) -> None:
     config.file().parent.mkdir(parents=True)
     config.file().write_text(content)
     printed = run("list", exit_code=2)

@@ -1,4 +1,4 @@
-"""The client and a real server in processes of its own."""
+"""The client and a real server in separate processes."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_from_file_to_transcript(
     assert (failure.value.status, failure.value.code) == (404, "not_found")
 
 
-def test_what_is_somebody_elses_does_not_exist(
+def test_objects_of_another_user_do_not_exist(
     at_real_server: IntakeServer, bob: Speakr, run: Run, tmp_path: Path
 ) -> None:
     (tmp_path / "a.wav").write_bytes(wav(0.2))

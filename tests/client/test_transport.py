@@ -1,4 +1,4 @@
-"""Asking, and asking again."""
+"""Requests and retries."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_a_server_that_wants_a_long_rest_gets_it(stub: Stub, speakr: Speakr, pau
 
 @pytest.mark.parametrize("failure", [BUSY, HANGS_UP], ids=["busy", "reset"])
 def test_a_delete_is_not_sent_twice(failure: Answer, stub: Stub, speakr: Speakr, pauses: list[float]) -> None:
-    """The second would be told that there is no such thing."""
+    """The second request would get a 404."""
     stub.will(failure)
     with pytest.raises(ClientError):
         speakr.delete(3)
@@ -67,7 +67,7 @@ def test_what_changes_things_is_repeated_under_one_key(stub: Stub, speakr: Speak
     assert first == second == third != other
 
 
-def test_a_refusal_is_told_as_it_came(stub: Stub, speakr: Speakr, pauses: list[float]) -> None:
+def test_a_refusal_is_shown_unchanged(stub: Stub, speakr: Speakr, pauses: list[float]) -> None:
     stub.will(
         Answer(400, {"error": "No.", "code": "invalid", "request_id": "r-9", "errors": {"q": ["is missing"]}})
     )
@@ -92,7 +92,9 @@ def test_a_refusal_is_told_as_it_came(stub: Stub, speakr: Speakr, pauses: list[f
         (Answer(400, {"error": None}), "400"),
     ],
 )
-def test_who_is_not_speakr_is_told_so(answer: Answer, sentence: str, stub: Stub, speakr: Speakr) -> None:
+def test_a_server_other_than_speakr_is_reported(
+    answer: Answer, sentence: str, stub: Stub, speakr: Speakr
+) -> None:
     stub.will(answer)
     with pytest.raises(ApiError, match=sentence) as failure:
         speakr.me()
@@ -100,7 +102,7 @@ def test_who_is_not_speakr_is_told_so(answer: Answer, sentence: str, stub: Stub,
     assert len(stub.asked) == 1  # a redirect is not followed: the token goes nowhere else
 
 
-def test_nobody_there(pauses: list[float]) -> None:
+def test_an_unreachable_server(pauses: list[float]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     with pytest.raises(Unreachable, match=f"http://127.0.0.1:{port} cannot be reached"):
@@ -229,7 +231,7 @@ def page(ids: list[int], *, has_next: bool) -> dict[str, object]:
     return {"recordings": [{"id": each} for each in ids], "pagination": {"has_next": has_next}}
 
 
-def test_pages_are_fetched_when_they_are_reached_and_nobody_comes_twice(stub: Stub, speakr: Speakr) -> None:
+def test_pages_are_fetched_lazily_without_repetitions(stub: Stub, speakr: Speakr) -> None:
     stub.will(page([5, 4], has_next=True), page([4, 3], has_next=True), page([2], has_next=False))
     going = speakr.recordings(query="a b", status="completed", per_page=2)
     assert stub.asked == []

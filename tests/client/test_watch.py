@@ -1,4 +1,4 @@
-"""A watched folder: what is taken, what is left, and that nothing is taken twice."""
+"""A watched folder: what is uploaded, what is not, and that nothing is uploaded twice."""
 
 from __future__ import annotations
 
@@ -138,11 +138,11 @@ def test_the_next_run_knows_what_was_uploaded(
     assert log == [
         "a.wav is recording 7.",
         "b.wav is recording 7 already.",
-    ]  # c.wav is the same, and told of
+    ]  # c.wav has the same bytes, and is reported
 
 
 def test_a_lost_answer_is_asked_for_again_as_it_was(stub: Stub, folder: Path, new_watch: NewWatch) -> None:
-    """Other options, another name: the request that may have arrived is repeated all the same."""
+    """Other options, another name: the request that may have arrived is repeated unchanged."""
     path = folder / "a.wav"
     path.write_bytes(b"one")
     stub.will(*[HANGS_UP] * 8)
@@ -160,16 +160,16 @@ def test_a_lost_answer_is_asked_for_again_as_it_was(stub: Stub, folder: Path, ne
 
 
 def stub_body(asked: Asked, boundary: bytes) -> bytes:
-    """Check that a body is whole."""
+    """Check that a body is complete."""
     assert asked.body.startswith(b"--" + boundary)
     assert asked.body.endswith(b"--" + boundary + b"--\r\n")
     return asked.body
 
 
-def test_after_the_keys_time_the_bytes_tell(
+def test_after_the_key_expires_bytes_are_compared(
     stub: Stub, folder: Path, new_watch: NewWatch, log: list[str]
 ) -> None:
-    """The server has forgotten the key and stored the file again; it says so, and the second one goes."""
+    """The server has dropped the key and stored the file again; it reports that, and the second one is deleted."""
     (folder / "a.wav").write_bytes(b"one")
     stub.will(*[HANGS_UP] * 8)
     look_twice(new_watch(clock=lambda: 0.0))
@@ -195,7 +195,7 @@ def test_a_copy_that_was_there_before_is_no_reason_to_delete(
     assert log == ["a.wav is recording 9."]
 
 
-# -- what becomes of files
+# -- files afterwards
 
 
 def test_moving_replaces_nothing(stub: Stub, folder: Path, new_watch: NewWatch) -> None:
@@ -217,7 +217,7 @@ def test_deleting(stub: Stub, folder: Path, new_watch: NewWatch) -> None:
     stub.will(HANGS_UP, error(507, "out_of_space", "Full."), taken(7))
     (folder / "a.wav").write_bytes(b"one")
     look_twice(watch)
-    assert (folder / "a.wav").exists()  # nothing is gone before the server has it
+    assert (folder / "a.wav").exists()  # no file is removed before the server has it
     watch.look()
     assert not (folder / "a.wav").exists()
     (folder / "a.wav").write_bytes(b"one")
@@ -240,7 +240,7 @@ def test_what_the_server_has_no_longer_is_sent_anew_before_it_is_deleted_here(
     assert len(set(keys(stub))) == 2
 
 
-# -- what is not taken
+# -- ignored files
 
 
 def test_other_files_are_reported_once(stub: Stub, folder: Path, new_watch: NewWatch, log: list[str]) -> None:
@@ -262,7 +262,7 @@ def test_a_pattern_takes_what_it_says(stub: Stub, folder: Path, new_watch: NewWa
     assert log == ["b.rec is recording 7."]
 
 
-def test_what_the_server_refuses_is_told_of_once_and_tried_again_when_touched(
+def test_a_refused_file_is_reported_once_and_retried_when_changed(
     stub: Stub, folder: Path, new_watch: NewWatch, log: list[str]
 ) -> None:
     path = folder / "a.wav"
@@ -278,7 +278,7 @@ def test_what_the_server_refuses_is_told_of_once_and_tried_again_when_touched(
     assert not path.exists()
 
 
-def test_trouble_is_told_once_and_does_not_stop_others(
+def test_a_failure_is_reported_once_and_does_not_stop_others(
     stub: Stub, folder: Path, new_watch: NewWatch, log: list[str]
 ) -> None:
     for name in ("a.wav", "b.wav"):
@@ -321,7 +321,7 @@ def test_a_torn_line_counts_as_not_written(
     journal = folder / NAME
     whole = journal.read_bytes()
     at = whole.index(b'{"what": "sent"')
-    journal.write_bytes(whole[: at + 20])  # the power went here
+    journal.write_bytes(whole[: at + 20])  # simulates a power failure here
     look_twice(new_watch())
     look_twice(new_watch())
     assert len(set(keys(stub))) == 1

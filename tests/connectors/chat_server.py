@@ -1,4 +1,4 @@
-"""What a chat model answers, and how to read what it was asked."""
+"""Responses of a chat model, and how to read its requests."""
 
 from __future__ import annotations
 

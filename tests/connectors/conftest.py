@@ -1,4 +1,4 @@
-"""Clips with references, chunks made of them, and a provider that answers as told."""
+"""Clips with references, chunks made of them, and a provider with scripted responses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A provider on 127.0.0.1 that answers what a test has scripted, in good ways and bad."""
+"""A provider on 127.0.0.1 with scripted responses, valid and invalid."""
 
 from __future__ import annotations
 
@@ -67,13 +67,13 @@ def json_reply(content: object, status: int = 200, headers: Mapping[str, str] | 
 
 
 def error_reply(status: int, headers: Mapping[str, str] | None = None) -> Reply:
-    """Answer like the real provider, key and internals in the message included."""
+    """Respond like the real provider, with the key and internals in the message."""
     error = {"message": "Incorrect API key provided: sk-secret. /srv/app/main.py", "code": "some_code"}
     return json_reply({"error": error}, status, headers)
 
 
 class FakeProvider:
-    """`answer` is asked for each request; every request is kept."""
+    """Calls `answer` for each request and records every request."""
 
     def __init__(self) -> None:
         self.answer: Callable[[Request], Reply] = lambda _: Reply(status=500)
@@ -138,4 +138,4 @@ class FakeProvider:
             while not self.released.wait(reply.drip_seconds):
                 handler.wfile.write(b" " * (1_000_000 if reply.endless else 1))
         except OSError:
-            pass  # the other side has had enough
+            pass  # the client has closed the connection

@@ -1,4 +1,4 @@
-"""Vectors from a provider: what it is asked, and what is believed of its answers."""
+"""Embeddings from a provider: its requests, and the checks of its responses."""
 
 from __future__ import annotations
 
@@ -170,7 +170,7 @@ def test_refusals_have_their_type(
         assert raised.value.retry_after_seconds == 12.0
 
 
-def test_nobody_is_there(settings_with: MakeSettings, unused_port: int):
+def test_the_provider_is_unreachable(settings_with: MakeSettings, unused_port: int):
     connector = make_embedding_connector(
         settings_with(embedding_base_url=f"http://127.0.0.1:{unused_port}/v1", embedding_model="m")
     )
@@ -211,7 +211,7 @@ def test_a_name_that_cannot_be_stored_is_refused_at_the_start(settings_with: Mak
         settings_with(embedding_model="m" * 121)
 
 
-def test_whoever_does_not_ask_loads_no_heavy_library():
+def test_without_use_no_heavy_library_is_loaded():
     program = (
         "import sys, speakr.app, speakr.api, speakr.services.search_by_meaning;"
         "from speakr.connectors.embedding import make_embedding_connector;"

@@ -167,7 +167,7 @@ def test_dates_are_worked_out_here_and_not_by_the_model(
     assert "Wednesday, 2026-03-11" in system_of(provider.requests[0])
 
 
-def test_a_task_given_to_somebody_else_is_doubted(
+def test_a_task_given_to_another_person_is_marked(
     make_connector: Callable[..., LanguageConnector], provider: FakeProvider
 ) -> None:
     task = {
@@ -217,7 +217,7 @@ def test_an_answer_that_is_no_json_is_asked_for_again(
 
 
 @pytest.mark.parametrize("rubbish", ["No.", "[1, 2]", '{"key_points": ', "{" * 5000])
-def test_a_model_that_never_answers_in_json_is_told_so(
+def test_a_model_that_never_answers_in_json_is_rejected(
     rubbish: str, make_connector: Callable[..., LanguageConnector], provider: FakeProvider
 ) -> None:
     provider.answers(chat_reply(rubbish))
@@ -268,7 +268,7 @@ def test_any_json_is_survived(
     assert insights.chapters[0].line == 0
 
 
-def test_a_transcript_without_a_word_asks_nobody(
+def test_a_transcript_without_a_word_sends_no_request(
     make_connector: Callable[..., LanguageConnector], provider: FakeProvider
 ) -> None:
     found = extract(make_connector(), [NumberedLine("A", " ", 0.0)])
@@ -278,7 +278,7 @@ def test_a_transcript_without_a_word_asks_nobody(
 # -- summaries and answers
 
 
-def test_a_summary_tells_line_by_line_what_it_rests_on(
+def test_a_summary_has_sources_line_by_line(
     make_connector: Callable[..., LanguageConnector], provider: FakeProvider
 ) -> None:
     written = """## Decisions
@@ -305,7 +305,7 @@ def test_a_summary_tells_line_by_line_what_it_rests_on(
     assert summary.lines_read == 4
 
 
-def test_an_answer_tells_which_of_its_statements_are_not_borne_out(
+def test_an_answer_marks_statements_without_support(
     make_connector: Callable[..., LanguageConnector], provider: FakeProvider
 ) -> None:
     provider.answers(chat_reply("The budget is 45,000 euros [4]. Carla resigned in Vienna [2]."))

@@ -1,4 +1,4 @@
-"""Extractive answers: the words that were said, who said them when, and plain speech when nobody did."""
+"""Extractive answers: the words with their speakers and times, and without a speaker if none is known."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_the_answer_to_a_spoken_question_stands_in_the_next_line():
 
 
 @pytest.mark.parametrize("question", ["Pineapple prices?", "Was there snow on the mountain?", "Qué dijo?"])
-def test_nothing_said_is_told_plainly(question: str):
+def test_without_speech_the_answer_says_so(question: str):
     answer = ask(question)
     assert answer.text == f"{NOTICE}\n\n{NO_MATCH}"
     assert answer.sources == []

@@ -1,4 +1,4 @@
-"""Who speaks: by a model whose names are checked, and by rules; never a name that was made up."""
+"""Names of speakers, from a model whose names are checked, and from rules; never an invented name."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def test_a_long_transcript_is_shown_from_all_of_its_length(
 
 
 @pytest.mark.parametrize("said", [[], [(A, " ")]])
-def test_nothing_said_asks_nobody(
+def test_without_speech_no_request_is_sent(
     connector: LanguageConnector, provider: FakeProvider, said: list[tuple[str, str]]
 ):
     assert set(connector.identify_speakers(request_of(said)).names.values()) <= {None}
@@ -210,10 +210,10 @@ def test_failures_are_typed(
             (),
             {A: "Anna", B: None, C: None},
         ),
-        # Two claim the name, so nobody gets it.
+        # Two claim the name, so neither gets it.
         ([(A, "My name is Anna."), (B, "My name is Anna.")], (), {A: None, B: None}),
         ([(A, "My name is Anna. My name is Bob.")], (), {A: None}),
-        # What somebody says of themselves counts for more than what others call them.
+        # What speakers say of themselves counts more than what others call them.
         ([(A, "My name is Anna."), (B, "Thanks, Annie.")], (), {A: "Anna", B: None}),
         ([(A, "I saw Bob. Bob is nice, and Anna too."), (B, "Yes.")], ("Bob", "Anna"), {A: None, B: None}),
         ([], (), {}),

@@ -1,4 +1,4 @@
-"""What a failed chain of questions has cost until it failed: the provider asks money for that, too."""
+"""The tokens that a failed chain of requests has used until it failed: the provider charges for those too."""
 
 from __future__ import annotations
 

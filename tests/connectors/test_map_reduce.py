@@ -18,7 +18,7 @@ from speakr.connectors.language.map_reduce import (
 
 
 class Engine:
-    """Remember what it was asked; answer by a function of stage and text."""
+    """Records its requests; answers by a function of stage and text."""
 
     def __init__(self, answer) -> None:
         self.asked: list[tuple[Stage, str]] = []

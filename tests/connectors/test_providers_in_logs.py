@@ -1,4 +1,4 @@
-"""Where a provider lives, and its key, are not for the log: it says that something was asked in our own words."""
+"""The address and the key of a provider do not get into the log; it has a message of Speakr's own."""
 
 from __future__ import annotations
 

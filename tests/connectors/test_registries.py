@@ -164,7 +164,7 @@ def test_settings_that_lead_nowhere_are_refused_at_the_start(
         ("gpt-4o-transcribe-diarize", {"times", "speakers"}),
     ],
 )
-def test_each_model_is_known_for_what_it_heeds(settings_with: MakeSettings, model: str, heeded: set[str]):
+def test_each_model_declares_its_options(settings_with: MakeSettings, model: str, heeded: set[str]):
     capable = transcription.make_connector(settings_with(**KEY)).capabilities_with(model)
     supported = {
         "prompt": capable.initial_prompt,

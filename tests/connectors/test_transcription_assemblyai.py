@@ -106,7 +106,7 @@ def test_upload_order_and_wait(connector: AssemblyAIConnector, remote: Provider)
     assert len(polls) == 2
 
 
-def test_each_wish_has_its_parameter(connector: AssemblyAIConnector, remote: Provider):
+def test_each_option_has_its_parameter(connector: AssemblyAIConnector, remote: Provider):
     hints = Hints(
         language="de-AT",
         min_speakers=2,
@@ -143,7 +143,7 @@ class CancelledContext(ChunkContext):
             raise ClaimLost("Another worker has it.")
 
 
-def test_whoever_takes_over_asks_for_the_same_transcript(connector: AssemblyAIConnector, remote: Provider):
+def test_the_next_owner_requests_the_same_transcript(connector: AssemblyAIConnector, remote: Provider):
     remote.polls = [json_reply({"id": "t-1", "status": "processing"})]
     context = CancelledContext(3)
     with pytest.raises(ClaimLost):
@@ -215,7 +215,9 @@ def test_silence_is_no_failure(connector: AssemblyAIConnector, remote: Provider)
         Reply(200, b"<html>"),
     ],
 )
-def test_nonsense_is_told_by_type(connector: AssemblyAIConnector, remote: Provider, nonsense: Reply):
+def test_invalid_responses_are_distinguished_by_type(
+    connector: AssemblyAIConnector, remote: Provider, nonsense: Reply
+):
     for name in ("upload", "order"):
         fresh = Provider(remote.fake)
         setattr(fresh, name, nonsense)

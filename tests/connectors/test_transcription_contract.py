@@ -97,7 +97,7 @@ def answer_all(request: Request) -> Reply:
 
 
 def says_two_things(connector: TranscriptionConnector) -> bool:
-    """Tell whether it hears the clips; the tiny Whisper says one sentence, whatever it is given."""
+    """Return whether the engine transcribes the clips; the tiny Whisper always returns the same sentence."""
     return connector.name != "whisper"
 
 
@@ -138,13 +138,13 @@ def test_segments_and_words_are_ordered_and_inside(connector: TranscriptionConne
     assert second.start > chunk.spans[0].end + 0.5
 
 
-def test_it_is_deterministic_whatever_it_heard_before(connector: TranscriptionConnector, chunk: AudioChunk):
+def test_it_is_deterministic_after_any_other_audio(connector: TranscriptionConnector, chunk: AudioChunk):
     once = connector.transcribe(chunk, Hints(), lambda _: None)
     again = connector.transcribe(chunk, Hints(), lambda _: None)
     assert once == again
 
 
-def test_it_tells_each_segment_in_order(connector: TranscriptionConnector, chunk: AudioChunk):
+def test_it_reports_each_segment_in_order(connector: TranscriptionConnector, chunk: AudioChunk):
     streamed: list[Segment] = []
     hypothesis = connector.transcribe(chunk, Hints(), streamed.append)
     assert streamed == list(hypothesis.segments)
@@ -205,14 +205,14 @@ TRACES = {
 
 
 @pytest.mark.parametrize("option", sorted(OPTIONS))
-def test_what_it_claims_to_heed_it_passes_on_and_the_rest_it_names(
+def test_supported_options_reach_the_engine_and_others_are_reported(
     connector: TranscriptionConnector,
     provider: FakeProvider,
     make_chunk: MakeChunk,
     option: str,
     monkeypatch: pytest.MonkeyPatch,
 ):
-    """One probe for all: what is asked for reaches the engine, or it is told that it does not."""
+    """One probe for all: an option reaches the engine, or it is reported as ignored."""
     passed_on: list[str] = []
     chunk = make_chunk("goforward")
     if connector.name == "whisper":

@@ -44,7 +44,7 @@ def test_the_order_of_utterances_does_not_matter(embedded: EmbeddedConnector, ma
     assert recognize(fresh, chunks[1]) == forwards[1]
 
 
-def test_probabilities_tell_sure_words_from_guesses(embedded: EmbeddedConnector, make_chunk: MakeChunk):
+def test_probabilities_separate_sure_words_from_guesses(embedded: EmbeddedConnector, make_chunk: MakeChunk):
     words = [word for segment in recognize(embedded, make_chunk("cards_005")) for word in segment.words]
     probabilities = [word.probability for word in words if word.probability is not None]
     assert len(probabilities) == len(words)
@@ -73,7 +73,7 @@ def test_times_are_the_recordings(embedded: EmbeddedConnector, make_chunk: MakeC
     assert here[0].end < 2.7
 
 
-def test_a_span_over_the_edges_is_heard_as_far_as_there_is_sound(embedded: EmbeddedConnector):
+def test_a_span_over_the_edges_is_transcribed_as_far_as_audio_exists(embedded: EmbeddedConnector):
     samples = read_clip("goforward")
     chunk = AudioChunk(samples, 50.0, (Span(49.0, 70.0),))
     (segment,) = recognize(embedded, chunk)
@@ -108,7 +108,7 @@ def test_a_cut_inside_a_word_costs_none(embedded: EmbeddedConnector, cut: float)
 
 
 @pytest.mark.parametrize("level", [0, 7])
-def test_a_dead_line_is_not_heard_as_a_word(embedded: EmbeddedConnector, level: int):
+def test_a_dead_line_gives_no_word(embedded: EmbeddedConnector, level: int):
     chunk = AudioChunk(np.full(SAMPLE_RATE, level, dtype=np.int16), 0.0, (Span(0.0, 1.0),))
     assert recognize(embedded, chunk) == ()
 
@@ -139,7 +139,7 @@ def test_a_decoder_that_fails_is_replaced(make_chunk: MakeChunk):
     assert len(recognize(connector, chunk)) == 1
 
 
-def test_a_missing_package_is_told_plainly(monkeypatch: pytest.MonkeyPatch, make_chunk: MakeChunk):
+def test_a_missing_package_gives_a_clear_error(monkeypatch: pytest.MonkeyPatch, make_chunk: MakeChunk):
     monkeypatch.setitem(sys.modules, "pocketsphinx", None)
     with pytest.raises(ConnectorRejected, match="not installed completely"):
         recognize(EmbeddedConnector(), make_chunk("goforward"))

@@ -1,4 +1,4 @@
-"""What the embedded recogniser is told and spared: hotwords, swear words, noise."""
+"""Options of the embedded recogniser: hotwords, swear words, noise."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from speakr.domain.transcript import Hints, Span, Word
 from tests.connectors.conftest import MakeChunk, read_clip
 
 
-def test_a_name_is_heard_once_it_is_told_and_spelled_as_it_was():
+def test_a_hotword_is_recognised_and_spelled_as_given():
     connector = EmbeddedConnector()
     entry = next(entry for entry in entries(OWN) if "tolmers" in entry.get("names", ()))
     samples = samples_of(OWN, entry)
@@ -114,7 +114,7 @@ def noisy(name: str, decibel: float) -> tuple[np.ndarray, np.ndarray, tuple[Span
     return clip, np.clip(mixed, -32768, 32767).astype(np.int16), (span,)
 
 
-def test_noisy_recordings_are_told_from_plain_ones():
+def test_noisy_recordings_are_distinguished_from_clean_ones():
     for name in ("goforward", "cards_001", "librivox_0880"):
         _, mixed, spans = noisy(name, 8.0)
         assert noise.signal_to_noise_db(mixed, spans, 0.0) < noise.NOISY_BELOW_DB
@@ -140,7 +140,7 @@ def test_noise_goes_and_speech_stays_where_it_was():
         float(np.dot(middle, clean[SAMPLE_RATE + lag : 3 * SAMPLE_RATE + lag].astype(float))) for lag in lags
     ]
     assert abs(lags[int(np.argmax(match))]) <= 1
-    assert np.array_equal(clean, noise.denoise(mixed))  # a chunk heard again reads the same
+    assert np.array_equal(clean, noise.denoise(mixed))  # a repeated transcription gives the same text
 
 
 def test_only_noisy_chunks_are_changed(monkeypatch: pytest.MonkeyPatch, make_chunk: MakeChunk):

@@ -39,7 +39,7 @@ def recognize(connector: WhisperConnector, hints: Hints | None = None, context: 
     return hypothesis
 
 
-def test_the_real_decoder_hears_words_with_times(whisper_models: Path):
+def test_the_real_decoder_returns_words_with_times(whisper_models: Path):
     hypothesis = recognize(WhisperConnector(whisper_models, models=["parrot"], beam_size=TINY_BEAM))
     (segment,) = hypothesis.segments
     assert segment.text == SENTENCE
@@ -67,7 +67,7 @@ def test_hints_reach_the_decoder(whisper_models: Path, monkeypatch: pytest.Monke
     assert hypothesis.language == "de"
     assert (
         recognize(connector, Hints(language="klingon")).language == "en"
-    )  # nobody's language: it is detected
+    )  # unknown language: it is detected
 
 
 def test_a_model_may_be_chosen_per_request_and_one_is_in_memory(whisper_models: Path):
@@ -79,7 +79,7 @@ def test_a_model_may_be_chosen_per_request_and_one_is_in_memory(whisper_models: 
     (whisper_models / "second").unlink()
 
 
-def test_cancelling_is_heeded_between_segments(whisper_models: Path):
+def test_cancelling_takes_effect_between_segments(whisper_models: Path):
     class Cancelled(ChunkContext):
         def heartbeat(self) -> None:
             raise JobCancelled("The user asked to stop.")
@@ -91,7 +91,7 @@ def test_cancelling_is_heeded_between_segments(whisper_models: Path):
 
 
 @pytest.mark.parametrize("lost", ["model.bin", "config.json", "tokenizer.json", "vocabulary.json"])
-def test_a_folder_that_is_not_whole_is_told_at_once(whisper_models: Path, tmp_path: Path, lost: str):
+def test_an_incomplete_folder_is_reported_at_once(whisper_models: Path, tmp_path: Path, lost: str):
     broken = tmp_path / "broken"
     broken.mkdir()
     for file in (whisper_models / "parrot").iterdir():
@@ -99,11 +99,11 @@ def test_a_folder_that_is_not_whole_is_told_at_once(whisper_models: Path, tmp_pa
             (broken / file.name).symlink_to(file)
     with pytest.raises(ConnectorRejected, match=lost.partition(".")[0]):
         recognize(WhisperConnector(tmp_path, models=["broken"]))
-    with pytest.raises(ConnectorRejected, match="lacks"):  # and nobody asks the hub for a path
+    with pytest.raises(ConnectorRejected, match="lacks"):  # and no request asks the hub for a path
         recognize(WhisperConnector(tmp_path, models=[str(broken)], hub=Hub("http://127.0.0.1:9", 5.0)))
 
 
-def test_half_a_model_is_told(whisper_models: Path, tmp_path: Path):
+def test_an_incomplete_model_is_reported(whisper_models: Path, tmp_path: Path):
     half = tmp_path / "half"
     half.mkdir()
     for file in (whisper_models / "parrot").iterdir():
@@ -226,7 +226,7 @@ def test_a_hub_that_refuses(hub: FakeHub, tmp_path: Path, status: int, error: ty
         )
 
 
-def test_a_hub_that_is_not_there_or_a_model_nobody_has(tmp_path: Path, unused_port: int):
+def test_an_unreachable_hub_or_an_unknown_model(tmp_path: Path, unused_port: int):
     nowhere = Hub(f"http://127.0.0.1:{unused_port}", 30.0)
     with pytest.raises(ConnectorUnavailable):
         recognize(WhisperConnector(tmp_path, models=["tiny"], hub=nowhere))

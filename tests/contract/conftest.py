@@ -1,4 +1,4 @@
-"""An app per module and database, and a furnished house that every test finds untouched."""
+"""An app per module and database, with a prepared library that every test finds unchanged."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests import remembered
 from tests.conftest import SECRET, Person, _empty_tables
 from tests.contract import imprint
 from tests.contract.imprint import Changes, Imprint
-from tests.contract.library import Engines, Library, add_person, furnish
+from tests.contract.library import Engines, Library, add_person, fill
 from tests.fakes import FakeTranscriber, FakeWriter, MemoryJobNotifier, MemoryLiveFeed
 from tests.servers import RedisServer
 
@@ -93,7 +93,7 @@ def app(settings: Settings, backends: Backends, redis_process: RedisServer) -> I
 
 @pytest.fixture(scope="session")
 def imprints() -> dict[str, Imprint]:
-    """Houses that were furnished already, by database."""
+    """Prepared libraries, by database."""
     return {}
 
 
@@ -112,7 +112,7 @@ def _imprint(
         engines.transcriber, engines.writer = FakeTranscriber(), FakeWriter()
         with _speech():
             library = Library(people, notifier, engines, lambda: _work(notifier))
-            furnish(library)
+            fill(library)
         db.session.remove()
         imprints[url] = Imprint(
             rows=imprint.rows(),
@@ -140,9 +140,9 @@ def library(
     _imprint: Imprint,
     _changes: Changes,
 ) -> Iterator[Library]:
-    """The house as it was furnished."""
+    """The library in its prepared state."""
     if _changes.is_any:
-        _imprint.lay_down(settings.data_dir)
+        _imprint.restore(settings.data_dir)
         _changes.is_any = False
     stats.forget()
     notifier.notifications[:] = _imprint.notifications

@@ -1,4 +1,4 @@
-"""Rows and files of a furnished house, to be laid down again: cheaper than furnishing it for each test."""
+"""Rows and files of a prepared library, to be restored: cheaper than creating it for each test."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from speakr.domain.clock import now
 
 @dataclass(frozen=True)
 class Imprint:
-    """What a house is made of."""
+    """The rows and files of a library."""
 
     rows: dict[str, list[dict[str, Any]]]
     files: dict[str, bytes]
@@ -24,10 +24,10 @@ class Imprint:
     tokens: dict[str, str]
     notifications: Sequence[Any]
 
-    def lay_down(self, folder: Path) -> None:
+    def restore(self, folder: Path) -> None:
         """Make the database and the files what they were."""
         for token in self.rows["api_tokens"]:
-            # A use is noted once in a minute, and would look like a change.
+            # A use is recorded once in a minute, and would look like a change.
             token["last_used_at"] = token["last_used_at"] and now()
         with unit_of_work() as session:
             _empty_tables(session.connection())
@@ -59,13 +59,13 @@ def rows() -> dict[str, list[dict[str, Any]]]:
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    """Return what lies in a folder."""
+    """Return the files in a folder."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 @dataclass
 class Changes:
-    """Whether anything was written since somebody looked last."""
+    """Detects writes since the last check."""
 
     is_any: bool = False
 

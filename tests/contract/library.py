@@ -1,4 +1,4 @@
-"""A house with one of everything, made through the API and the job engine as users would, and questions put to it."""
+"""A library with one object of every kind, created through the API and the job engine as users do, and requests to it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HOOK = {"name": "n", "url": TARGET, "events": ["recording.created"], "allow_http
 
 @dataclass
 class Engines:
-    """What hears and what writes; a test may put in its own."""
+    """The transcription and language engines; a test may replace them."""
 
     transcriber: FakeTranscriber = field(default_factory=FakeTranscriber)
     writer: FakeWriter = field(default_factory=FakeWriter)
@@ -94,8 +94,8 @@ def add_person(app: Flask, name: str) -> Person:
         return Person(user.id, name, raw, app.test_client())
 
 
-def furnish(library: Library) -> None:
-    """Fill a house in which only the people are."""
+def fill(library: Library) -> None:
+    """Fill a library that has only users."""
     ids = library.ids
     ids |= {name: library.people[name].id for name in ("alice", "bob", "lee")}
     _filing(library)

@@ -22,7 +22,7 @@ class Maybe:
 
 @dataclass(frozen=True)
 class Each:
-    """An object whose keys are anybody's choice."""
+    """An object with arbitrary keys."""
 
     example: Any
 
@@ -38,7 +38,7 @@ STATUS = OneOf(("PENDING", "PROCESSING", "SUMMARIZING", "COMPLETED", "FAILED"))
 
 
 def unlike(example: Any, answer: Any, path: str = "answer") -> list[str]:
-    """Return in which ways an answer is not like the example. More keys than documented are fine."""
+    """Return how a response differs from the example. Additional keys are fine."""
     if isinstance(example, Maybe):
         return [] if answer is None else unlike(example.example, answer, path)
     if answer is None:

@@ -105,7 +105,7 @@ def test_a_deletion(library: Library) -> None:
     assert library.make("GET", "/recordings")["recordings"] == []
 
 
-def test_an_admin_deletes_anybodys(library: Library) -> None:
+def test_an_admin_deletes_recordings_of_any_user(library: Library) -> None:
     body = {"recording_ids": ["{recording}", "{bobs}"]}
     answer = check(library, "DELETE", "/recordings/batch", body, 200, outcome("deleted"), as_="root")
     assert (answer["deleted"], answer["failed"]) == (2, 0)
@@ -126,7 +126,7 @@ def test_transcriptions(library: Library) -> None:
         ("POST", "/recordings/batch/transcribe", {}),
     ],
 )
-def test_somebody_must_be_named(library: Library, method: str, path: str, more: Any) -> None:
+def test_recording_ids_are_required(library: Library, method: str, path: str, more: Any) -> None:
     for body in (more, {"recording_ids": [], **more}, {"recording_ids": 5, **more}):
         answer = library.ask(method, path, body)
         assert answer.status_code == 400
@@ -139,7 +139,7 @@ def test_somebody_must_be_named(library: Library, method: str, path: str, more: 
     [
         ({}, 400, "No data provided"),
         ({"folder_id": "{nobody}"}, 404, "Folder {nobody} not found"),
-        # Documented as 403; a folder that the caller may not see is not told from one that is not there.
+        # Documented as 403; a folder that the caller may not see gives the same answer as a missing one.
         ({"folder_id": "{bobs_folder}"}, 404, "Folder {bobs_folder} not found"),
     ],
 )

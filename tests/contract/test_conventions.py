@@ -32,7 +32,7 @@ def check_shape(answer: Any, status: int, code: str) -> None:
     assert (answer.json["code"], answer.json["request_id"]) == (code, answer.headers["X-Request-ID"])
 
 
-# -- who asks
+# -- authentication
 
 
 @pytest.mark.parametrize("header", ["Authorization", "X-API-Token", "API-Token", None])
@@ -256,7 +256,7 @@ def counting(app: Flask, backends: Backends) -> Iterator[FlaskClient]:
 
 @pytest.fixture
 def counted(counting: FlaskClient, redis_process: RedisServer, library: Library) -> Callable[..., Any]:
-    """Ask it as alice, who has not asked before."""
+    """Send the request as alice, who has sent none before."""
     redis_process.flush()
     headers = {"Authorization": f"Bearer {library.people['alice'].token}"}
 

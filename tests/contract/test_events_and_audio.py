@@ -1,4 +1,4 @@
-"""Transcripts as files, dated events, and the sound."""
+"""Transcripts as files, dated events, and the audio."""
 
 from __future__ import annotations
 

@@ -157,7 +157,7 @@ def test_deleting_unfiles(library: Library) -> None:
         ),
         ("PATCH", "/folders/{folder}", {"name": ""}, 400, "Folder name is required"),
         ("GET", "/folders/{nobody}", None, 404, "Folder not found"),
-        # Documented as 403; a folder that the caller may not see is not told from one that is not there.
+        # Documented as 403; a folder that the caller may not see gives the same answer as a missing one.
         ("GET", "/folders/{bobs_folder}", None, 404, "Folder not found"),
         ("PATCH", "/folders/{bobs_folder}", {"name": "x"}, 404, "Folder not found"),
         ("DELETE", "/folders/{bobs_folder}", None, 404, "Folder not found"),

@@ -1,4 +1,4 @@
-"""Work that is asked for: transcriptions, summaries, answers, titles, and what the engine can do."""
+"""Work on request: transcriptions, summaries, answers, titles, and the capabilities of the engine."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_hints_reach_the_engine(library: Library) -> None:
     check_queued(library, f"{R}/transcribe", {**HINTS, "language": ""}, "Transcription")
     library.work()
     hints = library.engines.transcriber.hints[-1]
-    # An unknown model is dropped; an empty language asks for detection, whatever the tag says.
+    # An unknown model is ignored; an empty language requests detection, whatever the tag says.
     assert (hints.language, hints.min_speakers, hints.max_speakers, hints.model) == (None, 1, 5, None)
     assert (hints.hotwords, hints.initial_prompt) == (HINTS["hotwords"], HINTS["initial_prompt"])
 

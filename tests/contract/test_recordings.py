@@ -242,7 +242,7 @@ def test_other_writes(library: Library, method: str, path: str, body: Any, examp
         ("GET", f"{R}/transcript?format=doc", None, 400, "Unknown format: doc"),
         ("PATCH", R, {}, 400, "No data provided"),
         ("PATCH", R, {"folder_id": "{nobody}"}, 404, "Folder {nobody} not found"),
-        # Documented as 403; a folder that the caller may not see is not told from one that is not there.
+        # Documented as 403; a folder that the caller may not see gives the same answer as a missing one.
         ("PATCH", R, {"folder_id": "{bobs_folder}"}, 404, "Folder {bobs_folder} not found"),
         ("PUT", f"{R}/notes", {}, 400, "notes field required"),
         ("PUT", f"{R}/summary", {}, 400, "summary field required"),

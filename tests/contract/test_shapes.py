@@ -33,7 +33,7 @@ from tests.contract.shapes import MOMENT, STATUS, Each, Maybe, filled, unlike
         ([1], {}),
     ],
 )
-def test_a_difference_is_told(example: Any, answer: Any) -> None:
+def test_a_difference_is_reported(example: Any, answer: Any) -> None:
     assert unlike(example, answer)
 
 

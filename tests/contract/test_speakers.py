@@ -1,4 +1,4 @@
-"""Speakers, and who is who in a recording."""
+"""Speakers, and the speakers of a recording."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def test_suggested_names_change_nothing(library: Library) -> None:
         ("PUT", "/speakers/{speaker}", {}, 400, "Speaker name is required"),
         ("PUT", "/speakers/{speaker}", {"name": "Ben"}, 400, "Speaker with this name already exists"),
         ("PUT", "/speakers/{nobody}", {"name": "x"}, 404, "Speaker not found"),
-        # Documented as 403; whose speakers there are is nobody else's business.
+        # Documented as 403; speakers of other users stay private.
         ("PUT", "/speakers/{bobs_speaker}", {"name": "x"}, 404, "Speaker not found"),
         ("DELETE", "/speakers/{nobody}", None, 404, "Speaker not found"),
         ("DELETE", "/speakers/{bobs_speaker}", None, 404, "Speaker not found"),

@@ -1,4 +1,4 @@
-"""Statistics, the widget that shows them, and whoever asks."""
+"""Statistics, the widget that shows them, and the caller."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_statistics_without_budgets(library: Library) -> None:
     assert (body["tokens"]["budget"], body["transcription"]["budget_minutes"]) == (None, None)
 
 
-def test_statistics_of_everybody(library: Library) -> None:
+def test_statistics_of_all_users(library: Library) -> None:
     body = library.make("GET", "/stats?scope=all", as_="root")
     assert unlike({"users": {"total": 1, "active": 1}, "recordings": NUMBERS["recordings"]}, body) == []
 
@@ -109,18 +109,18 @@ def test_the_user(library: Library) -> None:
     check(library, "GET", "/users/me", None, 200, USER)
 
 
-def test_the_user_who_told_nothing(library: Library) -> None:
+def test_the_user_without_a_profile(library: Library) -> None:
     names = ("email", "name", "job_title", "company")
-    untold = {**USER, **{name: Maybe("text") for name in names}, "group_memberships": []}
-    untold["preferences"] = USER["preferences"] | {
+    expected = {**USER, **{name: Maybe("text") for name in names}, "group_memberships": []}
+    expected["preferences"] = USER["preferences"] | {
         "transcription_language": Maybe("en"),
         "output_language": Maybe("en"),
     }
-    check(library, "GET", "/users/me", None, 200, untold, as_="lee")
+    check(library, "GET", "/users/me", None, 200, expected, as_="lee")
 
 
 @pytest.mark.parametrize("threshold", [0.5, "low", "medium", "high"])
-def test_a_threshold_may_be_told_in_words_and_is_a_number(library: Library, threshold: Any) -> None:
+def test_a_threshold_may_be_given_as_a_word_and_is_a_number(library: Library, threshold: Any) -> None:
     library.make("PATCH", "/users/me", {"preferences": {"auto_speaker_labelling_threshold": threshold}})
     shown = library.make("GET", "/users/me")["preferences"]["auto_speaker_labelling_threshold"]
     assert isinstance(shown, float)

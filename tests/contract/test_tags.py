@@ -52,7 +52,7 @@ def test_a_new_tag_as_documented(library: Library) -> None:
     assert {name: body[name] for name in NEW} == NEW
 
 
-def test_a_new_tag_of_which_only_the_name_is_told(library: Library) -> None:
+def test_a_new_tag_with_only_a_name(library: Library) -> None:
     body = check(library, "POST", "/tags", {"name": "Plain"}, 201, TAG | dict.fromkeys(UNTOLD))
     assert (body["color"], body["protect_from_deletion"]) == ("#3B82F6", False)
 
@@ -89,7 +89,7 @@ def test_deleting_takes_it_off_all_recordings(library: Library) -> None:
         ({"tag_id": "{group_tag}"}, ["Group tag"], None),
         ({"tag_ids": ["{tag}"]}, [], None),
         ({"tag_ids": ["{nobody}", "{group_tag}"]}, ["Group tag"], ["Tag {nobody} not found"]),
-        # Documented as "No access to tag": somebody else's is not told from one that is not there.
+        # Documented as "No access to tag": a tag of another user gives the same answer as a missing one.
         ({"tag_ids": ["{bobs_tag}"]}, [], ["Tag {bobs_tag} not found"]),
     ],
 )

@@ -181,7 +181,7 @@ def test_a_form_without_a_file(library: Library, sent: dict[str, Any], sentence:
     [(b"", "empty_file"), (b"no sound at all" * 9, "not_media"), (wav(0.0), "undecodable")],
     ids=["nothing", "text", "silence"],
 )
-def test_what_cannot_be_heard_is_a_bad_request(library: Library, data: bytes, code: str) -> None:
+def test_a_file_without_audio_is_a_bad_request(library: Library, data: bytes, code: str) -> None:
     answer = library.upload(data)
     assert answer.status_code == 400
     assert unlike(ERROR, answer.json) == []
@@ -189,7 +189,7 @@ def test_what_cannot_be_heard_is_a_bad_request(library: Library, data: bytes, co
     assert "/" not in answer.json["error"]
 
 
-def test_a_wrong_meeting_date_is_told(library: Library) -> None:
+def test_an_invalid_meeting_date_is_reported(library: Library) -> None:
     answer = library.upload(meeting_date="yesterday")
     assert (answer.status_code, answer.json["error"]) == (400, "Invalid meeting_date format")
 

@@ -67,14 +67,14 @@ IN_ORDER = [
 
 @pytest.fixture
 def listening(library: Library) -> Library:
-    """A house with a webhook that hears everything, and no work waiting."""
+    """A library with a webhook for all events, and no waiting work."""
     library.notifier.notifications.clear()
     library.ids["all"] = library.make("POST", "/webhooks", {**HOOK, "events": EVENT_TYPES})["id"]
     return library
 
 
 def sent(library: Library) -> list[dict[str, Any]]:
-    """Return the bodies written for the webhook that hears everything, oldest first."""
+    """Return the bodies written for that webhook, oldest first."""
     bodies = db.session.scalars(
         select(Delivery.body).where(Delivery.webhook_id == library.ids["all"]).order_by(Delivery.id)
     )
@@ -159,7 +159,7 @@ def test_what_is_sent(listening: Library, act: Callable[[Library], None], types:
         assert None not in body["data"].values()
 
 
-def test_every_documented_event_has_its_data_told() -> None:
+def test_every_documented_event_is_sent_with_its_data() -> None:
     assert list(DATA) == EVENT_TYPES
 
 
@@ -168,7 +168,7 @@ def test_the_fields_changed_come_in_the_documented_order(listening: Library) -> 
     assert sent(listening)[0]["data"]["fields_changed"] == IN_ORDER
 
 
-def test_a_failure_is_told_in_at_most_500_characters(listening: Library) -> None:
+def test_a_failure_message_has_at_most_500_characters(listening: Library) -> None:
     def refuse(_: object) -> None:
         raise ConnectorRejected("No. " * 500)
 
@@ -177,14 +177,14 @@ def test_a_failure_is_told_in_at_most_500_characters(listening: Library) -> None
     assert len(sent(listening)[-1]["data"]["error"]) == 500
 
 
-def test_several_deletions_are_told_one_by_one(listening: Library) -> None:
+def test_several_deletions_send_an_event_each(listening: Library) -> None:
     listening.make("DELETE", "/recordings/batch", {"recording_ids": ["{recording}", "{waiting}"]})
     sent_events = [(body["type"], body["data"]["recording_id"]) for body in sent(listening)]
     ids = listening.ids
     assert sent_events == [("recording.deleted", ids["recording"]), ("recording.deleted", ids["waiting"])]
 
 
-def test_a_webhook_hears_only_what_it_asked_for(listening: Library) -> None:
+def test_a_webhook_receives_only_its_event_types(listening: Library) -> None:
     listening.make("PATCH", "/webhooks/{all}", {"events": ["recording.deleted"]})
     change(listening)
     delete(listening)

@@ -1,4 +1,4 @@
-"""A house that lasts for all tests of one pytest process; each test leaves it whole and empty-handed."""
+"""A deployment for all tests of one pytest process; each test leaves it running and idle."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WORKER = str(Path(__file__).with_name("short_chunk_worker.py"))
 
 @dataclass(frozen=True)
 class Undisturbed:
-    """What the long recording comes to when nobody is killed."""
+    """The result of the long recording without any kill."""
 
     transcript: bytes
     pieces: Counter[str]
@@ -79,7 +79,7 @@ def postgres_deployment(
 
 @pytest.fixture
 def deployment(request: pytest.FixtureRequest, provider: Provider) -> Iterator[Deployment]:
-    """The whole house, at work on nothing: on SQLite, or as `on_postgresql` says."""
+    """The whole deployment, idle: on SQLite, or as `on_postgresql` says."""
     made: Deployment = request.getfixturevalue(getattr(request, "param", "sqlite_deployment"))
     provider.go_on()
     made.make_whole()

@@ -50,7 +50,7 @@ def free_port() -> int:
 
 
 class Deployment:
-    """Redis, web, two workers and a dispatcher. Nobody is started again unless a test says so."""
+    """Redis, web, two workers and a dispatcher. A test must restart what it kills."""
 
     def __init__(
         self,
@@ -97,7 +97,7 @@ class Deployment:
     # -- its processes
 
     def open(self) -> None:
-        """Migrate, make the first user, start everybody."""
+        """Migrate, create the first user, start all processes."""
         for name in ("data", "scratch"):
             (self.folder / name).mkdir()
         subprocess.run(
@@ -108,7 +108,7 @@ class Deployment:
         self.wait_until_ready()
 
     def close(self) -> None:
-        """Kill whoever is left."""
+        """Kill all remaining processes."""
         self._http.close()
         self._database.dispose()
         for name in EVERYBODY:
@@ -162,7 +162,7 @@ class Deployment:
         return {name: pids[0] for name, pids in found.items() if pids}
 
     def processes(self) -> dict[int, str]:
-        """Return the command lines of all living processes of this house, by id, without Redis."""
+        """Return the command lines of all living processes of this deployment, by id, without Redis."""
         wanted = f"SPEAKR_TEST_MARK={self.mark}".encode()
         found = {}
         for folder in Path("/proc").glob("[0-9]*"):
@@ -174,14 +174,14 @@ class Deployment:
         return found
 
     def strays(self) -> dict[int, str]:
-        """Return processes that nobody should find when all work is done."""
+        """Return processes that must not exist when all work is done."""
         expected = {child.pid for child in self._children.values() if child.poll() is None}
         if self.is_running(WEB):
             expected |= set(children_of(self.pid(WEB)))
         return {pid: command for pid, command in self.processes().items() if pid not in expected}
 
     def make_whole(self) -> None:
-        """Start whoever is missing."""
+        """Start what is missing."""
         if not self._redis_answers():
             self.redis.kill()
             self.redis.start()
@@ -283,7 +283,7 @@ class Deployment:
         return [row.type for row in self.rows(query, id=recording_id)]
 
     def workers_at(self, recording_id: int) -> list[str]:
-        """Return which of our workers hear chunks of a recording right now."""
+        """Return which workers are transcribing chunks of a recording now."""
         query = (
             "SELECT job_chunks.worker FROM job_chunks JOIN jobs ON jobs.id = job_chunks.job_id "
             "WHERE jobs.recording_id = :id AND job_chunks.state = 'running' ORDER BY job_chunks.position"
@@ -292,7 +292,7 @@ class Deployment:
         return [name for holder in holders for name in WORKERS if f"-{self.pid(name)}-" in holder]
 
     def owner_of(self, recording_id: int) -> str:
-        """Return which of our workers owns the recording's running job."""
+        """Return which worker owns the recording's running job."""
         query = "SELECT worker FROM jobs WHERE recording_id = :id AND state = 'running'"
         (holder,) = [row.worker for row in self.rows(query, id=recording_id)]
         (name,) = [name for name in WORKERS if f"-{self.pid(name)}-" in holder]

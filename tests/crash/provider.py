@@ -1,7 +1,7 @@
-"""A transcription provider on 127.0.0.1 that can be told when to answer, and remembers what it was asked.
+"""A transcription provider on 127.0.0.1 whose response times a test controls, and that records its requests.
 
-It speaks OpenAI's `POST /audio/transcriptions`. What it "hears" depends on the bytes of the audio and on
-nothing else, so two transcripts are equal if, and only if, they are made of the same chunks.
+It implements OpenAI's `POST /audio/transcriptions`. The text depends only on the bytes of the audio, so two transcripts
+are equal if, and only if, they are made of the same chunks.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Asked:
     began: float
     ended: float | None = None
     was_cut_off: bool = field(default=False)
-    """Whoever asked was gone when the answer came."""
+    """The client was gone when the response was ready."""
 
 
 class Provider:
@@ -62,7 +62,7 @@ class Provider:
                     self.close_connection = True  # killed in the middle of asking
 
             def log_message(self, *_: object) -> None:
-                """Be quiet."""
+                """Log nothing."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
         self._server.daemon_threads = True
@@ -85,7 +85,7 @@ class Provider:
         """The base URL."""
         return f"http://127.0.0.1:{self._server.server_port}/v1"
 
-    # -- what a test says and asks
+    # -- control by tests
 
     def hold_after(self, count: int) -> None:
         """Answer so many more requests and keep all others waiting."""

@@ -1,7 +1,7 @@
-"""A provider in a process of its own, so that it can be killed while it is asked.
+"""A provider in a separate process, so that a test can kill it during a request.
 
-As a program it tells its base URL, then does what it is told line by line: a number lets it answer so many more
-requests, "asked" makes it tell the hashes of the audio it was sent, answered ones first.
+As a program it prints its base URL, then reads commands line by line: a number lets it answer so many more requests;
+"asked" prints the hashes of the audio it received, answered ones first.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
-class WasAsked:
+class AudioHashes:
     """Hashes of the pieces of audio, in the order in which they came."""
 
     answered: list[str]
@@ -27,7 +27,7 @@ class WasAsked:
 
 
 class ProviderProcess:
-    """The process, from outside. It answers nothing until it is told to."""
+    """The process, from outside. It answers nothing until a command allows it."""
 
     def __init__(self) -> None:
         self._child = subprocess.Popen(
@@ -46,9 +46,9 @@ class ProviderProcess:
         """Let it answer so many more requests."""
         self._write(str(count))
 
-    def asked(self) -> WasAsked:
+    def asked(self) -> AudioHashes:
         self._write("asked")
-        return WasAsked(**json.loads(self._read()))
+        return AudioHashes(**json.loads(self._read()))
 
     def kill(self) -> None:
         """End it with whatever it has in hand."""
@@ -65,7 +65,7 @@ class ProviderProcess:
         return line.rstrip()
 
 
-def _tell(line: str) -> None:
+def _write_line(line: str) -> None:
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 
@@ -73,7 +73,7 @@ def _tell(line: str) -> None:
 def main() -> None:
     with Provider() as provider:
         provider.hold_after(0)
-        _tell(provider.url)
+        _write_line(provider.url)
         for line in sys.stdin:
             if line.strip() == "asked":
                 asked = list(provider.asked)
@@ -81,7 +81,7 @@ def main() -> None:
                     "answered": [one.digest for one in asked if one.ended],
                     "open": [one.digest for one in asked if not one.ended],
                 }
-                _tell(json.dumps(report))
+                _write_line(json.dumps(report))
             else:
                 provider.hold_after(int(line))
 

@@ -1,8 +1,8 @@
-"""A worker that likes short chunks: half a minute of speech becomes six of them and more.
+"""A worker with short chunks: half a minute of speech becomes six or more.
 
-Everything else is as in `worker.py`. There are two engines, so that one house does for all tests: the
-OpenAI-compatible one, and for recordings uploaded with the model "embedded" the embedded one. What every
-work horse would load is loaded before the fork, which saves tests a second per job.
+Everything else is as in `worker.py`. There are two engines, so that one deployment serves all tests: the
+OpenAI-compatible one, and the embedded one for recordings uploaded with the model "embedded". Libraries that every work
+horse would load are loaded before the fork, which saves a second per job.
 """
 
 from __future__ import annotations

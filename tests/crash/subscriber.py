@@ -1,4 +1,4 @@
-"""A receiver of webhooks that counts what comes."""
+"""A receiver of webhooks that counts requests."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ EVENTS = (
 
 
 class Subscriber:
-    """Answers 204 while its context is open; while `held`, it keeps whoever calls waiting."""
+    """Answers 204 while its context is open; while `held`, it delays its responses."""
 
     def __init__(self) -> None:
         self._received: list[tuple[str, int, str, str]] = []
@@ -64,7 +64,7 @@ class Subscriber:
         self._thread.join()
 
     def subscribe(self, deployment: Deployment) -> None:
-        """Have a house tell everything, under a path of its own."""
+        """Add a webhook for all events to a deployment, under a path of its own."""
         url = f"http://127.0.0.1:{self._server.server_port}/{deployment.mark}"
         form = {"name": "all", "url": url, "events": EVENTS, "allow_http": True}
         answer = deployment.call("POST", "/webhooks", json=form)
@@ -75,7 +75,7 @@ class Subscriber:
         self._may_answer.clear()
 
     def answer(self) -> None:
-        """Answer again, whoever waits first."""
+        """Answer again, the oldest request first."""
         self._may_answer.set()
 
     def ids(self, deployment: Deployment, recording_id: int, event_type: str) -> Counter[str]:

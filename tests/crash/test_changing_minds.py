@@ -1,4 +1,4 @@
-"""Users who change their minds while workers are at it."""
+"""Users who delete and cancel while workers are busy."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_a_running_job_that_is_cancelled_stops(
     deployment.wait_until_done(deployment.upload(speech.short_recording()))
 
 
-def test_a_recording_that_is_deleted_while_it_is_heard_leaves_nothing(
+def test_a_recording_deleted_during_transcription_leaves_nothing(
     deployment: Deployment, provider: Provider, assert_sent_once: Callable[..., None]
 ) -> None:
     blobs = deployment.blobs("audio")

@@ -1,4 +1,4 @@
-"""The engine that is always there gives the same bytes, however often its horses are killed."""
+"""The embedded engine gives the same bytes, however often its work horses are killed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The engine's own process is killed while it hears a recording, and a second one is there."""
+"""The engine's own process is killed during a transcription, with a second engine configured."""
 
 from __future__ import annotations
 

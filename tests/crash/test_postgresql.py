@@ -1,4 +1,4 @@
-"""The same on PostgreSQL, one after the other: one such house is enough."""
+"""The same on PostgreSQL, one after the other: one such deployment is enough."""
 
 from __future__ import annotations
 

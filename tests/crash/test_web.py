@@ -1,4 +1,4 @@
-"""The web process killed while it takes recordings in; the dispatcher killed while it sends."""
+"""The web process killed during uploads; the dispatcher killed while it sends."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_web_killed_right_after_its_answer_keeps_its_promise(
     assert_sent_once(recording, *ONCE)
 
 
-def test_dispatcher_killed_while_it_sends_tells_again_under_the_same_id(
+def test_dispatcher_killed_while_it_sends_repeats_under_the_same_id(
     deployment: Deployment, subscriber: Subscriber
 ) -> None:
     subscriber.hold()

@@ -1,4 +1,4 @@
-"""Work horses and workers that are killed while they hear a recording."""
+"""Work horses and workers that are killed during a transcription."""
 
 from __future__ import annotations
 
@@ -88,8 +88,8 @@ def test_a_killed_worker_is_missed_by_the_others(
 def test_a_worker_lost_with_its_machine_is_missed_when_its_lease_ends(
     deployment: Deployment, provider: Provider, undisturbed: Undisturbed, shared_by_both: int
 ) -> None:
-    for lifeline in (deployment.folder / "scratch").glob("speakr-worker-*"):
-        lifeline.unlink()  # nobody can look at another machine's
+    for lock in (deployment.folder / "scratch").glob("speakr-worker-*"):
+        lock.unlink()  # no worker can check processes of another machine
     killed = time.monotonic()
     deployment.kill(deployment.owner_of(shared_by_both))
     provider.go_on()
@@ -100,7 +100,7 @@ def test_a_worker_lost_with_its_machine_is_missed_when_its_lease_ends(
     assert recomputed(provider, undisturbed) == 1
 
 
-def test_a_worker_that_is_told_to_stop_hands_its_work_over(
+def test_a_stopping_worker_hands_its_work_over(
     deployment: Deployment, provider: Provider, undisturbed: Undisturbed, shared_by_both: int
 ) -> None:
     owner = deployment.owner_of(shared_by_both)

@@ -88,7 +88,7 @@ class Server:
 
 @pytest.fixture
 def serve(app: Flask) -> Iterator[Callable[..., Server]]:
-    """Serve a WSGI application, the app itself unless told otherwise."""
+    """Serve a WSGI application, by default the app itself."""
     running = []
 
     def start(application: Callable | None = None) -> Server:

@@ -1,4 +1,4 @@
-"""Reading the Mermaid drawings of the pages: nodes, arrows and messages."""
+"""Parse the Mermaid drawings of the pages: nodes, arrows and messages."""
 
 from __future__ import annotations
 

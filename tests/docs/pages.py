@@ -1,4 +1,4 @@
-"""Reading our own Markdown: code blocks, tables, links."""
+"""Parse the project's Markdown: code blocks, tables, links."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The example receivers at work: one that listens, and one that a web server runs for each request."""
+"""The example receivers: one that listens, and one that a web server runs for each request."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Receiver(Protocol):
         ...
 
     def post_large(self, size: int, headers: dict[str, str]) -> int:
-        """Send so many bytes, to somebody who may not want them all."""
+        """Send so many bytes to a server that may refuse them."""
         ...
 
     def next_line(self) -> str:

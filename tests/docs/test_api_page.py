@@ -1,4 +1,4 @@
-"""docs/api says what the code says."""
+"""docs/api agrees with the code."""
 
 from __future__ import annotations
 

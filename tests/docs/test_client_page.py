@@ -1,4 +1,4 @@
-"""docs/client.md: its commands and options are the real ones, its session and its example run."""
+"""docs/client.md: its commands and options exist; its session and its example run."""
 
 from __future__ import annotations
 

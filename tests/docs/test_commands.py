@@ -1,4 +1,4 @@
-"""The commands of the pages are run against a server, and what the pages show of the answers is compared."""
+"""The commands of the pages run against a server, and their output is compared with the pages."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def commands(page: str) -> list[Command]:
 
 
 def differences(shown: Any, real: Any, path: str = "") -> Iterator[str]:
-    """Tell where the shape on a page differs from the real one; null fits anything, as does an empty list."""
+    """Return where the shape on a page differs from the real one; null matches anything, as does an empty list."""
     if shown is None or real is None:
         return
     if isinstance(shown, dict) and isinstance(real, dict):

@@ -1,4 +1,4 @@
-"""docs/api/corrections.md: its examples are asked in their order and answered as printed."""
+"""docs/api/corrections.md: its examples run in order and are answered as printed."""
 
 from __future__ import annotations
 

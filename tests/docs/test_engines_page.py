@@ -1,4 +1,4 @@
-"""The page of speech engines says of each what its class says."""
+"""The page of speech engines agrees with the `about` of each class."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every code that a client may meet stands in docs/api/errors.md, with its status."""
+"""Every code that a client may get is in docs/api/errors.md, with its status."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_every_code_of_a_request_has_its_row_and_status() -> None:
     assert {code: {status} for code, status in SLUG_STATUS.items()}.items() <= documented().items()
 
 
-def test_every_code_of_a_job_is_told() -> None:
+def test_every_code_of_a_job_is_documented() -> None:
     of_jobs = {
         slug for slug, kinds in raised().items() if any(issubclass(kind, errors.JobError) for kind in kinds)
     }

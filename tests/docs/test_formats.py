@@ -1,4 +1,4 @@
-"""The pages, the API and the client name the formats that there are."""
+"""The pages, the API and the client name the formats that exist."""
 
 from __future__ import annotations
 

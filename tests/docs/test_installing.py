@@ -1,4 +1,4 @@
-"""No page says to install `speakr` by its name: on a public registry that name belongs to others."""
+"""No page says to install `speakr` by its name: on a public registry that name belongs to another project."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""examples/home-assistant/speakr.yaml, done by hand: its templates rendered, its addresses called."""
+"""examples/home-assistant/speakr.yaml, evaluated here: its templates rendered, its addresses called."""
 
 from __future__ import annotations
 

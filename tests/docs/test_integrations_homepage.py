@@ -1,4 +1,4 @@
-"""examples/homepage: every mapping shows something that makes sense, also on a server where nothing has happened yet."""
+"""examples/homepage: every mapping shows a sensible value, also on an empty server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""examples/n8n: the workflows done by hand, their expressions evaluated where there is a Node."""
+"""examples/n8n: the workflows evaluated here, their expressions with Node if there is one."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ EVALUATE = """
 
 if NODE is not None:
 
-    def test_the_conditions_tell_true_from_false() -> None:
+    def test_the_conditions_distinguish_true_from_false() -> None:
         conditions = WEBHOOK["Genuine and fresh?"]["parameters"]["conditions"]
         assert conditions["combinator"] == "and"
         assert {one["operator"]["operation"] for one in conditions["conditions"]} == {"true"}

@@ -1,4 +1,4 @@
-"""examples/node-red/flow.json: its functions read what the server sends, and where there is a Node they are run."""
+"""examples/node-red/flow.json: its functions read what the server sends, and run if there is Node."""
 
 from __future__ import annotations
 
@@ -190,7 +190,7 @@ if NODE is not None:
         assert [url.rpartition("page=")[2] for url in asked] == ["1", "2"]
         assert sorted(one["id"] for one in everything["payload"]) == sorted(sent)
 
-    def test_a_refusal_is_told(alice: Person) -> None:
+    def test_a_refusal_is_reported(alice: Person) -> None:
         answer = alice.get("/api/v1/recordings?page=0")
         found = run("Another page?", {"recordings": [], "statusCode": 400, "payload": answer.json})
         assert found["outcomes"] == [None]

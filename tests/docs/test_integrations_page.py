@@ -1,4 +1,4 @@
-"""docs/integrations and the ready files: what they name is there."""
+"""docs/integrations and the ready files: what they name exists."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""examples/zapier: the code steps, run where there is a Node, and what the page says of polling."""
+"""examples/zapier: the code steps, run if there is Node, and the polling that the page describes."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ if NODE is not None:
         )
         return found
 
-    def test_the_check_tells_true_from_forged() -> None:
+    def test_the_check_distinguishes_valid_from_forged() -> None:
         secret = new_secret()
         body, headers = delivery(SUMMARY_READY, secret)
         _, unkeyed = delivery(SUMMARY_READY, "")

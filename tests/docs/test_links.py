@@ -1,4 +1,4 @@
-"""Links between our pages lead somewhere."""
+"""Links between the project's pages have targets."""
 
 from __future__ import annotations
 

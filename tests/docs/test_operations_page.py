@@ -13,8 +13,8 @@ from speakr.client.commands import COMMANDS
 from speakr.telemetry.deliveries import DeliveryMetrics
 from tests.docs.pages import in_backticks, read, table
 
-NOT_WORTH_TELLING = {"--sample"}
-"""The default, of which `--no-sample` is told."""
+UNDOCUMENTED = {"--sample"}
+"""The default; the page documents `--no-sample`."""
 
 
 def options_of_operators() -> dict[str, set[str]]:
@@ -35,7 +35,7 @@ def test_the_table_names_every_command_and_option_and_none_besides() -> None:
         in_backticks(command)[0].split()[1]: set(re.findall(r"--[a-z-]+", what))
         for command, what in table(read("operations.md"), "command").rows
     }
-    assert printed == {name: words - NOT_WORTH_TELLING for name, words in options_of_operators().items()}
+    assert printed == {name: words - UNDOCUMENTED for name, words in options_of_operators().items()}
 
 
 def test_the_table_names_every_metric(app: Flask) -> None:

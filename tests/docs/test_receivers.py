@@ -1,4 +1,4 @@
-"""The example receivers, run as a subscriber would run them, against requests that Speakr signs."""
+"""The example receivers, run as a subscriber would, against requests that Speakr signs."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def test_a_recording_becomes_its_transcript(
     assert (made.title, made.original_filename) == ("Stand-up: «one»", file.name)
 
 
-def test_a_refusal_is_told(serve: Callable[..., Server], upload: Upload, tmp_path: Path) -> None:
+def test_a_refusal_is_reported(serve: Callable[..., Server], upload: Upload, tmp_path: Path) -> None:
     file = tmp_path / "notes.mp3"
     file.write_text("These are words, and not sounds. " * 100)
     done = upload(serve(), file)

@@ -1,4 +1,4 @@
-"""docs/webhooks says what the code says."""
+"""docs/webhooks agrees with the code."""
 
 from __future__ import annotations
 

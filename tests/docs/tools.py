@@ -1,4 +1,4 @@
-"""Reading the files of examples/ as the tools do for which they are made."""
+"""Parse the files of examples/ as their tools do."""
 
 from __future__ import annotations
 

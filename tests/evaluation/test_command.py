@@ -1,4 +1,4 @@
-"""The command, on sound the project brings along."""
+"""The command, on audio of the project."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_without_a_corpus_the_projects_own_is_measured(capsys: pytest.CaptureFix
     assert main(["--only", "speakers"]) == 0
     shown = capsys.readouterr().out
     assert "corpus of the project" in shown
-    assert "| dialogue |  | 0.0 % |  | 2 of 2 people" in shown
+    assert "| dialogue |  | 0.0 % |  | 2 of 2 speakers" in shown
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_any_engine_is_scored(corpus: Path) -> None:
     assert measured(corpus, none, "thanks for watching") == {"words written where there is no speech": 3}
 
 
-def test_a_name_heard_everywhere_is_a_false_hit(corpus: Path) -> None:
+def test_a_name_found_everywhere_is_a_false_hit(corpus: Path) -> None:
     (table,) = hotwords.measure(corpus, Parrot("Zaphod"))
     found = {figure.name: figure.value for figure in table.figures}
     assert found["found in ordinary speech"] == len(CLIPS)

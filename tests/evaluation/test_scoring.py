@@ -1,4 +1,4 @@
-"""The measures themselves: what they say of cases whose answers are known."""
+"""The measures themselves, on cases with known results."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_an_alignment_names_every_word_once() -> None:
     assert pairs == [(0, 0), (1, None), (2, 1), (3, 2), (None, 3)]
 
 
-def test_kinds_are_told_apart() -> None:
+def test_kinds_are_distinguished() -> None:
     assert kind_of({"kind": "asr", "human": True}) == HUMAN
     assert kind_of({"kind": "asr", "human": False, "source": "espeak-ng 1.51"}) == "espeak voices"
     assert kind_of({"kind": "diarization+asr"}) == MEETINGS
@@ -81,7 +81,7 @@ SAID = "we will look at the budget".split()  # noqa: SIM905 - reads as a sentenc
 
 
 def hypothesis(text: str) -> list[Word]:
-    """Return words heard where they are said, others a second long behind the one before."""
+    """Return words at their spoken times, and extra ones a second after the previous one."""
     words: list[Word] = []
     for one in text.split():
         at = SAID.index(one) if one in SAID else words[-1].end
@@ -113,7 +113,7 @@ def test_damage_is_counted_near_seams(cut: str, damage: tuple[int, ...]) -> None
     assert at_the_seam(cut) == damage
 
 
-def test_one_word_heard_for_two_is_none_lost() -> None:
+def test_one_word_for_two_is_none_lost() -> None:
     talk = Talk(np.zeros(0, np.int16), [Word(text, at, at + 1.0) for at, text in enumerate(SAID)])
     lookout = [*hypothesis("we will"), Word("lookout", 2.0, 4.0), *hypothesis("the budget")]
     assert compare(talk, [3.2], hypothesis("we will look at the budget"), lookout, 1.5) == Damage(1, 0, 0, 2)
@@ -143,21 +143,21 @@ def voices(*similarity: Sequence[float]) -> list[Utterance]:
     return [Utterance(np.array(each, np.float32) / np.linalg.norm(each), 8.0) for each in similarity]
 
 
-def test_people_are_known_and_strangers_are_not() -> None:
+def test_known_speakers_match_and_unknown_ones_do_not() -> None:
     said = {
         "ann": voices((1, 0, 0), (1, 0.1, 0), (1, 0, 0.1)),
         "ben": voices((0, 1, 0), (0, 1, 0.1), (0.1, 1, 0)),
     }
     found = identify(said)
     assert (found.tries, found.known, found.mistaken) == (6, 6, 0)
-    assert (found.strangers, found.strangers_taken) == (6, 0)
+    assert (found.unknowns, found.unknowns_taken) == (6, 0)
 
 
-def test_two_who_sound_alike_are_not_taken_for_each_other_but_strangers_are() -> None:
+def test_two_similar_voices_match_neither_but_unknown_ones_do() -> None:
     alike = voices((1, 0, 0), (1, 0.01, 0), (1, 0, 0.01))
     found = identify({"ann": alike, "ben": alike})
     assert (found.known, found.mistaken) == (0, 0), "neither is nearer by the margin"
-    assert found.strangers_taken == 6
+    assert found.unknowns_taken == 6
 
 
 def test_who_has_said_too_little_has_no_profile() -> None:

@@ -1,4 +1,4 @@
-"""A short meeting with everything that upsets subtitle files."""
+"""A short meeting with everything that is difficult for subtitle files."""
 
 from collections.abc import Sequence
 

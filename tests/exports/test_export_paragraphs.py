@@ -1,4 +1,4 @@
-"""A transcript as people like to read it: in paragraphs."""
+"""A transcript in paragraphs."""
 
 from __future__ import annotations
 

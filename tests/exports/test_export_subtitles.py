@@ -113,7 +113,7 @@ def test_a_missing_start_follows_the_segment_before() -> None:
     assert [cue[:2] for cue in srt(Segment(2, 4, "a"), Segment(None, 5, "b"))] == [(2000, 4000), (4000, 5000)]
 
 
-def test_nobody_overlaps_with_himself_but_two_people_may() -> None:
+def test_cues_of_one_speaker_never_overlap_but_those_of_two_may() -> None:
     cues = vtt(Segment(0, 9, "long", "A"), Segment(2, 3, "mm", "B"), Segment(4, 6, "more", "A"))
     assert cues == [(0, 4000, "A", "long"), (2000, 3000, "B", "mm"), (4000, 6000, "A", "more")]
 

@@ -76,6 +76,6 @@ def test_any_template_renders_and_never_expands_twice(source: str, text: str, sp
 
 
 def test_a_long_transcript_costs_next_to_nothing() -> None:
-    # measured at 0.05 ms; ten times that still tells string formatting from anything cleverer
+    # measured at 0.05 ms; ten times that still distinguishes string formatting from anything slower
     segments = [Segment(i, i + 1, "A sentence of ordinary length.", "Alice") for i in range(120)]
     assert min(timeit.repeat(lambda: DEFAULT.render(segments), number=20, repeat=5)) / 20 < 0.0005

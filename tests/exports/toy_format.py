@@ -1,4 +1,4 @@
-"""TOY: a format of bytes. This file and one line are all there is to it."""
+"""TOY: a binary format. This file and one line are all it takes."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Requests that nobody would think of, made from the API's own description: `python -m tests.fuzz --help`."""
+"""Unusual requests generated from the OpenAPI document: `python -m tests.fuzz --help`."""

@@ -9,7 +9,7 @@ from tests.fuzz.run import DATABASES, fuzz
 
 
 def main() -> int:
-    """Fuzz on one database or on both, and tell what came of it."""
+    """Fuzz on one database or on both, and print the results."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("--examples", type=int, default=300, help="per operation")
     parser.add_argument("--database", choices=DATABASES, action="append", help="default: one after the other")

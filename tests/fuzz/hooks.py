@@ -1,4 +1,4 @@
-"""What schemathesis is told about this server: which ids there are, which token must live, and what is a rule.
+"""Hooks of schemathesis: existing ids, the token that must stay valid, and the server's own rules.
 
 Loaded by its command line; the ids come in `SPEAKR_FUZZ_LIBRARY`.
 """
@@ -23,7 +23,7 @@ from tests.fuzz.rules import COMPARED, FIELDS_COMPARED, RULES
 LIBRARY: dict[str, Any] = json.loads(os.environ["SPEAKR_FUZZ_LIBRARY"])
 IDS: dict[str, list[int]] = LIBRARY["ids"]
 OWN = {"user_id": LIBRARY["own_user_id"], "token_id": LIBRARY["own_token_id"]}
-"""Whoever asks: without them everything after would be a 401 and test nothing."""
+"""Objects of the caller: without them every later request would get a 401 and test nothing."""
 
 ENDING = {"mergeSpeaker"}
 """Operations after which what the path names is gone, beside those that delete."""
@@ -67,9 +67,9 @@ def map_path_parameters(context: Any, path_parameters: dict[str, Any] | None) ->
 
 @schemathesis.hook
 def map_case(_context: Any, case: schemathesis.Case) -> schemathesis.Case:
-    """Replace what nobody can guess, or few requests would get past the first question.
+    """Replace values that cannot be guessed, or few requests would get past the first check.
 
-    A request that is meant to be wrong stays as it is, but for what would spoil all that follows.
+    A deliberately invalid request stays as it is, except for what would break all later ones.
     """
     operation = case.operation.definition.raw["operationId"]
     if isinstance(case.body, dict):
@@ -151,7 +151,7 @@ def filter_case(_context: Any, case: schemathesis.Case) -> bool:
 
 @schemathesis.hook
 def filter_failure(_context: Any, failure: Any, case: schemathesis.Case, response: Any) -> bool:
-    """Tell whether a failure is one: a rule about what is there may refuse what has the right shape."""
+    """Return whether a failure counts: a rule about existing data may refuse a request of the right shape."""
     if not isinstance(failure, RejectedPositiveData) or response.status_code != 400:
         return True
     answer = json.loads(response.content)

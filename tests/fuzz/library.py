@@ -1,4 +1,4 @@
-"""What stands in the database before the requests come: enough of everything to be found, changed and deleted."""
+"""The data before the requests: enough objects of every kind to be found, changed and deleted."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Library:
         ]
 
 
-def furnish(settings: Settings) -> Library:
+def fill(settings: Settings) -> Library:
     """Fill an empty database."""
     notifier = MemoryJobNotifier()
     with _app(settings, notifier) as app:

@@ -1,8 +1,8 @@
-"""Rules about what is there. A request of the right shape may break one and is then rightly answered with 400.
+"""Rules about existing data. A request of the right shape may break one and is then rightly answered with 400.
 
-The check `positive_data_acceptance` takes every such answer for a failure, because no JSON Schema can tell these
-rules. So they are listed, each with what the answer depends on; any other 400 to a request that follows the
-description remains a failure, for then the description is wrong.
+The check `positive_data_acceptance` takes every such answer for a failure, because no JSON Schema can express these
+rules. So they are listed, each with what the answer depends on; any other 400 to a request that follows the description
+remains a failure, for then the description is wrong.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ RULES: Mapping[str, str] = {
     "name_taken": "names are unique among those that are there",
     "not_media": "whether the bytes are audio",
     "no_embedding_model": "whether the operator has configured one",
-    "no_speakers": "the recording has a transcript in which nobody is told apart",
+    "no_speakers": "the recording has a transcript without speaker labels",
     "no_transcription": "the recording has no transcript yet",
     "segments_out_of_order": "the times of the segments",
     "share_with_oneself": "whose recording it is",

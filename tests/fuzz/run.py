@@ -1,4 +1,4 @@
-"""Start a server of its own on one database, fill it, and let schemathesis at it."""
+"""Start a server on one database, fill it, and run schemathesis on it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benchmarks.stack import Server
 from speakr.settings import Settings
-from tests.fuzz.library import Library, furnish
+from tests.fuzz.library import Library, fill
 from tests.servers import postgres_server
 
 HERE = Path(__file__).resolve().parent
@@ -40,12 +40,12 @@ class Outcome:
 
 @contextlib.contextmanager
 def served(database: str) -> Iterator[tuple[Server, Library]]:
-    """Yield a furnished server on the named database."""
+    """Yield a server with data on the named database."""
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="spk-f-")))
         url = stack.enter_context(postgres_server()) if database == "postgresql" else ""
         server = stack.enter_context(Server(folder, url, **SETTINGS))
-        yield server, furnish(Settings.from_env(server.environment))
+        yield server, fill(Settings.from_env(server.environment))
 
 
 def fuzz(database: str, examples: int, *arguments: str) -> Outcome:

@@ -1,1 +1,1 @@
-"""A client that nobody wrote: generated from the API's description, then used against a server that listens."""
+"""A client generated from the OpenAPI document, used against a listening server."""

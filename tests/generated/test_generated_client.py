@@ -1,4 +1,4 @@
-"""Can somebody who has only the description talk to the server?"""
+"""A client that knows only the OpenAPI document can use the server."""
 
 from __future__ import annotations
 

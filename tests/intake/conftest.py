@@ -1,4 +1,4 @@
-"""One open door for all tests of a pytest process; each test leaves it well and with a clean log."""
+"""One server for all tests of a pytest process; each test leaves it running and with a clean log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Make an empty house ready: `python -m tests.intake.people alice=<token> bob=<token>`, settings from outside."""
+"""Prepare an empty server: `python -m tests.intake.people alice=<token> bob=<token>`, settings from outside."""
 
 from __future__ import annotations
 

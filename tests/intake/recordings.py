@@ -28,7 +28,7 @@ ACCEPTED: dict[str, tuple[Callable[[Path], bytes], set[str]]] = {
     "ogg": (lambda path: encoded(path, "ogg", "vorbis"), {"audio/ogg"}),
     "opus": (lambda path: encoded(path, "ogg", "libopus", rate=48_000), {"audio/ogg"}),
     "webm": (lambda path: encoded(path, "webm", "libopus", rate=48_000), {"audio/webm"}),
-    # Of films the sound is kept, in a container that suits it.
+    # Of videos the audio is stored, in a container that fits its codec.
     "mp4": (lambda path: encoded(path, "mp4", "aac", picture="mpeg4"), {"audio/mp4"}),
     "mov": (lambda path: encoded(path, "mov", "pcm_s16le", picture="mjpeg"), {"audio/wav"}),
     "mkv": (lambda path: encoded(path, "matroska", "libopus", rate=48_000, picture="mpeg4"), {"audio/ogg"}),
@@ -70,7 +70,7 @@ def hiss(size_bytes: int) -> bytes:
 
 
 def film_of_hiss(path: Path, seconds: float) -> bytes:
-    """A QuickTime film that is nearly all sound."""
+    """A QuickTime video that is nearly all audio."""
     sound = np.frombuffer(np.random.default_rng(1).bytes(round(seconds * 48_000) * 2), np.int16).reshape(
         1, -1
     )
@@ -108,7 +108,7 @@ _MAX_SAMPLES = 2**36 - 1
 
 
 def flac_of_silence(size_bytes: int, *, tells_length: bool) -> bytes:
-    """A FLAC file of this size: 16 bytes for every 8 seconds. Streams need not tell their length."""
+    """A FLAC file of this size: 16 bytes for every 8 seconds. Streams need not contain their length."""
     frames = _silent_frames(size_bytes // 16)
     samples = min(size_bytes // 16 * BLOCK_SAMPLES, _MAX_SAMPLES) if tells_length else 0
     sizes = BLOCK_SAMPLES.to_bytes(2) * 2 + bytes(6)

@@ -57,9 +57,9 @@ class Kept:
 
 
 class IntakeServer:
-    """Web, a Redis of its own, and workers if a test calls them.
+    """Web, a Redis of its own, and workers on request.
 
-    A worker answers whoever rings, so that no test may share its Redis with others.
+    A worker answers any notification in Redis, so no test may share its Redis with others.
     """
 
     def __init__(self, folder: Path, **settings: str) -> None:
@@ -124,7 +124,7 @@ class IntakeServer:
         self._web.wait(timeout=STOP_SECONDS)
 
     def start_worker(self) -> None:
-        """Have somebody work on what was uploaded."""
+        """Start a worker for the uploaded recordings."""
         self._start("worker.py")
 
     def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
@@ -164,7 +164,7 @@ class IntakeServer:
         return answer.json()
 
     def upload(self, data: bytes, filename: str = "meeting.wav", **fields: Any) -> requests.Response:
-        """Upload as Alice, or whoever `token` names."""
+        """Upload as Alice, or as the user of `token`."""
         token, headers = fields.pop("token", ALICE), fields.pop("headers", {})
         body, content_type = multipart(data, filename, fields)
         return self.request(
@@ -172,7 +172,7 @@ class IntakeServer:
         )
 
     def is_well(self) -> bool:
-        """Tell whether somebody who comes now is served."""
+        """Return whether the server answers a new client."""
         return self.request("GET", "/healthz").status_code == 200
 
     # -- looking behind it
@@ -226,7 +226,7 @@ LAST_CHUNK = b"0\r\n\r\n"
 
 
 def read_answer(connection: socket.socket) -> tuple[int, bytes]:
-    """Read one answer; status 0 when the server hung up without one."""
+    """Read one response; status 0 when the server closed the connection without one."""
     response = http.client.HTTPResponse(connection)
     try:
         response.begin()
@@ -236,7 +236,7 @@ def read_answer(connection: socket.socket) -> tuple[int, bytes]:
 
 
 def assert_refused(answer: requests.Response, status: int, code: str) -> dict[str, Any]:
-    """Check the one error shape, and that it tells nothing about the server; return the body."""
+    """Check the error shape, and that it shows nothing of the server; return the body."""
     assert answer.headers["Content-Type"].startswith("application/json"), answer.text
     body: dict[str, Any] = answer.json()
     assert (answer.status_code, body["code"]) == (status, code), body

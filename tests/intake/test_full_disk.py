@@ -1,4 +1,4 @@
-"""A storage without room. A real one where this process may mount a file system, else a reserve nobody has."""
+"""A full storage: a real one where this process may mount a file system, else a reserve that cannot be met."""
 
 from __future__ import annotations
 
@@ -57,20 +57,22 @@ def full_server(tmp_path: Path, disk: Disk) -> Iterator[IntakeServer]:
         assert "Traceback" not in made.log
 
 
-def test_a_full_disk_is_told_and_nothing_stays(full_server: IntakeServer, disk: Disk, tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_and_nothing_stays(
+    full_server: IntakeServer, disk: Disk, tmp_path: Path
+) -> None:
     """One server for the whole story, since starting it is the slow part."""
     for headers in ({}, {"Idempotency-Key": "full"}):
         with full_server.keeps_nothing():
             answer = full_server.upload(recordings.hiss(DISK_MB * MEGABYTE), headers=headers)
         assert_refused(answer, 507, "out_of_space")
 
-    # Room for the film, but not for its sound beside it.
+    # Room for the video, but not for its audio too.
     film = recordings.film_of_hiss(tmp_path / "film", seconds=20.0)
     assert DISK_MB * MEGABYTE / 2 < len(film) < DISK_MB * MEGABYTE * 0.9
     with full_server.keeps_nothing():
         answer = full_server.upload(film, "film.mov")
     assert_refused(answer, 507, "out_of_space")
 
-    # Whoever needs less than there is, is served.
+    # A smaller upload that fits is accepted.
     assert full_server.upload(wav(1.0)).status_code == (202 if disk.is_real else 507)
     assert len(full_server.get("/api/v1/recordings")["recordings"]) == disk.is_real

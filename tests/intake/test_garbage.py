@@ -66,7 +66,7 @@ REQUESTS: dict[str, bytes] = {
 
 
 def answers(connection: socket.socket) -> Iterator[tuple[int, bytes]]:
-    """Read all answers until the server hangs up: garbage may look like several requests."""
+    """Read all responses until the server closes the connection: garbage may look like several requests."""
     while True:
         status, body = read_answer(connection)
         if status == 0:
@@ -81,7 +81,7 @@ def test_garbage_is_never_our_fault(server: IntakeServer, name: str) -> None:
             connection.sendall(REQUESTS[name])
             connection.shutdown(socket.SHUT_WR)
         except OSError:
-            pass  # it has heard enough
+            pass  # it closed the connection
         for status, body in answers(connection):
             assert 200 <= status < 500, body
 
@@ -94,7 +94,7 @@ def test_a_form_with_a_shorter_length_is_not_taken(server: IntakeServer) -> None
     assert (status, json.loads(body)["code"]) == (400, "incomplete_upload")
 
 
-def test_slow_headers_keep_nobody_waiting(server: IntakeServer) -> None:
+def test_slow_headers_delay_no_other_client(server: IntakeServer) -> None:
     """A hundred clients that never come to the point."""
     crowd = [server.connect() for _ in range(100)]
     for round_ in range(3):

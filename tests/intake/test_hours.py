@@ -12,7 +12,7 @@ from tests.intake.server import IntakeServer, wait_for
 pytestmark = pytest.mark.stack
 
 
-def test_months_that_do_not_tell_their_length_fail_typed(tmp_path: Path) -> None:
+def test_months_without_a_length_fail_with_a_typed_error(tmp_path: Path) -> None:
     data = recordings.flac_of_silence(25_000_000, tells_length=False)
     limits = {"SPEAKR_MAX_FILE_SIZE_MB": "30", "SPEAKR_MAX_DURATION_HOURS": "0.5"}
     with IntakeServer(tmp_path, **limits) as server:

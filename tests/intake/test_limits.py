@@ -62,7 +62,7 @@ def exchange(connection: socket.socket, pieces: Iterable[bytes]) -> tuple[int, d
     sender.start()
     status, body = read_answer(connection)
     sender.join(timeout=TIMEOUT_SECONDS)
-    assert not sender.is_alive(), "somebody still reads what was refused"
+    assert not sender.is_alive(), "the refused body is still being read"
     return status, json.loads(body)
 
 
@@ -71,7 +71,7 @@ def blocks(body: bytes) -> Iterable[bytes]:
 
 
 def test_a_body_over_the_limit_is_refused_by_its_length(server: IntakeServer) -> None:
-    """Before it has been sent: the client asks first, and never gets to send it."""
+    """Before the body is sent: the client expects 100, and never gets to send it."""
     with server.keeps_nothing(), server.connect() as connection:
         size = (LIMIT_MB + 2) * MEGABYTE
         connection.sendall(head(length=size, content_type="multipart/form-data; boundary=x"))
@@ -81,7 +81,7 @@ def test_a_body_over_the_limit_is_refused_by_its_length(server: IntakeServer) ->
 
 
 @pytest.mark.parametrize("megabytes", [LIMIT_MB + 0.5, LIMIT_MB + 3])
-def test_who_sends_it_all_is_told_why(server: IntakeServer, megabytes: float) -> None:
+def test_a_client_that_sends_it_all_gets_the_reason(server: IntakeServer, megabytes: float) -> None:
     body, content_type = form(round(megabytes * MEGABYTE))
     with server.keeps_nothing():
         answer = server.request(
@@ -115,7 +115,7 @@ def test_a_chunked_body_without_end_is_refused(server: IntakeServer) -> None:
 @pytest.mark.parametrize(
     ("token", "length", "status"), [("nobody", None, 401), ("nobody", 10**12, 401), (ALICE, None, 413)]
 )
-def test_a_refused_body_that_pours_in_keeps_nobody_waiting(
+def test_a_refused_body_that_keeps_arriving_delays_no_other_client(
     server: IntakeServer, token: str, length: int | None, status: int
 ) -> None:
     is_over = threading.Event()

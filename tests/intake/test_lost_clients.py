@@ -52,7 +52,7 @@ def test_nothing_stays_of_an_upload_whose_client_went(
         leave(connection)
 
 
-def test_who_only_stops_sending_is_told(server: IntakeServer) -> None:
+def test_a_client_that_stops_sending_gets_an_error(server: IntakeServer) -> None:
     with server.keeps_nothing(), server.connect() as connection:
         connection.sendall(head(length=len(BODY), content_type=CONTENT_TYPE) + HALF)
         stop_sending(connection)
@@ -71,7 +71,7 @@ def test_the_key_of_a_lost_upload_can_be_used_again(server: IntakeServer) -> Non
 
 
 def test_a_client_that_falls_silent_is_given_up(server: IntakeServer) -> None:
-    """Its network may be gone, and then nobody ever tells the server."""
+    """Its network may be gone, and then no packet ever reports that to the server."""
     with server.keeps_nothing(), server.connect() as connection:
         connection.sendall(head(length=len(BODY), content_type=CONTENT_TYPE) + HALF)
         wait_for(lambda: is_being_received(server), "the file begins to be stored")

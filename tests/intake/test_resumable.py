@@ -1,4 +1,4 @@
-"""Resumable uploads through real processes: cut connections, a killed server, a client that is not ours (tuspy)."""
+"""Resumable uploads through real processes: cut connections, a killed server, another client (tuspy)."""
 
 from __future__ import annotations
 

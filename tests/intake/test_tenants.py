@@ -1,4 +1,4 @@
-"""Two tenants who upload a file of the same name at the same instant."""
+"""Two users who upload a file of the same name at the same instant."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One transcript of many chunks: whose labels count, which wishes went unheeded, who spoke into whom."""
+"""One transcript of many chunks: whose labels count, which options were ignored, which segments overlap."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TWO = Hints(min_speakers=2, max_speakers=2)
 
 
 def said(start: float, *labels: str) -> list[Segment]:
-    """Everybody speaks for three seconds."""
+    """Return segments in which every speaker speaks for three seconds."""
     return [Segment(start + 3 * at, start + 3 * at + 3, "words", label) for at, label in enumerate(labels)]
 
 
@@ -51,15 +51,15 @@ def chunk(
 PLAN = TranscriptionPlan(pcm_key="pcm/00/0", duration_seconds=1.0, chunk_count=1)
 
 
-def assemble(*results: dict[str, Any], hints: Hints = TWO) -> assembling.Whole:
+def assemble(*results: dict[str, Any], hints: Hints = TWO) -> assembling.AssembledTranscript:
     return assembling.assemble(results, PLAN, hints)
 
 
-def labels(whole: assembling.Whole) -> list[str]:
+def labels(whole: assembling.AssembledTranscript) -> list[str]:
     return [segment.speaker for segment in whole.segments]
 
 
-def test_counts_that_only_the_engine_cannot_heed_are_heeded() -> None:
+def test_speaker_counts_unsupported_by_the_engine_are_applied() -> None:
     whole = assemble(
         chunk(said(0, "SPEAKER_00", "SPEAKER_00"), voices(0, ANN, BEN), ignored=[*COUNTS, "hotwords"])
     )
@@ -67,26 +67,26 @@ def test_counts_that_only_the_engine_cannot_heed_are_heeded() -> None:
     assert labels(whole) == ["SPEAKER_00", "SPEAKER_01"]
 
 
-def test_they_are_heeded_also_where_nobody_said_a_word() -> None:
+def test_speaker_counts_are_applied_without_any_words() -> None:
     silent = chunk(said(0, "SPEAKER_00"), voices(0, ANN), ignored=COUNTS) | {"segments": []}
     assert assemble(silent).ignored_options == []
 
 
-def test_counts_are_told_where_nobody_tells_speakers_apart() -> None:
+def test_speaker_counts_are_reported_as_ignored_without_diarization() -> None:
     whole = assemble(chunk(said(0, "SPEAKER_00", "SPEAKER_00"), None, ignored=COUNTS))
     assert whole.ignored_options == COUNTS
     assert whole.voices == ()
 
 
-def test_counts_are_told_where_an_engine_tells_apart_as_many_as_it_likes() -> None:
+def test_speaker_counts_are_reported_as_ignored_if_the_engine_decides() -> None:
     told_apart = said(0, "SPEAKER_00", "SPEAKER_01", "SPEAKER_02")
     whole = assemble(chunk(told_apart, voices(0, ANN, BEN, ANN), ignored=COUNTS, is_diarized=True))
     assert whole.ignored_options == COUNTS
     assert labels(whole) == ["SPEAKER_00", "SPEAKER_01", "SPEAKER_02"]
 
 
-def test_where_only_one_of_two_engines_tells_apart_our_own_voices_count() -> None:
-    """The first begins each chunk with SPEAKER_00, whoever that is; the second hears one speaker only."""
+def test_if_only_one_of_two_engines_diarizes_own_voices_decide() -> None:
+    """The first starts each chunk with SPEAKER_00, whoever speaks; the second reports one speaker only."""
     whole = assemble(
         chunk(said(0, "SPEAKER_00", "SPEAKER_01"), voices(0, ANN, BEN), ignored=[], is_diarized=True),
         chunk(said(10, "SPEAKER_00", "SPEAKER_01"), voices(10, BEN, ANN), ignored=[], is_diarized=True),
@@ -99,7 +99,7 @@ def test_where_only_one_of_two_engines_tells_apart_our_own_voices_count() -> Non
 
 
 def test_without_any_voices_no_two_people_get_one_label() -> None:
-    """The engine begins each chunk with SPEAKER_00, and nobody can tell who that is."""
+    """The engine starts each chunk with SPEAKER_00, and no voice shows who that is."""
     chunks = [
         chunk(said(start, "SPEAKER_00", "SPEAKER_01"), None, ignored=[], is_diarized=True)
         for start in (0, 10)
@@ -109,14 +109,14 @@ def test_without_any_voices_no_two_people_get_one_label() -> None:
     assert labels(assemble(*chunks, helped))[-2:] == ["SPEAKER_04", "SPEAKER_04"]
 
 
-def test_who_wants_nobody_told_apart_gets_one_speaker_from_any_engine() -> None:
+def test_without_diarization_any_engine_gives_one_speaker() -> None:
     apart = chunk(said(0, "SPEAKER_00", "SPEAKER_01"), None, ignored=[], is_diarized=True)
     whole = assembling.assemble([apart], replace(PLAN, are_speakers_wanted=False), TWO)
     assert labels(whole) == ["SPEAKER_00", "SPEAKER_00"]
     assert whole.ignored_options == COUNTS
 
 
-def test_an_engine_that_hears_two_at_once_marks_both() -> None:
+def test_simultaneous_segments_of_an_engine_are_both_marked() -> None:
     both = [
         Segment(0.0, 3.0, "as I was saying", "SPEAKER_00"),
         Segment(2.0, 5.0, "no, wait", "SPEAKER_01"),

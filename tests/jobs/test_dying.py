@@ -149,7 +149,7 @@ def test_a_lost_bell_is_rung_again(app: Flask, recorded: int, notifier: MemoryJo
     assert len(notifier.notifications) == 1, "a job whose notification still waits was notified again"
 
 
-def test_a_recording_deleted_while_it_is_heard_stops_the_work(
+def test_deleting_a_recording_stops_its_transcription(
     alice: Person, recorded: int, work, transcriber: FakeTranscriber, backends: Backends
 ) -> None:
     def delete(_chunk: object) -> None:

@@ -82,7 +82,7 @@ def test_it_is_the_last_that_workers_look_for() -> None:
     assert {kind.queue for kind in KINDS.values() if kind.is_awaited} == {Queue.LANGUAGE, Queue.SPEECH}
 
 
-def test_nobody_waits_in_line_behind_it(alice: Person, upload: Callable, notifier: MemoryJobNotifier) -> None:
+def test_it_delays_no_other_job(alice: Person, upload: Callable, notifier: MemoryJobNotifier) -> None:
     write(alice, "The dog")
     assert passages.queue_missing() == 1
     recording = upload(alice).json["id"]

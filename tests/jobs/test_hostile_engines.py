@@ -1,4 +1,4 @@
-"""Whole jobs against engines behind HTTP that turn bad half-way: what was heard stays, and nothing is sent twice."""
+"""Complete jobs against HTTP engines that fail halfway: finished chunks stay, and nothing is sent twice."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Engine:
         self.fake.answer = self.answer
         self.well_for = 1_000
         self.then = Reply(500)
-        self.timeout = 20.0  # of whoever asks it, in seconds
+        self.timeout = 20.0  # measured by the client, in seconds
         self.spoken: Counter[str] = Counter()
 
     def answer(self, request: Request) -> Reply:

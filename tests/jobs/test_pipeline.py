@@ -105,7 +105,7 @@ def test_a_passing_failure_is_tried_again_later_and_keeps_finished_chunks(
     runner.run(job.id)
     assert job_of(recorded).state is JobState.SUCCEEDED
     starts = [chunk.start for chunk in transcriber.chunks]
-    assert len(starts) == len(set(starts)), "a finished chunk was heard twice"
+    assert len(starts) == len(set(starts)), "a finished chunk was transcribed twice"
     assert len(alice.get(f"/api/v1/recordings/{recorded}/transcript").json["segments"]) == 10
 
 
@@ -140,7 +140,7 @@ def test_a_permanent_failure_is_not_tried_again(
     assert event_types()[-1] == "recording.transcription.failed"
 
 
-def test_a_mistake_of_ours_is_tried_again_and_tells_nothing(
+def test_an_unexpected_error_is_retried_and_leaks_nothing(
     alice: Person, recorded: int, work, transcriber: FakeTranscriber
 ) -> None:
     def stumble(_chunk: object) -> None:

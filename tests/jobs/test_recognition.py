@@ -1,4 +1,4 @@
-"""Chunks and the engines that may hear them: failing over, waiting, halving, and what is kept of it."""
+"""Chunks and their engines: failover, waiting, halving, and stored notes."""
 
 from __future__ import annotations
 
@@ -102,13 +102,13 @@ def test_whatever_is_wrong_with_the_first_the_second_hears(redis: Redis, error: 
 
 
 @pytest.mark.parametrize("error", FAILURES, ids=lambda error: error.slug)
-def test_without_a_second_the_failure_is_told_as_it_is(redis: Redis, error: JobError):
+def test_without_a_second_engine_its_failure_is_raised(redis: Redis, error: JobError):
     with pytest.raises(type(error)) as raised:
         recognize([engine(redis, "a", raising(error))])
     assert raised.value is error
 
 
-def test_of_two_failures_the_more_hopeful_is_told(redis: Redis):
+def test_of_two_failures_the_more_retryable_is_raised(redis: Redis):
     busy = ConnectorBusy("busy", retry_after_seconds=5.0)
     for pair in ([FAILURES[2], busy], [busy, FAILURES[0]]):
         redis.flushdb()
@@ -134,7 +134,7 @@ def test_an_engine_that_fails_again_and_again_is_given_a_rest(redis: Redis, monk
     assert engines[0].health.rest() is None
 
 
-def test_an_engine_that_asks_to_wait_is_left_alone_by_everybody(redis: Redis):
+def test_an_engine_that_asks_to_wait_is_paused_for_all_workers(redis: Redis):
     hear_first = engine(redis, "a", raising(ConnectorBusy("busy", retry_after_seconds=60.0)))
     with pytest.raises(ConnectorBusy):
         recognize([hear_first])
@@ -158,7 +158,7 @@ def test_slots_are_counted_over_all_workers_and_leases_end(redis: Redis, monkeyp
     with slots[0].acquire_slot(give_up), slots[1].acquire_slot(give_up):
         with pytest.raises(Enough), slots[2].acquire_slot(give_up):
             pass
-        # One of the holders dies: its lease ends, and nobody has to tell.
+        # One of the owners dies: its lease ends without any notification.
         redis.zadd("speakr:engine:a:slots", {redis.zrange("speakr:engine:a:slots", 0, 0)[0]: 1})
         with slots[2].acquire_slot(give_up):
             pass
@@ -185,7 +185,7 @@ def unused_redis() -> Redis:
     return Redis(port=1, socket_connect_timeout=0.2, retry=Retry(NoBackoff(), 0))
 
 
-def test_what_is_too_large_is_heard_in_pieces_cut_at_pauses(redis: Redis):
+def test_a_chunk_too_large_is_transcribed_in_pieces_cut_at_pauses(redis: Redis):
     spans = tuple(Span(100.0 + at, 100.9 + at) for at in range(60))
 
     def small_only(chunk: AudioChunk) -> None:
@@ -203,7 +203,7 @@ def test_what_is_too_large_is_heard_in_pieces_cut_at_pauses(redis: Redis):
 
 
 def test_pieces_inside_speech_overlap_and_are_joined(redis: Redis):
-    """Each piece says the full seconds it can hear: none is lost, none is said twice."""
+    """Each piece contains its full seconds: none is lost, none is repeated."""
 
     class Counting(FakeTranscriber):
         capabilities = Capabilities(target_chunk_seconds=60, max_chunk_seconds=20, overlap_seconds=2.0)
@@ -330,7 +330,7 @@ def test_being_asked_to_wait_counts_no_try_until_patience_ends(
     assert job_of(recorded).state is JobState.FAILED
 
 
-def test_options_that_go_unheeded_are_shown_with_the_job(
+def test_ignored_options_are_shown_with_the_job(
     alice: Person, recorded: int, work: Callable[[], int], notifier: MemoryJobNotifier
 ):
     work()

@@ -1,4 +1,4 @@
-"""What an interrupted job must not do: tell a thing twice, leave files behind, or wait for help for ever."""
+"""An interrupted job must not send an event twice, leave files behind, or wait for help for ever."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def claimed(job_id: int, worker: str = "w1") -> claims.Claim:
     return held
 
 
-def test_a_job_handed_over_before_it_had_a_plan_is_told_as_started_once(app: Flask, recorded: int) -> None:
+def test_a_job_handed_over_without_a_plan_sends_one_started_event(app: Flask, recorded: int) -> None:
     job_id = job_of(recorded).id
     for _ in range(3):
         claimed(job_id)
@@ -108,7 +108,7 @@ def test_audio_decoded_for_a_recording_that_was_deleted_meanwhile_is_dropped(
     assert list(backends.storage.keys("pcm")) == []
 
 
-def test_a_full_disk_while_decoding_is_told_and_tried_again(
+def test_a_full_disk_while_decoding_is_reported_and_retried(
     app: Flask, recorded: int, work: Callable[[], int], backends: Backends, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class FullStorage:
@@ -181,7 +181,7 @@ def ids_in(redis_connection: Redis, queue: str) -> list[int]:
     ]
 
 
-def test_a_job_that_was_interrupted_does_not_queue_behind_everybody_else(queues: Redis) -> None:
+def test_an_interrupted_job_goes_to_the_front_of_the_queue(queues: Redis) -> None:
     notifier = RedisJobNotifier(queues)
     for job_id in (2, 3):
         notifier.notify(JobKind.TRANSCRIBE, job_id, 1)
@@ -293,18 +293,18 @@ def test_what_a_killed_horse_left_behind_is_swept(app: Flask) -> None:
 # -- worker_locks
 
 
-def test_what_a_dead_worker_held_is_taken_back_and_nobody_else_s(app: Flask, recorded: int) -> None:
+def test_only_claims_of_the_dead_worker_are_requeued(app: Flask, recorded: int) -> None:
     job_id = job_of(recorded).id
     claimed(job_id, runner.claim_owner("host-1-2", 3))
-    for stranger in ("host-1-", "host-1-20", "host_1_2", "%"):
-        recovery.worker_died(stranger)
+    for other_worker in ("host-1-", "host-1-20", "host_1_2", "%"):
+        recovery.worker_died(other_worker)
     assert job_of(recorded).state is JobState.RUNNING
     recovery.worker_died("host-1-2")
     job = job_of(recorded)
     assert (job.state, job.crashes, job.losses) == (JobState.QUEUED, 0, 1)
 
 
-def test_a_lifeline_tells_when_its_worker_is_dead() -> None:
+def test_a_lock_shows_when_its_worker_is_dead() -> None:
     program = (
         "import os, sys; from speakr.jobs import worker_locks, scratch; from pathlib import Path\n"
         "scratch.parent = lambda: Path(sys.argv[1])\n"

@@ -1,4 +1,4 @@
-"""What cannot have been said is heard once more, and the better of both is kept."""
+"""Implausible text is transcribed again, and the better result is stored."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def retried(
     return [s.text for s in improve(Hypothesis(segments), CHUNK, engine, HINTS, heartbeat).segments]
 
 
-def test_a_loop_is_heard_again_without_the_prompt() -> None:
+def test_a_loop_is_transcribed_again_without_the_prompt() -> None:
     engine = FakeEngine(lambda _: [Segment(107, 112, "It is due on Friday.", confidence=0.8)])
     assert retried([GOOD, LOOP], engine) == [GOOD.text, "It is due on Friday."]
     (chunk,), (hints,) = engine.chunks, engine.hints
@@ -50,7 +50,7 @@ def test_a_loop_is_heard_again_without_the_prompt() -> None:
     assert (hints.initial_prompt, hints.language) == (None, "en")
 
 
-def test_what_is_right_is_heard_once() -> None:
+def test_plausible_text_is_transcribed_once() -> None:
     engine = FakeEngine(lambda _: [])
     assert retried([GOOD], engine) == [GOOD.text]
     assert engine.chunks == []
@@ -61,7 +61,7 @@ def test_the_first_hearing_stays_if_the_second_is_no_better() -> None:
     assert retried([GOOD, LOOP], engine) == [GOOD.text, LOOP.text]
 
 
-def test_text_over_silence_goes_if_nothing_is_heard_there() -> None:
+def test_text_over_silence_is_removed_if_the_second_result_is_empty() -> None:
     made_up = Segment(115, 118, "Thanks for watching.")
     engine = FakeEngine(lambda _: [])
     assert retried([GOOD, made_up], engine) == [GOOD.text]

@@ -34,7 +34,7 @@ PROGRAM = """
 import os, signal, time
 from speakr.app import create_core_app
 from speakr.jobs.worker import work
-from speakr.services import maintenance
+from speakr.services.system import maintenance
 {}
 maintenance.run_maintenance = run_maintenance
 work(create_core_app())

@@ -101,7 +101,7 @@ def test_a_passing_failure_is_tried_again(alice: Person, work: Callable[[], int]
     assert blobs(backends) == []
 
 
-def test_its_user_cancels_and_retries_it_and_nobody_else_sees_it(
+def test_only_its_user_sees_cancels_and_retries_it(
     alice: Person, bob: Person, work: Callable[[], int], notifier: MemoryJobNotifier
 ) -> None:
     job_id = submit(alice)

@@ -33,7 +33,7 @@ def test_a_horse_that_hangs_is_ended():
     assert end_of(breaths=0, then="time.sleep(50)") == (-signal.SIGALRM, "")
 
 
-def test_a_horse_that_breathes_lives_on_and_is_not_watched_for_ever():
+def test_a_horse_that_resets_the_alarm_lives_on_and_the_alarm_ends():
     assert end_of(breaths=4, then="pass; watchdog.reset(0); time.sleep(1.2)") == (0, "alive\n")
 
 

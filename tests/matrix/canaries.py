@@ -1,9 +1,9 @@
-"""Strings that occur nowhere else, planted in each kind of thing, and who may read them."""
+"""Strings that occur nowhere else, one in each kind of object, and who may read them."""
 
 from __future__ import annotations
 
 SHARED = frozenset({"title", "summary", "said", "participant", "event", "filename", "speaker", "job"})
-"""What whoever a recording is shown to may read."""
+"""What any recipient of a recording may read."""
 
 PRIVATE = frozenset(
     {
@@ -13,7 +13,7 @@ PRIVATE = frozenset(
         "hotwords", "uploadname", "uploadtitle",
     }
 )  # fmt: skip
-"""What nobody but the owner may read."""
+"""What only the owner may read."""
 
 GROUPS = frozenset({"group", "groupabout", "grouptag", "groupfolder"})
 ACCOUNT = frozenset({"email"})

@@ -1,4 +1,4 @@
-"""Asking routes as somebody, and what every answer has to look like."""
+"""Requests to routes as different users, and checks of every response."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may do what, by kind of thing. Every route is put into one of these."""
+"""Policies: who may do what, by kind of object. Every route has one of these."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ def but(policy: Policy, **roles: Outcome) -> Policy:
 
 
 ANYBODY = _policy("yes")
-"""Lists, and things made anew: everybody may, and nobody meets what is somebody else's."""
+"""Lists and new objects: every user may, and sees nothing of others."""
 
 EACH = _policy("yes")
-"""Many things at once, each with an outcome of its own: the call succeeds whoever asks (`test_references.py`)."""
+"""Many objects at once, each with its own result: the call succeeds for every user (`test_references.py`)."""
 
 MINE = _policy(404, owner="yes")
-"""Nobody else may know of it."""
+"""Only the owner may know that it exists."""
 
 VIEW = _policy("yes", stranger=404, root=404)
-"""What whoever a recording is shown to may do."""
+"""What any recipient of a recording may do."""
 
 EDIT = but(VIEW, viewer=403, member=403)
-"""What whoever may change a recording may do."""
+"""What any editor of a recording may do."""
 
 OWN = but(_policy(403), stranger=404, root=404, owner="yes")
-"""What only the owner may do, to what others see."""
+"""What only the owner may do, to objects that others see."""
 
 IN_GROUP = but(MINE, member="yes", lead="yes")
 """A group's tag or folder: the members see it; being a site admin is not being a member."""

@@ -1,4 +1,4 @@
-"""How each route is called, and who may: a new route gets a line here, or `test_no_route_is_forgotten` fails."""
+"""How each route is called, and who may call it: a new route needs a line here, or `test_no_route_is_forgotten` fails."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ PUBLIC = {
     "GET /api/v1/docs/",
     "GET /api/v1/docs/<path:path>",
 }
-"""Without a token; they tell nothing of anybody."""
+"""Without a token; they show no user data."""
 
 _RECORDINGS = {
     f"GET {_R}": [
@@ -99,7 +99,7 @@ _RECORDINGS = {
     f"GET {_ONE}/events/ics": [Case(VIEW, shows=("event",))],
     f"GET {_ONE}/export": [
         Case(VIEW, shows=("said", "summary", "notes", "tag")),
-        # Somebody else's template is not there, also for who may see the recording.
+        # A template of another user does not exist, also for users who may see the recording.
         Case(MINE, query="template_id={template_id}", shows=("templatebody",), name="through a template"),
     ],
     f"POST {_V1}/chat": [
@@ -159,7 +159,7 @@ _FILING = {
     f"POST {_V1}/tags": [
         Case(ANYBODY, fixed(name="New")),
         Case(
-            # Whether there is such a group is not told: 403 either way (test_references.py).
+            # Whether such a group exists is not shown: 403 either way (test_references.py).
             but(SITE_ADMIN, root=403, lead="yes"),
             lambda ids: {"name": "New", "group_id": ids["group_id"]},
             name="of a group",

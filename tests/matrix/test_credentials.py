@@ -21,7 +21,7 @@ CREDENTIALS: dict[str, tuple[Callable[[World], dict[str, str]], str]] = {
     "expired": (lambda world: bearer(world.expired()), "expired_token"),
     "expired in X-API-Token": (lambda world: {"X-API-Token": world.expired()}, "expired_token"),
     "revoked": (lambda world: bearer(world.revoked()), "invalid_token"),
-    "of somebody switched off": (lambda world: bearer(world.switched_off()), "invalid_token"),
+    "of a deactivated user": (lambda world: bearer(world.switched_off()), "invalid_token"),
     "wrong before right": (
         lambda world: {**bearer("nobody's token"), "X-API-Token": world.token("owner", *Scope)},
         "invalid_token",

@@ -1,4 +1,4 @@
-"""Every route as a stranger, a site admin, a share's reader and editor, a group's member and lead, and the owner."""
+"""Every route as an unrelated user, site admin, recipient of a share, member of a group, and owner."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.matrix.world import ROLES, World, everything_stored
 
 
 def test_no_route_is_forgotten(app: Flask) -> None:
-    """A new route gets a line in routes.py that says how it is called and who may."""
+    """A new route needs a line in routes.py that says how it is called and who may call it."""
     known = {
         f"{method} {rule.rule}"
         for rule in app.url_map.iter_rules()
@@ -42,7 +42,7 @@ def test_who_may(app: Flask, world: World, rebuild: Callable[[], World], call: C
             assert (head.status_code, head.data) == (answer.status_code, b"")
     if refused:
         after = everything_stored(app)
-        del before["api_tokens"], after["api_tokens"]  # the tokens of those who asked
+        del before["api_tokens"], after["api_tokens"]  # the tokens of the callers
         assert after == before
     is_used = False
     for role in allowed:
@@ -64,7 +64,7 @@ def _as(app: Flask, world: World, call: Call, role: str, **more: Any) -> Any:
 
 
 @pytest.mark.parametrize("key", sorted(PUBLIC))
-def test_what_is_public_tells_nothing_of_anybody(app: Flask, world: World, key: str) -> None:
+def test_public_routes_show_no_user_data(app: Flask, world: World, key: str) -> None:
     path = key.removeprefix("GET ").replace("<path:path>", "swagger-ui.css")
     answer = app.test_client().get(path, buffered=True)
     assert answer.status_code == (503 if key == "GET /readyz" else 200)  # no dispatcher reports here

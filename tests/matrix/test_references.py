@@ -1,4 +1,4 @@
-"""A stranger's own things that point at somebody else's: in a path of two ids, in a body, in a list of ids."""
+"""Objects of an unrelated user that refer to another user's: in a path of two ids, in a body, in a list of ids."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TWO_IDS = [
     if len(call.parameters()) == 2
     and not call.case.ids
     and call.case.policy is not ANYBODY
-    and "<number:" not in call.rule  # a place in a transcript is nobody's
+    and "<number:" not in call.rule  # a position in a transcript has no owner
 ]
 
 
@@ -88,10 +88,10 @@ def _send(app: Flask, world: World, method: str, path: str, body: Body, ids: Map
 
 
 @pytest.mark.parametrize(("method", "path", "body", "status"), REFERENCES)
-def test_a_body_that_names_what_is_somebody_elses(
+def test_a_body_that_names_objects_of_another_user(
     app: Flask, world: World, method: str, path: str, body: Body, status: int
 ) -> None:
-    """The answer is the same as for an id that nobody has: it tells not even that there is something."""
+    """The answer is the same as for an id that does not exist."""
     missing = dict.fromkeys(world.ids, 2000000000)
     world.token("stranger", *DEFAULT)
     before = everything_stored(app)
@@ -112,7 +112,7 @@ def _without_ids(body: Mapping[str, Any]) -> dict[str, str]:
 
 
 def test_tags_of_others_are_never_put_on(app: Flask, world: World) -> None:
-    """Unknown tags are told or passed over, as documented; somebody else's are unknown."""
+    """Unknown tags are reported or ignored, as documented; tags of other users are unknown."""
     own = world.own["recording_id"]
     theirs = [world.ids["tag_id"], world.ids["group_tag_id"]]
     client, headers = app.test_client(), bearer(world.token("stranger", *DEFAULT))
@@ -133,9 +133,7 @@ def test_tags_of_others_are_never_put_on(app: Flask, world: World) -> None:
 
 @pytest.mark.parametrize("call", [call for call in CALLS if call.case.policy is EACH], ids=str)
 @pytest.mark.parametrize("role", ["stranger", "viewer", "member"])
-def test_batches_do_nothing_to_what_is_somebody_elses(
-    app: Flask, world: World, call: Call, role: str
-) -> None:
+def test_batches_leave_objects_of_another_user(app: Flask, world: World, call: Call, role: str) -> None:
     missing, theirs = 2_000_000_000, world.ids["other_recording_id"]
     shown = world.ids["recording_id"]
 
@@ -155,8 +153,8 @@ def test_batches_do_nothing_to_what_is_somebody_elses(
     assert everything_stored(app) == before
 
 
-def test_a_site_admin_only_deletes_what_is_somebody_elses(app: Flask, world: World) -> None:
-    """The one documented exception: deletion in a batch. Changing and hearing is not for site admins."""
+def test_a_site_admin_may_only_delete_objects_of_another_user(app: Flask, world: World) -> None:
+    """The one documented exception: deletion in a batch. Site admins may not change recordings or play them."""
     number = world.ids["recording_id"]
     client, headers = app.test_client(), bearer(world.token("root", *Scope))
     batch = f"{_V1}/recordings/batch"
@@ -170,7 +168,7 @@ def test_a_site_admin_only_deletes_what_is_somebody_elses(app: Flask, world: Wor
 
 @pytest.mark.parametrize("role", ["stranger", "root", "viewer", "editor", "member", "lead"])
 def test_a_search_does_not_answer_what_may_not_be_read(app: Flask, world: World, role: str) -> None:
-    """Whether something is found tells as much as the text would."""
+    """The number of matches would reveal as much as the text."""
     client, headers = app.test_client(), bearer(world.token(role, Scope.READ))
     found = {}
     for kind in sorted(PRIVATE):
@@ -207,6 +205,6 @@ def test_the_owner_finds_all_of_it(app: Flask, world: World) -> None:
 
 
 def test_site_admin_is_a_policy_of_its_own() -> None:
-    """What admins may do is told apart from what anybody may; see `policies.py`."""
+    """Policies of site admins are separate from those of other users; see `policies.py`."""
     assert {call.case.policy["root"] for call in CALLS if "/admin/" in call.rule} == {"yes"}
     assert all(call.case.policy == SITE_ADMIN for call in CALLS if "/admin/" in call.rule)

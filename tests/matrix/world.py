@@ -1,4 +1,4 @@
-"""A server full of somebody's things, each with a string in it that occurs nowhere else, and others who look for them.
+"""A server with the objects of one user, each containing a string that occurs nowhere else, and other users.
 
 `alice` owns everything. Every other role sees it in a different way, or not at all.
 """
@@ -54,7 +54,7 @@ from tests.conftest import wav
 from tests.matrix.canaries import PRIVATE, canary
 
 ROLES = ("stranger", "root", "viewer", "member", "editor", "lead", "owner")
-"""From nobody to the owner: `root` is a site admin, `member` and `lead` see through a group's tag."""
+"""From the least to the most access: `root` is a site admin, `member` and `lead` see through a group's tag."""
 
 PEOPLE = {
     "owner": "alice",
@@ -70,7 +70,7 @@ PEOPLE = {
 
 @dataclass
 class World:
-    """Ids by name: `ids` of the owner's things, `own` of the stranger's own; and raw tokens."""
+    """Ids by name: `ids` of the owner's objects, `own` of the unrelated user's own; and raw tokens."""
 
     users: dict[str, int] = field(default_factory=dict)
     ids: dict[str, Any] = field(default_factory=dict)
@@ -90,7 +90,7 @@ class World:
         return self._token("owner", tuple(Scope), revoked_at=now())
 
     def switched_off(self) -> str:
-        """Make a good token of somebody who is not active any more."""
+        """Create a valid token of a deactivated user."""
         return self._token("gone", tuple(Scope))
 
     def _token(self, role: str, scopes: tuple[Scope, ...], **more: Any) -> str:
@@ -326,7 +326,7 @@ def _webhook(user_id: int, word: Any) -> Webhook:
 
 
 def _show(world: World) -> None:
-    """Show the owner's recording to everybody but the stranger and the site admin."""
+    """Share the owner's recording with every role but the unrelated user and the site admin."""
     number = world.ids["recording_id"]
     shares = {
         role: RecordingShare(recording_id=number, user_id=world.users[role], can_edit=role == "editor")
@@ -345,7 +345,7 @@ def _show(world: World) -> None:
 
 
 def _another_recording(world: World) -> None:
-    """Give the owner one that nobody else sees."""
+    """Create a recording of the owner that no other user sees."""
 
     def word(kind: str) -> str:
         return canary(f"other{kind}" if f"other{kind}" in PRIVATE else "notes")

@@ -31,7 +31,7 @@ def write_media(
     metadata: Mapping[str, str] | None = None,
     sound: npt.NDArray[np.int16] | None = None,
 ) -> Path:
-    """Encode a tone (or the given interleaved sound) into a file, with moving pictures if asked for."""
+    """Encode a tone (or the given interleaved audio) into a file, with moving pictures if asked for."""
     with av.open(str(path), "w", format=muxer) as container:
         container.metadata.update(metadata or {})
         video = container.add_stream(picture, rate=10) if picture else None

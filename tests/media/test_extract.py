@@ -40,7 +40,7 @@ def test_sound_that_came_late_in_the_film_begins_at_once(tmp_path: Path) -> None
 
 
 def test_nothing_of_the_file_but_the_sound_is_kept(tmp_path: Path) -> None:
-    """Films carry places and names that nobody asked us to keep."""
+    """Videos contain places and names that must not be stored."""
     film = write_media(
         tmp_path / "film",
         "mp4",

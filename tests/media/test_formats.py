@@ -1,4 +1,4 @@
-"""Every kind of container: told by its bytes, decoded whole, and its sound taken out of it."""
+"""Every kind of container: detected by its bytes, decoded completely, and its audio extracted."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Case:
     media_type: str
     extension: str
     sound: str
-    """Container of the extracted sound."""
+    """Container of the extracted audio."""
     picture: str | None = None
     rate: int = 44_100
     layout: str = "stereo"

@@ -134,7 +134,7 @@ def test_sizes_of_a_recorder_that_was_cut_off(tmp_path: Path, limits: MediaLimit
 
 @pytest.fixture
 def trap() -> Iterator[tuple[int, list[str]]]:
-    """A listener that no decoder may ever reach: its port, and who came."""
+    """A listener that no decoder may ever reach: its port, and its connections."""
     visitors: list[str] = []
     with socket.create_server(("127.0.0.1", 0)) as server:
 
@@ -190,7 +190,7 @@ def test_nothing_that_a_file_points_to_is_opened(
     with pytest.raises(UnusableMedia) as caught:
         probe(path, limits)
     assert caught.value.slug in {"unsupported_format", "not_media"}
-    # Without our own look at the first bytes FFmpeg must refuse just the same.
+    # FFmpeg must refuse it too, without Speakr's check of the first bytes.
     with pytest.raises(UnusableMedia):
         decode(path, tmp_path / "pcm", TEN_HOURS)
     assert visitors == []

@@ -1,4 +1,4 @@
-"""What a probe tells of a file besides its kind."""
+"""The results of a probe besides the container."""
 
 from __future__ import annotations
 

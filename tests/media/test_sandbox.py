@@ -193,7 +193,7 @@ def test_what_it_writes_is_bounded(jail: Jail, tmp_path: Path) -> None:
     assert (tmp_path / "sink").stat().st_size == 1000
 
 
-def test_what_it_tells_is_bounded(jail: Jail) -> None:
+def test_its_output_is_bounded(jail: Jail) -> None:
     with pytest.raises(UnusableMedia, match="too expensive"):
         jail.run("while True: os.write(1, b'x' * 65536)", wall=1.5)
     with pytest.raises(MediaToolFailed):
@@ -220,7 +220,7 @@ def test_a_child_that_dies_or_babbles_is_a_passing_failure(jail: Jail, body: str
     assert caught.value.message == "Reading this file failed; it may work on another try."
 
 
-def test_a_full_disk_is_told_as_such(jail: Jail) -> None:
+def test_a_full_disk_has_its_own_error(jail: Jail) -> None:
     with pytest.raises(MediaToolFailed, match="no room") as caught:
         jail.run("""os.write(1, b'{"problem": "no_space", "network_fenced": true, "peak_rss_bytes": 1}')""")
     assert caught.value.slug == "out_of_space"

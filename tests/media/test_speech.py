@@ -75,7 +75,7 @@ def test_the_size_of_a_block_changes_nothing(detected) -> None:
         assert finder.find(samples) == whole.find(samples)
 
 
-def test_it_hears_what_the_streaming_model_hears(detected) -> None:
+def test_it_finds_what_the_streaming_model_finds(detected) -> None:
     """The package ships the model twice; the one for single frames is what its makers document."""
     import onnxruntime
 
@@ -120,7 +120,7 @@ def test_a_mapped_recording_does_not_pile_up_in_memory(tmp_path: Path) -> None:
 
 
 def mapped_kilobytes(path: Path) -> int:
-    """How much of a mapped file is in our memory now (`man 5 proc_pid_smaps`)."""
+    """Return how much of a mapped file is in this process's memory (`man 5 proc_pid_smaps`)."""
     text = Path("/proc/self/smaps").read_text()
     entry = text[text.index(str(path)) :]
     found = re.search(r"^Rss:\s+(\d+) kB", entry, re.MULTILINE)
@@ -140,7 +140,7 @@ def test_the_package_of_the_model_is_never_imported() -> None:
     assert output.stderr == ""
 
 
-def test_a_missing_package_is_told_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_gives_a_clear_message(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(speech.importlib.util, "find_spec", lambda _: None)
     with pytest.raises(SpeechModelMissing, match="is not installed") as caught:
         SpeechFinder()
@@ -148,7 +148,7 @@ def test_a_missing_package_is_told_in_a_sentence(monkeypatch: pytest.MonkeyPatch
     assert isinstance(caught.value, PermanentJobError)
 
 
-def test_a_missing_or_changed_model_is_told_in_a_sentence(tmp_path: Path) -> None:
+def test_a_missing_or_changed_model_gives_a_clear_message(tmp_path: Path) -> None:
     model = tmp_path / "model.onnx"
     with pytest.raises(SpeechModelMissing, match="is not installed"):
         SpeechFinder(model)

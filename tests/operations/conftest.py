@@ -26,7 +26,7 @@ _SETTING = re.compile(
 
 
 def clean_environment(**settings: str) -> dict[str, str]:
-    """This process's environment without any setting of ours, but with those given."""
+    """Return this process's environment without Speakr's settings, but with the given ones."""
     inherited = {name: value for name, value in os.environ.items() if not _SETTING.match(name)}
     return {**inherited, "PYTHONPATH": str(ROOT), **settings}
 

@@ -126,7 +126,7 @@ def test_migrate_and_rescue_jobs_do_no_harm(run: Run) -> None:
     assert run("reindex").output == "0 recordings are in the search index.\n"
 
 
-def test_orphans_are_told_and_removed(run: Run) -> None:
+def test_orphans_are_listed_and_removed(run: Run) -> None:
     folder = plumbing.get_backends().settings.data_dir / "blobs" / ".partial"
     folder.mkdir(parents=True)
     (folder / "left").touch()

@@ -1,4 +1,4 @@
-"""The web process under config/gunicorn.conf.py, with a tiny app in the house's place."""
+"""The web process under config/gunicorn.conf.py, with a tiny app in place of Speakr."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def exchange(port: int, request: bytes) -> bytes:
             while chunk := connection.recv(65536):
                 answer += chunk
         except ConnectionResetError:
-            pass  # it hung up on a request it had not read to its end
+            pass  # it closed the connection before reading the whole request
         return answer
 
 
@@ -94,7 +94,7 @@ def test_hostile_request_heads_are_refused_and_the_next_one_is_served(serve: Cal
         assert _answers(port)
 
 
-def test_slow_clients_hold_nobody_up(serve: Callable[..., int]) -> None:
+def test_slow_clients_delay_no_other(serve: Callable[..., int]) -> None:
     port = serve()
     slow = [socket.create_connection(("127.0.0.1", port)) for _ in range(64)]
     try:
@@ -148,7 +148,7 @@ def test_a_unix_socket(tmp_path: Path) -> None:
         process.communicate(timeout=10)
 
 
-def test_waiting_for_postgresql_holds_nobody_up(postgres_url: str) -> None:
+def test_waiting_for_postgresql_delays_no_other(postgres_url: str) -> None:
     """Patched as gunicorn's gevent worker patches it, psycopg waits cooperatively."""
     program = (
         "from gevent import monkey; monkey.patch_all()\n"

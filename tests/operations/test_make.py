@@ -34,7 +34,7 @@ def dry(*arguments: str) -> str:
         (("VERBOSE=yes",), ["--verbose"]),
     ],
 )
-def test_run_hands_its_wishes_on(variables: tuple[str, ...], options: list[str]) -> None:
+def test_run_passes_its_options_on(variables: tuple[str, ...], options: list[str]) -> None:
     (command,) = re.findall(r"-m speakr up((?:\\\n|.)*)", dry("run", *variables))
     written = subprocess.run(
         ["/bin/sh", "-c", f"printf '%s\\n' {command}"], capture_output=True, text=True, check=True

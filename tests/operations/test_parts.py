@@ -59,7 +59,7 @@ def test_the_data_folder_is_held_by_one(tmp_path: Path) -> None:
 # -- the address
 
 
-def test_the_default_port_gives_way_and_a_wished_one_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_default_port_may_change_and_a_given_one_may_not(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         taken = other.getsockname()[1]
         monkeypatch.setattr(listening, "DEFAULT_PORT", taken)
@@ -89,7 +89,7 @@ def test_how_the_server_is_reached(host: str, url: str, *, is_loopback: bool) ->
     listener.socket.close()
 
 
-def test_an_address_of_somebody_else() -> None:
+def test_an_address_of_another_machine() -> None:
     with pytest.raises(OperatorError, match=r"192\.0\.2\.1 port \d+ cannot be listened on"):
         listening.listen("192.0.2.1", 0)
 
@@ -186,7 +186,7 @@ def test_a_large_log_starts_anew_under_its_writer(tmp_path: Path, monkeypatch: p
     assert log.read_bytes() == b"new\n"
 
 
-def test_following_tells_complete_lines_once(tmp_path: Path) -> None:
+def test_following_prints_complete_lines_once(tmp_path: Path) -> None:
     printed: list[str] = []
     log = tmp_path / "web.log"
     log.write_text("old\n")
@@ -215,7 +215,7 @@ def test_loopback_is_open_to_webhooks_only_when_the_server_is_loopback_too() -> 
         assert environment.opened_to_loopback(given, is_loopback=True) == given
 
 
-def test_the_house_is_found_from_anywhere() -> None:
+def test_child_processes_get_the_import_path() -> None:
     made = environment.with_import_path({"PYTHONPATH": "/mine", "MALLOC_ARENA_MAX": "7"})
     assert made["PYTHONPATH"] == f"{environment.ROOT}:/mine"
     assert made["MALLOC_ARENA_MAX"] == "7"

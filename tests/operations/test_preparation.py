@@ -21,7 +21,7 @@ from speakr.settings import Settings
 TOKEN = "a-token-for-tests-that-is-long-enough-to-be-taken"
 
 
-def test_presets_are_taken_and_not_told(app: Flask, settings: Settings) -> None:
+def test_presets_are_used_and_not_printed(app: Flask, settings: Settings) -> None:
     preset = replace(settings, admin_password="a password", bootstrap_token=TOKEN)
     prepared = prepare(preset, wants_sample=True)
     assert prepared.is_first_start
@@ -72,7 +72,7 @@ def test_a_library_with_something_in_it_gets_no_sample_and_is_tidied(
     assert [webhook.name for webhook in webhooks.list_for(actor)] == ["mine"]
 
 
-def test_without_the_admin_there_is_nobody_to_own_a_sample(app: Flask, settings: Settings) -> None:
+def test_without_the_admin_no_sample_is_created(app: Flask, settings: Settings) -> None:
     with unit_of_work():
         users.create(username="ann")
     assert prepare(settings, wants_sample=True).sample_token is None

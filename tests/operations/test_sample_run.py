@@ -16,7 +16,7 @@ from speakr.operations.sample_run import Caller, SampleFailed
 
 
 class BadServer:
-    """Answers what it was told, and remembers what it was asked."""
+    """Responds as scripted, and records its requests."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -75,7 +75,7 @@ def run(server: BadServer) -> None:
         caller.close()
 
 
-def test_a_failed_transcription_is_told_and_the_webhook_taken_down(server: BadServer) -> None:
+def test_a_failed_transcription_is_reported_and_the_webhook_deleted(server: BadServer) -> None:
     printed = {"status": "FAILED", "error_message": "The provider refused the key."}
     server.answers["GET /api/v1/recordings/1/live"] = (200, f"event: status\ndata: {json.dumps(printed)}\n\n")
     with pytest.raises(SampleFailed, match=r"Processing failed: The provider refused the key\."):
@@ -84,7 +84,7 @@ def test_a_failed_transcription_is_told_and_the_webhook_taken_down(server: BadSe
     assert server.asked[-1] == "DELETE /api/v1/webhooks/5"
 
 
-def test_a_refused_upload_is_told_and_the_webhook_taken_down(server: BadServer) -> None:
+def test_a_refused_upload_is_reported_and_the_webhook_deleted(server: BadServer) -> None:
     server.answers["POST /api/v1/recordings/upload"] = (507, {"error": "The server's storage is full."})
     with pytest.raises(SampleFailed, match=r"answered with 507: The server's storage is full\."):
         run(server)

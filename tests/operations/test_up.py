@@ -23,7 +23,7 @@ PASSWORD = "a password for tests"
 KINDS = ("redis-server", "gunicorn", "speakr work", "speakr dispatch-webhooks")
 
 
-def test_every_killed_child_comes_back_and_ctrl_c_leaves_nobody(start: Callable[..., Stack]) -> None:
+def test_every_killed_child_restarts_and_ctrl_c_leaves_no_process(start: Callable[..., Stack]) -> None:
     stack = start("--no-sample", "--workers", "1", SPEAKR_BOOTSTRAP_TOKEN=TOKEN)
     stack.wait_until_ready()
     for kind in KINDS:
@@ -104,7 +104,7 @@ def test_the_sample_goes_through_the_whole_pipeline(start: Callable[..., Stack],
     assert not socket_folder.exists()
 
 
-def test_a_broken_redis_file_stops_nobody_and_ctrl_c_stops_work_in_hand(
+def test_a_broken_redis_file_stops_no_process_and_ctrl_c_stops_jobs(
     start: Callable[..., Stack], tmp_path: Path
 ) -> None:
     folder = tmp_path / "data" / "redis"
@@ -126,7 +126,7 @@ def test_a_broken_redis_file_stops_nobody_and_ctrl_c_stops_work_in_hand(
 # -- what cannot be started says so in a sentence
 
 
-def test_a_wished_port_that_is_taken(tmp_path: Path) -> None:
+def test_a_given_port_that_is_taken(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         refused = speakr("up", "--data", str(tmp_path), "--port", str(port))

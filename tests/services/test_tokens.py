@@ -24,7 +24,7 @@ def test_only_the_hash_is_stored(app: Flask, alice: Person) -> None:
 
 
 @pytest.mark.parametrize("header", ["X-API-Token", "API-Token"])
-def test_every_documented_header_opens_the_door(alice: Person, header: str) -> None:
+def test_every_documented_header_authenticates(alice: Person, header: str) -> None:
     assert alice.client.get("/api/v1/users/me", headers={header: alice.token}).json["id"] == alice.id
 
 
@@ -52,7 +52,7 @@ def test_nonsense_credentials_are_401_in_json(alice: Person, value: str) -> None
     assert answer.headers["WWW-Authenticate"].startswith("Bearer")
 
 
-def test_an_expired_token_is_told_so(app: Flask, alice: Person) -> None:
+def test_an_expired_token_has_its_own_message(app: Flask, alice: Person) -> None:
     with unit_of_work() as session:
         session.scalars(select(ApiToken)).one().expires_at = now() - timedelta(seconds=1)
     answer = alice.get("/api/v1/users/me")

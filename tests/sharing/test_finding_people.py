@@ -1,4 +1,4 @@
-"""Finding whom to share with."""
+"""Finding users to share with."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from tests.sharing.routes import EDITOR, STRANGER, VIEWER, every_route
 
 
 def test_every_route_is_tried(app: Flask, alice: Person, recording: int) -> None:
-    """Whoever adds a route of a recording has to say here what a share opens of it."""
+    """A new route of a recording needs an entry here on what a share permits."""
     tried: set[tuple[str, str]] = set()
 
     def note(_app: Flask) -> None:
@@ -54,7 +54,7 @@ def test_batches_are_for_owners(
     assert alice.get(f"{R}/{recording}").json["is_inbox"] is True
 
 
-def test_strangers_see_nothing(bob: Person, make_person, recording: int) -> None:
+def test_other_users_see_nothing(bob: Person, make_person, recording: int) -> None:
     job = job_of(recording)
     assert every_route(bob, recording, job) == STRANGER
     admin = make_person("root", is_admin=True, scopes=frozenset(Scope))
@@ -99,7 +99,7 @@ def test_recipients_never_see_what_is_the_owners(
     assert bob.get(R).json["recordings"] == []
 
 
-def test_an_edit_tells_the_editor_nothing_of_the_owner(
+def test_an_edit_shows_the_editor_no_marks_of_the_owner(
     alice: Person, bob: Person, recording: int, share
 ) -> None:
     share(bob, can_edit=True)

@@ -1,4 +1,4 @@
-"""Files that arrive over several requests: what every storage promises, asked of each backend."""
+"""Files that arrive over several requests: the contract of every storage, checked for each backend."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files on a real disk: full disks, killed processes, syncing order, the gevent loop."""
+"""Files on a real disk: full disks, killed processes, sync order, the gevent loop."""
 
 import errno
 import os
@@ -96,7 +96,7 @@ def test_a_disk_that_is_full_at_commit_leaves_nothing(tmp_path, monkeypatch, cod
     sink.abort()
 
 
-def test_another_disk_error_is_told_apart_and_names_no_path(tmp_path, monkeypatch):
+def test_another_disk_error_is_distinguished_and_names_no_path(tmp_path, monkeypatch):
     storage = LocalStorage(tmp_path, 0)
     sink = storage.create(new_key("audio"))
 
@@ -113,7 +113,7 @@ def test_another_disk_error_is_told_apart_and_names_no_path(tmp_path, monkeypatc
 
 
 def shrinking_disk(monkeypatch, *free_bytes):
-    """Let statvfs tell these amounts of free space, one after the other; the last one stays."""
+    """Let statvfs report these amounts of free space, one after the other; the last one stays."""
     answers = list(free_bytes)
 
     def statvfs(path):
@@ -238,7 +238,7 @@ def test_there_is_nothing_to_sweep_before_the_first_upload(tmp_path):
 # -- the folder
 
 
-def test_recordings_are_nobody_elses_business(tmp_path):
+def test_recordings_are_readable_by_their_owner_only(tmp_path):
     storage, key = LocalStorage(tmp_path / "blobs", 0), new_key("audio")
     put(storage, key, b"private")
     assert stat.S_IMODE((tmp_path / "blobs" / key).stat().st_mode) == 0o600

@@ -69,7 +69,7 @@ def test_old_blobs_without_a_row_go_and_all_others_stay(owner: Person, storage: 
 
 
 def test_the_decoded_audio_of_an_ended_job_is_removed(owner: Person, storage: Storage) -> None:
-    """Its worker was killed after the job had ended and before it could let go of the blob."""
+    """Its worker was killed after the job had ended and before it deleted the blob."""
     for state in (JobState.FAILED, JobState.CANCELLED, JobState.SUCCEEDED):
         add_job(owner.id, put(storage, "pcm"), state)
     sweep()
@@ -104,7 +104,7 @@ def test_partial_writes_are_removed_some_at_a_time(
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_a_dry_run_tells_and_removes_nothing(owner: Person, storage: Storage) -> None:
+def test_a_dry_run_lists_and_removes_nothing(owner: Person, storage: Storage) -> None:
     blob, fresh = put(storage), put(storage, age_seconds=60)
     begin(storage)
     *lines, last = upkeep.remove_orphans(dry_run=True)
@@ -134,7 +134,7 @@ def test_a_new_database_does_not_empty_a_full_storage(owner: Person, storage: St
 
 
 class Faulty:
-    """A storage, with faults and with an ear for what is asked of it."""
+    """A storage that fails on request and records its calls."""
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
@@ -280,7 +280,7 @@ def test_metrics_count_what_was_removed(
     sweep()
     assert shown(app) == {}
     monkeypatch.setattr(plumbing, "_backends", with_redis)
-    sweep()  # carries over what could not be told
+    sweep()  # carries over what could not be reported
     assert shown(app) == {PARTIAL: 1, BLOB: 3}
 
 

@@ -67,13 +67,13 @@ def test_abort_ends_the_multipart_upload(s3_storage):
 
 
 def test_uploads_left_behind_by_dead_processes_are_swept(s3_storage):
-    s3_storage.create(new_key("audio")).write(bytes(9 * MIB))  # and nobody ever finishes it
+    s3_storage.create(new_key("audio")).write(bytes(9 * MIB))  # and no client ever completes it
     assert s3_storage.sweep_partial(100 * 365 * 86_400) == 0  # the test server dates every upload to 2010
     assert s3_storage.sweep_partial(0) == 1
     assert unfinished(s3_storage) == []
 
 
-def test_blobs_live_below_the_prefix_and_strangers_are_not_listed(s3_storage):
+def test_blobs_are_below_the_prefix_and_others_are_not_listed(s3_storage):
     key, client, bucket = new_key("audio"), s3_storage.client, s3_storage._bucket
     put(s3_storage, key, b"ours")
     for name in (s3_storage._prefix + "README", "elsewhere/" + key, key):
@@ -163,7 +163,7 @@ def test_a_missing_bucket_is_not_a_missing_blob(s3_url, s3_credentials):
     storage.client.close()
 
 
-def test_a_server_that_is_away_is_told_in_a_sentence(s3_credentials):
+def test_an_unavailable_server_gives_a_clear_message(s3_credentials):
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]

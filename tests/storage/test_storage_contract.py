@@ -1,4 +1,4 @@
-"""What every storage promises, asked of each backend."""
+"""The contract of every storage, checked for each backend."""
 
 import hashlib
 import io

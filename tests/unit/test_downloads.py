@@ -304,7 +304,7 @@ def test_conditions_are_weighed_in_the_order_of_the_rfc(
         ("", 'attachment; filename="upload"'),
     ],
 )  # fmt: skip
-def test_file_names_are_told_in_ascii_and_in_full(filename: str, expected: str) -> None:
+def test_file_names_are_sent_in_ascii_and_in_full(filename: str, expected: str) -> None:
     assert content_disposition(filename, as_attachment=True) == expected
 
 

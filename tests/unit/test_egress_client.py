@@ -139,7 +139,7 @@ def test_the_check_at_connect_holds_when_the_resolver_is_fooled(addresses):
 def test_a_private_fallback_address_is_not_reached_when_the_first_one_fails():
     async def scenario():
         async with listening() as canary:
-            # Nobody listens at 127.0.0.3, which may be called; the next address, the canary's, may not.
+            # No server listens at 127.0.0.3, which may be called; the next address, the canary's, may not.
             allowed, both = AllowList.parse("127.0.0.3"), FixedResolver("127.0.0.3", "127.0.0.1")
             with pytest.raises(AddressRefused):
                 await send(f"http://fallback.example:{canary.port}/", allowed, both)
@@ -321,7 +321,7 @@ def test_a_name_without_address_is_a_network_error_of_its_own_kind():
     asyncio.run(scenario())
 
 
-def test_names_that_never_resolve_are_asked_once_and_hold_up_nobody():
+def test_names_that_never_resolve_are_asked_once_and_delay_no_other():
     release = threading.Event()
     asked = []
 
@@ -349,7 +349,7 @@ def test_names_that_never_resolve_are_asked_once_and_hold_up_nobody():
     assert sorted(asked) == sorted([f"hole{n}.example" for n in range(20)] + ["fine.example"])
 
 
-def test_a_look_up_that_fails_after_everybody_left_is_quiet():
+def test_a_look_up_that_fails_without_waiters_is_not_logged():
     fail = threading.Event()
     complaints = []
 

@@ -81,7 +81,9 @@ def test_a_private_address_is_refused_with_the_setting_that_opens_it():
     assert "n8n.lan is a private address" in refusal.value.message
     assert SETTING in refusal.value.message
     assert SETTING == "WEBHOOK_INTRANET_HOST_ALLOWLIST"
-    assert "192.168.1.7" not in refusal.value.message  # a user must not map our network by guessing names
+    assert (
+        "192.168.1.7" not in refusal.value.message
+    )  # a user must not map the server's network by guessing names
     assert refusal.value.errors == {"url": [refusal.value.message]}
 
 

@@ -138,7 +138,7 @@ def test_fields_may_repeat() -> None:
     assert receive(form(part("a", b"1"), part("a", b"2"))).fields.getlist("a") == ["1", "2"]
 
 
-def test_progress_is_told_in_bytes_of_the_file() -> None:
+def test_progress_is_reported_in_bytes_of_the_file() -> None:
     progress: list[int] = []
     audio = bytes(300_000)
     target = incoming_into()
@@ -361,7 +361,7 @@ def test_the_rest_of_the_form_is_bounded(body: bytes) -> None:
 
 
 @pytest.mark.parametrize("fails_at", ["open", "write"])
-def test_full_storage_is_told_as_such(fails_at: str) -> None:
+def test_full_storage_has_its_own_error(fails_at: str) -> None:
     sink = MemorySink(room=100)
 
     def open_sink() -> MemorySink:

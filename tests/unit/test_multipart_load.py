@@ -1,4 +1,4 @@
-"""What a big upload costs the process: memory, and the patience of everybody else."""
+"""Costs of a big upload: memory of the process, and delay of other requests."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Names and texts from strangers, made fit to store and show."""
+"""Names and texts of clients, cleaned for storage and display."""
 
 import pytest
 from flask import Flask, request

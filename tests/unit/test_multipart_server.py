@@ -100,7 +100,7 @@ def server(tmp_path: Path) -> Iterator[Path]:
     path = tmp_path / "s"
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
-        listener.listen(16)  # before the server starts, so that nobody is ever refused
+        listener.listen(16)  # before the server starts, so that no connection is ever refused
         bind = f"fd://{listener.fileno()}"
         command = ["gunicorn", "-k", "gevent", "--no-control-socket", "--chdir", str(tmp_path), "-b", bind]
         process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""Segments that somebody else speaks into are marked."""
+"""Segments that other speakers overlap are marked."""
 
 from __future__ import annotations
 

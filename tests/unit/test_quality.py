@@ -51,7 +51,7 @@ def test_short_answers_may_be_alike() -> None:
     assert faults(*[segment("Yes.", at * 2.0, at * 2.0 + 0.4) for at in range(4)]) == []
 
 
-def test_text_where_nobody_speaks_is_seen() -> None:
+def test_text_without_speech_is_found() -> None:
     speech = [Span(0.0, 4.0)]
     found = faults(segment("Hello there.", 0, 4), segment("Subtitles by nobody.", 10, 13), speech=speech)
     assert found == [(1, Fault.TEXT_OVER_SILENCE)]

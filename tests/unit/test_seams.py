@@ -58,7 +58,7 @@ def test_a_segment_that_loses_all_its_words_goes():
 
 
 @pytest.mark.parametrize("silent", [0, 1])
-def test_one_side_that_heard_nothing_takes_nothing_from_the_other(silent: int):
+def test_an_empty_side_takes_nothing_from_the_other(silent: int):
     words = [segment(("one", 8.5, 9.0), ("two", 10.5, 11.0))]
     chunks = [
         RecognizedWord(0, 10, [] if silent == 0 else words),

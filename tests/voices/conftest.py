@@ -1,4 +1,4 @@
-"""Two people who talk to each other: a volunteer of LibriVox and a synthetic voice, cut together from bundled clips."""
+"""A dialogue of a LibriVox volunteer and a synthetic voice, assembled from bundled clips."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def read_clip(path: Path) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Talk:
-    """Samples, where there is speech, and who speaks when (start, end, name)."""
+    """Samples, spans of speech, and turns (start, end, name)."""
 
     samples: np.ndarray
     spans: list[Span]

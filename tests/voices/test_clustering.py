@@ -11,7 +11,7 @@ from speakr.media.voices.encoder import normalised
 
 
 def crowd(people: int, each: int, *, noise: float = 0.02, seed: int = 5) -> tuple[np.ndarray, np.ndarray]:
-    """Return vectors of people who do not sound alike, mixed, and who each of them is."""
+    """Return vectors of dissimilar speakers, mixed, and the speaker of each."""
     random = np.random.default_rng(seed)
     who = random.permutation(np.repeat(np.arange(people), each))
     means = np.eye(people, 256)
@@ -53,7 +53,7 @@ def test_so_many_vectors_that_only_some_are_clustered(monkeypatch: pytest.Monkey
     assert is_same_partition(cluster(vectors, np.full(len(who), 0.4)), who)
 
 
-def test_hints_about_the_number_are_heeded() -> None:
+def test_hints_about_the_number_are_applied() -> None:
     vectors, who = crowd(4, 20)
     seconds = np.full(len(who), 0.4)
     assert len(set(cluster(vectors, seconds, most=2))) == 2
@@ -67,12 +67,12 @@ def test_a_hint_that_cannot_be_true_does_not_take_long() -> None:
     assert len(set(cluster(vectors, np.full(len(who), 0.4), least=200))) == 200
 
 
-def test_who_hardly_speaks_is_taken_for_somebody_else() -> None:
+def test_a_speaker_with_little_speech_joins_another_one() -> None:
     vectors, who = crowd(2, 20)
     seconds = np.where(who == 1, 0.05, 0.4)
     assert set(cluster(vectors, seconds)) == {0}
 
 
-def test_nobody_and_one() -> None:
+def test_no_speaker_and_one() -> None:
     assert len(cluster(np.zeros((0, 256), np.float32), np.zeros(0))) == 0
     assert cluster(crowd(1, 1)[0], np.array([0.3])).tolist() == [0]

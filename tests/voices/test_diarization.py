@@ -1,4 +1,4 @@
-"""Who speaks when, in real speech."""
+"""Diarization of real speech."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def errors(talk: Talk, **hints: int) -> float:
     return diarization_errors(talk.turns, found, len(talk.samples) / SAMPLE_RATE).rate
 
 
-def test_two_people_are_told_apart(dialogue: Talk) -> None:
+def test_two_speakers_are_separated(dialogue: Talk) -> None:
     found = diarize(dialogue.windows)
     assert errors(dialogue) <= 5
     assert list(found.voices) == ["SPEAKER_00", "SPEAKER_01"]
@@ -34,7 +34,7 @@ def test_one_person_stays_one(monologue: Talk) -> None:
     assert {turn.speaker for turn in diarize(monologue.windows).turns} == {"SPEAKER_00"}
 
 
-def test_hints_overrule_what_is_heard(dialogue: Talk, monologue: Talk) -> None:
+def test_hints_overrule_the_clustering(dialogue: Talk, monologue: Talk) -> None:
     assert len(diarize(dialogue.windows, most=1).voices) == 1
     assert len(diarize(monologue.windows, least=2).voices) == 2
     assert errors(dialogue, least=2, most=2) <= 5

@@ -32,7 +32,7 @@ def test_the_collar_forgives_edges_only() -> None:
     assert diarization_errors(REFERENCE, found, 20, collar=0).rate == pytest.approx(3)
 
 
-def test_nobody_speaks() -> None:
+def test_no_speech() -> None:
     assert diarization_errors([], [(0, 1, "x")], 2).false_alarm == pytest.approx(1)
     assert diarization_errors(REFERENCE, [], 20).rate == 100
 

@@ -51,7 +51,7 @@ def test_the_package_and_its_dependencies_are_never_imported() -> None:
     assert {"resemblyzer", "torch", "librosa"} & set(sys.modules) == set()
 
 
-class _Mischief:
+class _Exploit:
     def __reduce__(self):
         return os.system, ("true",)
 
@@ -59,7 +59,7 @@ class _Mischief:
 @pytest.mark.parametrize("protocol", [2, 4])
 def test_a_file_that_would_run_something_is_refused(protocol: int) -> None:
     with pytest.raises(pickle.UnpicklingError, match=r"system has no place in a checkpoint"):
-        read_checkpoint(pickle.dumps(_Mischief(), protocol))
+        read_checkpoint(pickle.dumps(_Exploit(), protocol))
 
 
 def test_any_other_pickle_is_refused() -> None:
@@ -69,7 +69,7 @@ def test_any_other_pickle_is_refused() -> None:
         read_checkpoint(raw.getvalue())
 
 
-def test_a_changed_or_missing_file_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_changed_or_missing_file_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "pretrained.pt"
     monkeypatch.setattr(encoders, "locate_model", lambda: path)
     with pytest.raises(VoiceModelMissing, match="not installed"):
@@ -79,7 +79,7 @@ def test_a_changed_or_missing_file_is_told(tmp_path: Path, monkeypatch: pytest.M
         VoiceEncoder()
 
 
-def test_a_missing_package_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(weights.importlib.util, "find_spec", lambda _: None)
     assert "requirements-models.txt" in (weights.unavailable_reason.__wrapped__() or "")
     monkeypatch.undo()

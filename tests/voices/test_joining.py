@@ -12,7 +12,7 @@ ANN, BEN = np.eye(2, 256, dtype=np.float32)
 
 
 def spoken(start: float, *voices: np.ndarray) -> Windows:
-    """Everybody speaks for two seconds, a window a second."""
+    """Return segments in which every speaker speaks for two seconds, with a window a second."""
     starts = start + np.arange(2.0 * len(voices))
     vectors = np.repeat(np.stack(voices), 2, axis=0)
     spans = [Span(start, start + 2.0 * len(voices))]
@@ -32,14 +32,14 @@ def test_who_sounds_alike_is_one_person_whatever_the_engine_calls_them() -> None
     assert {label: voice.seconds for label, voice in voices.items()} == {"SPEAKER_00": 4.0, "SPEAKER_01": 4.0}
 
 
-def test_two_whom_the_engine_heard_apart_stay_two() -> None:
+def test_two_speakers_of_the_engine_stay_two() -> None:
     segments, _ = join(
         [said(0, "SPEAKER_00"), said(10, "SPEAKER_00", "SPEAKER_01")], [spoken(0, ANN), spoken(10, ANN, ANN)]
     )
     assert [each.speaker for each in segments] == ["SPEAKER_00", "SPEAKER_00", "SPEAKER_01"]
 
 
-def test_whoever_was_not_heard_well_is_somebody_new() -> None:
+def test_a_label_without_a_clear_voice_is_a_new_speaker() -> None:
     nothing = Windows(np.zeros(0), np.zeros(0), np.zeros((0, 256), np.float32), [], [])
     segments, voices = join([said(0, "SPEAKER_00"), said(10, "SPEAKER_00")], [spoken(0, ANN), nothing])
     assert [each.speaker for each in segments] == ["SPEAKER_00", "SPEAKER_01"]

@@ -1,4 +1,4 @@
-"""Speakers and their voices, from an upload to a recording where somebody is recognised."""
+"""Speakers and their voices, from an upload to a recording with a recognised speaker."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def test_who_wants_no_names_by_voice_gets_none(app: Flask, alice: Person, transc
     assert voices_kept() == 0
 
 
-def test_who_wants_nobody_told_apart_gets_one_speaker(
+def test_without_diarization_there_is_one_speaker(
     app: Flask, alice: Person, transcribe, dialogue: Talk
 ) -> None:
     with unit_of_work():
@@ -163,7 +163,7 @@ def test_who_wants_nobody_told_apart_gets_one_speaker(
     assert ignored_options(alice, made) == ["max_speakers", "min_speakers"]
 
 
-def test_the_number_of_speakers_is_heeded(alice: Person, transcribe, dialogue: Talk) -> None:
+def test_the_number_of_speakers_is_applied(alice: Person, transcribe, dialogue: Talk) -> None:
     made = transcribe(alice, dialogue, max_speakers="1", hotwords="Zaphod")
     assert set(labels(alice, made)) == {"SPEAKER_00"}
     assert ignored_options(alice, made) == ["hotwords"], "the engine cannot count, but we can"
@@ -193,13 +193,13 @@ def test_a_worker_without_the_model_does_not_fail(
     assert set(labels(alice, transcribe(alice, dialogue))) == {"SPEAKER_00"}
 
 
-def test_the_server_says_that_it_tells_speakers_apart(alice: Person) -> None:
+def test_the_server_announces_diarization(alice: Person) -> None:
     capabilities = alice.get(f"{V1}/transcription").json["capabilities"]
     assert (capabilities["diarization"], capabilities["speaker_count_control"]) == (True, True)
 
 
 class DiarizingTranscriber(FakeTranscriber):
-    """Tells speakers apart by itself, anew in each chunk: here, whoever speaks first is always SPEAKER_00."""
+    """Labels speakers itself, separately in each chunk: the first speaker is always SPEAKER_00."""
 
     capabilities = replace(FakeTranscriber.capabilities, diarization=True)
 
@@ -213,7 +213,7 @@ class DiarizingTranscriber(FakeTranscriber):
         )
 
 
-def who_is_called_what(person: Person, recording_id: int, talk: Talk) -> dict[str, set[str]]:
+def labels_by_speaker(person: Person, recording_id: int, talk: Talk) -> dict[str, set[str]]:
     """Return the labels that were given to each person of a talk."""
     segments = person.get(f"{V1}/recordings/{recording_id}/transcript").json["segments"]
     return {
@@ -234,7 +234,7 @@ class TestWithADiarizingEngine:
 
     def test_its_labels_hold_in_the_whole_recording(self, alice: Person, transcribe, dialogue: Talk) -> None:
         made = transcribe(alice, dialogue)
-        said_by = who_is_called_what(alice, made, dialogue)
+        said_by = labels_by_speaker(alice, made, dialogue)
         assert said_by["reader"] & said_by["machine"] == set()
         assert voices_kept() >= 2
 
@@ -265,7 +265,7 @@ class TestWithADiarizingEngine:
             second.name = "second"
             return replace(backends, make_fallback=lambda: second)
 
-        def test_everybody_keeps_one_label_by_our_own_ear(
+        def test_each_speaker_keeps_one_label_by_voice(
             self, alice: Person, transcribe, dialogue: Talk, transcriber: FakeTranscriber
         ) -> None:
             def give_up(_: AudioChunk) -> None:
@@ -276,7 +276,7 @@ class TestWithADiarizingEngine:
             made = transcribe(alice, dialogue, min_speakers="2", max_speakers="2")
             assert len(transcriber.chunks) == 1
             assert db.session.get_one(Recording, made).transcription_engine == "fake, second"
-            said_by = who_is_called_what(alice, made, dialogue)
+            said_by = labels_by_speaker(alice, made, dialogue)
             assert said_by == {"reader": {"SPEAKER_00"}, "machine": {"SPEAKER_01"}}
             assert ignored_options(alice, made) == []
 

@@ -127,7 +127,7 @@ def make_process(app: Flask, settings: Settings, tmp_path: Path) -> Iterator[Mak
 
 @pytest.fixture(scope="session")
 def self_signed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for 127.0.0.1 that nobody vouches for, with its key."""
+    """A self-signed certificate for 127.0.0.1, with its key."""
     path = tmp_path_factory.mktemp("tls") / "both.pem"
     path.write_bytes(certificate_for(["127.0.0.1"]))
     return path

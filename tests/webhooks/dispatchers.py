@@ -65,7 +65,7 @@ _PROCESS = "from speakr.app import create_app; from speakr.webhooks.dispatcher i
 
 
 class DispatcherProcess:
-    """A dispatcher in a process of its own, configured like this one's app."""
+    """A dispatcher in a separate process, configured like this one's app."""
 
     def __init__(self, settings: Settings, log: Path, **more: str) -> None:
         self._log = log
@@ -105,7 +105,7 @@ class DispatcherProcess:
         self.process.wait()
 
     def stop(self) -> int:
-        """Tell it to stop; return its exit status."""
+        """Send SIGTERM; return its exit status."""
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(30)

@@ -1,4 +1,4 @@
-"""Two proxies of a few lines: HTTP and SOCKS5. They lead every name to this machine and remember what was asked."""
+"""Two short proxies: HTTP and SOCKS5. They resolve every name to this machine and record their requests."""
 
 from __future__ import annotations
 

@@ -226,7 +226,7 @@ class Receiver:
         self.port = self._call(self._listen(port or self.port))
 
     def close(self) -> None:
-        """Stop listening and hang up on everybody."""
+        """Stop listening and close all connections."""
         self._call(self._close())
 
     def url(self, path: str = "/", *, host: str = "127.0.0.1") -> str:

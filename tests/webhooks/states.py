@@ -37,7 +37,7 @@ def settled(webhook_id: int) -> Delivery:
     return row
 
 
-def hurry(webhook_id: int) -> None:
+def make_retries_due(webhook_id: int) -> None:
     """Make every retry of a webhook due now."""
     with unit_of_work() as session:
         for row in session.scalars(select(Delivery).where(Delivery.webhook_id == webhook_id)):

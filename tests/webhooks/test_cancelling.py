@@ -55,9 +55,7 @@ def test_one_that_was_called_off_before_is_not_sent(owner: Actor, hook: int, emi
     assert claim() == []
 
 
-def test_one_whose_attempt_was_never_heard_of_again_goes_with_the_old(
-    owner: Actor, hook: int, emit: Emit
-) -> None:
+def test_a_delivery_without_an_outcome_is_purged_with_the_old(owner: Actor, hook: int, emit: Emit) -> None:
     emit()
     (taken,) = claim()
     recovery.cancel_all(owner, hook)

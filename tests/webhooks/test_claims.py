@@ -95,7 +95,7 @@ def test_a_failure_counts_only_for_its_own_claim(add_webhook: AddWebhook, emit: 
     assert webhook(hook).consecutive_failures == 0
 
 
-def test_a_success_is_a_fact_whoever_tells_it(add_webhook: AddWebhook, emit: Emit) -> None:
+def test_a_success_counts_whichever_dispatcher_reports_it(add_webhook: AddWebhook, emit: Emit) -> None:
     hook = add_webhook(URL)
     emit()
     (old,) = claim()
@@ -109,7 +109,7 @@ def test_a_success_is_a_fact_whoever_tells_it(add_webhook: AddWebhook, emit: Emi
     assert webhook(hook).consecutive_failures == 0
 
 
-def test_one_attempt_is_counted_once_however_often_it_is_told(add_webhook: AddWebhook, emit: Emit) -> None:
+def test_one_attempt_is_counted_once_for_repeated_reports(add_webhook: AddWebhook, emit: Emit) -> None:
     hook = add_webhook(URL)
     emit()
     (one,) = claim()

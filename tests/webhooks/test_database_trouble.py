@@ -1,4 +1,4 @@
-"""A database that fails, waits or forgets its answer loses no outcome and sends nothing twice on our side."""
+"""A database that fails, waits or loses its answer loses no outcome, and Speakr sends nothing twice."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_an_answer_that_cannot_be_stored_costs_no_other(
 
 
 @on_postgresql
-def test_a_webhook_that_somebody_is_changing_holds_up_nobody_else(
+def test_a_locked_webhook_delays_no_other(
     dispatcher: ThreadedDispatcher, receiver: Receiver, add_webhook: AddWebhook, emit: Emit
 ) -> None:
     held, free = add_webhook(receiver.url("/held")), add_webhook(receiver.url("/free"))

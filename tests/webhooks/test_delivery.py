@@ -19,7 +19,7 @@ from speakr.services.webhooks import webhooks
 from tests.webhooks.conftest import SECRET, AddWebhook, Emit
 from tests.webhooks.dispatchers import ThreadedDispatcher, until
 from tests.webhooks.receiver import Received, Receiver, disconnect, reply
-from tests.webhooks.states import all_settled, deliveries, hurry, settled, webhook
+from tests.webhooks.states import all_settled, deliveries, make_retries_due, settled, webhook
 
 
 def own_signature(secret: str, body: bytes) -> str:
@@ -66,7 +66,7 @@ def test_a_retry_sends_the_same_body_under_the_same_id_at_a_new_time(
     assert row.next_attempt_at is not None
     assert 20 < (row.next_attempt_at - now()).total_seconds() < 40
     time.sleep(1.1)  # the time in the headers is in whole seconds
-    hurry(hook)
+    make_retries_due(hook)
     first, second = receiver.wait_for(2)
     until(all_settled)
 
@@ -89,7 +89,7 @@ def test_the_last_attempt_ends_the_delivery(
     emit()
     dispatcher.start()
     settled(hook)
-    hurry(hook)
+    make_retries_due(hook)
     until(all_settled)
     (row,) = deliveries(hook)
     assert (row.status, row.attempt_count, row.next_attempt_at) == (DeliveryStatus.PERMANENT_FAILURE, 2, None)
@@ -149,7 +149,7 @@ def test_failures_in_a_row_pause_and_enabling_starts_afresh(
     assert webhook(hook).enabled
 
 
-def test_retry_after_silences_the_whole_webhook_and_nobody_else(
+def test_retry_after_pauses_the_whole_webhook_and_no_other(
     dispatcher: ThreadedDispatcher, receiver: Receiver, add_webhook: AddWebhook, emit: Emit
 ) -> None:
     busy, calm = add_webhook(receiver.url("/busy")), add_webhook(receiver.url("/calm"))
@@ -208,7 +208,7 @@ def test_both_secrets_sign_while_a_rotation_overlaps(
     verify(fresh, request)
 
 
-def test_a_secret_that_cannot_be_read_stops_nobody_else(
+def test_an_unreadable_secret_stops_no_other_webhook(
     dispatcher: ThreadedDispatcher, receiver: Receiver, add_webhook: AddWebhook, emit: Emit
 ) -> None:
     broken, good = add_webhook(receiver.url("/broken")), add_webhook(receiver.url("/good"))

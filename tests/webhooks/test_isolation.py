@@ -19,7 +19,7 @@ pytestmark = pytest.mark.allow_hosts(["127.0.0.1", *HOSTS])
 
 
 @pytest.mark.parametrize("tuned", [{"webhook_timeout_seconds": 4.0}], indirect=True)
-def test_receivers_that_hang_delay_nobody_else(
+def test_receivers_that_hang_delay_no_other(
     dispatcher: ThreadedDispatcher, receiver: Receiver, add_webhook: AddWebhook, emit: Emit
 ) -> None:
     for number in range(6):

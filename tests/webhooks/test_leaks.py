@@ -18,7 +18,7 @@ from speakr.services.accounts.sealing import seal
 from tests.webhooks.conftest import SECRET, AddWebhook, Emit
 from tests.webhooks.dispatchers import ThreadedDispatcher, until
 from tests.webhooks.receiver import Receiver, reply
-from tests.webhooks.states import all_settled, deliveries, hurry, settled
+from tests.webhooks.states import all_settled, deliveries, make_retries_due, settled
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -82,7 +82,7 @@ def test_a_name_that_turns_inwards_between_two_attempts_gets_no_connection(
         settled(hook)
         canary.hang_up()
         assert canary._admitted == 1
-        hurry(hook)
+        make_retries_due(hook)
         until(all_settled)
         (row,) = deliveries(hook)
         assert row.status is DeliveryStatus.PERMANENT_FAILURE
@@ -141,7 +141,7 @@ def test_two_owners_at_one_host_share_nothing_but_connections(
     emit()
     dispatcher.start()
     until(all_settled)
-    assert receiver.requests("/other") == []  # nobody is told what happened to somebody else
+    assert receiver.requests("/other") == []  # no owner sees events of another user
     (mine,) = receiver.requests("/mine")
     assert mine.headers["x-mine"] == "yes"
     assert "authorization" not in mine.headers

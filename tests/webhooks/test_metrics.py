@@ -1,4 +1,4 @@
-"""What operators see of deliveries: counts, latencies, and whether somebody sends."""
+"""What operators see of deliveries: counts, latencies, and whether a dispatcher sends."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def test_more_may_be_claimed_when_it_says() -> None:
     assert pace.now().open_starts(1, 10) == 1
 
 
-def test_a_limit_a_second_is_kept_and_is_nobody_elses(
+def test_a_rate_limit_is_kept_and_applies_to_one_webhook(
     dispatcher: ThreadedDispatcher, receiver: Receiver, add_webhook: AddWebhook, emit: Emit
 ) -> None:
     add_webhook(receiver.url("/slow"), max_per_second=2)
@@ -89,7 +89,7 @@ def test_a_limit_a_second_is_kept_over_a_restart(
 
 
 @pytest.mark.parametrize("most", [1, 3])
-def test_no_more_at_once_than_wished(
+def test_no_more_at_once_than_configured(
     dispatcher: ThreadedDispatcher, receiver: Receiver, add_webhook: AddWebhook, emit: Emit, most: int
 ) -> None:
     add_webhook(receiver.url("/hook"), max_in_flight=most)

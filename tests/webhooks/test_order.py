@@ -1,4 +1,4 @@
-"""Webhooks that are sent to in order: the next delivery does not start before the one before it has ended."""
+"""Ordered webhooks: the next delivery does not start before the previous one has ended."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.webhooks.claims import claim, outcome, settle, turn
 from tests.webhooks.conftest import AddWebhook, Emit
 from tests.webhooks.dispatchers import ThreadedDispatcher, until
 from tests.webhooks.receiver import Receiver, reply
-from tests.webhooks.states import all_settled, deliveries, hurry
+from tests.webhooks.states import all_settled, deliveries, make_retries_due
 
 URL = "https://receiver.example/hook"
 
@@ -33,7 +33,7 @@ def test_only_the_first_open_one_may_start(add_webhook: AddWebhook, emit: Emit) 
 
     settle(outcome(first, Verdict.RETRY, retry_in_seconds=30.0))
     assert claim() == []  # it has not ended: it will be tried again
-    hurry(ordered)
+    make_retries_due(ordered)
     (again,) = claim()
     assert (again.event_uuid, again.attempt) == (wanted[0], 2)
     settle(outcome(again, Verdict.GIVE_UP))
@@ -74,7 +74,7 @@ def test_a_cancelled_one_is_over_but_not_while_it_is_under_way(
     assert third.event_uuid == wanted[2]
 
 
-def test_a_test_waits_for_nobody_and_holds_nobody_up(
+def test_a_test_delivery_waits_for_no_other_and_delays_none(
     add_webhook: AddWebhook, emit: Emit, owner: Actor
 ) -> None:
     hook = add_webhook(URL, is_ordered=True)
@@ -111,7 +111,7 @@ def test_whatever_happens_none_starts_before_the_one_before_it_has_ended(
                 }
             assert len(under_way) <= 1
         elif step == "hurry":
-            hurry(hook)
+            make_retries_due(hook)
         elif step == "cancel":
             with unit_of_work():
                 waiting.cancel(hook, most=1)

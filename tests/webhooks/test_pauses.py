@@ -1,4 +1,4 @@
-"""A pause is told to the owner, in the app and by mail, and loses nothing."""
+"""A pause is reported to its owner, in the app and by mail, and loses nothing."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def paused(add_webhook: AddWebhook, emit: Emit) -> int:
     return hook
 
 
-def test_gone_pauses_at_once_and_tells_the_owner_once(
+def test_gone_pauses_at_once_and_notifies_the_owner_once(
     add_webhook: AddWebhook, emit: Emit, owner: Actor
 ) -> None:
     hook = add_webhook(URL)
@@ -111,7 +111,7 @@ def test_the_notice_says_what_becomes_of_events(
     assert said in notices()[0].text
 
 
-def test_a_pause_that_is_not_kept_tells_nobody(
+def test_a_pause_that_is_rolled_back_sends_no_notice(
     add_webhook: AddWebhook, emit: Emit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add_webhook(URL)
@@ -149,7 +149,7 @@ def test_what_was_held_is_sent_oldest_first_and_not_too_fast(
 # -- by mail
 
 
-def test_a_pause_is_told_by_mail_once(
+def test_a_pause_is_mailed_once(
     add_webhook: AddWebhook, emit: Emit, mail_server: MailServer, address: str
 ) -> None:
     paused(add_webhook, emit)

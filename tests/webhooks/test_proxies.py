@@ -1,4 +1,4 @@
-"""Sending through a proxy: the guard judges all the same, and what is wrong with the proxy is nobody else's fault."""
+"""Deliveries through a proxy: addresses are still checked, and its failures do not count against receivers."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_a_name_without_an_address_is_named_so(
 
 
 def _https_if_tunnelled(proxy: Proxy) -> str:
-    """HTTP proxies are asked for a tunnel only where there is TLS."""
+    """HTTP proxies get a CONNECT request only for TLS."""
     return "https" if proxy.scheme == "http" else "http"
 
 
@@ -121,7 +121,7 @@ MISSES = {"http": ["502 Bad Gateway", "504 Timeout", "403 No"], "socks5": ["4", 
 
 
 @pytest.mark.parametrize("number", range(3))
-def test_a_fault_of_the_proxy_spends_no_attempt_and_pauses_nobody(
+def test_a_proxy_failure_spends_no_attempt_and_pauses_no_webhook(
     number: int, dispatcher: ThreadedDispatcher, proxy: Proxy, add_webhook: AddWebhook, emit: Emit
 ) -> None:
     proxy.answer = FAULTS[proxy.scheme][number]
@@ -160,7 +160,7 @@ def test_a_proxy_that_keeps_knocking_spends_an_attempt(
     assert (row.status, row.attempt_count) == (DeliveryStatus.FAILED, 1)
 
 
-class TestNobodyThere:
+class TestUnreachableProxy:
     @pytest.fixture
     def settings(self, settings: Settings, proxy: Proxy) -> Settings:
         return replace(settings, webhook_proxy_url=f"{proxy.scheme}://127.0.0.1:1")

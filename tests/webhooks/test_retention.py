@@ -104,7 +104,7 @@ def test_the_oldest_beyond_the_cap_go_but_none_that_is_open(add_webhook: AddWebh
     end(first=1)
     sweep()
     assert [row.event_uuid for row in deliveries()] == [wanted[0], *wanted[5:]]
-    assert uuids() == wanted  # the first one's event may still be asked for, and ids tell the age
+    assert uuids() == wanted  # the first one's event may still be requested, and ids show the age
     end()
     sweep()
     first_id = deliveries()[0].id

@@ -133,12 +133,12 @@ def test_dates_and_seconds_agree(seconds):
 
 
 @pytest.mark.parametrize("status", [408, 413, 425, 429, 503])
-def test_it_is_heard_where_it_has_a_meaning(status):
+def test_it_applies_where_it_has_a_meaning(status):
     assert retry_after(status, "77", now=NOW) == 77.0
 
 
 @pytest.mark.parametrize("status", [None, 200, 202, 301, 400, 404, 410, 500, 502, 504])
-def test_it_is_not_heard_elsewhere(status):
+def test_it_does_not_apply_elsewhere(status):
     assert retry_after(status, "77", now=NOW) is None
 
 
@@ -164,11 +164,11 @@ def test_never_before_the_asked_time_nor_before_the_schedule(attempt, asked, rol
     assert pause <= max(min(1.2 * asked, DAY), 1.2 * scheduled_pause(attempt)) + 1e-6
 
 
-def test_a_short_wish_does_not_shorten_the_schedule():
+def test_a_short_retry_after_does_not_shorten_the_schedule():
     assert pause_before(4, dice=lambda: 0.5, retry_after_seconds=1.0) == pytest.approx(600.0)
 
 
-def test_a_huge_wish_is_a_day():
+def test_a_huge_retry_after_is_a_day():
     asked = parse_retry_after("999999999", now=NOW)
     assert pause_before(2, dice=lambda: 0.99, retry_after_seconds=asked) == DAY
 

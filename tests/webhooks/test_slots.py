@@ -1,4 +1,4 @@
-"""Who gets the free slots."""
+"""The distribution of free slots."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_what_is_under_way_counts_until_it_is_settled() -> None:
         slots.take(delivery_id, 1, waiting(1).url)
     assert shares(slots, waiting(1)) == {1: 3}
     assert shares(slots, waiting(1), settled=[0, 1]) == {1: 5}
-    slots.give_back(0)
+    slots.release(0)
     assert shares(slots, waiting(1)) == {1: 4}
     assert len(slots) == 4
 
@@ -54,7 +54,7 @@ def test_webhooks_of_one_host_share_its_slots_evenly() -> None:
     assert set(got.values()) == {3, 4}
 
 
-def test_when_all_want_more_than_there_is_everybody_gets_some() -> None:
+def test_when_slots_are_scarce_every_webhook_gets_some() -> None:
     got = shares(new_slots(), *(waiting(n) for n in range(TOTAL - 56)))
     assert sum(got.values()) == TOTAL
     assert set(got.values()) == {1, 2}
@@ -80,7 +80,7 @@ def test_slow_webhooks_get_little_and_all_of_them_together_not_much() -> None:
 
 def test_a_leftover_of_an_earlier_shift_frees_nothing() -> None:
     slots = new_slots()
-    slots.give_back(7)
+    slots.release(7)
     assert len(slots) == 0
 
 

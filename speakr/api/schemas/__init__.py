@@ -1,1 +1,1 @@
-"""Shapes on the wire, one class per direction, every field written out. A schema checks shape, never truth."""
+"""Schemas of requests and responses, one class per direction, with every field written out. They check the form only."""

@@ -1,4 +1,4 @@
-"""Shapes of people as administrators see them."""
+"""Schemas of user accounts, for administrators."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _COARSE = {
     "transcription_budget_minutes": ("transcription_budget_seconds", _SECONDS_PER_MINUTE),
     "storage_quota_mb": ("storage_quota_bytes", _BYTES_PER_MB),
 }
-"""Coarse spelling -> (the column, how many of its units one is)."""
+"""Field in large units -> (the column, units of the column per unit of the field)."""
 
 
 class UsedOut(Wire):
-    """What somebody has used: this month, and as it is now."""
+    """The usage of a user: this month, and the present total."""
 
     tokens_this_month = fields.Integer(required=True, attribute="tokens")
     transcription_seconds_this_month = fields.Integer(required=True, attribute="transcribed_seconds")
@@ -33,7 +33,7 @@ class UsedOut(Wire):
 
 
 class AccountOut(Wire):
-    """A person. A budget of null is the server's default, 0 is nothing at all."""
+    """A user account. A budget of null is the server's default; 0 allows nothing."""
 
     id = fields.Integer(required=True, attribute="user.id")
     username = fields.String(required=True, attribute="user.username")
@@ -55,14 +55,14 @@ class AccountOut(Wire):
 
 
 class AccountListOut(Wire):
-    """A page of people, by id."""
+    """A page of users, by id."""
 
     users = fields.List(fields.Nested(AccountOut), required=True)
     pagination = fields.Nested(PaginationOut, required=True)
 
 
 class AccountListQuery(Wire):
-    """Which page, and who."""
+    """Which page, and which users."""
 
     page = fields.Integer(load_default=1, validate=validate.Range(min=1, max=10_000_000))
     per_page = fields.Integer(load_default=25, validate=validate.Range(min=1, max=1_000_000))
@@ -74,7 +74,7 @@ def _budget(most: int, **kwargs: Any) -> fields.Integer:
 
 
 class AccountUpdateIn(Wire):
-    """Fields to change; all optional. Time and space may be told in small units or in large ones."""
+    """Fields to change; all optional. Durations and sizes may use small or large units."""
 
     username = text(80, metadata=NOT_BLANK)
     email = text(254, allow_none=True, metadata=EMAIL)
@@ -91,7 +91,7 @@ class AccountUpdateIn(Wire):
 
     @post_load
     def in_small_units(self, data: dict[str, Any], **_: object) -> dict[str, Any]:
-        """Turn minutes into seconds and megabytes into bytes."""
+        """Convert minutes to seconds and megabytes to bytes."""
         for coarse, (fine, units) in _COARSE.items():
             if coarse in data:
                 amount = data.pop(coarse)
@@ -102,6 +102,6 @@ class AccountUpdateIn(Wire):
 
 
 class AccountCreateIn(AccountUpdateIn):
-    """A new person. Without a password they can only come with a token."""
+    """A new user. Without a password, the user can only authenticate with a token."""
 
     username = text(80, required=True, metadata=NOT_BLANK)

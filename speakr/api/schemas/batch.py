@@ -1,4 +1,4 @@
-"""Shapes of requests about many recordings."""
+"""Schemas of requests about many recordings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MAX_BATCH_IDS = 5_000
 
 
 class BatchIn(Wire):
-    """Which recordings. `ids` is taken for `recording_ids`, as known clients send it."""
+    """Which recordings. `ids` is accepted for `recording_ids`, because known clients send it."""
 
     recording_ids = fields.List(
         an_id(),
@@ -19,14 +19,14 @@ class BatchIn(Wire):
         validate=validate.Length(min=1, max=MAX_BATCH_IDS),
         error_messages={"required": "recording_ids required"},
         metadata={
-            "description": f"At most {MAX_BATCH_IDS:,}; an id named twice is done once.",
+            "description": f"At most {MAX_BATCH_IDS:,}; an id that is repeated counts once.",
             "example": [1, 2, 3],
         },
     )
 
     @pre_load
     def accept_ids(self, data: object, **_: object) -> object:
-        """Take `ids` for `recording_ids`."""
+        """Accept `ids` for `recording_ids`."""
         if isinstance(data, dict) and "ids" in data and "recording_ids" not in data:
             return {**data, "recording_ids": data["ids"]}
         return data
@@ -43,13 +43,13 @@ class BatchChanges(Wire):
 
 
 class BatchUpdateIn(BatchIn):
-    """Which recordings, and what to change about them."""
+    """Which recordings to change, and how."""
 
     updates = fields.Nested(BatchChanges, required=True)
 
 
 class BatchResultOut(Wire):
-    """What became of one recording."""
+    """The result for one recording."""
 
     id = fields.Integer(required=True)
     success = fields.Boolean(required=True)
@@ -58,7 +58,7 @@ class BatchResultOut(Wire):
 
 
 class BatchOut(Wire):
-    """What became of each, in the order asked for."""
+    """The result for each recording, in the order of the request."""
 
     success = StrictBoolean(required=True)
     failed = fields.Integer(required=True)
@@ -66,18 +66,18 @@ class BatchOut(Wire):
 
 
 class BatchUpdatedOut(BatchOut):
-    """Recordings changed."""
+    """The result of a change."""
 
     updated = fields.Integer(required=True)
 
 
 class BatchDeletedOut(BatchOut):
-    """Recordings deleted."""
+    """The result of a deletion."""
 
     deleted = fields.Integer(required=True)
 
 
 class BatchQueuedOut(BatchOut):
-    """Recordings queued."""
+    """The result of queuing jobs."""
 
     queued = fields.Integer(required=True)

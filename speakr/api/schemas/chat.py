@@ -1,4 +1,4 @@
-"""Shapes of questions, titles and suggested names."""
+"""Schemas of questions, titles and suggested names."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ MAX_TURNS = 100
 
 
 class TurnIn(Wire):
-    """What one side said before."""
+    """An earlier message of the conversation."""
 
     role = fields.String(required=True, validate=validate.OneOf([role.value for role in Role]))
     content = text(
-        MAX_TURN_LENGTH, required=True, metadata={"description": "`text` is taken for `content` as well."}
+        MAX_TURN_LENGTH, required=True, metadata={"description": "`text` is accepted for `content` too."}
     )
 
     @pre_load
     def accept_text(self, data: object, **_: object) -> object:
-        """Take `text` for `content`, as known clients send it."""
+        """Accept `text` for `content`, because known clients send it."""
         if isinstance(data, dict) and "text" in data:
             return {"content": data["text"], **data}
         return data
 
 
 class ChatIn(Wire):
-    """A question, and what was said before."""
+    """A question, and the earlier conversation."""
 
     message = text(MAX_MESSAGE_LENGTH, required=True, metadata=NOT_BLANK)
     conversation_history = fields.List(
@@ -47,61 +47,61 @@ class ChatIn(Wire):
 
     @pre_load
     def accept_silence(self, data: object, **_: object) -> object:
-        """Take a message that is missing as an empty one, so that both are refused in the same words."""
+        """Treat a missing message as an empty one, so that both get the same error."""
         if isinstance(data, Mapping) and data.get("message") is None:
             return {**data, "message": ""}
         return data
 
 
 class ChatOut(Wire):
-    """An answer in Markdown; `[1]` in it is the first of the sources."""
+    """An answer in Markdown; `[1]` in it is the first source."""
 
     response = fields.String(required=True)
     sources = fields.List(fields.Nested(SegmentSourceOut), required=True)
     unverified = fields.List(
         fields.String(),
         required=True,
-        metadata={"description": "Statements of the answer that its sources do not bear out."},
+        metadata={"description": "Statements of the answer that its sources do not support."},
     )
     coverage = fields.Float(required=True, metadata={"description": "Share of segments read, 0 to 1."})
 
 
 class LibraryChatIn(ChatIn, RecordingListQuery):
-    """A question about all recordings one may see, or those that the filters of the list leave."""
+    """A question about all recordings you may see, or those that match the filters."""
 
     class Meta(RecordingListQuery.Meta):
-        """marshmallow's place for options."""
+        """Options of marshmallow."""
 
         exclude = ("page", "per_page", "sort_by", "sort_order", "q", "search", "cursor", "shared")
 
-    # JSON has types, which a query has not.
+    # JSON has types, a query string has not.
     tag_id = an_id()
     inbox = StrictBoolean()  # type: ignore[assignment] # a schema may read a field in its own way
     starred = StrictBoolean()  # type: ignore[assignment] # as above
 
 
 class LibrarySourceOut(SegmentSourceOut):
-    """Words of one of the recordings."""
+    """A passage of one of the recordings."""
 
     recording_id = fields.Integer(required=True)
     recording_title = fields.String(required=True)
 
 
 class LibraryChatOut(Wire):
-    """An answer in Markdown; `[1]` in it is the first of the sources."""
+    """An answer in Markdown; `[1]` in it is the first source."""
 
     response = fields.String(required=True)
     sources = fields.List(fields.Nested(LibrarySourceOut), required=True)
     unverified = fields.List(
         fields.String(),
         required=True,
-        metadata={"description": "Statements of the answer that its sources do not bear out."},
+        metadata={"description": "Statements of the answer that its sources do not support."},
     )
     mode_used = fields.String(
         required=True,
         validate=validate.OneOf([Mode.WORDS.value, Mode.HYBRID.value]),
         metadata={
-            "description": "How passages were looked for: hybrid with an embedding model, words without."
+            "description": "How passages were searched: hybrid with an embedding model, words without."
         },
     )
 
@@ -116,7 +116,7 @@ class TitledRecordingOut(Wire):
 
 
 class TitleOut(Wire):
-    """The title as it is now."""
+    """The present title."""
 
     success = fields.Boolean(required=True)
     title = fields.String(required=True)

@@ -1,4 +1,4 @@
-"""Shapes that many routes share."""
+"""Schemas that many routes share."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from speakr.web.wire import Wire
 
 
 class ErrorOut(Wire):
-    """Every failure has this shape; some add keys of their own."""
+    """The shape of every failure; some add keys of their own."""
 
-    error = fields.String(required=True, metadata={"description": "A sentence a person may read."})
-    code = fields.String(required=True, metadata={"description": "A stable word to switch on."})
+    error = fields.String(required=True, metadata={"description": "A sentence for users."})
+    code = fields.String(
+        required=True, metadata={"description": "A stable word on which clients may branch."}
+    )
     errors = fields.Dict(
         keys=fields.String(),
         values=fields.List(fields.String()),
@@ -22,7 +24,7 @@ class ErrorOut(Wire):
 
 
 class PaginationOut(Wire):
-    """Where a page stands."""
+    """The position of a page."""
 
     page = fields.Integer(required=True)
     per_page = fields.Integer(required=True)

@@ -1,4 +1,4 @@
-"""Shapes of deliveries."""
+"""Schemas of deliveries."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class DeliveryOut(Wire):
     replayed_as = fields.String(
         required=True,
         allow_none=True,
-        metadata={"description": "The id of the event that told this again when failures were recovered."},
+        metadata={"description": "The id of the event that sent this again when failures were recovered."},
     )
 
 
@@ -64,15 +64,15 @@ class DeliveryListQuery(Wire):
     )
     status = one_of(DeliveryStatus)
     event_type = one_of(EventType)
-    since = UtcDateTime(metadata={"description": "Only deliveries made at this time or later."})
+    since = UtcDateTime(metadata={"description": "Only deliveries created at this time or later."})
     before = fields.Integer(
         validate=validate.Range(min=1, max=BIGGEST_ID),
-        metadata={"description": "The id of the last delivery on the page before."},
+        metadata={"description": "The id of the last delivery on the previous page."},
     )
 
 
 class RecoverIn(Wire):
-    """Which failures to tell again."""
+    """Which failures to send again."""
 
     since = UtcDateTime(required=True, metadata={"example": "2026-01-15T09:00:00Z"})
     status = fields.List(
@@ -84,26 +84,29 @@ class RecoverIn(Wire):
 
     @post_load
     def as_statuses(self, data: dict[str, Any], **_: object) -> dict[str, Any]:
-        """Turn words into statuses; an `Enum` field would be described with those that are not taken."""
+        """Convert words to statuses; an `Enum` field would also document those that are not accepted."""
         return {**data, "status": [DeliveryStatus(word) for word in data["status"]]}
 
 
 class RecoveredOut(Wire):
-    """How many are told again; with `complete` false there are more, so ask again."""
+    """How many are sent again. `complete` is false if there are more: repeat the request then."""
 
     recovered = fields.Integer(required=True)
     complete = fields.Boolean(required=True, attribute="is_complete")
 
 
 class CancelIn(Wire):
-    """What to call off."""
+    """What to cancel."""
 
     event_types = fields.List(
-        one_of(EventType), load_default=list, validate=MAX_ELEMENTS, metadata={"description": "None for all."}
+        one_of(EventType),
+        load_default=list,
+        validate=MAX_ELEMENTS,
+        metadata={"description": "Omit it for all."},
     )
 
 
 class CancelledOut(Wire):
-    """How many were called off."""
+    """How many were cancelled."""
 
     cancelled = fields.Integer(required=True)

@@ -1,4 +1,4 @@
-"""Shapes of what happened."""
+"""Schemas of events."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from speakr.web.wire import UtcDateTime, Wire
 
 
 class EventOut(Wire):
-    """An event, exactly as webhooks are told of it."""
+    """An event, exactly as webhooks receive it."""
 
     id = fields.String(required=True)
     type = fields.String(required=True, validate=validate.OneOf([event.value for event in EventType]))
@@ -30,7 +30,7 @@ class EventListOut(Wire):
 class EventListQuery(Wire):
     """Which events."""
 
-    since = UtcDateTime(metadata={"description": "Only what happened at this time or later."})
+    since = UtcDateTime(metadata={"description": "Only events at this time or later."})
     type = one_of(EventType)
-    before = text(100, metadata={"description": "The id of the last event on the page before."})
+    before = text(100, metadata={"description": "The id of the last event on the previous page."})
     limit = fields.Integer(load_default=50, validate=validate.Range(min=1, max=200))

@@ -1,4 +1,4 @@
-"""Field types of the wire."""
+"""Field types of schemas."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from speakr.web.wire import Wire
 
 BIGGEST_ID = 2_147_483_647
 
-# Words for the API's description alone, where a service complains in its own, documented words.
+# Metadata for the OpenAPI document only, where a service has its own, documented messages.
 REQUIRED: Mapping[str, Any] = {"x-required": True}
-"""Metadata of what must be there though the schema lets it pass; `openapi.py` writes it down as required."""
+"""Metadata of a required field that the schema lets pass; `openapi.py` marks it as required."""
 SPACES = r"\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
-"""For character classes in patterns: what Python trims. JavaScript's `\\s` is not quite the same."""
+"""What Python trims, for character classes of patterns. JavaScript's `\\s` differs slightly."""
 BLANKS = rf"\x00{SPACES}"
 """The same with NUL, which is dropped."""
 NOT_BLANK: Mapping[str, Any] = {"minLength": 1, "pattern": f"[^{BLANKS}]"}
-"""Metadata of text of which something must be left when it is trimmed."""
+"""Metadata of text that may not be blank."""
 WHEN: Mapping[str, Any] = {
     "anyOf": [{"format": "date"}, {"format": "date-time"}, {"maxLength": 0}],
 }
-"""Metadata of a date or a time in a query; an empty one is none."""
+"""Metadata of a date or a time in a query; an empty one counts as absent."""
 
 MAX_ELEMENTS = validate.Length(max=100)
 """For short lists of names whose number has no other limit."""
@@ -34,7 +34,7 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 class SegmentSourceOut(Wire):
-    """Words of a recording that a statement rests on; times in seconds."""
+    """A passage of a recording that supports a statement; times in seconds."""
 
     segment_id = fields.Integer(required=True)
     segment_index = fields.Integer(required=True, metadata={"description": "Counted from 0."})
@@ -49,15 +49,15 @@ class ClaimOut(Wire):
 
     sources = fields.List(fields.Nested(SegmentSourceOut), required=True)
     unverified = fields.Boolean(
-        required=True, metadata={"description": "True if the transcript was not found to say so."}
+        required=True, metadata={"description": "True if the transcript does not support it."}
     )
 
 
 class Pattern(validate.Regexp):
-    """A pattern for all of the text. Python's `$` also stands before a last line feed; JSON Schema's does not."""
+    """A pattern for a whole text. Python's `$` also matches before a final line feed; JSON Schema's does not."""
 
     def __call__(self, value: str) -> str:  # type: ignore[override] # of bytes there are none in JSON
-        """Return the text if it fits.
+        """Return the text if it matches.
 
         Raises:
             ValidationError: it does not.
@@ -69,12 +69,12 @@ class Pattern(validate.Regexp):
 
 
 class Text(fields.String):
-    """Text from strangers: what databases cannot store is dropped once the length is checked."""
+    """Text of clients: checks its length, then removes characters that databases cannot store."""
 
     def deserialize(
         self, value: Any, attr: str | None = None, data: Mapping[str, Any] | None = None, **kwargs: Any
     ) -> Any:
-        """Check the text as it came, as the API's description says, and clean it then."""
+        """Check the text as received, as OpenAPI documents it, then clean it."""
         text = super().deserialize(value, attr, data, **kwargs)
         return _UNSTORABLE.sub("", text) if isinstance(text, str) else text
 
@@ -85,7 +85,7 @@ def text(longest: int, **kwargs: Any) -> Text:
 
 
 class StrictBoolean(fields.Boolean):
-    """true or false and nothing like it."""
+    """true or false and nothing else."""
 
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
@@ -121,11 +121,11 @@ class QueryBoolean(fields.Boolean):
 
 
 def an_id(**kwargs: Any) -> fields.Integer:
-    """Return a field for one of our ids."""
+    """Return a field for an id."""
     return fields.Integer(strict=True, validate=validate.Range(min=1, max=BIGGEST_ID), **kwargs)
 
 
 def one_of(words: type[StrEnum], *, description: str | None = None, **kwargs: Any) -> fields.Enum[Any]:
-    """Return a field for one of our words, described as the text that it is on the wire."""
+    """Return a field for one of these words, documented as text."""
     metadata = {"type": "string"} if description is None else {"type": "string", "description": description}
     return fields.Enum(words, by_value=True, metadata=metadata, **kwargs)

@@ -1,4 +1,4 @@
-"""What the shapes of tags and folders have in common."""
+"""Fields that schemas of tags and folders share."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_PROMPT_LENGTH = 20_000
 
 
 class FilingIn(Wire):
-    """Defaults for whatever the tag or folder is put on, and how long that is kept."""
+    """Defaults for recordings with the tag or in the folder, and their retention."""
 
     color = fields.String(validate=Pattern("^#[0-9A-Fa-f]{6}$"), metadata={"example": "#10B981"})
     custom_prompt = text(MAX_PROMPT_LENGTH, allow_none=True)
@@ -39,10 +39,10 @@ class FilingIn(Wire):
         },
     )
     auto_share_on_apply = StrictBoolean(
-        metadata={"description": "Of a group's: every member sees what this is put on."}
+        metadata={"description": "Only with group_id: every member sees these recordings."}
     )
     share_with_group_lead = StrictBoolean(
-        metadata={"description": "Of a group's: its admins see what this is put on."}
+        metadata={"description": "Only with group_id: its admins see these recordings."}
     )
     naming_template_id = an_id(allow_none=True)
     export_template_id = an_id(allow_none=True)
@@ -52,7 +52,7 @@ class FilingIn(Wire):
 
     @pre_load
     def tidy(self, data: object, **_: object) -> object:
-        """Take 0 days for no rule, as forms send it."""
+        """Treat 0 days as no rule, because forms send it."""
         if isinstance(data, dict) and data.get("retention_days") == 0 and data["retention_days"] is not False:
             data = {**data, "retention_days": None}
         return data
@@ -64,7 +64,7 @@ class FilingIn(Wire):
 
 
 class FilingOut(Wire):
-    """What tags and folders show alike."""
+    """The fields that tags and folders share."""
 
     id = fields.Integer(required=True)
     name = fields.String(required=True)

@@ -1,4 +1,4 @@
-"""Shapes of folders."""
+"""Schemas of folders."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from speakr.web.wire import UtcDateTime
 
 
 class FolderIn(FilingIn):
-    """A folder to be made; only the name is needed."""
+    """A folder to create; only the name is required."""
 
     name = text(100, metadata={"example": "Client Calls", **NOT_BLANK, **REQUIRED})
 

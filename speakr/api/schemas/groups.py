@@ -1,4 +1,4 @@
-"""Shapes of groups and their members."""
+"""Schemas of groups and their members."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ class GroupOut(Wire):
     name = fields.String(required=True)
     description = fields.String(required=True, allow_none=True)
     role = fields.String(
-        required=True, allow_none=True, metadata={"description": "The caller's; null for who is not in it."}
+        required=True,
+        allow_none=True,
+        metadata={"description": "The caller's; null if the caller is no member."},
     )
     member_count = fields.Integer(required=True)
     created_at = UtcDateTime(required=True)
@@ -33,7 +35,9 @@ class GroupListOut(Wire):
 class GroupListQuery(Wire):
     """Which groups."""
 
-    all = QueryBoolean(load_default=False, metadata={"description": "true: all there are, for site admins"})
+    all = QueryBoolean(
+        load_default=False, metadata={"description": "true: all groups, for site administrators"}
+    )
 
 
 class GroupCreateIn(Wire):
@@ -51,7 +55,7 @@ class GroupUpdateIn(Wire):
 
 
 class MemberOut(Wire):
-    """Somebody in a group."""
+    """A member of a group."""
 
     user_id = fields.Integer(required=True)
     username = fields.String(required=True)
@@ -61,13 +65,13 @@ class MemberOut(Wire):
 
 
 class MemberListOut(Wire):
-    """Who is in a group, its admins first."""
+    """The members of a group, its admins first."""
 
     members = fields.List(fields.Nested(MemberOut), required=True)
 
 
 class MemberCreateIn(Wire):
-    """Whom to take in: by id or by name."""
+    """The user to add: by id or by name."""
 
     user_id = an_id()
     username = text(80)

@@ -1,4 +1,4 @@
-"""Shapes of what was found in a transcript."""
+"""Schemas of insights."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from speakr.web.wire import UtcDateTime, Wire
 
 
 class KeyPointOut(ClaimOut):
-    """A statement or decision that matters."""
+    """An important statement or decision."""
 
     text = fields.String(required=True)
 
 
 class ActionItemOut(ClaimOut):
-    """Something somebody is to do."""
+    """A task that someone is to do."""
 
     text = fields.String(required=True)
     owner = fields.String(required=True, allow_none=True)
-    due = fields.String(required=True, allow_none=True, metadata={"description": "As it was spoken."})
+    due = fields.String(required=True, allow_none=True, metadata={"description": "As it was said."})
     due_at = UtcDateTime(required=True, allow_none=True)
 
 
 class ChapterOut(Wire):
-    """A stretch of the recording about one thing; times in seconds."""
+    """A part of the recording about one subject; times in seconds."""
 
     title = fields.String(required=True)
     start_time = fields.Float(required=True)
@@ -33,13 +33,13 @@ class ChapterOut(Wire):
 
 
 class TopicOut(ClaimOut):
-    """What is spoken about."""
+    """A subject of the recording."""
 
     name = fields.String(required=True)
 
 
 class InsightsOut(Wire):
-    """What was found in a transcript; empty lists and has_insights false until somebody has looked."""
+    """The insights of a transcript; before the first extraction, lists are empty and has_insights is false."""
 
     has_insights = fields.Boolean(required=True)
     key_points = fields.List(fields.Nested(KeyPointOut), required=True)

@@ -1,4 +1,4 @@
-"""Shapes of jobs, and of what starts them."""
+"""Schemas of jobs, and of the requests that queue them."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class SummarizeIn(Wire):
 
     @pre_load
     def accept_prompt(self, data: object, **_: object) -> object:
-        """Take `prompt` for `custom_prompt`, as known clients send it."""
+        """Accept `prompt` for `custom_prompt`, because known clients send it."""
         if isinstance(data, dict) and "prompt" in data:
             return {"custom_prompt": data["prompt"], **data}
         return data
 
 
 class QueuedOut(Wire):
-    """Work that was queued, or was already."""
+    """Work that was queued now or before."""
 
     success = fields.Boolean(required=True)
     job_id = fields.String(required=True)
@@ -49,7 +49,7 @@ class JobOut(Wire):
     recording_id = fields.Integer(
         required=True,
         allow_none=True,
-        metadata={"description": "The recording that the work is on; null for work without one."},
+        metadata={"description": "The recording of the job; null for jobs without one."},
     )
     kind = fields.String(required=True, validate=validate.OneOf([str(kind) for kind in KINDS]))
     state = fields.String(required=True, validate=validate.OneOf([state.value for state in JobState]))
@@ -65,7 +65,9 @@ class JobOut(Wire):
     ignored_options = fields.List(
         fields.String(),
         required=True,
-        metadata={"description": "What was asked for and the engine does not heed; known when it has heard."},
+        metadata={
+            "description": "Requested options that the engine does not support; known after the transcription."
+        },
     )
 
 

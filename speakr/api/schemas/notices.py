@@ -1,4 +1,4 @@
-"""Shapes of what the server has to tell."""
+"""Schemas of notices."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from speakr.web.wire import UtcDateTime, Wire
 
 
 class NoticeOut(Wire):
-    """A notice; `read_at` is null until it has been read."""
+    """A notice; `read_at` is null until it is marked as read."""
 
     id = fields.Integer(required=True)
     kind = one_of(NoticeKind, required=True)

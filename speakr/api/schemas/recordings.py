@@ -1,4 +1,4 @@
-"""Shapes of recordings."""
+"""Schemas of recordings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STATUSES = [status.value for status in RecordingStatus]
 
 
 class TagRefOut(Wire):
-    """A tag as it hangs on a recording."""
+    """A tag of a recording."""
 
     id = fields.Integer(required=True)
     name = fields.String(required=True)
@@ -28,14 +28,14 @@ class TagRefOut(Wire):
 
 
 class FolderRefOut(Wire):
-    """The folder a recording is in."""
+    """The folder of a recording."""
 
     id = fields.Integer(required=True)
     name = fields.String(required=True)
 
 
 class RecordingBaseOut(Wire):
-    """What a list item and the detail have in common."""
+    """Fields that list item and detail share."""
 
     id = fields.Integer(required=True)
     title = fields.String(required=True)
@@ -70,7 +70,7 @@ class RecordingItemOut(RecordingBaseOut):
 
 
 class ListPaginationOut(PaginationOut):
-    """Where a page stands, and what to send as `cursor` for the next one."""
+    """The position of a page, and the `cursor` of the next one."""
 
     page = fields.Integer(required=True, allow_none=True, metadata={"description": "Null with a cursor."})
     next_cursor = fields.String(required=True, allow_none=True)
@@ -84,7 +84,7 @@ class RecordingListOut(Wire):
 
 
 class CopyOut(Wire):
-    """One of several recordings of the same bytes."""
+    """One of several recordings with the same bytes."""
 
     id = fields.Integer(required=True)
     title = fields.String(required=True)
@@ -93,7 +93,7 @@ class CopyOut(Wire):
 
 
 class DuplicateInfoOut(Wire):
-    """All recordings of the same bytes."""
+    """All recordings with the same bytes."""
 
     total_copies = fields.Integer(required=True)
     copies = fields.List(fields.Nested(CopyOut), required=True)
@@ -119,12 +119,12 @@ class CalendarEventOut(Wire):
 
 
 class SourcedEventOut(CalendarEventOut, ClaimOut):
-    """A dated event and what it rests on."""
+    """A dated event with its sources."""
 
     stale = fields.Boolean(
         required=True,
         metadata={
-            "description": "It was found in the transcript, which has changed since.",
+            "description": "The transcript has changed since the extraction.",
             "example": False,
         },
     )
@@ -137,7 +137,7 @@ class CalendarEventListOut(Wire):
 
 
 class RecordingDetailOut(RecordingBaseOut):
-    """A whole recording; `transcription`, `summary` and `notes` are there when asked for."""
+    """A whole recording; `transcription`, `summary` and `notes` on request."""
 
     mime_type = fields.String(required=True)
     events = fields.List(fields.Nested(CalendarEventOut), required=True)
@@ -152,24 +152,24 @@ _SHORT = validate.Length(max=100)
 
 
 class RecordingListQuery(Wire):
-    """How to narrow and order a list."""
+    """Filters and order of a list."""
 
     page = fields.Integer(load_default=1, validate=validate.Range(min=1, max=10_000_000))
     per_page = fields.Integer(
         load_default=25,
         validate=validate.Range(min=1, max=1_000_000),
-        metadata={"description": f"More than {MAX_PER_PAGE} is taken as {MAX_PER_PAGE}."},
+        metadata={"description": f"More than {MAX_PER_PAGE} counts as {MAX_PER_PAGE}."},
     )
     status = fields.String(
         load_default="all",
         validate=_SHORT,
         metadata={
-            "description": "all, pending, processing, completed or failed; anything else is taken as all."
+            "description": "all, pending, processing, completed or failed; anything else counts as all."
         },
     )
     sort_by = fields.String(
         load_default="created_at",
-        metadata={"description": f"{', '.join(SORT_COLUMNS)}; anything else is taken as created_at."},
+        metadata={"description": f"{', '.join(SORT_COLUMNS)}; anything else counts as created_at."},
     )
     sort_order = fields.String(load_default="desc", metadata={"description": "asc, or else desc."})
     date_from = fields.String(
@@ -189,7 +189,7 @@ class RecordingListQuery(Wire):
         },
     )
     tag_id = fields.Integer(validate=validate.Range(min=1, max=2_147_483_647))
-    tag = text(200, metadata={"description": "A tag by its name."})
+    tag = text(200, metadata={"description": "The name of a tag."})
     folder_id = fields.String(
         validate=[_SHORT, Pattern("^([1-9][0-9]{0,8}|[Nn][Oo][Nn][Ee])$")],
         metadata={
@@ -215,13 +215,15 @@ class RecordingListQuery(Wire):
     )
     cursor = fields.String(
         validate=Pattern("^[A-Za-z0-9_-]{1,1000}$"),
-        metadata={"description": "The next_cursor of the page before; `page` is then ignored."},
+        metadata={"description": "The next_cursor of the previous page; `page` is then ignored."},
     )
-    shared = QueryBoolean(metadata={"description": "true: what others share with the caller."})
+    shared = QueryBoolean(
+        metadata={"description": "true: recordings that other users share with the caller."}
+    )
 
 
 class RecordingDetailQuery(Wire):
-    """Which texts to send along."""
+    """Which texts to include."""
 
     format = fields.String(
         load_default="full", metadata={"description": "full, or minimal for no long texts."}
@@ -243,11 +245,11 @@ class RecordingUpdateIn(Wire):
     is_inbox = StrictBoolean()
     is_highlighted = StrictBoolean()
     folder_id = an_id(allow_none=True)
-    deletion_exempt = StrictBoolean(metadata={"description": "Keep it whatever the retention rules say."})
+    deletion_exempt = StrictBoolean(metadata={"description": "Exempt from retention."})
 
     @pre_load
     def accept_other_spellings(self, data: object, **_: object) -> object:
-        """Take `note` for `notes`, and an empty meeting date for none, as known clients send them."""
+        """Accept `note` for `notes`, and an empty meeting date for none, because known clients send them."""
         if isinstance(data, dict):
             data = dict(data)
             if "keep_audio_only" in data:
@@ -260,7 +262,7 @@ class RecordingUpdateIn(Wire):
 
 
 class RecordingFieldsOut(Wire):
-    """The editable fields as they are now."""
+    """The present values of the editable fields."""
 
     id = fields.Integer(required=True)
     title = fields.String(required=True)
@@ -275,14 +277,14 @@ class RecordingFieldsOut(Wire):
 
 
 class RecordingUpdatedOut(Wire):
-    """What an update left behind."""
+    """The recording after an update."""
 
     success = fields.Boolean(required=True)
     recording = fields.Nested(RecordingFieldsOut, required=True)
 
 
 class StatusOut(Wire):
-    """How far a recording is."""
+    """The progress of a recording."""
 
     id = fields.Integer(required=True)
     status = fields.String(required=True, validate=validate.OneOf(STATUSES))
@@ -295,7 +297,7 @@ class StatusOut(Wire):
 
 
 class UploadOut(Wire):
-    """A recording that was taken in."""
+    """An uploaded recording."""
 
     id = fields.Integer(required=True)
     title = fields.String(required=True)
@@ -327,7 +329,7 @@ _NUMBER: Mapping[str, Any] = {
 
 
 class UploadForm(Wire):
-    """The fields of an upload, for the document; `api/uploads.py` reads them from the stream."""
+    """The fields of an upload, for the OpenAPI document; `api/uploads.py` reads them from the stream."""
 
     file = fields.Raw(required=True, metadata={"type": "string", "format": "binary"})
     title = fields.String()
@@ -336,13 +338,13 @@ class UploadForm(Wire):
     file_last_modified = fields.String(
         metadata={"description": "Milliseconds since 1970.", "example": "1705309200000"}
     )
-    language = fields.String(metadata={"description": "ISO 639-1; empty for detection.", "example": "en"})
+    language = fields.String(metadata={"description": "ISO 639-1; empty to detect it.", "example": "en"})
     min_speakers = fields.Raw(metadata=_NUMBER)
     max_speakers = fields.Raw(metadata=_NUMBER)
     tag_id = fields.Raw(metadata={**_NUMBER, "description": "One tag; several as tag_ids[0], tag_ids[1] ..."})
     tags = fields.String(metadata={"description": "A tag by name; may be repeated."})
     folder_id = fields.Raw(metadata=_NUMBER)
-    keep_audio_only = fields.String(metadata={"description": "true: store only the sound of a video."})
+    keep_audio_only = fields.String(metadata={"description": "true: store only the audio track of a video."})
     hotwords = fields.String()
     initial_prompt = fields.String()
     transcription_model = fields.String()

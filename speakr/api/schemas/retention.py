@@ -1,4 +1,4 @@
-"""Shapes of retention."""
+"""Schemas of retention."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from speakr.web.wire import UtcDateTime, Wire
 
 
 class DueOut(Wire):
-    """A recording whose time has come."""
+    """A recording that is due."""
 
     recording_id = fields.Integer(required=True)
     user_id = fields.Integer(required=True)
@@ -20,7 +20,7 @@ class DueOut(Wire):
 
 
 class OwnDueOut(DueOut):
-    """One's own recording whose time has come."""
+    """A recording of the caller that is due."""
 
     title = fields.String(required=True)
 
@@ -30,19 +30,19 @@ class RetentionOut(Wire):
 
     enabled = fields.Boolean(required=True, attribute="is_enabled")
     audio_only = fields.Boolean(
-        required=True, metadata={"description": "Only the sound goes; texts are kept."}
+        required=True, metadata={"description": "Only the audio is removed; texts stay."}
     )
     due = fields.List(fields.Nested(DueOut), required=True)
     done = fields.Integer(required=True, metadata={"description": "How many were removed."})
 
 
 class OwnRetentionOut(RetentionOut):
-    """Which of one's own recordings are due."""
+    """The caller's recordings that are due."""
 
     due = fields.List(fields.Nested(OwnDueOut), required=True)
 
 
 class RetentionRunIn(Wire):
-    """Whether to remove, or only to tell."""
+    """Whether to remove, or only to list."""
 
     dry_run = StrictBoolean(load_default=True)

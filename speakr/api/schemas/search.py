@@ -1,4 +1,4 @@
-"""Shapes of searches."""
+"""Schemas of searches."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ BIGGEST_PAGE = 100_000
 
 
 class SearchQuery(RecordingListQuery):
-    """What to look for, where and among which recordings: the filters are those of the list."""
+    """What to search for, where, and in which recordings: the filters are those of the list."""
 
     class Meta(RecordingListQuery.Meta):
-        """marshmallow's place for options."""
+        """Options of marshmallow."""
 
         exclude = ("sort_by", "sort_order", "search", "cursor", "shared")
 
-    # `q` is missed, and counted, where it is read: an empty one is no question either.
+    # `q` is checked where it is read: an empty one is refused too.
     q = Text(
         load_default="",
         metadata={
@@ -37,7 +37,7 @@ class SearchQuery(RecordingListQuery):
         },
     )
     field = fields.Enum(
-        Field, by_value=fields.String, metadata={"description": "Where to look; everywhere unless given."}
+        Field, by_value=fields.String, metadata={"description": "Which texts to search; all by default."}
     )
     mode = fields.Enum(
         Mode,
@@ -55,15 +55,15 @@ class SearchQuery(RecordingListQuery):
 
 
 class MatchOut(Wire):
-    """A place where the words are."""
+    """A passage that matches."""
 
     field = fields.String(required=True, validate=validate.OneOf([field.value for field in Field]))
     snippet = fields.String(
         required=True,
-        metadata={"description": "Text with HTML escaped; what was looked for stands in <mark>."},
+        metadata={"description": "Text with HTML escaped and the matches in <mark>."},
     )
     segment_id = fields.Integer(
-        required=True, allow_none=True, metadata={"description": "Of a transcript; null elsewhere."}
+        required=True, allow_none=True, metadata={"description": "Of a transcript; null in other texts."}
     )
     start_time = fields.Float(required=True, allow_none=True, metadata={"description": "Seconds"})
     end_time = fields.Float(required=True, allow_none=True, metadata={"description": "Seconds"})
@@ -71,7 +71,7 @@ class MatchOut(Wire):
 
 
 class SearchResultOut(Wire):
-    """A recording that was found."""
+    """A recording that matches."""
 
     recording = fields.Nested(RecordingItemOut, required=True)
     matches = fields.List(
@@ -80,7 +80,7 @@ class SearchResultOut(Wire):
 
 
 class SearchPaginationOut(Wire):
-    """Where a page of results stands."""
+    """The position of a page of results."""
 
     page = fields.Integer(required=True)
     per_page = fields.Integer(required=True)
@@ -102,6 +102,6 @@ class SearchOut(Wire):
     mode_used = fields.String(
         required=True,
         validate=validate.OneOf([mode.value for mode in Mode]),
-        metadata={"description": "words although hybrid was asked for: the embedding model is away."},
+        metadata={"description": "words although hybrid was requested: the embedding model is unavailable."},
     )
     pagination = fields.Nested(SearchPaginationOut, required=True)

@@ -1,4 +1,4 @@
-"""Shapes of shares."""
+"""Schemas of shares."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from speakr.web.wire import UtcDateTime, Wire
 
 
 class ShareOut(Wire):
-    """One recording, shown to one person."""
+    """One recording, shared with one user."""
 
     id = fields.Integer(required=True)
     recording_id = fields.Integer(required=True)
@@ -21,13 +21,13 @@ class ShareOut(Wire):
 
 
 class ShareListOut(Wire):
-    """Whom a recording is shared with, by name."""
+    """The users a recording is shared with, by name."""
 
     shares = fields.List(fields.Nested(ShareOut), required=True)
 
 
 class ShareCreateIn(Wire):
-    """Whom to share with, by id or by name, and what they may do."""
+    """The user to share with, by id or by name, and the permissions."""
 
     user_id = an_id()
     username = text(80)
@@ -35,6 +35,6 @@ class ShareCreateIn(Wire):
 
 
 class ShareUpdateIn(Wire):
-    """What the recipient may do from now on."""
+    """The new permissions of the recipient."""
 
     can_edit = StrictBoolean(required=True)

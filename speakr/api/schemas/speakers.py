@@ -1,4 +1,4 @@
-"""Shapes of speakers, and of who is who in a recording."""
+"""Schemas of speakers, and of the speakers of a recording."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from speakr.services.speech.recording_speakers import MAX_ENTRIES
 from speakr.web.wire import UtcDateTime, Wire
 
 MAX_SPLIT = 1000
-"""Recordings named in one request."""
+"""Recordings per request."""
 
 _A_NAME = rf"^[^,]*[^,{BLANKS}\x01-\x1f\x7f-\x9f\xad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff][^,]*$"
-"""Somewhere stands what can be seen, and nowhere a comma."""
+"""Matches text with a visible character and without commas."""
 
 
 class SpeakerRefOut(Wire):
-    """A speaker and in how many recordings they are named."""
+    """A speaker, and the number of recordings that name them."""
 
     id = fields.Integer(required=True)
     name = fields.String(required=True)
@@ -31,19 +31,19 @@ class SpeakerOut(SpeakerRefOut):
 
     last_used = UtcDateTime(required=True, allow_none=True)
     confidence_score = fields.Float(
-        required=True, allow_none=True, metadata={"description": "How well the voice is known, 0 to 1."}
+        required=True, allow_none=True, metadata={"description": "Confidence in the voice profile, 0 to 1."}
     )
     has_voice_profile = fields.Boolean(required=True)
 
 
 class SpeakerListOut(Wire):
-    """All of a user's speakers, those in most recordings first."""
+    """All speakers of a user, those in most recordings first."""
 
     speakers = fields.List(fields.Nested(SpeakerOut), required=True)
 
 
 class SpeakerIn(Wire):
-    """A speaker's name. What it may be is told by the service, so it is not required here."""
+    """A speaker's name. The service checks it with its own messages, so it is not required here."""
 
     name = Text(
         load_default="",
@@ -64,20 +64,20 @@ class SpeakerCreatedOut(SpeakerRefOut):
 
 
 class SpeakerChangedOut(Wire):
-    """A speaker as it is now."""
+    """The speaker after a change."""
 
     success = StrictBoolean(required=True)
     speaker = fields.Nested(SpeakerRefOut, required=True)
 
 
 class MergeIn(Wire):
-    """Whom a speaker turns out to be."""
+    """The other speaker who is the same person."""
 
     into_id = an_id(required=True)
 
 
 class SplitIn(Wire):
-    """Who it was instead, and where."""
+    """The actual name, and the recordings."""
 
     name = Text(
         required=True,
@@ -89,7 +89,7 @@ class SplitIn(Wire):
 
 
 class RecordingSpeakerOut(Wire):
-    """Somebody who speaks in a recording."""
+    """A speaker of a recording."""
 
     label = fields.String(required=True)
     identified_name = fields.String(required=True, allow_none=True)
@@ -99,12 +99,14 @@ class RecordingSpeakerOut(Wire):
     segment_count = fields.Integer(required=True)
     confirmed = fields.Boolean(
         required=True,
-        metadata={"description": "A person gave the name; else it was given by voice, or there is none."},
+        metadata={
+            "description": "True if a user set the name; false if it was matched by voice or is missing."
+        },
     )
 
 
 class SuggestionOut(Wire):
-    """Who somebody may be, by their voice."""
+    """A possible name, by voice."""
 
     speaker_id = fields.Integer(required=True)
     name = fields.String(required=True)
@@ -112,7 +114,7 @@ class SuggestionOut(Wire):
 
 
 class RecordingSpeakersOut(Wire):
-    """Who speaks, in order of first appearance, and who the nameless may be."""
+    """The speakers in the order of first appearance, and suggestions for those without a name."""
 
     speakers = fields.List(fields.Nested(RecordingSpeakerOut), required=True)
     suggestions = fields.Dict(
@@ -124,14 +126,14 @@ _NAME: dict[str, Any] = {"type": "string", "maxLength": 120}
 
 
 class AssignIn(Wire):
-    """Who is who. The service tells what is wrong with the map, in the documented words."""
+    """The names of labels. The service checks the map and has its own, documented messages."""
 
     speaker_map = fields.Raw(
         load_default=None,
         metadata={
             "type": "object",
             "maxProperties": MAX_ENTRIES,
-            "description": 'Label, or the name shown now, to a name or to {name, isMe}; "" takes the name away.',
+            "description": 'Label, or the name shown now, to a name or to {name, isMe}; "" removes the name.',
             "additionalProperties": {
                 "oneOf": [
                     _NAME,
@@ -145,7 +147,7 @@ class AssignIn(Wire):
 
 
 class AssignedRecordingOut(Wire):
-    """What an assignment may change in a recording."""
+    """The fields of a recording that an assignment may change."""
 
     id = fields.Integer(required=True)
     title = fields.String(required=True)
@@ -154,11 +156,13 @@ class AssignedRecordingOut(Wire):
 
 
 class AssignedOut(SuccessOut):
-    """What an assignment left behind."""
+    """The result of an assignment."""
 
     recording = fields.Nested(AssignedRecordingOut, required=True)
     summary_queued = fields.Boolean(required=True)
     embeddings_updated = fields.Integer(
-        required=True, metadata={"description": "Voice profiles that learned."}
+        required=True, metadata={"description": "Number of updated voice profiles."}
     )
-    snippets_created = fields.Integer(required=True, metadata={"description": "Voice samples kept."})
+    snippets_created = fields.Integer(
+        required=True, metadata={"description": "Number of stored voice samples."}
+    )

@@ -1,4 +1,4 @@
-"""Shapes of system settings."""
+"""Schemas of system settings."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class SettingsOut(Wire):
 
 class _Named(Wire):
     class Meta:
-        """A name that does not exist is told and not ignored: nothing would change."""
+        """An unknown name is refused and not ignored, because the request would change nothing."""
 
         unknown = INCLUDE
 
@@ -32,11 +32,11 @@ class _Named(Wire):
 SettingsIn = _Named.from_dict(
     {
         name: fields.Raw(
-            allow_none=True,  # the service tells what is wrong with all of them at once
+            allow_none=True,  # the service reports all wrong values at once
             metadata={"x-nullable": False, **known.read.shape, "description": known.help},
         )
         for name, known in KNOWN.items()
     },
     name="SettingsIn",
 )
-"""Settings to change, by name; the values are checked by the service."""
+"""Name -> new value; the service checks the values."""

@@ -1,4 +1,4 @@
-"""Shapes of tags."""
+"""Schemas of tags."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from speakr.web.wire import Wire
 
 
 class TagIn(FilingIn):
-    """A tag to be made; only the name is needed."""
+    """A tag to create; only the name is required."""
 
     name = text(50, metadata={"example": "Interviews", **NOT_BLANK, **REQUIRED})
 
 
 class TagUpdateIn(TagIn):
-    """Fields to change; all optional. A tag stays with its owner."""
+    """Fields to change; all optional. A tag keeps its owner."""
 
     name = text(50, metadata={"example": "Interviews", **NOT_BLANK})
 
     class Meta(TagIn.Meta):
-        """marshmallow's place for options."""
+        """Options of marshmallow."""
 
         exclude = ("group_id",)
 
@@ -40,14 +40,14 @@ class TagListOut(Wire):
 
 
 class TagUpdatedOut(Wire):
-    """A tag as it is now."""
+    """The tag after a change."""
 
     success = StrictBoolean(required=True)
     tag = fields.Nested(TagOut, required=True)
 
 
 class TagsAddIn(Wire):
-    """Tags to put on a recording: by id, or by name."""
+    """Tags to add to a recording: by id or by name."""
 
     tag_ids = fields.List(an_id(), validate=validate.Length(max=100))
     tag_id = an_id()
@@ -55,21 +55,21 @@ class TagsAddIn(Wire):
 
     @pre_load
     def accept_one_name(self, data: object, **_: object) -> object:
-        """Take a single name where a list of names is meant."""
+        """Accept a single name in place of a list."""
         if isinstance(data, dict) and isinstance(data.get("tags"), str):
             return {**data, "tags": [data["tags"]]}
         return data
 
 
 class AddedTagOut(Wire):
-    """A tag that was put on."""
+    """A tag that was added."""
 
     id = fields.Integer(required=True)
     name = fields.String(required=True)
 
 
 class TagsAddedOut(Wire):
-    """What was put on, and what could not be."""
+    """The tags that were added, and the errors of the others."""
 
     success = StrictBoolean(required=True)
     added_tags = fields.List(fields.Nested(AddedTagOut), required=True)

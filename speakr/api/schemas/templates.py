@@ -1,4 +1,4 @@
-"""Shapes of templates."""
+"""Schemas of templates."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class TemplateListQuery(Wire):
 
 
 class TemplateUpdateIn(Wire):
-    """Fields to change; all optional. How long a body may be depends on the kind."""
+    """Fields to change; all optional. The maximum length of a body depends on the kind."""
 
     name = text(100, metadata=NOT_BLANK)
     body = Text(metadata=_BODY)
@@ -59,10 +59,10 @@ class TemplateCreateIn(Wire):
 
 
 class ExportQuery(Wire):
-    """How to write the document."""
+    """The template of the document."""
 
     template_id = fields.Integer(
         validate=validate.Range(min=1, max=BIGGEST_ID),
-        metadata={"description": "An export template of the caller's."},
+        metadata={"description": "One of your export templates."},
     )
     format = fields.String(load_default="md", validate=validate.OneOf(["md"]))

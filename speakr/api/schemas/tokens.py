@@ -1,4 +1,4 @@
-"""Shapes of API tokens."""
+"""Schemas of API tokens."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class TokenOut(Wire):
 
 
 class TokenSecretOut(TokenOut):
-    """A token with its secret, shown this once."""
+    """A token with its secret, which is in no other response."""
 
     token = fields.String(required=True)
 
@@ -54,7 +54,7 @@ class TokenCreateIn(Wire):
         allow_none=True,
         load_default=None,
         validate=MAX_ELEMENTS,
-        metadata={"description": "Default: all but admin, as far as the asking credential has them."},
+        metadata={"description": "Default: all but admin, as far as the caller's credential has them."},
     )
 
 

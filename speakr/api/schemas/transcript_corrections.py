@@ -1,4 +1,4 @@
-"""Shapes of corrections."""
+"""Schemas of corrections."""
 
 from __future__ import annotations
 
@@ -28,16 +28,19 @@ def seconds(**kwargs: Any) -> fields.Float:
 
 
 def an_index(**kwargs: Any) -> fields.Integer:
-    """Return a field for a place counted from 0."""
+    """Return a field for a position counted from 0."""
     return fields.Integer(strict=True, validate=validate.Range(min=0, max=_MAX_INDEX), **kwargs)
 
 
 class GivenSegmentIn(Wire):
-    """A segment as it is to be; times in seconds."""
+    """A segment of the new transcript; times in seconds."""
 
     id = an_id(
         allow_none=True,
-        metadata={"description": "Of the old segment that this is, else it is a new one.", "example": 71},
+        metadata={
+            "description": "The id of the present segment that it replaces; omit it for a new one.",
+            "example": 71,
+        },
     )
     start = seconds(allow_none=True)
     end = seconds(allow_none=True)
@@ -57,7 +60,7 @@ class TranscriptIn(Wire):
 
 
 class SegmentIn(Wire):
-    """What is to change in a segment; times in seconds."""
+    """Fields of a segment to change; times in seconds."""
 
     text = bounded_text(LONG_TEXT, metadata={"example": "Good morning."})
     speaker = bounded_text(200, metadata=_SPEAKER)
@@ -66,24 +69,24 @@ class SegmentIn(Wire):
 
 
 class SplitSegmentIn(Wire):
-    """Where a segment is split."""
+    """Where to split a segment."""
 
     word = an_index(metadata={"description": "Before this word, counted from 0.", "example": 3})
     time = seconds(metadata={"description": "In seconds, instead of word: between the words around it."})
 
 
 class SegmentRangeIn(Wire):
-    """Segments in a row, both ends included."""
+    """Consecutive segments, both ends included."""
 
     first = an_index(required=True, metadata={"example": 0})
     last = an_index(required=True, metadata={"example": 1})
 
 
 class SegmentSpeakerIn(Wire):
-    """Who spoke."""
+    """The new speaker, and the segments."""
 
     first = an_index(required=True, metadata={"example": 0})
-    last = an_index(metadata={"description": "The last segment, first if it is left out.", "example": 0})
+    last = an_index(metadata={"description": "The last segment; first by default.", "example": 0})
     first_word = an_index(
         metadata={"description": "Only words from this one on, counted from 0 in the segment.", "example": 0}
     )
@@ -92,11 +95,11 @@ class SegmentSpeakerIn(Wire):
 
 
 class TranscriptEditedOut(Wire):
-    """What a correction changed."""
+    """The result of a correction."""
 
     success = StrictBoolean(required=True)
     revision = fields.Integer(
-        required=True, metadata={"description": "Unchanged if nothing had to be changed.", "example": 3}
+        required=True, metadata={"description": "The same number as before if nothing changed.", "example": 3}
     )
     segments_changed = fields.Integer(required=True)
     words_added = fields.Integer(required=True)
@@ -124,7 +127,7 @@ class RevisionOut(Wire):
     username = fields.String(
         required=True,
         allow_none=True,
-        metadata={"description": "Who made it; null for a transcription, or if the account is gone."},
+        metadata={"description": "The user; null for a transcription, or if the account is deleted."},
     )
     created_at = UtcDateTime(required=True)
     segments_changed = fields.Integer(required=True)
@@ -143,23 +146,23 @@ class RevisionOut(Wire):
 class HistoryOut(Wire):
     """The changes of a transcript, newest first."""
 
-    revision = fields.Integer(required=True, metadata={"description": "The present one.", "example": 3})
+    revision = fields.Integer(required=True, metadata={"description": "The current one.", "example": 3})
     undo_to = fields.Integer(
         required=True,
         allow_none=True,
-        metadata={"description": "The revision whose text an undo brings back.", "example": 2},
+        metadata={"description": "The revision whose text an undo restores.", "example": 2},
     )
     redo_to = fields.Integer(
         required=True,
         allow_none=True,
-        metadata={"description": "The revision whose text a redo brings back.", "example": None},
+        metadata={"description": "The revision whose text a redo restores.", "example": None},
     )
     total = fields.Integer(required=True)
     revisions = fields.List(fields.Nested(RevisionOut), required=True)
 
 
 class SpokenOut(Wire):
-    """What a segment says."""
+    """Speaker and text of a segment."""
 
     speaker = fields.String(required=True)
     sentence = fields.String(required=True)
@@ -168,14 +171,14 @@ class SpokenOut(Wire):
 
 
 class WordChangeOut(Wire):
-    """Words in a row."""
+    """Consecutive words."""
 
     change = fields.String(required=True, validate=validate.OneOf(["equal", "insert", "delete"]))
     text = fields.String(required=True, metadata={"example": "Good morning."})
 
 
 class SegmentsChangeOut(Wire):
-    """Segments in a row that a revision changed."""
+    """Consecutive segments that a revision changed."""
 
     segment_index = fields.Integer(
         required=True, metadata={"description": "Of the first, in the later text.", "example": 0}
@@ -193,19 +196,22 @@ class RevisionDiffOut(Wire):
 
 
 class ReplaceIn(Wire):
-    """What to replace by what, and where: in recordings, or in all with a tag or in a folder."""
+    """What to find and replace, and where: in recordings, or in all with a tag or in a folder."""
 
     find = bounded_text(200, required=True, metadata={"example": "Miss Austin"})
     replace = bounded_text(500, required=True, metadata={"example": "Miss Austen"})
     match_case = StrictBoolean(load_default=False)
     whole_words = StrictBoolean(load_default=True)
     preview = StrictBoolean(
-        load_default=True, metadata={"description": "false replaces; true only shows what would be."}
+        load_default=True, metadata={"description": "false replaces; true only shows the result."}
     )
     recording_ids = fields.List(
         an_id(),
         validate=validate.Length(min=1, max=1_000),
-        metadata={"description": "These, also shared ones that you may edit.", "example": [1, 2]},
+        metadata={
+            "description": "Ids of recordings, also of shared ones that you may edit.",
+            "example": [1, 2],
+        },
     )
     tag_id = an_id(metadata={"description": "Your own recordings with this tag, instead.", "example": 1})
     folder_id = an_id(metadata={"description": "Your own recordings in this folder, instead.", "example": 1})
@@ -213,12 +219,12 @@ class ReplaceIn(Wire):
         strict=True,
         load_default=0,
         validate=validate.Range(min=0, max=_MAX_INDEX),
-        metadata={"description": "Go on after this recording: next_after of the answer before."},
+        metadata={"description": "Continue after this recording: next_after of the previous response."},
     )
 
 
 class ReplaceExampleOut(Wire):
-    """A place where something was found."""
+    """A match."""
 
     segment_index = fields.Integer(required=True, metadata={"example": 1})
     start_time = fields.Float(required=True)
@@ -227,7 +233,7 @@ class ReplaceExampleOut(Wire):
 
 
 class ReplacedRecordingOut(Wire):
-    """What was found in a recording."""
+    """The matches in a recording."""
 
     id = fields.Integer(required=True)
     title = fields.String(required=True, allow_none=True)
@@ -236,13 +242,13 @@ class ReplacedRecordingOut(Wire):
     revision = fields.Integer(
         required=True,
         allow_none=True,
-        metadata={"description": "Of the transcript once it was changed.", "example": 3},
+        metadata={"description": "Of the transcript after the change.", "example": 3},
     )
     error = fields.String(required=True, allow_none=True, metadata={"example": None})
 
 
 class ReplacedOut(Wire):
-    """What was found, in the order of ids; recordings without a match are left out."""
+    """The matches by recording, in the order of ids; recordings without one are left out."""
 
     preview = StrictBoolean(required=True)
     matches = fields.Integer(required=True)

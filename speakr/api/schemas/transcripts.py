@@ -1,4 +1,4 @@
-"""Shapes of transcripts, summaries and notes."""
+"""Schemas of transcripts, summaries and notes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class WordOut(Wire):
     end = fields.Float(required=True)
     probability = fields.Float(required=True, allow_none=True)
     edited = fields.Boolean(
-        metadata={"description": "true: a person wrote it, and its times are estimated. Else it is absent."}
+        metadata={"description": "true: a user wrote it, and its times are estimated. Absent otherwise."}
     )
 
 
@@ -28,7 +28,7 @@ class SegmentOut(Wire):
     id = fields.Integer(
         required=True,
         allow_none=True,
-        metadata={"description": "The segment's own, which corrections keep.", "example": 71},
+        metadata={"description": "Permanent: corrections keep it.", "example": 71},
     )
     speaker = fields.String(required=True)
     sentence = fields.String(required=True)
@@ -37,7 +37,7 @@ class SegmentOut(Wire):
     confidence = fields.Float(allow_none=True)
     words_per_minute = fields.Float(allow_none=True)
     overlap = fields.Boolean(
-        required=True, metadata={"description": "A segment of another speaker goes on at the same time."}
+        required=True, metadata={"description": "A segment of another speaker overlaps it in time."}
     )
     words = fields.List(fields.Nested(WordOut), metadata={"description": "With words=true only."})
 
@@ -47,7 +47,9 @@ class TranscriptOut(Wire):
 
     format = fields.String(required=True)
     revision = fields.Integer(
-        metadata={"description": "json: how often the transcript was changed. Grows with every correction."}
+        metadata={
+            "description": "json only: the number of changes of the transcript. Every correction increases it."
+        }
     )
     segments = fields.List(fields.Nested(SegmentOut))
     content = fields.String()
@@ -74,20 +76,20 @@ class TranscriptQuery(Wire):
     paragraphs = fields.String(
         load_default="false",
         metadata={
-            "description": "true joins what one speaker says to paragraphs, a blank line between (text)."
+            "description": "true joins what one speaker says to paragraphs, with a blank line between (text)."
         },
     )
 
 
 class SummaryLineOut(ClaimOut):
-    """One line of a summary and what it rests on."""
+    """One line of a summary with its sources."""
 
-    line = fields.Integer(required=True, metadata={"description": "Of the Markdown, counted from 0."})
+    line = fields.Integer(required=True, metadata={"description": "Index of a line of the Markdown, from 0."})
     text = fields.String(required=True)
 
 
 class SummaryOut(Wire):
-    """A summary, if there is one; `sources` are empty once somebody has edited it."""
+    """A summary, if there is one; `sources` are empty after a user has edited it."""
 
     summary = fields.String(required=True, allow_none=True)
     has_summary = fields.Boolean(required=True)
@@ -125,14 +127,14 @@ class SummaryIn(Wire):
 
 
 class NotesSavedOut(Wire):
-    """Notes as they are now."""
+    """The present notes."""
 
     success = fields.Boolean(required=True)
     notes = fields.String(required=True, allow_none=True)
 
 
 class SummarySavedOut(Wire):
-    """The summary as it is now."""
+    """The present summary."""
 
     success = fields.Boolean(required=True)
     summary = fields.String(required=True, allow_none=True)

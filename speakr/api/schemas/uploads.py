@@ -1,4 +1,4 @@
-"""Resumable uploads as JSON."""
+"""Schemas of resumable uploads."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from speakr.web.wire import UtcDateTime, Wire
 
 
 class UploadErrorOut(Wire):
-    """Why no recording was made when that was last tried."""
+    """Why the last attempt to create the recording failed."""
 
     code = fields.String(required=True, metadata={"example": "not_media"})
     error = fields.String(required=True, metadata={"example": "The file is no audio or video."})
 
 
 class UploadStatusOut(Wire):
-    """How far a resumable upload is, and what became of it."""
+    """The progress of a resumable upload, and its result."""
 
     id = fields.Integer(required=True)
     state = fields.Enum(UploadState, by_value=True, required=True)
@@ -35,7 +35,7 @@ class UploadStatusOut(Wire):
 def header(
     name: str, description: str, example: str, *, pattern: str = "", is_required: bool = False
 ) -> dict[str, Any]:
-    """Describe a header of a request; pattern: a regular expression for its value."""
+    """Describe a header of a request; `pattern` is a regular expression for its value."""
     return {
         "name": name,
         "in": "header",
@@ -48,13 +48,13 @@ def header(
 BYTES: dict[str, Any] = {"content": {CONTENT_TYPE: {"schema": {"type": "string", "format": "binary"}}}}
 METADATA = header(
     "Upload-Metadata",
-    "`filename`, `filetype` and the fields of a multipart upload: names and Base64 values, between commas.",
+    "`filename`, `filetype` and the fields of a multipart upload: names and Base64 values, separated by commas.",
     "filename bWVldGluZy53YXY=,title U3RhbmQtdXA=",
 )
 _BYTE_COUNT = "^[0-9]{1,15}$"
 LENGTH = header("Upload-Length", "Bytes of the whole file.", "1843200", pattern=_BYTE_COUNT, is_required=True)
 OFFSET = header(
-    "Upload-Offset", "Where these bytes begin: what HEAD answers.", "0", pattern=_BYTE_COUNT, is_required=True
+    "Upload-Offset", "Offset of these bytes, as HEAD returns it.", "0", pattern=_BYTE_COUNT, is_required=True
 )
 CHECKSUM = header(
     "Upload-Checksum",

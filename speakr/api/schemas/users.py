@@ -1,4 +1,4 @@
-"""Shapes of people and of their numbers."""
+"""Schemas of users and their figures."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from speakr.web.wire import UtcDateTime, Wire
 MAX_PROMPT_LENGTH = 20_000
 MIN_PASSWORD_LENGTH = 8
 MAX_PASSWORD_LENGTH = 1_000
-"""Hashing must not be made slow by strangers."""
+"""Bounds the time that a client can make hashing take."""
 LONG_ENOUGH = {"minLength": MIN_PASSWORD_LENGTH, "pattern": rf"(\x00*[^\x00]){{{MIN_PASSWORD_LENGTH}}}"}
-"""Metadata of a new password; what cannot be stored is not counted."""
+"""Metadata of a new password; characters that cannot be stored do not count."""
 
 _SIDE = rf"[^@{SPACES}]*[^@{BLANKS}][^@{SPACES}]*"
 EMAIL = {"pattern": rf"^[{BLANKS}]*({_SIDE}@{_SIDE}[{BLANKS}]*)?$", "example": "jane@example.com"}
-"""Metadata of an address, which may be empty for none."""
+"""Metadata of an e-mail address, which may be empty for none."""
 
 _LANGUAGE = Pattern(
     r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})?$", error="must be a language code such as en or pt-BR"
 )
 _NO_LANGUAGE = {"pattern": r"^([A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})?)?$"}
-"""Metadata where an empty text is taken for none."""
+"""Metadata of a field in which an empty text means none."""
 _TIME_ZONES = [
     "UTC",
     *sorted(name for name in available_timezones() if "/" in name and not name.startswith("Etc/")),
 ]
-"""By place. Those of Etc are left out: they differ by a sign only, which readers and generated clients trip over."""
+"""Names by place. Those of Etc are left out: they differ by a sign only, which readers and generated clients misread."""
 
 
 class PreferencesOut(Wire):
-    """What a person prefers."""
+    """The preferences of a user."""
 
     ui_language = fields.String(required=True)
     transcription_language = fields.String(required=True, allow_none=True)
@@ -54,7 +54,7 @@ class PreferencesOut(Wire):
 
 
 class Threshold(fields.Raw):
-    """A number from 0 to 1, or one of the words that stand for one."""
+    """A number from 0 to 1, or one of the words for one."""
 
     WORDS: ClassVar[Mapping[str, float]] = {"low": 0.65, "medium": 0.75, "high": 0.85}
 
@@ -93,21 +93,21 @@ class PreferencesIn(Wire):
     editor_autosave = StrictBoolean()
     diarize = StrictBoolean()
     learn_voices = StrictBoolean(
-        metadata={"description": "Off: nothing is kept of how people sound, and what was kept is deleted."}
+        metadata={"description": "Off: no voice data is stored, and what was stored is deleted."}
     )
     summary_prompt = text(MAX_PROMPT_LENGTH, allow_none=True)
     time_zone = Text(
         allow_none=True,
         validate=validate.OneOf(_TIME_ZONES, error="must be an IANA time zone such as Europe/Berlin"),
         metadata={
-            "description": "In which «tomorrow» is understood; null is the server's.",
+            "description": "Time zone of relative dates such as «tomorrow»; null is the server's.",
             "example": "UTC",
         },
     )
 
     @pre_load
     def empty_is_none(self, data: object, **_: object) -> object:
-        """Take an empty text for no language and no prompt."""
+        """Treat an empty text as no language or no prompt."""
         if isinstance(data, dict):
             optional = ("transcription_language", "output_language", "summary_prompt", "time_zone")
             data = {**data, **{name: None for name in optional if data.get(name) == ""}}
@@ -115,7 +115,7 @@ class PreferencesIn(Wire):
 
 
 class UserUpdateIn(Wire):
-    """What somebody may change of themselves; all optional."""
+    """Fields that users may change of their own account; all optional."""
 
     name = text(120, allow_none=True)
     job_title = text(120, allow_none=True)
@@ -130,7 +130,7 @@ class UserUpdateIn(Wire):
 
 
 class VoicesDeletedOut(Wire):
-    """Voice data is gone."""
+    """The deleted voice data."""
 
     success = StrictBoolean(required=True)
     deleted = fields.Integer(
@@ -139,7 +139,7 @@ class VoicesDeletedOut(Wire):
 
 
 class UserQuery(Wire):
-    """Whom to look for."""
+    """Which users to find."""
 
     query = text(
         120,
@@ -153,7 +153,7 @@ class UserQuery(Wire):
 
 
 class UserFoundOut(Wire):
-    """Somebody to share with."""
+    """A user to share with."""
 
     id = fields.Integer(required=True)
     username = fields.String(required=True)
@@ -161,7 +161,7 @@ class UserFoundOut(Wire):
 
 
 class UsersFoundOut(Wire):
-    """People, by user name."""
+    """Users, by name."""
 
     users = fields.List(fields.Nested(UserFoundOut), required=True)
 
@@ -173,14 +173,14 @@ class AutoSummarizationIn(Wire):
 
 
 class AutoSummarizationOut(Wire):
-    """How it is now."""
+    """The present value."""
 
     success = fields.Boolean(required=True)
     auto_summarization = fields.Boolean(required=True)
 
 
 class MembershipOut(Wire):
-    """A person's place in a group."""
+    """A membership of a user in a group."""
 
     group_id = fields.Integer(required=True)
     group_name = fields.String(required=True)
@@ -189,7 +189,7 @@ class MembershipOut(Wire):
 
 
 class UserOut(Wire):
-    """Whoever asks."""
+    """The caller."""
 
     id = fields.Integer(required=True)
     username = fields.String(required=True)
@@ -206,7 +206,7 @@ class UserOut(Wire):
 
 
 class StatsQuery(Wire):
-    """Whose numbers."""
+    """Whose figures."""
 
     scope = fields.String(
         load_default="user", metadata={"description": "user, or all (admins)", "enum": ["user", "all"]}
@@ -219,7 +219,7 @@ def _counts(name: str, *keys: str) -> fields.Nested:
 
 
 class StatsOut(Wire):
-    """Numbers for dashboards; percentages are never null."""
+    """Figures for dashboards; percentages are never null."""
 
     recordings = _counts("RecordingCountsOut", "total", "completed", "processing", "pending", "failed")
     storage = fields.Nested(

@@ -1,4 +1,4 @@
-"""Shapes of webhooks and their deliveries."""
+"""Schemas of webhooks."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class WebhookOut(Wire):
         metadata={
             "type": "object",
             "additionalProperties": {"type": "string"},
-            "description": "The names that were set; values are masked.",
+            "description": "The names that are set; values are masked.",
         },
     )
     ordered = fields.Boolean(required=True, attribute="is_ordered")
@@ -88,7 +88,7 @@ class WebhookOut(Wire):
 
 
 class WebhookSecretOut(WebhookOut):
-    """A webhook with its secret, shown this once, in both customary forms of the same bytes."""
+    """A webhook with its secret, which is in no other response, in both usual forms of the same bytes."""
 
     secret = fields.String(required=True)
     secret_standard = fields.String(
@@ -105,11 +105,11 @@ class WebhookListOut(Wire):
 
 
 class WebhookOptionsIn(Wire):
-    """What may be chosen beside address and events."""
+    """Options of a webhook besides address and events."""
 
     tag_ids = _ids("that have one of these tags")
     folder_ids = _ids("in one of these folders")
-    payload = one_of(PayloadStyle, description="`thin`: ids only, for what must not leave.")
+    payload = one_of(PayloadStyle, description="`thin`: ids only, if content must not leave the server.")
     headers = fields.Dict(
         keys=fields.String(),
         values=fields.String(metadata={"maxLength": MAX_VALUE_LENGTH}),
@@ -117,14 +117,14 @@ class WebhookOptionsIn(Wire):
         validate=MAX_ELEMENTS,
         metadata=_HEADERS,
     )
-    ordered = StrictBoolean(metadata={"description": "One at a time, in the order of what happened."})
-    max_in_flight = _up_to(_MAX_IN_FLIGHT, "Deliveries under way at once; null for the server's own limit.")
+    ordered = StrictBoolean(metadata={"description": "One at a time, in the order of events."})
+    max_in_flight = _up_to(_MAX_IN_FLIGHT, "Concurrent deliveries; null for the server's own limit.")
     max_per_second = _up_to(_MAX_PER_SECOND, "Deliveries per second; null for no limit.")
-    when_paused = one_of(WhenPaused, description="What becomes of events during an automatic pause.")
+    when_paused = one_of(WhenPaused, description="What happens to events during an automatic pause.")
 
 
 class WebhookCreateIn(WebhookOptionsIn):
-    """A new webhook. The documented order of complaints is kept by the service, so nothing is required here."""
+    """A new webhook. The service checks the fields in the documented order, so none is required here."""
 
     name = Text(load_default="", metadata={**REQUIRED, **NOT_BLANK, "example": "n8n pipeline"})
     url = Text(load_default="", metadata={**REQUIRED, **_URL, "example": "https://hooks.example.com/speakr"})
@@ -156,10 +156,10 @@ class SampleQuery(Wire):
 
 
 class SampleOut(Wire):
-    """A delivery as it would arrive, and the secret it is signed with."""
+    """A delivery as a receiver would get it, and the secret that signs it."""
 
     secret = fields.String(required=True)
     secret_standard = fields.String(required=True)
     headers = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
-    body = fields.String(required=True, metadata={"description": "The bytes that are signed, as a text."})
-    envelope = fields.Nested(EventOut, required=True, metadata={"description": "The same, to look at."})
+    body = fields.String(required=True, metadata={"description": "The signed bytes as text."})
+    envelope = fields.Nested(EventOut, required=True, metadata={"description": "The same as an object."})

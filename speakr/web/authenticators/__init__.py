@@ -1,1 +1,1 @@
-"""Ways to prove who is asking. An API family lists those that it takes, in the order in which they are tried."""
+"""Ways to authenticate a request. An API family lists those that it accepts, in the order in which they are tried."""

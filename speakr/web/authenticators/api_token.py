@@ -14,13 +14,13 @@ _BEARER = "Bearer "
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiToken:
-    """Takes an API token from the first place where there is one."""
+    """Accepts an API token from the first place that has one."""
 
     takes_bearer: bool = True
     """`Authorization: Bearer <token>`."""
     headers: tuple[str, ...] = ("X-API-Token", "API-Token")
     query_parameter: str | None = "token"
-    """For GET and HEAD only: a link that writes could be planted in any web page."""
+    """For GET and HEAD only: any web page could contain a link that writes."""
 
     def authenticate(self, request: Request) -> Actor | None:
         """Check the token, if there is one."""
@@ -44,4 +44,4 @@ class ApiToken:
 
 
 X_API_KEY = ApiToken(takes_bearer=False, headers=("X-API-Key",), query_parameter=None)
-"""An API token in the header `X-API-Key`, as many other APIs name it."""
+"""An API token in the header `X-API-Key`, as in many other APIs."""

@@ -1,4 +1,4 @@
-"""What an authenticator is."""
+"""The interface of an authenticator."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Authenticator(Protocol):
         """Return the user behind the credential, or None when the request has no credential of this kind.
 
         Raises:
-            NotAuthenticated: the credential is there and wrong; no other authenticator is asked then.
+            NotAuthenticated: there is a credential and it is wrong; no other authenticator is tried then.
             Forbidden: the credential is right, but this request may not use it (CSRF).
 
         """

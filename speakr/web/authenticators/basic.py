@@ -12,10 +12,10 @@ from speakr.web.authenticators.passwords import check_password
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BasicPassword:
-    """Checks a user's name and password. Each check is slow on purpose and counts against the address."""
+    """Checks a user's name and password. Each check is slow on purpose and counts against the client's address."""
 
     on_declared_routes_only: bool = False
-    """Only routes with `@needs(..., takes_password=True)` take a password."""
+    """Only routes with `@needs(..., takes_password=True)` accept a password."""
 
     def authenticate(self, request: Request) -> Actor | None:
         """Check the password, if there is one."""

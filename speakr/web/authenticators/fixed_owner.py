@@ -1,4 +1,4 @@
-"""Calls without a credential, for clients that cannot send one: they act as the user that the operator names."""
+"""Requests without a credential, from clients that cannot send one: they act as the user that the operator names."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from speakr.web.browsers import require_known_host, require_own_page
 
 
 class FixedOwner:
-    """Answers for SPEAKR_UNAUTHENTICATED_USER. Stands last in a family; without the setting it finds no user."""
+    """Authenticates as SPEAKR_UNAUTHENTICATED_USER. Last in a family; without the setting it finds no user."""
 
     def authenticate(self, request: Request) -> Actor | None:
-        """Return the named user without the power of an administrator.
+        """Return the configured user, without administrator permissions.
 
         Raises:
-            Forbidden: a page of another origin asks: any page can reach a server in its reader's network.
+            Forbidden: the request comes from a page of another origin; any page can reach a server in its reader's
+                network.
 
         """
         username = get_backends().settings.unauthenticated_user

@@ -1,7 +1,7 @@
-"""Pairs of JSON Web Tokens (RFC 7519): a short access token, and a refresh token that is good for one refresh.
+"""Pairs of JSON Web Tokens (RFC 7519): a short-lived access token, and a refresh token for one refresh.
 
 Both travel in JSON bodies and the `Authorization` header, or as cookies that scripts cannot read. The row of the
-session (`services/sessions.py`) decides whether a token with a right signature is still valid.
+session (`services/sessions.py`) decides whether a token with a valid signature still counts.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _NO_GRACE = timedelta(0)
 
 
 def init_app(app: Flask) -> None:
-    """Prepare an app for tokens; the `register` function of a family that takes them calls this."""
+    """Prepare an app for tokens; the `register` function of a family that accepts them calls this."""
     if "flask-jwt-extended" not in app.extensions:
         app.config.update(
             JWT_SECRET_KEY=derived_key("json web tokens").hex(), JWT_ALGORITHM="HS256", JWT_ENCODE_NBF=False
@@ -42,7 +42,7 @@ def init_app(app: Flask) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenPair:
-    """Two tokens as their owner gets them, and the CSRF token of their session."""
+    """Both tokens in the form that their owner gets, and the CSRF token of their session."""
 
     access: str
     refresh: str
@@ -51,12 +51,12 @@ class TokenPair:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JwtPair:
-    """Takes access tokens of this family: in the `Authorization` header, or in a cookie with a CSRF token."""
+    """Accepts access tokens of this family: in the `Authorization` header, or in a cookie with a CSRF token."""
 
     access_lifetime: timedelta = timedelta(minutes=60)
     refresh_lifetime: timedelta = timedelta(days=7)
     cookie_grace: timedelta = timedelta(seconds=10)
-    """How long a refresh by cookie may be repeated: a page that loads may start two of them at once."""
+    """How long a refresh by cookie may be repeated: a page may start two of them while it loads."""
     access_cookie: str = "access_token"
     refresh_cookie: str = "refresh_token"
     csrf_cookie: str = "csrf_token"
@@ -78,7 +78,7 @@ class JwtPair:
         return actor
 
     def log_in(self, checked: CheckedPassword) -> TokenPair:
-        """Begin a session and return its first pair."""
+        """Start a session and return its first pair."""
         family = families.current().family.name
         with unit_of_work():
             first = sessions.start_for_tokens(
@@ -90,7 +90,7 @@ class JwtPair:
         """Return the next pair. A token that was used before ends its session.
 
         Raises:
-            NotAuthenticated: the refresh token is wrong, expired or used; counted against the address.
+            NotAuthenticated: the refresh token is wrong, expired or used; counts against the client's address.
 
         """
         try:
@@ -100,10 +100,10 @@ class JwtPair:
             raise
 
     def refresh_by_cookie(self, request: Request) -> TokenPair:
-        """Do as `refresh_by_body` does with the cookie; within `cookie_grace` a repetition gets the same pair.
+        """Refresh with the token in the cookie; within `cookie_grace` a repeated request gets the same pair.
 
         Raises:
-            Forbidden: the CSRF token is missing or wrong, or a page of another origin asks.
+            Forbidden: the CSRF token is missing or wrong, or the request comes from a page of another origin.
 
         """
         token = request.cookies.get(self.refresh_cookie)
@@ -119,7 +119,7 @@ class JwtPair:
             raise
 
     def log_out(self, actor: Actor, *, everywhere: bool = False) -> None:
-        """End the session of the actor's token, or all of the user's: their tokens are refused from now on."""
+        """End the session of the actor's token, or all of the user's; their tokens are refused from now on."""
         with unit_of_work():
             if everywhere:
                 sessions.end_all(actor.user_id)
@@ -127,13 +127,13 @@ class JwtPair:
                 sessions.end(actor.session_id)
 
     def set_cookies(self, response: Response, pair: TokenPair) -> None:
-        """Give a pair to a browser."""
+        """Set the cookies of a pair."""
         set_cookie(response, self.access_cookie, pair.access, self.access_lifetime)
         set_cookie(response, self.refresh_cookie, pair.refresh, self.refresh_lifetime)
         set_cookie(response, self.csrf_cookie, pair.csrf, self.refresh_lifetime, is_readable=True)
 
     def clear_cookies(self, response: Response) -> None:
-        """Take the pair away from a browser."""
+        """Delete the cookies of a pair."""
         for name in (self.access_cookie, self.refresh_cookie, self.csrf_cookie):
             clear_cookie(response, name)
 
@@ -152,7 +152,7 @@ class JwtPair:
         return self._pair(following)
 
     def _pair(self, made: sessions.Generation) -> TokenPair:
-        """Write the tokens of a generation; the same generation always gives the same text."""
+        """Sign the tokens of a generation; the same generation always gives the same text."""
         identity = str(made.user_id)
         csrf = keyed_digest("csrf of token pairs", str(made.session_id))
         claims = {"sid": made.session_id, "generation": made.number, "csrf": csrf, "iat": made.issued_at}
@@ -179,7 +179,7 @@ class JwtPair:
 
 
 def _claims(token: str, kind: str) -> dict[str, Any]:
-    """Return what a token says, once its signature, expiry and type are checked."""
+    """Return the claims of a token after checking its signature, expiry and type."""
     try:
         claims: dict[str, Any] = decode_token(token)
     except ExpiredSignatureError as error:

@@ -1,4 +1,4 @@
-"""The check of a password behind every login."""
+"""The password check of every login."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ def check_password(username: str, password: str) -> users.CheckedPassword:
         RateLimited: too many guesses in this minute.
 
     """
-    count(RateClass.PASSWORD)  # before the guess is checked, or guessing would be free
+    count(RateClass.PASSWORD)  # before the guess is checked, so that no guess is free
     return users.check_password(username, password)

@@ -23,18 +23,18 @@ _PURPOSE = "csrf of sessions"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionCookie:
-    """Takes the cookie of a session of this family. Unsafe methods need the session's CSRF token as well."""
+    """Accepts the cookie of a session of this family. Unsafe methods need the session's CSRF token as well."""
 
     cookie: str = "speakr_session"
     lifetime: timedelta = timedelta(days=14)
     """From the login on; it is not extended."""
     family: str | None = None
-    """Name of the API family whose sessions are taken; None: the one that is asked."""
+    """Name of the API family whose sessions are accepted; None: that of the request."""
     path: str | None = None
     """Where browsers send the cookie; None: below the prefix of the family that set it."""
 
     def authenticate(self, request: Request) -> Actor | None:
-        """Check the cookie, if there is one, and that one of our pages has sent it."""
+        """Check the cookie, if there is one, and that a page of an allowed origin sent the request."""
         secret = request.cookies.get(self.cookie)
         if not secret:
             return None
@@ -45,7 +45,7 @@ class SessionCookie:
         return actor
 
     def log_in(self, checked: CheckedPassword, response: Response) -> str:
-        """Begin a session, set its cookie, and return its CSRF token for the page."""
+        """Start a session, set its cookie, and return its CSRF token for the page."""
         with unit_of_work():
             secret = sessions.start_with_secret(
                 checked.actor.user_id, checked.password_hash, self._family(), self.lifetime

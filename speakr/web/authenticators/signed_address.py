@@ -1,4 +1,4 @@
-"""Signed addresses (`services/signed_urls.py`): the link itself is the credential."""
+"""Signed addresses (`services/signed_urls.py`): the signature in the link is the credential."""
 
 from __future__ import annotations
 

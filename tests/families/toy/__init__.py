@@ -1,4 +1,4 @@
-"""A small API with a format, credentials, limits and a CORS policy of its own: what adding one takes."""
+"""A small API with its own format, credentials, limits and CORS policy: what adding one takes."""
 
 from __future__ import annotations
 
