@@ -18,7 +18,7 @@ workers = _settings.web_process_count
 # Greenlets: a slow upload or an open event stream costs a few kilobytes and blocks no other request.
 worker_class = "speakr.web.gunicorn_worker.Worker"
 # Above what `speakr.web.connections` allows, so that a new connection can take the place of a stalled one.
-worker_connections = 1000
+worker_connections = 2000
 # Not preloaded: gevent has to patch the standard library before the app is imported.
 preload_app = False
 proc_name = "speakr-web"

@@ -20,6 +20,11 @@ MAX_CONNECTIONS = 800
 STALLED_SECONDS = 1.0
 """A client that has been silent for less is not closed in favour of another one."""
 
+MAX_WAIT_SECONDS = 5.0
+"""Seconds that a new connection waits for room before it is refused with 503."""
+
+_RETRY_SECONDS = 0.05
+
 WRITE_STALL_SECONDS = 20.0
 """Seconds that a client may take without reading anything of an answer."""
 
@@ -129,13 +134,21 @@ class Connections:
     @contextlib.contextmanager
     def keeping(self, connection: Connection) -> Iterator[bool]:
         """Count a connection; give whether it may be served."""
-        may_be_served = len(self._open) < self._most or self._make_room()
+        may_be_served = self._wait_for_room()
         if may_be_served:
             self._open.add(connection)
         try:
             yield may_be_served
         finally:
             self._open.discard(connection)
+
+    def _wait_for_room(self) -> bool:
+        deadline = time.monotonic() + MAX_WAIT_SECONDS
+        while len(self._open) >= self._most and not self._make_room():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(_RETRY_SECONDS)  # gevent serves others meanwhile
+        return True
 
     def _make_room(self) -> bool:
         """Close the connection that has stalled for longest, of the address that has most of them."""

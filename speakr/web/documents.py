@@ -9,6 +9,7 @@ from typing import Any
 from flask import Flask, Response, current_app
 from flask_swagger_ui import get_swaggerui_blueprint
 
+from speakr.offload import run_cpu
 from speakr.web.access import public
 from speakr.web.json import json_response
 
@@ -26,11 +27,14 @@ class Documents:
 
 def serve(app: Flask, name: str, prefix: str, documents: Documents) -> None:
     """Add the routes of a family's documents."""
+    built: list[bytes] = []
 
     @public
     def description() -> Response:
         """Describe this API (OpenAPI 3)."""
-        return json_response(documents.build(current_app))
+        if not built:
+            built.append(run_cpu(lambda: json_response(documents.build(current_app)).get_data()))
+        return current_app.response_class(built[0], mimetype="application/json")
 
     app.add_url_rule(f"{prefix}{documents.path}", f"{name}_openapi", description, methods=["GET"])
     if documents.page is not None:

@@ -8,6 +8,7 @@ from typing import Any
 from gunicorn.workers.ggevent import GeventWorker  # type: ignore[import-untyped] # gunicorn has no types
 
 from speakr.web.connections import Connection, Connections
+from speakr.web.fair_start import FairStart
 
 _REFUSAL = (
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\n"
@@ -21,6 +22,7 @@ class Worker(GeventWorker):  # type: ignore[misc] # as above
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._connections = Connections()
+        self._fair_start = FairStart()
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
         """Serve a connection until it ends."""
@@ -38,6 +40,7 @@ class Worker(GeventWorker):  # type: ignore[misc] # as above
     def handle_request(self, listener_name: Any, req: Any, sock: Connection, addr: Any) -> Any:
         """Serve a request whose head has arrived."""
         sock.begin_request()
+        self._fair_start.wait(req.path, dict(req.headers))
         try:
             return super().handle_request(listener_name, req, sock, addr)
         finally:

@@ -11,7 +11,7 @@ from flask import g, request
 from speakr.db import release
 from speakr.domain.errors import Forbidden, NotAuthenticated
 from speakr.domain.permissions import Actor
-from speakr.web import families
+from speakr.web import families, known_users
 from speakr.web.access import access_of, needs, public
 from speakr.web.rate_limits import RateClass, count
 
@@ -40,6 +40,7 @@ def admit() -> None:
     g.access = access
     try:
         g.actor = _authenticate(families.current().family)
+        known_users.remember({name.upper(): value for name, value in request.headers}, g.actor.user_id)
     finally:
         release()  # the body may take minutes to arrive; occupy no connection meanwhile
     if access.rate is not None:
