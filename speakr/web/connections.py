@@ -11,7 +11,7 @@ import contextlib
 import socket
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 MAX_CONNECTIONS = 800
@@ -36,6 +36,10 @@ SPEED_WINDOW_SECONDS = 60.0
 _BLOCK_BYTES = 64 * 1024
 
 
+def _do_nothing() -> None:
+    """Stand in for a callback."""
+
+
 class ClientTooSlow(OSError):
     """The client reads or sends more slowly than it may."""
 
@@ -53,6 +57,7 @@ class Connection:
         """When the server began to wait for a request; None while one is served."""
         self._waiting_since: float | None = None
         """When the read or write began in which the server waits for the client."""
+        self._on_waiting: Callable[[], None] = _do_nothing
         self._waited_seconds = 0.0
         """For how long the server has waited for the client since the window began."""
         self._window_bytes = 0
@@ -60,14 +65,16 @@ class Connection:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)
 
-    def begin_request(self) -> None:
-        """Note that the head of a request has arrived."""
+    def begin_request(self, on_waiting: Callable[[], None]) -> None:
+        """Note that a request is served; call `on_waiting` each time the server waits for the client."""
         self._head_since = None
+        self._on_waiting = on_waiting
         self._waited_seconds, self._window_bytes = 0.0, 0
 
     def end_request(self) -> None:
         """Note that the server waits for the next request."""
         self._head_since = time.monotonic()
+        self._on_waiting = _do_nothing
 
     def stalled_seconds(self, now: float) -> float:
         """Return for how long the client has kept the server waiting; 0 while the server works."""
@@ -103,6 +110,7 @@ class Connection:
 
     @contextlib.contextmanager
     def _waiting(self) -> Iterator[None]:
+        self._on_waiting()
         began = self._waiting_since = time.monotonic()
         try:
             yield

@@ -39,9 +39,10 @@ class Worker(GeventWorker):  # type: ignore[misc] # as above
 
     def handle_request(self, listener_name: Any, req: Any, sock: Connection, addr: Any) -> Any:
         """Serve a request whose head has arrived."""
-        sock.begin_request()
-        self._fair_start.wait(req.path, dict(req.headers))
+        turn = self._fair_start.wait(req.path, dict(req.headers))
+        sock.begin_request(turn.end)
         try:
             return super().handle_request(listener_name, req, sock, addr)
         finally:
+            turn.end()
             sock.end_request()
