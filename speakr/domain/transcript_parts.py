@@ -66,9 +66,7 @@ def bounded(segment: StoredSegment, start: float, end: float | None) -> StoredSe
 
 
 def _with_times(segment: StoredSegment, change: Callable[[float], float]) -> StoredSegment:
-    words = [
-        replace(word, start=change(word.start), end=change(word.end)) for word in segment.spoken_words()
-    ]
+    words = [replace(word, start=change(word.start), end=change(word.end)) for word in segment.spoken_words()]
     return replace(
         segment, start=change(segment.start), end=change(segment.end), words=word_rows(words) if words else []
     )
@@ -84,7 +82,7 @@ def _divided(segment: StoredSegment, time: float) -> tuple[StoredSegment | None,
     said_before = sum(_middle(word) < time for word in words)
     if words and 0 < said_before < len(words):
         left, right = split_at_word([segment], 0, said_before)
-        return left, right
+        return left, replace(right, id=segment.id)
     is_before = said_before > 0 if words else (segment.start + segment.end) / 2 < time
     return (segment, None) if is_before else (None, segment)
 

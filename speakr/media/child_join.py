@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import av
 from av.audio.frame import AudioFrame
@@ -115,11 +115,13 @@ class Converter:
         if self._resampler is None:
             return
         for out in self._resampler.resample(frame):
-            samples = bytes(memoryview(out.planes[0])[: out.samples * out.format.bytes * len(out.layout.channels)])
+            samples = bytes(
+                memoryview(out.planes[0])[: out.samples * out.format.bytes * len(out.layout.channels)]
+            )
             yield samples if out.layout.name == self.shape.layout else self._widened(samples)
 
     def _widened(self, mono: bytes) -> bytes:
-        code = "h" if self.shape.sample_format == "s16" else "i"
+        code: Literal["h", "i"] = "h" if self.shape.sample_format == "s16" else "i"
         samples = memoryview(mono).cast(code)
         both = memoryview(bytearray(2 * len(mono))).cast(code)
         both[0::2] = samples
@@ -248,7 +250,7 @@ def join(order: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _add_stream(target: OutputContainer, order: Mapping[str, Any], shape: Shape) -> AudioStream:
-    stream = target.add_stream(order["codec"], rate=shape.rate, layout=shape.layout)
+    stream: AudioStream = target.add_stream(order["codec"], rate=shape.rate, layout=shape.layout)
     stream.codec_context.format = shape.sample_format
     stream.codec_context.time_base = Fraction(1, shape.rate)
     stream.codec_context.thread_count = 1

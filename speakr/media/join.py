@@ -100,7 +100,9 @@ def join(parts: Sequence[AudioPart], target: Path, form: AudioForm, *, gap_secon
         length = _length(report.result.get("samples"), report.result.get("rate"))
         if os.fstat(sink_fd).st_size == 0 or abs(length - seconds) > 0.001:  # noqa: PLR2004 - a millisecond
             raise MediaToolFailed("Joining the audio failed; it may work on another try.")
-        logger.info("audio_joined", parts=len(parts), seconds=round(length, 3), peak_rss_bytes=report.peak_rss_bytes)
+        logger.info(
+            "audio_joined", parts=len(parts), seconds=round(length, 3), peak_rss_bytes=report.peak_rss_bytes
+        )
     _check(target)
     return length
 
