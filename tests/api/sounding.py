@@ -77,7 +77,9 @@ def sound_of(recording_id: int, tmp_path: Path) -> tuple[Samples, int]:
     with av.open(str(path)) as container:
         stream = container.streams.audio[0]
         resampler = av.AudioResampler(format="s16", layout="mono", rate=stream.rate)
-        pieces = [out.to_ndarray()[0] for frame in container.decode(stream) for out in resampler.resample(frame)]
+        pieces = [
+            out.to_ndarray()[0] for frame in container.decode(stream) for out in resampler.resample(frame)
+        ]
         return np.concatenate(pieces), stream.rate
 
 

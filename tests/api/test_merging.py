@@ -26,7 +26,9 @@ Work = Callable[[], Any]
 
 def event_types(recording_id: int) -> list[str]:
     release()
-    found = db.session.scalars(select(Event.type).where(Event.recording_id == recording_id).order_by(Event.id))
+    found = db.session.scalars(
+        select(Event.type).where(Event.recording_id == recording_id).order_by(Event.id)
+    )
     return [str(each) for each in found]
 
 
@@ -56,9 +58,7 @@ def test_words_of_a_merged_recording_point_at_the_same_sound(
     two, _ = sounding(alice, SECOND, frequency=900.0)
     new = merged(alice, work, one, two, gap_seconds=1.25)
     words = words_with_times(alice, new)
-    assert [word for word, _, _ in words] == [
-        word for _, text in (*FIRST, *SECOND) for word in text.split()
-    ]
+    assert [word for word, _, _ in words] == [word for _, text in (*FIRST, *SECOND) for word in text.split()]
     samples, rate = sound_of(new, tmp_path)
     assert samples.size == round((19.5 + 1.25 + 20.0) * rate)
     frequencies = [300.0 + 50 * n for n in range(7)] + [900.0 + 50 * n for n in range(8)]
@@ -86,8 +86,8 @@ def test_compressed_sources_become_compact_audio_with_the_same_times(
 
 
 def test_corrected_and_recognised_text_are_both_joined(alice: Person, work: Work) -> None:
-    one, _ = sounding(alice, FIRST)
-    two, _ = sounding(alice, SECOND)
+    one = spoken(alice, FIRST)
+    two = spoken(alice, SECOND)
     assert Transcript(alice, one).patch(1, {"text": "Hello, Miss Austen here."}).status_code == 200
     new = Transcript(alice, merged(alice, work, one, two))
     assert new.said() == [
@@ -103,8 +103,8 @@ def test_corrected_and_recognised_text_are_both_joined(alice: Person, work: Work
 
 
 def test_text_is_joined_as_it_was_when_the_merge_was_asked_for(alice: Person, work: Work) -> None:
-    one, _ = sounding(alice, FIRST)
-    two, _ = sounding(alice, SECOND)
+    one = spoken(alice, FIRST)
+    two = spoken(alice, SECOND)
     answer = merge(alice, one, two)
     assert Transcript(alice, one).patch(0, {"text": "Something else."}).status_code == 200
     work()
@@ -113,8 +113,8 @@ def test_text_is_joined_as_it_was_when_the_merge_was_asked_for(alice: Person, wo
 
 
 def test_speakers_of_one_name_become_one_and_unknown_ones_stay_apart(alice: Person, work: Work) -> None:
-    one, _ = sounding(alice, FIRST)
-    two, _ = sounding(alice, SECOND)
+    one = spoken(alice, FIRST)
+    two = spoken(alice, SECOND)
     with unit_of_work() as session:
         ann = Speaker(user_id=alice.id, name="Ann")
         session.add(ann)
@@ -137,8 +137,8 @@ def test_speakers_of_one_name_become_one_and_unknown_ones_stay_apart(alice: Pers
 
 
 def test_tags_notes_folder_and_date_come_along(alice: Person, work: Work) -> None:
-    one, _ = sounding(alice, FIRST, title="Monday", notes="Ask Ann.", participants="Ann")
-    two, _ = sounding(alice, SECOND, title="Tuesday", notes="Ask Bo.", participants="Bo, Ann")
+    one = spoken(alice, FIRST, title="Monday", notes="Ask Ann.", participants="Ann")
+    two = spoken(alice, SECOND, title="Tuesday", notes="Ask Bo.", participants="Bo, Ann")
     with unit_of_work() as session:
         tags = [Tag(user_id=alice.id, name=word) for word in ("a", "b", "c")]
         session.add_all(tags)
@@ -157,8 +157,8 @@ def test_tags_notes_folder_and_date_come_along(alice: Person, work: Work) -> Non
 
 
 def test_events_search_and_summary_follow_as_after_a_transcription(alice: Person, work: Work) -> None:
-    one, _ = sounding(alice, FIRST)
-    two, _ = sounding(alice, SECOND)
+    one = spoken(alice, FIRST)
+    two = spoken(alice, SECOND)
     alice.patch("/api/v1/users/me/preferences", json={"auto_summarization": True})
     new = merged(alice, work, one, two)
     assert event_types(new)[:2] == [
