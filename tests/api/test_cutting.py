@@ -103,7 +103,6 @@ def test_speakers_tags_and_titles_are_kept_on_both_sides(alice: Person, work: Wo
 
 def test_a_placeholder_title_stays_one_so_that_a_summary_brings_a_title(alice: Person, work: Work) -> None:
     one = spoken(alice, TALK, title="Recording - a.wav")
-    alice.patch("/api/v1/users/me/preferences", json={"auto_summarization": True})
     titles = {detail(alice, each)["title"] for each in halves(alice, work, one, 20.0)}
     assert not any(title.startswith("Recording - ") for title in titles)
 

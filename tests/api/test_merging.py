@@ -159,7 +159,6 @@ def test_tags_notes_folder_and_date_come_along(alice: Person, work: Work) -> Non
 def test_events_search_and_summary_follow_as_after_a_transcription(alice: Person, work: Work) -> None:
     one = spoken(alice, FIRST)
     two = spoken(alice, SECOND)
-    alice.patch("/api/v1/users/me/preferences", json={"auto_summarization": True})
     new = merged(alice, work, one, two)
     assert event_types(new)[:2] == [
         EventType.RECORDING_CREATED,

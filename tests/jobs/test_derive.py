@@ -57,7 +57,7 @@ work(create_core_app())
 
 @pytest.fixture(autouse=True)
 def _nothing_follows(alice: Person) -> None:
-    alice.patch("/api/v1/users/me/preferences", json={"auto_summarization": False, "extract_events": False})
+    alice.patch("/api/v1/users/me", json={"preferences": {"auto_summarization": False, "extract_events": False}})
 
 
 @pytest.fixture(params=["join", "put_file"])
@@ -139,6 +139,7 @@ def test_a_worker_that_was_overtaken_does_not_delete_the_audio(
 
     monkeypatch.setattr(derive, "join", join_and_be_overtaken)
     runner.run(job.id)
+    release()
     unwanted_blobs.clear()
     assert look_at(job.id).state is JobState.SUCCEEDED
     found = detail(alice, new)
@@ -161,6 +162,7 @@ def test_a_recording_that_is_deleted_while_its_audio_is_made_leaves_nothing(
 
     monkeypatch.setattr(derive, "join", join_and_delete)
     runner.run(job.id)
+    release()
     unwanted_blobs.clear()
     assert audio_keys(backends) == keys_of_rows()
     assert len(audio_keys(backends)) == 2
