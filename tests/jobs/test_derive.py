@@ -57,7 +57,9 @@ work(create_core_app())
 
 @pytest.fixture(autouse=True)
 def _nothing_follows(alice: Person) -> None:
-    alice.patch("/api/v1/users/me", json={"preferences": {"auto_summarization": False, "extract_events": False}})
+    alice.patch(
+        "/api/v1/users/me", json={"preferences": {"auto_summarization": False, "extract_events": False}}
+    )
 
 
 @pytest.fixture(params=["join", "put_file"])
