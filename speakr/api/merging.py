@@ -10,7 +10,7 @@ from flask.views import MethodView
 from speakr.api.at_version import at_version
 from speakr.api.blueprint import noun
 from speakr.api.idempotent import idempotent
-from speakr.api.schemas.merging import CutIn, CutOut, DerivedOut, MergeIn
+from speakr.api.schemas.merging import CutRecordingIn, CutRecordingOut, DerivedOut, MergeRecordingsIn
 from speakr.api.transcript_segments import read_transcript
 from speakr.api.uploads import upload_body
 from speakr.db import unit_of_work
@@ -30,7 +30,7 @@ class Merge(MethodView):
     @needs(Scope.WRITE, RateClass.PROCESSING)
     @idempotent
     @blp.doc(operationId="mergeRecordings")
-    @blp.arguments(MergeIn)
+    @blp.arguments(MergeRecordingsIn)
     @blp.response(202, DerivedOut)
     def post(self, body: dict[str, Any]) -> Response:
         """Make a new recording of several, with their audio and transcripts one after the other.
@@ -56,8 +56,8 @@ class Cut(MethodView):
     @idempotent
     @at_version(read_transcript)
     @blp.doc(operationId="cutRecording")
-    @blp.arguments(CutIn)
-    @blp.response(202, CutOut)
+    @blp.arguments(CutRecordingIn)
+    @blp.response(202, CutRecordingOut)
     def post(self, body: dict[str, Any], recording_id: int, revision: int | None) -> Response:
         """Make two new recordings: what is before a time, and the rest.
 

@@ -34,7 +34,7 @@ class MatchedLabels:
 def match_labels(parts: Sequence[LabelledPart]) -> MatchedLabels:
     """Give speakers of the same name one label, and every speaker without a name a label of their own.
 
-    A label stays as it is unless an earlier part uses it for somebody else.
+    A label stays as it is unless an earlier part uses it for another speaker.
     """
     taken: set[str] = set()
     by_name: dict[str, str] = {}

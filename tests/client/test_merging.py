@@ -44,9 +44,11 @@ def test_a_recording_is_cut_at_a_time(logged_in: Stub, run: Run, text: str, seco
 
 
 def test_waiting_ends_with_the_outcome(logged_in: Stub, run: Run) -> None:
-    logged_in.will(NEW).will(status("COMPLETED"))
+    logged_in.will(NEW)
+    logged_in.will(status("COMPLETED"))
     assert "Recording 4 is done" in run("merge", 1, 2, "--wait").stdout
-    logged_in.will(NEW).will(status("FAILED", "Recording 1 has been deleted."))
+    logged_in.will(NEW)
+    logged_in.will(status("FAILED", "Recording 1 has been deleted."))
     assert "Recording 1 has been deleted." in run("merge", 1, 2, "--wait", exit_code=1).stderr
 
 

@@ -30,7 +30,7 @@ def test_overlapping_speech_is_in_order_on_both_sides() -> None:
 
 def test_text_without_words_is_cut_at_its_estimated_place() -> None:
     talk = [replace(segment(0, 8, ("one two three four", 0, 8)), words=[])]
-    assert said(before(talk, 4.0)) == [(0, 4.0, "one two")]
+    assert said(before(talk, 4.0)) == [(0, 3.2, "one two")]
     assert said(after(talk, 4.0)) == [(4.0, 8, "three four")]
     assert [each.words for each in after(talk, 4.0)] == [[]]
 

@@ -12,7 +12,7 @@ from speakr.web.wire import Wire
 _MAX_SECONDS = 1_000_000.0
 
 
-class MergeIn(Wire):
+class MergeRecordingsIn(Wire):
     """Which recordings become one, and how."""
 
     recording_ids = fields.List(
@@ -35,7 +35,7 @@ class MergeIn(Wire):
     )
 
 
-class CutIn(Wire):
+class CutRecordingIn(Wire):
     """Where a recording is cut, and how the two new ones are called."""
 
     at = fields.Float(
@@ -60,7 +60,7 @@ class DerivedOut(UploadOut):
     """A new recording that is made of others; `file_size` is 0 until its audio is ready."""
 
 
-class CutOut(Wire):
+class CutRecordingOut(Wire):
     """The two new recordings, in order."""
 
     recordings = fields.List(fields.Nested(DerivedOut), required=True)
