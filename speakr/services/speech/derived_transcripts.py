@@ -135,7 +135,7 @@ def _raw(part: SourcePart) -> list[StoredSegment] | None:
 
 
 def _hold(recording_ids: Sequence[int], *, for_deletion: bool = False) -> None:
-    """Let nobody else change recordings until the unit of work ends; always in the same order."""
+    """Lock recordings until the unit of work ends, always in the same order."""
     db.session.execute(
         select(Recording.id)
         .where(Recording.id.in_(recording_ids))
