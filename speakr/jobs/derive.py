@@ -18,7 +18,7 @@ from speakr.jobs import scratch
 from speakr.media.join import FLAC, OPUS, AudioPart, join
 from speakr.services.jobs import blobs, claims
 from speakr.services.recordings import sources
-from speakr.services.speech import derived_transcripts
+from speakr.services.speech import derived_transcripts, originals
 from speakr.services.speech.derived_transcripts import NewAudio
 from speakr.storage.base import BlobMissing, StorageFull, put_file
 
@@ -30,7 +30,7 @@ def run(held: claims.Claim) -> None:
     try:
         with unit_of_work():
             claims.report(held, "Putting the transcript together", 90)
-            texts = derived_transcripts.read(held, derivation)
+            texts = originals.read(held, derivation)
         with unit_of_work():
             derived_transcripts.store(held, derivation, texts, audio)
     except ClaimLost:
@@ -45,7 +45,7 @@ def _make_audio(held: claims.Claim, derivation: Derivation) -> NewAudio:
     with unit_of_work():
         key = claims.reserve_blob(held, "audio")
         claims.report(held, "Making the audio", 1)
-        source_keys = derived_transcripts.source_keys(held, derivation)
+        source_keys = originals.audio_keys(held, derivation)
         mime_type = sources.mime_type(held.recording_id)
     release()
     storage = get_backends().storage

@@ -187,6 +187,16 @@ def test_originals_are_deleted_with_the_completed_merge_only(
     assert db.session.scalars(select(JobBlob)).all() == []
 
 
+def test_an_original_that_was_corrected_meanwhile_is_not_deleted(alice: Person, work: Work) -> None:
+    one, two = spoken(alice, FIRST), spoken(alice, SECOND)
+    answer = merge(alice, one, two, keep_originals=False)
+    assert Transcript(alice, one).patch(0, {"text": "Good evening all."}).status_code == 200
+    work()
+    assert Transcript(alice, answer.json["id"]).said()[0] == "Good morning all."
+    assert Transcript(alice, one).said()[0] == "Good evening all."
+    assert alice.get(f"{V1}/{two}").status_code == 404
+
+
 def test_recordings_without_audio_are_merged_as_text(alice: Person, work: Work) -> None:
     one, two = spoken(alice, FIRST), spoken(alice, SECOND)
     new = merged(alice, work, one, two)

@@ -82,7 +82,6 @@ def whole(recording: Recording) -> SourcePart:
     duration = recording.audio_duration or 0.0
     if recording.storage_key is None or not duration:
         duration = max(duration, last or 0.0)
-    duration = round(duration, 3)
     return SourcePart(recording.id, recording.transcript_revision, 0.0, duration, duration)
 
 

@@ -1,18 +1,17 @@
-"""Transcripts of recordings that were made of others: read from the originals, and stored with their audio."""
+"""Recordings that are made of others: audio and transcript are stored, and what hangs on them follows."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy import insert, select
 
 from speakr.db import db
-from speakr.domain.derivation import Derivation, SourcePart
-from speakr.domain.errors import Forbidden, NotFound, PermanentJobError
+from speakr.domain.derivation import Derivation
+from speakr.domain.errors import Forbidden, PermanentJobError
 from speakr.domain.events import TranscriptionCompleted
 from speakr.domain.jobs import JobKind, JobState
-from speakr.domain.permissions import DEFAULT_SCOPES, Actor, Permission
 from speakr.domain.speaker_matching import (
     LabelledPart,
     MatchedLabels,
@@ -21,22 +20,22 @@ from speakr.domain.speaker_matching import (
     match_labels,
 )
 from speakr.domain.speakers import listed
-from speakr.domain.transcript_history import RevisionKind, StoredSegment, packed_segments, unpacked_segments
-from speakr.domain.transcript_parts import joined, part_of, seconds_by_speaker
+from speakr.domain.transcript_history import StoredSegment, packed_segments
+from speakr.domain.transcript_parts import joined
 from speakr.models import (
     Job,
     RecognizedTranscript,
     Recording,
     RecordingSpeaker,
     Segment,
-    TranscriptRevision,
     User,
 )
 from speakr.services.accounts import budgets, users
 from speakr.services.corrections import revisions
 from speakr.services.jobs import claims
-from speakr.services.recordings import access, removal
-from speakr.services.speech import speakers, transcripts, voice_profiles
+from speakr.services.recordings import removal
+from speakr.services.speech import originals, speakers, transcripts, voice_profiles
+from speakr.services.speech.originals import PartText
 from speakr.services.speech.voice_profiles import ProfileVoice
 from speakr.services.webhooks import events
 
@@ -50,103 +49,6 @@ class NewAudio:
     sha256: str
 
 
-@dataclass(frozen=True, slots=True)
-class PartText:
-    """The text of one part; times count from its start. `raw` is None if it was never corrected."""
-
-    segments: Sequence[StoredSegment]
-    raw: Sequence[StoredSegment] | None
-    shares: Mapping[str, float]
-    """How much of what each label says in the whole recording is in this part, 0 to 1."""
-
-
-# -- reading the originals
-
-
-def source_keys(held: claims.Claim, derivation: Derivation) -> list[str]:
-    """Return the storage keys of the originals' audio.
-
-    Raises:
-        PermanentJobError: `source_deleted` or `audio_deleted`.
-
-    """
-    keys = []
-    for recording in _sources(held, derivation):
-        if recording.storage_key is None:
-            raise PermanentJobError(
-                f"The audio of recording {recording.id} has been deleted.", code="audio_deleted"
-            )
-        keys.append(recording.storage_key)
-    return keys
-
-
-def _sources(held: claims.Claim, derivation: Derivation) -> list[Recording]:
-    """Load the originals, in the order of the parts, as far as the job's user may still edit them."""
-    user = db.session.get_one(User, held.user_id)
-    actor = Actor(user.id, user.username, user.is_admin, DEFAULT_SCOPES)
-    found = []
-    for recording_id in derivation.source_ids:
-        try:
-            found.append(access.get(actor, recording_id, Permission.EDIT))
-        except (NotFound, Forbidden):
-            raise PermanentJobError(
-                f"Recording {recording_id} has been deleted.", code="source_deleted"
-            ) from None
-    return found
-
-
-def read(held: claims.Claim, derivation: Derivation) -> list[PartText]:
-    """Read the texts of all parts as they were when they were asked for; in a unit of work."""
-    _hold(derivation.source_ids)
-    return [
-        _read(part, recording)
-        for part, recording in zip(derivation.parts, _sources(held, derivation), strict=True)
-    ]
-
-
-def _read(part: SourcePart, recording: Recording) -> PartText:
-    present = revisions.segments_of(recording.id)
-    try:
-        text = revisions.segments_at(recording.id, recording.transcript_revision, present, part.revision)
-    except NotFound:
-        message = f"The transcript of recording {recording.id} has changed too often meanwhile."
-        raise PermanentJobError(message, code="source_changed") from None
-    segments = part_of(text, part.start, part.end, part.duration)
-    raw = _raw(part)
-    said, here = seconds_by_speaker(text), seconds_by_speaker(segments)
-    return PartText(
-        segments,
-        None if raw is None else part_of(raw, part.start, part.end, part.duration),
-        {label: here[label] / said[label] for label in here if said.get(label)},
-    )
-
-
-def _raw(part: SourcePart) -> list[StoredSegment] | None:
-    """Return the text as it was recognised, unless it was never corrected or belongs to a later transcription."""
-    is_another = select(TranscriptRevision.id).where(
-        TranscriptRevision.recording_id == part.recording_id,
-        TranscriptRevision.number > part.revision,
-        TranscriptRevision.kind == RevisionKind.TRANSCRIBED,
-    )
-    kept = db.session.get(RecognizedTranscript, part.recording_id)
-    if kept is None or db.session.scalar(is_another.limit(1)) is not None:
-        return None
-    return unpacked_segments(kept.content)
-
-
-def _hold(recording_ids: Sequence[int], *, for_deletion: bool = False) -> None:
-    """Lock recordings until the unit of work ends, always in the same order."""
-    db.session.execute(
-        select(Recording.id)
-        .where(Recording.id.in_(recording_ids))
-        .order_by(Recording.id)
-        .with_for_update(key_share=not for_deletion)
-    ).all()
-
-
-# -- storing the result
-
-
 def store(
     held: claims.Claim, derivation: Derivation, texts: Sequence[PartText], audio: NewAudio | None
 ) -> None:
@@ -158,10 +60,10 @@ def store(
         claims.hand_over_blob(held, audio.key)
     claims.succeed(held)
     speakers.hold_owner(held.user_id)
-    _hold([held.recording_id, *derivation.source_ids], for_deletion=not derivation.keep_originals)
+    originals.hold([held.recording_id, *derivation.source_ids], for_deletion=not derivation.keep_originals)
     recording = db.session.get_one(Recording, held.recording_id, populate_existing=True)
-    sources = _sources(held, derivation)
-    gone = sources if _may_delete(derivation, recording) else []
+    sources = originals.sources_of(held, derivation)
+    gone = _to_delete(derivation, recording, sources)
     if audio is not None:
         _keep_audio(recording, audio, gone)
     matched = _match(recording, sources, texts)
@@ -183,10 +85,21 @@ def store(
         removal.remove(gone)
 
 
-def _may_delete(derivation: Derivation, recording: Recording) -> bool:
-    """Return whether the originals go now: with the last of the recordings that are made of them."""
-    if derivation.keep_originals:
-        return False
+def _to_delete(derivation: Derivation, recording: Recording, sources: Sequence[Recording]) -> list[Recording]:
+    """Return the originals that go now: with the last of the recordings that are made of them.
+
+    One whose transcript has changed since the request stays, for the change is nowhere else.
+    """
+    if derivation.keep_originals or not _are_complete(derivation.siblings, besides=recording.id):
+        return []
+    return [
+        source
+        for source, part in zip(sources, derivation.parts, strict=True)
+        if source.transcript_revision == part.revision
+    ]
+
+
+def _are_complete(recording_ids: Sequence[int], *, besides: int) -> bool:
     return all(
         db.session.scalar(
             select(Job.state)
@@ -195,8 +108,8 @@ def _may_delete(derivation: Derivation, recording: Recording) -> bool:
             .limit(1)
         )
         is JobState.SUCCEEDED
-        for sibling in derivation.siblings
-        if sibling != recording.id
+        for sibling in recording_ids
+        if sibling != besides
     )
 
 
