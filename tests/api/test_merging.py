@@ -14,6 +14,8 @@ from speakr.backends import Backends
 from speakr.db import db, release, unit_of_work
 from speakr.domain.events import EventType
 from speakr.models import Event, JobBlob, Recording, RecordingSpeaker, RecordingTag, Speaker, Tag
+from speakr.services.speech import voice_profiles
+from speakr.services.speech.voice_profiles import ProfileVoice
 from tests.api.corrections import V1, Transcript, name, spoken
 from tests.api.sounding import RATE, detail, loudest, merge, merged, sound_of, sounding, words_with_times
 from tests.conftest import Person
@@ -134,6 +136,25 @@ def test_speakers_of_one_name_become_one_and_unknown_ones_stay_apart(alice: Pers
     (row,) = db.session.scalars(select(RecordingSpeaker).where(RecordingSpeaker.recording_id == new))
     assert (row.label, row.speaker_id, row.confirmed) == ("SPEAKER_01", ann_id, True)
     assert detail(alice, new)["participants"] == "Ann"
+
+
+def test_a_speaker_who_is_known_by_voice_gets_the_name(alice: Person, work: Work) -> None:
+    one, two = spoken(alice, FIRST), spoken(alice, SECOND)
+    ann, other = (voice_profiles._HALF_FLOATS.pack(*each, *[0.0] * 254) for each in ((1.0, 0.0), (0.0, 1.0)))
+    with unit_of_work() as session:
+        speaker = Speaker(user_id=alice.id, name="Ann")
+        session.add(speaker)
+        session.flush()
+        session.add(RecordingSpeaker(recording_id=one, label="SPEAKER_01", name="Ann", speaker_id=speaker.id))
+        voice_profiles.keep(one, [ProfileVoice("SPEAKER_01", ann, 30.0)])
+        voice_profiles.keep(
+            two, [ProfileVoice("SPEAKER_00", ann, 10.0), ProfileVoice("SPEAKER_01", other, 9.0)]
+        )
+    new = merged(alice, work, one, two)
+    assert Transcript(alice, new).speakers() == ["SPEAKER_00", "Ann", "Ann", "SPEAKER_02"]
+    assert [(each.label, each.seconds) for each in voice_profiles.voices_of(new)] == [
+        ("SPEAKER_01", 40.0), ("SPEAKER_02", 9.0),
+    ]  # fmt: skip
 
 
 def test_tags_notes_folder_and_date_come_along(alice: Person, work: Work) -> None:

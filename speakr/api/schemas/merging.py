@@ -22,6 +22,7 @@ class MergeRecordingsIn(Wire):
         metadata={
             "description": f"{MIN_MERGED} to {MAX_MERGED}, in the order in which they are joined, each once.",
             "example": [3, 1, 2],
+            "uniqueItems": True,
         },
     )
     title = text(200, metadata={"description": "That of the first recording if it is left out."})

@@ -134,9 +134,11 @@ def _match(recording: Recording, sources: Sequence[Recording], texts: Sequence[P
         if recognises and is_own:
             nameless = [label for label in labels if label not in names]
             least = preferences["auto_speaker_labelling_threshold"]
+            known = {each.name for each in names.values()}  # a person is not two voices of one recording
             names |= {
                 label: NamedSpeaker(who.name, who.speaker_id, confirmed=False)
                 for label, who in voice_profiles.recognised(source, nameless, least).items()
+                if who.name not in known
             }
         parts.append(LabelledPart(labels, names))
     return match_labels(parts)
