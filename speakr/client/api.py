@@ -227,6 +227,35 @@ class Speakr:
             self._sleep(pause)
             pause = min(pause * 1.5, _SELDOMEST_LOOK_SECONDS)
 
+    def merge(
+        self,
+        recording_ids: Sequence[int],
+        *,
+        title: str | None = None,
+        keep_originals: bool = True,
+        gap_seconds: float = 0.0,
+    ) -> Json:
+        """Make one recording of several, in this order; return the new one, which a worker completes."""
+        body: Json = {"recording_ids": list(recording_ids), "keep_originals": keep_originals}
+        body |= {"gap_seconds": gap_seconds} | ({} if title is None else {"title": title})
+        return self._transport.ask("POST", "/recordings/merge", json=body)
+
+    def cut(
+        self,
+        recording_id: int,
+        at: float,
+        *,
+        titles: Sequence[str] | None = None,
+        keep_original: bool = True,
+    ) -> list[Json]:
+        """Make two recordings of one, cut `at` so many seconds; return the new ones, which a worker completes."""
+        body: Json = {"at": at, "keep_original": keep_original}
+        body |= {} if titles is None else {"titles": list(titles)}
+        found: list[Json] = self._transport.ask("POST", f"/recordings/{recording_id}/cut", json=body)[
+            "recordings"
+        ]
+        return found
+
     def delete(self, recording_id: int) -> None:
         """Delete a recording with its audio and texts."""
         self._transport.ask("DELETE", f"/recordings/{recording_id}")

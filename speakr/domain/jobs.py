@@ -14,6 +14,8 @@ class JobKind(StrEnum):
     SUMMARIZE = "summarize"
     EXTRACT = "extract"
     EMBED = "embed"
+    MERGE = "merge"
+    CUT = "cut"
 
 
 class Queue(StrEnum):
@@ -90,6 +92,20 @@ KINDS: Mapping[str, Kind] = {
         queue=Queue.MEANING,
         subject=Subject.RECORDING,
         is_awaited=False,
+    ),
+    JobKind.MERGE: Kind(
+        handler="speakr.jobs.derive:run",
+        steps="speakr.services.jobs.pipeline:DERIVATION",
+        queue=Queue.SPEECH,
+        subject=Subject.RECORDING,
+        shows_in_status=True,
+    ),
+    JobKind.CUT: Kind(
+        handler="speakr.jobs.derive:run",
+        steps="speakr.services.jobs.pipeline:DERIVATION",
+        queue=Queue.SPEECH,
+        subject=Subject.RECORDING,
+        shows_in_status=True,
     ),
 }
 """By the name in `jobs.kind`. A row may name a kind that only a newer version knows."""

@@ -15,6 +15,8 @@ from tests.conftest import Person
 METHODS = {"get", "post", "put", "patch", "delete"}
 MAKES_OR_QUEUES = {
     "uploadRecording",
+    "mergeRecordings",
+    "cutRecording",
     "transcribeRecording",
     "summarizeRecording",
     "extractInsights",

@@ -65,6 +65,18 @@ _RECORDINGS = {
         Case(OWN, lambda ids: {"folder_id": ids["folder_id"]}, name="folder"),
     ],
     f"DELETE {_ONE}": [Case(OWN)],
+    f"POST {_R}/merge": [
+        Case(
+            # The second one is not shown to those who may edit the first.
+            but(EDIT, editor=404, lead=404),
+            lambda ids: {"recording_ids": [ids["recording_id"], ids["other_recording_id"]]},
+            shows=("title", "notes"),
+        )
+    ],
+    f"POST {_ONE}/cut": [
+        Case(EDIT, fixed(at=1.0), shows=("title", "notes")),
+        Case(OWN, fixed(at=1.0, keep_original=False), name="without the original"),
+    ],
     f"GET {_ONE}/status": [Case(VIEW)],
     f"GET {_ONE}/audio": [Case(VIEW), Case(VIEW, query="download=true", name="download")],
     f"GET {_ONE}/live": [Case(VIEW)],

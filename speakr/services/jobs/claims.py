@@ -116,6 +116,12 @@ def reserve_blob(held: Claim, prefix: str) -> str:
     return blobs.reserve(held.job_id, prefix)
 
 
+def hand_over_blob(held: Claim, key: str) -> None:
+    """Let a recording keep one of the job's blobs; for the transaction that ends the job well."""
+    _own(held, {"lease_expires_at": lease_end()})
+    blobs.hand_over(held.job_id, key)
+
+
 def keep_plan(held: Claim, plan: Mapping[str, Any]) -> None:
     """Store the results of the preparation so far."""
     _own(held, {"plan": dict(plan), "lease_expires_at": lease_end()})
