@@ -240,13 +240,8 @@ def _filename(headers: Mapping[str, str], url: WebUrl) -> str | None:
     with warnings.catch_warnings():  # aiohttp warns of a header that it cannot read
         warnings.simplefilter("ignore")
         _, parameters = parse_content_disposition(headers.get("Content-Disposition"))
-    return content_disposition_filename(parameters) or name_in(url.text)
-
-
-def name_in(url: str) -> str | None:
-    """Return the last part of an address's path, decoded, if there is one."""
-    try:
-        path = urlsplit(url).path
-    except ValueError:
-        return None
-    return unquote(path.rpartition("/")[2]) or None
+    return (
+        content_disposition_filename(parameters)
+        or unquote(urlsplit(url.text).path.rpartition("/")[2])
+        or None
+    )
