@@ -50,6 +50,13 @@ def remote() -> Iterator[Receiver]:
 
 
 @pytest.fixture
+def other() -> Iterator[Receiver]:
+    """A server on another port, which is another origin."""
+    with Receiver() as made:
+        yield made
+
+
+@pytest.fixture
 def fetch_all(app: Flask, notifier: MemoryJobNotifier) -> Callable[[], None]:
     """Do all fetches that wait, with their retries, here and now; other jobs stay where they are."""
 
