@@ -123,9 +123,9 @@ class IntakeServer:
                 os.kill(pid, signal.SIGKILL)
         self._web.wait(timeout=STOP_SECONDS)
 
-    def start_worker(self) -> None:
-        """Have somebody work on what was uploaded."""
-        self._start("worker.py")
+    def start_worker(self) -> subprocess.Popen[bytes]:
+        """Have a worker work on what was uploaded."""
+        return self._start("worker.py")
 
     def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
         with self._log.open("ab") as log:
