@@ -23,7 +23,7 @@ __all__ = ["s3_url"]
 
 pytestmark = pytest.mark.stack
 
-SIZE = 40 * MEGABYTE
+SIZE = 24 * MEGABYTE
 COUNTED = 16 * MEGABYTE
 HOLDS_AT = 20 * MEGABYTE
 SETTINGS = {
