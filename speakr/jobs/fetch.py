@@ -46,6 +46,7 @@ def run(held: claims.Claim) -> None:
             fetching.finish(held)
     with unit_of_work():
         claims.succeed(held)
+        fetching.forget_request(held)
 
 
 @contextlib.contextmanager

@@ -74,10 +74,18 @@ def test_the_answer_is_an_upload_that_waits(alice: Person, bob: Person, remote: 
     assert remote.requests() == []
 
 
-def test_the_address_and_its_headers_are_stored_encrypted(alice: Person, remote: Receiver) -> None:
+def test_the_address_and_its_headers_are_stored_encrypted_until_the_file_is_there(
+    alice: Person, remote: Receiver, fetch_all: Callable[[], None]
+) -> None:
+    remote.script("/x?key=very-secret", a_file(AUDIO))
     opened(alice, remote.url("/x?key=very-secret"), headers={"authorization": "Bearer also-secret"})
     source = db.session.scalars(select(UploadSource)).one()
+    assert source.sealed_request
     assert "secret" not in repr([source.sealed_request, source.form])
+    fetch_all()
+    release()
+    assert db.session.scalars(select(UploadSource.sealed_request)).one() is None
+    assert len(recordings_of(alice)) == 1
 
 
 def test_headers_are_sent_to_the_server_of_the_file(
@@ -263,4 +271,7 @@ def test_each_tenant_gets_their_own_file(
         assert other.get(f"/api/v1/uploads/{uploads[person.id]}").status_code == 404
         jobs = [job["kind"] for job in person.get("/api/v1/jobs").json["jobs"]]
         assert sorted(jobs) == ["fetch", "transcribe"]
-    assert db.session.scalars(select(Job.user_id).where(Job.kind == "fetch")).all() == [alice.id, bob.id]
+    assert db.session.scalars(select(Job.user_id).where(Job.kind == "fetch").order_by(Job.id)).all() == [
+        alice.id,
+        bob.id,
+    ]

@@ -198,6 +198,16 @@ def finish(held: claims.Claim) -> None:
     resumable_finishing.finish_claimed(actor, claim, form)
 
 
+def forget_request(held: claims.Claim) -> None:
+    """Delete the address and its headers, which may be credentials. Run in the transaction that ends the job."""
+    db.session.execute(
+        update(UploadSource)
+        .where(UploadSource.upload_id == held.options["upload_id"])
+        .values(sealed_request=None)
+        .execution_options(synchronize_session=False)
+    )
+
+
 def _change(claim: Claim, **values: object) -> None:
     changed = db.session.execute(
         update(Upload)
