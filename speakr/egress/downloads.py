@@ -76,7 +76,8 @@ class Download:
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
         self._deadline = time.monotonic() + policy.total_seconds
-        self._last_byte_at = time.monotonic()
+        self._silent_seconds = 0.0
+        """Spent waiting since the last byte. Time in which the caller does not read does not count."""
         self._loop = asyncio.new_event_loop()
         self._session: aiohttp.ClientSession | None = None
         self._response: aiohttp.ClientResponse | None = None
@@ -142,7 +143,7 @@ class Download:
                 headers={"User-Agent": "Speakr", "Accept": "*/*", **headers},
                 allow_redirects=False,
             )
-        self._last_byte_at = time.monotonic()
+        self._silent_seconds = 0.0
         return self._response
 
     def _judge(
@@ -169,15 +170,17 @@ class Download:
     async def _read(self) -> bytes | None:
         if self._response is None:
             raise RuntimeError("no file was opened")
+        began = time.monotonic()
         try:
             async with asyncio.timeout(min(TICK_SECONDS, self._left())):
                 block = await self._response.content.readany()
         except TimeoutError:
             self._left()
-            if time.monotonic() - self._last_byte_at > self._policy.idle_seconds:
+            self._silent_seconds += time.monotonic() - began
+            if self._silent_seconds > self._policy.idle_seconds:
                 raise failures.timed_out(f"No byte arrived for {self._policy.idle_seconds:g} s.") from None
             return None
-        self._last_byte_at = time.monotonic()
+        self._silent_seconds = 0.0
         return block
 
     # -- outside of it

@@ -94,6 +94,8 @@ def _fetch(held: claims.Claim) -> bool:
                     fetch = fetching.begin(held)
                 if fetch is None or fetch.claim.received_bytes - before < _MIN_PROGRESS_BYTES:
                     raise
+                if fetch.is_whole:
+                    return True
 
 
 def _receive(held: claims.Claim, fetch: Fetch, download: Download) -> None:
