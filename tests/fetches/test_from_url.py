@@ -163,6 +163,20 @@ def test_a_cut_connection_is_followed_by_a_range_request(
     assert len(recordings_of(alice)) == 1
 
 
+def test_a_connection_that_brought_much_is_followed_by_another_one_at_once(
+    alice: Person, remote: Receiver, fetched: Fetched
+) -> None:
+    data, sent = wav(70.0), 1_500_000
+    remote.script(
+        "/x.wav", cut_after(data, sent, Last_Modified="Mon, 05 Jan 2026 10:00:00 GMT"), the_rest(data, sent)
+    )
+    found = fetched(alice, remote.url("/x.wav"))
+    assert (found["state"], found["error"]) == ("completed", None)
+    assert remote.requests("/x.wav")[1].headers["if-range"] == "Mon, 05 Jan 2026 10:00:00 GMT"
+    assert stored(found["recording_id"]).sha256 == hashlib.sha256(data).hexdigest()
+    assert db.session.scalars(select(Job.attempts).where(Job.kind == "fetch")).one() == 0
+
+
 @pytest.mark.parametrize(
     "answer",
     [
