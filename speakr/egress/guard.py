@@ -17,9 +17,10 @@ from typing import Self
 from speakr.domain.errors import Invalid
 from speakr.egress.addresses import LOOPBACK, METADATA, Closed, IpAddress, Opening, closed
 from speakr.egress.urls import WebUrl, ascii_host, parse_url
-from speakr.settings import SettingsError
+from speakr.settings import Settings, SettingsError
 
 SETTING = "WEBHOOK_INTRANET_HOST_ALLOWLIST"
+FETCH_SETTING = "SPEAKR_FETCH_HOST_ALLOWLIST"
 LOOKUP_TIMEOUT_SECONDS = 5.0
 
 Lookup = Callable[[str, int], Sequence[str]]
@@ -119,6 +120,14 @@ class AllowList:
         why = self.closed(host, address)
         if why is not None:
             raise _address_refused(host, why, self.setting)
+
+
+def fetch_allow_list(settings: Settings) -> AllowList:
+    """Return what users may fetch files from although it is not public.
+
+    Raises `SettingsError`; `backends.connect` calls it, so a wrong list stops the start of a process.
+    """
+    return AllowList.parse(settings.fetch_allowed_hosts, setting=FETCH_SETTING)
 
 
 def check_url(

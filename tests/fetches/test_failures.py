@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from sqlalchemy import select, update
 
-from speakr.backends import get_backends
+from speakr.backends import connect, get_backends
 from speakr.db import db, release, unit_of_work
 from speakr.domain.jobs import JobState
 from speakr.egress import guard
 from speakr.jobs import runner
 from speakr.models import Job, UnwantedBlob, Upload, UploadPart, User
+from speakr.settings import Settings, SettingsError
 from tests.conftest import Person
 from tests.fakes import MemoryJobNotifier
 from tests.fetches.answers import ETAG, a_file, cut_after, redirect, the_rest, without_length
@@ -231,6 +233,11 @@ def test_other_headers_are_refused(alice: Person, headers: dict[str, str]) -> No
 def test_an_administrator_can_turn_fetching_off(alice: Person) -> None:
     answer = alice.post(FROM_URL, json={"url": "https://example.com/x"})
     assert (answer.status_code, answer.json["code"]) == (403, "fetching_disabled")
+
+
+def test_a_wrong_allow_list_stops_the_start(settings: Settings) -> None:
+    with pytest.raises(SettingsError, match=r"SPEAKR_FETCH_HOST_ALLOWLIST: .* looks like a pattern"):
+        connect(replace(settings, fetch_allowed_hosts="*.lan"))
 
 
 # -- ending early, and beginning again

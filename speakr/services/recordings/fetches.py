@@ -17,7 +17,7 @@ from speakr.domain.errors import Conflict, Forbidden, Invalid, NotFound
 from speakr.domain.jobs import ACTIVE, JobKind, dedupe_key
 from speakr.domain.permissions import Actor
 from speakr.domain.uploads import UploadState
-from speakr.egress.guard import AllowList
+from speakr.egress.guard import AllowList, fetch_allow_list
 from speakr.egress.urls import parse_url
 from speakr.models import Job, Upload, UploadSource, User
 from speakr.services.accounts import budgets
@@ -27,7 +27,6 @@ from speakr.services.jobs.kinds import Steps
 from speakr.services.recordings import resumable, stored_forms
 from speakr.services.recordings.intake import UploadForm
 
-ALLOW_LIST_SETTING = "SPEAKR_FETCH_HOST_ALLOWLIST"
 ALLOWED_HEADERS = ("Authorization", "Cookie", "Referer", "User-Agent", "X-Api-Key", "X-Auth-Token")
 """Headers that a user may have sent to the server of the file."""
 MAX_HEADER_LENGTH = 4096
@@ -77,7 +76,7 @@ def create(actor: Actor, *, url: str, headers: Mapping[str, str], form: UploadFo
 
 def allow_list() -> AllowList:
     """Return what the administrator lets users fetch from although it is not public."""
-    return AllowList.parse(get_backends().settings.fetch_allowed_hosts, setting=ALLOW_LIST_SETTING)
+    return fetch_allow_list(get_backends().settings)
 
 
 def checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
