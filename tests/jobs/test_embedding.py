@@ -79,7 +79,11 @@ def test_a_transcript_is_followed_by_its_passages(
 
 def test_it_is_the_last_that_workers_look_for() -> None:
     assert KINDS[JobKind.EMBED].queue is list(Queue)[-1]
-    assert {kind.queue for kind in KINDS.values() if kind.is_awaited} == {Queue.LANGUAGE, Queue.FETCH, Queue.SPEECH}
+    assert {kind.queue for kind in KINDS.values() if kind.is_awaited} == {
+        Queue.LANGUAGE,
+        Queue.FETCH,
+        Queue.SPEECH,
+    }
 
 
 def test_nobody_waits_in_line_behind_it(alice: Person, upload: Callable, notifier: MemoryJobNotifier) -> None:
