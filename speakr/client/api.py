@@ -12,6 +12,7 @@ from requests.auth import HTTPBasicAuth
 
 from speakr.client.errors import TookTooLong
 from speakr.client.multipart import Mark, MultipartBody, Progress
+from speakr.client.remote import RemoteUpload
 from speakr.client.resumable import RESUMABLE_BYTES, Memory, ResumableUpload
 from speakr.client.transport import Json, Transport
 
@@ -160,6 +161,27 @@ class Speakr:
                 path, fields, filename=filename or path.name, only_as=only_as, progress=progress
             ),
         )
+
+    def upload_from_url(
+        self,
+        url: str,
+        *,
+        timeout: float | None = None,
+        on_state: Callable[[Json], None] | None = None,
+        idempotency_key: str | None = None,
+        **fields: Any,
+    ) -> Json:
+        """Have the server fetch a file, wait until it has it, and return the recording.
+
+        `fields` are those of docs/api: title, tags, headers ... Raises `ApiError` when the file cannot be fetched, and
+        `TookTooLong` when the server has no file after `timeout` seconds; it goes on.
+        """
+        remote = RemoteUpload(self._transport, self._sleep, timeout, on_state)
+        return remote.run({"url": url, **fields}, idempotency_key)
+
+    def create_signed_upload(self, filename: str, **fields: Any) -> Json:
+        """Make an address to which a client without a token may PUT one file; fields as in docs/api."""
+        return self._transport.ask("POST", "/uploads/signed", json={"filename": filename, **fields})
 
     def recordings(
         self,

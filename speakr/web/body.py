@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from typing import IO
 
+from flask import Request
 from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]  # gunicorn has no types
 from werkzeug.exceptions import ClientDisconnected
 
@@ -41,6 +42,17 @@ def blocks_of(stream: IO[bytes]) -> Iterator[bytes]:
         if since_pause >= PAUSE_EVERY_BYTES:
             since_pause = 0
             time.sleep(PAUSE_SECONDS)
+
+
+def whole_body(request: Request, max_bytes: int) -> Iterator[bytes]:
+    """Yield the blocks of a body that may be as large as `max_bytes`; raises `Invalid` when it ends too soon."""
+    request.max_content_length = max_bytes + BLOCK_BYTES  # the upload's own bound is met first
+    received_bytes = 0
+    for block in blocks_of(request.stream):
+        received_bytes += len(block)
+        yield block
+    if received_bytes < (request.content_length or 0):
+        raise incomplete()
 
 
 def incomplete() -> Invalid:

@@ -160,9 +160,9 @@ def test_statuses_and_jobs(page: str) -> None:
     assert table(page, "status").codes() == [status.value for status in RecordingStatus]
     (sentence,) = [line for line in read("api/jobs.md").splitlines() if line.startswith("`kind` is")]
     words = in_backticks(sentence)
-    first_state = 2 + len(JobKind)
-    assert words[1 : first_state - 1] == [kind.value for kind in JobKind]
-    assert words[first_state : first_state + len(JobState)] == [state.value for state in JobState]
+    kinds, states = words[1:], words[words.index("state") + 1 :]
+    assert kinds[: len(JobKind)] == [kind.value for kind in JobKind]
+    assert states[: len(JobState)] == [state.value for state in JobState]
 
 
 def test_live_events(page: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tests.conftest import wav
 from tests.matrix.policies import (
     ANYBODY,
     EACH,
@@ -57,6 +58,13 @@ _RECORDINGS = {
         Case(MINE, headers={"Upload-Offset": "0", **_BYTES}, data=b"some bytes"),
     ],
     f"DELETE {_V1}/uploads/<id:upload_id>": [Case(MINE)],
+    f"POST {_R}/from-url": [Case(ANYBODY, fixed(url="https://files.example.com/a.wav"))],
+    f"POST {_V1}/uploads/signed": [Case(ANYBODY, fixed(filename="a.wav"))],
+    f"PUT {_V1}/uploads/<id:upload_id>/content": [
+        Case(
+            MINE, ids={"upload_id": "signed_upload_id"}, data=wav(0.1), headers={"Content-Type": "audio/wav"}
+        ),
+    ],
     f"GET {_ONE}": [Case(VIEW, shows=_TEXTS)],
     f"PATCH {_ONE}": [
         Case(EDIT, fixed(title="New"), shows=("notes",)),
