@@ -10,7 +10,6 @@ import pytest
 from flask import Flask
 
 from speakr import backends as plumbing
-from speakr.app import create_app
 from speakr.backends import Backends
 from speakr.db import db
 from speakr.domain.transcript import Span
@@ -20,12 +19,13 @@ from speakr.services.recordings import intake
 from speakr.services.system import stats
 from speakr.settings import Settings
 from tests import remembered
-from tests.conftest import SECRET, Person, _empty_tables
+from tests.conftest import SECRET, Person
 from tests.contract import imprint
 from tests.contract.imprint import Changes, Imprint
 from tests.contract.library import Engines, Library, add_person, furnish
 from tests.fakes import FakeTranscriber, FakeWriter, MemoryJobNotifier, MemoryLiveFeed
 from tests.servers import RedisServer
+from tests.support.apps import BuiltApps, empty_tables, spare_the_processor
 
 PEOPLE = ("alice", "bob", "lee", "root")
 
@@ -74,18 +74,20 @@ def backends(settings: Settings, notifier: MemoryJobNotifier, engines: Engines) 
 
 
 @pytest.fixture(scope="module")
-def app(settings: Settings, backends: Backends, redis_process: RedisServer) -> Iterator[Flask]:
-    made = create_app(settings, backends)
+def app(
+    settings: Settings, backends: Backends, built_apps: BuiltApps, redis_process: RedisServer
+) -> Iterator[Flask]:
+    made = built_apps.of(settings, backends)
     runner.bind_app(made)
-    with made.app_context():
+    with pytest.MonkeyPatch.context() as patch, made.app_context():
+        spare_the_processor(patch)
         try:
             yield made
         finally:
             db.session.remove()
-            _empty_tables()
+            empty_tables()
             stats.forget()
             db.session.remove()
-            db.engine.dispose()
             backends.redis.close()
             backends.memory.close()
             redis_process.flush()

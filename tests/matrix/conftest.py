@@ -13,12 +13,13 @@ from flask import Flask
 from speakr.db import db
 from speakr.domain.permissions import Scope
 from speakr.web.access import Access, access_of
-from tests.conftest import _empty_tables, multipart, wav
+from tests.conftest import multipart, wav
 from tests.matrix.canaries import leaks
 from tests.matrix.meanings import build_with_meanings
 from tests.matrix.policies import Case
 from tests.matrix.routes import ROUTES
 from tests.matrix.world import World
+from tests.support.apps import empty_tables
 
 _PARAMETER = re.compile(r"<(?:[a-z]+:)?([a-z_]+)>")
 
@@ -71,7 +72,7 @@ def rebuild(app: Flask) -> Callable[[], World]:
 
     def again() -> World:
         db.session.remove()
-        _empty_tables()
+        empty_tables()
         return build_with_meanings()
 
     return again
