@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -20,12 +21,11 @@ from speakr.services.system import stats
 from speakr.settings import Settings
 from tests import remembered
 from tests.conftest import SECRET, Person
-from tests.contract import imprint
-from tests.contract.imprint import Changes, Imprint
 from tests.contract.library import Engines, Library, add_person, furnish
 from tests.fakes import FakeTranscriber, FakeWriter, MemoryJobNotifier, MemoryLiveFeed
 from tests.servers import RedisServer
 from tests.support.apps import BuiltApps, empty_tables, spare_the_processor
+from tests.support.imprint import Changes, Imprint, noticing_changes
 
 PEOPLE = ("alice", "bob", "lee", "root")
 
@@ -93,22 +93,32 @@ def app(
             redis_process.flush()
 
 
+@dataclass(frozen=True)
+class Furnished:
+    """What a library is made of."""
+
+    imprint: Imprint
+    ids: dict[str, Any]
+    tokens: dict[str, str]
+    notifications: Sequence[Any]
+
+
 @pytest.fixture(scope="session")
-def imprints() -> dict[str, Imprint]:
-    """Houses that were furnished already, by database."""
+def furnished_libraries() -> dict[str, Furnished]:
+    """Libraries that were made already, by database."""
     return {}
 
 
 @pytest.fixture(scope="module")
-def _imprint(
+def _furnished(
     app: Flask,
     settings: Settings,
     notifier: MemoryJobNotifier,
     engines: Engines,
-    imprints: dict[str, Imprint],
-) -> Imprint:
+    furnished_libraries: dict[str, Furnished],
+) -> Furnished:
     url = str(settings.database_url)
-    if url not in imprints:
+    if url not in furnished_libraries:
         people = {name: add_person(app, name) for name in PEOPLE}
         # A test on the other database may have left engines that fail.
         engines.transcriber, engines.writer = FakeTranscriber(), FakeWriter()
@@ -116,19 +126,18 @@ def _imprint(
             library = Library(people, notifier, engines, lambda: _work(notifier))
             furnish(library)
         db.session.remove()
-        imprints[url] = Imprint(
-            rows=imprint.rows(),
-            files=imprint.files(settings.data_dir),
+        furnished_libraries[url] = Furnished(
+            imprint=Imprint.taken(settings.data_dir),
             ids=library.ids | {"root": people["root"].id},
             tokens={name: person.token for name, person in people.items()},
             notifications=tuple(notifier.notifications),
         )
-    return imprints[url]
+    return furnished_libraries[url]
 
 
 @pytest.fixture(scope="module")
-def _changes(_imprint: Imprint) -> Iterator[Changes]:
-    with imprint.noticing_changes() as changes:
+def _changes(_furnished: Furnished) -> Iterator[Changes]:
+    with noticing_changes() as changes:
         changes.is_any = True  # another module may have been here
         yield changes
 
@@ -139,22 +148,22 @@ def library(
     settings: Settings,
     notifier: MemoryJobNotifier,
     engines: Engines,
-    _imprint: Imprint,
+    _furnished: Furnished,
     _changes: Changes,
 ) -> Iterator[Library]:
     """The house as it was furnished."""
     if _changes.is_any:
-        _imprint.lay_down(settings.data_dir)
+        _furnished.imprint.lay_down(settings.data_dir)
         _changes.is_any = False
     stats.forget()
-    notifier.notifications[:] = _imprint.notifications
+    notifier.notifications[:] = _furnished.notifications
     engines.transcriber, engines.writer = FakeTranscriber(), FakeWriter()
     people = {
-        name: Person(_imprint.ids[name], name, token, app.test_client())
-        for name, token in _imprint.tokens.items()
+        name: Person(_furnished.ids[name], name, token, app.test_client())
+        for name, token in _furnished.tokens.items()
     }
     with _speech():
-        yield Library(people, notifier, engines, lambda: _work(notifier), dict(_imprint.ids))
+        yield Library(people, notifier, engines, lambda: _work(notifier), dict(_furnished.ids))
     db.session.remove()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +13,7 @@ from flask import Flask
 
 from speakr.db import db
 from speakr.domain.permissions import Scope
+from speakr.settings import Settings
 from speakr.web.access import Access, access_of
 from tests.conftest import multipart, wav
 from tests.matrix.canaries import leaks
@@ -19,7 +21,7 @@ from tests.matrix.meanings import build_with_meanings
 from tests.matrix.policies import Case
 from tests.matrix.routes import ROUTES
 from tests.matrix.world import World
-from tests.support.apps import empty_tables
+from tests.support.imprint import Imprint
 
 _PARAMETER = re.compile(r"<(?:[a-z]+:)?([a-z_]+)>")
 
@@ -61,21 +63,32 @@ def settings(settings: Any) -> Any:
     )
 
 
-@pytest.fixture
-def world(app: Flask) -> World:
-    return build_with_meanings()
+@pytest.fixture(scope="session")
+def worlds() -> dict[str, tuple[World, Imprint]]:
+    """Worlds that were built already, by database."""
+    return {}
 
 
 @pytest.fixture
-def rebuild(app: Flask) -> Callable[[], World]:
+def rebuild(app: Flask, settings: Settings, worlds: dict[str, tuple[World, Imprint]]) -> Callable[[], World]:
     """Forget everything and start anew."""
 
     def again() -> World:
         db.session.remove()
-        empty_tables()
-        return build_with_meanings()
+        if settings.database_url not in worlds:
+            world = build_with_meanings()
+            db.session.remove()
+            worlds[settings.database_url] = world, Imprint.taken(settings.data_dir)
+        world, imprint = worlds[settings.database_url]
+        imprint.lay_down(settings.data_dir)
+        return deepcopy(world)
 
     return again
+
+
+@pytest.fixture
+def world(rebuild: Callable[[], World]) -> World:
+    return rebuild()
 
 
 def access(app: Flask, call: Call) -> Access:

@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 from argon2 import PasswordHasher
 from flask import Flask
-from sqlalchemy import Engine, event
+from sqlalchemy import Connection, Engine, event
 
 from speakr import backends as plumbing
 from speakr.app import FAMILIES, create_app
@@ -89,8 +89,12 @@ def _ignore(*_: Any) -> None: ...
 
 
 def empty_tables() -> None:
-    """Delete all rows, on PostgreSQL in one round trip."""
+    """Delete all rows."""
     with unit_of_work() as session:
-        connection = session.connection()
-        for statement in ["; ".join(_DELETES)] if connection.dialect.name == "postgresql" else _DELETES:
-            connection.exec_driver_sql(statement)
+        delete_rows(session.connection())
+
+
+def delete_rows(connection: Connection) -> None:
+    """Delete all rows, on PostgreSQL in one round trip."""
+    for statement in ["; ".join(_DELETES)] if connection.dialect.name == "postgresql" else _DELETES:
+        connection.exec_driver_sql(statement)
