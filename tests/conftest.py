@@ -95,6 +95,12 @@ def database_url(request: pytest.FixtureRequest) -> str:
     return request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest reads the marks that parametrize
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if metafunc.definition.get_closest_marker("on_sqlite") and "database_url" in metafunc.fixturenames:
+        metafunc.definition.add_marker(pytest.mark.parametrize("database_url", ["sqlite"], indirect=True))
+
+
 @pytest.fixture
 def settings(database_url: str, redis_process: RedisServer, tmp_path: Path) -> Settings:
     """Settings of a small server; a test may override the fixture or use `dataclasses.replace`."""

@@ -73,6 +73,7 @@ def _wrong_values(stranger: Stranger) -> Iterator[str]:
                 yield f"{stranger.call.key} {place.name}={value!r:.40}: {problem}"
 
 
+@pytest.mark.on_sqlite
 def test_bodies_that_are_none_are_refused(app: Flask, strangers) -> None:
     """All kinds of them by one route, and one of each kind by the others: one function reads them all."""
     crowd = [stranger for stranger in strangers() if stranger.places()]

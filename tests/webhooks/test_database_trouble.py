@@ -122,7 +122,7 @@ def test_restarts_of_the_database_lose_nothing(
     assert {row.attempt_count for row in deliveries(hook)} == {1}
 
 
-@on_sqlite
+@pytest.mark.on_sqlite
 def test_a_locked_database_delays_and_loses_nothing(
     dispatcher: ThreadedDispatcher, receiver: Receiver, add_webhook: AddWebhook, emit: Emit
 ) -> None:

@@ -71,7 +71,7 @@ QUICK: dict[str, tuple[Answer, DeliveryStatus, str | None]] = {
 }  # fmt: skip
 
 
-@on_sqlite
+@pytest.mark.on_sqlite
 @in_a_second
 @pytest.mark.parametrize("what", SLOW)
 def test_what_takes_long_is_cut(
@@ -148,7 +148,7 @@ def full_backlog() -> Iterator[int]:
             one.close()
 
 
-@on_sqlite
+@pytest.mark.on_sqlite
 @in_a_second
 def test_a_connection_that_is_not_taken_is_given_up(
     dispatcher: ThreadedDispatcher, add_webhook: AddWebhook, emit: Emit
@@ -163,7 +163,7 @@ def test_a_connection_that_is_not_taken_is_given_up(
     assert (row.status, row.error_message) == (RETRY, "connect timeout: no connection was made within 1 s.")
 
 
-@on_sqlite
+@pytest.mark.on_sqlite
 @in_a_second
 def test_a_refused_connection_is_tried_again(
     dispatcher: ThreadedDispatcher, receiver: Receiver, add_webhook: AddWebhook, emit: Emit
@@ -176,7 +176,7 @@ def test_a_refused_connection_is_tried_again(
     assert (row.status, row.error_message) == (RETRY, "connect: connection refused.")
 
 
-@on_sqlite
+@pytest.mark.on_sqlite
 @in_a_second
 def test_a_name_without_an_address_is_tried_again(
     dispatcher: ThreadedDispatcher, add_webhook: AddWebhook, emit: Emit
