@@ -23,7 +23,6 @@ NO_ANSWER = "HTTP timeout: no answer came within 1 s."
 NOT_HTTP = "HTTP: the answer is not valid HTTP."
 CLOSED = "HTTP: the connection was closed before a complete answer came."
 
-on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 in_a_second = pytest.mark.parametrize("tuned", [{"webhook_timeout_seconds": 1.0}], indirect=True)
 
 BOMB = gzip.compress(bytes(50 * MB))
