@@ -39,7 +39,9 @@ MAX_FOUND = 20
 MIN_QUERY_LENGTH = 2
 
 _hasher = PasswordHasher()
-_NOBODYS_HASH = "$argon2id$v=19$m=65536,t=3,p=4$4t2mOQ6xXhdR4cEe2aNjXA$yVV4iUK/CAK78d5V8WRSN08hGqTxvi8UMop461mhEQI"
+_NOBODYS_HASH = (
+    "$argon2id$v=19$m=65536,t=3,p=4$4t2mOQ6xXhdR4cEe2aNjXA$yVV4iUK/CAK78d5V8WRSN08hGqTxvi8UMop461mhEQI"
+)
 """Checked when there is no such user, so that a guess takes the same time either way.
 
 The hash of a random password that was not kept. Hashing one at the start would cost each process CPU time and 64 MiB.
