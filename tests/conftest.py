@@ -30,7 +30,7 @@ from tests import remembered
 from tests.fakes import FakeEmbedder, FakeTranscriber, FakeWriter, MemoryJobNotifier, MemoryLiveFeed
 from tests.servers import RedisServer, postgres_database, postgres_server, redis_server
 from tests.support import order
-from tests.support.apps import BuiltApps, empty_tables, spare_the_processor
+from tests.support.apps import BuiltApps, empty_tables, make_slow_parts_quick
 from tests.support.audio import multipart, wav
 from tests.support.people import Person
 
@@ -170,7 +170,7 @@ def app(
     monkeypatch.setattr(transcribe, "_engines", None)
     monkeypatch.setattr(transcribe, "decode", remembered.decode)
     monkeypatch.setattr(intake, "probe", remembered.probe)
-    spare_the_processor(monkeypatch)
+    make_slow_parts_quick(monkeypatch)
     made = built_apps.of(settings, backends)
     runner.bind_app(made)
     with made.app_context():

@@ -24,8 +24,8 @@ from tests.conftest import SECRET, Person
 from tests.contract.library import Engines, Library, add_person, furnish
 from tests.fakes import FakeTranscriber, FakeWriter, MemoryJobNotifier, MemoryLiveFeed
 from tests.servers import RedisServer
-from tests.support.apps import BuiltApps, empty_tables, spare_the_processor
-from tests.support.imprint import Changes, Imprint, noticing_changes
+from tests.support.apps import BuiltApps, empty_tables, make_slow_parts_quick
+from tests.support.snapshots import Changes, Snapshot, noticing_changes
 
 PEOPLE = ("alice", "bob", "lee", "root")
 
@@ -80,7 +80,7 @@ def app(
     made = built_apps.of(settings, backends)
     runner.bind_app(made)
     with pytest.MonkeyPatch.context() as patch, made.app_context():
-        spare_the_processor(patch)
+        make_slow_parts_quick(patch)
         try:
             yield made
         finally:
@@ -97,7 +97,7 @@ def app(
 class Furnished:
     """What a library is made of."""
 
-    imprint: Imprint
+    snapshot: Snapshot
     ids: dict[str, Any]
     tokens: dict[str, str]
     notifications: Sequence[Any]
@@ -127,7 +127,7 @@ def _furnished(
             furnish(library)
         db.session.remove()
         furnished_libraries[url] = Furnished(
-            imprint=Imprint.taken(settings.data_dir),
+            snapshot=Snapshot.take(settings.data_dir),
             ids=library.ids | {"root": people["root"].id},
             tokens={name: person.token for name, person in people.items()},
             notifications=tuple(notifier.notifications),
@@ -153,7 +153,7 @@ def library(
 ) -> Iterator[Library]:
     """The house as it was furnished."""
     if _changes.is_any:
-        _furnished.imprint.lay_down(settings.data_dir)
+        _furnished.snapshot.restore(settings.data_dir)
         _changes.is_any = False
     stats.forget()
     notifier.notifications[:] = _furnished.notifications

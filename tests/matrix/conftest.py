@@ -21,7 +21,7 @@ from tests.matrix.meanings import build_with_meanings
 from tests.matrix.policies import Case
 from tests.matrix.routes import ROUTES
 from tests.matrix.world import World
-from tests.support.imprint import Imprint
+from tests.support.snapshots import Snapshot
 
 _PARAMETER = re.compile(r"<(?:[a-z]+:)?([a-z_]+)>")
 
@@ -64,13 +64,13 @@ def settings(settings: Any) -> Any:
 
 
 @pytest.fixture(scope="session")
-def worlds() -> dict[str, tuple[World, Imprint]]:
+def worlds() -> dict[str, tuple[World, Snapshot]]:
     """Worlds that were built already, by database."""
     return {}
 
 
 @pytest.fixture
-def rebuild(app: Flask, settings: Settings, worlds: dict[str, tuple[World, Imprint]]) -> Callable[[], World]:
+def rebuild(app: Flask, settings: Settings, worlds: dict[str, tuple[World, Snapshot]]) -> Callable[[], World]:
     """Forget everything and start anew."""
 
     def again() -> World:
@@ -78,9 +78,9 @@ def rebuild(app: Flask, settings: Settings, worlds: dict[str, tuple[World, Impri
         if settings.database_url not in worlds:
             world = build_with_meanings()
             db.session.remove()
-            worlds[settings.database_url] = world, Imprint.taken(settings.data_dir)
-        world, imprint = worlds[settings.database_url]
-        imprint.lay_down(settings.data_dir)
+            worlds[settings.database_url] = world, Snapshot.take(settings.data_dir)
+        world, snapshot = worlds[settings.database_url]
+        snapshot.restore(settings.data_dir)
         return deepcopy(world)
 
     return again

@@ -75,7 +75,7 @@ _quick = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 _QUICK_HASH = _quick.hash("a password that no user has")
 
 
-def spare_the_processor(patch: pytest.MonkeyPatch) -> None:
+def make_slow_parts_quick(patch: pytest.MonkeyPatch) -> None:
     """Hash passwords with the least effort, and store blobs without waiting for the disk.
 
     `tests/services/test_passwords.py` checks the effort of real hashes, `tests/storage` when files are synced.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-_START_SERVERS = ("crash", "intake", "operations", "generated", "fuzz", "docs", "voices")
+_FIRST = ("crash", "intake", "operations", "generated", "fuzz", "docs", "voices")
 """Directories whose tests share slow fixtures or take long, the slowest first.
 
 A worker of pytest-xdist begins with the first of its share, and others steal from the end of it. So directories at the front stay
@@ -24,7 +24,7 @@ def arrange(items: list[pytest.Item], root: Path) -> None:
 
 def _rank(item: pytest.Item, root: Path) -> int:
     directory = item.path.relative_to(root).parts[0]
-    return _START_SERVERS.index(directory) if directory in _START_SERVERS else len(_START_SERVERS)
+    return _FIRST.index(directory) if directory in _FIRST else len(_FIRST)
 
 
 def _database(item: pytest.Item) -> str:

@@ -16,18 +16,18 @@ from tests.support.apps import delete_rows
 
 
 @dataclass(frozen=True)
-class Imprint:
+class Snapshot:
     """All rows of a database and all files of a data folder."""
 
     rows: dict[str, list[dict[str, Any]]]
     files: dict[str, bytes]
 
     @classmethod
-    def taken(cls, folder: Path) -> Imprint:
+    def take(cls, folder: Path) -> Snapshot:
         """Read the database and the files."""
         return cls(_rows(), _files(folder))
 
-    def lay_down(self, folder: Path) -> None:
+    def restore(self, folder: Path) -> None:
         """Make the database and the files what they were."""
         for token in self.rows["api_tokens"]:
             # A use is noted once in a minute, and would look like a change.
