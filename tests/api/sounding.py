@@ -27,7 +27,7 @@ Samples = npt.NDArray[np.int16]
 
 
 def tones(words: Sequence[tuple[float, float, float]], seconds: float, rate: int = RATE) -> Samples:
-    """Return sound in which each (start, end, frequency) is heard over a little noise."""
+    """Return sound in which each (start, end, frequency) sounds over a little noise."""
     sound = np.random.default_rng(round(seconds * 1000)).normal(0, 40, round(seconds * rate))
     for start, end, frequency in words:
         first, last = round(start * rate), round(end * rate)
