@@ -25,6 +25,8 @@ run: $(VENV)/installed-to-run
 	    $(if $(PORT),--port '$(PORT)') $(if $(HOST),--host '$(HOST)') $(if $(DATA),--data '$(DATA)') \
 	    $(if $(filter no false 0 off,$(SAMPLE)),--no-sample) $(if $(filter yes true 1 on,$(VERBOSE)),--verbose)
 
+# Two processes import the tests, again in the next run: let Python keep what it compiled.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: $(VENV)/installed-to-test
 	@exec $(BIN)/python -m pytest -n $(TESTS_IN_PARALLEL) --dist worksteal $(ARGS)
 

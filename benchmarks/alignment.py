@@ -28,6 +28,7 @@ from speakr.domain.transcript_history import (
     word_rows,
 )
 from speakr.domain.word_alignment import align
+from speakr.services.corrections.corrections import MAX_WORDS
 
 RUNS = 5
 WORDS = 10_000
@@ -107,6 +108,9 @@ def main() -> int:
         "1 MB of one word": measured(lambda: align(timed, "no " * 333_333, 0.0, WORDS * 0.4)),
         "1 MB of two words at random": measured(
             lambda: align(two, " ".join(rng.choices("ab", k=500_000)), 0.0, WORDS * 0.4)
+        ),
+        f"{MAX_WORDS} characters without spaces": measured(
+            lambda: align(timed, "\u597d" * MAX_WORDS, 0.0, WORDS * 0.4)
         ),
     }
     print(machine())

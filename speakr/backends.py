@@ -15,6 +15,7 @@ from speakr.connectors.language import make_language_connector
 from speakr.connectors.language.base import LanguageConnector
 from speakr.connectors.transcription import check_own_settings, make_connector, make_fallback
 from speakr.connectors.transcription.base import TranscriptionConnector
+from speakr.egress.guard import fetch_allow_list
 from speakr.live import LiveFeed, RedisLiveFeed
 from speakr.queue import JobNotifier, RedisJobNotifier
 from speakr.settings import Settings
@@ -42,8 +43,12 @@ class Backends:
 
 
 def connect(settings: Settings) -> Backends:
-    """Return the backends that the settings name. They connect on first use."""
+    """Return the backends that the settings name. They connect on first use.
+
+    Raises `SettingsError` for settings that only the packages which use them can check.
+    """
     check_own_settings(settings)
+    fetch_allow_list(settings)
     # Short timeouts: Redis only carries wake-ups, so a request must not wait long for it.
     connection = redis.Redis.from_url(
         settings.redis_url, socket_connect_timeout=2.0, socket_timeout=40.0, health_check_interval=30

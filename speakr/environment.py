@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -87,9 +88,12 @@ def declared_in(declared: Any) -> list[dataclasses.Field[Any]]:
 _ORIGIN = re.compile(r"^[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:\d{1,5})?$")
 
 
+_time_zones = functools.cache(available_timezones)  # reads a folder with 600 files
+
+
 def check_time_zone(env: str, name: str) -> None:
     """Raise `SettingsError` unless `name` is an IANA time zone."""
-    if name not in available_timezones():
+    if name not in _time_zones():
         raise SettingsError(f"{env} must be an IANA time zone, for example Europe/Berlin")
 
 

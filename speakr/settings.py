@@ -116,13 +116,43 @@ class Settings(SpeechSettings):
         default=20,
         env="SPEAKR_MAX_OPEN_UPLOADS",
         section="Uploads",
-        help="Resumable uploads that one user may have open at the same time.",
+        help="Resumable, fetched and signed uploads that one user may have open at the same time.",
     )
     upload_expiry_hours: float = setting(
         default=24.0,
         env="SPEAKR_UPLOAD_EXPIRY_HOURS",
         section="Uploads",
         help="A resumable upload is removed when no byte has arrived for this long, in hours.",
+    )
+    fetches_per_user: int = setting(
+        default=2,
+        env="SPEAKR_FETCHES_PER_USER",
+        section="Uploads",
+        help="Uploads from a URL that are fetched at the same time for one user. 0: no uploads from a URL.",
+    )
+    fetch_timeout_seconds: float = setting(
+        default=3600.0,
+        env="SPEAKR_FETCH_TIMEOUT_SECONDS",
+        section="Uploads",
+        help="Total time for one attempt to fetch a file, in seconds.",
+    )
+    fetch_idle_seconds: float = setting(
+        default=30.0,
+        env="SPEAKR_FETCH_IDLE_SECONDS",
+        section="Uploads",
+        help="An attempt to fetch a file ends when no byte has arrived for this long, in seconds.",
+    )
+    fetch_allowed_hosts: str = setting(
+        default="",
+        env="SPEAKR_FETCH_HOST_ALLOWLIST",
+        section="Uploads",
+        help="Comma list of exact host names and CIDR ranges from which users may fetch files although they are not public.",
+    )
+    fetch_proxy_url: str = setting(
+        "",
+        env="SPEAKR_FETCH_PROXY_URL",
+        section="Uploads",
+        help="http:// or socks5:// proxy to fetch through.",
     )
     video_retention: bool = setting(
         default=False,
@@ -425,8 +455,7 @@ class Settings(SpeechSettings):
         if len(self.embedding_model) > 120:  # noqa: PLR2004 - the width of the column
             raise SettingsError("EMBEDDING_MODEL_NAME has more than 120 characters")
         check_time_zone("SPEAKR_TIME_ZONE", self.time_zone)
-        if self.max_open_uploads < 1 or self.upload_expiry_hours <= 0:
-            raise SettingsError("SPEAKR_MAX_OPEN_UPLOADS and SPEAKR_UPLOAD_EXPIRY_HOURS must be above 0")
+        self._check_uploads()
         if self.trusted_proxy_count < 0:
             raise SettingsError("SPEAKR_TRUSTED_PROXIES must be 0 or more")
         if min(self.webhook_history_days, self.webhook_history_rows) < 1:
@@ -439,6 +468,15 @@ class Settings(SpeechSettings):
         for field in declared_in(self):
             if field.name.startswith("rate_limit_") and getattr(self, field.name) < 1:
                 raise SettingsError(f"{field.metadata['env']} must be at least 1")
+
+    def _check_uploads(self) -> None:
+        if self.max_open_uploads < 1 or self.upload_expiry_hours <= 0:
+            raise SettingsError("SPEAKR_MAX_OPEN_UPLOADS and SPEAKR_UPLOAD_EXPIRY_HOURS must be above 0")
+        if self.fetches_per_user < 0:
+            raise SettingsError("SPEAKR_FETCHES_PER_USER must be 0 or more")
+        if min(self.fetch_timeout_seconds, self.fetch_idle_seconds) <= 0:
+            raise SettingsError("SPEAKR_FETCH_TIMEOUT_SECONDS and SPEAKR_FETCH_IDLE_SECONDS must be above 0")
+        check_address("SPEAKR_FETCH_PROXY_URL", self.fetch_proxy_url, {"http", "socks5"})
 
     @property
     def resolved_database_url(self) -> str:

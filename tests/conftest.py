@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import io
-import wave
+import gc
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import redis as redis_package
 from flask import Flask
-from flask.testing import FlaskClient
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from sqlalchemy import event
 
 from speakr import backends as plumbing
-from speakr.app import create_app
 from speakr.backends import Backends
-from speakr.db import Base, db, unit_of_work
+from speakr.db import db, unit_of_work
 from speakr.domain.permissions import DEFAULT_SCOPES, Scope
 from speakr.domain.transcript import Span
 from speakr.schema import upgrade
@@ -33,12 +29,36 @@ from speakr.settings import Settings
 from tests import remembered
 from tests.fakes import FakeEmbedder, FakeTranscriber, FakeWriter, MemoryJobNotifier, MemoryLiveFeed
 from tests.servers import RedisServer, postgres_database, postgres_server, redis_server
+from tests.support import order
+from tests.support.apps import BuiltApps, empty_tables, make_slow_parts_quick
+from tests.support.audio import multipart, wav
+from tests.support.people import Person
+
+__all__ = ["SECRET", "Person", "multipart", "wav"]
 
 # The duration of an example depends on the machine, which may be busy.
 hypothesis_settings.register_profile(
     "on any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 hypothesis_settings.load_profile("on any machine")
+
+
+@pytest.hookimpl(trylast=True)  # after pytest-randomly
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    order.arrange(items, Path(__file__).parent)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection() -> None:
+    # Importing makes a million objects and hardly any garbage: looking for some took a quarter of the time.
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.enable()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
+
 
 SECRET = "a secret key for tests, long enough to pass"
 
@@ -73,6 +93,12 @@ def sqlite_url(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest) -> str:
     return request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest reads the marks that parametrize
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if metafunc.definition.get_closest_marker("on_sqlite") and "database_url" in metafunc.fixturenames:
+        metafunc.definition.add_marker(pytest.mark.parametrize("database_url", ["sqlite"], indirect=True))
 
 
 @pytest.fixture
@@ -138,12 +164,13 @@ def app(
     redis_process: RedisServer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Flask]:
-    """An app on a clean database, in its context."""
+    """An app on a clean database, in its context; the parts that are slow on purpose are quick."""
     from speakr.jobs import runner, transcribe
 
     monkeypatch.setattr(transcribe, "_engines", None)
     monkeypatch.setattr(transcribe, "decode", remembered.decode)
     monkeypatch.setattr(intake, "probe", remembered.probe)
+    make_slow_parts_quick(monkeypatch)
     made = built_apps.of(settings, backends)
     runner.bind_app(made)
     with made.app_context():
@@ -151,40 +178,11 @@ def app(
             yield made
         finally:
             db.session.remove()
-            _empty_tables()
+            empty_tables()
             stats.forget()
             backends.redis.close()
             backends.memory.close()
             redis_process.flush()
-
-
-class BuiltApps:
-    """Apps by their settings, without the data folder, which differs for each test.
-
-    An app keeps its engine, which caches compiled statements. Only the app used last keeps open connections.
-    """
-
-    def __init__(self) -> None:
-        self._built: dict[Settings, Flask] = {}
-        self._last: Flask | None = None
-
-    def of(self, settings: Settings, backends: Backends) -> Flask:
-        """Return an app that uses these backends."""
-        key = replace(settings, data_dir=Path("/"))
-        if key not in self._built:
-            self._built[key] = create_app(settings, backends)
-            _commit_without_waiting_for_the_disk(self._built[key])
-        if self._built[key] is not self._last:
-            self.close()
-            self._last = self._built[key]
-        plumbing.set_backends(backends)
-        return self._built[key]
-
-    def close(self) -> None:
-        """Close the open connections."""
-        if self._last is not None:
-            with self._last.app_context():
-                db.engine.dispose()
 
 
 @pytest.fixture(scope="session")
@@ -192,47 +190,6 @@ def built_apps() -> Iterator[BuiltApps]:
     apps = BuiltApps()
     yield apps
     apps.close()
-
-
-def _commit_without_waiting_for_the_disk(app: Flask) -> None:
-    """Turn `fsync` off: these databases need not survive a power cut."""
-    with app.app_context():
-        if db.engine.dialect.name == "sqlite":
-            event.listen(
-                db.engine, "connect", lambda connection, _record: connection.execute("PRAGMA synchronous=OFF")
-            )
-
-
-def _empty_tables() -> None:
-    """Delete all rows, on PostgreSQL in one round trip."""
-    deletes = [f"DELETE FROM {table.name}" for table in reversed(Base.metadata.sorted_tables)]  # noqa: S608
-    with unit_of_work() as session:
-        connection = session.connection()
-        if connection.dialect.name == "postgresql":
-            deletes = ["; ".join(deletes)]
-        for statement in deletes:
-            connection.exec_driver_sql(statement)
-
-
-@dataclass(frozen=True)
-class Person:
-    """A user with a token, and a client that sends it."""
-
-    id: int
-    name: str
-    token: str
-    client: FlaskClient
-
-    def __getattr__(self, method: str) -> Callable[..., Any]:
-        """`alice.get("/api/v1/stats")` and so on, with her token."""
-        send = getattr(self.client, method)
-
-        def call(path: str, **kwargs: Any) -> Any:
-            headers = {"Authorization": f"Bearer {self.token}", **kwargs.pop("headers", {})}
-            # Buffered: read to the end and closed, as a real client would.
-            return send(path, headers=headers, buffered=True, **kwargs)
-
-        return call
 
 
 @pytest.fixture
@@ -304,19 +261,6 @@ def count_statements(app: Flask) -> Callable[[], contextlib.AbstractContextManag
     return counting
 
 
-def wav(seconds: float = 1.0, *, frequency: float = 220.0, rate: int = 16_000) -> bytes:
-    """Return a small WAV file with a tone in it; each frequency gives other bytes."""
-    time = np.arange(round(seconds * rate)) / rate
-    samples = (np.sin(2 * np.pi * frequency * time) * 8_000).astype("<i2")
-    buffer = io.BytesIO()
-    with wave.open(buffer, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(rate)
-        file.writeframes(samples.tobytes())
-    return buffer.getvalue()
-
-
 @pytest.fixture
 def upload() -> Callable[..., Any]:
     """Upload bytes as a person: `upload(alice, title="x")`; returns the response."""
@@ -327,18 +271,3 @@ def upload() -> Callable[..., Any]:
         return person.post("/api/v1/recordings/upload", data=body, content_type=content_type, headers=headers)
 
     return send
-
-
-def multipart(data: bytes, filename: str, fields: dict[str, Any]) -> tuple[bytes, str]:
-    """Build a form with a file in it (RFC 7578); return its bytes and content type."""
-    boundary = "a-boundary-of-the-tests"
-    parts = [
-        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
-        for name, values in fields.items()
-        for value in (values if isinstance(values, list) else [values])
-    ]
-    head = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{filename}"\r\n\r\n'
-    body = b"".join(
-        [*parts, head.encode("utf-8", "surrogateescape"), data, f"\r\n--{boundary}--\r\n".encode()]
-    )
-    return body, f"multipart/form-data; boundary={boundary}"

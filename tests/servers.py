@@ -38,6 +38,7 @@ class RedisServer:
         self.folder = folder
         self.socket = folder / "redis.sock"
         self.url = f"unix://{self.socket}"
+        self._connection = redis.Redis(unix_socket_path=str(self.socket))
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -58,22 +59,20 @@ class RedisServer:
             stdout=subprocess.DEVNULL,
             start_new_session=True,
         )
-        connection = redis.Redis(unix_socket_path=str(self.socket))
         deadline = time.monotonic() + 10
         while True:
             try:
-                connection.ping()
+                self._connection.ping()
                 break
             except redis.RedisError:
                 assert time.monotonic() < deadline, "redis-server does not answer"
                 time.sleep(0.02)
-        connection.close()
 
     def flush(self) -> None:
-        with redis.Redis(unix_socket_path=str(self.socket)) as connection:
-            connection.flushall()
+        self._connection.flushall()
 
     def kill(self, *, with_data: bool = False) -> None:
+        self._connection.close()
         if self._process is not None:
             self._process.send_signal(signal.SIGKILL)
             self._process.wait()

@@ -1,14 +1,14 @@
 """A mark per stale recording, so that its texts can be indexed outside a transaction.
 
 Revision ID: b3f1c8a2d704
-Revises: 9d27c4e8b613
+Revises: 5c1e8a7f92d4
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "b3f1c8a2d704"
-down_revision = "9d27c4e8b613"
+down_revision = "5c1e8a7f92d4"
 branch_labels = None
 depends_on = None
 

@@ -6,6 +6,7 @@ from speakr.api import openapi, register
 from speakr.api.errors import render
 from speakr.web.authenticators.api_token import ApiToken
 from speakr.web.authenticators.basic import BasicPassword
+from speakr.web.authenticators.signed_address import SignedAddress
 from speakr.web.documents import Documents
 from speakr.web.families import ApiFamily
 
@@ -13,7 +14,7 @@ FAMILY = ApiFamily(
     name="native",
     prefix="/api/v1",
     register=register,
-    authenticators=(ApiToken(), BasicPassword(on_declared_routes_only=True)),
+    authenticators=(ApiToken(), BasicPassword(on_declared_routes_only=True), SignedAddress()),
     render=render,
     documents=Documents(build=openapi.document),
     credential_hint="A token is required: send it as 'Authorization: Bearer <token>'.",

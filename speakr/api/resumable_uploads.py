@@ -15,9 +15,16 @@ from speakr.db import release, unit_of_work
 from speakr.domain.errors import Invalid, UploadLocked
 from speakr.domain.permissions import Scope
 from speakr.domain.uploads import UploadState
-from speakr.services.recordings import resumable, resumable_finishing, resumable_writing, size_limits
+from speakr.services.recordings import (
+    fetches,
+    resumable,
+    resumable_finishing,
+    resumable_writing,
+    size_limits,
+)
 from speakr.services.recordings.intake import UploadForm
 from speakr.web import tus
+from speakr.web.body import whole_body
 from speakr.web.identity import actor, needs
 from speakr.web.names import clean_filename
 from speakr.web.rate_limits import RateClass
@@ -115,10 +122,10 @@ class OneUpload(MethodView):
     @blp.doc(operationId="deleteUpload")
     @blp.response(204, description="Deleted with its bytes. A recording that was made from it stays.")
     def delete(self, upload_id: int) -> Response:
-        """Delete an upload."""
+        """Delete an upload. A fetch from a URL stops."""
         tus.check_version(request)
         with unit_of_work():
-            resumable.terminate(actor(), upload_id)
+            fetches.terminate(actor(), upload_id)
         return current_app.response_class(status=204)
 
 
@@ -126,7 +133,7 @@ def _receive(upload_id: int, offset: int) -> Any:
     """Write the body of this request; after the last byte create the recording."""
     checksum = tus.checksum(request)
     upload = resumable.get(actor(), upload_id)
-    blocks = tus.body(request, upload.size_bytes)
+    blocks = whole_body(request, upload.size_bytes)
     release()
     resumable_writing.receive(actor(), upload_id, offset, blocks, checksum)
     return resumable_finishing.finish(actor(), upload_id, _form_of)

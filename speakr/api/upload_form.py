@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from werkzeug.datastructures import MultiDict
 
@@ -26,6 +27,24 @@ _MAX_VARIABLES = 50
 _MAX_VARIABLE_LENGTH = 8_000
 _MAX_VARIABLES_LENGTH = 32_000
 _VARIABLE_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")
+
+_JSON_FIELDS = (
+    "title",
+    "notes",
+    "meeting_date",
+    "file_last_modified",
+    "language",
+    "min_speakers",
+    "max_speakers",
+    "tag_ids",
+    "tags",
+    "folder_id",
+    "keep_audio_only",
+    "hotwords",
+    "initial_prompt",
+    "transcription_model",
+    "prompt_variables",
+)
 
 
 def read_form(fields: MultiDict[str, str], filename: str) -> UploadForm:
@@ -58,6 +77,19 @@ def read_form(fields: MultiDict[str, str], filename: str) -> UploadForm:
         is_language_given="language" in fields,
         prompt_variables=_prompt_variables(fields.get("prompt_variables")),
     )
+
+
+def fields_of(body: Mapping[str, Any]) -> MultiDict[str, str]:
+    """Return the fields of a JSON body as a form would bring them; null is no field."""
+    fields: MultiDict[str, str] = MultiDict()
+    for name in _JSON_FIELDS:
+        value = body.get(name)
+        for item in value if isinstance(value, list) else [value]:
+            if isinstance(item, str):
+                fields.add(name, item)
+            elif item is not None:
+                fields.add(name, json.dumps(item))
+    return fields
 
 
 def _text(fields: MultiDict[str, str], name: str, longest: int) -> str | None:

@@ -10,10 +10,13 @@ from typing import Any, Literal, Self
 
 from requests.auth import HTTPBasicAuth
 
+from speakr.client.editing import Editing
 from speakr.client.errors import TookTooLong
 from speakr.client.multipart import Mark, MultipartBody, Progress
+from speakr.client.remote import RemoteUpload
 from speakr.client.resumable import RESUMABLE_BYTES, Memory, ResumableUpload
 from speakr.client.transport import Json, Transport
+from speakr.client.webhooks import Webhooks
 
 FINAL_STATUSES = frozenset({"COMPLETED", "FAILED"})
 _MAX_PER_PAGE = 100
@@ -22,7 +25,7 @@ _SELDOMEST_LOOK_SECONDS = 5.0
 """Twelve requests a minute, of a hundred that the rate limit allows."""
 
 
-class Speakr:
+class Speakr(Editing, Webhooks):
     """A server and a token. Methods return the server's JSON and raise `ClientError`s; thin on purpose.
 
     Use it as a context manager, or `close()` it.
@@ -161,6 +164,27 @@ class Speakr:
             ),
         )
 
+    def upload_from_url(
+        self,
+        url: str,
+        *,
+        timeout: float | None = None,
+        on_state: Callable[[Json], None] | None = None,
+        idempotency_key: str | None = None,
+        **fields: Any,
+    ) -> Json:
+        """Have the server fetch a file, wait until it has it, and return the recording.
+
+        `fields` are those of docs/api: title, tags, headers ... Raises `ApiError` when the file cannot be fetched, and
+        `TookTooLong` when the server has no file after `timeout` seconds; it goes on.
+        """
+        remote = RemoteUpload(self._transport, self._sleep, timeout, on_state)
+        return remote.run({"url": url, **fields}, idempotency_key)
+
+    def create_signed_upload(self, filename: str, **fields: Any) -> Json:
+        """Make an address to which a client without a token may PUT one file; fields as in docs/api."""
+        return self._transport.ask("POST", "/uploads/signed", json={"filename": filename, **fields})
+
     def recordings(
         self,
         *,
@@ -250,36 +274,6 @@ class Speakr:
         )["segments"]
         return found
 
-    def correct_transcript(
-        self, recording_id: int, *, text: str | None = None, segments: Sequence[Json] | None = None
-    ) -> Json:
-        """Replace the transcript by a text, or by segments; words that stay keep their times."""
-        body = {"text": text} if segments is None else {"segments": list(segments)}
-        return self._transport.ask("PUT", f"/recordings/{recording_id}/transcript", json=body)
-
-    def correct_segment(self, recording_id: int, index: int, **changes: Any) -> Json:
-        """Change text, speaker, start or end of one segment, counted from 0."""
-        return self._transport.ask(
-            "PATCH", f"/recordings/{recording_id}/transcript/segments/{index}", json=changes
-        )
-
-    def transcript_history(self, recording_id: int, *, per_page: int = 50) -> Json:
-        """Tell who changed a transcript and when, newest first."""
-        return self._get(f"/recordings/{recording_id}/transcript/history", per_page=per_page)
-
-    def undo_correction(self, recording_id: int) -> Json:
-        """Undo the last change of a transcript that has not been undone."""
-        return self._transport.ask("POST", f"/recordings/{recording_id}/transcript/undo")
-
-    def redo_correction(self, recording_id: int) -> Json:
-        """Redo what the last undo took away."""
-        return self._transport.ask("POST", f"/recordings/{recording_id}/transcript/redo")
-
-    def replace_in_transcripts(self, find: str, replace: str, *, preview: bool = True, **where: Any) -> Json:
-        """Find and replace in transcripts; `where` is recording_ids, tag_id or folder_id, and options of docs/api."""
-        body = {"find": find, "replace": replace, "preview": preview, **where}
-        return self._transport.ask("POST", "/recordings/batch/replace", json=body)
-
     def summary(self, recording_id: int) -> str | None:
         """Return the summary, in Markdown."""
         found: str | None = self._get(f"/recordings/{recording_id}/summary")["summary"]
@@ -317,46 +311,3 @@ class Speakr:
     def extract(self, recording_id: int) -> Json:
         """Find insights and dated events again."""
         return self._transport.ask("POST", f"/recordings/{recording_id}/extract")
-
-    # -- webhooks
-
-    def webhooks(self) -> list[Json]:
-        """List the webhooks."""
-        found: list[Json] = self._get("/webhooks")["webhooks"]
-        return found
-
-    def create_webhook(self, name: str, url: str, events: Sequence[str], *, allow_http: bool = False) -> Json:
-        """Add a webhook; its `secret` is in this answer and in no other."""
-        body = {"name": name, "url": url, "events": list(events), "allow_http": allow_http}
-        return self._transport.ask("POST", "/webhooks", json=body)
-
-    def delete_webhook(self, webhook_id: int) -> None:
-        """Remove a webhook with its deliveries."""
-        self._transport.ask("DELETE", f"/webhooks/{webhook_id}")
-
-    def test_webhook(self, webhook_id: int) -> Json:
-        """Send a `webhook.test`; return its delivery."""
-        return self._transport.ask("POST", f"/webhooks/{webhook_id}/test")
-
-    def rotate_webhook_secret(self, webhook_id: int) -> Json:
-        """Give a webhook a new `secret`, which is in this answer and in no other."""
-        return self._transport.ask("POST", f"/webhooks/{webhook_id}/rotate-secret")
-
-    def deliveries(self, webhook_id: int, *, limit: int = 50) -> list[Json]:
-        """List the deliveries of a webhook, newest first."""
-        found: list[Json] = self._get(f"/webhooks/{webhook_id}/deliveries", limit=limit)["deliveries"]
-        return found
-
-    # -- asking
-
-    def _get(self, path: str, **params: Any) -> Json:
-        return self._transport.ask("GET", path, params=params)
-
-    def _pages(self, path: str, key: str, per_page: int, **params: Any) -> Iterator[Json]:
-        number = 1
-        while True:
-            page = self._get(path, page=number, per_page=per_page, **params)
-            yield from page[key]
-            if not page["pagination"]["has_next"]:
-                return
-            number += 1

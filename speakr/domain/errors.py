@@ -195,6 +195,15 @@ class ConnectorBusy(ConnectorUnavailable):
     """A working provider asks to wait; this does not count as a failed attempt."""
 
     code = "provider_busy"
+    reason: ClassVar[str] = "The engine asks to wait"
+    """What the job's message says."""
+
+
+class FetchSlotsTaken(ConnectorBusy):
+    """As many files are being fetched as may be at the same time."""
+
+    code = "fetch_slots_taken"
+    reason = "Other files are being fetched"
 
 
 class JobCancelled(JobError):

@@ -14,12 +14,17 @@ class JobKind(StrEnum):
     SUMMARIZE = "summarize"
     EXTRACT = "extract"
     EMBED = "embed"
+    MERGE = "merge"
+    CUT = "cut"
+    FETCH = "fetch"
 
 
 class Queue(StrEnum):
     """The queues that workers read, in this order: short work first, work without a waiting user last."""
 
     LANGUAGE = "speakr-language"
+    FETCH = "speakr-fetch"
+    """Before speech: an address may expire while a long backlog is transcribed."""
     SPEECH = "speakr-speech"
     HELP = "speakr-help"
     """Requests to join a job that another worker owns; no kind has its jobs here."""
@@ -60,6 +65,8 @@ class Kind:
     """The recording is not complete while such a job is queued or running."""
     is_awaited: bool = True
     """Users wait for it: it counts in queue positions, and helpers of other jobs stop for it."""
+    max_attempts: int | None = None
+    """Tries that may end in a passing failure; None: as many as the setting SPEAKR_JOB_MAX_ATTEMPTS."""
 
 
 KINDS: Mapping[str, Kind] = {
@@ -90,6 +97,27 @@ KINDS: Mapping[str, Kind] = {
         queue=Queue.MEANING,
         subject=Subject.RECORDING,
         is_awaited=False,
+    ),
+    JobKind.MERGE: Kind(
+        handler="speakr.jobs.derive:run",
+        steps="speakr.services.jobs.pipeline:DERIVATION",
+        queue=Queue.SPEECH,
+        subject=Subject.RECORDING,
+        shows_in_status=True,
+    ),
+    JobKind.CUT: Kind(
+        handler="speakr.jobs.derive:run",
+        steps="speakr.services.jobs.pipeline:DERIVATION",
+        queue=Queue.SPEECH,
+        subject=Subject.RECORDING,
+        shows_in_status=True,
+    ),
+    JobKind.FETCH: Kind(
+        handler="speakr.jobs.fetch:run",
+        steps="speakr.services.recordings.fetches:STEPS",
+        queue=Queue.FETCH,
+        subject=Subject.NOTHING,
+        max_attempts=3,
     ),
 }
 """By the name in `jobs.kind`. A row may name a kind that only a newer version knows."""

@@ -137,7 +137,7 @@ def set_speaker_of_words(
     segments: Segments, index: int, first_word: int, last_word: int, speaker: str
 ) -> list[StoredSegment]:
     """Return the transcript with some words of a segment given to a speaker, as a segment of their own."""
-    words = _words(get(segments, index))
+    words = words_of(get(segments, index))
     if last_word < first_word or last_word >= len(words):
         raise Invalid(
             f"Segment {index} has words 0 to {len(words) - 1}",
@@ -156,7 +156,7 @@ def set_speaker_of_words(
 def split_at_word(segments: Segments, index: int, word: int) -> list[StoredSegment]:
     """Return the transcript with a segment split before one of its words; the first part keeps its id."""
     segment = get(segments, index)
-    words = _words(segment)
+    words = words_of(segment)
     if not 0 < word < len(words):
         raise Invalid(
             f"Segment {index} can be split before words 1 to {len(words) - 1}",
@@ -188,7 +188,7 @@ def split_at_word(segments: Segments, index: int, word: int) -> list[StoredSegme
 def split_at_time(segments: Segments, index: int, time: float) -> list[StoredSegment]:
     """Return the transcript with a segment split before the first word that starts at this time or later."""
     segment = get(segments, index)
-    words = _words(segment)
+    words = words_of(segment)
     before = sum((word.start + word.end) / 2 < time for word in words)
     if not segment.start < time < segment.end or not 0 < before < len(words):
         raise Invalid(
@@ -199,7 +199,7 @@ def split_at_time(segments: Segments, index: int, time: float) -> list[StoredSeg
     return split_at_word(segments, index, before)
 
 
-def _words(segment: StoredSegment) -> list[Word]:
+def words_of(segment: StoredSegment) -> list[Word]:
     """Return a segment's words, or those of its text with estimated times."""
     return segment.spoken_words() or list(align((), segment.text, segment.start, segment.end))
 

@@ -17,9 +17,10 @@ from typing import Self
 from speakr.domain.errors import Invalid
 from speakr.egress.addresses import LOOPBACK, METADATA, Closed, IpAddress, Opening, closed
 from speakr.egress.urls import WebUrl, ascii_host, parse_url
-from speakr.settings import SettingsError
+from speakr.settings import Settings, SettingsError
 
 SETTING = "WEBHOOK_INTRANET_HOST_ALLOWLIST"
+FETCH_SETTING = "SPEAKR_FETCH_HOST_ALLOWLIST"
 LOOKUP_TIMEOUT_SECONDS = 5.0
 
 Lookup = Callable[[str, int], Sequence[str]]
@@ -70,9 +71,11 @@ class AllowList:
 
     hosts: frozenset[str] = frozenset()
     networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    setting: str = SETTING
+    """The setting that holds the list; messages name it."""
 
     @classmethod
-    def parse(cls, text: str) -> Self:
+    def parse(cls, text: str, *, setting: str = SETTING) -> Self:
         """Read the setting: host names, addresses and CIDR ranges between commas or spaces.
 
         Raises `SettingsError` for anything else; patterns are refused because they match more than was meant.
@@ -80,12 +83,12 @@ class AllowList:
         hosts: set[str] = set()
         networks: list[IPv4Network | IPv6Network] = []
         for entry in filter(None, re.split(r"[,\s]+", text)):
-            network = _network(entry)
+            network = _network(entry, setting)
             if network is None:
-                hosts.add(_exact_host(entry))
+                hosts.add(_exact_host(entry, setting))
             else:
                 networks.append(network)
-        return cls(hosts=frozenset(hosts), networks=tuple(networks))
+        return cls(hosts=frozenset(hosts), networks=tuple(networks), setting=setting)
 
     def closed(self, host: str, address: IpAddress) -> Closed | None:
         """Say why `address`, reached through `host`, may not be called; None when it may."""
@@ -116,7 +119,15 @@ class AllowList:
         """Let one concrete address pass, or raise `AddressRefused`."""
         why = self.closed(host, address)
         if why is not None:
-            raise _address_refused(host, why)
+            raise _address_refused(host, why, self.setting)
+
+
+def fetch_allow_list(settings: Settings) -> AllowList:
+    """Return what users may fetch files from although it is not public.
+
+    Raises `SettingsError`; `backends.connect` calls it, so a wrong list stops the start of a process.
+    """
+    return AllowList.parse(settings.fetch_allowed_hosts, setting=FETCH_SETTING)
 
 
 def check_url(
@@ -174,12 +185,12 @@ def _look_up_within(seconds: float, lookup: Lookup, url: WebUrl) -> Sequence[str
     return answer
 
 
-def _address_refused(host: str, why: Closed) -> AddressRefused:
+def _address_refused(host: str, why: Closed, setting: str) -> AddressRefused:
     # The resolved address stays unsaid: the names and numbers of the network behind us are not the user's.
     if why.opening is Opening.NEVER:
-        hint = f"Such addresses stay closed, also when they are listed in {SETTING}."
+        hint = f"Such addresses stay closed, also when they are listed in {setting}."
     else:
-        hint = f"An administrator can open it by listing {why.opening.value} in {SETTING}."
+        hint = f"An administrator can open it by listing {why.opening.value} in {setting}."
     message = f"{host} is {why.kind}, and only public addresses may be called. {hint}"
     return AddressRefused(message, errors={"url": [message]})
 
@@ -193,7 +204,7 @@ def _is_local_name(host: str) -> bool:
     return host == "localhost" or host.endswith(".localhost")
 
 
-def _network(entry: str) -> IPv4Network | IPv6Network | None:
+def _network(entry: str, setting: str) -> IPv4Network | IPv6Network | None:
     try:
         return ip_network(entry)
     except ValueError:
@@ -204,21 +215,21 @@ def _network(entry: str) -> IPv4Network | IPv6Network | None:
         meant = ip_network(entry, strict=False)
     except ValueError:
         raise SettingsError(
-            f"{SETTING}: {entry!r} is not a network such as 192.168.1.0/24; a URL or path cannot be listed."
+            f"{setting}: {entry!r} is not a network such as 192.168.1.0/24; a URL or path cannot be listed."
         ) from None
-    raise SettingsError(f"{SETTING}: {entry!r} has host bits set; write {str(meant)!r}.")
+    raise SettingsError(f"{setting}: {entry!r} has host bits set; write {str(meant)!r}.")
 
 
-def _exact_host(entry: str) -> str:
+def _exact_host(entry: str, setting: str) -> str:
     signs = sorted(_PATTERN_SIGNS.intersection(entry))
     if signs:
         raise SettingsError(
-            f"{SETTING}: {entry!r} looks like a pattern ({' '.join(signs)}). List exact host names and "
+            f"{setting}: {entry!r} looks like a pattern ({' '.join(signs)}). List exact host names and "
             "CIDR ranges, for example: n8n.lan, 192.168.1.0/24."
         )
     if ":" in entry:
-        raise SettingsError(f"{SETTING}: {entry!r} has a port or scheme; list the host name alone.")
+        raise SettingsError(f"{setting}: {entry!r} has a port or scheme; list the host name alone.")
     try:
         return ascii_host(entry)
     except Invalid:
-        raise SettingsError(f"{SETTING}: {entry!r} is not a host name or a CIDR range.") from None
+        raise SettingsError(f"{setting}: {entry!r} is not a host name or a CIDR range.") from None

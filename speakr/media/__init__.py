@@ -7,6 +7,7 @@ refusals.py    what we say of media that cannot be used
 probe.py       what is this file?
 decode.py      any format -> 16 kHz mono
 extract.py     a video's sound without its picture
+join.py        parts of several files as one new file; `child_join.py` does it
 speech.py      the model that detects speech; spans.py turns its output into spans
 chunks.py      cutting at pauses
 """

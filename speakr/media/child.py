@@ -323,17 +323,19 @@ def remux(order: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"packets": kept, "bad": tally.bad}
 
 
-TASKS: Mapping[str, Callable[[Mapping[str, Any]], Mapping[str, Any]]] = {
+Task = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+
+TASKS: Mapping[str, Task] = {
     "probe": probe,
     "decode": decode,
     "remux": remux,
 }
 
 
-def attempt(order: Mapping[str, Any]) -> Mapping[str, Any]:
+def attempt(order: Mapping[str, Any], tasks: Mapping[str, Task]) -> Mapping[str, Any]:
     """Run the task and return its result, or the name of the file's fault."""
     try:
-        return {"result": TASKS[order["task"]](order)}
+        return {"result": tasks[order["task"]](order)}
     except Refused as refused:
         return {"problem": str(refused)}
     except MemoryError:
@@ -354,7 +356,7 @@ def _peak_bytes(status_fd: int | None) -> int:
     return int(fields["VmHWM"].split()[0]) * 1024
 
 
-def main() -> None:
+def main(tasks: Mapping[str, Task] = TASKS) -> None:
     """Enable the limits, run the task, print the report."""
     order = json.loads(sys.argv[1])
     try:
@@ -363,7 +365,7 @@ def main() -> None:
         status_fd = None
     limit_resources(**order["limits"])
     fenced = raise_fence(bytes.fromhex(order["filter"]), order["parent_pid"])
-    report = {**attempt(order), "network_fenced": fenced, "peak_rss_bytes": _peak_bytes(status_fd)}
+    report = {**attempt(order, tasks), "network_fenced": fenced, "peak_rss_bytes": _peak_bytes(status_fd)}
     os.write(sys.stdout.fileno(), json.dumps(report).encode())
 
 

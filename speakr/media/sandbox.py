@@ -16,7 +16,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -75,11 +75,13 @@ def run(
     *,
     sink_fd: int | None = None,
     script: Path = CHILD,
+    others: Sequence[Path] = (),
     **details: Any,
 ) -> SandboxReport:
     """Run a task on a file in a child process, and wait for it. Cooperates with gevent.
 
-    sink_fd: an open file for the child to write to; details: further parts of the order.
+    sink_fd: an open file for the child to write to; others: further files that the task reads after `source`, in the
+    order's `source_fds`; details: further parts of the order.
 
     Raises:
         UnusableMedia: the file is at fault, or costs more than it may.
@@ -96,18 +98,26 @@ def run(
             "cpu_seconds": max(1, round(allowance.cpu_seconds)),
             "memory_bytes": MEMORY_BYTES,
             "file_bytes": allowance.file_bytes,
-            "open_files": OPEN_FILES,
+            "open_files": OPEN_FILES + len(others),
         },
         "sink_fd": sink_fd,
         **details,
     }
-    source_fd = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
+    with contextlib.ExitStack() as opened:
+        source_fds = [opened.enter_context(_opened(path)) for path in (source, *others)]
+        passed = source_fds if sink_fd is None else [*source_fds, sink_fd]
+        order |= {"source_fd": source_fds[0], "source_fds": source_fds}
+        answer = _ask(script, order, passed, allowance.wall_seconds)
+    return _understand(answer, order)
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    source_fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        passed = (source_fd,) if sink_fd is None else (source_fd, sink_fd)
-        answer = _ask(script, {**order, "source_fd": source_fd}, passed, allowance.wall_seconds)
+        yield source_fd
     finally:
         os.close(source_fd)
-    return _understand(answer, order)
 
 
 @functools.cache

@@ -22,7 +22,7 @@ from speakr.models.templates import Template
 from speakr.models.tokens import ApiToken
 from speakr.models.transcript_revisions import RecognizedTranscript, TranscriptFollowUp, TranscriptRevision
 from speakr.models.unwanted_blobs import UnwantedBlob
-from speakr.models.uploads import Upload, UploadPart
+from speakr.models.uploads import Upload, UploadPart, UploadSource
 from speakr.models.usage_days import UsageDay
 from speakr.models.users import User
 from speakr.models.webhooks import Webhook
@@ -63,6 +63,7 @@ __all__ = [
     "UnwantedBlob",
     "Upload",
     "UploadPart",
+    "UploadSource",
     "UsageDay",
     "User",
     "Webhook",

@@ -14,7 +14,7 @@ from speakr.domain.uploads import UploadState
 
 
 class Upload(Base):
-    """One resumable upload.
+    """One upload: resumable (tus), or with a row in `upload_sources`.
 
     `fence` grows with every request that writes: a request whose fence is no longer the row's can change nothing.
     """
@@ -30,6 +30,7 @@ class Upload(Base):
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     state: Mapped[UploadState] = mapped_column(default=UploadState.RECEIVING)
     size_bytes: Mapped[int] = mapped_column(BigInteger)
+    """0 as long as the size of a fetched or signed upload is not known; no file is that small."""
     received_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
     """How many are durable: the offset at which the next request goes on."""
     filename: Mapped[str] = mapped_column(String(255))
@@ -45,6 +46,24 @@ class Upload(Base):
     recording_id: Mapped[int | None] = mapped_column(ForeignKey("recordings.id", ondelete="SET NULL"))
     error: Mapped[dict[str, Any] | None]
     """{code, error}: why no recording was made of the file when that was last tried."""
+
+
+class UploadSource(Base):
+    """Where the file of an upload comes from, if not from tus: from a URL that Speakr fetches, or by a signed PUT."""
+
+    __tablename__ = "upload_sources"
+
+    upload_id: Mapped[int] = mapped_column(ForeignKey("uploads.id", ondelete="CASCADE"), primary_key=True)
+    form: Mapped[dict[str, Any]]
+    """The fields of the upload, read and checked (`services/recordings/stored_forms.py`)."""
+    sealed_request: Mapped[str | None] = mapped_column(Text)
+    """{url, headers}, encrypted: both may hold a credential. None for a signed upload."""
+    is_named: Mapped[bool] = mapped_column(default=False)
+    """The user has given the file's name, so that of the server does not count."""
+    validator: Mapped[str | None] = mapped_column(String(255))
+    """ETag or Last-Modified of the file whose first bytes are stored (RFC 9110, section 13.1.5)."""
+    content_type: Mapped[str | None] = mapped_column(String(255))
+    """The Content-Type that a signed PUT must have; None: any."""
 
 
 class UploadPart(Base):

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from typing import IO, Any
 
-from flask import current_app, request
+from flask import Request, current_app, request
 from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]  # gunicorn has no types
 from werkzeug.exceptions import ClientDisconnected
 
@@ -62,6 +62,17 @@ def _view() -> Any:
     view = current_app.view_functions.get(request.endpoint or "")
     view_class = getattr(view, "view_class", None)
     return view if view_class is None else getattr(view_class, request.method.lower(), None)
+
+
+def whole_body(incoming: Request, max_bytes: int) -> Iterator[bytes]:
+    """Yield the blocks of a body that may be as large as `max_bytes`; raises `Invalid` when it ends too soon."""
+    incoming.max_content_length = max_bytes + BLOCK_BYTES  # the upload's own bound is met first
+    received_bytes = 0
+    for block in blocks_of(incoming.stream):
+        received_bytes += len(block)
+        yield block
+    if received_bytes < (incoming.content_length or 0):
+        raise incomplete()
 
 
 def incomplete() -> Invalid:

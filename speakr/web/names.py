@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from urllib.parse import unquote, urlsplit
 
 MAX_FILENAME_LENGTH = 255
 MIME_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}")
@@ -31,6 +32,15 @@ def clean_filename(value: str | None) -> str:
         tail = dot + extension if stem and len(extension) <= 16 else ""  # noqa: PLR2004 - longer is no extension
         name = name[: MAX_FILENAME_LENGTH - len(tail)] + tail
     return name
+
+
+def name_in_url(url: str) -> str | None:
+    """Return the last part of an address's path, decoded, if there is one."""
+    try:
+        path = urlsplit(url).path
+    except ValueError:
+        return None
+    return unquote(path.rpartition("/")[2]) or None
 
 
 def clean_mime_type(value: str | None) -> str | None:

@@ -6,7 +6,6 @@ import base64
 import binascii
 import hashlib
 import hmac
-from collections.abc import Iterator
 from datetime import datetime
 from email.utils import format_datetime
 
@@ -14,7 +13,6 @@ from flask import Request, Response
 from werkzeug.datastructures import MultiDict
 
 from speakr.domain.errors import Invalid
-from speakr.web.body import BLOCK_BYTES, blocks_of, incomplete
 from speakr.web.names import clean_text
 
 VERSION = "1.0.0"
@@ -109,17 +107,6 @@ def checksum(request: Request) -> RequestChecksum | None:
     """Return the checksum of a request, or None."""
     header = request.headers.get("Upload-Checksum")
     return None if header is None else RequestChecksum(header)
-
-
-def body(request: Request, max_bytes: int) -> Iterator[bytes]:
-    """Yield the blocks of a body of at most `max_bytes`; raises `Invalid` when it ends too soon."""
-    request.max_content_length = max_bytes + BLOCK_BYTES  # the upload's own limit is reached first
-    received_bytes = 0
-    for block in blocks_of(request.stream):
-        received_bytes += len(block)
-        yield block
-    if received_bytes < (request.content_length or 0):
-        raise incomplete()
 
 
 def add_headers(response: Response, *, max_size_bytes: int | None) -> Response:

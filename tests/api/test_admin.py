@@ -111,6 +111,7 @@ def test_people_are_made(admin: Person) -> None:
     assert (plain["has_password"], plain["is_admin"], plain["token_budget"]) == (False, False, None)
 
 
+@pytest.mark.on_sqlite
 @pytest.mark.parametrize(
     ("field", "form"),
     [

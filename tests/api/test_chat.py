@@ -74,6 +74,7 @@ def test_a_body_needs_no_content_type(alice: Person, talk: int, kwargs: dict[str
     assert alice.post(f"/api/v1/recordings/{talk}/chat", data=data, **kwargs).status_code == 200
 
 
+@pytest.mark.on_sqlite
 @pytest.mark.parametrize(
     "body",
     [
@@ -92,6 +93,7 @@ def test_a_question_is_required(alice: Person, talk: int, writer: FakeWriter, bo
     assert writer.questions == []
 
 
+@pytest.mark.on_sqlite
 def test_no_body_at_all(alice: Person, talk: int) -> None:
     answer = alice.post(f"/api/v1/recordings/{talk}/chat")
     assert (answer.status_code, answer.json["error"]) == (400, "message is required")
@@ -100,6 +102,7 @@ def test_no_body_at_all(alice: Person, talk: int) -> None:
 TURN = {"role": "user", "content": "x"}
 
 
+@pytest.mark.on_sqlite
 @pytest.mark.parametrize(
     ("body", "field"),
     [
@@ -149,6 +152,7 @@ def test_bad_bodies_are_reported_by_field(
     assert writer.questions == []
 
 
+@pytest.mark.on_sqlite
 @pytest.mark.parametrize("data", [b"[]", b'"a"', b"5", b"null", b"{", b'{"message": "\\ud800"}', b"\xff\xfe"])
 def test_bodies_of_another_shape(alice: Person, talk: int, data: bytes) -> None:
     answer = alice.post(f"/api/v1/recordings/{talk}/chat", data=data, content_type="application/json")

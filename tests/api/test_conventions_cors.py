@@ -10,6 +10,8 @@ from flask import Flask
 from speakr.settings import Settings, SettingsError
 from tests.conftest import SECRET, Person
 
+pytestmark = pytest.mark.on_sqlite
+
 PAGE = "https://app.example.org"
 STRANGER = "https://evil.example"
 PREFLIGHT = {

@@ -12,9 +12,13 @@ from speakr.api.openapi import document
 from speakr.api.schemas import fields
 from tests.conftest import Person
 
+pytestmark = pytest.mark.on_sqlite
+
 METHODS = {"get", "post", "put", "patch", "delete"}
 MAKES_OR_QUEUES = {
     "uploadRecording",
+    "mergeRecordings",
+    "cutRecording",
     "transcribeRecording",
     "summarizeRecording",
     "extractInsights",

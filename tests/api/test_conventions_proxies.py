@@ -10,6 +10,8 @@ from flask import Flask
 from speakr.settings import Settings, SettingsError
 from tests.conftest import SECRET, Person
 
+pytestmark = pytest.mark.on_sqlite
+
 FORWARDED = {
     "X-Forwarded-For": "192.0.2.66, 203.0.113.5",
     "X-Forwarded-Proto": "https",

@@ -19,6 +19,8 @@ from speakr.web.counting import Counter
 from tests.conftest import SECRET, Person
 from tests.servers import RedisServer, redis_server
 
+pytestmark = pytest.mark.on_sqlite
+
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from speakr.services.corrections.corrections import MAX_WORDS
 from tests.api.corrections import Transcript, spoken
 from tests.conftest import Person
 
@@ -116,3 +117,18 @@ def test_a_megabyte_of_one_word_is_aligned_within_seconds(transcript: Transcript
     assert transcript.put({"text": "good " * 199_000}).status_code == 200
     assert time.process_time() - began < 40
     assert sum(len(said.split()) for said in transcript.said()) == 199_000
+
+
+@pytest.mark.parametrize("place", ["text", "segments", "segment"])
+def test_more_words_than_can_be_aligned_in_time_are_refused(transcript: Transcript, place: str) -> None:
+    text = "\u597d" * (MAX_WORDS + 1)  # a character of a script without spaces is a word
+    if place == "text":
+        answer = transcript.put({"text": text})
+    elif place == "segments":
+        answer = transcript.put({"segments": [{"text": text[:200_000]}, {"text": text[200_000:]}]})
+    else:
+        answer = transcript.patch(0, {"text": text})
+    assert (answer.status_code, answer.json["code"]) == (400, "invalid")
+    assert list(answer.json["errors"]) == ["segments" if place == "segments" else "text"]
+    assert f"at most {MAX_WORDS} words" in answer.json["error"]
+    assert transcript.said()[0] == "Good morning all."

@@ -102,6 +102,7 @@ def test_many_recordings_are_done_in_parts(alice: Person, monkeypatch: pytest.Mo
     assert done == ids
 
 
+@pytest.mark.on_sqlite
 @pytest.mark.parametrize(
     "body",
     [

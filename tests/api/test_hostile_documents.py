@@ -65,6 +65,7 @@ FORMS = {
 }
 
 
+@pytest.mark.on_sqlite
 def test_broken_forms(app: Flask, alice: Person, upload: Upload) -> None:
     before = everything_stored(app)
     for name, body in FORMS.items():

@@ -75,6 +75,7 @@ def _wrong_values(hostile_client: HostileClient) -> Iterator[str]:
                 yield f"{hostile_client.call.key} {place.name}={value!r:.40}: {problem}"
 
 
+@pytest.mark.on_sqlite
 def test_bodies_that_are_none_are_refused(app: Flask, hostile_clients) -> None:
     """All kinds of them for one route, and one kind for each of the others: the same function parses them all."""
     crowd = [hostile_client for hostile_client in hostile_clients() if hostile_client.places()]

@@ -87,6 +87,7 @@ FAILURES = [
 ]
 
 
+@pytest.mark.on_sqlite
 @pytest.mark.parametrize(("error", "retry_after"), FAILURES)
 @pytest.mark.parametrize(
     ("route", "sentence"),

@@ -226,6 +226,7 @@ def test_filters_are_those_of_the_list(
 # -- failures
 
 
+@pytest.mark.on_sqlite
 @pytest.mark.parametrize("mode", ["words"], indirect=True)
 @pytest.mark.parametrize(
     ("body", "field"),

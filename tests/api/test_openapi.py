@@ -15,6 +15,8 @@ from speakr.api.openapi import document
 from speakr.domain.permissions import Scope
 from speakr.web.access import Access, access_of
 
+pytestmark = pytest.mark.on_sqlite
+
 METHODS = {"get", "post", "put", "patch", "delete"}
 
 

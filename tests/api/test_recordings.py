@@ -119,6 +119,7 @@ def test_a_page_past_the_end_is_empty(alice: Person, make) -> None:
     assert answer.json["pagination"]["has_prev"] is True
 
 
+@pytest.mark.on_sqlite
 @pytest.mark.parametrize(
     "query",
     [
@@ -322,6 +323,7 @@ def test_patch_changes_and_records_an_event(alice: Person, make) -> None:
     assert alice.get(f"/api/v1/recordings/{made}/notes").json == {"notes": "via alias", "has_notes": True}
 
 
+@pytest.mark.on_sqlite
 @pytest.mark.parametrize(
     ("body", "field"),
     [
@@ -346,6 +348,7 @@ def test_wrong_types_are_named(alice: Person, make, body: dict, field: str) -> N
     assert field in answer.json["errors"]
 
 
+@pytest.mark.on_sqlite
 @pytest.mark.parametrize(
     "body", [b"[]", b"[1]", b'"x"', b"5", b"null", b"{", b"\xff\xfe", b'{"title": "\\ud800"}', b"{}", b""]
 )

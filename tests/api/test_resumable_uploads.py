@@ -236,6 +236,7 @@ def test_more_bytes_than_declared_are_refused(alice: Person) -> None:
     assert (answer.status_code, answer.get_json()["code"]) == (413, "upload_overflow")
 
 
+@pytest.mark.on_sqlite
 @pytest.mark.parametrize(
     ("headers", "status", "code"),
     [

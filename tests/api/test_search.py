@@ -259,6 +259,7 @@ def test_what_cannot_be_stored_is_dropped(alice: Person) -> None:
     assert answer.status_code == 200
 
 
+@pytest.mark.on_sqlite
 @pytest.mark.parametrize("q", ["", "   ", "\t\n", "\x00"])
 def test_a_question_is_required(alice: Person, q: str) -> None:
     answer = alice.get("/api/v1/search", query_string={"q": q})
@@ -268,6 +269,7 @@ def test_a_question_is_required(alice: Person, q: str) -> None:
     assert alice.get("/api/v1/search").json["error"] == "q is required"
 
 
+@pytest.mark.on_sqlite
 @pytest.mark.parametrize("q", ["x" * 501, "x" * 1_000_000, " ".join(f"w{n}" for n in range(21))])
 def test_a_question_has_limits(alice: Person, q: str) -> None:
     answer = alice.get("/api/v1/search", query_string={"q": q})
@@ -275,6 +277,7 @@ def test_a_question_has_limits(alice: Person, q: str) -> None:
     assert list(answer.json["errors"]) == ["q"]
 
 
+@pytest.mark.on_sqlite
 @pytest.mark.parametrize(
     ("name", "value"),
     [

@@ -279,6 +279,7 @@ def test_vectors_of_another_length_or_model_are_not_compared(
     assert found(alice, "dog") == []
 
 
+@pytest.mark.on_sqlite
 @pytest.mark.parametrize("mode", ["meaning", "hybrid"])
 @pytest.mark.parametrize(
     ("params", "field"),

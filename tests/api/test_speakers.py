@@ -88,6 +88,7 @@ def test_what_is_no_name_is_refused_and_named(alice: Person, name: Any) -> None:
     assert names(alice) == {"Jane": 0}
 
 
+@pytest.mark.on_sqlite
 @pytest.mark.parametrize("body", [b"[]", b'"x"', b"null", b"{", b'{"name": "\\ud800"}', b"\xff"])
 def test_bodies_that_are_no_objects(alice: Person, body: bytes) -> None:
     answer = alice.post(SPEAKERS, data=body, content_type="application/json")

@@ -116,6 +116,7 @@ class TestMetricsToken:
         )
 
 
+@pytest.mark.on_sqlite
 def test_the_document_is_valid_and_complete(app: Flask) -> None:
     spec = app.test_client().get("/api/v1/openapi.json").json
     validate(spec)

@@ -80,6 +80,7 @@ def test_templates_are_made_listed_changed_and_removed(alice: Person) -> None:
     assert alice.get(f"{TEMPLATES}/{first}").status_code == 404
 
 
+@pytest.mark.on_sqlite
 @pytest.mark.parametrize(
     ("field", "form"),
     [

@@ -140,6 +140,7 @@ def test_bad_numbers_count_as_absent_as_documented(alice: Person, upload) -> Non
     assert upload(alice, **fields).status_code == 202
 
 
+@pytest.mark.on_sqlite
 @pytest.mark.parametrize(
     ("fields", "field"),
     [
@@ -225,6 +226,7 @@ def test_a_key_is_forgotten_after_a_day(app: Flask, alice: Person, upload) -> No
     assert upload(alice, headers=headers).json["id"] != first
 
 
+@pytest.mark.on_sqlite
 @pytest.mark.parametrize("key", ["", " ", "x" * 256])
 def test_unusable_keys(alice: Person, upload, key: str) -> None:
     assert upload(alice, headers={"Idempotency-Key": key}).json["code"] == "idempotency_key_invalid"
@@ -256,6 +258,7 @@ def test_twenty_at_once_with_one_key_store_once(app: Flask, alice: Person) -> No
 # -- refusals
 
 
+@pytest.mark.on_sqlite
 @pytest.mark.parametrize(
     ("data", "code"), [(b"", "empty_file"), (b"This is a letter, not a recording. " * 50, "not_media")]
 )
@@ -269,11 +272,13 @@ def test_what_is_not_audio_is_refused_and_not_kept(
     assert count(Recording) == count(Event) == 0
 
 
+@pytest.mark.on_sqlite
 def test_no_file(alice: Person) -> None:
     answer = alice.post("/api/v1/recordings/upload", data={"notes": "x"}, content_type="multipart/form-data")
     assert (answer.status_code, answer.json["error"]) == (400, "No file provided")
 
 
+@pytest.mark.on_sqlite
 @pytest.mark.parametrize("content_type", ["application/json", "text/plain", None])
 def test_not_a_form(alice: Person, content_type: str | None) -> None:
     answer = alice.post("/api/v1/recordings/upload", data=b"{}", content_type=content_type)

@@ -176,6 +176,7 @@ WRONG: tuple[tuple[dict[str, Any], str], ...] = (
 )
 
 
+@pytest.mark.on_sqlite
 def test_an_invalid_recovery_is_reported(alice: Person, hook: int) -> None:
     for body, field in WRONG:
         answer = alice.post(f"/api/v1/webhooks/{hook}/recover", json=body)

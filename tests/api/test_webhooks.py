@@ -48,6 +48,7 @@ def test_secrets_are_sealed_at_rest(app: Flask, alice: Person) -> None:
     assert unseal(row.secret_sealed) == secret
 
 
+@pytest.mark.on_sqlite
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
@@ -71,6 +72,7 @@ def test_invalid_fields_are_named(alice: Person, change: dict, sentence: str) ->
     assert sentence in answer.json["error"]
 
 
+@pytest.mark.on_sqlite
 def test_unknown_events_come_with_the_known_ones(alice: Person) -> None:
     answer = alice.post("/api/v1/webhooks", json={**GOOD, "events": ["x"]})
     assert "recording.deleted" in answer.json["allowed"]

@@ -230,6 +230,37 @@ def test_unknown_tags_and_folders_are_reported(logged_in: Stub, run: Run, files:
     )
 
 
+def fetched(state: str, received: int = 0, **more: Any) -> Answer:
+    body = {"id": 5, "state": state, "size_bytes": 100, "received_bytes": received, "recording_id": None}
+    return Answer(200, {**body, "error": None, **more})
+
+
+def test_upload_of_a_url(logged_in: Stub, run: Run) -> None:
+    ready = fetched("completed", 100, recording_id=7)
+    logged_in.will(fetched("queued"), fetched("fetching", 50), ready, recording(7, "A title"))
+    printed = run("upload", "https://files.example.com/a.wav", "--title", "A title", "--language", "en")
+    assert printed.stdout == "Recording 7 is queued: A title\n"
+    assert (logged_in.asked[0].method, logged_in.asked[0].path) == ("POST", "/api/v1/recordings/from-url")
+    assert json.loads(logged_in.asked[0].body) == {
+        "url": "https://files.example.com/a.wav", "title": "A title", "language": "en",
+    }  # fmt: skip
+    assert [asked.path for asked in logged_in.asked[1:]] == ["/api/v1/uploads/5"] * 2 + [
+        "/api/v1/recordings/7"
+    ]
+
+
+def test_a_url_that_cannot_be_fetched_does_not_stop_the_others(
+    logged_in: Stub, run: Run, files: list[Path]
+) -> None:
+    error_of_fetch = {"code": "not_found", "error": "The server has no such file (404)."}
+    logged_in.will(fetched("failed", error=error_of_fetch), taken(2))
+    printed = run("upload", "http://files.example.com/a.wav", files[0], exit_code=1)
+    assert printed.stderr.splitlines()[0] == (
+        "http://files.example.com/a.wav: The server has no such file (404)."
+    )
+    assert printed.stdout == "Recording 2 is queued: Recording - 2\n"
+
+
 @pytest.mark.parametrize("arguments", [(), ("missing.wav",), (".",)])
 def test_upload_misuse(arguments: tuple[str, ...], run: Run) -> None:
     run("upload", *arguments, exit_code=2)

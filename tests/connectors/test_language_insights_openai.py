@@ -81,7 +81,7 @@ def test_a_liar_is_found_out(
     make_connector: Callable[..., LanguageConnector], provider: FakeProvider
 ) -> None:
     lines, facts = long_talk(1.0, seed=3)
-    rng = random.Random(5)  # noqa: S311 - which lies are told is no secret
+    rng = random.Random(5)  # noqa: S311 - the false statements are no secret
     statements: list[tuple[str, dict[str, object]]] = []
     for at in rng.sample(range(5, 590), 140):
         kind = LIES[len(statements) % len(LIES)] if len(statements) % 2 == 0 else "true"

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 from flask import Flask
 
 from speakr import backends as plumbing
-from speakr.app import create_app
 from speakr.backends import Backends
 from speakr.db import db
 from speakr.domain.transcript import Span
@@ -20,12 +20,12 @@ from speakr.services.recordings import intake
 from speakr.services.system import stats
 from speakr.settings import Settings
 from tests import remembered
-from tests.conftest import SECRET, Person, _empty_tables
-from tests.contract import imprint
-from tests.contract.imprint import Changes, Imprint
+from tests.conftest import SECRET, Person
 from tests.contract.library import Engines, Library, add_person, fill
 from tests.fakes import FakeTranscriber, FakeWriter, MemoryJobNotifier, MemoryLiveFeed
 from tests.servers import RedisServer
+from tests.support.apps import BuiltApps, empty_tables, make_slow_parts_quick
+from tests.support.snapshots import Changes, Snapshot, noticing_changes
 
 PEOPLE = ("alice", "bob", "lee", "root")
 
@@ -74,39 +74,51 @@ def backends(settings: Settings, notifier: MemoryJobNotifier, engines: Engines) 
 
 
 @pytest.fixture(scope="module")
-def app(settings: Settings, backends: Backends, redis_process: RedisServer) -> Iterator[Flask]:
-    made = create_app(settings, backends)
+def app(
+    settings: Settings, backends: Backends, built_apps: BuiltApps, redis_process: RedisServer
+) -> Iterator[Flask]:
+    made = built_apps.of(settings, backends)
     runner.bind_app(made)
-    with made.app_context():
+    with pytest.MonkeyPatch.context() as patch, made.app_context():
+        make_slow_parts_quick(patch)
         try:
             yield made
         finally:
             db.session.remove()
-            _empty_tables()
+            empty_tables()
             stats.forget()
             db.session.remove()
-            db.engine.dispose()
             backends.redis.close()
             backends.memory.close()
             redis_process.flush()
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """What a library is made of."""
+
+    snapshot: Snapshot
+    ids: dict[str, Any]
+    tokens: dict[str, str]
+    notifications: Sequence[Any]
+
+
 @pytest.fixture(scope="session")
-def imprints() -> dict[str, Imprint]:
+def prepared_libraries() -> dict[str, Prepared]:
     """Prepared libraries, by database."""
     return {}
 
 
 @pytest.fixture(scope="module")
-def _imprint(
+def _prepared(
     app: Flask,
     settings: Settings,
     notifier: MemoryJobNotifier,
     engines: Engines,
-    imprints: dict[str, Imprint],
-) -> Imprint:
+    prepared_libraries: dict[str, Prepared],
+) -> Prepared:
     url = str(settings.database_url)
-    if url not in imprints:
+    if url not in prepared_libraries:
         people = {name: add_person(app, name) for name in PEOPLE}
         # A test on the other database may have left engines that fail.
         engines.transcriber, engines.writer = FakeTranscriber(), FakeWriter()
@@ -114,19 +126,18 @@ def _imprint(
             library = Library(people, notifier, engines, lambda: _work(notifier))
             fill(library)
         db.session.remove()
-        imprints[url] = Imprint(
-            rows=imprint.rows(),
-            files=imprint.files(settings.data_dir),
+        prepared_libraries[url] = Prepared(
+            snapshot=Snapshot.take(settings.data_dir),
             ids=library.ids | {"root": people["root"].id},
             tokens={name: person.token for name, person in people.items()},
             notifications=tuple(notifier.notifications),
         )
-    return imprints[url]
+    return prepared_libraries[url]
 
 
 @pytest.fixture(scope="module")
-def _changes(_imprint: Imprint) -> Iterator[Changes]:
-    with imprint.noticing_changes() as changes:
+def _changes(_prepared: Prepared) -> Iterator[Changes]:
+    with noticing_changes() as changes:
         changes.is_any = True  # another module may have been here
         yield changes
 
@@ -137,22 +148,22 @@ def library(
     settings: Settings,
     notifier: MemoryJobNotifier,
     engines: Engines,
-    _imprint: Imprint,
+    _prepared: Prepared,
     _changes: Changes,
 ) -> Iterator[Library]:
     """The library in its prepared state."""
     if _changes.is_any:
-        _imprint.restore(settings.data_dir)
+        _prepared.snapshot.restore(settings.data_dir)
         _changes.is_any = False
     stats.forget()
-    notifier.notifications[:] = _imprint.notifications
+    notifier.notifications[:] = _prepared.notifications
     engines.transcriber, engines.writer = FakeTranscriber(), FakeWriter()
     people = {
-        name: Person(_imprint.ids[name], name, token, app.test_client())
-        for name, token in _imprint.tokens.items()
+        name: Person(_prepared.ids[name], name, token, app.test_client())
+        for name, token in _prepared.tokens.items()
     }
     with _speech():
-        yield Library(people, notifier, engines, lambda: _work(notifier), dict(_imprint.ids))
+        yield Library(people, notifier, engines, lambda: _work(notifier), dict(_prepared.ids))
     db.session.remove()
 
 

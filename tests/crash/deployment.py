@@ -291,6 +291,12 @@ class Deployment:
         holders = [row.worker for row in self.rows(query, id=recording_id)]
         return [name for holder in holders for name in WORKERS if f"-{self.pid(name)}-" in holder]
 
+    def setbacks(self, recording_id: int) -> tuple[int, int]:
+        """Return how often the job of a recording crashed, and how often its lease ended, since it made progress."""
+        query = "SELECT crashes, losses FROM jobs WHERE recording_id = :id AND kind = 'transcribe'"
+        ((crashes, losses),) = self.rows(query, id=recording_id)
+        return crashes, losses
+
     def owner_of(self, recording_id: int) -> str:
         """Return which worker owns the recording's running job."""
         query = "SELECT worker FROM jobs WHERE recording_id = :id AND state = 'running'"

@@ -17,7 +17,8 @@ from tests.crash.provider import Provider
 
 pytestmark = pytest.mark.stack
 
-RESUMED_WITHIN_SECONDS = 15.0
+RESUMED_WITHIN_SECONDS = 45.0
+"""Ten for the lease, a few for maintenance, and the rest for a busy machine."""
 
 COMPLETED = ("recording.created", "recording.transcription.started", "recording.transcription.completed")
 
@@ -37,10 +38,9 @@ def test_a_killed_work_horse_costs_the_chunk_it_was_hearing(
     assert_sent_once: Callable[..., None],
 ) -> None:
     owner = deployment.owner_of(shared_by_both)
-    killed = time.monotonic()
     os.kill(deployment.horses()[owner], signal.SIGKILL)
-    again = provider.wait_for(5)[-1]
-    assert again.began - killed < RESUMED_WITHIN_SECONDS / 3, "a dead horse is seen at once"
+    provider.wait_for(5)
+    assert deployment.setbacks(shared_by_both) == (1, 0), "only the end of its lease told"
     provider.go_on()
     deployment.wait_until_done(shared_by_both)
     assert deployment.transcript(shared_by_both) == undisturbed.transcript
@@ -77,7 +77,7 @@ def test_a_killed_worker_is_missed_by_the_others(
     (deployment.kill if with_horse else deployment.kill_parent_only)(owner)
     wait_for(lambda: horse not in deployment.processes(), "the horse gone with its parent", 3)
     provider.go_on()
-    wait_for(lambda: max(provider.counts().values()) == 2, "its chunk heard again", 20)
+    wait_for(lambda: max(provider.counts().values()) == 2, "its chunk heard again", RESUMED_WITHIN_SECONDS)
     assert time.monotonic() - killed < RESUMED_WITHIN_SECONDS
     deployment.wait_until_done(shared_by_both)
     assert deployment.transcript(shared_by_both) == undisturbed.transcript
@@ -93,7 +93,7 @@ def test_a_worker_lost_with_its_machine_is_missed_when_its_lease_ends(
     killed = time.monotonic()
     deployment.kill(deployment.owner_of(shared_by_both))
     provider.go_on()
-    wait_for(lambda: max(provider.counts().values()) == 2, "its chunk heard again", 20)
+    wait_for(lambda: max(provider.counts().values()) == 2, "its chunk heard again", RESUMED_WITHIN_SECONDS)
     assert time.monotonic() - killed < RESUMED_WITHIN_SECONDS
     deployment.wait_until_done(shared_by_both)
     assert deployment.transcript(shared_by_both) == undisturbed.transcript
@@ -131,7 +131,7 @@ def test_after_a_power_cut_everything_goes_on(
     deployment.start(*EVERYBODY)
     deployment.wait_until_ready()
     back = time.monotonic()
-    wait_for(lambda: sum(provider.counts().values()) > 4, "somebody at work", 20)
+    wait_for(lambda: sum(provider.counts().values()) > 4, "somebody at work", RESUMED_WITHIN_SECONDS)
     assert time.monotonic() - back < RESUMED_WITHIN_SECONDS
     deployment.wait_until_done(shared_by_both)
     deployment.wait_until_done(waiting)

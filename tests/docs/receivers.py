@@ -105,7 +105,7 @@ class Cgi:
     def _run(self, body: bytes, headers: dict[str, str], length: int) -> int:
         fields = {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers.items()}
         done = subprocess.run(
-            ["bash", self.script],  # noqa: S607 - as whoever runs it finds it
+            ["bash", self.script],  # noqa: S607 - as a reader would run it
             input=body,
             env={
                 "PATH": os.environ["PATH"],

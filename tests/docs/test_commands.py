@@ -45,8 +45,8 @@ class Command:
         return (method[1] if method else "POST" if sends else "GET").lower(), path
 
 
-RUN_ELSEWHERE = {"corrections.md"}
-"""Its answers depend on what is said in the recording: `test_corrections_page.py` runs it."""
+RUN_ELSEWHERE = {"corrections.md", "merging.md"}
+"""Their answers depend on what is said in the recordings: `test_corrections_page.py`, `test_merging_page.py`."""
 
 
 def commands(page: str) -> list[Command]:

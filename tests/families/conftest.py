@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from speakr.app import FAMILIES, create_app
+from speakr.app import FAMILIES
 from speakr.backends import Backends
-from speakr.db import db, unit_of_work
+from speakr.db import unit_of_work
 from speakr.services.accounts import users
 from speakr.settings import Settings
+from tests.support.apps import BuiltApps
 
 PAGE = "https://app.example.org"
 LOGIN = {"username": "carol", "password": "correct horse battery"}
@@ -24,28 +24,20 @@ def settings(settings: Settings) -> Settings:
     return replace(settings, rate_limits_enabled=True, cors_origins=PAGE)
 
 
-def _built(settings: Settings, backends: Backends, families: tuple[str, ...]) -> Iterator[Flask]:
-    made = create_app(settings, backends, families)
-    yield made
-    with made.app_context():
-        db.session.remove()
-        db.engine.dispose()
-
-
 @pytest.fixture
-def plain_app(app: Flask, settings: Settings, backends: Backends) -> Iterator[Flask]:
+def plain_app(app: Flask, built_apps: BuiltApps, settings: Settings, backends: Backends) -> Flask:
     """As it is shipped. `app` is in its context already, so that `g` would outlive a request."""
-    yield from _built(settings, backends, FAMILIES)
+    return built_apps.of(settings, backends, is_second=True)
 
 
 @pytest.fixture
-def toy_app(app: Flask, settings: Settings, backends: Backends) -> Iterator[Flask]:
-    yield from _built(settings, backends, (*FAMILIES, "tests.families.toy:FAMILY"))
+def toy_app(app: Flask, built_apps: BuiltApps, settings: Settings, backends: Backends) -> Flask:
+    return built_apps.of(settings, backends, (*FAMILIES, "tests.families.toy:FAMILY"))
 
 
 @pytest.fixture
-def login_app(app: Flask, settings: Settings, backends: Backends) -> Iterator[Flask]:
-    yield from _built(settings, backends, (*FAMILIES, "tests.families.logins:FAMILY"))
+def login_app(app: Flask, built_apps: BuiltApps, settings: Settings, backends: Backends) -> Flask:
+    return built_apps.of(settings, backends, (*FAMILIES, "tests.families.logins:FAMILY"))
 
 
 @pytest.fixture

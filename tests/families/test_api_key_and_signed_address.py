@@ -63,6 +63,7 @@ def test_an_administrators_link_has_no_admin_power(client: FlaskClient) -> None:
     assert shown == {"user": "root", "scopes": ["read"], "admin": False}
 
 
+@pytest.mark.on_sqlite
 @pytest.mark.parametrize(
     "change",
     [

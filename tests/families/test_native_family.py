@@ -13,6 +13,8 @@ from tests.conftest import Person
 from tests.families.conftest import PAGE
 from tests.matrix.routes import PUBLIC, ROUTES
 
+pytestmark = pytest.mark.on_sqlite
+
 VARIES = {"X-Process-Time-Ms", "RateLimit", "RateLimit-Reset", "X-RateLimit-Reset", "Retry-After"}
 REMAINING = {"RateLimit-Remaining", "X-RateLimit-Remaining"}
 EXTRA: tuple[tuple[str, str, dict[str, Any]], ...] = (

@@ -15,6 +15,8 @@ from speakr.services.accounts import users
 from tests.conftest import Person
 from tests.families.conftest import PAGE
 
+pytestmark = pytest.mark.on_sqlite
+
 PASSWORD = "correct horse battery"
 TEXT = {"content_type": "text/plain"}
 

@@ -56,6 +56,7 @@ FIELDS_COMPARED: Mapping[tuple[str, str], str] = {
         "createWebhook",
         "headers",
     ): "are named as headers are; OpenAPI 3.0 has no words for what keys look like",
+    ("cutRecording", "at"): "must be inside the recording",
     ("createWebhook", "tag_ids"): "must be tags that are there",
     ("deleteSegments", "last"): "must not be before first",
     ("listEvents", "before"): "must be an event of the caller",

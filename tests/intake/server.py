@@ -123,9 +123,9 @@ class IntakeServer:
                 os.kill(pid, signal.SIGKILL)
         self._web.wait(timeout=STOP_SECONDS)
 
-    def start_worker(self) -> None:
+    def start_worker(self) -> subprocess.Popen[bytes]:
         """Start a worker for the uploaded recordings."""
-        self._start("worker.py")
+        return self._start("worker.py")
 
     def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
         with self._log.open("ab") as log:

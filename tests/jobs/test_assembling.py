@@ -86,7 +86,7 @@ def test_speaker_counts_are_reported_as_ignored_if_the_engine_decides() -> None:
 
 
 def test_if_only_one_of_two_engines_diarizes_own_voices_decide() -> None:
-    """The first starts each chunk with SPEAKER_00, whoever speaks; the second reports one speaker only."""
+    """The first starts each chunk with SPEAKER_00, whichever speaker it is; the second reports one speaker only."""
     whole = assemble(
         chunk(said(0, "SPEAKER_00", "SPEAKER_01"), voices(0, ANN, BEN), ignored=[], is_diarized=True),
         chunk(said(10, "SPEAKER_00", "SPEAKER_01"), voices(10, BEN, ANN), ignored=[], is_diarized=True),

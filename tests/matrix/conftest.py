@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,13 +13,15 @@ from flask import Flask
 
 from speakr.db import db
 from speakr.domain.permissions import Scope
+from speakr.settings import Settings
 from speakr.web.access import Access, access_of
-from tests.conftest import _empty_tables, multipart, wav
+from tests.conftest import multipart, wav
 from tests.matrix.canaries import leaks
 from tests.matrix.meanings import build_with_meanings
 from tests.matrix.policies import Case
 from tests.matrix.routes import ROUTES
 from tests.matrix.world import World
+from tests.support.snapshots import Snapshot
 
 _PARAMETER = re.compile(r"<(?:[a-z]+:)?([a-z_]+)>")
 
@@ -60,21 +63,32 @@ def settings(settings: Any) -> Any:
     )
 
 
-@pytest.fixture
-def world(app: Flask) -> World:
-    return build_with_meanings()
+@pytest.fixture(scope="session")
+def worlds() -> dict[str, tuple[World, Snapshot]]:
+    """Worlds that were built already, by database."""
+    return {}
 
 
 @pytest.fixture
-def rebuild(app: Flask) -> Callable[[], World]:
+def rebuild(app: Flask, settings: Settings, worlds: dict[str, tuple[World, Snapshot]]) -> Callable[[], World]:
     """Forget everything and start anew."""
 
     def again() -> World:
         db.session.remove()
-        _empty_tables()
-        return build_with_meanings()
+        if settings.database_url not in worlds:
+            world = build_with_meanings()
+            db.session.remove()
+            worlds[settings.database_url] = world, Snapshot.take(settings.data_dir)
+        world, snapshot = worlds[settings.database_url]
+        snapshot.restore(settings.data_dir)
+        return deepcopy(world)
 
     return again
+
+
+@pytest.fixture
+def world(rebuild: Callable[[], World]) -> World:
+    return rebuild()
 
 
 def access(app: Flask, call: Call) -> Access:

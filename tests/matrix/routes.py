@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tests.conftest import wav
 from tests.matrix.policies import (
     ANYBODY,
     EACH,
@@ -57,6 +58,13 @@ _RECORDINGS = {
         Case(MINE, headers={"Upload-Offset": "0", **_BYTES}, data=b"some bytes"),
     ],
     f"DELETE {_V1}/uploads/<id:upload_id>": [Case(MINE)],
+    f"POST {_R}/from-url": [Case(ANYBODY, fixed(url="https://files.example.com/a.wav"))],
+    f"POST {_V1}/uploads/signed": [Case(ANYBODY, fixed(filename="a.wav"))],
+    f"PUT {_V1}/uploads/<id:upload_id>/content": [
+        Case(
+            MINE, ids={"upload_id": "signed_upload_id"}, data=wav(0.1), headers={"Content-Type": "audio/wav"}
+        ),
+    ],
     f"GET {_ONE}": [Case(VIEW, shows=_TEXTS)],
     f"PATCH {_ONE}": [
         Case(EDIT, fixed(title="New"), shows=("notes",)),
@@ -65,6 +73,18 @@ _RECORDINGS = {
         Case(OWN, lambda ids: {"folder_id": ids["folder_id"]}, name="folder"),
     ],
     f"DELETE {_ONE}": [Case(OWN)],
+    f"POST {_R}/merge": [
+        Case(
+            # The second one is not shown to those who may edit the first.
+            but(EDIT, editor=404, lead=404),
+            lambda ids: {"recording_ids": [ids["recording_id"], ids["other_recording_id"]]},
+            shows=("title", "notes"),
+        )
+    ],
+    f"POST {_ONE}/cut": [
+        Case(EDIT, fixed(at=1.0), shows=("title", "notes")),
+        Case(OWN, fixed(at=1.0, keep_original=False), name="without the original"),
+    ],
     f"GET {_ONE}/status": [Case(VIEW)],
     f"GET {_ONE}/audio": [Case(VIEW), Case(VIEW, query="download=true", name="download")],
     f"GET {_ONE}/live": [Case(VIEW)],

@@ -11,6 +11,8 @@ from speakr.domain.permissions import Scope
 from tests.matrix.conftest import CALLS, access, ask, bearer, wrong_with
 from tests.matrix.world import World, everything_stored
 
+pytestmark = pytest.mark.on_sqlite
+
 CREDENTIALS: dict[str, tuple[Callable[[World], dict[str, str]], str]] = {
     "nothing": (lambda _: {}, "not_authenticated"),
     "garbage": (lambda _: bearer("nobody's token"), "invalid_token"),

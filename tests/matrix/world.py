@@ -24,6 +24,7 @@ from speakr.domain.permissions import GroupRole, Scope
 from speakr.domain.recordings import RecordingStatus
 from speakr.domain.templates import TemplateKind
 from speakr.domain.transcript_history import RevisionKind, packed
+from speakr.domain.uploads import UploadState
 from speakr.models import (
     ApiToken,
     CalendarEvent,
@@ -44,10 +45,13 @@ from speakr.models import (
     Template,
     TranscriptRevision,
     Upload,
+    UploadSource,
     User,
     Webhook,
 )
 from speakr.services.accounts.sealing import seal
+from speakr.services.recordings import stored_forms
+from speakr.services.recordings.intake import UploadForm
 from speakr.services.search import indexing
 from speakr.storage.base import new_key
 from tests.conftest import wav
@@ -214,6 +218,14 @@ def _things(world: World, role: str, word: Any) -> dict[str, Any]:
             expires_at=now() + timedelta(days=1),
         )
     )  # fmt: skip
+    signed_upload = _add(
+        Upload(
+            user_id=user_id, state=UploadState.WAITING, size_bytes=0, filename=word("uploadname"), fields=[],
+            expires_at=now() + timedelta(days=1),
+        )
+    )  # fmt: skip
+    form = UploadForm(filename="", title=word("uploadtitle"))
+    _add(UploadSource(upload_id=signed_upload.id, form=stored_forms.to_json(form)))
     notice = _add(Notice(user_id=user_id, kind=NoticeKind.WEBHOOK_PAUSED, text=word("notice")))
     job = Job(
         recording_id=recording.id,
@@ -263,6 +275,7 @@ def _things(world: World, role: str, word: Any) -> dict[str, Any]:
         "waiting_delivery_id": waiting.id,
         "notice_id": notice.id,
         "upload_id": upload.id,
+        "signed_upload_id": signed_upload.id,
         "job_id": job.id,
         "queued_job_id": queued.id,
         "token_id": token.id,

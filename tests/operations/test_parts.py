@@ -79,7 +79,7 @@ def test_the_default_port_may_change_and_a_given_one_may_not(monkeypatch: pytest
     [
         ("127.0.0.1", "http://127.0.0.1:", True),
         ("localhost", "http://127.0.0.1:", True),
-        ("0.0.0.0", "http://127.0.0.1:", False),  # noqa: S104 - that it is told apart is the point
+        ("0.0.0.0", "http://127.0.0.1:", False),  # noqa: S104 - distinguishing it is the point
     ],
 )
 def test_how_the_server_is_reached(host: str, url: str, *, is_loopback: bool) -> None:

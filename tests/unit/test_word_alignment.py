@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from speakr.domain.corrected_text import share_out, without_prefixes
 from speakr.domain.sequence_diff import matches
 from speakr.domain.transcript import Word
-from speakr.domain.word_alignment import align, one_line, tokens_of
+from speakr.domain.word_alignment import align, count_tokens, one_line, tokens_of
 
 VOCABULARY = [
     "the",
@@ -210,3 +210,9 @@ def test_prefixes_of_our_own_export_are_read_back() -> None:
     text = "[Jane]: Hello.\n\nSPEAKER_01: Note: this.\nJanet: is text"
     assert without_prefixes(text, {"Jane", "SPEAKER_01"}) == " Hello.\n\n Note: this.\nJanet: is text"
     assert without_prefixes("Jane: x", set()) == "Jane: x"
+
+
+def test_tokens_are_counted_without_being_made() -> None:
+    for text in ("", "one two  three", "\u597d\u597d\u597d", "one \u597d\u597d two", "x" * 1_000):
+        assert len(tokens_of(text)) <= count_tokens(text) + 1
+        assert count_tokens(text) <= len(tokens_of(text)) + len(text.split())

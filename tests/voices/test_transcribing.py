@@ -152,6 +152,7 @@ def test_who_wants_no_names_by_voice_gets_none(app: Flask, alice: Person, transc
     assert voices_kept() == 0
 
 
+@pytest.mark.on_sqlite
 def test_without_diarization_there_is_one_speaker(
     app: Flask, alice: Person, transcribe, dialogue: Talk
 ) -> None:
@@ -163,6 +164,7 @@ def test_without_diarization_there_is_one_speaker(
     assert ignored_options(alice, made) == ["max_speakers", "min_speakers"]
 
 
+@pytest.mark.on_sqlite
 def test_the_number_of_speakers_is_applied(alice: Person, transcribe, dialogue: Talk) -> None:
     made = transcribe(alice, dialogue, max_speakers="1", hotwords="Zaphod")
     assert set(labels(alice, made)) == {"SPEAKER_00"}
@@ -193,6 +195,7 @@ def test_a_worker_without_the_model_does_not_fail(
     assert set(labels(alice, transcribe(alice, dialogue))) == {"SPEAKER_00"}
 
 
+@pytest.mark.on_sqlite
 def test_the_server_announces_diarization(alice: Person) -> None:
     capabilities = alice.get(f"{V1}/transcription").json["capabilities"]
     assert (capabilities["diarization"], capabilities["speaker_count_control"]) == (True, True)
@@ -227,6 +230,7 @@ def labels_by_speaker(person: Person, recording_id: int, talk: Talk) -> dict[str
     }
 
 
+@pytest.mark.on_sqlite
 class TestWithADiarizingEngine:
     @pytest.fixture
     def transcriber(self) -> FakeTranscriber:

@@ -24,7 +24,6 @@ from tests.webhooks.dispatchers import ThreadedDispatcher, until
 from tests.webhooks.receiver import Receiver, reply
 from tests.webhooks.states import all_settled, deliveries
 
-on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
 
@@ -122,7 +121,7 @@ def test_restarts_of_the_database_lose_nothing(
     assert {row.attempt_count for row in deliveries(hook)} == {1}
 
 
-@on_sqlite
+@pytest.mark.on_sqlite
 def test_a_locked_database_delays_and_loses_nothing(
     dispatcher: ThreadedDispatcher, receiver: Receiver, add_webhook: AddWebhook, emit: Emit
 ) -> None:

@@ -23,7 +23,6 @@ NO_ANSWER = "HTTP timeout: no answer came within 1 s."
 NOT_HTTP = "HTTP: the answer is not valid HTTP."
 CLOSED = "HTTP: the connection was closed before a complete answer came."
 
-on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 in_a_second = pytest.mark.parametrize("tuned", [{"webhook_timeout_seconds": 1.0}], indirect=True)
 
 BOMB = gzip.compress(bytes(50 * MB))
@@ -71,7 +70,7 @@ QUICK: dict[str, tuple[Answer, DeliveryStatus, str | None]] = {
 }  # fmt: skip
 
 
-@on_sqlite
+@pytest.mark.on_sqlite
 @in_a_second
 @pytest.mark.parametrize("what", SLOW)
 def test_what_takes_long_is_cut(
@@ -148,7 +147,7 @@ def full_backlog() -> Iterator[int]:
             one.close()
 
 
-@on_sqlite
+@pytest.mark.on_sqlite
 @in_a_second
 def test_a_connection_that_is_not_taken_is_given_up(
     dispatcher: ThreadedDispatcher, add_webhook: AddWebhook, emit: Emit
@@ -163,7 +162,7 @@ def test_a_connection_that_is_not_taken_is_given_up(
     assert (row.status, row.error_message) == (RETRY, "connect timeout: no connection was made within 1 s.")
 
 
-@on_sqlite
+@pytest.mark.on_sqlite
 @in_a_second
 def test_a_refused_connection_is_tried_again(
     dispatcher: ThreadedDispatcher, receiver: Receiver, add_webhook: AddWebhook, emit: Emit
@@ -176,7 +175,7 @@ def test_a_refused_connection_is_tried_again(
     assert (row.status, row.error_message) == (RETRY, "connect: connection refused.")
 
 
-@on_sqlite
+@pytest.mark.on_sqlite
 @in_a_second
 def test_a_name_without_an_address_is_tried_again(
     dispatcher: ThreadedDispatcher, add_webhook: AddWebhook, emit: Emit

@@ -18,13 +18,20 @@ class UploadErrorOut(Wire):
     error = fields.String(required=True, metadata={"example": "The file is no audio or video."})
 
 
+class KnownSize(fields.Integer):
+    """A number of bytes; null as long as it is not known."""
+
+    def _serialize(self, value: int | None, attr: str | None, obj: Any, **kwargs: Any) -> Any:
+        return super()._serialize(value or None, attr, obj, **kwargs)
+
+
 class UploadStatusOut(Wire):
     """The progress of a resumable upload, and its result."""
 
     id = fields.Integer(required=True)
     state = fields.Enum(UploadState, by_value=True, required=True)
     filename = fields.String(required=True)
-    size_bytes = fields.Integer(required=True, metadata={"example": 1843200})
+    size_bytes = KnownSize(required=True, allow_none=True, metadata={"example": 1843200})
     received_bytes = fields.Integer(required=True, metadata={"example": 1048576})
     created_at = UtcDateTime(required=True)
     expires_at = UtcDateTime(required=True)

@@ -14,6 +14,8 @@ COMMANDS: Mapping[str, str] = {
     "show": "speakr.client.commands.recordings:show",
     "transcript": "speakr.client.commands.texts:transcript",
     "correct": "speakr.client.commands.correct:correct",
+    "merge": "speakr.client.commands.merging:merge",
+    "cut": "speakr.client.commands.merging:cut",
     "summary": "speakr.client.commands.texts:summary",
     "insights": "speakr.client.commands.insights:insights",
     "search": "speakr.client.commands.search:search",

@@ -15,13 +15,24 @@ from speakr.client.config import uploads_folder
 from speakr.client.errors import ApiError, ClientError, FileTrouble
 from speakr.client.watching import ABOUT_THE_FILE
 
+_BAD_REQUEST = 400
+
+
+class FileOrUrl(click.Path):
+    """A readable file as a path, or an http(s) URL as text."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path or the URL."""
+        is_url = isinstance(value, str) and value.lower().startswith(("http://", "https://"))
+        return value if is_url else super().convert(value, param, ctx)
+
 
 @click.command()
 @click.argument(
     "files",
     nargs=-1,
     required=True,
-    type=click.Path(exists=True, dir_okay=False, readable=True, path_type=Path),
+    type=FileOrUrl(exists=True, dir_okay=False, readable=True, path_type=Path),
 )
 @click.option("--wait", is_flag=True, help="Wait until all are transcribed; exit code 1 if one fails.")
 @click.option("--title", help="Title; for one file only.")
@@ -29,9 +40,18 @@ from speakr.client.watching import ABOUT_THE_FILE
 @upload_options
 @click.option("--json", "as_json", is_flag=True, help="Print the server's JSON.")
 def upload(
-    files: tuple[Path, ...], *, wait: bool, title: str | None, resume: bool, as_json: bool, **options: Any
+    files: tuple[Path | str, ...],
+    *,
+    wait: bool,
+    title: str | None,
+    resume: bool,
+    as_json: bool,
+    **options: Any,
 ) -> None:
-    """Upload recordings. Large ones are sent in pieces: if this ends too soon, the same command goes on."""
+    """Upload recordings. Large ones are sent in pieces: if this ends too soon, the same command goes on.
+
+    What begins with http:// or https:// is fetched by the server.
+    """
     if title is not None and len(files) > 1:
         raise click.UsageError("--title is for one file; give the others titles later.")
     failed = 0
@@ -41,10 +61,13 @@ def upload(
             try:
                 answers.append(_send(speakr, file, title=title, resumable=resume or None, **options))
             except (ClientError, OSError) as error:
-                if not _concerns_only(error):
+                if not _concerns_only(error, is_url=isinstance(file, str)):
                     raise
                 failed += 1
-                warn(f"{file.name}: {sentence(error) if isinstance(error, ClientError) else error.strerror}")
+                name = file if isinstance(file, str) else file.name
+                warn(
+                    f"{one_line(name)}: {sentence(error) if isinstance(error, ClientError) else error.strerror}"
+                )
                 continue
             _report(answers[-1], is_final=not wait, as_json=as_json)
             for trouble in left_out(speakr, answers[-1]["id"], options):
@@ -55,14 +78,16 @@ def upload(
         raise Failed(f"{failed} of {len(files)} failed.")
 
 
-def _concerns_only(error: Exception) -> bool:
+def _concerns_only(error: Exception, *, is_url: bool) -> bool:
     """Tell whether the next file may fare better."""
     if isinstance(error, ApiError):
-        return error.code in ABOUT_THE_FILE
+        return error.code in ABOUT_THE_FILE or (is_url and error.status == _BAD_REQUEST)
     return isinstance(error, FileTrouble | OSError)
 
 
-def _send(speakr: Speakr, file: Path, **options: Any) -> dict[str, Any]:
+def _send(speakr: Speakr, file: Path | str, **options: Any) -> dict[str, Any]:
+    if isinstance(file, str):
+        return _have_fetched(speakr, file, **options)
     label = one_line(file.name)
     with click.progressbar(
         length=file.stat().st_size, label=label, file=sys.stderr, hidden=not sys.stderr.isatty()
@@ -73,6 +98,19 @@ def _send(speakr: Speakr, file: Path, **options: Any) -> dict[str, Any]:
             remember_in=uploads_folder(),
             **options,
         )
+
+
+def _have_fetched(speakr: Speakr, url: str, *, resumable: bool | None, **options: Any) -> dict[str, Any]:
+    del resumable  # the server does what is needed
+    with click.progressbar(
+        length=1, label=one_line(url), file=sys.stderr, hidden=not sys.stderr.isatty()
+    ) as bar:
+
+        def show(state: dict[str, Any]) -> None:
+            bar.length = state["size_bytes"] or 1
+            bar.update(min(state["received_bytes"], bar.length) - bar.pos)
+
+        return speakr.upload_from_url(url, on_state=show, **options)
 
 
 def _report(answer: dict[str, Any], *, is_final: bool, as_json: bool) -> None:

@@ -55,6 +55,18 @@ def admit_upload(user_id: int, *, size_bytes: int, seconds: float | None) -> Non
         Forbidden: `storage_quota_exceeded` or `transcription_budget_exceeded`.
 
     """
+    _admit_seconds(user_id, admit_bytes(user_id, size_bytes), seconds or 0.0)
+
+
+def admit_bytes(user_id: int, size_bytes: int) -> Limits:
+    """Refuse audio that exceeds the storage quota; return the user's limits.
+
+    size_bytes: what is added, less what the same transaction deletes.
+
+    Raises:
+        Forbidden: `storage_quota_exceeded`.
+
+    """
     limits = limits_of(_locked(user_id))
     if limits.storage_bytes is not None:
         used = storage_used(user_id)
@@ -65,7 +77,7 @@ def admit_upload(user_id: int, *, size_bytes: int, seconds: float | None) -> Non
                 used_bytes=used,
                 quota_bytes=limits.storage_bytes,
             )
-    _admit_seconds(user_id, limits, seconds or 0.0)
+    return limits
 
 
 def admit_transcription(user_id: int, *, seconds: float | None) -> None:

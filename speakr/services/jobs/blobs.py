@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Select, delete, select
 
 from speakr.db import after_commit, db
 from speakr.domain.jobs import ACTIVE
-from speakr.models import Job, JobBlob
+from speakr.models import Job, JobBlob, Recording
 from speakr.services.system import unwanted_blobs
 from speakr.storage.base import new_key
 
@@ -31,6 +31,14 @@ def reserve(job_id: int, prefix: str) -> str:
     return key
 
 
+def hand_over(job_id: int, key: str) -> None:
+    """Take a blob from its job, in the transaction that stores the key elsewhere: `drop` does not delete it then."""
+    db.session.execute(
+        delete(JobBlob).where(JobBlob.job_id == job_id, JobBlob.storage_key == key),
+        execution_options={"synchronize_session": False},
+    )
+
+
 def drop(which: ColumnElement[bool]) -> None:
     """Release the blobs of all matching jobs; they are deleted after the commit."""
     of_these = JobBlob.job_id.in_(select(Job.id).where(which))
@@ -42,9 +50,13 @@ def drop(which: ColumnElement[bool]) -> None:
 
 
 def drop_late(job_id: int, key: str) -> None:
-    """Release a blob that was written after its job had ended, when `drop` could not see it."""
+    """Release a blob that was written after its job had ended, when `drop` could not see it.
+
+    A blob that was handed over to a recording stays.
+    """
     state = db.session.scalar(select(Job.state).where(Job.id == job_id))
-    if state not in ACTIVE:
+    is_kept = select(Recording.id).where(Recording.storage_key == key)
+    if state not in ACTIVE and db.session.scalar(is_kept) is None:
         unwanted_blobs.add(key)
 
 

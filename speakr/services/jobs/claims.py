@@ -13,7 +13,7 @@ from speakr.backends import get_backends
 from speakr.db import db
 from speakr.domain.clock import now
 from speakr.domain.errors import ClaimLost, ConnectorBusy, JobCancelled, JobError, TransientJobError
-from speakr.domain.jobs import JobState, retry_delay_seconds
+from speakr.domain.jobs import KINDS, JobState, retry_delay_seconds
 from speakr.domain.transcript import Span
 from speakr.models import Job, JobChunk
 from speakr.services.jobs import blobs
@@ -110,10 +110,22 @@ def report(held: Claim, message: str, progress: int | None = None) -> None:
         raise JobCancelled("Cancelled by the user.")
 
 
+def advance(held: Claim, message: str, progress: int | None = None) -> None:
+    """Report as `report` does, and forget earlier crashes: what was done since is durable."""
+    report(held, message, progress)
+    _own(held, {"crashes": 0, "losses": 0})
+
+
 def reserve_blob(held: Claim, prefix: str) -> str:
     """Return the key of the job's blob with this prefix, which is deleted when the job ends."""
     _own(held, {"lease_expires_at": lease_end()})
     return blobs.reserve(held.job_id, prefix)
+
+
+def hand_over_blob(held: Claim, key: str) -> None:
+    """Let a recording keep one of the job's blobs; for the transaction that ends the job well."""
+    _own(held, {"lease_expires_at": lease_end()})
+    blobs.hand_over(held.job_id, key)
 
 
 def keep_plan(held: Claim, plan: Mapping[str, Any]) -> None:
@@ -164,7 +176,8 @@ def fail(held: Claim, error: JobError) -> None:
         _wait(job, error)
         return
     attempts = job.attempts + 1
-    limit = get_backends().settings.job_max_attempts
+    kind = KINDS.get(job.kind)
+    limit = (kind.max_attempts if kind else None) or get_backends().settings.job_max_attempts
     if isinstance(error, JobCancelled):
         end(job, JobState.CANCELLED, error)
     elif isinstance(error, TransientJobError) and attempts < limit and not job.cancel_requested:
@@ -192,7 +205,7 @@ def _wait(job: Job, error: ConnectorBusy) -> None:
     job.state, job.not_before = JobState.QUEUED, now() + timedelta(seconds=pause)
     job.rung_at = job.not_before
     job.error_code, job.error_message = error.slug, error.message[:_MAX_MESSAGE_LENGTH]
-    job.message = f"The engine asks to wait; continues in {pause:.0f} s"
+    job.message = f"{error.reason}; continues in {pause:.0f} s"
     steps_of(job).on_postponed(job)
 
 

@@ -3,6 +3,7 @@
 upload -> TRANSCRIBE -> transcript, `transcription.completed` -> SUMMARIZE -> summary, `summary.completed`
        -> EXTRACT -> insights, `events.extracted`
        -> EMBED -> passages, if an embedding model is configured; follows the transcript, nothing follows it
+MERGE or CUT -> a recording made of others, with their transcript; the same follows as after TRANSCRIBE
 
 A recording is complete before EXTRACT and EMBED, which its status does not show. EXTRACT also follows a summary that
 failed.
@@ -104,6 +105,23 @@ TRANSCRIPTION = Steps(
     on_failed=_fail_transcription,
     on_cancelled=_cancel_transcription,
 )
+
+
+def _start_derivation(job: Job) -> None:
+    recording = _recording(job)
+    recording.status = RecordingStatus.PROCESSING
+    _publish_status(recording)
+
+
+DERIVATION = Steps(
+    on_queued=_await_transcription,
+    on_started=_start_derivation,
+    on_resumed=_start_derivation,
+    on_postponed=_postpone_transcription,
+    on_failed=_fail_transcription,
+    on_cancelled=_cancel_transcription,
+)
+"""No engine starts to transcribe, so no event says so; otherwise the steps are those of a transcription."""
 
 
 def _await_summary(job: Job) -> None:

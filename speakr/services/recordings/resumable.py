@@ -27,7 +27,7 @@ from speakr.domain.errors import (
     UploadLocked,
 )
 from speakr.domain.permissions import Actor
-from speakr.domain.uploads import UploadState
+from speakr.domain.uploads import OPEN, UploadState
 from speakr.models import Upload, UploadPart, User
 from speakr.services.recordings import size_limits
 from speakr.services.recordings.space import out_of_space
@@ -51,14 +51,11 @@ class Claim:
     size_bytes: int
     received_bytes: int
     parts: Sequence[Part]
+    state: UploadState = UploadState.RECEIVING
 
     def holds(self) -> ColumnElement[bool]:
         """Return the condition under which this claim may change the row."""
-        return (
-            (Upload.id == self.upload_id)
-            & (Upload.fence == self.fence)
-            & (Upload.state == UploadState.RECEIVING)
-        )
+        return (Upload.id == self.upload_id) & (Upload.fence == self.fence) & (Upload.state == self.state)
 
 
 def expiry() -> datetime:
@@ -85,14 +82,8 @@ def create(
     """
     if size_bytes == 0:
         raise UnusableMedia("The file is empty.", code="empty_file")
-    limits = size_limits.current()
-    if size_bytes > limits.max_bytes:
-        raise limits.too_large()
-    backends = get_backends()
-    free_bytes = backends.storage.free_bytes()
-    if free_bytes is not None and size_bytes > free_bytes - backends.settings.min_free_disk_mb * _MIB:
-        raise out_of_space()
-    _require_few_open(actor.user_id)
+    require_space(size_bytes)
+    require_few_open(actor.user_id)
     upload = Upload(
         user_id=actor.user_id,
         size_bytes=size_bytes,
@@ -106,12 +97,24 @@ def create(
     return upload
 
 
-def _require_few_open(user_id: int) -> None:
+def require_space(size_bytes: int) -> None:
+    """Raise `TooLarge` or `OutOfSpace` for a file of this size that cannot be stored."""
+    limits = size_limits.current()
+    if size_bytes > limits.max_bytes:
+        raise limits.too_large()
+    backends = get_backends()
+    free_bytes = backends.storage.free_bytes()
+    if free_bytes is not None and size_bytes > free_bytes - backends.settings.min_free_disk_mb * _MIB:
+        raise out_of_space()
+
+
+def require_few_open(user_id: int) -> None:
+    """Raise `Conflict` (`too_many_uploads`) when a user may not open another one. Call this in the transaction that opens it."""
     # Lock the user's row, so that concurrent requests cannot exceed the limit together.
     db.session.execute(select(User.id).where(User.id == user_id).with_for_update(key_share=True))
     count = db.session.scalar(
         select(func.count()).where(
-            Upload.user_id == user_id, Upload.state == UploadState.RECEIVING, Upload.expires_at > now()
+            Upload.user_id == user_id, Upload.state.in_(OPEN), Upload.expires_at > now()
         )
     )
     limit = get_backends().settings.max_open_uploads
@@ -164,6 +167,8 @@ def claim(actor: Actor, upload_id: int, offset: int, *, lock: timedelta = LOCK) 
 def _refuse(upload: Upload, offset: int) -> NoReturn:
     """Raise the reason why an upload cannot be claimed."""
     require_not_failed(upload)
+    if upload.state in OPEN and upload.state is not UploadState.RECEIVING:
+        raise wrong_way()
     if upload.received_bytes != offset:
         raise Conflict(
             f"This upload continues at byte {upload.received_bytes}.",
@@ -172,10 +177,20 @@ def _refuse(upload: Upload, offset: int) -> NoReturn:
         )
     if upload.state is UploadState.COMPLETED:
         raise Conflict("This upload is complete.", code="upload_finished")
+    raise locked(upload)
+
+
+def locked(upload: Upload) -> UploadLocked:
+    """Return the refusal of a second writer."""
     seconds = (upload.held_until - now()).total_seconds() if upload.held_until else 0.0
-    raise UploadLocked(
+    return UploadLocked(
         "Another request is writing to this upload.", retry_after_seconds=max(1, math.ceil(seconds))
     )
+
+
+def wrong_way() -> Conflict:
+    """Return the refusal of bytes for an upload that gets them in another way: by tus, from a URL, by a signed PUT."""
+    return Conflict("This upload does not get its bytes this way.", code="upload_kind_mismatch")
 
 
 def require_not_failed(upload: Upload) -> None:
@@ -198,6 +213,17 @@ def parts_of(upload_id: int) -> list[Part]:
         .order_by(UploadPart.position)
     )
     return [Part(row.storage_key, row.size_bytes) for row in rows]
+
+
+def drop_parts(upload_id: int) -> None:
+    """Forget the stored bytes of an upload. Run in the transaction that changes its row."""
+    keys = db.session.scalars(
+        delete(UploadPart)
+        .where(UploadPart.upload_id == upload_id)
+        .returning(UploadPart.storage_key)
+        .execution_options(synchronize_session=False)
+    ).all()
+    delete_blobs(keys)
 
 
 def delete_blobs(keys: Iterable[str]) -> None:

@@ -50,10 +50,20 @@ def finish(actor: Actor, upload_id: int, read_form: Callable[[Upload], UploadFor
         return upload
     form = read_form(upload)
     size_bytes = upload.size_bytes
-    lock = timedelta(seconds=_MIN_LOCK_SECONDS + size_bytes / _SLOWEST_BYTES_PER_SECOND)
     release()
     with unit_of_work():
-        claim = resumable.claim(actor, upload_id, size_bytes, lock=lock)
+        claim = resumable.claim(actor, upload_id, size_bytes, lock=lock_for(size_bytes))
+    finish_claimed(actor, claim, form)
+    return resumable.get(actor, upload_id)
+
+
+def lock_for(size_bytes: int) -> timedelta:
+    """Return how long the finish of a file of this size may take."""
+    return timedelta(seconds=_MIN_LOCK_SECONDS + size_bytes / _SLOWEST_BYTES_PER_SECOND)
+
+
+def finish_claimed(actor: Actor, claim: Claim, form: UploadForm) -> None:
+    """Make the recording of an upload that is claimed for as long as this takes. Raises as `finish` does."""
     try:
         try:
             media = _examine(claim, form)
@@ -64,7 +74,6 @@ def finish(actor: Actor, upload_id: int, read_form: Callable[[Upload], UploadFor
     except BaseException as error:
         _unlock(claim, error)
         raise
-    return resumable.get(actor, upload_id)
 
 
 def _examine(claim: Claim, form: UploadForm) -> StoredMedia:

@@ -58,6 +58,11 @@ def receive(
     """
     with unit_of_work():
         claim = resumable.claim(actor, upload_id, offset)
+    return write(claim, blocks, checksum)
+
+
+def write(claim: Claim, blocks: Iterable[bytes], checksum: Checksum | None = None) -> Claim:
+    """Do so for an upload that is claimed already. Raises as `receive` does, but for `UploadLocked`."""
     writer = _Writer(claim, is_whole=checksum is not None)
     try:
         writer.open()
@@ -134,6 +139,7 @@ class _Writer:
             self._claim.size_bytes,
             self._counted_bytes,
             self._parts,
+            self._claim.state,
         )
 
     def _opened(self) -> Appender:

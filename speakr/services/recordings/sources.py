@@ -35,6 +35,11 @@ def audio_key(recording_id: int) -> str:
     return key
 
 
+def mime_type(recording_id: int) -> str:
+    """Return the media type of a recording's audio, which may not be stored yet."""
+    return _recording(recording_id).mime_type
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Material:
     """A transcript in the form that language engines read; `segment_ids` has the segment id of each line."""

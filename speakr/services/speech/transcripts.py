@@ -155,11 +155,21 @@ def store(
     voice_profiles.keep(recording.id, voices if preferences["learn_voices"] else ())
     if voices and preferences["learn_voices"] and preferences["auto_speaker_labelling"]:
         recording_speakers.recognise(recording, preferences["auto_speaker_labelling_threshold"], earlier)
-    if segments and preferences["auto_summarization"] and system_settings.get("enable_auto_summarization"):
+    follow_up(recording, has_segments=bool(segments))
+
+
+def follow_up(recording: Recording, *, has_segments: bool) -> None:
+    """Queue what follows a new transcript, set the status and index the text; in the transaction that stores it."""
+    preferences = users.preferences(db.session.get_one(User, recording.user_id))
+    if (
+        has_segments
+        and preferences["auto_summarization"]
+        and system_settings.get("enable_auto_summarization")
+    ):
         requests.submit(recording, JobKind.SUMMARIZE)
     else:
         pipeline.extract_if_due(recording)
-    if segments and passages.is_wanted():
+    if has_segments and passages.is_wanted():
         queueing.add(recording, JobKind.EMBED)
     pipeline.settle(recording)
     indexing.index(recording.id)

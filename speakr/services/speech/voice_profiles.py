@@ -103,6 +103,33 @@ def keep(recording_id: int, voices: Sequence[ProfileVoice]) -> None:
         )
 
 
+def voices_of(recording_id: int) -> list[ProfileVoice]:
+    """Return what is kept of the voices of a recording, as far as it can be compared with new voices."""
+    rows = db.session.execute(
+        select(RecordingVoice.label, RecordingVoice.vector, RecordingVoice.seconds).where(
+            RecordingVoice.recording_id == recording_id, RecordingVoice.model == MODEL_VERSION
+        )
+    )
+    return [ProfileVoice(row.label, row.vector, row.seconds) for row in rows]
+
+
+def blended(voices: Sequence[ProfileVoice]) -> list[ProfileVoice]:
+    """Return one voice per label: the mean of its voices, each as heavy as its speech is long."""
+    by_label: dict[str, list[ProfileVoice]] = {}
+    for voice in voices:
+        by_label.setdefault(voice.label, []).append(voice)
+    return [_blend(label, theirs) for label, theirs in by_label.items()]
+
+
+def _blend(label: str, voices: Sequence[ProfileVoice]) -> ProfileVoice:
+    mean = _mean(voices)
+    length = sum(map(mul, mean, mean)) ** 0.5
+    if len(voices) == 1 or not length:
+        return ProfileVoice(label, voices[0].vector, sum(voice.seconds for voice in voices))
+    vector = _HALF_FLOATS.pack(*(value / length for value in mean))
+    return ProfileVoice(label, vector, sum(voice.seconds for voice in voices))
+
+
 def confirmed_in(recording_id: int) -> list[Confirmed]:
     """Return the voices of a recording with confirmed names, before it is transcribed again."""
     rows = db.session.execute(

@@ -1,8 +1,8 @@
-"""Rows and files of a prepared library, to be restored: cheaper than creating it for each test."""
+"""Stored rows and files, to be restored: cheaper than creating them for each test."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,17 +12,20 @@ from sqlalchemy import Connection, event, insert, select
 
 from speakr.db import Base, db, unit_of_work
 from speakr.domain.clock import now
+from tests.support.apps import delete_rows
 
 
 @dataclass(frozen=True)
-class Imprint:
-    """The rows and files of a library."""
+class Snapshot:
+    """All rows of a database and all files of a data folder."""
 
     rows: dict[str, list[dict[str, Any]]]
     files: dict[str, bytes]
-    ids: dict[str, Any]
-    tokens: dict[str, str]
-    notifications: Sequence[Any]
+
+    @classmethod
+    def take(cls, folder: Path) -> Snapshot:
+        """Read the database and the files."""
+        return cls(_rows(), _files(folder))
 
     def restore(self, folder: Path) -> None:
         """Make the database and the files what they were."""
@@ -30,7 +33,7 @@ class Imprint:
             # A use is recorded once in a minute, and would look like a change.
             token["last_used_at"] = token["last_used_at"] and now()
         with unit_of_work() as session:
-            _empty_tables(session.connection())
+            delete_rows(session.connection())
             for table in Base.metadata.sorted_tables:
                 if self.rows[table.name]:
                     session.execute(insert(table), self.rows[table.name])
@@ -41,15 +44,7 @@ class Imprint:
                 path.write_bytes(content)
 
 
-def _empty_tables(connection: Connection) -> None:
-    statements = [f"DELETE FROM {table.name}" for table in reversed(Base.metadata.sorted_tables)]  # noqa: S608 - names of our tables
-    if connection.dialect.name == "postgresql":  # takes them all at once
-        statements = ["; ".join(statements)]
-    for statement in statements:
-        connection.exec_driver_sql(statement)
-
-
-def rows() -> dict[str, list[dict[str, Any]]]:
+def _rows() -> dict[str, list[dict[str, Any]]]:
     """Return what the database holds."""
     with unit_of_work() as session:
         return {
@@ -58,7 +53,7 @@ def rows() -> dict[str, list[dict[str, Any]]]:
         }
 
 
-def files(folder: Path) -> dict[str, bytes]:
+def _files(folder: Path) -> dict[str, bytes]:
     """Return the files in a folder."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
