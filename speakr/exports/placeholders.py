@@ -17,6 +17,9 @@ PLACEHOLDER = re.compile(r"\{\{[ \t]*(\w+)[ \t]*(?:\|([^{}|\r\n]{1,60}))?\}\}", 
 _CASES: Mapping[str, Callable[[str], str]] = {"upper": str.upper, "lower": str.lower}
 _DIRECTIVES = frozenset("YymdBbAaHIMSpjVGu%")
 """Directives of strftime that every platform knows and whose results are short."""
+_MAX_TIME_LENGTH = 60 * 12
+"""Characters of a time: a filter of 60 characters, each directive of which writes at most a long month's name."""
+
 _DIRECTIVE = re.compile(r"%(.?)", re.DOTALL)
 
 DATE_FORMATS: Mapping[str, str] = {"date": "%Y-%m-%d", "time": "%H:%M"}
@@ -31,6 +34,12 @@ def fill(template: str, values: Mapping[str, Value]) -> str:
         return match[0] if text is None else text
 
     return PLACEHOLDER.sub(put, template)
+
+
+def length_of(template: str, values: Mapping[str, Value]) -> int:
+    """Return how many characters `fill` would write at most, without writing them."""
+    texts = (values.get(name) for name in names_in(template))
+    return len(template) + sum(len(text) if isinstance(text, str) else _MAX_TIME_LENGTH for text in texts)
 
 
 def names_in(template: str) -> list[str]:

@@ -25,6 +25,11 @@ class ApiToken(Base):
     sha256: Mapped[str] = mapped_column(String(64), unique=True)
     scopes: Mapped[list[Any]]
     created_at: Mapped[datetime] = mapped_column(default=now)
+    parent_id: Mapped[int | None] = mapped_column(index=True)
+    """The token with which this one was created. It ends when its parent is revoked, and expires no later.
+
+    No foreign key: rows of tokens go only with their user.
+    """
     expires_at: Mapped[datetime | None]
     last_used_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]

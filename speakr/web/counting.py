@@ -23,13 +23,17 @@ _SWEEP_AT = 10_000
 """With this many windows in memory, ended ones are removed."""
 
 _COUNT: Final = """
-local count = redis.call('INCR', KEYS[1])
-local left = redis.call('PTTL', KEYS[1])
-if left < 0 then
-  redis.call('PEXPIRE', KEYS[1], ARGV[1])
-  left = tonumber(ARGV[1])
+local found = {}
+for _, key in ipairs(KEYS) do
+  local count = redis.call('INCR', key)
+  local left = redis.call('PTTL', key)
+  if left < 0 then
+    redis.call('PEXPIRE', key, ARGV[1])
+    left = tonumber(ARGV[1])
+  end
+  table.insert(found, {count, left})
 end
-return {count, left}
+return found
 """
 """One round trip, in which no counter is ever without an expiry."""
 
@@ -58,21 +62,21 @@ class Counter:
         self._windows: dict[str, tuple[int, float]] = {}
         self._lock = threading.Lock()
 
-    def hit(self, key: str) -> Window:
-        """Count one more for a key."""
+    def hit(self, *keys: str) -> list[Window]:
+        """Count one more under each key."""
         moment = time.monotonic()
         if moment < self._away_until:
-            return self._hit_here(key)
+            return [self._hit_here(key) for key in keys]
         if self._away_until:
-            self._away_until = moment + _AWAY_SECONDS  # this request tries; others do not wait with it
+            self._away_until = moment + _AWAY_SECONDS  # this one tries; the others do not wait with it
         try:
-            count, milliseconds = self._count(keys=[key], args=[WINDOW_SECONDS * 1000])
+            found = self._count(keys=keys, args=[WINDOW_SECONDS * 1000])
         except redis.RedisError as error:
             self._away_until = time.monotonic() + _AWAY_SECONDS
             logger.warning("rate_limits_without_redis", reason=type(error).__name__)
-            return self._hit_here(key)
+            return [self._hit_here(key) for key in keys]
         self._away_until = 0.0
-        return Window(count, milliseconds / 1000)
+        return [Window(count, milliseconds / 1000) for count, milliseconds in found]
 
     def _hit_here(self, key: str) -> Window:
         moment = time.monotonic()

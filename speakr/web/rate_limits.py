@@ -40,6 +40,9 @@ class RateClass(StrEnum):
     BAD_TOKEN = "bad_token"  # noqa: S105 - wrong tokens, per address
 
 
+TOKENS_PER_USER = 3
+"""How many times the limit of one token all credentials of a user have together, so that further tokens do not help."""
+
 _PER_ADDRESS: frozenset[str] = frozenset({RateClass.PASSWORD, RateClass.BAD_TOKEN})
 
 
@@ -87,7 +90,10 @@ def count(rate: str) -> None:
     is_own = rate in mounted.per_minute and rate not in _PER_ADDRESS
     limit = mounted.per_minute[rate] if is_own else limits.per_minute[rate]
     key = f"{mounted.family.name}.{rate}" if is_own else rate
-    window = limits.counter.hit(f"speakr:rate:{key}:{_who(rate)}")
+    bounds = _bounds(rate, limit)
+    windows = limits.counter.hit(*(f"speakr:rate:{key}:{who}" for who in bounds))
+    # The bound that leaves the fewest requests is the one to report.
+    limit, window = min(zip(bounds.values(), windows, strict=True), key=lambda pair: pair[0] - pair[1].count)
     seconds_left = max(1, math.ceil(window.seconds_left))
     g.rate_limit_headers = _headers(rate, limit, window, seconds_left)
     if window.count > limit:
@@ -97,11 +103,13 @@ def count(rate: str) -> None:
         )
 
 
-def _who(rate: str) -> str:
+def _bounds(rate: str, limit: int) -> dict[str, int]:
+    """Return who is counted, and the limit of each."""
     known = g.get("actor")
     if rate in _PER_ADDRESS or known is None:
-        return f"address:{_network(request.remote_addr or '')}"
-    return f"user:{known.user_id}" if known.token_id is None else f"token:{known.token_id}"
+        return {f"address:{_network(request.remote_addr or '')}": limit}
+    credential = f"session:{known.session_id}" if known.token_id is None else f"token:{known.token_id}"
+    return {credential: limit, f"user:{known.user_id}": limit * TOKENS_PER_USER}
 
 
 def _network(address: str) -> str:

@@ -183,7 +183,7 @@ def test_one_question_to_redis_per_request(alice: Person, redis_connection) -> N
 
 def test_a_counter_without_an_end_gets_one(redis_process, redis_connection) -> None:
     redis_connection.set("a counter", 7)
-    window = Counter(redis_process.url).hit("a counter")
+    window = Counter(redis_process.url).hit("a counter")[0]
     assert (window.count, window.seconds_left) == (8, 60)
     assert 0 < redis_connection.ttl("a counter") <= 60
 
@@ -195,18 +195,18 @@ def test_many_at_once_are_all_counted(redis_process, redis_connection) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert counter.hit("crowd").count == 161
+    assert counter.hit("crowd")[0].count == 161
 
 
 def test_counts_here_start_anew_after_a_minute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [1000.0]
     monkeypatch.setattr(counting.time, "monotonic", lambda: clock[0])
     counter = Counter(f"unix://{tmp_path}/nobody.sock")
-    assert [counter.hit("x").count for _ in range(3)] == [1, 2, 3]
+    assert [counter.hit("x")[0].count for _ in range(3)] == [1, 2, 3]
     clock[0] += 59
-    assert counter.hit("x").seconds_left == 1
+    assert counter.hit("x")[0].seconds_left == 1
     clock[0] += 2
-    assert counter.hit("x").count == 1
+    assert counter.hit("x")[0].count == 1
 
 
 def test_redis_that_is_away_is_asked_every_few_seconds_only(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -233,7 +233,7 @@ def test_redis_that_is_away_is_asked_every_few_seconds_only(monkeypatch: pytest.
         clock[0] += 6
         counter.hit("x")
         assert calls() == 1
-        assert counter.hit("x").count == 53
+        assert counter.hit("x")[0].count == 53
 
 
 def test_counting_together_goes_on_once_redis_is_back(own_redis, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -242,13 +242,13 @@ def test_counting_together_goes_on_once_redis_is_back(own_redis, monkeypatch: py
     counter, other = Counter(own_redis.url), Counter(own_redis.url)
     counter.hit("x")
     own_redis.kill()
-    assert counter.hit("x").count == 1
+    assert counter.hit("x")[0].count == 1
     own_redis.start()
     own_redis.flush()
-    assert counter.hit("x").count == 2
+    assert counter.hit("x")[0].count == 2
     clock[0] += 6
     assert other.hit("x").count == 1
-    assert counter.hit("x").count == 2
+    assert counter.hit("x")[0].count == 2
 
 
 def test_a_restart_of_redis_is_not_noticed(own_redis) -> None:
@@ -260,4 +260,4 @@ def test_a_restart_of_redis_is_not_noticed(own_redis) -> None:
     own_redis.flush()
     other = Counter(own_redis.url)
     assert other.hit("x").count == 1
-    assert counter.hit("x").count == 2
+    assert counter.hit("x")[0].count == 2

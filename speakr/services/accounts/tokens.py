@@ -9,16 +9,19 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import Row, bindparam, or_, select, update
+from sqlalchemy import Row, bindparam, func, or_, select, update
 from sqlalchemy.exc import OperationalError
 
 from speakr.db import db, unit_of_work
 from speakr.domain.clock import now
-from speakr.domain.errors import Forbidden, Invalid, NotAuthenticated, NotFound
+from speakr.domain.errors import Conflict, Forbidden, Invalid, NotAuthenticated, NotFound
 from speakr.domain.permissions import DEFAULT_SCOPES, Actor, Scope
 from speakr.models import ApiToken, User
 
 logger = structlog.get_logger(__name__)
+
+MAX_PER_USER = 100
+"""Valid tokens of one user."""
 
 _PREFIX_LENGTH = 6
 _MAX_NAME_LENGTH = 100
@@ -87,7 +90,15 @@ def create(
 def create_for(
     actor: Actor, *, name: str, expires_in_days: int, scopes: Iterable[Scope] | None
 ) -> tuple[ApiToken, str]:
-    """Create a token for a caller, with at most the scopes of the caller's credential."""
+    """Create a token for a caller.
+
+    It has at most the scopes of the caller's credential, and expires no later than the token that made it.
+
+    Raises:
+        Conflict: the user has `MAX_PER_USER` valid tokens (`token_cap`).
+        Forbidden: the credential lacks a scope.
+
+    """
     wanted = frozenset(scopes) if scopes is not None else DEFAULT_SCOPES & actor.scopes
     beyond = wanted - actor.scopes
     if beyond:
@@ -95,7 +106,26 @@ def create_for(
             f"This credential cannot grant scopes that it does not have: {', '.join(sorted(beyond))}.",
             code="scope_missing",
         )
-    return create(actor.user_id, name=name, expires_in_days=expires_in_days, scopes=wanted)
+    _require_room(actor.user_id)
+    token, raw = create(actor.user_id, name=name, expires_in_days=expires_in_days, scopes=wanted)
+    if actor.token_id is not None:
+        parent = db.session.get_one(ApiToken, actor.token_id)
+        token.parent_id = parent.id
+        if parent.expires_at is not None:
+            token.expires_at = min(token.expires_at or parent.expires_at, parent.expires_at)
+    return token, raw
+
+
+def _require_room(user_id: int) -> None:
+    # Lock the user's row, so that concurrent requests cannot exceed the cap together.
+    db.session.execute(select(User.id).where(User.id == user_id).with_for_update(key_share=True))
+    valid = select(func.count()).where(
+        ApiToken.user_id == user_id,
+        ApiToken.revoked_at.is_(None),
+        or_(ApiToken.expires_at.is_(None), ApiToken.expires_at > now()),
+    )
+    if (db.session.scalar(valid) or 0) >= MAX_PER_USER:
+        raise Conflict(f"You have {MAX_PER_USER} valid tokens. Revoke one first.", code="token_cap")
 
 
 def list_for(actor: Actor) -> Sequence[ApiToken]:
@@ -122,9 +152,26 @@ def rename(actor: Actor, token_id: int, name: str) -> ApiToken:
 
 
 def revoke(actor: Actor, token_id: int) -> None:
-    """Revoke a token. Its row stays, so that the list shows it as revoked."""
-    token = _get(actor, token_id)
-    token.revoked_at = token.revoked_at or now()
+    """Revoke a token and all tokens that were created with it. Their rows stay, so that the list shows them."""
+    _revoke([_get(actor, token_id).id])
+
+
+def revoke_all(user_id: int) -> None:
+    """Revoke all tokens of a user."""
+    _revoke(db.session.scalars(select(ApiToken.id).where(ApiToken.user_id == user_id)).all())
+
+
+def _revoke(token_ids: Sequence[int]) -> None:
+    while token_ids:
+        db.session.execute(
+            update(ApiToken)
+            .where(ApiToken.id.in_(token_ids), ApiToken.revoked_at.is_(None))
+            .values(revoked_at=now())
+        )
+        # A child of a token that was revoked long ago is revoked, too.
+        token_ids = db.session.scalars(
+            select(ApiToken.id).where(ApiToken.parent_id.in_(token_ids), ApiToken.revoked_at.is_(None))
+        ).all()
 
 
 def authenticate(raw: str) -> Actor:

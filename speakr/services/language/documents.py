@@ -9,17 +9,21 @@ from sqlalchemy import select
 from sqlalchemy.orm import Mapped
 
 from speakr.db import db
+from speakr.domain.errors import Invalid
 from speakr.domain.permissions import Actor, Permission
 from speakr.domain.templates import TemplateKind
 from speakr.exports import markdown, titles
-from speakr.exports.placeholders import Value, fill, names_in
+from speakr.exports.placeholders import Value, fill, length_of, names_in
 from speakr.models import Folder, Recording, RecordingSpeaker, RecordingTag, Tag, Template
 from speakr.models.filing import Filing
+from speakr.offload import run_cpu
 from speakr.services.language import templates
 from speakr.services.recordings import access, listing
 from speakr.services.speech import transcripts
 
 MEDIA_TYPE = markdown.MEDIA_TYPE
+MAX_DOCUMENT_LENGTH = 10_000_000
+"""Characters of a document. A template may repeat a text many times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,12 @@ def title_for(recording: Recording, written: str) -> str:
 
 
 def export(actor: Actor, recording_id: int, template_id: int | None) -> RenderedDocument:
-    """Render a recording as Markdown, with a template of the actor or else with the one that applies to the recording."""
+    """Render a recording as Markdown, with a template of the actor or else with the one that applies to the recording.
+
+    Raises:
+        Invalid: the document would be longer than `MAX_DOCUMENT_LENGTH` (`document_too_long`).
+
+    """
     recording = access.get(actor, recording_id, Permission.VIEW, texts=("notes", "summary"))
     is_owner = recording.user_id == actor.user_id
     if template_id is not None:
@@ -57,7 +66,12 @@ def export(actor: Actor, recording_id: int, template_id: int | None) -> Rendered
         "notes": (recording.notes or "") if is_owner else "",
         "transcript": templates.transcript_template(actor).render(transcripts.segments_of(recording.id)),
     }
-    text = markdown.render(values) if layout is None else fill(layout, values)
+    if layout is not None and length_of(layout, values) > MAX_DOCUMENT_LENGTH:
+        raise Invalid(
+            f"The document would have more than {MAX_DOCUMENT_LENGTH} characters. Use a shorter template.",
+            code="document_too_long",
+        )
+    text = run_cpu(lambda: markdown.render(values) if layout is None else fill(layout, values))
     return RenderedDocument(text, f"{recording.title}.md")
 
 
