@@ -80,7 +80,11 @@ class Account(MethodView):
     @blp.arguments(AccountUpdateIn)
     @blp.response(200, AccountOut)
     def patch(self, changes: dict[str, Any], user_id: int) -> Any:
-        """Change a user. Tokens of an inactive user are refused at once."""
+        """Change a user.
+
+        A new password, and `is_active: false`, revoke all tokens and end all sessions. Deactivation also cancels
+        running jobs and waiting deliveries.
+        """
         password_hash = _password_hash(changes)
         with unit_of_work():
             return administration.update(actor(), user_id, changes, password_hash)
@@ -92,3 +96,16 @@ class Account(MethodView):
         """Delete a user with all recordings, texts, tags, tokens and webhooks. What groups own stays."""
         with unit_of_work():
             administration.delete(actor(), user_id)
+
+
+@blp.route("/admin/users/<id:user_id>/credentials")
+class Credentials(MethodView):
+    """The tokens and sessions of a user."""
+
+    @needs(Scope.ADMIN, RateClass.WRITE)
+    @blp.doc(operationId="revokeCredentials")
+    @blp.response(204)
+    def delete(self, user_id: int) -> None:
+        """Revoke all tokens of a user and end all sessions. The password stays."""
+        with unit_of_work():
+            administration.end_credentials(actor(), user_id)

@@ -295,6 +295,7 @@ _PEOPLE = {
     f"GET {_V1}/admin/users/<id:user_id>": [Case(SITE_ADMIN)],
     f"PATCH {_V1}/admin/users/<id:user_id>": [Case(SITE_ADMIN, fixed(is_active=False))],
     f"DELETE {_V1}/admin/users/<id:user_id>": [Case(SITE_ADMIN)],
+    f"DELETE {_V1}/admin/users/<id:user_id>/credentials": [Case(SITE_ADMIN)],
     f"GET {_V1}/retention": [Case(ANYBODY)],
     f"GET {_V1}/admin/retention": [Case(SITE_ADMIN)],
     f"POST {_V1}/admin/retention": [Case(SITE_ADMIN), Case(SITE_ADMIN, fixed(dry_run=False), name="now")],

@@ -24,10 +24,12 @@ from speakr.models import (
     UploadPart,
     UsageDay,
     User,
+    Webhook,
 )
-from speakr.services.accounts import sessions, users
-from speakr.services.jobs import blobs
+from speakr.services.accounts import sessions, tokens, users
+from speakr.services.jobs import blobs, requests
 from speakr.services.system import unwanted_blobs
+from speakr.services.webhooks.deliveries import waiting
 
 BUDGETS = ("token_budget", "transcription_budget_seconds", "storage_quota_bytes")
 """Columns with a user's own limits. None means the server's default, 0 means nothing at all."""
@@ -106,6 +108,9 @@ def update(actor: Actor, user_id: int, values: Mapping[str, Any], password_hash:
     if not values and password_hash is None:
         raise Invalid("No data provided", code="empty_body")
     users.one_at_a_time()
+    is_ended = not values.get("is_active", True)
+    if is_ended:
+        requests.cancel_all_of(user_id)  # before the user, in the order in which workers lock
     user = users.held(user_id)
     if not values.get("is_admin", True) or not values.get("is_active", True):
         _require_another_admin(user)
@@ -115,11 +120,32 @@ def update(actor: Actor, user_id: int, values: Mapping[str, Any], password_hash:
         users.set_email(user, values["email"])
     if password_hash is not None:
         user.password_hash = password_hash
-    if password_hash is not None or not values.get("is_active", True):
-        sessions.end_all(user_id)
+    if password_hash is not None or is_ended:
+        _end_credentials(user_id)
+    if is_ended:
+        _end_deliveries(user_id)
     _put(user, values)
     db.session.flush()  # load the stored values for the response
     return Account(user, _used([user_id])[user_id])
+
+
+def end_credentials(actor: Actor, user_id: int) -> None:
+    """Revoke all tokens of a user and end all sessions, for an administrator."""
+    require_admin(actor)
+    users.held(user_id)
+    _end_credentials(user_id)
+
+
+def _end_credentials(user_id: int) -> None:
+    sessions.end_all(user_id)
+    tokens.revoke_all(user_id)
+
+
+def _end_deliveries(user_id: int) -> None:
+    """Cancel what waits to be sent to a user's webhooks. Events of an inactive user are not sent at all."""
+    rows = select(Webhook.id).where(Webhook.user_id == user_id).order_by(Webhook.id).with_for_update()
+    for webhook_id in db.session.scalars(rows).all():
+        waiting.cancel(webhook_id)
 
 
 def _put(user: User, values: Mapping[str, Any]) -> None:

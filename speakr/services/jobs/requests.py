@@ -103,6 +103,19 @@ def cancel(actor: Actor, job_id: int) -> Job:
     job = get(actor, job_id, Permission.EDIT)
     if job.state not in ACTIVE:
         raise Conflict(f"The job has already {job.state.value}.", code="job_finished")
+    return _cancel(job)
+
+
+def cancel_all_of(user_id: int) -> None:
+    """Cancel all active jobs of a user, and lock them until the unit of work ends."""
+    active = (
+        select(Job).where(Job.user_id == user_id, Job.state.in_(ACTIVE)).order_by(Job.id).with_for_update()
+    )
+    for job in db.session.scalars(active).all():
+        _cancel(job)
+
+
+def _cancel(job: Job) -> Job:
     # A queued job ends here. If a worker has claimed it meanwhile, request cancellation instead.
     if not _end_queued(job.id):
         db.session.execute(

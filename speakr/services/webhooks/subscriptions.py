@@ -10,7 +10,7 @@ from sqlalchemy import and_, or_, select
 
 from speakr.db import db
 from speakr.domain.webhooks import WhenPaused
-from speakr.models import Event, Recording, RecordingTag, Webhook
+from speakr.models import Event, Recording, RecordingTag, User, Webhook
 
 _AT_ONCE = 1_000
 
@@ -53,7 +53,10 @@ def _receiving(user_id: int) -> Sequence[Webhook]:
     """Return the webhooks for which deliveries are written, including paused ones whose deliveries are held."""
     is_held = and_(Webhook.auto_paused, Webhook.when_paused == WhenPaused.HOLD)
     return db.session.scalars(
-        select(Webhook).where(Webhook.user_id == user_id, or_(Webhook.enabled, is_held)).order_by(Webhook.id)
+        select(Webhook)
+        .join(User, User.id == Webhook.user_id)
+        .where(Webhook.user_id == user_id, User.is_active, or_(Webhook.enabled, is_held))
+        .order_by(Webhook.id)
     ).all()
 
 
