@@ -37,6 +37,12 @@ class SpeechSettings:
         section="Speech engines",
         help="Number of chunks that all workers together send to the engine at once. 0: the number of workers.",
     )
+    max_jobs_per_user: int = setting(
+        default=0,
+        env="SPEAKR_MAX_JOBS_PER_USER",
+        section="Speech engines",
+        help="Jobs of one user that run at once, per queue. 0: as many as there are workers; users take turns either way.",
+    )
     transcription_patience_hours: float = setting(
         default=6.0,
         env="SPEAKR_TRANSCRIPTION_PATIENCE_HOURS",

@@ -212,6 +212,10 @@ class JobCancelled(JobError):
     code = "cancelled"
 
 
+class MadeWay(Exception):
+    """A job stops between two pieces of work, so that another one runs first. Nothing failed."""
+
+
 class ClaimLost(JobError):
     """Another worker owns this job now: stop at once and write nothing."""
 

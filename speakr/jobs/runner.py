@@ -13,14 +13,17 @@ from flask import Flask
 
 from speakr.backends import get_backends
 from speakr.db import release, unit_of_work
-from speakr.domain.errors import ClaimLost, JobError, TransientJobError
+from speakr.domain.errors import ClaimLost, JobError, MadeWay, TransientJobError
 from speakr.domain.jobs import KINDS
 from speakr.jobs import transcribe
-from speakr.services.jobs import chunks, claims
+from speakr.services.jobs import chunks, claims, fairness
 
 logger = structlog.get_logger(__name__)
 
 Handler = Callable[[claims.Claim], None]
+
+_MAX_CLAIMS = 20
+"""Jobs that other workers claim first before this one gives up; another notification follows."""
 
 _app: Flask | None = None
 _claim_owner: str | None = None
@@ -57,17 +60,30 @@ def worker_name() -> str:
 
 
 def run(job_id: int) -> None:
-    """Run a job, if it can still be claimed."""
+    """Run the job whose turn it is in the queue of the job that a notification names."""
     if _app is None:
         raise RuntimeError("bind_app() has not been called")
     with _app.app_context():
-        with unit_of_work():
-            held = claims.claim(job_id, worker_name())
+        held = _claim_next(job_id)
         if held is None:
             return
         with structlog.contextvars.bound_contextvars(job_id=job_id, recording_id=held.recording_id_if_any):
             logger.info("job_claimed", kind=held.kind, fence=held.fence)
             _work(held)
+
+
+def _claim_next(job_id: int) -> claims.Claim | None:
+    queue = fairness.queue_of(job_id)
+    for _ in range(_MAX_CLAIMS):
+        chosen = None if queue is None else fairness.next_due(queue)
+        release()
+        if chosen is None:
+            return None
+        with unit_of_work():
+            held = claims.claim(chosen, worker_name())
+        if held is not None:  # otherwise another worker was faster: look again
+            return held
+    return None
 
 
 def _work(held: claims.Claim) -> None:
@@ -76,6 +92,9 @@ def _work(held: claims.Claim) -> None:
     except ClaimLost:
         logger.info("claim_lost", fence=held.fence)
         return
+    except MadeWay:
+        logger.info("job_made_way", kind=held.kind)
+        _make_way(held)
     except JobError as error:
         _failed(held, error)
     except Exception:
@@ -87,6 +106,15 @@ def _work(held: claims.Claim) -> None:
         )
     else:
         logger.info("job_done", kind=held.kind)
+
+
+def _make_way(held: claims.Claim) -> None:
+    release()
+    try:
+        with unit_of_work():
+            claims.make_way(held)
+    except ClaimLost:
+        logger.info("claim_lost", fence=held.fence)
 
 
 def _failed(held: claims.Claim, error: JobError) -> None:

@@ -19,7 +19,8 @@ import structlog
 from speakr.backends import get_backends
 from speakr.connectors.transcription.base import SAMPLE_RATE, AudioChunk
 from speakr.db import release, unit_of_work
-from speakr.domain.errors import ClaimLost, JobError, PermanentJobError, TransientJobError
+from speakr.domain.errors import ClaimLost, JobError, MadeWay, PermanentJobError, TransientJobError
+from speakr.domain.jobs import KINDS
 from speakr.domain.transcript import Segment, Span
 from speakr.jobs import assembling, recognition, scratch, voices, watchdog
 from speakr.jobs.plan import TranscriptionPlan
@@ -27,7 +28,7 @@ from speakr.media.chunks import plan_chunks, seams
 from speakr.media.decode import decode
 from speakr.media.voices import weights
 from speakr.services.accounts import users
-from speakr.services.jobs import blobs, chunks, claims
+from speakr.services.jobs import blobs, chunks, claims, fairness
 from speakr.services.recordings import sources
 from speakr.services.speech import engines, hints, transcripts
 from speakr.storage.base import BlobMissing, StorageFull, put_file
@@ -149,7 +150,12 @@ def _call_helpers(held: claims.Claim, plan: TranscriptionPlan) -> None:
 
 
 def _transcribe_all_chunks(held: claims.Claim) -> None:
+    began = time.monotonic()
+    is_first = True
     while True:
+        if not is_first:
+            _make_way_if_due(held, time.monotonic() - began)
+        is_first = False
         with unit_of_work():
             chunk = chunks.claim_next(held.job_id, held.worker)
             claims.report(held, "Transcribing")
@@ -160,6 +166,15 @@ def _transcribe_all_chunks(held: claims.Claim) -> None:
             return
         else:
             _wait_for_helpers(held.job_id)
+
+
+def _make_way_if_due(held: claims.Claim, ran_seconds: float) -> None:
+    """Let another user's job run first, between two chunks; what is done stays done."""
+    queue = KINDS[held.kind].queue
+    is_due = fairness.must_make_way(held.job_id, held.user_id, queue, ran_seconds=ran_seconds)
+    release()
+    if is_due:
+        raise MadeWay
 
 
 def _wait_for_helpers(job_id: int) -> None:

@@ -16,7 +16,7 @@ from speakr.domain.errors import ClaimLost, ConnectorBusy, JobCancelled, JobErro
 from speakr.domain.jobs import KINDS, JobState, retry_delay_seconds
 from speakr.domain.transcript import Span
 from speakr.models import Job, JobChunk
-from speakr.services.jobs import blobs
+from speakr.services.jobs import blobs, queueing
 from speakr.services.jobs.kinds import steps_of
 
 _MAX_MESSAGE_LENGTH = 500
@@ -149,6 +149,14 @@ def cut(held: Claim, plan: Mapping[str, Any], pieces: Sequence[Sequence[Span]]) 
         JobChunk(job_id=held.job_id, position=position, spans=[[span.start, span.end] for span in piece])
         for position, piece in enumerate(pieces)
     )
+
+
+def make_way(held: Claim) -> None:
+    """Put a running job back into its queue, with what is done of it, so that another one runs first."""
+    job = _own(
+        held, {"state": JobState.QUEUED, "lease_expires_at": None, "message": "Waiting for its next turn"}
+    )
+    queueing.ring_again(job)
 
 
 def succeed(held: Claim) -> Job:

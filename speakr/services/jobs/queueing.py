@@ -28,6 +28,13 @@ def ring_later(job: Job) -> None:
     after_commit(_notification(job.kind, job.id, job.ring_count))
 
 
+def ring_again(job: Job) -> None:
+    """Notify a worker of a queued job once more, after the current transaction is committed."""
+    job.ring_count += 1
+    job.rung_at = now()
+    ring_later(job)
+
+
 def active(key: str) -> Job | None:
     """Return the queued or running job with this dedupe key; the table allows one."""
     return db.session.scalar(select(Job).where(Job.dedupe_key == key, IS_ACTIVE))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import select, update
 
 from speakr.db import db
 from speakr.domain.clock import now
@@ -13,7 +13,7 @@ from speakr.domain.errors import Conflict, NotFound
 from speakr.domain.jobs import ACTIVE, JobState, awaited_kinds, kinds_in_status
 from speakr.domain.permissions import Actor, Permission
 from speakr.models import Job, Recording, User
-from speakr.services.jobs import claims, queueing
+from speakr.services.jobs import claims, fairness, queueing
 from speakr.services.jobs.kinds import steps_of
 from speakr.services.recordings import access
 
@@ -74,28 +74,8 @@ def newest(recording_id: int) -> Job | None:
 
 
 def queue_position(recording_id: int) -> int | None:
-    """Return the 1-based rank of the recording's queued job among the jobs of all users; None if none is queued."""
-    mine = db.session.execute(
-        select(Job.queued_at, Job.id)
-        .where(
-            Job.recording_id == recording_id,
-            Job.state == JobState.QUEUED,
-            Job.kind.in_(kinds_in_status()),
-        )
-        .order_by(Job.queued_at, Job.id)
-        .limit(1)
-    ).first()
-    if mine is None:
-        return None
-    return db.session.scalar(
-        select(func.count())
-        .select_from(Job)
-        .where(
-            Job.state == JobState.QUEUED,
-            Job.kind.in_(awaited_kinds()),
-            or_(Job.queued_at < mine.queued_at, (Job.queued_at == mine.queued_at) & (Job.id <= mine.id)),
-        )
-    )
+    """Return the 1-based place of a recording's queued job among all users' jobs, or None if none is queued."""
+    return fairness.position(recording_id, awaited_kinds())
 
 
 def cancel(actor: Actor, job_id: int) -> Job:
