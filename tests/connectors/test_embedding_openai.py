@@ -213,7 +213,7 @@ def test_a_name_that_cannot_be_stored_is_refused_at_the_start(settings_with: Mak
 
 def test_without_use_no_heavy_library_is_loaded():
     program = (
-        "import sys, speakr.app, speakr.api, speakr.services.search_by_meaning;"
+        "import sys, speakr.app, speakr.api, speakr.services.search.by_meaning;"
         "from speakr.connectors.embedding import make_embedding_connector;"
         "from speakr.settings import Settings;"
         "make_embedding_connector(Settings(secret_key='x' * 32, embedding_model='m'));"

@@ -55,6 +55,7 @@ def every_route(person: Person, recording: int, job: int) -> dict[str, int]:
         "patch inbox": person.patch(address, json={"is_inbox": False, "title": "x"}),
         "patch star": person.patch(address, json={"is_highlighted": False}),
         "patch folder": person.patch(address, json={"folder_id": None}),
+        "cut": person.post(f"{address}/cut", json={"at": 0.5}),
         "shares": person.get(f"{address}/shares"),
         "share": person.post(f"{address}/shares", json={"user_id": person.id}),
         "cancel": person.post(f"/api/v1/jobs/{job}/cancel"),
@@ -109,6 +110,7 @@ CHANGING = [
     "redo",
     "restore",
     "delete segment",
+    "cut",
 ]
 
 
@@ -136,6 +138,7 @@ EDITOR = {
     "diff": 200,
     **dict.fromkeys(CHANGING, 200),
     **dict.fromkeys(OWNERS, 403),
+    "cut": 202,
     "retry": 202,
     "cancel": 409,
 }
