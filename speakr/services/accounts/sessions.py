@@ -163,7 +163,8 @@ def rotate(
     ).first()
     if found is None or presented > found.generation:
         return None
-    if found.generation == presented + 1 and moment - found.rotated_at <= grace:
+    # A refresh that waited for the lock began before the one that won: the difference may be negative.
+    if grace and found.generation == presented + 1 and moment - found.rotated_at <= grace:
         return Generation(session_id, found.user_id, found.generation, found.rotated_at)
     end(session_id)
     return None
