@@ -36,12 +36,16 @@ def run_cpu(work: Callable[[], Result]) -> Result:
     At most `MAX_CPU_THREADS` run at once; others wait. The work must not use the database session or gevent.
     """
     hub = _hub()
-    if hub is None:
-        return work()
+    return work() if hub is None else _run_in(_cpu_pool(hub), work)
+
+
+def _cpu_pool(hub: Any) -> Any:
+    from gevent.threadpool import ThreadPool  # noqa: PLC0415 - only the web process has it
+
     if hub not in _cpu_pools:
         _cpu_pools.clear()  # the hub of a parent process, before a fork
-        _cpu_pools[hub] = sys.modules["gevent.threadpool"].ThreadPool(MAX_CPU_THREADS, hub=hub)
-    return _run_in(_cpu_pools[hub], work)
+        _cpu_pools[hub] = ThreadPool(MAX_CPU_THREADS, hub=hub)
+    return _cpu_pools[hub]
 
 
 def _hub() -> Any:

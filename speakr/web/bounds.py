@@ -7,7 +7,8 @@ body, the number of its values, and the lengths of its lists and strings are che
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -123,6 +124,15 @@ def max_length(field: fields.Field[Any]) -> int | None:
     return min(known) if known else None
 
 
+@contextlib.contextmanager
+def _located(place: str | int) -> Iterator[None]:
+    """Put a field's name or an element's index before the messages of an error, as marshmallow does."""
+    try:
+        yield
+    except ValidationError as error:
+        raise ValidationError({place: error.messages}) from None
+
+
 _JSON_TYPE: Mapping[type[fields.Field[Any]], type] = {
     fields.String: str,
     fields.List: list,
@@ -144,10 +154,8 @@ def _check_object(value: Any, schema: Schema) -> None:
     for name, field in schema.load_fields.items():
         key = field.data_key or name
         if key in value:
-            try:
+            with _located(key):
                 _check_value(value[key], field)
-            except ValidationError as error:
-                raise ValidationError({key: error.messages}) from None
 
 
 def _check_value(value: Any, field: fields.Field[Any]) -> None:
@@ -156,8 +164,13 @@ def _check_value(value: Any, field: fields.Field[Any]) -> None:
             if isinstance(validator, validate.Length) and len(value) > (max_length(field) or len(value)):
                 validator(value)
     if isinstance(field, fields.Nested):
-        for each in value if isinstance(value, list) and field.many else [value]:
-            _check_object(each, field.schema)
+        if not field.many:
+            _check_object(value, field.schema)
+        elif isinstance(value, list):
+            for index, each in enumerate(value):
+                with _located(index):
+                    _check_object(each, field.schema)
     elif isinstance(field, fields.List) and isinstance(value, list):
-        for each in value:
-            _check_value(each, field.inner)
+        for index, each in enumerate(value):
+            with _located(index):
+                _check_value(each, field.inner)

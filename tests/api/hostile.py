@@ -253,7 +253,7 @@ class HostileClient:
         found = self.wrong_with(answer)
         if not 400 <= answer.status_code < 500:
             found.append(f"status {answer.status_code}: {answer.get_data(as_text=True)[:100]}")
-        elif name is not None:
+        elif name is not None and answer.status_code != 413:
             named = (answer.get_json(silent=True) or {}).get("errors", {})
             if str(name) not in {key.split(".")[0] for key in named}:
                 found.append(f"names {sorted(named)}, status {answer.status_code}")

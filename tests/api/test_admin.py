@@ -198,15 +198,16 @@ def test_usage_is_shown_and_recordings_are_not(admin: Person, alice: Person, upl
 
 
 def test_a_deactivated_user_is_refused_at_once(admin: Person, alice: Person) -> None:
-    admin.patch(f"{USERS}/{alice.id}", json={"password": "long enough"})
     assert alice.get("/api/v1/users/me").status_code == 200
+    admin.patch(f"{USERS}/{alice.id}", json={"password": "long enough"})
     assert admin.patch(f"{USERS}/{alice.id}", json={"is_active": False}).json["is_active"] is False
     refused = alice.get("/api/v1/users/me")
     assert (refused.status_code, refused.json["code"]) == (401, "invalid_token")
     refused = alice.client.post("/api/v1/tokens", auth=("alice", "long enough"), json={})
     assert (refused.status_code, refused.json["code"]) == (401, "wrong_password")
     admin.patch(f"{USERS}/{alice.id}", json={"is_active": True})
-    assert alice.get("/api/v1/users/me").status_code == 200
+    assert alice.get("/api/v1/users/me").status_code == 401
+    assert alice.client.post("/api/v1/tokens", auth=("alice", "long enough"), json={}).status_code == 201
 
 
 def test_the_last_active_administrator_stays(admin: Person, alice: Person, make_person) -> None:

@@ -155,7 +155,7 @@ def test_lengths_are_checked_at_all_depths() -> None:
     for value, path in (
         ({"items": [{}, {}, {}]}, ["items"]),
         ({"text": "abcdef"}, ["text"]),
-        ({"items": [{"name": "abcd"}]}, ["items", "name"]),
+        ({"items": [{}, {"name": "abcd"}]}, ["items", 1, "name"]),
     ):
         with pytest.raises(ValidationError) as caught:
             bounds.check(value, _Outer())

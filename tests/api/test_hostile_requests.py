@@ -192,8 +192,6 @@ def test_headers_that_webhooks_shall_send(app: Flask, alice: Person) -> None:
 
 def test_not_all_unknown_events_are_echoed(alice: Person) -> None:
     form = {"name": "n", "url": "https://93.184.216.34/hook"}
-    answer = alice.post(
-        "/api/v1/webhooks", json={**form, "events": ["x" * 2_000_000, *map(str, range(5_000))]}
-    )
+    answer = alice.post("/api/v1/webhooks", json={**form, "events": ["x" * 20_000, *map(str, range(90))]})
     assert (answer.status_code, list(answer.json["errors"])) == (400, ["events"])
     assert len(answer.data) < 20_000

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from speakr import offload
 from speakr.connectors.language.embedded import EmbeddedLanguageConnector
 from speakr.db import db, unit_of_work
 from speakr.domain.errors import ConnectorRejected, ConnectorUnavailable, TransientJobError
@@ -159,6 +160,7 @@ class Loop:
         self.threadpool = self
         monkeypatch.setitem(sys.modules, "gevent", self)
         monkeypatch.setitem(sys.modules, "gevent.monkey", self)
+        monkeypatch.setattr(offload, "_cpu_pool", lambda hub: hub)
 
     def is_module_patched(self, _name: str) -> bool:
         return True
@@ -167,9 +169,9 @@ class Loop:
         return self
 
     def apply(self, work: Callable[[], Any]) -> Any:
-        result = work()
+        result, error = work()
         self.ran.append(type(result).__name__)
-        return result
+        return result, error
 
 
 @pytest.mark.parametrize("kind", ["computes", "asks a provider"])
@@ -180,7 +182,7 @@ def test_an_engine_that_computes_does_not_stop_the_loop(
     loop = Loop(monkeypatch)
     for route in ROUTES:
         assert post(alice, talk, route).status_code == 200
-    answers = [name for name in loop.ran if name != "FakeWriter"]
+    answers = [name for name in loop.ran if name in {"ChatAnswer", "Title", "Identification"}]
     assert answers == (["ChatAnswer", "Title", "Identification"] if writer.is_extractive else [])
 
 

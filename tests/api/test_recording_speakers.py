@@ -270,7 +270,7 @@ def test_who_may_not(alice: Person, bob: Person, make_person) -> None:
         ({"SPEAKER_07": "Ann", "Nobody": "Bea"}, "Not in this recording: SPEAKER_07, Nobody"),
         ({"SPEAKER_00": "Smith, Ann"}, "Speaker name cannot hold a comma"),
         ({"SPEAKER_00": "x" * 121}, "Speaker name is too long"),
-        ({"SPEAKER_00": "x" * 1_000_000}, "Speaker name is too long"),
+        ({"SPEAKER_00": "x" * 100_000}, "Speaker name is too long"),
         ({"SPEAKER_00": "SPEAKER_01"}, "Speaker name cannot be a label"),
         ({f"SPEAKER_{n}": "Ann" for n in range(201)}, "speaker_map has more than 200 entries"),
     ],

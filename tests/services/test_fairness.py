@@ -76,9 +76,8 @@ def test_a_notification_starts_the_job_whose_turn_it_is(
     of_alice, of_bob = add(alice, 3), add(bob, 1)
     started: list[int] = []
     monkeypatch.setattr(runner, "handler_of", lambda _: lambda held: started.append(held.recording_id))
-    monkeypatch.setattr(claims, "lease_end", claims.lease_end)
-    for _, job_id in list(notifier.notifications):
-        runner.run(job_id)
+    for notification in list(notifier.notifications):
+        runner.run(notification[1])
     assert started == [of_alice[0], of_bob[0], of_alice[1], of_alice[2]]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import fields, validate
 
-from speakr.api.schemas.fields import WHEN, StrictBoolean, an_id, text
+from speakr.api.schemas.fields import MAX_ELEMENTS, WHEN, StrictBoolean, an_id, text
 from speakr.api.schemas.recordings import LONG_TEXT
 from speakr.web.wire import UtcDateTime, Wire
 
@@ -51,6 +51,7 @@ class UploadFieldsIn(Wire):
     prompt_variables = fields.Dict(
         keys=fields.String(validate=validate.Length(max=64)),
         values=text(8_000),
+        validate=MAX_ELEMENTS,
         metadata={"description": "Texts for {{names}} in prompts.", "example": {"project": "Apollo"}},
     )
 
@@ -66,6 +67,7 @@ class FromUrlIn(UploadFieldsIn):
     headers = fields.Dict(
         keys=fields.String(validate=validate.Length(max=64)),
         values=fields.String(),
+        validate=MAX_ELEMENTS,
         load_default=dict,
         metadata={
             "description": "Sent to the origin of `url` only: Authorization, Cookie, Referer, User-Agent, X-Api-Key, X-Auth-Token.",
