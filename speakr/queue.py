@@ -16,7 +16,7 @@ from rq.serializers import JSONSerializer
 
 from speakr.domain.jobs import KINDS, Queue, awaited_kinds
 
-JOB_PATH = "speakr.jobs.runner.run"
+JOB_PATH = "speakr.jobs.runner.run_next"
 HELPER_PATH = "speakr.jobs.runner.help_with"
 
 WAKE_CHANNEL = "speakr:deliveries"

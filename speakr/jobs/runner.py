@@ -59,17 +59,31 @@ def worker_name() -> str:
     return _claim_owner or f"pid-{os.getpid()}"
 
 
-def run(job_id: int) -> None:
+def run_next(job_id: int) -> None:
     """Run the job whose turn it is in the queue of the job that a notification names."""
     if _app is None:
         raise RuntimeError("bind_app() has not been called")
     with _app.app_context():
         held = _claim_next(job_id)
-        if held is None:
-            return
-        with structlog.contextvars.bound_contextvars(job_id=job_id, recording_id=held.recording_id_if_any):
-            logger.info("job_claimed", kind=held.kind, fence=held.fence)
-            _work(held)
+        if held is not None:
+            _run(held)
+
+
+def run(job_id: int) -> None:
+    """Run a certain job, if it can still be claimed."""
+    if _app is None:
+        raise RuntimeError("bind_app() has not been called")
+    with _app.app_context():
+        with unit_of_work():
+            held = claims.claim(job_id, worker_name())
+        if held is not None:
+            _run(held)
+
+
+def _run(held: claims.Claim) -> None:
+    with structlog.contextvars.bound_contextvars(job_id=held.job_id, recording_id=held.recording_id_if_any):
+        logger.info("job_claimed", kind=held.kind, fence=held.fence)
+        _work(held)
 
 
 def _claim_next(job_id: int) -> claims.Claim | None:

@@ -13,7 +13,6 @@ from sqlalchemy import select
 from speakr.db import db, release, unit_of_work
 from speakr.jobs import runner
 from speakr.models import RecordingSpeaker, RecordingTag, RecordingVoice, Speaker, Tag
-from speakr.services.jobs import fairness
 from speakr.services.speech import voice_profiles
 from speakr.services.speech.voice_profiles import ProfileVoice
 from tests.api.corrections import V1, Transcript, spoken
@@ -109,14 +108,12 @@ def test_a_placeholder_title_stays_one_so_that_a_summary_brings_a_title(alice: P
 
 
 def test_the_original_is_deleted_with_the_second_half_only(
-    alice: Person, notifier: MemoryJobNotifier, monkeypatch: pytest.MonkeyPatch
+    alice: Person, notifier: MemoryJobNotifier
 ) -> None:
     one, _ = sounding(alice, TALK)
     answer = cut(alice, one, 15.0, keep_original=False)
     first_job, second_job = (notification[1] for notification in notifier.notifications)
-    with monkeypatch.context() as patch:
-        patch.setattr(fairness, "next_due", lambda _: second_job)
-        runner.run(second_job)
+    runner.run(second_job)
     assert detail(alice, answer.json["recordings"][1]["id"])["audio_available"]
     assert detail(alice, one)["audio_available"]
     runner.run(first_job)

@@ -77,7 +77,7 @@ def test_a_notification_starts_the_job_whose_turn_it_is(
     started: list[int] = []
     monkeypatch.setattr(runner, "handler_of", lambda _: lambda held: started.append(held.recording_id))
     for notification in list(notifier.notifications):
-        runner.run(notification[1])
+        runner.run_next(notification[1])
     assert started == [of_alice[0], of_bob[0], of_alice[1], of_alice[2]]
 
 
