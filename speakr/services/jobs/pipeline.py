@@ -13,6 +13,8 @@ A job that does not succeed never changes existing text.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sqlalchemy import exists, select
 
 from speakr.backends import get_backends
@@ -113,14 +115,7 @@ def _start_derivation(job: Job) -> None:
     _publish_status(recording)
 
 
-DERIVATION = Steps(
-    on_queued=_await_transcription,
-    on_started=_start_derivation,
-    on_resumed=_start_derivation,
-    on_postponed=_postpone_transcription,
-    on_failed=_fail_transcription,
-    on_cancelled=_cancel_transcription,
-)
+DERIVATION = replace(TRANSCRIPTION, on_started=_start_derivation, on_resumed=_start_derivation)
 """No engine starts to transcribe, so no event says so; otherwise the steps are those of a transcription."""
 
 
