@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import enum
-import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -28,11 +27,12 @@ from sqlalchemy import (
     String,
     Table,
     create_engine,
-    event,
 )
-from sqlalchemy.engine import Connection, Dialect
+from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
+
+from speakr import sqlite
 
 logger = structlog.get_logger(__name__)
 
@@ -118,7 +118,7 @@ def init_app(app: Flask, database_url: str) -> None:
     db.init_app(app)
     if sqlite_in_use:
         with app.app_context():
-            _tune_sqlite(db.engine)
+            sqlite.tune(db.engine)
 
 
 def make_engine(database_url: str) -> Engine:
@@ -129,30 +129,8 @@ def make_engine(database_url: str) -> Engine:
     """
     engine = create_engine(database_url)
     if engine.dialect.name == "sqlite":
-        _tune_sqlite(engine, foreign_keys=False)
+        sqlite.tune(engine, foreign_keys=False)
     return engine
-
-
-def _tune_sqlite(engine: Engine, *, foreign_keys: bool = True) -> None:
-    @event.listens_for(engine, "connect")
-    def _connect(connection: sqlite3.Connection, _record: object) -> None:
-        # The driver must not open transactions by itself: `_begin` below decides which kind.
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode=WAL")
-        # FULL: a committed upload survives a power cut, as our 202 promises.
-        cursor.execute("PRAGMA synchronous=FULL")
-        cursor.execute(f"PRAGMA foreign_keys={'ON' if foreign_keys else 'OFF'}")
-        cursor.execute("PRAGMA busy_timeout=20000")
-        cursor.execute("PRAGMA cache_size=-4000")
-        cursor.close()
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        # A transaction that starts as a reader and then writes fails at once when another one wrote in between,
-        # whatever the busy timeout. So a writer declares itself at the start.
-        writes = connection.get_execution_options().get("speakr_writes", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 @contextlib.contextmanager
@@ -235,7 +213,7 @@ def _transaction() -> Iterator[Session]:
     try:
         with gate:
             try:
-                session.connection(execution_options={"speakr_writes": True})
+                session.connection(execution_options={sqlite.WRITES: True})
                 yield session
                 # A commit that fails may have been kept all the same: then nothing is reversed.
                 reversals.clear()

@@ -171,6 +171,7 @@ def app(
     monkeypatch.setattr(transcribe, "decode", remembered.decode)
     monkeypatch.setattr(intake, "probe", remembered.probe)
     make_slow_parts_quick(monkeypatch)
+    built_apps.times.replace_threads(monkeypatch)
     made = built_apps.of(settings, backends)
     runner.bind_app(made)
     with made.app_context():
@@ -183,6 +184,7 @@ def app(
             backends.redis.close()
             backends.memory.close()
             redis_process.flush()
+    assert built_apps.times.take_blocks() == [], "requests stopped the event loop"
 
 
 @pytest.fixture(scope="session")

@@ -2,11 +2,14 @@
 
 All requests of a web process run in one gevent loop. A greenlet that computes for long, or waits in a call that
 gevent cannot interrupt, stops all of them. A greenlet beats every 20 ms; a native thread looks where the
-loop is when a beat is late.
+loop is when a beat is late. On a busy machine the loop also stands still while it waits for a CPU; the log says
+for how long, where the kernel counts it.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 import time
 from dataclasses import dataclass
@@ -70,10 +73,10 @@ class LoopWatch:
         )
 
     def _beat_for_ever(self, sleep: Any) -> None:
-        cpu = time.thread_time()
+        cpu, waited = time.thread_time(), waited_for_cpu()
         while True:
             sleep(BEAT_SECONDS)
-            now, cpu_now = time.monotonic(), time.thread_time()
+            now, cpu_now, waited_now = time.monotonic(), time.thread_time(), waited_for_cpu()
             late = now - self._beat - BEAT_SECONDS
             culprit, self._culprit = self._culprit, NOTHING
             self._beat = now
@@ -83,10 +86,11 @@ class LoopWatch:
                     "event_loop_blocked",
                     seconds=round(late, 3),
                     cpu_seconds=round(cpu_now - cpu, 3),
+                    waited_for_cpu_seconds=round(waited_now - waited, 3),
                     request=culprit.request,
                     code=culprit.code,
                 )
-            cpu = cpu_now
+            cpu, waited = cpu_now, waited_now
 
     def _look_for_ever(self, sleep: Any) -> None:
         while True:
@@ -95,6 +99,17 @@ class LoopWatch:
                 frame = sys._current_frames().get(self._loop_thread)  # noqa: SLF001 - the documented way
                 if frame is not None:
                     self._culprit = culprit_of(frame)
+
+
+def waited_for_cpu() -> float:
+    """Return for how many seconds this thread has been ready to run without a CPU; 0 where the kernel does not count."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        descriptor = os.open("/proc/thread-self/schedstat", os.O_RDONLY)
+        try:
+            return int(os.read(descriptor, 100).split()[1]) / 1e9
+        finally:
+            os.close(descriptor)
+    return 0.0
 
 
 def culprit_of(frame: FrameType | None) -> Culprit:

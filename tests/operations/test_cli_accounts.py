@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from speakr.db import unit_of_work
+from speakr.domain.errors import NotAuthenticated
 from speakr.services.accounts import tokens, usage, users
 from speakr.services.system import system_settings
 from tests.operations.test_cli import Run, run
@@ -46,7 +47,9 @@ def test_set_user_lets_in_and_out(run: Run, ann: int) -> None:
     run("set-user", "ann", "--no-active")
     assert users.find("ann").is_active is False
     run("set-user", "ann", "--active")
-    assert tokens.authenticate(raw).user_id == ann
+    assert users.find("ann").is_active is True
+    with pytest.raises(NotAuthenticated):
+        tokens.authenticate(raw)  # it ended when the account was locked
 
 
 def test_set_user_refuses_in_a_sentence(run: Run, ann: int) -> None:

@@ -19,6 +19,7 @@ from speakr.backends import Backends
 from speakr.db import Base, db, unit_of_work
 from speakr.services.accounts import users
 from speakr.settings import Settings
+from tests.support.loop_blocks import RequestTimes
 
 _DELETES = [f"DELETE FROM {table.name}" for table in reversed(Base.metadata.sorted_tables)]  # noqa: S608
 
@@ -32,6 +33,7 @@ class BuiltApps:
     def __init__(self) -> None:
         self._built: dict[tuple[Settings, tuple[str, ...], bool], Flask] = {}
         self._engines: dict[str, Engine] = {}
+        self.times = RequestTimes()
 
     def of(
         self,
@@ -46,6 +48,7 @@ class BuiltApps:
         if key not in self._built:
             self._built[key] = create_app(settings, backends, families)
             self._share_engine(self._built[key], settings.resolved_database_url)
+            self.times.watch(self._built[key])
         plumbing.set_backends(backends)
         return self._built[key]
 

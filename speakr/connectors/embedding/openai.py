@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from speakr.connectors.embedding.base import pack
 from speakr.connectors.openai_access import OpenAIAccess
+from speakr.connectors.openai_loading import load_client
 from speakr.connectors.transcription.waiting import Received, read_bounded, wait_interruptibly
 from speakr.settings import Settings
 
@@ -42,6 +43,8 @@ class OpenAIEmbeddingConnector:
 
     def embed(self, texts: Sequence[str], *, most_seconds: float | None = None) -> list[bytes]:
         """Return the vector of each text; all of them are of one length."""
+        if self._client is None:
+            self._client = load_client(self._access)
         from speakr.connectors.openai_client import malformed  # noqa: PLC0415 - costs 60 MB
 
         seconds = min(most_seconds or self._access.timeout_seconds, self._access.timeout_seconds)
@@ -49,19 +52,17 @@ class OpenAIEmbeddingConnector:
         for first in range(0, len(texts), TEXTS_PER_REQUEST):
             asked = list(texts[first : first + TEXTS_PER_REQUEST])
             try:
-                found += _read(self._ask(asked, seconds), len(asked))
+                found += _read(self._ask(self._client, asked, seconds), len(asked))
             except ValueError as error:
                 raise malformed(SERVICE) from error
         if len(set(map(len, found))) > 1:
             raise malformed(SERVICE)
         return found
 
-    def _ask(self, texts: list[str], seconds: float) -> Mapping[str, Any]:
-        from speakr.connectors.openai_client import ask_for_json, open_client, timeout  # noqa: PLC0415 - costs 60 MB
+    def _ask(self, client: openai.OpenAI, texts: list[str], seconds: float) -> Mapping[str, Any]:
+        from speakr.connectors.openai_client import ask_for_json, timeout  # noqa: PLC0415 - costs 60 MB
 
-        if self._client is None:
-            self._client = open_client(self._access)
-        create = self._client.embeddings.with_streaming_response.create
+        create = client.embeddings.with_streaming_response.create
 
         def send() -> Received:
             # As numbers: not every server knows another form, and the client would load numpy to read it.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from speakr.connectors.language.map_reduce import OutOfRoom
 from speakr.connectors.language.prompts import Messages
 from speakr.connectors.openai_access import OpenAIAccess
+from speakr.connectors.openai_loading import load_client
 from speakr.domain.errors import ConnectorRejected, ConnectorUnavailable, JobError
 from speakr.domain.statements import Usage
 
@@ -38,10 +39,10 @@ class ChatModel:
 
     def complete(self, messages: Messages, most_seconds: float | None = None) -> Mapping[str, Any]:
         """Ask once and return the answer as it came. `most_seconds`: wait for less than we usually would."""
-        from speakr.connectors.openai_client import ask_for_json, open_client, timeout  # noqa: PLC0415 - costs 60 MB
-
         if self._client is None:
-            self._client = open_client(self._access)
+            self._client = load_client(self._access)
+        from speakr.connectors.openai_client import ask_for_json, timeout  # noqa: PLC0415 - costs 60 MB
+
         create: Any = self._client.chat.completions.with_raw_response.create
         limit = {} if most_seconds is None else {"timeout": timeout(most_seconds)}
         return ask_for_json(SERVICE, lambda: create(model=self._model, messages=messages, **limit))

@@ -1,0 +1,140 @@
+"""Find out whether requests stop the event loop: from the logs of real servers, and from the CPU of test requests.
+
+A web process serves everybody from one loop, so a request may not compute for longer than `LIMIT_SECONDS` without
+giving way. What `speakr.offload` runs beside the loop does not count.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from flask import Flask
+
+from speakr import offload
+from speakr.web.loop_watch import ROUTE_KEY
+
+LIMIT_SECONDS = 0.1
+
+COLD_LIMIT_SECONDS = 0.5
+"""For the first request of a route in a test process, which compiles SQL."""
+
+Result = TypeVar("Result")
+
+
+_BLOCK = re.compile(r"event_loop_blocked")
+_SECONDS, _WAITED = (
+    re.compile(rf"(?<!_){name}\W+([\d.]+)") for name in ("seconds", "waited_for_cpu_seconds")
+)
+
+
+def assert_loop_was_free(log: Path) -> None:
+    """Check that no web process that wrote to this log stood still, other than for want of a CPU."""
+    assert blocks_in(log.read_text(errors="replace")) == []
+
+
+def blocks_in(log: str) -> list[str]:
+    """Return the log lines, text or JSON, about loops that stood still for too long of their own accord."""
+    return [line for line in log.splitlines() if _BLOCK.search(line) and _seconds(line) > LIMIT_SECONDS]
+
+
+def _seconds(line: str) -> float:
+    seconds, waited = _SECONDS.search(line), _WAITED.search(line)
+    assert seconds is not None, line
+    assert waited is not None, line
+    return float(seconds[1]) - float(waited[1])
+
+
+class _Pool:
+    """Runs work at once, in place of gevent's threads, and sums up its CPU seconds."""
+
+    def __init__(self) -> None:
+        self.cpu_seconds = 0.0
+
+    def apply(self, work: Callable[[], Result]) -> Result:
+        began = time.thread_time()
+        try:
+            return work()
+        finally:
+            self.cpu_seconds += time.thread_time() - began
+
+
+class _Hub:
+    def __init__(self) -> None:
+        self.threadpool = _Pool()
+
+
+class RequestTimes:
+    """Measures the CPU seconds of each request of the watched apps, up to each chunk of its answer."""
+
+    def __init__(self) -> None:
+        self._hub = _Hub()
+        self._blocks: list[str] = []
+        self._served: set[str] = set()
+        self._spin = min(_spin() for _ in range(10))
+
+    def replace_threads(self, patch: pytest.MonkeyPatch) -> None:
+        """Count what is run beside the loop apart."""
+        patch.setattr(offload, "_hub", lambda: self._hub)
+        patch.setattr(offload, "_cpu_pool", lambda _: self._hub.threadpool)
+
+    def take_blocks(self) -> list[str]:
+        """Return the requests that computed for too long since the last call."""
+        blocks, self._blocks = self._blocks, []
+        return blocks
+
+    def watch(self, app: Flask) -> None:
+        """Measure an app's requests from now on."""
+        inner = app.wsgi_app
+
+        def measured(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+            answer = self._measure(environ, lambda: inner(environ, start_response))
+            return self._chunks(environ, answer)
+
+        app.wsgi_app = measured  # type: ignore[method-assign] # the way that Flask documents
+
+    def _chunks(self, environ: dict[str, Any], answer: Iterable[bytes]) -> Iterator[bytes]:
+        chunks = iter(answer)
+        try:
+            while True:
+                chunk = self._measure(environ, lambda: next(chunks, None))
+                if chunk is None:
+                    return
+                yield chunk
+        finally:
+            close = getattr(answer, "close", None)
+            if close is not None:
+                self._measure(environ, close)
+
+    def _measure(self, environ: dict[str, Any], work: Callable[[], Result]) -> Result:
+        pool = self._hub.threadpool
+        began, beside, modules = time.thread_time(), pool.cpu_seconds, set(sys.modules)
+        try:
+            return work()
+        finally:
+            used = time.thread_time() - began - (pool.cpu_seconds - beside)
+            if used > LIMIT_SECONDS:
+                self._judge(environ, used, sorted(set(sys.modules) - modules))
+            self._served.add(_route(environ))
+
+    def _judge(self, environ: dict[str, Any], used: float, imported: list[str]) -> None:
+        limit = LIMIT_SECONDS if _route(environ) in self._served else COLD_LIMIT_SECONDS
+        used /= max(1.0, _spin() / self._spin)
+        if used > limit:
+            self._blocks.append(f"{_route(environ)}: {used:.3f} s, imported {imported}")
+
+
+def _route(environ: dict[str, Any]) -> str:
+    return f"{environ['REQUEST_METHOD']} {environ.get(ROUTE_KEY) or environ['PATH_INFO']}"
+
+
+def _spin() -> float:
+    """Return the CPU seconds of a fixed computation: other work on the same core makes them more."""
+    began = time.thread_time()
+    sum(number * number for number in range(50_000))
+    return time.thread_time() - began
