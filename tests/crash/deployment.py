@@ -23,6 +23,7 @@ from sqlalchemy import text
 
 from speakr.db import make_engine
 from tests.servers import RedisServer
+from tests.support.loop_blocks import assert_loop_was_free
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -113,6 +114,7 @@ class Deployment:
         self._database.dispose()
         for name in EVERYBODY:
             self.kill(name)
+        assert_loop_was_free(self.log)
 
     def _command(self, name: str) -> list[str]:
         if name == WEB:

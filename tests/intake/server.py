@@ -22,6 +22,7 @@ import requests
 from tests.conftest import SECRET, multipart
 from tests.crash.deployment import children_of
 from tests.servers import redis_server
+from tests.support.loop_blocks import assert_loop_was_free
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT_SECONDS = 90.0
@@ -110,6 +111,7 @@ class IntakeServer:
                 child.wait()
             self._servers.close()
             self._listener.close()
+        assert_loop_was_free(self._log)
 
     def start_web(self) -> None:
         """Start the web process; meanwhile connections wait at the listener, which is the test's."""

@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.loop_blocks import assert_loop_was_free
+
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT_SECONDS = 120.0
 
@@ -166,6 +168,7 @@ class Stack:
         for pid in self.processes():
             os.kill(pid, signal.SIGKILL)
         self.process.wait(timeout=10)
+        assert_loop_was_free(self._screen)
 
 
 def _parent(pid: int) -> int:
