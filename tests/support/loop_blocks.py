@@ -19,8 +19,11 @@ from flask import Flask
 from speakr import offload
 from speakr.web.loop_watch import ROUTE_KEY
 
-LIMIT_SECONDS = 0.1
-"""For a slice of a real loop."""
+LIMIT_SECONDS = 0.15
+"""CPU seconds of a slice of a real loop. 0.1 on an idle machine; tests share each core with other processes."""
+
+WAIT_LIMIT_SECONDS = 0.3
+"""Seconds in which a real loop neither computed nor was denied a CPU: it waited for a disk or a lock."""
 
 REQUEST_LIMIT_SECONDS = 0.2
 """For a whole request in a test process, which has no loop: in a server it gives way while it waits for others."""
@@ -31,27 +34,24 @@ COLD_LIMIT_SECONDS = 0.5
 Result = TypeVar("Result")
 
 
-_BLOCK = re.compile(r"event_loop_blocked")
-_SECONDS, _WAITED = (
-    re.compile(rf"(?<!_){name}\W+([\d.]+)") for name in ("seconds", "waited_for_cpu_seconds")
-)
+_FIGURES = re.compile(r"(?<![a-z])(seconds|cpu_seconds|waited_for_cpu_seconds)\W+([\d.]+)")
 
 
 def assert_loop_was_free(log: Path) -> None:
     """Check that no web process that wrote to this log stood still, other than for want of a CPU."""
-    assert blocks_in(log.read_text(errors="replace")) == []
+    blocks = blocks_in(log.read_text(errors="replace"))
+    assert not blocks, "\n".join(["the event loop stood still:", *blocks])
 
 
 def blocks_in(log: str) -> list[str]:
-    """Return the log lines, text or JSON, about loops that stood still for too long of their own accord."""
-    return [line for line in log.splitlines() if _BLOCK.search(line) and _seconds(line) > LIMIT_SECONDS]
+    """Return the log lines, text or JSON, about loops that computed or waited for too long."""
+    return [line for line in log.splitlines() if "event_loop_blocked" in line and _is_too_long(line)]
 
 
-def _seconds(line: str) -> float:
-    seconds, waited = _SECONDS.search(line), _WAITED.search(line)
-    assert seconds is not None, line
-    assert waited is not None, line
-    return float(seconds[1]) - float(waited[1])
+def _is_too_long(line: str) -> bool:
+    figures = {name: float(number) for name, number in _FIGURES.findall(line)}
+    computed, no_cpu = figures["cpu_seconds"], figures["waited_for_cpu_seconds"]
+    return computed > LIMIT_SECONDS or figures["seconds"] - computed - no_cpu > WAIT_LIMIT_SECONDS
 
 
 class _Pool:

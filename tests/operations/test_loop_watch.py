@@ -1,0 +1,56 @@
+"""The watch over the event loop: what stops the loop is logged and counted, what runs beside it is not."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.operations.conftest import ROOT, clean_environment
+from tests.support.loop_blocks import blocks_in
+
+PROGRAM = """
+from gevent import monkey; monkey.patch_all()
+import sys, time
+import gevent
+from prometheus_client import generate_latest
+from speakr.offload import run_cpu
+from speakr.web.loop_watch import ROUTE_KEY, LoopWatch
+
+def spin():
+    end = time.thread_time() + 0.4
+    while time.thread_time() < end:
+        pass
+
+def serve(environ):
+    {"computes": spin, "waits": lambda: monkey.get_original("time", "sleep")(0.5),
+     "gives way": lambda: [time.sleep(0.01) for _ in range(50)], "computes beside": lambda: run_cpu(spin)}[sys.argv[1]]()
+
+LoopWatch().start()
+gevent.sleep(0.1)
+serve({"REQUEST_METHOD": "GET", ROUTE_KEY: "/api/v1/things/<id>"})
+gevent.sleep(0.1)
+print(generate_latest().decode())
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_blocked"),
+    [("computes", True), ("waits", True), ("gives way", False), ("computes beside", False)],
+)
+def test_what_stops_the_loop_is_found(kind: str, is_blocked: bool) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, kind],
+        env=clean_environment(),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    blocks = blocks_in(done.stdout + done.stderr)
+    assert bool(blocks) == is_blocked, done.stderr
+    assert all("GET /api/v1/things/<id>" in block for block in blocks)
+    if is_blocked:
+        assert "speakr_event_loop_blocked_seconds_count 1.0" in done.stdout
