@@ -34,6 +34,7 @@ COLD_LIMIT_SECONDS = 0.5
 Result = TypeVar("Result")
 
 
+_BLOCK = re.compile(r"event_loop_blocked\b")
 _FIGURES = re.compile(r"(?<![a-z])(seconds|cpu_seconds|waited_for_cpu_seconds)\W+([\d.]+)")
 
 
@@ -45,7 +46,7 @@ def assert_loop_was_free(log: Path) -> None:
 
 def blocks_in(log: str) -> list[str]:
     """Return the log lines, text or JSON, about loops that computed or waited for too long."""
-    return [line for line in log.splitlines() if "event_loop_blocked" in line and _is_too_long(line)]
+    return [line for line in log.splitlines() if _BLOCK.search(line) and _is_too_long(line)]
 
 
 def _is_too_long(line: str) -> bool:
