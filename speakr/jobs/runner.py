@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable
+from functools import partial
 from pkgutil import resolve_name
 
 import redis
 import structlog
 from flask import Flask
 
+from speakr import conflicts
 from speakr.backends import get_backends
 from speakr.db import release, unit_of_work
 from speakr.domain.errors import ClaimLost, JobError, MadeWay, TransientJobError
@@ -74,8 +76,7 @@ def run(job_id: int) -> None:
     if _app is None:
         raise RuntimeError("bind_app() has not been called")
     with _app.app_context():
-        with unit_of_work():
-            held = claims.claim(job_id, worker_name())
+        held = conflicts.in_unit(lambda: claims.claim(job_id, worker_name()))
         if held is not None:
             _run(held)
 
@@ -93,8 +94,7 @@ def _claim_next(job_id: int) -> claims.Claim | None:
         release()
         if chosen is None:
             return None
-        with unit_of_work():
-            held = claims.claim(chosen, worker_name())
+        held = conflicts.in_unit(partial(claims.claim, chosen, worker_name()))
         if held is not None:  # otherwise another worker was faster: look again
             return held
     return None
@@ -125,8 +125,7 @@ def _work(held: claims.Claim) -> None:
 def _make_way(held: claims.Claim) -> None:
     release()
     try:
-        with unit_of_work():
-            claims.make_way(held)
+        conflicts.in_unit(lambda: claims.make_way(held))
     except ClaimLost:
         logger.info("claim_lost", fence=held.fence)
 
@@ -135,8 +134,7 @@ def _failed(held: claims.Claim, error: JobError) -> None:
     release()
     logger.warning("job_failed", code=error.slug, error=error.message)
     try:
-        with unit_of_work():
-            claims.fail(held, error)
+        conflicts.in_unit(lambda: claims.fail(held, error))
     except ClaimLost:
         logger.info("claim_lost", fence=held.fence)
 

@@ -14,6 +14,7 @@ from speakr.domain.errors import ClaimLost
 from speakr.domain.jobs import ACTIVE, ChunkState
 from speakr.domain.transcript import Span
 from speakr.models import Job, JobChunk
+from speakr.services import row_locks
 from speakr.services.jobs.claims import lease_end
 
 
@@ -82,6 +83,8 @@ def finish(held: ChunkClaim, result: Mapping[str, Any]) -> int:
         ClaimLost: the lease expired and another worker has claimed the chunk, or the job is gone.
 
     """
+    # The job first, in the order of all that changes both.
+    row_locks.hold(Job, Job.id == held.job_id)
     done = db.session.scalar(
         update(JobChunk)
         .where(

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import structlog
 from sqlalchemy import ColumnElement, func, or_, select, update
 
+from speakr import conflicts
 from speakr.backends import get_backends
 from speakr.db import db, release, unit_of_work
 from speakr.domain.clock import now
@@ -25,6 +27,7 @@ from speakr.domain.jobs import (
     JobState,
 )
 from speakr.models import Job, JobChunk
+from speakr.services import row_locks
 from speakr.services.jobs.claims import end, lease_end
 from speakr.services.jobs.queueing import ring_later
 
@@ -85,11 +88,9 @@ def _requeue_claims(
     ).all()
     # Chunks first, each in its own transaction: a chunk with too many crashes ends its job, which is then not requeued.
     for chunk_id in held_chunks:
-        with unit_of_work():
-            _free_chunk(chunk_id, of_chunks, counter)
+        conflicts.in_unit(partial(_free_chunk, chunk_id, of_chunks, counter))
     for job_id in held_jobs:
-        with unit_of_work():
-            _requeue(job_id, of_jobs, counter)
+        conflicts.in_unit(partial(_requeue, job_id, of_jobs, counter))
 
 
 def _counted(table: type[Job | JobChunk], counter: str | None) -> dict[str, Any]:
@@ -97,6 +98,8 @@ def _counted(table: type[Job | JobChunk], counter: str | None) -> dict[str, Any]
 
 
 def _free_chunk(chunk_id: int, still: ColumnElement[bool], counter: str | None) -> None:
+    # The job first, in the order of all that changes both.
+    row_locks.hold(Job, Job.id.in_(select(JobChunk.job_id).where(JobChunk.id == chunk_id)))
     chunk = db.session.scalar(
         update(JobChunk)
         .where(JobChunk.id == chunk_id, JobChunk.state == ChunkState.RUNNING, still)

@@ -1,0 +1,76 @@
+"""The one order in which transactions lock rows, and the functions that lock several rows.
+
+Two transactions that lock the same rows in different orders wait for each other for ever; PostgreSQL then ends one. So
+every transaction locks tables in the order of `ORDER`, and rows of one table by ascending id. What it inserts counts from
+the row it refers to: a new job locks its recording first.
+
+SQLite has one writer and needs none of this.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import ColumnElement, select
+
+from speakr.db import db
+from speakr.models import Folder, Job, Recording, Speaker, Tag, User, Webhook
+
+ORDER = (
+    "groups",
+    "jobs",
+    "job_chunks",
+    "job_blobs",
+    "users",
+    "folders",
+    "tags",
+    "recordings",
+    "recording_speakers",
+    "speakers",
+    "webhooks",
+    "deliveries",
+    "uploads",
+    "idempotency_keys",
+)
+"""Tables whose rows several kinds of transactions lock, first to last. Rows of other tables follow their recording or user."""
+
+Lockable = type[Folder] | type[Job] | type[Recording] | type[Speaker] | type[Tag] | type[User] | type[Webhook]
+
+_TRIES = 10
+
+
+def hold(table: Lockable, which: ColumnElement[bool], *, for_deletion: bool = False) -> list[int]:
+    """Lock rows until the unit of work ends, by ascending id; return the ids.
+
+    for_deletion: lock out references to the rows too (`FOR UPDATE`, otherwise `FOR NO KEY UPDATE`).
+    """
+    query = select(table.id).where(which).order_by(table.id)
+    return list(db.session.scalars(query.with_for_update(key_share=not for_deletion)))
+
+
+def hold_with_jobs(which: ColumnElement[bool]) -> list[int]:
+    """Lock recordings for deletion, and before them all their jobs, which are deleted with them; return the recordings' ids.
+
+    A job that is queued between the two locks would be locked too late, so both are then released and taken again.
+    """
+    recordings: list[int] = []
+    for _ in range(_TRIES):
+        attempt = db.session.begin_nested()
+        jobs = hold(Job, Job.recording_id.in_(select(Recording.id).where(which)), for_deletion=True)
+        recordings = hold(Recording, which, for_deletion=True)
+        later = select(Job.id).where(Job.recording_id.in_(recordings), Job.id.not_in(jobs)).limit(1)
+        if db.session.scalar(later) is None:
+            attempt.commit()
+            break
+        attempt.rollback()
+    return recordings
+
+
+def hold_user_for_deletion(user_id: int) -> None:
+    """Lock a user and all rows of the user that other transactions may hold.
+
+    References to the user are locked out last: a transaction that holds one of the other rows may still insert one.
+    """
+    hold(Job, Job.user_id == user_id, for_deletion=True)
+    hold(User, User.id == user_id)
+    for table in (Folder, Tag, Recording, Speaker, Webhook):
+        hold(table, table.user_id == user_id, for_deletion=True)
+    hold(User, User.id == user_id, for_deletion=True)
