@@ -9,6 +9,8 @@ SQLite has one writer and needs none of this.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from sqlalchemy import ColumnElement, select
 
 from speakr.db import db
@@ -17,20 +19,29 @@ from speakr.models import Folder, Job, Recording, Speaker, Tag, User, Webhook
 ORDER = (
     "groups",
     "jobs",
-    "job_chunks",
-    "job_blobs",
     "users",
     "folders",
     "tags",
     "recordings",
-    "recording_speakers",
-    "speakers",
     "webhooks",
     "deliveries",
     "uploads",
     "idempotency_keys",
 )
-"""Tables whose rows several kinds of transactions lock, first to last. Rows of other tables follow their recording or user."""
+"""Tables whose rows several kinds of transactions lock, first to last."""
+
+PARTS: Mapping[str, str] = {
+    "speakers": "users",
+    "job_chunks": "jobs",
+    "job_blobs": "jobs",
+    "segments": "recordings",
+    "recording_speakers": "recordings",
+    "recording_tags": "recordings",
+    "recording_shares": "recordings",
+    "insights": "recordings",
+    "transcript_follow_ups": "recordings",
+}
+"""Tables whose rows are locked after the row they are part of, if at all together with it: then at any later time."""
 
 Lockable = type[Folder] | type[Job] | type[Recording] | type[Speaker] | type[Tag] | type[User] | type[Webhook]
 
@@ -51,6 +62,8 @@ def hold_with_jobs(which: ColumnElement[bool]) -> list[int]:
 
     A job that is queued between the two locks would be locked too late, so both are then released and taken again.
     """
+    if db.engine.dialect.name == "sqlite":
+        return hold(Recording, which)
     recordings: list[int] = []
     for _ in range(_TRIES):
         attempt = db.session.begin_nested()

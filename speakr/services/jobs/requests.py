@@ -106,7 +106,8 @@ def _cancel(job: Job) -> Job:
         db.session.execute(
             update(Job).where(Job.id == job.id, Job.state == JobState.RUNNING).values(cancel_requested=True)
         )
-    db.session.refresh(job)
+    if db.session.get(Job, job.id, populate_existing=True) is None:
+        raise NotFound("Job not found")  # deleted a moment ago
     if job.state is JobState.CANCELLED:
         steps_of(job).on_cancelled(job)
         claims.clear_away(job)

@@ -218,7 +218,7 @@ def _switch(webhook: Webhook, due_at: datetime, *, is_on: bool) -> None:
 
 def delete(actor: Actor, webhook_id: int) -> None:
     """Delete a webhook with its deliveries."""
-    db.session.delete(get(actor, webhook_id))
+    db.session.delete(lock_row(actor, webhook_id))
 
 
 def rotate_secret(actor: Actor, webhook_id: int) -> tuple[Webhook, str]:
