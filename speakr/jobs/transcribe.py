@@ -144,7 +144,7 @@ def _store_pcm(key: str, pcm: Path) -> None:
 
 def _call_helpers(held: claims.Claim, plan: TranscriptionPlan) -> None:
     others = min(get_backends().settings.worker_count - 1, plan.chunk_count - 1)
-    if others > 0:
+    if others > 0 and not held.is_alone:
         with contextlib.suppress(redis.RedisError):  # maintenance requests them later
             get_backends().notifier.notify_helpers(held.job_id, held.fence, others)
 

@@ -1,0 +1,30 @@
+"""What is known of the deaths of workers during a job.
+
+Revision ID: 7c2e9a41d8b3
+Revises: d41b7f0e9c25
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "7c2e9a41d8b3"
+down_revision = "d41b7f0e9c25"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Add the columns and an index on the time of death."""
+    op.add_column("jobs", sa.Column("blame_alone", sa.Integer(), nullable=False, server_default="0"))
+    op.add_column("jobs", sa.Column("claimed_at", sa.DateTime(), nullable=True))
+    op.add_column("jobs", sa.Column("died_at", sa.DateTime(), nullable=True))
+    op.add_column("jobs", sa.Column("died_at_step", sa.String(220), nullable=True))
+    op.add_column("jobs", sa.Column("quarantined_at", sa.DateTime(), nullable=True))
+    op.create_index("ix_jobs_died_at", "jobs", ["died_at"])
+
+
+def downgrade() -> None:
+    """Drop them."""
+    op.drop_index("ix_jobs_died_at", "jobs")
+    for column in ("quarantined_at", "died_at_step", "died_at", "claimed_at", "blame_alone"):
+        op.drop_column("jobs", column)
