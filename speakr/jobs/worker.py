@@ -170,6 +170,9 @@ class SpeakrWorker(rq.Worker):
             except StopRequested:
                 raise
             except Exception:
+                if self.is_stopping:
+                    # `request_stop` raised in the middle of a query, and the driver made another error of it.
+                    raise StopRequested from None
                 # Leases outlast a short failure, and the next round follows in seconds.
                 logger.exception("worker_upkeep_failed", what=what)
                 return False

@@ -21,11 +21,11 @@ from speakr.domain.events import EventType, RecordingUpdated
 from speakr.domain.jobs import MAX_BLAME_ALONE, MAX_CRASHES_WITHOUT_PROGRESS, JobState, retry_delay_seconds
 from speakr.domain.permissions import DEFAULT_SCOPES, Actor
 from speakr.domain.recordings import RecordingStatus
+from speakr.models import Job
 from speakr.operations.data_folder import DataFolder
 from speakr.operations.listening import listen
 from speakr.operations.redis_server import EmbeddedRedis
 from speakr.operations.up import _Processes
-from speakr.models import Job
 from speakr.services.jobs import claims, recovery, requests
 from speakr.services.webhooks import events
 from speakr.services.webhooks.deliveries import recovery as failed_deliveries
