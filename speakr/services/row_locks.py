@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from sqlalchemy import ColumnElement, select
 
 from speakr.db import db
+from speakr.domain.errors import ConflictingWrites
 from speakr.models import Folder, Job, Recording, Speaker, Tag, User, Webhook
 
 ORDER = (
@@ -64,17 +65,17 @@ def hold_with_jobs(which: ColumnElement[bool]) -> list[int]:
     """
     if db.engine.dialect.name == "sqlite":
         return hold(Recording, which)
-    recordings: list[int] = []
     for _ in range(_TRIES):
-        attempt = db.session.begin_nested()
-        jobs = hold(Job, Job.recording_id.in_(select(Recording.id).where(which)), for_deletion=True)
-        recordings = hold(Recording, which, for_deletion=True)
-        later = select(Job.id).where(Job.recording_id.in_(recordings), Job.id.not_in(jobs)).limit(1)
-        if db.session.scalar(later) is None:
-            attempt.commit()
-            break
-        attempt.rollback()
-    return recordings
+        with db.session.begin_nested() as attempt:
+            jobs = hold(Job, Job.recording_id.in_(select(Recording.id).where(which)), for_deletion=True)
+            recordings = hold(Recording, which, for_deletion=True)
+            later = select(Job.id).where(Job.recording_id.in_(recordings), Job.id.not_in(jobs)).limit(1)
+            if db.session.scalar(later) is None:
+                return recordings
+            attempt.rollback()  # this also releases the locks
+    raise ConflictingWrites(
+        "Jobs are being added to these recordings all the time. Send the request again.", retry_after_seconds=1
+    )
 
 
 def hold_user_for_deletion(user_id: int) -> None:

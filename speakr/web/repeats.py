@@ -6,7 +6,7 @@ from flask import Flask, request
 from flask.typing import ResponseReturnValue
 
 from speakr import conflicts
-from speakr.domain.errors import Unavailable
+from speakr.domain.errors import ConflictingWrites
 
 _RETRY_AFTER_SECONDS = 1
 
@@ -21,9 +21,8 @@ def init_app(app: Flask) -> None:
         except Exception as error:
             if conflicts.kind_of(error) is None:
                 raise
-            raise Unavailable(
+            raise ConflictingWrites(
                 "Another request changed the same data at the same moment. Send the request again.",
-                code="conflicting_writes",
                 retry_after_seconds=_RETRY_AFTER_SECONDS,
             ) from error
 

@@ -38,16 +38,16 @@ PAIRS = [
     ("delete speaker", "worker: transcribe"),
     ("worker: die", "cancel job"),
 ]
-ROUNDS = 6
+ROUNDS = 3
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-@pytest.mark.parametrize("pair", PAIRS, ids=" and ".join)
-def test_operations_at_the_same_moment_do_not_fail(app: Flask, pair: tuple[str, str]) -> None:
-    dice = random.Random(" ".join(pair))  # noqa: S311 - the same order in every run
-    for _ in range(ROUNDS):
+def test_operations_at_the_same_moment_do_not_fail(app: Flask) -> None:
+    dice = random.Random(1)  # noqa: S311 - the same order in every run
+    wrong = []
+    for pair in PAIRS * ROUNDS:
         names = list(pair * 2)
         dice.shuffle(names)
         answers = race(build(app), tuple(names))
-        wrong = [answer for answer in answers if is_wrong(answer[1])]
-        assert not wrong, answers
+        wrong += [(pair, *answer) for answer in answers if is_wrong(answer[1])]
+    assert not wrong
