@@ -74,7 +74,8 @@ def hold_with_jobs(which: ColumnElement[bool]) -> list[int]:
                 return recordings
             attempt.rollback()  # this also releases the locks
     raise ConflictingWrites(
-        "Jobs are being added to these recordings all the time. Send the request again.", retry_after_seconds=1
+        "Jobs are being added to these recordings all the time. Send the request again.",
+        retry_after_seconds=1,
     )
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import structlog
 from flask import Flask, request
 from flask.typing import ResponseReturnValue
 
 from speakr import conflicts
 from speakr.domain.errors import ConflictingWrites
+
+logger = structlog.get_logger(__name__)
 
 _RETRY_AFTER_SECONDS = 1
 
@@ -19,8 +22,10 @@ def init_app(app: Flask) -> None:
         try:
             return conflicts.repeat(dispatch, may_repeat=is_body_kept)
         except Exception as error:
-            if conflicts.kind_of(error) is None:
+            kind = conflicts.kind_of(error)
+            if kind is None:
                 raise
+            logger.exception("conflict_remains", kind=kind)
             raise ConflictingWrites(
                 "Another request changed the same data at the same moment. Send the request again.",
                 retry_after_seconds=_RETRY_AFTER_SECONDS,

@@ -21,7 +21,6 @@ from speakr.domain.errors import PermanentJobError
 from speakr.domain.jobs import (
     ACTIVE,
     KINDS,
-    MAX_BLAME_ALONE,
     MAX_CRASHES_WITHOUT_PROGRESS,
     MAX_LOSSES_ALONE,
     MAX_LOSSES_WITHOUT_PROGRESS,
@@ -120,9 +119,10 @@ def _free_chunk(chunk_id: int, still: ColumnElement[bool], cause: Cause | None) 
     job = db.session.get(Job, chunk.job_id, populate_existing=True)
     if job is None or job.state not in ACTIVE:
         return
-    # Helpers die with a chunk and not with the job, whose owner makes progress elsewhere.
+    # For helpers, who die with a chunk and not with the job, whose owner makes progress elsewhere. In quarantine there are
+    # none, and the deaths of the owner decide.
     if (
-        chunk.crashes >= MAX_CRASHES_WITHOUT_PROGRESS + MAX_BLAME_ALONE
+        chunk.crashes >= MAX_CRASHES_WITHOUT_PROGRESS + MAX_LOSSES_ALONE
         or chunk.losses >= MAX_LOSSES_WITHOUT_PROGRESS + MAX_LOSSES_ALONE
     ):
         _give_up(job)
