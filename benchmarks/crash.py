@@ -166,11 +166,12 @@ class Killer:
     def _kill(self) -> None:
         while not self._over.wait(self._rng.uniform(0.4, 1.6) * self._every):
             kind = self._rng.choice(KINDS)
-            targets = self._targets(kind)
+            targets = self.targets(kind)
             if targets:
                 self._strike(kind, targets)
 
-    def _targets(self, kind: str) -> list[int]:
+    def targets(self, kind: str) -> list[int]:
+        """Choose the processes that a kill of this kind hits."""
         role = kind.split(maxsplit=1)[0]
         pids = self._server.pids(role)
         if role == "horse":
@@ -188,15 +189,19 @@ class Killer:
         held = [
             held for held, state in self._rows.claims() if state == "running" and _is_of(held, kind, targets)
         ]
-        for pid in targets:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        self.kill(targets)
         kill = Kill(kind, time.monotonic(), {(one.table, one.row_id): one for one in held})
         self.kills.append(kill)
         if kind == "web":
             while self._server.get("/healthz") is None:
                 pass
             kill.answered_after = time.monotonic() - kill.at
+
+    def kill(self, targets: Sequence[int]) -> None:
+        """Send SIGKILL to processes."""
+        for pid in targets:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def _watch(self) -> None:
         while not self._over.wait(0.1):

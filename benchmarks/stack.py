@@ -233,7 +233,17 @@ class WholeServer:
         }
 
     def __enter__(self) -> Self:
-        with (self.folder / "screen").open("wb") as screen:
+        self._start()
+        return self
+
+    def kill_supervisor(self) -> None:
+        """Kill `speakr up` and start it again."""
+        self._supervisor.kill()
+        self._supervisor.wait()
+        self._start()
+
+    def _start(self) -> None:
+        with (self.folder / "screen").open("ab") as screen:
             self._supervisor = subprocess.Popen(
                 self._command,
                 env=self._environment,
@@ -246,7 +256,6 @@ class WholeServer:
         while not self.is_ready():
             assert time.monotonic() < deadline, (self.folder / "screen").read_text()[-2000:]
             time.sleep(0.1)
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.stop()

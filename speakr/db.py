@@ -218,6 +218,7 @@ def _transaction() -> Iterator[Session]:
                 # A commit that fails may have been kept all the same: then nothing is reversed.
                 reversals.clear()
                 session.commit()
+                session.info["commits"] = session.info.get("commits", 0) + 1
             except BaseException:
                 session.rollback()
                 raise
@@ -234,6 +235,17 @@ def _keep(promises: list[Promise]) -> None:
         except Exception:
             # The fact is stored, or undone; maintenance makes up for the lost side effect.
             logger.exception("promise_failed", promise=getattr(promise, "__qualname__", repr(promise)))
+
+
+def commit_count() -> int:
+    """Return the number of units of work that were committed in this app context."""
+    count: int = db.session().info.get("commits", 0)
+    return count
+
+
+def is_writing() -> bool:
+    """Tell whether a transaction that may have written is open: that of a unit of work or of a `one_commit`."""
+    return bool(db.session().info.get("in_unit_of_work"))
 
 
 def after_commit(promise: Promise) -> None:

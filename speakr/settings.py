@@ -325,6 +325,12 @@ class Settings(SpeechSettings):
         section="Processes",
         help="Seconds until another worker may resume the job of a worker that no longer reports.",
     )
+    quarantine_memory_mb: int = setting(
+        default=0,
+        env="SPEAKR_QUARANTINE_MEMORY_MB",
+        section="Processes",
+        help="MB of memory for a job that is tried again alone because its workers died; 0: most of what is available.",
+    )
     job_max_attempts: int = setting(
         default=5,
         env="SPEAKR_JOB_MAX_ATTEMPTS",

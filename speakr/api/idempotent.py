@@ -17,8 +17,10 @@ from typing import Any, TypeVar
 
 from flask import Response, current_app, g, request
 
+from speakr import conflicts
 from speakr.db import one_commit, release, separate_unit_of_work, unit_of_work
 from speakr.services.system import idempotency
+from speakr.web import repeats
 from speakr.web.identity import actor
 from speakr.web.json import json_response
 
@@ -100,18 +102,23 @@ def _made_idempotent(
             try:
                 if fingerprint is not None:
                     identify(fingerprint)
-                with one_commit():
-                    response = current_app.make_response(view(*args, **kwargs))
-                    with unit_of_work():
-                        idempotency.complete(
-                            held, current.fingerprint, response.status_code, response.get_json()
-                        )
+                return conflicts.repeat(
+                    lambda: _work(view, current, args, kwargs), may_repeat=repeats.is_body_kept
+                )
             except _AnsweredBefore:
                 return replay(held.answer or (0, None))
-            return response
 
     once.takes_idempotency_key = True  # type: ignore[attr-defined] # a function takes attributes
     return once  # type: ignore[return-value] # it takes and gives what the view does
+
+
+def _work(view: View, current: _Current, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Response:
+    """Run the view, and store its response in the commit of its work."""
+    with one_commit():
+        response = current_app.make_response(view(*args, **kwargs))
+        with unit_of_work():
+            idempotency.complete(current.held, current.fingerprint, response.status_code, response.get_json())
+    return response
 
 
 @contextmanager

@@ -110,6 +110,16 @@ class Unavailable(SpeakrError):
     code = "unavailable"
 
 
+class ConflictingWrites(Unavailable):
+    """Concurrent requests change the same data; this one was undone and may be sent again."""
+
+    code = "conflicting_writes"
+
+    def __init__(self, message: str, *, retry_after_seconds: float) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
 class LanguageModelUnavailable(Unavailable):
     """A request needs the language model, which does not answer or refuses."""
 

@@ -168,10 +168,19 @@ class ChunkState(StrEnum):
 ACTIVE = (JobState.QUEUED, JobState.RUNNING)
 
 MAX_CRASHES_WITHOUT_PROGRESS = 3
-"""A job that kills its work horse this often without progress is quarantined."""
+"""A job whose work horse dies this often without progress goes to quarantine: it is tried again alone."""
 
 MAX_LOSSES_WITHOUT_PROGRESS = 10
 """The same for vanished workers. Their usual causes are deploys and power cuts, so the limit is higher."""
+
+MAX_BLAME_ALONE = 4
+"""In quarantine a death by a fault of the horse's own (SIGSEGV) counts 2, one by a kill from outside 1; then the job fails."""
+
+MAX_LOSSES_ALONE = 10
+"""Vanished workers in quarantine, after which the job fails too."""
+
+CRASH_PAUSES_SECONDS = (2.0, 8.0, 32.0)
+"""The pause after the first, second, and each further death without progress."""
 
 _FIRST_RETRY_SECONDS = 2.0
 _MAX_RETRY_SECONDS = 600.0

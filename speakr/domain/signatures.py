@@ -43,18 +43,28 @@ def standard_signature(secret: str, *, message_id: str, timestamp: int, body: by
 
 
 def delivery_headers(
-    *, event_id: str, event_type: str, body: bytes, secrets: Sequence[str], attempted_at: datetime
+    *,
+    event_id: str,
+    event_type: str,
+    body: bytes,
+    secrets: Sequence[str],
+    attempted_at: datetime,
+    sequence: int | None = None,
 ) -> dict[str, str]:
     """Return every header of one attempt. `event_id` is the `id` in the body, the same on every attempt.
+
+    `sequence` is the place of the delivery among those of an ordered webhook.
 
     `secrets` are the webhook's valid secrets: one, or two while a rotation overlaps. The first signs
     `Speakr-Signature`, which holds a single value that strict receivers compare whole, so put the
     secret that was valid when the delivery was written first; all of them sign `webhook-signature`.
     """
     timestamp = int(attempted_at.timestamp())
+    place = {} if sequence is None else {"Speakr-Sequence": str(sequence)}
     return {
         "Content-Type": "application/json",
         "User-Agent": USER_AGENT,
+        **place,
         "Speakr-Signature": speakr_signature(secrets[0], body),
         "Speakr-Delivery-Id": event_id,
         "Speakr-Event": str(event_type),

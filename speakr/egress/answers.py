@@ -17,6 +17,7 @@ MAX_HEAD_BYTES = 65_536
 MAX_INTERIM = 16
 _AT_ONCE = 4_096
 _FIRST_FINAL_STATUS = 200
+_END_OF_HEAD = b"\r\n\r\n"
 
 
 class FrugalHandler(ResponseHandler):
@@ -30,6 +31,7 @@ class FrugalHandler(ResponseHandler):
         self._head_bytes = 0
         self._interim_count = 0
         self._has_head = False
+        self._tail = b""
 
     def set_response_params(self, **options: Any) -> None:
         """Reset the counts for the answer to the next request."""
@@ -48,7 +50,7 @@ class FrugalHandler(ResponseHandler):
         """Parse received bytes, at most 4,096 at a time until the head is complete."""
         start = 0
         while start < len(data) and not self._has_head:
-            piece = data[start : start + _AT_ONCE]
+            piece = self._up_to_end_of_head(data[start : start + _AT_ONCE])
             start += len(piece)
             self._head_bytes += len(piece)
             super().data_received(piece)
@@ -60,6 +62,18 @@ class FrugalHandler(ResponseHandler):
                 return
         if start < len(data) or not data:
             super().data_received(data[start:])
+
+    def _up_to_end_of_head(self, piece: bytes) -> bytes:
+        """Return the part of a piece that ends a head, or all of it.
+
+        Parsed on its own, a head counts even if the body that came together with it is broken.
+        """
+        known = self._tail + piece
+        end = known.find(_END_OF_HEAD)
+        if end >= 0:
+            piece = piece[: end + len(_END_OF_HEAD) - len(self._tail)]
+        self._tail = b"" if end >= 0 else known[1 - len(_END_OF_HEAD) :]
+        return piece
 
     def _is_too_much(self) -> bool:
         if self._has_head:

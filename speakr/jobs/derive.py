@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 from pathlib import Path
 
+from speakr import conflicts
 from speakr.backends import get_backends
 from speakr.db import release, unit_of_work
 from speakr.domain.derivation import Derivation
@@ -31,8 +32,7 @@ def run(held: claims.Claim) -> None:
         with unit_of_work():
             claims.report(held, "Putting the transcript together", 90)
             texts = originals.read(held, derivation)
-        with unit_of_work():
-            derived_transcripts.store(held, derivation, texts, audio)
+        conflicts.in_unit(lambda: derived_transcripts.store(held, derivation, texts, audio))
     except ClaimLost:
         if audio is not None:
             with unit_of_work():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from speakr import conflicts
 from speakr.backends import get_backends
 from speakr.connectors.embedding.base import EmbeddingConnector
 from speakr.db import release, unit_of_work
@@ -20,8 +21,7 @@ def run(held: claims.Claim) -> None:
     with unit_of_work():
         claims.report(held, "Preparing search by meaning", 10)
     vectors = _vectors(found, embedder)
-    with unit_of_work():
-        passages.store(held, found, vectors, embedder.model)
+    conflicts.in_unit(lambda: passages.store(held, found, vectors, embedder.model))
 
 
 def _vectors(found: passages.Material, embedder: EmbeddingConnector) -> list[bytes]:

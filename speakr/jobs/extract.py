@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from speakr import conflicts
 from speakr.backends import get_backends
 from speakr.connectors.language.base import ExtractRequest
 from speakr.db import release, unit_of_work
@@ -25,5 +26,4 @@ def run(held: claims.Claim) -> None:
     with language_model.spending(material.owner_id) as spent:
         found = get_backends().make_writer().extract(request)
         spent.add(found.usage)
-        with unit_of_work():
-            insights.store(held, found, material.segment_ids, material.revision)
+        conflicts.in_unit(lambda: insights.store(held, found, material.segment_ids, material.revision))

@@ -5,17 +5,19 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable
+from functools import partial
 from pkgutil import resolve_name
 
 import redis
 import structlog
 from flask import Flask
 
+from speakr import conflicts
 from speakr.backends import get_backends
 from speakr.db import release, unit_of_work
-from speakr.domain.errors import ClaimLost, JobError, MadeWay, TransientJobError
+from speakr.domain.errors import ClaimLost, JobError, MadeWay, PermanentJobError, TransientJobError
 from speakr.domain.jobs import KINDS
-from speakr.jobs import transcribe
+from speakr.jobs import memory_limit, transcribe
 from speakr.services.jobs import chunks, claims, fairness
 
 logger = structlog.get_logger(__name__)
@@ -59,6 +61,11 @@ def worker_name() -> str:
     return _claim_owner or f"pid-{os.getpid()}"
 
 
+def _host() -> str:
+    """Return the first part of the names of all workers of this machine."""
+    return worker_name().rsplit("-", 2)[0]
+
+
 def run_next(job_id: int) -> None:
     """Run the job whose turn it is in the queue of the job that a notification names."""
     if _app is None:
@@ -74,27 +81,27 @@ def run(job_id: int) -> None:
     if _app is None:
         raise RuntimeError("bind_app() has not been called")
     with _app.app_context():
-        with unit_of_work():
-            held = claims.claim(job_id, worker_name())
+        held = conflicts.in_unit(lambda: claims.claim(job_id, worker_name()))
         if held is not None:
             _run(held)
 
 
 def _run(held: claims.Claim) -> None:
     with structlog.contextvars.bound_contextvars(job_id=held.job_id, recording_id=held.recording_id_if_any):
-        logger.info("job_claimed", kind=held.kind, fence=held.fence)
+        logger.info("job_claimed", kind=held.kind, fence=held.fence, alone=held.is_alone)
+        if held.is_alone and _claim_owner is not None:
+            memory_limit.apply()
         _work(held)
 
 
 def _claim_next(job_id: int) -> claims.Claim | None:
     queue = fairness.queue_of(job_id)
     for _ in range(_MAX_CLAIMS):
-        chosen = None if queue is None else fairness.next_due(queue)
+        chosen = None if queue is None else fairness.next_due(queue, _host())
         release()
         if chosen is None:
             return None
-        with unit_of_work():
-            held = claims.claim(chosen, worker_name())
+        held = conflicts.in_unit(partial(claims.claim, chosen, worker_name()))
         if held is not None:  # otherwise another worker was faster: look again
             return held
     return None
@@ -111,6 +118,9 @@ def _work(held: claims.Claim) -> None:
         _make_way(held)
     except JobError as error:
         _failed(held, error)
+    except MemoryError:
+        logger.exception("job_out_of_memory")
+        _failed(held, _out_of_memory(held))
     except Exception:
         # A bug in Speakr or in a library. It is retried like any passing failure, and logged.
         logger.exception("job_failed_unexpectedly")
@@ -122,11 +132,17 @@ def _work(held: claims.Claim) -> None:
         logger.info("job_done", kind=held.kind)
 
 
+def _out_of_memory(held: claims.Claim) -> JobError:
+    sentence = "The server has too little memory for this."
+    if held.is_alone:
+        return PermanentJobError(sentence, code="worker_crashed")
+    return TransientJobError(sentence, code="internal_error")
+
+
 def _make_way(held: claims.Claim) -> None:
     release()
     try:
-        with unit_of_work():
-            claims.make_way(held)
+        conflicts.in_unit(lambda: claims.make_way(held))
     except ClaimLost:
         logger.info("claim_lost", fence=held.fence)
 
@@ -135,8 +151,7 @@ def _failed(held: claims.Claim, error: JobError) -> None:
     release()
     logger.warning("job_failed", code=error.slug, error=error.message)
     try:
-        with unit_of_work():
-            claims.fail(held, error)
+        conflicts.in_unit(lambda: claims.fail(held, error))
     except ClaimLost:
         logger.info("claim_lost", fence=held.fence)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from speakr import conflicts
 from speakr.backends import get_backends
 from speakr.connectors.language.base import SummaryRequest
 from speakr.db import release, unit_of_work
@@ -31,7 +32,8 @@ def run(held: claims.Claim) -> None:
             claims.report(held, "Finding a title", 80)
         title = writer.write_title(request) if material.wants_title else Title(text="")
         spent.add(title.usage)
-        with unit_of_work():
-            summaries.store(
+        conflicts.in_unit(
+            lambda: summaries.store(
                 held, summary, title.text, spent.usage, material.segment_ids, revision=material.revision
             )
+        )

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import redis
 import structlog
 
+from speakr import conflicts
 from speakr.backends import get_backends
 from speakr.connectors.transcription.base import SAMPLE_RATE, AudioChunk
 from speakr.db import release, unit_of_work
@@ -107,8 +108,7 @@ def _prepare(held: claims.Claim) -> TranscriptionPlan:
         are_speakers_wanted=are_speakers_wanted,
         voice_step_seconds=voices.step_for(duration_seconds) if has_voices else None,
     )
-    with unit_of_work():
-        claims.cut(held, plan.to_json(), pieces)
+    conflicts.in_unit(lambda: claims.cut(held, plan.to_json(), pieces))
     logger.info("recording_cut", chunks=len(pieces), seconds=round(duration_seconds, 1))
     return plan
 
@@ -144,7 +144,7 @@ def _store_pcm(key: str, pcm: Path) -> None:
 
 def _call_helpers(held: claims.Claim, plan: TranscriptionPlan) -> None:
     others = min(get_backends().settings.worker_count - 1, plan.chunk_count - 1)
-    if others > 0:
+    if others > 0 and not held.is_alone:
         with contextlib.suppress(redis.RedisError):  # maintenance requests them later
             get_backends().notifier.notify_helpers(held.job_id, held.fence, others)
 
@@ -157,8 +157,8 @@ def _transcribe_all_chunks(held: claims.Claim) -> None:
             _make_way_if_due(held, time.monotonic() - began)
         is_first = False
         with unit_of_work():
-            chunk = chunks.claim_next(held.job_id, held.worker)
             claims.report(held, "Transcribing")
+            chunk = chunks.claim_next(held.job_id, held.worker)
             _, undone = chunks.left(held.job_id)
         if chunk is not None:
             _transcribe_or_release(chunk)
@@ -220,8 +220,7 @@ def run_chunk(chunk: chunks.ChunkClaim) -> None:
         "times_estimated": transcription.times_estimated,
         "voices": vectors,
     }
-    with unit_of_work():
-        progress = chunks.finish(chunk, result)
+    progress = conflicts.in_unit(lambda: chunks.finish(chunk, result))
     get_backends().live.publish(
         chunk.recording_id, "progress", {"progress": progress, "message": "Transcribing"}
     )
@@ -302,7 +301,8 @@ def _keep(held: claims.Claim, plan: TranscriptionPlan) -> None:
         results = chunks.results(held.job_id)
     whole = assembling.assemble(results, plan, hints.from_json(held.options))
     engine = ", ".join(whole.engines)[:120] or _transcribers()[0].named(held.options.get("model"))
-    with unit_of_work():
+
+    def store() -> None:
         claims.keep_plan(held, replace(plan, ignored_options=tuple(whole.ignored_options)).to_json())
         transcripts.store(
             held,
@@ -312,3 +312,5 @@ def _keep(held: claims.Claim, plan: TranscriptionPlan) -> None:
             duration_seconds=plan.duration_seconds,
             voices=whole.voices,
         )
+
+    conflicts.in_unit(store)

@@ -30,6 +30,7 @@ from speakr.db import db
 from speakr.domain.jobs import Queue
 from speakr.jobs import runner, scratch, watchdog, worker_locks
 from speakr.services.jobs import recovery
+from speakr.services.jobs.quarantine import Cause
 from speakr.services.system import maintenance
 
 logger = structlog.get_logger(__name__)
@@ -39,6 +40,9 @@ _DEQUEUE_SECONDS = 2
 _RQ_DEQUEUES_EARLIER_SECONDS = 15
 _LOOK_FOR_REDIS_SECONDS = 0.5
 _PR_SET_PDEATHSIG = 1
+_FROM_OUTSIDE = (signal.SIGKILL, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+"""Signals that another process, or the kernel without memory, sends to a horse; others are its own fault."""
+
 _MAX_HOST_NAME_LENGTH = 40
 """The name goes into a column of 80 characters, and Kubernetes makes host names of 63."""
 
@@ -113,15 +117,15 @@ class SpeakrWorker(rq.Worker):
 
     def _requeue_claims(self, wait_status: int | None) -> None:
         """Requeue what the horse had claimed at once instead of waiting for its leases to end."""
-        # Stopping a service sends SIGTERM to all its processes, horses too: that is no crash.
-        was_signalled = (
-            wait_status is not None
-            and os.WIFSIGNALED(wait_status)
-            and os.WTERMSIG(wait_status) == signal.SIGTERM
-        )
+        number = None if wait_status is None or not os.WIFSIGNALED(wait_status) else os.WTERMSIG(wait_status)
         logger.warning("work_horse_died", wait_status=wait_status, stopping=self.is_stopping)
-        recover = recovery.hand_back if self.is_stopping or was_signalled else recovery.horse_died
-        self._in_database(lambda: recover(self._claims_as), "take_back")
+        # Stopping a service sends SIGTERM to all its processes, horses too: that is no crash.
+        if self.is_stopping or number == signal.SIGTERM:
+            self._in_database(lambda: recovery.hand_back(self._claims_as), "take_back")
+        else:
+            is_killed = wait_status is None or number in _FROM_OUTSIDE
+            cause = Cause.KILLED if is_killed else Cause.FAULT
+            self._in_database(lambda: recovery.horse_died(self._claims_as, cause), "take_back")
         scratch.sweep()
 
     @property
@@ -166,6 +170,9 @@ class SpeakrWorker(rq.Worker):
             except StopRequested:
                 raise
             except Exception:
+                if self.is_stopping:
+                    # `request_stop` raised in the middle of a query, and the driver made another error of it.
+                    raise StopRequested from None
                 # Leases outlast a short failure, and the next round follows in seconds.
                 logger.exception("worker_upkeep_failed", what=what)
                 return False

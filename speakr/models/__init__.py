@@ -1,7 +1,7 @@
 """The tables, one file per noun. Imported together so that every relationship resolves."""
 
 from speakr.models.calendar_events import CalendarEvent
-from speakr.models.deliveries import Delivery
+from speakr.models.deliveries import Delivery, WebhookSequence
 from speakr.models.events import Event
 from speakr.models.folders import Folder
 from speakr.models.groups import Group, GroupMembership
@@ -67,4 +67,5 @@ __all__ = [
     "UsageDay",
     "User",
     "Webhook",
+    "WebhookSequence",
 ]

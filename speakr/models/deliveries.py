@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import cast
 
 from sqlalchemy import ForeignKey, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from speakr.db import Base, BigId
 from speakr.domain.clock import now
-from speakr.domain.deliveries import IMMEDIATE, DeliveryStatus
+from speakr.domain.deliveries import DUE_STATUSES, IMMEDIATE, DeliveryStatus
 from speakr.domain.events import EventType
 
 _DUE = text("status IN ('pending', 'failed')")
+
+
+class WebhookSequence(Base):
+    """The last number given to a delivery of an ordered webhook.
+
+    In a table of its own, because the dispatcher must not wait for a webhook's row that a user changes.
+    """
+
+    __tablename__ = "webhook_sequences"
+
+    webhook_id: Mapped[int] = mapped_column(
+        ForeignKey("webhooks.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    last: Mapped[int] = mapped_column(BigId)
 
 
 class Delivery(Base):
@@ -35,6 +50,8 @@ class Delivery(Base):
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     webhook_id: Mapped[int] = mapped_column(ForeignKey("webhooks.id", ondelete="CASCADE"))
+    sequence: Mapped[int | None] = mapped_column(BigId)
+    """Its place among the deliveries to an ordered webhook, from its first attempt on."""
     event_uuid: Mapped[str] = mapped_column(String(36))
     event_type: Mapped[EventType]
     body: Mapped[str] = mapped_column(Text, deferred=True)
@@ -52,7 +69,13 @@ class Delivery(Base):
     replayed_as: Mapped[str | None] = mapped_column(String(36))
     """The event that replayed this delivery when the owner recovered failures; each is recovered once."""
 
+    silent_until = cast("datetime | None", None)
+    """Until when the webhook waits. No column; `history` sets it."""
+
     @property
     def next_retry_at(self) -> datetime | None:
-        """When it is to be sent, as its owner reads it."""
-        return self.created_at if self.next_attempt_at == IMMEDIATE else self.next_attempt_at
+        """When it is to be sent, as its owner reads it: not while its receiver has asked for a pause."""
+        due_at = self.created_at if self.next_attempt_at == IMMEDIATE else self.next_attempt_at
+        if due_at is None or self.silent_until is None or self.status not in DUE_STATUSES:
+            return due_at
+        return max(due_at, self.silent_until)

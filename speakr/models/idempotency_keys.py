@@ -25,6 +25,8 @@ class IdempotencyKey(Base):
     owner: Mapped[str] = mapped_column(String(32))
     """The request that holds the key; another may take over after `locked_until`."""
     locked_until: Mapped[datetime]
+    holder: Mapped[str | None] = mapped_column(String(100))
+    """The process that works on the request, `system/processes.py`; once it has ended, another may take over at once."""
     fingerprint: Mapped[str | None] = mapped_column(String(64))
     response_status: Mapped[int | None]
     response_body: Mapped[dict[str, Any] | None]

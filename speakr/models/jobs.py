@@ -47,6 +47,7 @@ class Job(Base):
         Index("ix_jobs_user_state", "user_id", "state"),
         Index("ix_jobs_user", "user_id", "id"),
         Index("ix_jobs_recording", "recording_id", "id"),
+        Index("ix_jobs_died_at", "died_at"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -75,6 +76,13 @@ class Job(Base):
     """Work horses that died during it since the last progress."""
     losses: Mapped[int] = mapped_column(default=0)
     """Whole workers that vanished with it since the last progress."""
+    blame_alone: Mapped[int] = mapped_column(default=0, server_default="0")
+    """What deaths in quarantine count, `quarantine.count`."""
+    quarantined_at: Mapped[datetime | None]
+    """Since when the job runs alone: its work horses died before."""
+    died_at: Mapped[datetime | None]
+    """When the last of its work horses died, and at which progress and message."""
+    died_at_step: Mapped[str | None] = mapped_column(String(220))
     cancel_requested: Mapped[bool] = mapped_column(default=False)
 
     created_at: Mapped[datetime] = mapped_column(default=now)
@@ -84,6 +92,7 @@ class Job(Base):
     rung_at: Mapped[datetime | None]
     ring_count: Mapped[int] = mapped_column(default=0)
     started_at: Mapped[datetime | None]
+    claimed_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
 
     @property

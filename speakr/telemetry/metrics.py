@@ -11,3 +11,8 @@ HTTP_SECONDS = Histogram(
     ["route"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
 )
+CONFLICTS = Counter(
+    "speakr_database_conflicts_total",
+    "Units of work repeated after a conflict with a concurrent one",
+    ["kind"],
+)

@@ -10,7 +10,7 @@ import structlog
 from flask import Flask, Response, g, request
 
 from speakr.telemetry.metrics import HTTP_REQUESTS, HTTP_SECONDS
-from speakr.web import body, conditional, cors, families, identity, rate_limits
+from speakr.web import body, conditional, cors, families, identity, rate_limits, repeats
 from speakr.web.body_timeout import BodyReadTimeout
 from speakr.web.bounds import MIN_BODY_BYTES
 from speakr.web.loop_watch import ROUTE_KEY
@@ -61,3 +61,4 @@ def init_app(app: Flask) -> None:
     app.before_request(_answer_preflight)
     app.before_request(identity.admit)
     app.after_request(_end)
+    repeats.init_app(app)

@@ -40,6 +40,8 @@ _LAST_WORDS_SECONDS = 5.0
 """Time to write outcomes after a stop request, once the last attempt has ended."""
 
 _LAST_MAINTENANCE_SECONDS = 2.0
+_CANCELLATIONS = 3
+_CANCELLATION_SECONDS = 2.0
 _THREAD_TURN_SECONDS = 0.0005
 
 
@@ -198,9 +200,18 @@ async def _with(beside: list[Coroutine[Any, Any, None]], work: Coroutine[Any, An
         for task in done:
             task.result()
     finally:
-        for task in (worker, *companions):
+        await _end({worker, *companions})
+
+
+async def _end(tasks: set[asyncio.Task[None]]) -> None:
+    """Cancel tasks and wait for their end; a cancellation that one of them loses is repeated."""
+    for _ in range(_CANCELLATIONS):
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(worker, *companions, return_exceptions=True)
+        _, tasks = await asyncio.wait(tasks, timeout=_CANCELLATION_SECONDS)
+        if not tasks:
+            return
+    logger.error("dispatcher_tasks_abandoned", tasks=[str(task.get_coro()) for task in tasks])
 
 
 async def _wait(stop: asyncio.Event, seconds: float) -> None:

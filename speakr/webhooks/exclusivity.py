@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import socket
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
@@ -26,6 +27,9 @@ logger = structlog.get_logger(__name__)
 _LOCK_NUMBER = 0x53_70_44_73
 _ANSWER_SECONDS = 5.0
 """Seconds after which a database that does not answer a trivial query counts as gone."""
+
+_HANG_UP_SECONDS = 1.0
+"""Seconds that a query gets to notice the end of its session."""
 
 
 class Exclusivity(Protocol):
@@ -70,11 +74,11 @@ class AdvisoryLock:
             self._connection = await self._connect()
         if self._connection is None:
             return False
-        return await self._ask("SELECT pg_try_advisory_lock(%s)", (_LOCK_NUMBER,))
+        return await self.ask("SELECT pg_try_advisory_lock(%s)", (_LOCK_NUMBER,))
 
     async def is_held(self) -> bool:
         """Return True if the session, and so the lock, still exists."""
-        return self._connection is not None and await self._ask("SELECT true", ())
+        return self._connection is not None and await self.ask("SELECT true", ())
 
     async def release(self) -> None:
         """End the session; the server releases the lock."""
@@ -100,21 +104,46 @@ class AdvisoryLock:
                 logger.warning("dispatcher_lock_out_of_reach", kind=type(error).__name__)
             return None
 
-    async def _ask(self, question: str, parameters: tuple[int, ...]) -> bool:
+    async def ask(self, question: str, parameters: tuple[int, ...]) -> bool:
         """Run a yes-no query; without an answer, close the session with all its locks."""
-        from psycopg import Error  # noqa: PLC0415 - as above
-
         connection = self._connection
         if connection is None:
             return False
+        # The driver answers a cancellation in the middle of a query with a query of its own, which has no time limit
+        # and replaces the cancellation by an error if the session ends meanwhile. So its task is never cancelled:
+        # who does not want the answer any more ends the session, and the task ends with it.
+        query = asyncio.create_task(_first_value(connection, question, parameters))
+        answer: bool | None = None
         try:
-            async with asyncio.timeout(_ANSWER_SECONDS):
-                row = await (await connection.execute(question.encode(), parameters)).fetchone()
-            return bool(row and row[0])
-        except (Error, OSError, TimeoutError):
-            with contextlib.suppress(Exception):
+            done, _ = await asyncio.wait({query}, timeout=_ANSWER_SECONDS)
+            answer = query.result() if done else None
+        finally:
+            if answer is None:
+                _hang_up(connection)
+                await asyncio.wait({query}, timeout=_HANG_UP_SECONDS)
                 await self.release()
-            return False
+        return bool(answer)
+
+
+async def _first_value(
+    connection: AsyncConnection[Any], question: str, parameters: tuple[int, ...]
+) -> bool | None:
+    """Return the answer to a yes-no query, or None if the session is gone."""
+    from psycopg import Error  # noqa: PLC0415 - not loaded where SQLite is used
+
+    try:
+        row = await (await connection.execute(question.encode(), parameters)).fetchone()
+    except (Error, OSError):
+        return None
+    return bool(row and row[0])
+
+
+def _hang_up(connection: AsyncConnection[Any]) -> None:
+    """End the session at once, whatever its query waits for: the server and the driver read the end of the stream."""
+    from psycopg import Error  # noqa: PLC0415 - as above
+
+    with contextlib.suppress(Error, OSError), socket.socket(fileno=os.dup(connection.fileno())) as line:
+        line.shutdown(socket.SHUT_RDWR)
 
 
 class FileLock:

@@ -126,6 +126,7 @@ class Sender:
             body=dispatch.body,
             secrets=dispatch.secrets,
             attempted_at=now(),
+            sequence=dispatch.sequence,
         )
         headers = {**ours, **owners_headers(dispatch.headers)}
         return post(self._session, url, body=dispatch.body, headers=headers)

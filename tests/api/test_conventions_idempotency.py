@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -12,10 +14,11 @@ from flask import Flask
 from sqlalchemy import func, select
 
 from speakr.db import db, release, unit_of_work
+from speakr.domain.errors import Conflict
 from speakr.domain.jobs import JobState
 from speakr.domain.permissions import DEFAULT_SCOPES, Scope
 from speakr.models import ApiToken, Delivery, Event, IdempotencyKey, Job, Recording, Webhook
-from speakr.services.system import idempotency
+from speakr.services.system import idempotency, processes
 from tests.conftest import Person
 
 KEY = {"Idempotency-Key": "8e03978e-40d5-43dd-bc93-6894a57f9324"}
@@ -233,6 +236,36 @@ def test_a_process_that_died_at_work_blocks_its_key_for_a_minute_only(alice: Per
     assert alice.post("/api/v1/tokens", json={}, headers=KEY).status_code == 201
     assert alice.post("/api/v1/tokens", json={}, headers=KEY).headers[REPLAYED] == "true"
     assert count(ApiToken) == 2
+
+
+def test_a_killed_process_frees_its_key_at_once_and_a_living_one_does_not(alice: Person) -> None:
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    try:
+        name = processes.own_name()
+        assert name is not None
+        space = name.split(".")[0]
+        started = processes._started(child.pid)
+        with unit_of_work() as session:
+            held = idempotency.reserve(alice.id, KEY["Idempotency-Key"], "POST native_webhooks.Webhooks")
+            key = session.get_one(IdempotencyKey, held.key_id)
+            key.holder = f"{space}.{child.pid}.{started}"
+            operation = key.operation
+        with pytest.raises(Conflict), unit_of_work():
+            idempotency.reserve(alice.id, KEY["Idempotency-Key"], operation)
+    finally:
+        child.kill()
+        child.wait()
+    with unit_of_work():
+        taken = idempotency.reserve(alice.id, KEY["Idempotency-Key"], operation)
+    assert taken.key_id == held.key_id
+    with pytest.raises(Conflict), unit_of_work():
+        idempotency.complete(held, "", 200, {})
+
+
+@pytest.mark.parametrize("name", [None, "", "elsewhere.1.1", "x.y", "..", "a.b.c"])
+def test_of_other_machines_processes_nothing_is_known(name: str | None) -> None:
+    assert not processes.has_ended(name)
+    assert not processes.has_ended(processes.own_name())
 
 
 def test_who_waits_for_a_model_keeps_its_key_for_longer(alice: Person, upload) -> None:

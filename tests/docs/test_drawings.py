@@ -18,9 +18,10 @@ from speakr.db import db, unit_of_work
 from speakr.domain.deliveries import DeliveryStatus, Verdict
 from speakr.domain.errors import ConnectorBusy, ConnectorRejected, ConnectorUnavailable, JobCancelled
 from speakr.domain.events import EventType, RecordingUpdated
-from speakr.domain.jobs import MAX_CRASHES_WITHOUT_PROGRESS, JobState, retry_delay_seconds
+from speakr.domain.jobs import MAX_BLAME_ALONE, MAX_CRASHES_WITHOUT_PROGRESS, JobState, retry_delay_seconds
 from speakr.domain.permissions import DEFAULT_SCOPES, Actor
 from speakr.domain.recordings import RecordingStatus
+from speakr.models import Job
 from speakr.operations.data_folder import DataFolder
 from speakr.operations.listening import listen
 from speakr.operations.redis_server import EmbeddedRedis
@@ -239,7 +240,9 @@ def test_states_of_jobs(
     with unit_of_work():
         claims.fail(held, JobCancelled("x"))
     poison = new_job()
-    for _ in range(MAX_CRASHES_WITHOUT_PROGRESS):
+    for _ in range(MAX_CRASHES_WITHOUT_PROGRESS + MAX_BLAME_ALONE):
+        with unit_of_work() as session:
+            session.get_one(Job, poison).not_before = None
         claimed(poison)
         recovery.horse_died("worker")
     drawn = transitions(drawing(CONCEPTS, kind="stateDiagram-v2", has="queued"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 
 import pytest
 from flask import Flask
@@ -10,11 +11,13 @@ from sqlalchemy import select
 
 from speakr.backends import Backends
 from speakr.db import db, release, unit_of_work
+from speakr.domain.clock import now
 from speakr.domain.errors import ClaimLost, ConnectorRejected, ConnectorUnavailable
-from speakr.domain.jobs import ChunkState, JobKind, JobState
+from speakr.domain.jobs import ChunkState, JobKind, JobState, Queue
 from speakr.jobs import runner
 from speakr.models import Job, JobChunk, Recording, Segment, UnwantedBlob
-from speakr.services.jobs import chunks, claims, recovery
+from speakr.services.jobs import chunks, claims, fairness, recovery
+from speakr.services.jobs.quarantine import Cause
 from speakr.services.system import maintenance
 from tests.conftest import Person, wav
 from tests.fakes import FakeTranscriber, MemoryJobNotifier
@@ -23,8 +26,17 @@ from tests.jobs.looking import event_types, job_of
 # -- dying
 
 
+def end_pause(job_id: int) -> None:
+    """Make a job due whose horse has died, and notify workers of it."""
+    with unit_of_work() as session:
+        job = session.get_one(Job, job_id)
+        job.not_before = job.rung_at = job.created_at
+    maintenance.run_maintenance()
+
+
 def claimed(job_id: int, worker: str = "w1") -> claims.Claim:
-    with unit_of_work():
+    with unit_of_work() as session:
+        session.get_one(Job, job_id).not_before = None
         held = claims.claim(job_id, worker)
     assert held is not None
     return held
@@ -66,6 +78,7 @@ def test_a_dead_horse_is_seen_at_once_and_its_chunk_goes_on(
     assert running.worker == f"pid-{os.getpid()}"
     recovery.horse_died(running.worker)
     transcriber.before = None
+    end_pause(job_id)
     work()
     assert job_of(recorded).state is JobState.SUCCEEDED
     starts = [chunk.start for chunk in transcriber.chunks]
@@ -97,15 +110,104 @@ def test_renewing_keeps_what_a_worker_holds(app: Flask, recorded: int) -> None:
     assert job_of(recorded).state is JobState.RUNNING
 
 
-def test_poison_is_set_aside_after_three_crashes_and_the_queue_moves_on(
-    app: Flask, alice: Person, recorded: int, upload, work, notifier: MemoryJobNotifier
+def deaths_until_it_fails(recording_id: int, cause: Cause, step: str = "Decoding") -> list[float]:
+    """Let the horse of a recording's job die again and again; return the pauses in seconds before each further try."""
+    job_id, pauses = job_of(recording_id).id, []
+    while True:
+        held = claimed(job_id)
+        with unit_of_work():
+            claims.report(held, step)
+        died_at = now()
+        recovery.horse_died("w1", cause)
+        job = job_of(recording_id)
+        if job.state is not JobState.QUEUED:
+            break
+        pauses.append(round(((job.not_before or died_at) - died_at).total_seconds()))
+    assert (job.state, job.error_code) == (JobState.FAILED, "worker_crashed")
+    return pauses
+
+
+@pytest.mark.parametrize(
+    ("cause", "pauses"),
+    [
+        # Twice a fault at the same step: quarantine. Twice in quarantine: the file is at fault.
+        (Cause.FAULT, [2, 32, 32]),
+        # Kills from outside go to quarantine after three; there four decide.
+        (Cause.KILLED, [2, 8, 32, 32, 32, 32]),
+    ],
+)
+def test_a_file_that_ends_its_worker_fails_within_minutes(
+    app: Flask, recorded: int, cause: Cause, pauses: list[float]
+) -> None:
+    assert deaths_until_it_fails(recorded, cause) == pauses
+    assert sum(pauses) < 300
+    assert event_types().count("recording.transcription.failed") == 1
+
+
+def test_faults_at_different_steps_do_not_point_to_the_file_at_once(app: Flask, recorded: int) -> None:
+    job_id = job_of(recorded).id
+    for step in ("Decoding", "Looking for speech"):
+        held = claimed(job_id)
+        with unit_of_work():
+            claims.report(held, step)
+        recovery.horse_died("w1", Cause.FAULT)
+    job = job_of(recorded)
+    assert (job.crashes, job.quarantined_at) == (2, None)
+
+
+def test_deaths_of_several_jobs_within_a_minute_count_for_none(
+    app: Flask, alice: Person, recorded: int, upload
+) -> None:
+    other = upload(alice, wav(4.0)).json["id"]
+    for number in range(4):
+        for recording in (recorded, other):
+            claimed(job_of(recording).id, f"w{recording}")
+            recovery.horse_died(f"w{recording}")
+            if number:
+                job = job_of(recording)
+                assert (job.crashes <= 1, job.quarantined_at) == (True, None)
+    assert job_of(other).crashes == 0
+
+
+def test_a_job_in_quarantine_runs_alone_on_its_machine(
+    app: Flask, alice: Person, recorded: int, upload
+) -> None:
+    suspect, other = job_of(recorded).id, job_of(upload(alice, wav(4.0)).json["id"]).id
+    for _ in range(3):
+        claimed(suspect)
+        recovery.horse_died("w1")
+    end_pause(suspect)
+    busy = claimed(other, "host-1-1.2")
+    assert fairness.next_due(Queue.SPEECH, "host") is None, "another job runs on this machine"
+    assert fairness.next_due(Queue.SPEECH, "elsewhere") == suspect
+    with unit_of_work():
+        claims.make_way(busy)
+    held = claimed(suspect, "host-1-1.3")
+    assert held.is_alone
+    assert fairness.next_due(Queue.SPEECH, "host") is None, "a job in quarantine runs on this machine"
+    assert fairness.next_due(Queue.SPEECH, "elsewhere") == other
+    with unit_of_work() as session:
+        session.get_one(Job, suspect).claimed_at = now() - timedelta(minutes=2)
+    assert fairness.next_due(Queue.SPEECH, "host") == other, "it has lived for a while"
+
+
+def test_a_job_in_quarantine_that_succeeds_is_complete(
+    app: Flask, alice: Person, recorded: int, work
 ) -> None:
     job_id = job_of(recorded).id
-    for _ in range(3):
+    for _ in range(4):
         claimed(job_id)
         recovery.horse_died("w1")
-    job = job_of(recorded)
-    assert (job.state, job.error_code) == (JobState.FAILED, "worker_crashed")
+    assert job_of(recorded).quarantined_at is not None
+    end_pause(job_id)
+    work()
+    assert alice.get(f"/api/v1/recordings/{recorded}").json["status"] == "COMPLETED"
+
+
+def test_poison_fails_and_the_queue_moves_on(
+    app: Flask, alice: Person, recorded: int, upload, work, notifier: MemoryJobNotifier
+) -> None:
+    deaths_until_it_fails(recorded, Cause.FAULT)
     detail = alice.get(f"/api/v1/recordings/{recorded}").json
     assert detail["status"] == "FAILED"
     other = upload(alice, wav(4.0)).json["id"]

@@ -30,6 +30,14 @@ class Finalized:
 def run_maintenance():
     Finalized()
 """
+WHERE_A_DRIVER_REPLACES_EXCEPTIONS = """
+def run_maintenance():
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(60)
+    except BaseException:
+        raise RuntimeError("the connection is broken")
+"""
 PROGRAM = """
 import os, signal, time
 from speakr.app import create_core_app
@@ -48,7 +56,11 @@ def redis() -> Iterator[RedisServer]:
         yield server
 
 
-@pytest.mark.parametrize("maintenance", [IN_MAINTENANCE, WHERE_EXCEPTIONS_ARE_LOST], ids=["raised", "lost"])
+@pytest.mark.parametrize(
+    "maintenance",
+    [IN_MAINTENANCE, WHERE_EXCEPTIONS_ARE_LOST, WHERE_A_DRIVER_REPLACES_EXCEPTIONS],
+    ids=["raised", "lost", "replaced"],
+)
 def test_a_signal_during_maintenance_is_not_lost(
     tmp_path: Path, redis: RedisServer, maintenance: str
 ) -> None:
@@ -70,3 +82,4 @@ def test_a_signal_during_maintenance_is_not_lost(
         timeout=STOP_SECONDS,
     )
     assert (worker.returncode, worker.stdout) == (0, "stopped\n"), worker.stderr
+    assert "worker_upkeep_failed" not in worker.stderr

@@ -35,7 +35,7 @@ def add(upload, queued: dict[str, list[int]]):
 
 
 def next_recording() -> int | None:
-    job_id = fairness.next_due(Queue.SPEECH)
+    job_id = fairness.next_due(Queue.SPEECH, "host")
     return None if job_id is None else db.session.get_one(Job, job_id).recording_id
 
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from pathlib import Path
 
+import pytest
 from flask import Flask
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 
 from speakr.backends import Backends
 from speakr.db import db, unit_of_work
 from speakr.services.system.health import DISPATCHER_KEY
+from speakr.webhooks.exclusivity import AdvisoryLock
 from tests.webhooks.conftest import AddWebhook, Emit, MakeProcess
 from tests.webhooks.dispatchers import ThreadedDispatcher, until
 from tests.webhooks.receiver import Receiver, reply
 from tests.webhooks.states import all_settled, deliveries
+
+on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
 
 def test_two_dispatchers_send_everything_once_and_one_outlives_the_other(
@@ -93,3 +98,36 @@ def test_only_the_active_dispatcher_shows_that_it_lives(
     assert 10 < redis.ttl(DISPATCHER_KEY) <= 15
     dispatcher.stop()
     assert not redis.exists(DISPATCHER_KEY)
+
+
+@on_postgresql
+def test_a_check_of_the_lock_cancelled_while_its_session_ends_is_cancelled(app: Flask) -> None:
+    """The driver turns such a cancellation into an error of its own, and the task would go on."""
+
+    engine = db.engine
+
+    async def check_and_cancel(*, ends_session: bool) -> float:
+        lock = AdvisoryLock(engine)
+        assert await lock.try_acquire()
+        check = asyncio.create_task(lock.ask("SELECT pg_sleep(10) IS NULL", ()))
+        await asyncio.to_thread(_until_asleep, engine, ends_session=ends_session)
+        began = time.monotonic()
+        check.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await check
+        return time.monotonic() - began
+
+    for ends_session in (True, False):  # the latter leaves a session behind that sleeps on, with the lock
+        assert asyncio.run(check_and_cancel(ends_session=ends_session)) < 5.0
+
+
+def _until_asleep(engine: Engine, *, ends_session: bool) -> None:
+    sleeping = text(
+        "SELECT pid FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%' AND state = 'active'"
+    )
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        until(lambda: connection.execute(sleeping).scalar() is not None)
+        if ends_session:
+            connection.execute(
+                text("SELECT pg_terminate_backend(:pid)"), {"pid": connection.execute(sleeping).scalar()}
+            )

@@ -89,3 +89,41 @@ def test_a_long_body_in_one_piece_with_its_head_is_an_answer(
     dispatcher.start()
     row = settled(hook)
     assert (row.status, row.response_body_preview) == (DeliveryStatus.SUCCESS, "z" * 2_000)
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "status", "code"),
+    [
+        (CHUNKED + b"this is no chunk\r\n", DeliveryStatus.SUCCESS, 200),
+        (CHUNKED + b"2\r\nok\r\nzz\r\n", DeliveryStatus.SUCCESS, 200),
+        (b"HTTP/1.1 103 Early Hints\r\n\r\n" + CHUNKED + b"\x00\x00", DeliveryStatus.SUCCESS, 200),
+        (b"HTTP/1.1 204 No Content\r\n\r\na body", DeliveryStatus.SUCCESS, 204),
+        (
+            b"HTTP/1.1 304 Not Modified\r\nContent-Length: 6\r\n\r\na body",
+            DeliveryStatus.PERMANENT_FAILURE,
+            304,
+        ),
+    ],
+    ids=["no chunk", "bad chunk", "after hints", "204 with a body", "304 with a body"],
+)
+@pytest.mark.parametrize("cut", [None, 2, -2])
+def test_a_status_line_counts_whatever_comes_together_with_it(
+    data: bytes,
+    status: DeliveryStatus,
+    code: int,
+    cut: int | None,
+    dispatcher: ThreadedDispatcher,
+    receiver: Receiver,
+    add_webhook: AddWebhook,
+    emit: Emit,
+) -> None:
+    hook = add_webhook(receiver.url("/hook"))
+    receiver.script("/hook", flood(data[:cut], iter([data[cut:]] if cut else [])))
+    emit()
+    dispatcher.start()
+    row = settled(hook)
+    assert (row.status, row.response_status, row.attempt_count) == (status, code, 1)
+    assert len(receiver.requests()) == 1

@@ -13,7 +13,7 @@ from speakr.domain.clock import now
 from speakr.domain.deliveries import DeliveryStatus, Verdict
 from speakr.domain.permissions import Actor
 from speakr.services.webhooks import webhooks
-from speakr.services.webhooks.deliveries import waiting
+from speakr.services.webhooks.deliveries import history, waiting
 from tests.webhooks.claims import claim, outcome, settle, turn
 from tests.webhooks.conftest import AddWebhook, Emit
 from tests.webhooks.dispatchers import ThreadedDispatcher, until
@@ -141,3 +141,35 @@ def test_what_arrives_is_in_order_though_some_fail(
     assert [one.headers["webhook-id"] for one in receiver.requests("/hook")] == wanted
     assert sum(row.status is DeliveryStatus.PERMANENT_FAILURE for row in deliveries(hook)) == 3
     assert len(deliveries(busy)) == len(receiver.requests("/other")) == 20
+
+
+def test_an_ordered_webhook_numbers_its_deliveries(
+    dispatcher: ThreadedDispatcher, receiver: Receiver, add_webhook: AddWebhook, emit: Emit
+) -> None:
+    hook, plain = add_webhook(receiver.url("/hook"), is_ordered=True), add_webhook(receiver.url("/plain"))
+    receiver.script("/hook", reply(200), reply(503), reply(200))
+    wanted = emit(2)
+    dispatcher.start()
+    receiver.wait_for(2, "/hook")
+    until(lambda: deliveries(hook)[1].attempt_count == 1)
+    make_retries_due(hook)
+    wanted += emit(2)
+    until(all_settled)
+    sent = [(one.headers["speakr-sequence"], one.headers["webhook-id"]) for one in receiver.requests("/hook")]
+    assert sent == [("1", wanted[0]), ("2", wanted[1]), ("2", wanted[1]), ("3", wanted[2]), ("4", wanted[3])]
+    assert all("speakr-sequence" not in one.headers for one in receiver.requests("/plain"))
+    assert len(deliveries(plain)) == 4
+
+
+def test_a_delivery_is_not_shown_as_due_before_the_end_of_a_pause(
+    add_webhook: AddWebhook, emit: Emit, owner: Actor
+) -> None:
+    hook = add_webhook(URL)
+    emit(2)
+    first, _ = claim()
+    settle(outcome(first, Verdict.RETRY, retry_in_seconds=30.0, silent_seconds=600.0))
+    shown = history.list_for(owner, hook, limit=10)
+    assert len(shown) == 2
+    for delivery in shown:
+        assert delivery.next_retry_at is not None
+        assert delivery.next_retry_at > now() + timedelta(minutes=9)

@@ -26,6 +26,7 @@ from speakr.models import (
     User,
     Webhook,
 )
+from speakr.services import row_locks
 from speakr.services.accounts import sessions, tokens, users
 from speakr.services.jobs import blobs, requests
 from speakr.services.system import unwanted_blobs
@@ -110,8 +111,10 @@ def update(actor: Actor, user_id: int, values: Mapping[str, Any], password_hash:
     users.one_at_a_time()
     is_ended = not values.get("is_active", True)
     if is_ended:
-        requests.cancel_all_of(user_id)  # before the user, in the order in which workers lock
+        row_locks.hold(Job, Job.user_id == user_id)  # before the user, in the order in which workers lock
     user = users.held(user_id)
+    if is_ended:
+        requests.cancel_all_of(user_id)
     if not values.get("is_admin", True) or not values.get("is_active", True):
         _require_another_admin(user)
     if "username" in values:
@@ -172,14 +175,8 @@ def delete(actor: Actor, user_id: int) -> None:
     require_admin(actor)
     users.one_at_a_time()
     _require_led_groups(user_id)
-    # Lock the jobs before the user, in the order in which workers lock them. With both locked, no process can add a
-    # blob that this deletion would miss.
-    db.session.execute(select(Job.id).where(Job.user_id == user_id).order_by(Job.id).with_for_update())
-    user = db.session.scalar(
-        select(User).where(User.id == user_id).with_for_update().execution_options(populate_existing=True)
-    )
-    if user is None:
-        raise NotFound("User not found")
+    row_locks.hold_user_for_deletion(user_id)
+    user = users.held(user_id)
     _require_another_admin(user)
     _drop_blobs(user_id)
     recording_ids = db.session.scalars(select(Recording.id).where(Recording.user_id == user_id)).all()

@@ -14,6 +14,8 @@ from speakr.domain.errors import ClaimLost
 from speakr.domain.jobs import ACTIVE, ChunkState
 from speakr.domain.transcript import Span
 from speakr.models import Job, JobChunk
+from speakr.services import row_locks
+from speakr.services.jobs import quarantine
 from speakr.services.jobs.claims import lease_end
 
 
@@ -39,6 +41,8 @@ def claim_next(job_id: int, worker: str) -> ChunkClaim | None:
         return None
     if job.recording_id is None:
         return None  # chunks are pieces of a recording
+    if job.quarantined_at is not None and job.worker != worker:
+        return None  # no helpers: it runs alone
     while True:
         free = db.session.scalar(
             select(JobChunk.id)
@@ -82,6 +86,8 @@ def finish(held: ChunkClaim, result: Mapping[str, Any]) -> int:
         ClaimLost: the lease expired and another worker has claimed the chunk, or the job is gone.
 
     """
+    # The job first, in the order of all that changes both.
+    row_locks.hold(Job, Job.id == held.job_id)
     done = db.session.scalar(
         update(JobChunk)
         .where(
@@ -104,7 +110,7 @@ def finish(held: ChunkClaim, result: Mapping[str, Any]) -> int:
     db.session.execute(
         update(Job)
         .where(Job.id == held.job_id, Job.state.in_(ACTIVE))
-        .values(progress=progress, crashes=0, losses=0, attempts=0)
+        .values(progress=progress, attempts=0, **quarantine.forgiven())
     )
     return progress
 

@@ -16,7 +16,7 @@ from speakr.domain.errors import ClaimLost, ConnectorBusy, JobCancelled, JobErro
 from speakr.domain.jobs import KINDS, JobState, retry_delay_seconds
 from speakr.domain.transcript import Span
 from speakr.models import Job, JobChunk
-from speakr.services.jobs import blobs, queueing
+from speakr.services.jobs import blobs, quarantine, queueing
 from speakr.services.jobs.kinds import steps_of
 
 _MAX_MESSAGE_LENGTH = 500
@@ -36,6 +36,8 @@ class Claim:
     options: Mapping[str, Any]
     plan: Mapping[str, Any] | None
     recording_id_if_any: int | None
+    is_alone: bool = False
+    """The job is in quarantine."""
 
     @property
     def recording_id(self) -> int:
@@ -65,6 +67,7 @@ def claim(job_id: int, worker: str) -> Claim | None:
             fence=Job.fence + 1,
             worker=worker,
             lease_expires_at=lease_end(),
+            claimed_at=moment,
             message="Started",
         )
         .returning(Job)
@@ -85,6 +88,7 @@ def claim(job_id: int, worker: str) -> Claim | None:
         worker=worker,
         options=job.options,
         plan=job.plan,
+        is_alone=job.quarantined_at is not None,
     )
 
 
@@ -113,7 +117,7 @@ def report(held: Claim, message: str, progress: int | None = None) -> None:
 def advance(held: Claim, message: str, progress: int | None = None) -> None:
     """Report as `report` does, and forget earlier crashes: what was done since is durable."""
     report(held, message, progress)
-    _own(held, {"crashes": 0, "losses": 0})
+    _own(held, quarantine.forgiven())
 
 
 def reserve_blob(held: Claim, prefix: str) -> str:
@@ -139,8 +143,7 @@ def cut(held: Claim, plan: Mapping[str, Any], pieces: Sequence[Sequence[Span]]) 
         held,
         {
             "plan": dict(plan),
-            "crashes": 0,
-            "losses": 0,
+            **quarantine.forgiven(),
             "lease_expires_at": lease_end(),
             "message": "Transcribing",
         },

@@ -16,6 +16,7 @@ from speakr.db import db
 from speakr.domain.clock import now
 from speakr.domain.jobs import KINDS, JobState, Queue
 from speakr.models import Job, Recording
+from speakr.services.jobs import quarantine
 
 SHORT_SECONDS = 60.0
 """Audio of a job that long ones make way for, even if it is the same user's."""
@@ -35,9 +36,11 @@ def queue_of(job_id: int) -> Queue | None:
     return None if kind is None else kind.queue
 
 
-def next_due(queue: Queue) -> int | None:
-    """Return the id of the due job whose turn it is, or None if there is none."""
-    turns = _turns(kinds_of(queue)).subquery()
+def next_due(queue: Queue, host: str) -> int | None:
+    """Return the id of the due job whose turn it is on a machine, or None if there is none."""
+    if quarantine.is_closed_for_others(host):
+        return None
+    turns = _turns(kinds_of(queue)).where(quarantine.may_start(host)).subquery()
     query = select(turns.c.id).order_by(turns.c.turn, turns.c.queued_at, turns.c.id).limit(1)
     most = get_backends().settings.max_jobs_per_user
     if most:

@@ -11,9 +11,11 @@ from sqlalchemy.exc import IntegrityError
 from speakr.backends import get_backends
 from speakr.db import Promise, after_commit, db
 from speakr.domain.clock import now
+from speakr.domain.errors import NotFound
 from speakr.domain.jobs import KINDS, Subject, dedupe_key
 from speakr.models import Job, Recording, User
 from speakr.models.jobs import IS_ACTIVE
+from speakr.services import row_locks
 
 
 def _notification(kind: str, job_id: int, ring_count: int) -> Promise:
@@ -86,6 +88,9 @@ def add_again(job: Job) -> tuple[Job, bool]:
 
 
 def _insert(job: Job) -> tuple[Job, bool]:
+    # The recording first: otherwise a worker that holds it could wait for this job's key, and this job for the recording.
+    if job.recording_id is not None and not row_locks.hold(Recording, Recording.id == job.recording_id):
+        raise NotFound("Recording not found")  # deleted a moment ago
     existing = active(job.dedupe_key)
     if existing is not None:
         return existing, False

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import structlog
 from sqlalchemy import ColumnElement, func, or_, select, update
 
+from speakr import conflicts
 from speakr.backends import get_backends
 from speakr.db import db, release, unit_of_work
 from speakr.domain.clock import now
@@ -20,12 +22,16 @@ from speakr.domain.jobs import (
     ACTIVE,
     KINDS,
     MAX_CRASHES_WITHOUT_PROGRESS,
+    MAX_LOSSES_ALONE,
     MAX_LOSSES_WITHOUT_PROGRESS,
     ChunkState,
     JobState,
 )
 from speakr.models import Job, JobChunk
+from speakr.services import row_locks
+from speakr.services.jobs import quarantine
 from speakr.services.jobs.claims import end, lease_end
+from speakr.services.jobs.quarantine import Cause
 from speakr.services.jobs.queueing import ring_later
 
 logger = structlog.get_logger(__name__)
@@ -50,9 +56,9 @@ def renew(worker: str) -> None:
         )
 
 
-def horse_died(worker: str) -> None:
+def horse_died(worker: str, cause: Cause = Cause.KILLED) -> None:
     """Requeue the claims of a work horse that died. Its parent process, which has seen the death, calls this."""
-    _requeue_claims(Job.worker == worker, JobChunk.worker == worker, counter="crashes")
+    _requeue_claims(Job.worker == worker, JobChunk.worker == worker, cause=cause)
 
 
 def worker_died(worker: str) -> None:
@@ -61,23 +67,23 @@ def worker_died(worker: str) -> None:
     _requeue_claims(
         Job.worker.startswith(name, autoescape=True),
         JobChunk.worker.startswith(name, autoescape=True),
-        counter="losses",
+        cause=Cause.VANISHED,
     )
 
 
 def hand_back(worker: str) -> None:
     """Requeue the claims of a work horse that was asked to stop. It did not fail, so no counter grows."""
-    _requeue_claims(Job.worker == worker, JobChunk.worker == worker, counter=None)
+    _requeue_claims(Job.worker == worker, JobChunk.worker == worker, cause=None)
 
 
 def requeue_expired() -> None:
     """Requeue claims with expired leases: the worker and its parent process are dead."""
     moment = now()
-    _requeue_claims(Job.lease_expires_at < moment, JobChunk.lease_expires_at < moment, counter="losses")
+    _requeue_claims(Job.lease_expires_at < moment, JobChunk.lease_expires_at < moment, cause=Cause.VANISHED)
 
 
 def _requeue_claims(
-    of_jobs: ColumnElement[bool], of_chunks: ColumnElement[bool], *, counter: str | None
+    of_jobs: ColumnElement[bool], of_chunks: ColumnElement[bool], *, cause: Cause | None
 ) -> None:
     held_jobs = db.session.scalars(select(Job.id).where(Job.state == JobState.RUNNING, of_jobs)).all()
     held_chunks = db.session.scalars(
@@ -85,18 +91,15 @@ def _requeue_claims(
     ).all()
     # Chunks first, each in its own transaction: a chunk with too many crashes ends its job, which is then not requeued.
     for chunk_id in held_chunks:
-        with unit_of_work():
-            _free_chunk(chunk_id, of_chunks, counter)
+        conflicts.in_unit(partial(_free_chunk, chunk_id, of_chunks, cause))
     for job_id in held_jobs:
-        with unit_of_work():
-            _requeue(job_id, of_jobs, counter)
+        conflicts.in_unit(partial(_requeue, job_id, of_jobs, cause))
 
 
-def _counted(table: type[Job | JobChunk], counter: str | None) -> dict[str, Any]:
-    return {counter: getattr(table, counter) + 1} if counter else {}
-
-
-def _free_chunk(chunk_id: int, still: ColumnElement[bool], counter: str | None) -> None:
+def _free_chunk(chunk_id: int, still: ColumnElement[bool], cause: Cause | None) -> None:
+    # The job first, in the order of all that changes both.
+    row_locks.hold(Job, Job.id.in_(select(JobChunk.job_id).where(JobChunk.id == chunk_id)))
+    counter = {None: None, Cause.VANISHED: "losses"}.get(cause, "crashes")
     chunk = db.session.scalar(
         update(JobChunk)
         .where(JobChunk.id == chunk_id, JobChunk.state == ChunkState.RUNNING, still)
@@ -105,55 +108,57 @@ def _free_chunk(chunk_id: int, still: ColumnElement[bool], counter: str | None) 
                 "state": ChunkState.PENDING,
                 "worker": None,
                 "lease_expires_at": None,
-                **_counted(JobChunk, counter),
+                **({counter: getattr(JobChunk, counter) + 1} if counter else {}),
             }
         )
         .returning(JobChunk)
     )
     if chunk is None:
         return
-    logger.warning("chunk_taken_back", job_id=chunk.job_id, position=chunk.position, why=counter)
-    if _is_poison(chunk):
-        job = db.session.scalar(
-            select(Job).where(Job.id == chunk.job_id, Job.state.in_(ACTIVE)).with_for_update()
-        )
-        if job is not None:
-            _quarantine(job)
+    logger.warning("chunk_taken_back", job_id=chunk.job_id, position=chunk.position, why=cause)
+    job = db.session.get(Job, chunk.job_id, populate_existing=True)
+    if job is None or job.state not in ACTIVE:
+        return
+    # For helpers, who die with a chunk and not with the job, whose owner makes progress elsewhere. In quarantine there are
+    # none, and the deaths of the owner decide.
+    if (
+        chunk.crashes >= MAX_CRASHES_WITHOUT_PROGRESS + MAX_LOSSES_ALONE
+        or chunk.losses >= MAX_LOSSES_WITHOUT_PROGRESS + MAX_LOSSES_ALONE
+    ):
+        _give_up(job)
+    elif chunk.crashes >= MAX_CRASHES_WITHOUT_PROGRESS or chunk.losses >= MAX_LOSSES_WITHOUT_PROGRESS:
+        quarantine.suspect(job)
 
 
-def _requeue(job_id: int, still: ColumnElement[bool], counter: str | None) -> None:
+def _requeue(job_id: int, still: ColumnElement[bool], cause: Cause | None) -> None:
     moment = now()
     job = db.session.scalar(
         update(Job)
         .where(Job.id == job_id, Job.state == JobState.RUNNING, still)
         .values(
-            {
-                "state": JobState.QUEUED,
-                "worker": None,
-                "lease_expires_at": None,
-                **_counted(Job, counter),
-                "rung_at": moment,
-                "ring_count": Job.ring_count + 1,
-                "message": "Resuming after an interruption",
-            }
+            state=JobState.QUEUED,
+            worker=None,
+            lease_expires_at=None,
+            rung_at=moment,
+            ring_count=Job.ring_count + 1,
         )
         .returning(Job)
+        .execution_options(populate_existing=True)
     )
     if job is None:
         return
-    logger.warning("job_taken_back", job_id=job.id, why=counter, crashes=job.crashes, losses=job.losses)
-    if _is_poison(job):
-        _quarantine(job)
-    else:
+    if cause is not None:
+        quarantine.count(job, cause)
+    job.message = "Resuming after an interruption"
+    logger.warning("job_taken_back", job_id=job.id, why=cause, crashes=job.crashes, losses=job.losses)
+    if quarantine.is_hopeless(job):
+        _give_up(job)
+    elif job.not_before is None or job.not_before <= moment:
         ring_later(job)
 
 
-def _is_poison(thing: Job | JobChunk) -> bool:
-    return thing.crashes >= MAX_CRASHES_WITHOUT_PROGRESS or thing.losses >= MAX_LOSSES_WITHOUT_PROGRESS
-
-
-def _quarantine(job: Job) -> None:
-    logger.error("job_quarantined", job_id=job.id, recording_id=job.recording_id)
+def _give_up(job: Job) -> None:
+    logger.error("job_given_up", job_id=job.id, recording_id=job.recording_id)
     end(
         job,
         JobState.FAILED,
@@ -174,7 +179,7 @@ def request_helpers() -> None:
     job = db.session.execute(
         select(Job.id, Job.fence, running.label("running"), waiting.label("waiting"))
         .join(JobChunk, JobChunk.job_id == Job.id)
-        .where(Job.state == JobState.RUNNING)
+        .where(Job.state == JobState.RUNNING, Job.quarantined_at.is_(None))
         .group_by(Job.id, Job.fence)
         .having(waiting > 0)
         .order_by(Job.id)

@@ -13,6 +13,7 @@ from speakr.domain.errors import Conflict, NotFound
 from speakr.domain.jobs import ACTIVE, JobState, awaited_kinds, kinds_in_status
 from speakr.domain.permissions import Actor, Permission
 from speakr.models import Job, Recording, User
+from speakr.services import row_locks
 from speakr.services.jobs import claims, fairness, queueing
 from speakr.services.jobs.kinds import steps_of
 from speakr.services.recordings import access
@@ -91,7 +92,11 @@ def cancel_all_of(user_id: int) -> None:
     active = (
         select(Job).where(Job.user_id == user_id, Job.state.in_(ACTIVE)).order_by(Job.id).with_for_update()
     )
-    for job in db.session.scalars(active).all():
+    found = db.session.scalars(active).all()
+    row_locks.hold(
+        Recording, Recording.id.in_([job.recording_id for job in found if job.recording_id is not None])
+    )
+    for job in found:
         _cancel(job)
 
 
@@ -101,7 +106,8 @@ def _cancel(job: Job) -> Job:
         db.session.execute(
             update(Job).where(Job.id == job.id, Job.state == JobState.RUNNING).values(cancel_requested=True)
         )
-    db.session.refresh(job)
+    if db.session.get(Job, job.id, populate_existing=True) is None:
+        raise NotFound("Job not found")  # deleted a moment ago
     if job.state is JobState.CANCELLED:
         steps_of(job).on_cancelled(job)
         claims.clear_away(job)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import and_, delete, select
 
+from speakr import conflicts
 from speakr.db import db, unit_of_work
 from speakr.domain.clock import now
 from speakr.domain.errors import SpeakrError
 from speakr.domain.events import RecordingUpdated
 from speakr.domain.permissions import Actor, Permission
-from speakr.models import Recording, RecordingTag
+from speakr.models import Recording, RecordingTag, User
+from speakr.services import row_locks
 from speakr.services.jobs import processing
 from speakr.services.recordings import access, editing, removal, tagging
 from speakr.services.webhooks import events
@@ -33,9 +36,12 @@ class BatchItemResult:
     job_id: int | None = None
 
 
-def _parts(ids: Sequence[int]) -> Iterator[Sequence[int]]:
-    for start in range(0, len(ids), _AT_ONCE):
-        yield ids[start : start + _AT_ONCE]
+def _in_parts(
+    ids: Sequence[int], work: Callable[[Sequence[int]], list[BatchItemResult]]
+) -> list[BatchItemResult]:
+    """Do the work on so many ids per unit of work, again after a conflict."""
+    parts = [ids[start : start + _AT_ONCE] for start in range(0, len(ids), _AT_ONCE)]
+    return [result for part in parts for result in conflicts.in_unit(functools.partial(work, part))]
 
 
 def _refusal(actor: Actor, recording_id: int, permission: Permission) -> BatchItemResult:
@@ -62,16 +68,16 @@ def update(actor: Actor, recording_ids: Sequence[int], changes: Mapping[str, Any
     if "folder_id" in changes:
         with unit_of_work():
             editing.target_folder(actor, changes["folder_id"])
-    outcomes: list[BatchItemResult] = []
-    for part in _parts(recording_ids):
-        with unit_of_work():
-            mine = _own(actor, part)
-            _update(actor, [mine[number] for number in part if number in mine], changes)
-            outcomes += [
-                BatchItemResult(number) if number in mine else _refusal(actor, number, Permission.OWN)
-                for number in part
-            ]
-    return outcomes
+
+    def update_part(part: Sequence[int]) -> list[BatchItemResult]:
+        mine = _own(actor, part)
+        _update(actor, [mine[number] for number in part if number in mine], changes)
+        return [
+            BatchItemResult(number) if number in mine else _refusal(actor, number, Permission.OWN)
+            for number in part
+        ]
+
+    return _in_parts(recording_ids, update_part)
 
 
 def _own(actor: Actor, ids: Sequence[int]) -> dict[int, Recording]:
@@ -80,7 +86,7 @@ def _own(actor: Actor, ids: Sequence[int]) -> dict[int, Recording]:
         select(Recording)
         .where(Recording.id.in_(ids), Recording.user_id == actor.user_id)
         .order_by(Recording.id)
-        .with_for_update()
+        .with_for_update(key_share=True)
     )
     return {recording.id: recording for recording in found}
 
@@ -118,29 +124,31 @@ def _update(actor: Actor, recordings: Sequence[Recording], changes: Mapping[str,
 def delete_all(actor: Actor, recording_ids: Sequence[int]) -> list[BatchItemResult]:
     """Delete recordings: the actor's own, or those of any user for an admin."""
     removal.require_permission(actor)
-    outcomes: list[BatchItemResult] = []
-    for part in _parts(recording_ids):
-        with unit_of_work():
-            query = select(Recording).where(Recording.id.in_(part)).order_by(Recording.id).with_for_update()
-            if not actor.acts_as_admin:
-                query = query.where(Recording.user_id == actor.user_id)
-            found = db.session.scalars(query).all()
-            deleted = {recording.id for recording in found}
-            removal.remove(found)
-            outcomes += [
-                BatchItemResult(number) if number in deleted else _refusal(actor, number, Permission.OWN)
-                for number in part
-            ]
-    return outcomes
+    conditions = () if actor.acts_as_admin else (Recording.user_id == actor.user_id,)
+
+    def delete_part(part: Sequence[int]) -> list[BatchItemResult]:
+        found = removal.held_for_removal(part, *conditions)
+        deleted = {recording.id for recording in found}
+        removal.remove(found)
+        return [
+            BatchItemResult(number) if number in deleted else _refusal(actor, number, Permission.OWN)
+            for number in part
+        ]
+
+    return _in_parts(recording_ids, delete_part)
 
 
 def transcribe(actor: Actor, recording_ids: Sequence[int]) -> list[BatchItemResult]:
     """Queue a transcription of each recording, with its own hints."""
-    outcomes: list[BatchItemResult] = []
-    for part in _parts(recording_ids):
-        with unit_of_work():
-            outcomes += [_transcribe(actor, number) for number in part]
-    return outcomes
+
+    def transcribe_part(part: Sequence[int]) -> list[BatchItemResult]:
+        # All locks at once: those of one recording after another would be out of order.
+        owners = select(Recording.user_id).where(Recording.id.in_(part), access.visible_to(actor))
+        row_locks.hold(User, User.id.in_(owners))
+        row_locks.hold(Recording, and_(Recording.id.in_(part), access.visible_to(actor)))
+        return [_transcribe(actor, number) for number in part]
+
+    return _in_parts(recording_ids, transcribe_part)
 
 
 def _transcribe(actor: Actor, recording_id: int) -> BatchItemResult:

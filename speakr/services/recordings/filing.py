@@ -68,7 +68,10 @@ def load(kind: type[Kind], actor: Actor, thing_id: int, *, for_change: bool = Fa
 
     """
     name = kind.__name__
-    found = db.session.scalar(select(kind).where(kind.id == thing_id, memberships.can_use(kind, actor)))
+    query = select(kind).where(kind.id == thing_id, memberships.can_use(kind, actor))
+    if for_change:  # before the recordings that have it
+        query = query.with_for_update(of=kind).execution_options(populate_existing=True)
+    found = db.session.scalar(query)
     if found is None:
         raise NotFound(f"{name} not found")
     if for_change and not memberships.can_edit(found, actor, memberships.roles(actor.user_id)):

@@ -16,5 +16,7 @@ def lock_row(actor: Actor, recording_id: int) -> None:
     SQLite needs no lock because it has only one writer.
     """
     recording = access.get(actor, recording_id, Permission.EDIT)
-    db.session.execute(select(Recording.id).where(Recording.id == recording.id).with_for_update())
+    db.session.execute(
+        select(Recording.id).where(Recording.id == recording.id).with_for_update(key_share=True)
+    )
     db.session.expire(recording)

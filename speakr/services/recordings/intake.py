@@ -6,13 +6,15 @@ import hashlib
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 
 from sqlalchemy import select
 
+from speakr import conflicts
 from speakr.backends import get_backends
 from speakr.db import after_commit, after_rollback, db, release, unit_of_work
 from speakr.domain.clock import now
@@ -36,6 +38,8 @@ from speakr.services.speech import engines, hints
 from speakr.services.system import unwanted_blobs
 from speakr.services.webhooks import events
 from speakr.storage.base import CHUNK_BYTES, new_key
+
+T = TypeVar("T")
 
 _sandboxes = threading.BoundedSemaphore(4)
 """Files that one process examines at the same time; each needs a child process of 40 MB and one processor."""
@@ -153,12 +157,44 @@ def _store_audio(video: Path, limits: SizeLimits) -> tuple[str, int, MediaInfo]:
 
 def store(actor: Actor, media: StoredMedia, form: UploadForm) -> tuple[Recording, Duplicate | None]:
     """Write the rows in a unit of work. A rollback deletes all blobs, a commit the blob that is not kept."""
-    blobs = list(dict.fromkeys((media.key, media.original_key)))
-    with unit_of_work():
-        after_rollback(lambda: delete_blobs(blobs))
-        recording, duplicate = create(actor, media, form)
+
+    def write() -> tuple[Recording, Duplicate | None]:
+        stored = create(actor, media, form)
         drop_original(media)
-    return recording, duplicate
+        return stored
+
+    return in_unit_with_blobs((media.key, media.original_key), write)
+
+
+def in_unit_with_blobs(keys: Iterable[str], write: Callable[[], T]) -> T:
+    """Write rows in a unit of work, again after a conflict; delete these blobs if the last try is rolled back.
+
+    The bytes of an upload are received once, so they outlast a conflict.
+    """
+    blobs = list(dict.fromkeys(keys))
+    is_last, is_undone = False, False
+
+    def undo() -> None:
+        nonlocal is_undone
+        is_undone = True
+        if is_last:  # what follows in the same transaction has failed
+            delete_blobs(blobs)
+
+    def unit() -> T:
+        nonlocal is_undone
+        is_undone = False
+        with unit_of_work():
+            after_rollback(undo)
+            return write()
+
+    try:
+        written = conflicts.repeat(unit)
+    except BaseException:
+        if is_undone:
+            delete_blobs(blobs)
+        raise
+    is_last = True
+    return written
 
 
 def drop_original(media: StoredMedia) -> None:

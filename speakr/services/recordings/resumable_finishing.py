@@ -12,7 +12,7 @@ from datetime import timedelta
 from sqlalchemy import delete, update
 
 from speakr.backends import get_backends
-from speakr.db import after_rollback, db, release, unit_of_work
+from speakr.db import db, release, unit_of_work
 from speakr.domain.errors import Conflict, NotFound, SpeakrError, TooLarge, UnusableMedia
 from speakr.domain.permissions import Actor
 from speakr.domain.uploads import UploadState
@@ -98,12 +98,14 @@ def _examine(claim: Claim, form: UploadForm) -> StoredMedia:
 def _store(actor: Actor, claim: Claim, media: StoredMedia, form: UploadForm) -> None:
     """Write the rows. A commit deletes all blobs but the recording's, a rollback those that are new."""
     made = {media.key, media.original_key} - _keys(claim)
-    with unit_of_work():
-        after_rollback(lambda: intake.delete_blobs(made))
+
+    def write() -> None:
         # Lock the user's row before the upload's, in the order of deleting a user with all uploads.
         recording, _ = intake.create(actor, media, form)
         _move(claim, UploadState.COMPLETED, error=None, recording_id=recording.id)
         _drop_parts(claim, keep=media.key, more={media.original_key})
+
+    intake.in_unit_with_blobs(made, write)
 
 
 def _fail(claim: Claim, error: SpeakrError) -> None:

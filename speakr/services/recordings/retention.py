@@ -15,7 +15,8 @@ from typing import Any
 import structlog
 from sqlalchemy import ColumnElement, func, or_, select
 
-from speakr.db import db, unit_of_work
+from speakr import conflicts
+from speakr.db import db
 from speakr.domain.clock import now
 from speakr.domain.errors import Forbidden
 from speakr.domain.permissions import Actor
@@ -82,23 +83,25 @@ def run() -> RetentionReport:
     is_enabled, audio_only = _mode()
     deleted: list[Due] = []
     while is_enabled:
-        with unit_of_work():
-            # Select in the deleting transaction: a recording that was just protected stays.
-            due = _due(None, audio_only=audio_only, limit=_AT_ONCE)
-            recordings = db.session.scalars(
-                select(Recording)
-                .where(Recording.id.in_([one.recording_id for one in due]), Recording.status.in_(_FINISHED))
-                .order_by(Recording.id)
-                .with_for_update()
-            ).all()
-            taken = {recording.id for recording in recordings}
-            (removal.remove_audio if audio_only else removal.remove)(recordings)
-        deleted += [one for one in due if one.recording_id in taken]
-        if not recordings:
+        part = conflicts.in_unit(lambda: _delete_due(audio_only=audio_only))
+        if not part:
             break
+        deleted += part
     if deleted:
         logger.info("retention", recordings=len(deleted), audio_only=audio_only)
     return RetentionReport(is_enabled, audio_only, deleted, len(deleted))
+
+
+def _delete_due(*, audio_only: bool) -> list[Due]:
+    """Delete some of what is due; return it. A recording that was protected a moment ago stays."""
+    due = _due(None, audio_only=audio_only, limit=_AT_ONCE)
+    recordings = removal.held_for_removal([one.recording_id for one in due], Recording.status.in_(_FINISHED))
+    taken = {recording.id for recording in recordings}
+    if audio_only:
+        removal.remove_audio(recordings)
+    else:
+        removal.remove(recordings)
+    return [one for one in due if one.recording_id in taken]
 
 
 def _require_admin(actor: Actor) -> None:

@@ -56,6 +56,8 @@ def store(
 
     All of that is one transaction. Raises `ClaimLost` when another worker owns the job.
     """
+    if not derivation.keep_originals:
+        originals.hold_jobs([held.recording_id, *derivation.source_ids])
     if audio is not None:
         claims.hand_over_blob(held, audio.key)
     claims.succeed(held)

@@ -13,7 +13,8 @@ from speakr.domain.errors import Forbidden, NotFound, PermanentJobError
 from speakr.domain.permissions import DEFAULT_SCOPES, Actor, Permission
 from speakr.domain.transcript_history import RevisionKind, StoredSegment, unpacked_segments
 from speakr.domain.transcript_parts import part_of, seconds_by_speaker
-from speakr.models import RecognizedTranscript, Recording, TranscriptRevision, User
+from speakr.models import Job, RecognizedTranscript, Recording, TranscriptRevision, User
+from speakr.services import row_locks
 from speakr.services.corrections import revisions
 from speakr.services.jobs import claims
 from speakr.services.recordings import access
@@ -102,9 +103,9 @@ def _raw(part: SourcePart) -> list[StoredSegment] | None:
 
 def hold(recording_ids: Sequence[int], *, for_deletion: bool = False) -> None:
     """Lock recordings until the unit of work ends, always in the same order."""
-    db.session.execute(
-        select(Recording.id)
-        .where(Recording.id.in_(recording_ids))
-        .order_by(Recording.id)
-        .with_for_update(key_share=not for_deletion)
-    ).all()
+    row_locks.hold(Recording, Recording.id.in_(recording_ids), for_deletion=for_deletion)
+
+
+def hold_jobs(recording_ids: Sequence[int]) -> None:
+    """Lock all jobs on recordings, which are deleted with them; before the recordings themselves."""
+    row_locks.hold(Job, Job.recording_id.in_(recording_ids), for_deletion=True)

@@ -37,6 +37,7 @@ from speakr.domain.errors import Invalid, NotFound
 from speakr.domain.events import RecordingUpdated
 from speakr.domain.permissions import Actor
 from speakr.models import Recording, RecordingSpeaker, Speaker, User
+from speakr.services import row_locks
 from speakr.services.search import indexing
 from speakr.services.speech import voice_profiles
 from speakr.services.webhooks import events
@@ -147,7 +148,11 @@ def split(actor: Actor, speaker_id: int, name: str, recording_ids: Collection[in
 def delete(actor: Actor, speaker_id: int) -> None:
     """Delete a speaker; recordings keep the name."""
     hold_owner(actor.user_id)
-    db.session.delete(_get(actor, speaker_id))
+    speaker = _get(actor, speaker_id)
+    # The recordings too, because the names in them lose their reference to the speaker.
+    named = select(RecordingSpeaker.recording_id).where(RecordingSpeaker.speaker_id == speaker.id)
+    row_locks.hold(Recording, Recording.id.in_(named))
+    db.session.delete(speaker)
 
 
 def hold_owner(user_id: int) -> None:

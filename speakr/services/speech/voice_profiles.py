@@ -20,6 +20,7 @@ from speakr.db import db
 from speakr.domain.permissions import Actor
 from speakr.media.voices.weights import MODEL_VERSION
 from speakr.models import Recording, RecordingSpeaker, RecordingVoice, Speaker
+from speakr.services import row_locks
 
 ACCEPTED = 0.80
 """Minimum cosine for naming a voice. Measured: 2 of 100 other speakers reach it, and each speaker's own voice does."""
@@ -165,17 +166,13 @@ def delete_all(actor: Actor) -> int:
 def forget(user_id: int) -> int:
     """Delete all stored voices in a user's recordings; return their number."""
     is_of_user = RecordingVoice.recording_id.in_(select(Recording.id).where(Recording.user_id == user_id))
-    # Lock the voices in the order of deleting many recordings, so that the two cannot deadlock.
-    held = db.session.execute(
-        select(RecordingVoice.recording_id)
-        .where(is_of_user)
-        .order_by(RecordingVoice.recording_id)
-        .with_for_update()
-    ).all()
-    db.session.execute(
-        delete(RecordingVoice).where(is_of_user), execution_options={"synchronize_session": False}
+    # The recordings first, because deleting them deletes their voices too.
+    row_locks.hold(Recording, Recording.user_id == user_id)
+    forgotten = db.session.scalars(
+        delete(RecordingVoice).where(is_of_user).returning(RecordingVoice.recording_id),
+        execution_options={"synchronize_session": False},
     )
-    return len(held)
+    return len(forgotten.all())
 
 
 def learned(recording_id: int, labels: Collection[str]) -> int:

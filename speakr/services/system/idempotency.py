@@ -1,7 +1,8 @@
 """Idempotency keys (IETF draft-ietf-httpapi-idempotency-key-header): the same key and body give the same response.
 
 The request that brings a key reserves it first, and completes it in the transaction of the work. The response is
-therefore stored if and only if the work is; a request that dies in between frees its key after `HOLD`. Responses are
+therefore stored if and only if the work is. A key names the process that holds it, so one that was killed is recognised on
+the same machine; elsewhere the key becomes free after `HOLD`. Responses are
 stored encrypted: some contain a secret that is shown once, all contain data that users may delete.
 """
 
@@ -22,6 +23,7 @@ from speakr.domain.clock import now
 from speakr.domain.errors import Conflict, Invalid
 from speakr.models import IdempotencyKey
 from speakr.services.accounts.sealing import seal, unseal
+from speakr.services.system import processes
 
 HOLD = timedelta(seconds=60)
 """Time after which a request that has not renewed its reservation counts as dead."""
@@ -66,7 +68,12 @@ def reserve(user_id: int, key: str, operation: str, lasting: timedelta = HOLD) -
     try:
         with db.session.begin_nested():
             fresh = IdempotencyKey(
-                user_id=user_id, key=key, operation=operation, owner=owner, locked_until=moment + lasting
+                user_id=user_id,
+                key=key,
+                operation=operation,
+                owner=owner,
+                locked_until=moment + lasting,
+                holder=processes.own_name(),
             )
             db.session.add(fresh)
         return Held(fresh.id, owner)
@@ -83,19 +90,18 @@ def reserve(user_id: int, key: str, operation: str, lasting: timedelta = HOLD) -
         raise _reused()
     if known.response_status is not None:
         return Held(known.id, owner, (known.response_status, _opened(known)), known.fingerprint)
-    return Held(_take_over(known.id, owner, lasting), owner)
+    return Held(_take_over(known, owner, lasting), owner)
 
 
-def _take_over(key_id: int, owner: str, lasting: timedelta) -> int:
+def _take_over(known: IdempotencyKey, owner: str, lasting: timedelta) -> int:
     moment = now()
+    is_free = IdempotencyKey.locked_until < moment
+    if processes.has_ended(known.holder):
+        is_free = IdempotencyKey.owner == known.owner
     taken: int | None = db.session.scalar(
         update(IdempotencyKey)
-        .where(
-            IdempotencyKey.id == key_id,
-            IdempotencyKey.response_status.is_(None),
-            IdempotencyKey.locked_until < moment,
-        )
-        .values(owner=owner, locked_until=moment + lasting)
+        .where(IdempotencyKey.id == known.id, IdempotencyKey.response_status.is_(None), is_free)
+        .values(owner=owner, locked_until=moment + lasting, holder=processes.own_name())
         .returning(IdempotencyKey.id)
     )
     if taken is None:

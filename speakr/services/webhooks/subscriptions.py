@@ -57,6 +57,9 @@ def _receiving(user_id: int) -> Sequence[Webhook]:
         .join(User, User.id == Webhook.user_id)
         .where(Webhook.user_id == user_id, User.is_active, or_(Webhook.enabled, is_held))
         .order_by(Webhook.id)
+        # `FOR KEY SHARE`: the webhook cannot be deleted before the deliveries that refer to it are committed. One that
+        # is being deleted is left out.
+        .with_for_update(read=True, key_share=True, of=Webhook)
     ).all()
 
 

@@ -126,7 +126,7 @@ def create(
 ) -> tuple[Webhook, str]:
     """Create a webhook whose address has passed `check_target`; return it with its secret, which is shown only now."""
     # Lock the user's row, so that concurrent requests cannot exceed the limit together.
-    db.session.scalar(select(User.id).where(User.id == actor.user_id).with_for_update())
+    db.session.scalar(select(User.id).where(User.id == actor.user_id).with_for_update(key_share=True))
     limit = system_settings.get("webhook_max_per_user")
     have = (
         db.session.scalar(select(func.count()).select_from(Webhook).where(Webhook.user_id == actor.user_id))
@@ -218,7 +218,7 @@ def _switch(webhook: Webhook, due_at: datetime, *, is_on: bool) -> None:
 
 def delete(actor: Actor, webhook_id: int) -> None:
     """Delete a webhook with its deliveries."""
-    db.session.delete(get(actor, webhook_id))
+    db.session.delete(lock_row(actor, webhook_id))
 
 
 def rotate_secret(actor: Actor, webhook_id: int) -> tuple[Webhook, str]:

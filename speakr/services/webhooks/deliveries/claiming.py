@@ -24,13 +24,14 @@ from sqlalchemy import (
     type_coerce,
     update,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import aliased
 
 from speakr.backends import get_backends
 from speakr.db import UTCDateTime, db
 from speakr.domain.clock import now
 from speakr.domain.deliveries import IMMEDIATE
-from speakr.models import Delivery, Webhook
+from speakr.models import Delivery, Webhook, WebhookSequence
 from speakr.services.accounts.sealing import unseal
 from speakr.services.webhooks.deliveries.states import IS_OPEN, has_id
 from speakr.services.webhooks.webhooks import ROTATION_OVERLAP
@@ -103,6 +104,8 @@ class Dispatch:
     event_type: str
     body: bytes
     attempt: int
+    sequence: int | None = None
+    """The number that an ordered webhook shows."""
     waited_seconds: float = 0.0
     """Seconds from the due time to the claim."""
 
@@ -206,6 +209,7 @@ def _claim(dialect: str) -> Executable:
             type_coerce(Delivery.event_type, String(_MAX_WORD_LENGTH)).label("event_type"),
             Delivery.body,
             Delivery.attempt_count,
+            Delivery.sequence,
             Delivery.next_attempt_at,
             Delivery.created_at,
         )
@@ -236,6 +240,25 @@ def claim_due(shares: Sequence[tuple[Waiting, int]], urgent: Sequence[Waiting] =
     return [
         _dispatch(webhooks[rows[each].webhook_id], rows[each], moment, until) for each in ids if each in rows
     ]
+
+
+def _sequence(waiting: Waiting, row: Any) -> int | None:
+    """Return the number of a delivery to an ordered webhook; the first attempt gives it one."""
+    if not waiting.is_ordered or row.sequence is not None or row.next_attempt_at == IMMEDIATE:
+        known: int | None = row.sequence
+        return known
+    dialect: Any = sqlite if db.engine.dialect.name == "sqlite" else postgresql
+    counted = dialect.insert(WebhookSequence).values(webhook_id=row.webhook_id, last=1)
+    number: int = db.session.execute(
+        counted.on_conflict_do_update(
+            index_elements=[WebhookSequence.webhook_id], set_={"last": WebhookSequence.last + 1}
+        ).returning(WebhookSequence.last)
+    ).scalar_one()
+    db.session.execute(
+        update(Delivery).where(Delivery.id == row.id).values(sequence=number),
+        execution_options={"synchronize_session": False},
+    )
+    return number
 
 
 _CHOSEN = Webhook.id.in_(bindparam("webhook_ids", expanding=True)) & Webhook.enabled
@@ -295,6 +318,7 @@ def _dispatch(waiting: Waiting, row: Any, moment: datetime, until: datetime) -> 
         event_type=row.event_type,
         body=row.body.encode(),
         attempt=row.attempt_count + 1,
+        sequence=_sequence(waiting, row),
         waited_seconds=max(0.0, (moment - max(row.next_attempt_at, row.created_at)).total_seconds()),
         claimed_until=until,
     )

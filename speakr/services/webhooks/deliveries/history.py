@@ -42,7 +42,10 @@ def list_for(
         query = query.where(Delivery.id > last_before(webhook.id, since), Delivery.created_at >= since)
     if before is not None:
         query = query.where(Delivery.id < before)
-    return db.session.scalars(query.order_by(Delivery.id.desc()).limit(limit)).all()
+    found = db.session.scalars(query.order_by(Delivery.id.desc()).limit(limit)).all()
+    for delivery in found:
+        delivery.silent_until = webhook.silent_until
+    return found
 
 
 def last_before(webhook_id: int, moment: datetime) -> int:
@@ -73,6 +76,7 @@ def get(actor: Actor, webhook_id: int, delivery_id: int) -> Delivery:
     )
     if delivery is None:
         raise NotFound("Delivery not found")
+    delivery.silent_until = webhook.silent_until
     return delivery
 
 
