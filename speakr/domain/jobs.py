@@ -173,6 +173,9 @@ MAX_CRASHES_WITHOUT_PROGRESS = 3
 MAX_LOSSES_WITHOUT_PROGRESS = 10
 """The same for vanished workers. Their usual causes are deploys and power cuts, so the limit is higher."""
 
+MAX_IGNORED = 20
+"""Options that an engine can ignore; there are fewer."""
+
 _FIRST_RETRY_SECONDS = 2.0
 _MAX_RETRY_SECONDS = 600.0
 

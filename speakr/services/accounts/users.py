@@ -12,6 +12,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import func, or_, select, text
 
 from speakr.db import db
+from speakr.domain.caps import CAPS, Noun
 from speakr.domain.errors import Conflict, Invalid, NotAuthenticated, NotFound
 from speakr.domain.permissions import DEFAULT_SCOPES, Actor, scopes_of_password
 from speakr.models import Group, GroupMembership, User
@@ -322,4 +323,5 @@ def memberships_of(user_id: int) -> Sequence[Any]:
         .join(Group, Group.id == GroupMembership.group_id)
         .where(GroupMembership.user_id == user_id)
         .order_by(func.lower(Group.name), Group.id)
+        .limit(CAPS[Noun.MEMBERSHIPS])
     ).all()

@@ -15,11 +15,6 @@ from speakr.services.corrections.editing import Edit, Edited, Labels, Transcript
 
 MAX_TEXT_LENGTH = 1_000_000
 """Characters of a whole transcript."""
-MAX_WORDS = 350_000
-"""Words of a whole transcript, characters of scripts without spaces among them: more than is said in a day.
-
-Aligning takes 3 to 9 microseconds of processor time per word, in a web process.
-"""
 
 
 def replace(actor: Actor, recording_id: int, body: Mapping[str, Any], *, revision: int | None) -> Edited:
@@ -59,8 +54,8 @@ def replace(actor: Actor, recording_id: int, body: Mapping[str, Any], *, revisio
 
 def _check_words(texts: Iterable[str], place: str) -> None:
     """Refuse texts with too many words to align; `place` is the field that they were sent in."""
-    if sum(map(count_tokens, texts)) > MAX_WORDS:
-        message = f"has at most {MAX_WORDS} words, or characters of a script without spaces"
+    if sum(map(count_tokens, texts)) > edits.MAX_WORDS:
+        message = f"has at most {edits.MAX_WORDS} words, or characters of a script without spaces"
         raise Invalid(f"The transcript {message}", errors={place: [message]})
 
 

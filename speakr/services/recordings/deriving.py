@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 
 from speakr.backends import get_backends
 from speakr.db import db
+from speakr.domain.caps import CAPS, Noun
 from speakr.domain.clock import now
 from speakr.domain.derivation import Derivation, SourcePart
 from speakr.domain.errors import Conflict, Invalid, NotFound
@@ -162,13 +163,15 @@ def _folder_id(actor: Actor, first: Recording) -> int | None:
 
 
 def _put_tags(actor: Actor, recording: Recording, own: Sequence[Recording]) -> None:
+    """Add the tags of all sources, the first ones if there are more than a recording may have."""
+    tag_ids: list[int] = []
     for source in own:
-        tag_ids = db.session.scalars(
+        tag_ids += db.session.scalars(
             select(RecordingTag.tag_id)
             .where(RecordingTag.recording_id == source.id)
             .order_by(RecordingTag.position)
         ).all()
-        tagging.put_on([recording.id], tagging.usable(actor, tag_ids))
+    tagging.put_on([recording.id], tagging.usable(actor, tag_ids)[: CAPS[Noun.RECORDING_TAGS]])
 
 
 def _participants(sources: Sequence[Recording]) -> str | None:

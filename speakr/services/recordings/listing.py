@@ -13,7 +13,7 @@ from sqlalchemy.orm import aliased
 
 from speakr.db import db
 from speakr.domain.permissions import Actor
-from speakr.domain.recordings import RecordingStatus
+from speakr.domain.recordings import MAX_COPIES, RecordingStatus
 from speakr.models import Folder, Recording, RecordingTag, Tag
 from speakr.services.accounts import memberships
 from speakr.services.recordings import access, cursors
@@ -340,4 +340,5 @@ def copies_of(actor: Actor, sha256: str) -> Sequence[AnyRow]:
         select(Recording.id, Recording.title, Recording.created_at)
         .where(Recording.user_id == actor.user_id, Recording.sha256 == sha256)
         .order_by(Recording.created_at, Recording.id)
+        .limit(MAX_COPIES)
     ).all()
