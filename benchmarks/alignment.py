@@ -28,7 +28,7 @@ from speakr.domain.transcript_history import (
     word_rows,
 )
 from speakr.domain.word_alignment import align
-from speakr.services.corrections.corrections import MAX_WORDS
+from speakr.domain.transcript_edits import MAX_WORDS
 
 RUNS = 5
 WORDS = 10_000

@@ -19,6 +19,16 @@ MAX_CPU_THREADS = 2
 
 _cpu_pools: dict[Any, Any] = {}
 
+_PAUSE_SECONDS = 0.0001
+"""A pause of zero is not enough: gevent polls its sockets only after fifty of those."""
+
+
+def pause() -> None:
+    """Let other requests run, between two parts of long work in the loop. Call it in no thread of a pool."""
+    hub = _hub()
+    if hub is not None:
+        sys.modules["gevent"].sleep(_PAUSE_SECONDS)
+
 
 def run_blocking(work: Callable[[], Result]) -> Result:
     """Run work that waits for a disk or a foreign library, and return or raise what it does.
@@ -30,12 +40,12 @@ def run_blocking(work: Callable[[], Result]) -> Result:
     return work() if hub is None else _run_in(hub.threadpool, work)
 
 
-def run_cpu(work: Callable[[], Result]) -> Result:
-    """Run a computation of more than about 20 ms, and return or raise what it does.
+def run_cpu(work: Callable[[], Result], *, is_long: bool = True) -> Result:
+    """Run a computation of more than about 20 ms, and return or raise what it does; a short one runs at once.
 
     At most `MAX_CPU_THREADS` run at once; others wait. The work must not use the database session or gevent.
     """
-    hub = _hub()
+    hub = _hub() if is_long else None
     return work() if hub is None else _run_in(_cpu_pool(hub), work)
 
 

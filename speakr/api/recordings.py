@@ -26,6 +26,8 @@ from speakr.db import unit_of_work
 from speakr.domain.clock import parse_iso
 from speakr.domain.errors import Invalid
 from speakr.domain.permissions import Permission, Scope
+from speakr.domain.transcript import is_long
+from speakr.offload import run_cpu
 from speakr.services.jobs import requests as jobs
 from speakr.services.language import templates
 from speakr.services.recordings import access, details, editing, folders, holding, listing, removal
@@ -59,7 +61,10 @@ def _when(name: str, text: str | None, *, whole_day: bool = False) -> datetime |
 def _transcription(row: Any) -> str | None:
     """Return the transcript as text, formatted with the caller's template; None without a transcript."""
     segments = transcripts.rows_of(row.id) if row.has_transcription else ()
-    return templates.transcript_template(actor()).render(segments) if segments else None
+    if not segments:
+        return None
+    template = templates.transcript_template(actor())
+    return run_cpu(lambda: template.render(segments), is_long=is_long(segments))
 
 
 def filters_of(query: dict[str, Any]) -> listing.Filters:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import orjson
 from flask import Response
 from flask.views import MethodView
 
@@ -20,9 +21,10 @@ from speakr.api.schemas.transcript_corrections import (
 from speakr.api.transcript_segments import read_transcript
 from speakr.api.transcript_shapes import edited
 from speakr.domain.permissions import Scope
+from speakr.offload import run_cpu
 from speakr.services.corrections import history
 from speakr.web.identity import actor, needs
-from speakr.web.json import json_response
+from speakr.web.json import json_response, written_response
 from speakr.web.rate_limits import RateClass
 from speakr.web.wire import moment
 
@@ -75,16 +77,30 @@ class RevisionDiff(MethodView):
     def get(self, recording_id: int, number: int) -> Response:
         """Return what a revision changed."""
         changes = history.diff(actor(), recording_id, number)
-        shown = [
-            {
-                "segment_index": change.segment_index,
-                "before": _spoken(change.before),
-                "after": _spoken(change.after),
-                "words": [word._asdict() for word in change.words],
-            }
-            for change in changes
-        ]
-        return json_response({"revision": number, "changes": shown})
+        return written_response(run_cpu(lambda: _as_json(number, changes)))
+
+
+_AT_ONCE = 500
+"""Changes that are written to JSON in one call, which keeps the interpreter until it ends."""
+
+
+def _as_json(number: int, changes: Sequence[history.Change]) -> bytes:
+    """Return a comparison (`RevisionDiffOut`) as JSON."""
+    parts = (
+        orjson.dumps(
+            [
+                {
+                    "segment_index": change.segment_index,
+                    "before": _spoken(change.before),
+                    "after": _spoken(change.after),
+                    "words": [word._asdict() for word in change.words],
+                }
+                for change in changes[first : first + _AT_ONCE]
+            ]
+        )[1:-1]
+        for first in range(0, len(changes), _AT_ONCE)
+    )
+    return b'{"revision":%d,"changes":[%s]}\n' % (number, b",".join(parts))
 
 
 def _spoken(segments: Sequence[Any]) -> list[dict[str, Any]]:

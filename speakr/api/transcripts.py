@@ -26,6 +26,8 @@ from speakr.api.transcript_shapes import as_json, edited
 from speakr.db import unit_of_work
 from speakr.domain.errors import NotFound
 from speakr.domain.permissions import Permission, Scope
+from speakr.domain.transcript import is_long
+from speakr.offload import run_cpu
 from speakr.services import exports
 from speakr.services.corrections import corrections, history
 from speakr.services.language import summaries
@@ -33,7 +35,7 @@ from speakr.services.recordings import access, editing, holding
 from speakr.services.speech import transcripts
 from speakr.web.downloads import content_disposition
 from speakr.web.identity import actor, needs
-from speakr.web.json import json_response
+from speakr.web.json import json_response, written_response
 from speakr.web.rate_limits import RateClass
 
 blp = noun("transcripts", "The texts of a recording")
@@ -61,12 +63,14 @@ class Transcript(MethodView):
         is_json = name == exports.DATA
         with_words = is_json and query["words"].lower() == "true"
         revision, segments = _version(recording, query["version"], with_words=with_words)
+        long = is_long(segments)
         if is_json:
-            return json_response(as_json(revision, segments, with_words=with_words))
+            body = run_cpu(lambda: as_json(revision, segments, with_words=with_words), is_long=long)
+            return written_response(body)
         export = exports.export(who, name, segments, paragraphs=query["paragraphs"].lower() == "true")
         if export.is_binary:
             return _as_file(export, f"transcript-{recording.id}.{export.extension}")
-        content = "".join(str(piece) for piece in export.pieces)
+        content = run_cpu(lambda: "".join(str(piece) for piece in export.pieces), is_long=long)
         if _prefers_text():
             return Response(content, mimetype=export.media_type)
         return json_response({"format": name, "content": content})

@@ -31,7 +31,7 @@ from speakr.models import (
     User,
 )
 from speakr.services.accounts import budgets, users
-from speakr.services.corrections import revisions
+from speakr.services.corrections import segment_rows
 from speakr.services.jobs import claims
 from speakr.services.recordings import removal
 from speakr.services.speech import originals, speakers, transcripts, voice_profiles
@@ -161,7 +161,7 @@ def _write(
         (text.segments, offset, labels)
         for text, offset, labels in zip(texts, offsets, matched.labels, strict=True)
     )
-    revisions.write_rows(recording.id, [], [replace(each, id=None) for each in segments])
+    segment_rows.write(recording.id, segment_rows.planned([], [replace(each, id=None) for each in segments]))
     if any(text.raw is not None for text in texts):
         ids = _new_ids(recording.id, segments)
         raw = joined(

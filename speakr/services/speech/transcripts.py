@@ -13,6 +13,7 @@ from speakr.domain.jobs import JobKind
 from speakr.domain.transcript import Segment as SpokenSegment
 from speakr.domain.transcript import Word
 from speakr.models import Recording, RecordingSpeaker, Segment, User
+from speakr.services import long_reads
 from speakr.services.accounts import usage, users
 from speakr.services.corrections import revisions
 from speakr.services.jobs import claims, pipeline, queueing, requests
@@ -54,7 +55,7 @@ def rows_of(recording_id: int) -> Sequence[Any]:
 
     Speakers have their name where one is known, otherwise their label. Checks no permission.
     """
-    return db.session.connection().execute(_SHOWN, {"recording_id": recording_id}).all()
+    return long_reads.all_rows(_SHOWN, {"recording_id": recording_id})
 
 
 def segments_of(recording_id: int) -> list[SpokenSegment]:
@@ -67,7 +68,7 @@ def segments_of(recording_id: int) -> list[SpokenSegment]:
 
 def labelled_segments_of(recording_id: int) -> list[SpokenSegment]:
     """Return a recording's segments with labels (`SPEAKER_00`) instead of speaker names."""
-    rows = db.session.connection().execute(_LABELLED, {"recording_id": recording_id})
+    rows = long_reads.all_rows(_LABELLED, {"recording_id": recording_id})
     return [SpokenSegment(*row) for row in rows]
 
 
