@@ -7,15 +7,20 @@ process without gevent they call the work directly.
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
+import gc
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
 
 MAX_CPU_THREADS = 2
 """Computations that run at once in a process. They share the interpreter with the loop, so more would slow it down."""
+
+_large_work = threading.Semaphore(1)
 
 _cpu_pools: dict[Any, Any] = {}
 
@@ -47,6 +52,25 @@ def run_cpu(work: Callable[[], Result], *, is_long: bool = True) -> Result:
     """
     hub = _hub() if is_long else None
     return work() if hub is None else _run_in(_cpu_pool(hub), work)
+
+
+@contextlib.contextmanager
+def large_work(*, is_large: bool) -> Iterator[None]:
+    """Run work that makes millions of objects: one request of the process at a time, without garbage collections.
+
+    A collection stops all threads for seconds while so many objects are alive, and two such requests at once could
+    need more memory than the process has. The work must drop its objects before the block ends. In a process without
+    gevent this does nothing.
+    """
+    if not is_large or _hub() is None:
+        yield
+        return
+    with _large_work:
+        gc.disable()
+        try:
+            yield
+        finally:
+            gc.enable()
 
 
 def _cpu_pool(hub: Any) -> Any:

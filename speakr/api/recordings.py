@@ -28,6 +28,7 @@ from speakr.domain.errors import Invalid
 from speakr.domain.permissions import Permission, Scope
 from speakr.domain.transcript import is_long
 from speakr.offload import run_cpu
+from speakr.services import long_reads
 from speakr.services.jobs import requests as jobs
 from speakr.services.language import templates
 from speakr.services.recordings import access, details, editing, folders, holding, listing, removal
@@ -60,7 +61,14 @@ def _when(name: str, text: str | None, *, whole_day: bool = False) -> datetime |
 
 def _transcription(row: Any) -> str | None:
     """Return the transcript as text, formatted with the caller's template; None without a transcript."""
-    segments = transcripts.rows_of(row.id) if row.has_transcription else ()
+    if not row.has_transcription:
+        return None
+    with long_reads.whole_transcript(row.id):
+        return _rendered(row.id)
+
+
+def _rendered(recording_id: int) -> str | None:
+    segments = transcripts.rows_of(recording_id)
     if not segments:
         return None
     template = templates.transcript_template(actor())

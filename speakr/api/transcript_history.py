@@ -22,6 +22,7 @@ from speakr.api.transcript_segments import read_transcript
 from speakr.api.transcript_shapes import edited
 from speakr.domain.permissions import Scope
 from speakr.offload import run_cpu
+from speakr.services import long_reads
 from speakr.services.corrections import history
 from speakr.web.identity import actor, needs
 from speakr.web.json import json_response, written_response
@@ -76,8 +77,13 @@ class RevisionDiff(MethodView):
     @blp.response(200, RevisionDiffOut)
     def get(self, recording_id: int, number: int) -> Response:
         """Return what a revision changed."""
-        changes = history.diff(actor(), recording_id, number)
-        return written_response(run_cpu(lambda: _as_json(number, changes)))
+        with long_reads.whole_transcript(recording_id):
+            return written_response(_compared(recording_id, number))
+
+
+def _compared(recording_id: int, number: int) -> bytes:
+    changes = history.diff(actor(), recording_id, number)
+    return run_cpu(lambda: _as_json(number, changes))
 
 
 _AT_ONCE = 500

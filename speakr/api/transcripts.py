@@ -28,7 +28,7 @@ from speakr.domain.errors import NotFound
 from speakr.domain.permissions import Permission, Scope
 from speakr.domain.transcript import is_long
 from speakr.offload import run_cpu
-from speakr.services import exports
+from speakr.services import exports, long_reads
 from speakr.services.corrections import corrections, history
 from speakr.services.language import summaries
 from speakr.services.recordings import access, editing, holding
@@ -56,24 +56,11 @@ class Transcript(MethodView):
         is sent as a file.
         """
         name = exports.format_named(query["format"])
-        who = actor()
-        recording = access.get(who, recording_id, Permission.VIEW)
+        recording = access.get(actor(), recording_id, Permission.VIEW)
         if not recording.has_transcription:
             raise NotFound("No transcription available", code="no_transcription")
-        is_json = name == exports.DATA
-        with_words = is_json and query["words"].lower() == "true"
-        revision, segments = _version(recording, query["version"], with_words=with_words)
-        long = is_long(segments)
-        if is_json:
-            body = run_cpu(lambda: as_json(revision, segments, with_words=with_words), is_long=long)
-            return written_response(body)
-        export = exports.export(who, name, segments, paragraphs=query["paragraphs"].lower() == "true")
-        if export.is_binary:
-            return _as_file(export, f"transcript-{recording.id}.{export.extension}")
-        content = run_cpu(lambda: "".join(str(piece) for piece in export.pieces), is_long=long)
-        if _prefers_text():
-            return Response(content, mimetype=export.media_type)
-        return json_response({"format": name, "content": content})
+        with long_reads.whole_transcript(recording.id):
+            return _shown(recording, name, query)
 
     @needs(Scope.WRITE, RateClass.WRITE)
     @at_version(lambda ids: Transcript().get(recording_id=ids["recording_id"]))
@@ -83,6 +70,23 @@ class Transcript(MethodView):
     def put(self, body: dict[str, Any], recording_id: int, revision: int | None) -> Any:
         """Replace the text, or the segments. Words that stay keep their times and speakers."""
         return edited(corrections.replace(actor(), recording_id, body, revision=revision))
+
+
+def _shown(recording: Any, name: str, query: dict[str, Any]) -> Response:
+    is_json = name == exports.DATA
+    with_words = is_json and query["words"].lower() == "true"
+    revision, segments = _version(recording, query["version"], with_words=with_words)
+    long = is_long(segments)
+    if is_json:
+        body = run_cpu(lambda: as_json(revision, segments, with_words=with_words), is_long=long)
+        return written_response(body)
+    export = exports.export(actor(), name, segments, paragraphs=query["paragraphs"].lower() == "true")
+    if export.is_binary:
+        return _as_file(export, f"transcript-{recording.id}.{export.extension}")
+    content = run_cpu(lambda: "".join(str(piece) for piece in export.pieces), is_long=long)
+    if _prefers_text():
+        return Response(content, mimetype=export.media_type)
+    return json_response({"format": name, "content": content})
 
 
 def _version(recording: Any, version: str, *, with_words: bool) -> tuple[int, Sequence[Any]]:

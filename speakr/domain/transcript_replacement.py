@@ -139,10 +139,12 @@ def _times_by_words(left_out: Segments, given: Sequence[GivenSegment]) -> dict[i
         for number, each in enumerate(given)
         if each.id is None and (each.start is None or each.end is None) and one_line(each.text)
     ]
+    if not numbers:
+        return {}
     old: list[Word] = []
     for segment in left_out:
         old += segment.spoken_words() or align((), segment.text, segment.start, segment.end)
-    if not numbers or not old:
+    if not old:
         return {}
     texts = [one_line(given[number].text) for number in numbers]
     counts = [len(tokens_of(text)) for text in texts]

@@ -32,7 +32,7 @@ from speakr.domain.transcript_history import (
 )
 from speakr.models import Recording
 from speakr.offload import run_cpu
-from speakr.services import caps
+from speakr.services import caps, long_reads
 from speakr.services.corrections import followers, revisions, segment_rows
 from speakr.services.corrections.revisions import Extent, NewRevision
 from speakr.services.corrections.segment_rows import RowChanges
@@ -146,19 +146,29 @@ def change(
 
     """
     for _ in range(_MAX_TRIES):
-        state = load(actor, recording_id)
-        if revision is not None and revision != state.revision:
-            raise NotModifiedSince("The transcript has changed since you read it: read it again and merge.")
-        is_first = not revisions.has_recognized(recording_id)
-        edit = make(state)
-        compute = functools.partial(_compute, actor, state, edit, kind, is_first=is_first)
-        computed = run_cpu(compute, is_long=size > LONG_TEXT or is_long(state.segments))
-        if computed is None:
-            _refuse_while_transcribing(recording_id, state.owner_id)
-            return Edited(state.revision)
-        if _store(actor, state, computed):
-            return Edited(state.revision + 1, computed.note.extent)
+        with long_reads.whole_transcript(recording_id, size):
+            done = _try(actor, recording_id, kind, make, revision=revision, size=size)
+        if done is not None:
+            return done
     raise Conflict("Other requests are changing this transcript: read it again.", code="edit_conflict")
+
+
+def _try(
+    actor: Actor, recording_id: int, kind: RevisionKind, make: Make, *, revision: int | None, size: int
+) -> Edited | None:
+    """Correct the transcript once; return None if another request changed it meanwhile."""
+    state = load(actor, recording_id)
+    if revision is not None and revision != state.revision:
+        raise NotModifiedSince("The transcript has changed since you read it: read it again and merge.")
+    is_first = not revisions.has_recognized(recording_id)
+    edit = make(state)
+    compute = functools.partial(_compute, actor, state, edit, kind, is_first=is_first)
+    computed = run_cpu(compute, is_long=size > LONG_TEXT or is_long(state.segments))
+    if computed is None:
+        _refuse_while_transcribing(recording_id, state.owner_id)
+        return Edited(state.revision)
+    is_stored = _store(actor, state, computed)
+    return Edited(state.revision + 1, computed.note.extent) if is_stored else None
 
 
 def _compute(
