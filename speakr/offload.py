@@ -20,6 +20,8 @@ Result = TypeVar("Result")
 MAX_CPU_THREADS = 2
 """Computations that run at once in a process. They share the interpreter with the loop, so more would slow it down."""
 
+_DROPPED_AT_ONCE = 1_000
+
 _large_work = threading.Semaphore(1)
 
 _cpu_pools: dict[Any, Any] = {}
@@ -52,6 +54,18 @@ def run_cpu(work: Callable[[], Result], *, is_long: bool = True) -> Result:
     """
     hub = _hub() if is_long else None
     return work() if hub is None else _run_in(_cpu_pool(hub), work)
+
+
+def drop(*lists: Any) -> None:
+    """Empty lists that only the caller uses, part by part.
+
+    Python frees a list with all that is in it in one step, which takes some tenths of a second for a long transcript.
+    """
+    for each in lists:
+        while isinstance(each, list) and each:
+            del each[-_DROPPED_AT_ONCE:]
+            if each:
+                pause()
 
 
 @contextlib.contextmanager

@@ -27,7 +27,7 @@ from speakr.db import unit_of_work
 from speakr.domain.errors import NotFound
 from speakr.domain.permissions import Permission, Scope
 from speakr.domain.transcript import is_long
-from speakr.offload import run_cpu
+from speakr.offload import drop, run_cpu
 from speakr.services import exports, long_reads
 from speakr.services.corrections import corrections, history
 from speakr.services.language import summaries
@@ -79,11 +79,13 @@ def _shown(recording: Any, name: str, query: dict[str, Any]) -> Response:
     long = is_long(segments)
     if is_json:
         body = run_cpu(lambda: as_json(revision, segments, with_words=with_words), is_long=long)
+        drop(segments)
         return written_response(body)
     export = exports.export(actor(), name, segments, paragraphs=query["paragraphs"].lower() == "true")
     if export.is_binary:
         return _as_file(export, f"transcript-{recording.id}.{export.extension}")
     content = run_cpu(lambda: "".join(str(piece) for piece in export.pieces), is_long=long)
+    drop(segments)
     if _prefers_text():
         return Response(content, mimetype=export.media_type)
     return json_response({"format": name, "content": content})

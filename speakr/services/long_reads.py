@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -19,12 +19,17 @@ LARGE_SEGMENTS, LARGE_TEXT = 5_000, 200_000
 """Segments of a transcript, and characters of a request, from which work counts as large."""
 
 
-def all_rows(statement: Executable, values: Mapping[str, Any] | None = None) -> list[Any]:
-    """Return all rows of one statement, as they are when it starts."""
+def all_rows(
+    statement: Executable,
+    values: Mapping[str, Any] | None = None,
+    *,
+    make: Callable[[Any], Any] | None = None,
+) -> list[Any]:
+    """Return all rows of one statement, as they are when it starts, or what `make` makes of each."""
     result = db.session.connection().execute(statement, values or {})
     rows: list[Any] = []
     for part in result.partitions(ROWS_AT_ONCE):
-        rows += part
+        rows += part if make is None else [make(row) for row in part]
         if len(part) == ROWS_AT_ONCE:
             pause()
     return rows

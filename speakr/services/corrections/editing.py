@@ -31,7 +31,7 @@ from speakr.domain.transcript_history import (
     packed_segments,
 )
 from speakr.models import Recording
-from speakr.offload import run_cpu
+from speakr.offload import drop, run_cpu
 from speakr.services import caps, long_reads
 from speakr.services.corrections import followers, revisions, segment_rows
 from speakr.services.corrections.revisions import Extent, NewRevision
@@ -168,6 +168,7 @@ def _try(
         _refuse_while_transcribing(recording_id, state.owner_id)
         return Edited(state.revision)
     is_stored = _store(actor, state, computed)
+    drop(state.segments, computed.edit.segments, computed.rows.changed, computed.rows.added)
     return Edited(state.revision + 1, computed.note.extent) if is_stored else None
 
 

@@ -60,8 +60,8 @@ class NewRevision:
 
 def segments_of(recording_id: int) -> list[StoredSegment]:
     """Return the current segments with their words."""
-    rows = long_reads.all_rows(select(*_COLUMNS).where(_S.recording_id == recording_id).order_by(_S.position))
-    return [StoredSegment(*row) for row in rows]
+    query = select(*_COLUMNS).where(_S.recording_id == recording_id).order_by(_S.position)
+    return long_reads.all_rows(query, make=lambda row: StoredSegment(*row))
 
 
 def names_of(recording_id: int) -> dict[str, str]:

@@ -163,8 +163,8 @@ def _read_own(actor: Actor, filters: Filters, window: _Window) -> tuple[Sequence
         return _read_all(actor, window)
     conditions = [Recording.user_id == actor.user_id, *narrowing(actor, filters)]
     total = db.session.scalar(select(func.count()).select_from(Recording).where(*conditions)) or 0
-    if not total:
-        return [], 0
+    if window.skipped >= total:
+        return [], total
     query = _rows_of(window.ids(Recording).where(*conditions), window.order(Recording))
     return db.session.connection().execute(query).all(), total
 
@@ -175,8 +175,8 @@ def _read_all(actor: Actor, window: _Window) -> tuple[Sequence[AnyRow], int]:
     owner = {"user_id": actor.user_id}
     connection = db.session.connection()
     total: int = connection.execute(number, owner).scalar_one()
-    if not total:
-        return [], 0
+    if window.skipped >= total:
+        return [], total
     part = {"most": window.per_page + 1, "skipped": window.skipped}
     return connection.execute(page, owner | part).all(), total
 

@@ -60,16 +60,17 @@ def rows_of(recording_id: int) -> Sequence[Any]:
 
 def segments_of(recording_id: int) -> list[SpokenSegment]:
     """Return a recording's segments without their words, with speaker names. The caller has checked the permission."""
-    return [
-        SpokenSegment(start, end, text, speaker, confidence, overlap=overlap)
-        for start, end, text, speaker, confidence, _, overlap in rows_of(recording_id)
-    ]
+    return long_reads.all_rows(
+        _SHOWN,
+        {"recording_id": recording_id},
+        make=lambda row: SpokenSegment(*row[:4], confidence=row.confidence, overlap=row.overlap),
+    )
 
 
 def labelled_segments_of(recording_id: int) -> list[SpokenSegment]:
     """Return a recording's segments with labels (`SPEAKER_00`) instead of speaker names."""
-    rows = long_reads.all_rows(_LABELLED, {"recording_id": recording_id})
-    return [SpokenSegment(*row) for row in rows]
+    values = {"recording_id": recording_id}
+    return long_reads.all_rows(_LABELLED, values, make=lambda row: SpokenSegment(*row))
 
 
 def to_json(segment: SpokenSegment) -> dict[str, Any]:
