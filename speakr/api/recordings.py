@@ -44,8 +44,8 @@ blp = noun("recordings", "Uploaded audio with its texts")
 _TEXTS = ("transcription", "summary", "notes")
 
 
-def _when(name: str, text: str | None, *, whole_day: bool = False) -> datetime | None:
-    """Parse a date filter; a bare date as an end means the end of that day."""
+def _when(name: str, text: str | None, *, is_end: bool = False) -> datetime | None:
+    """Parse a date filter; as an end, a date means the end of that day and a time without a fraction that of its second."""
     if not text:
         return None
     try:
@@ -55,8 +55,12 @@ def _when(name: str, text: str | None, *, whole_day: bool = False) -> datetime |
         raise Invalid(
             f"{name} is not an ISO 8601 date or time.", errors={name: ["must be an ISO 8601 date or time"]}
         ) from None
-    is_bare_date = "T" not in text and ":" not in text
-    return moment + timedelta(days=1, microseconds=-1) if whole_day and is_bare_date else moment
+    if not is_end:
+        return moment
+    if "T" not in text and ":" not in text:
+        return moment + timedelta(days=1, microseconds=-1)
+    # Times are shown in seconds and kept in microseconds.
+    return moment if "." in text or "," in text else moment + timedelta(seconds=1, microseconds=-1)
 
 
 def _transcription(row: Any) -> str | None:
@@ -84,7 +88,7 @@ def filters_of(query: dict[str, Any]) -> listing.Filters:
     return listing.Filters(
         status=status if status in listing.STATUS_FILTERS else None,
         created_from=_when("date_from", query.get("date_from")),
-        created_to=_when("date_to", query.get("date_to"), whole_day=True),
+        created_to=_when("date_to", query.get("date_to"), is_end=True),
         tag_id=query.get("tag_id"),
         tag_name=query.get("tag"),
         folder=None

@@ -57,7 +57,7 @@ class Transcript(MethodView):
         """
         name = exports.format_named(query["format"])
         recording = access.get(actor(), recording_id, Permission.VIEW)
-        if not recording.has_transcription:
+        if not recording.is_transcribed:
             raise NotFound("No transcription available", code="no_transcription")
         with long_reads.whole_transcript(recording.id):
             return _shown(recording, name, query)

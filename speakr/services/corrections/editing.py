@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from speakr.db import db, unit_of_work
 from speakr.domain import speakers as names
@@ -111,11 +111,13 @@ def load(actor: Actor, recording_id: int, permission: Permission = Permission.ED
     # Query the columns, as the loaded row may be stale, and do so before reading the segments: if another request
     # writes in between, this revision is outdated and `_store` refuses it.
     row = db.session.execute(
-        select(Recording.transcript_revision, Recording.has_transcription, Recording.audio_duration).where(
-            Recording.id == recording.id
-        )
+        select(
+            Recording.transcript_revision,
+            Recording.audio_duration,
+            or_(Recording.has_transcription, Recording.transcription_engine.is_not(None)).label("is_there"),
+        ).where(Recording.id == recording.id)
     ).first()
-    if row is None or not row.has_transcription:
+    if row is None or not row.is_there:
         raise NotFound("No transcription available", code="no_transcription")
     segments = revisions.segments_of(recording.id)
     ends = [segment.end for segment in segments]
@@ -224,6 +226,7 @@ def _store(actor: Actor, state: TranscriptState, computed: _Computed) -> bool:
             revisions.keep_recognized(recording.id, computed.recognized)
         segment_rows.write(recording.id, computed.rows)
         revisions.add(recording, computed.note)
+        recording.has_transcription = bool(computed.edit.segments)
         if computed.edit.new_names:
             recording_speakers.add_names(recording, computed.edit.new_names)
         followers.on_changed(recording, computed.note.kind)

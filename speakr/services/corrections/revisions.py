@@ -133,7 +133,7 @@ def _prune(recording_id: int) -> None:
 
 def add_transcription(recording: Recording, segment_count: int) -> None:
     """Record that another transcription replaces the segments; call this before they are deleted."""
-    if not recording.has_transcription:
+    if not recording.is_transcribed:
         return
     old = segments_of(recording.id)
     extent = Extent(segments_changed=max(len(old), segment_count))

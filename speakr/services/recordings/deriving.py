@@ -61,7 +61,7 @@ def load_sources(actor: Actor, recording_ids: Sequence[int], *, keep_originals: 
         if recording.status is not RecordingStatus.COMPLETED:
             message = f"Recording {recording.id} is not complete: it is {recording.status.value}."
             raise Conflict(message, code="recording_not_complete")
-        if not recording.has_transcription:
+        if not recording.is_transcribed:
             raise Invalid(f"Recording {recording.id} has no transcript", code="no_transcription")
     without = [recording.id for recording in found if recording.storage_key is None]
     if without and len(without) < len(found):

@@ -68,7 +68,7 @@ def store(
         _keep_audio(recording, audio, gone)
     matched = _match(recording, sources, texts)
     _write(recording, derivation, texts, matched)
-    recording.has_transcription = True
+    recording.has_transcription = any(text.segments for text in texts)
     _keep_voices(recording, sources, texts, matched)
     events.record(
         recording.user_id,

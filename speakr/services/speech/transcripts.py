@@ -63,8 +63,12 @@ def segments_of(recording_id: int) -> list[SpokenSegment]:
     return long_reads.all_rows(
         _SHOWN,
         {"recording_id": recording_id},
-        make=lambda row: SpokenSegment(*row[:4], confidence=row.confidence, overlap=row.overlap),
+        make=_spoken,
     )
+
+
+def _spoken(row: Any) -> SpokenSegment:
+    return SpokenSegment(row.start, row.end, row.text, row.speaker, row.confidence, overlap=row.overlap)
 
 
 def labelled_segments_of(recording_id: int) -> list[SpokenSegment]:
@@ -135,7 +139,7 @@ def store(
                 for position, segment in enumerate(segments)
             ],
         )
-    recording.has_transcription = True  # also for a recording without speech
+    recording.has_transcription = bool(segments)
     recording.language, recording.transcription_engine = language, engine
     recording.audio_duration = duration_seconds
     started, finished = job.started_at or job.created_at, job.finished_at or job.created_at
