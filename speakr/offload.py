@@ -20,7 +20,7 @@ Result = TypeVar("Result")
 MAX_CPU_THREADS = 2
 """Computations that run at once in a process. They share the interpreter with the loop, so more would slow it down."""
 
-_DROPPED_AT_ONCE = 1_000
+_DROPPED_AT_ONCE = 500
 
 _large_work = threading.Semaphore(1)
 

@@ -21,7 +21,7 @@ from speakr.api.schemas.transcript_corrections import (
 from speakr.api.transcript_segments import read_transcript
 from speakr.api.transcript_shapes import edited
 from speakr.domain.permissions import Scope
-from speakr.offload import run_cpu
+from speakr.offload import drop, run_cpu
 from speakr.services import long_reads
 from speakr.services.corrections import history
 from speakr.web.identity import actor, needs
@@ -83,28 +83,25 @@ class RevisionDiff(MethodView):
 
 def _compared(recording_id: int, number: int) -> bytes:
     changes = history.diff(actor(), recording_id, number)
-    return run_cpu(lambda: _as_json(number, changes))
-
-
-_AT_ONCE = 500
-"""Changes that are written to JSON in one call, which keeps the interpreter until it ends."""
+    body = run_cpu(lambda: _as_json(number, changes))
+    for change in changes:
+        drop(change.before, change.after, change.words)
+    return body
 
 
 def _as_json(number: int, changes: Sequence[history.Change]) -> bytes:
     """Return a comparison (`RevisionDiffOut`) as JSON."""
+    # Each call of `dumps` keeps the interpreter until it ends, so it writes one change.
     parts = (
         orjson.dumps(
-            [
-                {
-                    "segment_index": change.segment_index,
-                    "before": _spoken(change.before),
-                    "after": _spoken(change.after),
-                    "words": [word._asdict() for word in change.words],
-                }
-                for change in changes[first : first + _AT_ONCE]
-            ]
-        )[1:-1]
-        for first in range(0, len(changes), _AT_ONCE)
+            {
+                "segment_index": change.segment_index,
+                "before": _spoken(change.before),
+                "after": _spoken(change.after),
+                "words": [word._asdict() for word in change.words],
+            }
+        )
+        for change in changes
     )
     return b'{"revision":%d,"changes":[%s]}\n' % (number, b",".join(parts))
 

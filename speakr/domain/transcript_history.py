@@ -18,6 +18,8 @@ from speakr.domain.transcript import Word
 from speakr.domain.word_alignment import tokens_of
 
 _SEGMENTS_PER_LINE = 500
+_SEGMENTS_PER_PART = 500
+_MAX_PARTS_TOGETHER = 4
 _CONTINUED = -1
 """In place of a position: the segments belong to the hunk before."""
 
@@ -90,6 +92,26 @@ def changes_between(old: Sequence[StoredSegment], new: Sequence[StoredSegment]) 
             hunks.append(Hunk(at_new, same_new - at_new, list(old[at_old:same_old])))
         at_old, at_new = same_old + 1, same_new + 1
     return hunks
+
+
+def text_of(segments: Sequence[StoredSegment]) -> str:
+    """Return what is said in segments."""
+    return " ".join(segment.text for segment in segments)
+
+
+def cut(hunk: Hunk, new: Sequence[StoredSegment]) -> Iterator[tuple[Hunk, Sequence[StoredSegment]]]:
+    """Yield a hunk with the segments that replace it; a long one in parts, cut at equal proportions.
+
+    Comparing all words of a long transcript at once would need hundreds of megabytes. Words that moved from one part
+    to another count as removed and added.
+    """
+    count = -(-max(hunk.size, len(hunk.old)) // _SEGMENTS_PER_PART)
+    if count <= _MAX_PARTS_TOGETHER:
+        count = 1
+    for part in range(count):
+        old = [len(hunk.old) * (part + step) // count for step in (0, 1)]
+        at = [hunk.at + hunk.size * (part + step) // count for step in (0, 1)]
+        yield Hunk(at[0], at[1] - at[0], hunk.old[old[0] : old[1]]), new[at[0] : at[1]]
 
 
 def put_back(segments: Sequence[StoredSegment], hunks: Sequence[Hunk]) -> list[StoredSegment]:

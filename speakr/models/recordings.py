@@ -89,4 +89,5 @@ class Recording(Base):
     @property
     def is_transcribed(self) -> bool:
         """Whether there is a transcript, even one without any segment."""
-        return self.has_transcription or self.transcription_engine is not None
+        was_transcribed = self.transcription_engine is not None or self.transcript_revision > 0
+        return self.has_transcription or was_transcribed

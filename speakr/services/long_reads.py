@@ -12,7 +12,7 @@ from speakr.db import db, release
 from speakr.models import Segment
 from speakr.offload import large_work, pause
 
-ROWS_AT_ONCE = 1_000
+ROWS_AT_ONCE = 500
 """Rows that are read between two pauses. A thousand segments with their words take about 20 ms."""
 
 LARGE_SEGMENTS, LARGE_TEXT = 5_000, 200_000

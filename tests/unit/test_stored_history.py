@@ -8,6 +8,7 @@ import zlib
 from speakr.domain.transcript_history import (
     Hunk,
     StoredSegment,
+    cut,
     packed,
     packed_segments,
     unpacked,
@@ -40,3 +41,14 @@ def test_the_earlier_form_in_one_line_is_still_read() -> None:
     old = [[0, 2, [[7, 0.0, 1.0, "text", "S", None, False, [["text", 0.0, 1.0, 0.5]]]]], [5, 1, []]]
     stored = zlib.compress(json.dumps(old).encode())
     assert [(hunk.at, hunk.size, len(hunk.old)) for hunk in unpacked(stored)] == [(0, 2, 1), (5, 1, 0)]
+
+
+def test_a_long_change_is_compared_in_parts_that_cover_all_of_it() -> None:
+    old, new = segments(3_000), segments(2_600)
+    parts = list(cut(Hunk(4, 2_500, old), new))
+    assert len(parts) == 6
+    assert [each for part, _ in parts for each in part.old] == old
+    assert [each for _, present in parts for each in present] == new[4:2_504]
+    assert [part.at for part, _ in parts] == [4 + 2_500 * part // 6 for part in range(6)]
+    short = Hunk(1, 2, old[:2_000])
+    assert list(cut(short, new)) == [(short, new[1:3])]

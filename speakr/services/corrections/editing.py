@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import select
 
 from speakr.db import db, unit_of_work
 from speakr.domain import speakers as names
@@ -114,10 +114,14 @@ def load(actor: Actor, recording_id: int, permission: Permission = Permission.ED
         select(
             Recording.transcript_revision,
             Recording.audio_duration,
-            or_(Recording.has_transcription, Recording.transcription_engine.is_not(None)).label("is_there"),
+            Recording.has_transcription,
+            Recording.transcription_engine,
         ).where(Recording.id == recording.id)
     ).first()
-    if row is None or not row.is_there:
+    was_transcribed = row is not None and (
+        row.transcription_engine is not None or row.transcript_revision > 0
+    )
+    if row is None or not (row.has_transcription or was_transcribed):
         raise NotFound("No transcription available", code="no_transcription")
     segments = revisions.segments_of(recording.id)
     ends = [segment.end for segment in segments]

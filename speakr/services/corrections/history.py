@@ -17,6 +17,8 @@ from speakr.domain.transcript_history import (
     RevisionKind,
     StoredSegment,
     WordChange,
+    cut,
+    text_of,
     unpacked,
     word_diff,
 )
@@ -57,7 +59,10 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Adjacent segments that a revision changed, with speaker names; `segment_index` counts in the later text."""
+    """Adjacent segments that a revision changed, with speaker names; `segment_index` counts in the later text.
+
+    A change of thousands of segments is several of these.
+    """
 
     segment_index: int
     before: Sequence[StoredSegment]
@@ -124,18 +129,15 @@ def diff(actor: Actor, recording_id: int, number: int) -> list[Change]:
     return run_cpu(
         lambda: [
             Change(
-                hunk.at,
-                editing.named(state, hunk.old),
-                editing.named(state, new := after[hunk.at : hunk.at + hunk.size]),
-                word_diff(_text(hunk.old), _text(new)),
+                part.at,
+                editing.named(state, part.old),
+                editing.named(state, new),
+                word_diff(text_of(part.old), text_of(new)),
             )
             for hunk in unpacked(replaced)
+            for part, new in cut(hunk, after)
         ]
     )
-
-
-def _text(segments: Sequence[StoredSegment]) -> str:
-    return " ".join(segment.text for segment in segments)
 
 
 def undo(actor: Actor, recording_id: int, *, revision: int | None) -> Edited:

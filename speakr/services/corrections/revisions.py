@@ -16,8 +16,10 @@ from speakr.domain.transcript_history import (
     RevisionKind,
     StoredSegment,
     count_words,
+    cut,
     packed,
     put_back,
+    text_of,
     unpacked,
     unpacked_segments,
     word_diff,
@@ -78,12 +80,10 @@ def extent_of(hunks: Sequence[Hunk], new: Sequence[StoredSegment]) -> Extent:
     """Return the size of a change. This is slow for long texts."""
     added = removed = segments = 0
     for hunk in hunks:
-        new_text = " ".join(each.text for each in new[hunk.at : hunk.at + hunk.size])
-        words_added, words_removed = count_words(
-            word_diff(" ".join(each.text for each in hunk.old), new_text)
-        )
-        added, removed = added + words_added, removed + words_removed
         segments += max(hunk.size, len(hunk.old))
+        for part, present in cut(hunk, new):
+            words_added, words_removed = count_words(word_diff(text_of(part.old), text_of(present)))
+            added, removed = added + words_added, removed + words_removed
     return Extent(added, removed, segments)
 
 
