@@ -20,10 +20,11 @@ from speakr.api.schemas.transcript_corrections import (
 )
 from speakr.api.transcript_segments import read_transcript
 from speakr.api.transcript_shapes import edited
-from speakr.domain.permissions import Scope
+from speakr.domain.permissions import Permission, Scope
 from speakr.offload import drop, run_cpu
 from speakr.services import long_reads
 from speakr.services.corrections import history
+from speakr.services.recordings import access
 from speakr.web.identity import actor, needs
 from speakr.web.json import json_response, written_response
 from speakr.web.rate_limits import RateClass
@@ -77,7 +78,8 @@ class RevisionDiff(MethodView):
     @blp.response(200, RevisionDiffOut)
     def get(self, recording_id: int, number: int) -> Response:
         """Return what a revision changed."""
-        with long_reads.whole_transcript(recording_id):
+        recording = access.get(actor(), recording_id, Permission.VIEW)
+        with long_reads.whole_transcript(recording.id):
             return written_response(_compared(recording_id, number))
 
 

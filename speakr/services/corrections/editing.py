@@ -151,6 +151,7 @@ def change(
         Conflict: the recording is being transcribed, or other requests kept changing it.
 
     """
+    access.get(actor, recording_id, Permission.EDIT)  # before this waits for a turn
     for _ in range(_MAX_TRIES):
         with long_reads.whole_transcript(recording_id, size):
             done = _try(actor, recording_id, kind, make, revision=revision, size=size)
