@@ -17,7 +17,7 @@ from collections.abc import Callable
 from benchmarks.stack import machine, print_table
 from speakr.domain.corrected_text import share_out
 from speakr.domain.transcript import Word
-from speakr.domain.transcript_edits import change_segment
+from speakr.domain.transcript_edits import MAX_WORDS, change_segment
 from speakr.domain.transcript_history import (
     StoredSegment,
     changes_between,
@@ -28,7 +28,6 @@ from speakr.domain.transcript_history import (
     word_rows,
 )
 from speakr.domain.word_alignment import align
-from speakr.services.corrections.corrections import MAX_WORDS
 
 RUNS = 5
 WORDS = 10_000

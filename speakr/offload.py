@@ -7,9 +7,12 @@ process without gevent they call the work directly.
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
+import gc
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
@@ -17,7 +20,21 @@ Result = TypeVar("Result")
 MAX_CPU_THREADS = 2
 """Computations that run at once in a process. They share the interpreter with the loop, so more would slow it down."""
 
+_DROPPED_AT_ONCE = 500
+
+_large_work = threading.Semaphore(1)
+
 _cpu_pools: dict[Any, Any] = {}
+
+_PAUSE_SECONDS = 0.0001
+"""A pause of zero is not enough: gevent polls its sockets only after fifty of those."""
+
+
+def pause() -> None:
+    """Let other requests run, between two parts of long work in the loop. Call it in no thread of a pool."""
+    hub = _hub()
+    if hub is not None:
+        sys.modules["gevent"].sleep(_PAUSE_SECONDS)
 
 
 def run_blocking(work: Callable[[], Result]) -> Result:
@@ -30,13 +47,44 @@ def run_blocking(work: Callable[[], Result]) -> Result:
     return work() if hub is None else _run_in(hub.threadpool, work)
 
 
-def run_cpu(work: Callable[[], Result]) -> Result:
-    """Run a computation of more than about 20 ms, and return or raise what it does.
+def run_cpu(work: Callable[[], Result], *, is_long: bool = True) -> Result:
+    """Run a computation of more than about 20 ms, and return or raise what it does; a short one runs at once.
 
     At most `MAX_CPU_THREADS` run at once; others wait. The work must not use the database session or gevent.
     """
-    hub = _hub()
+    hub = _hub() if is_long else None
     return work() if hub is None else _run_in(_cpu_pool(hub), work)
+
+
+def drop(*lists: Any) -> None:
+    """Empty lists that only the caller uses, part by part.
+
+    Python frees a list with all that is in it in one step, which takes some tenths of a second for a long transcript.
+    """
+    for each in lists:
+        while isinstance(each, list) and each:
+            del each[-_DROPPED_AT_ONCE:]
+            if each:
+                pause()
+
+
+@contextlib.contextmanager
+def large_work(*, is_large: bool) -> Iterator[None]:
+    """Run work that makes millions of objects: one request of the process at a time, without garbage collections.
+
+    A collection stops all threads for seconds while so many objects are alive, and two such requests at once could
+    need more memory than the process has. The work must drop its objects before the block ends. In a process without
+    gevent this does nothing.
+    """
+    if not is_large or _hub() is None:
+        yield
+        return
+    with _large_work:
+        gc.disable()
+        try:
+            yield
+        finally:
+            gc.enable()
 
 
 def _cpu_pool(hub: Any) -> Any:

@@ -158,7 +158,7 @@ def _attack_with(
                 server.web_rss_bytes() / MIB,
                 time.monotonic() - began,
             )
-            print(" ".join(seen.row()), *lines[:5], sep="\n    ", file=sys.stderr, flush=True)
+            print(" ".join(seen.row()), *_longest(lines), sep="\n    ", file=sys.stderr, flush=True)
             found.append(seen)
     finally:
         bystander.close()
@@ -216,6 +216,10 @@ def _blocked_lines(log: Path, since: int) -> list[str]:
             for line in opened.read().decode("utf-8", "replace").splitlines()
             if "event_loop_blocked" in line
         ]
+
+
+def _longest(lines: Sequence[str]) -> list[str]:
+    return sorted(lines, key=lambda line: -_blocked_seconds([line]))[:5]
 
 
 def _blocked_seconds(lines: Sequence[str]) -> float:

@@ -131,6 +131,21 @@ def segments(attacker: Attacker) -> None:
     attacker.send("PUT", path, b'{"segments":[' + b'{"text":"a b c d"},' * 49_999 + b'{"text":"x"}]}')
 
 
+def long_transcripts(attacker: Attacker) -> None:
+    """Own: read a transcript of 50,000 segments in each format, change it as a whole, undo, compare."""
+    path = f"/api/v1/recordings/{attacker.recording_ids[1]}/transcript"
+    line = '{"text":"a b c d e f","start":%d,"end":%d,"speaker":"S%d"}'
+    written = ",".join(line % (0, 1, number % 50) for number in range(50_000))
+    attacker.send("PUT", path, f'{{"segments":[{written}]}}'.encode())
+    for query in ("", "?words=true", "?format=text", "?format=srt", "?format=vtt", "?version=raw"):
+        attacker.send("GET", path + query)
+    attacker.send("GET", path.removesuffix("/transcript"))
+    attacker.send("GET", path.removesuffix("transcript") + "speakers")
+    attacker.send("PUT", path, {"text": "a c b " * 100_000})
+    attacker.send("POST", path + "/undo")
+    attacker.send("GET", path + "/history/2/diff")
+
+
 def one_word(attacker: Attacker) -> None:
     """Own: PUT transcript with one word of a million letters."""
     path = f"/api/v1/recordings/{attacker.recording_ids[0]}/transcript"
@@ -288,6 +303,7 @@ ATTACKS: tuple[Callable[[Attacker], None], ...] = (
     scopes,
     history,
     segments,
+    long_transcripts,
     one_word,
     characters,
     ligatures,

@@ -10,6 +10,7 @@ from flask.views import MethodView
 from speakr.api.blueprint import noun
 from speakr.api.idempotent import idempotent
 from speakr.api.schemas.accounts import (
+    MAX_PER_PAGE,
     AccountCreateIn,
     AccountListOut,
     AccountListQuery,
@@ -24,8 +25,6 @@ from speakr.web.pages import Place, page_response
 from speakr.web.rate_limits import RateClass
 
 blp = noun("accounts", "User accounts, for administrators")
-
-_MAX_PER_PAGE = 100
 
 
 def _password_hash(form: dict[str, Any]) -> str | None:
@@ -45,7 +44,7 @@ class Accounts(MethodView):
     @blp.response(200, AccountListOut)
     def get(self, query: dict[str, Any]) -> Response:
         """List all users with their limits and usage."""
-        number, per_page = query["page"], min(query["per_page"], _MAX_PER_PAGE)
+        number, per_page = query["page"], min(query["per_page"], MAX_PER_PAGE)
         found, total = administration.list_page(
             actor(), (query.get("q") or "").strip() or None, page=number, per_page=per_page
         )

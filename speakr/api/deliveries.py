@@ -18,6 +18,7 @@ from speakr.api.schemas.deliveries import (
     RecoveredOut,
     RecoverIn,
 )
+from speakr.api.schemas.fields import MAX_LIMIT
 from speakr.db import unit_of_work
 from speakr.domain.permissions import Scope
 from speakr.services.webhooks.deliveries import history, recovery
@@ -27,7 +28,6 @@ from speakr.web.rate_limits import RateClass
 blp = noun("deliveries", "What was sent to webhooks")
 
 _DEFAULT_LIMIT = 50
-_MAX_LIMIT = 200
 
 
 @blp.route("/webhooks/<id:webhook_id>/deliveries")
@@ -46,7 +46,7 @@ class Deliveries(MethodView):
 
 def _limit(text: str) -> int:
     try:
-        return min(max(int(text), 1), _MAX_LIMIT)
+        return min(max(int(text), 1), MAX_LIMIT)
     except ValueError:
         return _DEFAULT_LIMIT
 

@@ -9,6 +9,7 @@ from flask.views import MethodView
 from marshmallow import fields
 
 from speakr.api.blueprint import noun
+from speakr.api.schemas.fields import bounded
 from speakr.domain.permissions import Scope
 from speakr.services.speech import engines
 from speakr.web.identity import needs
@@ -45,7 +46,7 @@ class EngineOut(Wire):
 
     connector = fields.String(required=True, allow_none=True)
     capabilities = fields.Nested(CapabilitiesOut, required=True)
-    models = fields.List(fields.Nested(ModelOut), required=True)
+    models = bounded(ModelOut, engines.MAX_MODELS)
     default_model = fields.String(required=True, allow_none=True)
 
 

@@ -10,10 +10,12 @@ from speakr.api.blueprint import noun
 from speakr.api.idempotent import idempotent
 from speakr.api.schemas.common import SuccessOut
 from speakr.api.schemas.folders import FolderIn, FolderOut, FolderUpdateIn
+from speakr.api.schemas.pages import TOTAL_COUNT, PageQuery
 from speakr.db import unit_of_work
 from speakr.domain.permissions import Scope
 from speakr.services.recordings import filing, folders
 from speakr.web.identity import actor, needs
+from speakr.web.pages import bare_page, window_of
 from speakr.web.rate_limits import RateClass
 
 blp = noun("folders", "Folders for recordings, with defaults for what is put into them")
@@ -46,10 +48,11 @@ class Folders(MethodView):
 
     @needs(Scope.READ, RateClass.GET)
     @blp.doc(operationId="listFolders")
-    @blp.response(200, FolderOut(many=True))
-    def get(self) -> Any:
+    @blp.arguments(PageQuery, location="query")
+    @blp.response(200, FolderOut(many=True), headers=TOTAL_COUNT)
+    def get(self, query: dict[str, Any]) -> Any:
         """List your own folders, then those of your groups; the list is empty while folders are off."""
-        return [_shown(shown) for shown in folders.list_for(actor())]
+        return bare_page(folders.list_page(actor(), window_of(query)).map(_shown), query)
 
     @needs(Scope.WRITE, RateClass.WRITE)
     @idempotent

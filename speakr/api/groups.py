@@ -19,10 +19,12 @@ from speakr.api.schemas.groups import (
     MemberOut,
     MemberUpdateIn,
 )
+from speakr.api.schemas.pages import PageQuery
 from speakr.db import unit_of_work
 from speakr.domain.permissions import GroupRole, Scope
 from speakr.services.accounts import groups
 from speakr.web.identity import actor, needs
+from speakr.web.pages import paged, window_of
 from speakr.web.rate_limits import RateClass
 
 blp = noun("groups", "Users who share tags and folders, and the recordings in them")
@@ -50,7 +52,8 @@ class Groups(MethodView):
     @blp.response(200, GroupListOut)
     def get(self, query: dict[str, Any]) -> Any:
         """List the groups you are a member of; with `all=true`, all groups, for site administrators."""
-        return {"groups": [_shown(found) for found in groups.list_for(actor(), everything=query["all"])]}
+        found = groups.list_page(actor(), window_of(query), everything=query["all"])
+        return paged("groups", found.map(_shown), query)
 
     @needs(Scope.WRITE, RateClass.WRITE)
     @idempotent
@@ -101,10 +104,11 @@ class Members(MethodView):
 
     @needs(Scope.READ, RateClass.GET)
     @blp.doc(operationId="listMembers")
+    @blp.arguments(PageQuery, location="query")
     @blp.response(200, MemberListOut)
-    def get(self, group_id: int) -> Any:
+    def get(self, query: dict[str, Any], group_id: int) -> Any:
         """List a group's members."""
-        return {"members": groups.members(actor(), group_id)}
+        return paged("members", groups.members(actor(), group_id, window_of(query)), query)
 
     @needs(Scope.WRITE, RateClass.WRITE)
     @idempotent

@@ -101,19 +101,19 @@ def recording_detail(
         detail.update(_OWNERS_OWN)
     detail["mime_type"] = row.mime_type
     detail["events"] = [calendar_event(event) for event in events]
-    detail["duplicate_info"] = None if len(copies) < 2 else _copies(row.id, copies)  # noqa: PLR2004 - two are a pair
+    detail["duplicate_info"] = None if len(copies) < 2 else _copies(row, copies)  # noqa: PLR2004 - two are a pair
     return detail
 
 
-def _copies(recording_id: int, copies: Sequence[Any]) -> dict[str, Any]:
+def _copies(row: Any, copies: Sequence[Any]) -> dict[str, Any]:
     return {
-        "total_copies": len(copies),
+        "total_copies": row.copy_count,
         "copies": [
             {
                 "id": copy.id,
                 "title": copy.title or f"#{copy.id}",
                 "created_at": moment(copy.created_at),
-                "is_self": copy.id == recording_id,
+                "is_self": copy.id == row.id,
             }
             for copy in copies
         ],

@@ -26,6 +26,9 @@ from speakr.db import unit_of_work
 from speakr.domain.clock import parse_iso
 from speakr.domain.errors import Invalid
 from speakr.domain.permissions import Permission, Scope
+from speakr.domain.transcript import is_long
+from speakr.offload import run_cpu
+from speakr.services import long_reads
 from speakr.services.jobs import requests as jobs
 from speakr.services.language import templates
 from speakr.services.recordings import access, details, editing, folders, holding, listing, removal
@@ -41,8 +44,8 @@ blp = noun("recordings", "Uploaded audio with its texts")
 _TEXTS = ("transcription", "summary", "notes")
 
 
-def _when(name: str, text: str | None, *, whole_day: bool = False) -> datetime | None:
-    """Parse a date filter; a bare date as an end means the end of that day."""
+def _when(name: str, text: str | None, *, is_end: bool = False) -> datetime | None:
+    """Parse a date filter; as an end, a date means the end of that day and a time without a fraction that of its second."""
     if not text:
         return None
     try:
@@ -52,14 +55,28 @@ def _when(name: str, text: str | None, *, whole_day: bool = False) -> datetime |
         raise Invalid(
             f"{name} is not an ISO 8601 date or time.", errors={name: ["must be an ISO 8601 date or time"]}
         ) from None
-    is_bare_date = "T" not in text and ":" not in text
-    return moment + timedelta(days=1, microseconds=-1) if whole_day and is_bare_date else moment
+    if not is_end:
+        return moment
+    if "T" not in text and ":" not in text:
+        return moment + timedelta(days=1, microseconds=-1)
+    # Times are shown in seconds and kept in microseconds.
+    return moment if "." in text or "," in text else moment + timedelta(seconds=1, microseconds=-1)
 
 
 def _transcription(row: Any) -> str | None:
     """Return the transcript as text, formatted with the caller's template; None without a transcript."""
-    segments = transcripts.rows_of(row.id) if row.has_transcription else ()
-    return templates.transcript_template(actor()).render(segments) if segments else None
+    if not row.has_transcription:
+        return None
+    with long_reads.whole_transcript(row.id):
+        return _rendered(row.id)
+
+
+def _rendered(recording_id: int) -> str | None:
+    segments = transcripts.rows_of(recording_id)
+    if not segments:
+        return None
+    template = templates.transcript_template(actor())
+    return run_cpu(lambda: template.render(segments), is_long=is_long(segments))
 
 
 def filters_of(query: dict[str, Any]) -> listing.Filters:
@@ -71,7 +88,7 @@ def filters_of(query: dict[str, Any]) -> listing.Filters:
     return listing.Filters(
         status=status if status in listing.STATUS_FILTERS else None,
         created_from=_when("date_from", query.get("date_from")),
-        created_to=_when("date_to", query.get("date_to"), whole_day=True),
+        created_to=_when("date_to", query.get("date_to"), is_end=True),
         tag_id=query.get("tag_id"),
         tag_name=query.get("tag"),
         folder=None

@@ -8,11 +8,13 @@ from flask.views import MethodView
 
 from speakr.api.blueprint import noun
 from speakr.api.idempotent import idempotent
+from speakr.api.schemas.pages import PageQuery
 from speakr.api.schemas.shares import ShareCreateIn, ShareListOut, ShareOut, ShareUpdateIn
 from speakr.db import unit_of_work
 from speakr.domain.permissions import Scope
 from speakr.services.accounts import shares
 from speakr.web.identity import actor, needs
+from speakr.web.pages import paged, window_of
 from speakr.web.rate_limits import RateClass
 
 blp = noun("shares", "Recordings shared with other users")
@@ -24,10 +26,11 @@ class Shares(MethodView):
 
     @needs(Scope.READ, RateClass.GET)
     @blp.doc(operationId="listShares")
+    @blp.arguments(PageQuery, location="query")
     @blp.response(200, ShareListOut)
-    def get(self, recording_id: int) -> Any:
+    def get(self, query: dict[str, Any], recording_id: int) -> Any:
         """List the users a recording is shared with; for its owner."""
-        return {"shares": shares.list_for(actor(), recording_id)}
+        return paged("shares", shares.list_page(actor(), recording_id, window_of(query)), query)
 
     @needs(Scope.WRITE, RateClass.WRITE)
     @idempotent

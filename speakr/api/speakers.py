@@ -9,6 +9,7 @@ from flask.views import MethodView
 from speakr.api.blueprint import noun
 from speakr.api.idempotent import idempotent
 from speakr.api.schemas.common import SuccessOut
+from speakr.api.schemas.pages import PageQuery
 from speakr.api.schemas.speakers import (
     AssignedOut,
     AssignIn,
@@ -24,6 +25,7 @@ from speakr.db import unit_of_work
 from speakr.domain.permissions import Scope
 from speakr.services.speech import recording_speakers, speakers
 from speakr.web.identity import actor, needs
+from speakr.web.pages import paged, window_of
 from speakr.web.rate_limits import RateClass
 
 blp = noun("speakers", "Speakers, and their names in recordings")
@@ -40,10 +42,11 @@ class Speakers(MethodView):
 
     @needs(Scope.READ, RateClass.GET)
     @blp.doc(operationId="listSpeakers")
+    @blp.arguments(PageQuery, location="query")
     @blp.response(200, SpeakerListOut)
-    def get(self) -> Any:
+    def get(self, query: dict[str, Any]) -> Any:
         """List your speakers, those in most recordings first."""
-        return {"speakers": speakers.list_for(actor())}
+        return paged("speakers", speakers.list_page(actor(), window_of(query)), query)
 
     @needs(Scope.WRITE, RateClass.WRITE)
     @idempotent

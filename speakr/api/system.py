@@ -20,6 +20,7 @@ from speakr.telemetry.deliveries import DeliveryMetrics
 from speakr.telemetry.orphans import OrphanMetrics
 from speakr.web.identity import public
 from speakr.web.json import json_response
+from speakr.web.shared_answers import SharedAnswer
 
 blp = Blueprint("system", __name__)
 
@@ -55,7 +56,7 @@ def metrics() -> Response:
     elif (request.remote_addr or "") not in _LOOPBACK or "X-Forwarded-For" in request.headers:
         # Behind a proxy on this machine, all clients look local.
         abort(404)
-    return Response(_counters() + generate_latest(_gauges()), content_type=CONTENT_TYPE_LATEST)
+    return Response(_METRICS.get(), content_type=CONTENT_TYPE_LATEST)
 
 
 def _counters() -> bytes:
@@ -91,3 +92,6 @@ def _gauges() -> CollectorRegistry:
     registry.register(DeliveryMetrics(health.delivery_counts()))
     registry.register(OrphanMetrics(orphans.removed_counts()))
     return registry
+
+
+_METRICS = SharedAnswer(lambda: _counters() + generate_latest(_gauges()))

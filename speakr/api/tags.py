@@ -9,6 +9,7 @@ from flask.views import MethodView
 from speakr.api.blueprint import noun
 from speakr.api.idempotent import idempotent
 from speakr.api.schemas.common import SuccessOut
+from speakr.api.schemas.pages import PageQuery
 from speakr.api.schemas.tags import (
     TagIn,
     TagListOut,
@@ -22,6 +23,7 @@ from speakr.db import unit_of_work
 from speakr.domain.permissions import Scope
 from speakr.services.recordings import filing, tagging, tags
 from speakr.web.identity import actor, needs
+from speakr.web.pages import paged, window_of
 from speakr.web.rate_limits import RateClass
 
 blp = noun("tags", "Labels for recordings, with defaults for what has them")
@@ -38,10 +40,12 @@ class Tags(MethodView):
 
     @needs(Scope.READ, RateClass.GET)
     @blp.doc(operationId="listTags")
+    @blp.arguments(PageQuery, location="query")
     @blp.response(200, TagListOut)
-    def get(self) -> Any:
+    def get(self, query: dict[str, Any]) -> Any:
         """List your own tags, then those of your groups."""
-        return {"tags": [_shown(tag, can_edit=can_edit) for tag, can_edit in tags.list_for(actor())]}
+        found = tags.list_page(actor(), window_of(query))
+        return paged("tags", found.map(lambda each: _shown(each[0], can_edit=each[1])), query)
 
     @needs(Scope.WRITE, RateClass.WRITE)
     @idempotent

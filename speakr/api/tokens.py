@@ -11,12 +11,14 @@ from marshmallow import fields
 
 from speakr.api.blueprint import noun
 from speakr.api.idempotent import idempotent
+from speakr.api.schemas.pages import PageQuery
 from speakr.api.schemas.tokens import TokenCreateIn, TokenListOut, TokenOut, TokenSecretOut, TokenUpdateIn
 from speakr.db import unit_of_work
 from speakr.domain.permissions import Scope
 from speakr.services.accounts import tokens
 from speakr.web.identity import actor, needs
 from speakr.web.json import json_response
+from speakr.web.pages import paged, window_of
 from speakr.web.rate_limits import RateClass
 from speakr.web.wire import Wire
 
@@ -37,10 +39,11 @@ def _make(name: str, prefix: str, suffix: str) -> Blueprint:
 
         @needs(Scope.READ, RateClass.GET)
         @blp.doc(operationId=f"listTokens{suffix}")
+        @blp.arguments(PageQuery, location="query")
         @blp.response(200, TokenListOut)
-        def get(self) -> Any:
-            """List your tokens, revoked ones too."""
-            return {"tokens": tokens.list_for(actor())}
+        def get(self, query: dict[str, Any]) -> Any:
+            """List your tokens, revoked ones too, newest first."""
+            return paged("tokens", tokens.list_page(actor(), window_of(query)), query)
 
         @needs(Scope.WRITE, RateClass.WRITE, takes_password=True)
         @idempotent

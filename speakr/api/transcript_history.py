@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import orjson
 from flask import Response
 from flask.views import MethodView
 
@@ -19,10 +20,13 @@ from speakr.api.schemas.transcript_corrections import (
 )
 from speakr.api.transcript_segments import read_transcript
 from speakr.api.transcript_shapes import edited
-from speakr.domain.permissions import Scope
+from speakr.domain.permissions import Permission, Scope
+from speakr.offload import drop, run_cpu
+from speakr.services import long_reads
 from speakr.services.corrections import history
+from speakr.services.recordings import access
 from speakr.web.identity import actor, needs
-from speakr.web.json import json_response
+from speakr.web.json import json_response, written_response
 from speakr.web.rate_limits import RateClass
 from speakr.web.wire import moment
 
@@ -74,17 +78,34 @@ class RevisionDiff(MethodView):
     @blp.response(200, RevisionDiffOut)
     def get(self, recording_id: int, number: int) -> Response:
         """Return what a revision changed."""
-        changes = history.diff(actor(), recording_id, number)
-        shown = [
+        recording = access.get(actor(), recording_id, Permission.VIEW)
+        with long_reads.whole_transcript(recording.id):
+            return written_response(_compared(recording_id, number))
+
+
+def _compared(recording_id: int, number: int) -> bytes:
+    changes = history.diff(actor(), recording_id, number)
+    body = run_cpu(lambda: _as_json(number, changes))
+    for change in changes:
+        drop(change.before, change.after, change.words)
+    return body
+
+
+def _as_json(number: int, changes: Sequence[history.Change]) -> bytes:
+    """Return a comparison (`RevisionDiffOut`) as JSON."""
+    # Each call of `dumps` keeps the interpreter until it ends, so it writes one change.
+    parts = (
+        orjson.dumps(
             {
                 "segment_index": change.segment_index,
                 "before": _spoken(change.before),
                 "after": _spoken(change.after),
                 "words": [word._asdict() for word in change.words],
             }
-            for change in changes
-        ]
-        return json_response({"revision": number, "changes": shown})
+        )
+        for change in changes
+    )
+    return b'{"revision":%d,"changes":[%s]}\n' % (number, b",".join(parts))
 
 
 def _spoken(segments: Sequence[Any]) -> list[dict[str, Any]]:

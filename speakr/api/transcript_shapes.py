@@ -5,14 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import orjson
+
 from speakr.domain.quality import words_per_minute
 from speakr.services.corrections.editing import Edited
 
+_AT_ONCE = 500
+"""Segments that are written to JSON in one call."""
 
-def as_json(revision: int, segments: Sequence[Any], *, with_words: bool) -> dict[str, Any]:
-    """Return a transcript (`TranscriptOut`)."""
-    shown = [segment_json(segment, with_words=with_words) for segment in segments]
-    return {"format": "json", "revision": revision, "segments": shown}
+
+def as_json(revision: int, segments: Sequence[Any], *, with_words: bool) -> bytes:
+    """Return a transcript (`TranscriptOut`) as JSON.
+
+    It is written in parts, because each call of `dumps` keeps the interpreter until it ends.
+    """
+    parts = (
+        orjson.dumps(
+            [segment_json(segment, with_words=with_words) for segment in segments[first : first + _AT_ONCE]]
+        )[1:-1]
+        for first in range(0, len(segments), _AT_ONCE)
+    )
+    return b'{"format":"json","revision":%d,"segments":[%s]}\n' % (revision, b",".join(parts))
 
 
 def segment_json(segment: Any, *, with_words: bool) -> dict[str, Any]:

@@ -26,14 +26,16 @@ from speakr.api.transcript_shapes import as_json, edited
 from speakr.db import unit_of_work
 from speakr.domain.errors import NotFound
 from speakr.domain.permissions import Permission, Scope
-from speakr.services import exports
+from speakr.domain.transcript import is_long
+from speakr.offload import drop, run_cpu
+from speakr.services import exports, long_reads
 from speakr.services.corrections import corrections, history
 from speakr.services.language import summaries
 from speakr.services.recordings import access, editing, holding
 from speakr.services.speech import transcripts
 from speakr.web.downloads import content_disposition
 from speakr.web.identity import actor, needs
-from speakr.web.json import json_response
+from speakr.web.json import json_response, written_response
 from speakr.web.rate_limits import RateClass
 
 blp = noun("transcripts", "The texts of a recording")
@@ -54,22 +56,11 @@ class Transcript(MethodView):
         is sent as a file.
         """
         name = exports.format_named(query["format"])
-        who = actor()
-        recording = access.get(who, recording_id, Permission.VIEW)
-        if not recording.has_transcription:
+        recording = access.get(actor(), recording_id, Permission.VIEW)
+        if not recording.is_transcribed:
             raise NotFound("No transcription available", code="no_transcription")
-        is_json = name == exports.DATA
-        with_words = is_json and query["words"].lower() == "true"
-        revision, segments = _version(recording, query["version"], with_words=with_words)
-        if is_json:
-            return json_response(as_json(revision, segments, with_words=with_words))
-        export = exports.export(who, name, segments, paragraphs=query["paragraphs"].lower() == "true")
-        if export.is_binary:
-            return _as_file(export, f"transcript-{recording.id}.{export.extension}")
-        content = "".join(str(piece) for piece in export.pieces)
-        if _prefers_text():
-            return Response(content, mimetype=export.media_type)
-        return json_response({"format": name, "content": content})
+        with long_reads.whole_transcript(recording.id):
+            return _shown(recording, name, query)
 
     @needs(Scope.WRITE, RateClass.WRITE)
     @at_version(lambda ids: Transcript().get(recording_id=ids["recording_id"]))
@@ -79,6 +70,25 @@ class Transcript(MethodView):
     def put(self, body: dict[str, Any], recording_id: int, revision: int | None) -> Any:
         """Replace the text, or the segments. Words that stay keep their times and speakers."""
         return edited(corrections.replace(actor(), recording_id, body, revision=revision))
+
+
+def _shown(recording: Any, name: str, query: dict[str, Any]) -> Response:
+    is_json = name == exports.DATA
+    with_words = is_json and query["words"].lower() == "true"
+    revision, segments = _version(recording, query["version"], with_words=with_words)
+    long = is_long(segments)
+    if is_json:
+        body = run_cpu(lambda: as_json(revision, segments, with_words=with_words), is_long=long)
+        drop(segments)
+        return written_response(body)
+    export = exports.export(actor(), name, segments, paragraphs=query["paragraphs"].lower() == "true")
+    if export.is_binary:
+        return _as_file(export, f"transcript-{recording.id}.{export.extension}")
+    content = run_cpu(lambda: "".join(str(piece) for piece in export.pieces), is_long=long)
+    drop(segments)
+    if _prefers_text():
+        return Response(content, mimetype=export.media_type)
+    return json_response({"format": name, "content": content})
 
 
 def _version(recording: Any, version: str, *, with_words: bool) -> tuple[int, Sequence[Any]]:

@@ -10,6 +10,7 @@ from flask.views import MethodView
 from speakr.api.blueprint import noun
 from speakr.api.idempotent import idempotent
 from speakr.api.schemas.deliveries import DeliveryOut
+from speakr.api.schemas.pages import PageQuery
 from speakr.api.schemas.webhooks import (
     SampleOut,
     SampleQuery,
@@ -28,6 +29,7 @@ from speakr.services.webhooks import webhooks
 from speakr.services.webhooks.deliveries import samples
 from speakr.web.identity import actor, needs
 from speakr.web.json import json_response
+from speakr.web.pages import paged, window_of
 from speakr.web.rate_limits import RateClass
 
 blp = noun("webhooks", "Addresses that receive signed events")
@@ -44,14 +46,14 @@ class Webhooks(MethodView):
 
     @needs(Scope.WEBHOOKS, RateClass.GET)
     @blp.doc(operationId="listWebhooks")
+    @blp.arguments(PageQuery, location="query")
     @blp.response(200, WebhookListOut)
-    def get(self) -> Any:
+    def get(self, query: dict[str, Any]) -> Any:
         """List your webhooks, newest first, and the types of events."""
-        return {
-            "webhooks": webhooks.list_for(actor()),
-            "event_types": [event.value for event in EventType],
-            "max_per_user": system_settings.get("webhook_max_per_user"),
-        }
+        body, status, headers = paged("webhooks", webhooks.list_page(actor(), window_of(query)), query)
+        body["event_types"] = [event.value for event in EventType]
+        body["max_per_user"] = system_settings.get("webhook_max_per_user")
+        return body, status, headers
 
     @needs(Scope.WEBHOOKS, RateClass.WRITE)
     @idempotent

@@ -8,6 +8,9 @@ from datetime import datetime
 
 from speakr.domain.statements import Source, Statement, Usage
 
+MAX_PER_LIST = 1_000
+"""Key points, action items, chapters, topics, and attendees of an event that are kept of one answer of an engine."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionItem:

@@ -182,6 +182,9 @@ MAX_LOSSES_ALONE = 10
 CRASH_PAUSES_SECONDS = (2.0, 8.0, 32.0)
 """The pause after the first, second, and each further death without progress."""
 
+MAX_IGNORED = 20
+"""Options that an engine can ignore; there are fewer."""
+
 _FIRST_RETRY_SECONDS = 2.0
 _MAX_RETRY_SECONDS = 600.0
 

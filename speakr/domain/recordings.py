@@ -15,6 +15,9 @@ class RecordingStatus(StrEnum):
     FAILED = "FAILED"
 
 
+MAX_COPIES = 100
+"""Recordings of the same bytes that a recording names, the oldest first."""
+
 TITLE_PLACEHOLDER = "Recording - "
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+MAX_SOURCES = 20
+"""Sources of one statement that are kept."""
+
 
 @dataclass(frozen=True, slots=True)
 class NumberedLine:

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 
 from speakr.domain.statements import Statement, Usage
 
+MAX_LINES = 10_000
+"""Lines of a summary whose evidence is kept."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:

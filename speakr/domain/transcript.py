@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 DEFAULT_SPEAKER_LABEL = "SPEAKER_00"
 
@@ -66,3 +67,12 @@ class Hints:
     hotwords: str | None = None
     initial_prompt: str | None = None
     model: str | None = None
+
+
+_LONG_SEGMENTS, LONG_TEXT = 500, 20_000
+"""Segments and characters from which work on a whole transcript takes so long that it belongs beside the event loop."""
+
+
+def is_long(segments: Sequence[Any]) -> bool:
+    """Tell whether work on all of these segments belongs beside the event loop."""
+    return len(segments) > _LONG_SEGMENTS or sum(len(each.text) for each in segments) > LONG_TEXT

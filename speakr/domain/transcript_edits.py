@@ -18,6 +18,9 @@ from speakr.domain.word_alignment import align, one_line, tokens_of
 Segments = Sequence[StoredSegment]
 
 MAX_SEGMENTS = 50_000
+"""Segments of a transcript."""
+MAX_WORDS = 350_000
+"""Words of a transcript, characters of scripts without spaces among them: more than is said in a day."""
 _MILLISECOND = 0.001
 
 

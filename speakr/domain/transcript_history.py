@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -16,6 +16,12 @@ from typing import Any, NamedTuple
 from speakr.domain.sequence_diff import matches
 from speakr.domain.transcript import Word
 from speakr.domain.word_alignment import tokens_of
+
+_SEGMENTS_PER_LINE = 500
+_SEGMENTS_PER_PART = 500
+_MAX_PARTS_TOGETHER = 4
+_CONTINUED = -1
+"""In place of a position: the segments belong to the hunk before."""
 
 
 class RevisionKind(StrEnum):
@@ -88,6 +94,26 @@ def changes_between(old: Sequence[StoredSegment], new: Sequence[StoredSegment]) 
     return hunks
 
 
+def text_of(segments: Sequence[StoredSegment]) -> str:
+    """Return what is said in segments."""
+    return " ".join(segment.text for segment in segments)
+
+
+def cut(hunk: Hunk, new: Sequence[StoredSegment]) -> Iterator[tuple[Hunk, Sequence[StoredSegment]]]:
+    """Yield a hunk with the segments that replace it; a long one in parts, cut at equal proportions.
+
+    Comparing all words of a long transcript at once would need hundreds of megabytes. Words that moved from one part
+    to another count as removed and added.
+    """
+    count = -(-max(hunk.size, len(hunk.old)) // _SEGMENTS_PER_PART)
+    if count <= _MAX_PARTS_TOGETHER:
+        count = 1
+    for part in range(count):
+        old = [len(hunk.old) * (part + step) // count for step in (0, 1)]
+        at = [hunk.at + hunk.size * (part + step) // count for step in (0, 1)]
+        yield Hunk(at[0], at[1] - at[0], hunk.old[old[0] : old[1]]), new[at[0] : at[1]]
+
+
 def put_back(segments: Sequence[StoredSegment], hunks: Sequence[Hunk]) -> list[StoredSegment]:
     """Return the segments before the changes."""
     before = list(segments)
@@ -97,26 +123,48 @@ def put_back(segments: Sequence[StoredSegment], hunks: Sequence[Hunk]) -> list[S
 
 
 def packed(hunks: Sequence[Hunk]) -> bytes:
-    """Return changes as they are stored."""
-    return _compressed([[hunk.at, hunk.size, [_to_json(each) for each in hunk.old]] for hunk in hunks])
+    """Return changes as they are stored: lines of JSON lists, each list with some hunks or parts of one."""
+    return _compressed(_lines_of_hunks(hunks))
+
+
+def _lines_of_hunks(hunks: Sequence[Hunk]) -> Iterator[Any]:
+    line: list[Any] = []
+    size = 0
+    for hunk in hunks:
+        for first in range(0, max(len(hunk.old), 1), _SEGMENTS_PER_LINE):
+            old = [_to_json(each) for each in hunk.old[first : first + _SEGMENTS_PER_LINE]]
+            line.append([_CONTINUED if first else hunk.at, hunk.size, old])
+            size += len(old) + 1
+            if size >= _SEGMENTS_PER_LINE:
+                yield line
+                line, size = [], 0
+    yield line
 
 
 def unpacked(stored: bytes) -> list[Hunk]:
     """Return changes as they were before `packed`."""
-    return [
-        Hunk(at, size, [StoredSegment(*each) for each in old])
-        for at, size, old in json.loads(zlib.decompress(stored))
-    ]
+    hunks: list[Hunk] = []
+    for line in _lines(stored):
+        for at, size, old in line:
+            segments = [StoredSegment(*each) for each in old]
+            if at == _CONTINUED:
+                hunks[-1].old.extend(segments)
+            else:
+                hunks.append(Hunk(at, size, segments))
+    return hunks
 
 
 def packed_segments(segments: Sequence[StoredSegment]) -> bytes:
-    """Return a whole transcript as it is stored."""
-    return _compressed([_to_json(each) for each in segments])
+    """Return a whole transcript as it is stored: lines of JSON lists of segments."""
+    return _compressed(
+        [_to_json(each) for each in segments[first : first + _SEGMENTS_PER_LINE]]
+        for first in range(0, max(len(segments), 1), _SEGMENTS_PER_LINE)
+    )
 
 
 def unpacked_segments(stored: bytes) -> list[StoredSegment]:
     """Return a transcript as it was before `packed_segments`."""
-    return [StoredSegment(*each) for each in json.loads(zlib.decompress(stored))]
+    return [StoredSegment(*each) for line in _lines(stored) for each in line]
 
 
 def _to_json(segment: StoredSegment) -> list[Any]:
@@ -132,8 +180,19 @@ def _to_json(segment: StoredSegment) -> list[Any]:
     ]
 
 
-def _compressed(content: Any) -> bytes:
-    return zlib.compress(json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode(), 6)
+def _compressed(lines: Iterable[Any]) -> bytes:
+    """Return lines of JSON, compressed. Each call of `json` keeps the interpreter until it ends, so lines are short."""
+    packing = zlib.compressobj(6)
+    pieces = []
+    for number, line in enumerate(lines):
+        text = json.dumps(line, ensure_ascii=False, separators=(",", ":"))
+        pieces.append(packing.compress(f"{chr(10) if number else ''}{text}".encode()))
+    return b"".join([*pieces, packing.flush()])
+
+
+def _lines(stored: bytes) -> Iterator[Any]:
+    for line in zlib.decompress(stored).split(b"\n"):
+        yield json.loads(line)
 
 
 class WordChange(NamedTuple):

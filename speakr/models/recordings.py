@@ -69,6 +69,7 @@ class Recording(Base):
     is_highlighted: Mapped[bool] = mapped_column(default=False)
     deletion_exempt: Mapped[bool] = mapped_column(default=False)
     has_transcription: Mapped[bool] = mapped_column(default=False)
+    """False also for a recording in which nothing is said; see `is_transcribed`."""
     has_summary: Mapped[bool] = mapped_column(default=False)
     language: Mapped[str | None] = mapped_column(String(16))
     transcription_engine: Mapped[str | None] = mapped_column(String(120))
@@ -84,3 +85,9 @@ class Recording(Base):
 
     notes: Mapped[str | None] = mapped_column(Text, deferred=True)
     summary: Mapped[str | None] = mapped_column(Text, deferred=True)
+
+    @property
+    def is_transcribed(self) -> bool:
+        """Whether there is a transcript, even one without any segment."""
+        was_transcribed = self.transcription_engine is not None or self.transcript_revision > 0
+        return self.has_transcription or was_transcribed

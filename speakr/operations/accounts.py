@@ -134,7 +134,7 @@ def add_member(group_name: str, username: str, *, is_admin: bool) -> None:
     group_id = next(
         (
             shown.group.id
-            for shown in groups.list_for(_OPERATOR, everything=True)
+            for shown in groups.list_page(_OPERATOR, everything=True).items
             if shown.group.name == group_name
         ),
         None,
@@ -143,7 +143,7 @@ def add_member(group_name: str, username: str, *, is_admin: bool) -> None:
         raise OperatorError(f"There is no group named {group_name}.")
     role = GroupRole.ADMIN if is_admin else GroupRole.MEMBER
     with unit_of_work():
-        if any(member.user_id == user_id for member in groups.members(_OPERATOR, group_id)):
+        if any(member.user_id == user_id for member in groups.members(_OPERATOR, group_id).items):
             groups.change_role(_OPERATOR, group_id, user_id, role)
         else:
             groups.add_member(_OPERATOR, group_id, user_id=user_id, username=None, role=role)

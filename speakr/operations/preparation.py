@@ -77,7 +77,7 @@ def _for_sample(engine: str) -> Prepared:
         return Prepared(engine=engine)
     actor = Actor(user_id=admin.id, username=ADMIN, is_admin=True, scopes=frozenset(Scope))
     is_empty = stats.for_everybody(actor)["recordings"]["total"] == 0
-    leftovers = [webhook.id for webhook in webhooks.list_for(actor) if webhook.name == RUN_NAME]
+    leftovers = [webhook.id for webhook in webhooks.list_page(actor).items if webhook.name == RUN_NAME]
     release()
     if not is_empty and not leftovers:
         return Prepared(engine=engine)

@@ -11,11 +11,13 @@ from webargs.core import missing
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
-from speakr.offload import run_cpu
+from speakr.offload import large_work, run_cpu
 from speakr.web import bounds
 
 OFFLOADED_BYTES = 256 * 1024
 """Bodies from this size on are parsed and validated beside the event loop."""
+LARGE_BYTES = 1024 * 1024
+"""Bodies from this size on may hold so many values that one is parsed at a time."""
 
 
 class Parser(FlaskParser):
@@ -35,11 +37,13 @@ class Parser(FlaskParser):
         if (location or self.location) != "json":
             return super().parse(argmap, request, location=location, **options)
         # The socket belongs to the loop: the body is read here, whichever thread parses it.
-        is_long = len(request.get_data(cache=True)) >= OFFLOADED_BYTES
+        size = len(request.get_data(cache=True))
         parse_json = super().parse
-        if is_long:
-            return run_cpu(lambda: parse_json(argmap, request, location=location, **options))
-        return parse_json(argmap, request, location=location, **options)
+        with large_work(is_large=size >= LARGE_BYTES):
+            return run_cpu(
+                lambda: parse_json(argmap, request, location=location, **options),
+                is_long=size >= OFFLOADED_BYTES,
+            )
 
     def load_json(self, req: Request, schema: Schema) -> Any:
         """Return the parsed body; treat an empty one as no body."""

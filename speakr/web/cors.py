@@ -17,7 +17,7 @@ _REQUEST_HEADERS = (
     "Tus-Resumable, Upload-Length, Upload-Metadata, Upload-Offset, Upload-Checksum, X-HTTP-Method-Override"
 )
 _ANSWER_HEADERS = (
-    "ETag, Link, Location, Retry-After, "
+    "ETag, Link, Location, Retry-After, X-Total-Count, "
     "RateLimit, RateLimit-Policy, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, "
     "X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-Request-ID, X-Process-Time-Ms, "
     "Idempotency-Replayed, Content-Disposition, Content-Range, Accept-Ranges, "

@@ -29,6 +29,11 @@ class OrjsonProvider(JSONProvider):
         )
 
 
+def written_response(body: bytes) -> Response:
+    """Return a response with JSON that is written already."""
+    return current_app.response_class(body, mimetype="application/json")
+
+
 def json_response(body: Any, status: int = 200) -> Response:
     """Return a response with a dict that is ready for JSON."""
     return current_app.response_class(orjson.dumps(body) + b"\n", status=status, mimetype="application/json")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 from flask import Response, request
 
 from speakr.backends import get_backends
+from speakr.domain.paging import MAX_ITEMS, Part, Window
 from speakr.web.json import json_response
 
 _NOT_IN_LINKS = frozenset({"page", "cursor", "token", "signature"})
@@ -91,6 +92,28 @@ def page_response(shown: Mapping[str, Any], place: Place) -> Response:
     response = json_response({**shown, "pagination": place.describe()})
     response.headers["Link"] = place.links()
     return response
+
+
+def window_of(query: Mapping[str, int]) -> Window:
+    """Return the window that the arguments `page` and `per_page` of a list of small objects select."""
+    size = min(query["per_page"], MAX_ITEMS)
+    return Window((query["page"] - 1) * size, size)
+
+
+def paged(name: str, part: Part[Any], query: Mapping[str, int]) -> tuple[dict[str, Any], int, dict[str, str]]:
+    """Return body, status and headers of a page whose items are called `name`; the view's schema dumps the body."""
+    place = _place_of(part, query)
+    return {name: part.items, "pagination": place.describe()}, 200, {"Link": place.links()}
+
+
+def bare_page(part: Part[Any], query: Mapping[str, int]) -> tuple[Sequence[Any], int, dict[str, str]]:
+    """Return a page as `paged` does, but as a bare array: `X-Total-Count` has the number of items in the list."""
+    place = _place_of(part, query)
+    return part.items, 200, {"Link": place.links(), "X-Total-Count": str(part.total)}
+
+
+def _place_of(part: Part[Any], query: Mapping[str, int]) -> Place:
+    return Place(page=query["page"], per_page=window_of(query).limit, total=part.total)
 
 
 def base_url() -> str:

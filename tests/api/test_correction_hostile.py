@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from speakr.services.corrections.corrections import MAX_WORDS
+from speakr.domain.transcript_edits import MAX_WORDS
 from tests.api.corrections import Transcript, spoken
 from tests.conftest import Person
 

@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 from speakr.db import db, release, unit_of_work
 from speakr.domain.recordings import RecordingStatus
 from speakr.models import Job, Recording, RecordingShare, RecordingSpeaker, Speaker, User
+from speakr.services.recordings import deriving
 from tests.api.corrections import V1, Transcript, spoken
 from tests.api.meetings import at_once
 from tests.api.sounding import cut, detail, merge, merged, sounding, stored
@@ -97,6 +98,16 @@ class TestRefusals:
         two = spoken(alice, TALK, audio_duration=15 * 3600.0)
         answer = merge(alice, one, two)
         assert (answer.status_code, answer.json["code"]) == (400, "too_long")
+
+    def test_more_segments_than_a_transcript_may_have(
+        self, alice: Person, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        one, two = spoken(alice, TALK), spoken(alice, TALK)
+        monkeypatch.setattr(deriving, "MAX_SEGMENTS", 2 * len(TALK) - 1)
+        answer = merge(alice, one, two)
+        assert (answer.status_code, list(answer.json["errors"])) == (400, ["recording_ids"])
+        monkeypatch.setattr(deriving, "MAX_SEGMENTS", 2 * len(TALK))
+        assert merge(alice, one, two).status_code == 202
 
     def test_more_than_the_storage_quota(self, alice: Person) -> None:
         one = spoken(alice, TALK, storage_key="audio/00/" + "0" * 32, file_size=600_000)

@@ -18,7 +18,7 @@ from tests.conftest import Person
 
 
 def test_an_empty_list(alice: Person) -> None:
-    assert alice.get(SPEAKERS).json == {"speakers": []}
+    assert alice.get(SPEAKERS).json["speakers"] == []
 
 
 def test_a_new_speaker(alice: Person, bob: Person) -> None:

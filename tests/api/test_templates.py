@@ -9,6 +9,7 @@ import pytest
 from flask import Flask
 
 from speakr.db import unit_of_work
+from speakr.domain.caps import CAPS, Noun
 from speakr.domain.transcript import Span
 from speakr.jobs import runner, transcribe
 from speakr.models import Recording, RecordingSpeaker, RecordingTag, Segment, Tag
@@ -134,10 +135,8 @@ def test_templates_of_others_are_not_there(alice: Person, bob: Person, recording
 def test_a_hundred_are_enough(
     app: Flask, alice: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from speakr.services.language import templates
-
-    assert templates.MAX_PER_USER == 100
-    monkeypatch.setattr(templates, "MAX_PER_USER", 2)
+    assert CAPS[Noun.TEMPLATES] == 100
+    monkeypatch.setitem(CAPS, Noun.TEMPLATES, 2)
     make(alice, name="1")
     make(alice, "naming", name="2")
     full = alice.post(TEMPLATES, json={"kind": "export", "name": "3", "body": "x"})

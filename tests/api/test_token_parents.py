@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from speakr.db import unit_of_work
+from speakr.domain.caps import CAPS, Noun
 from speakr.domain.permissions import Scope
 from speakr.models import ApiToken
-from speakr.services.accounts import tokens
 from tests.conftest import Person
 
 TOKENS = "/api/v1/tokens"
@@ -50,7 +50,7 @@ def test_a_token_has_no_scope_that_its_parent_lacks(make_person) -> None:
 
 
 def test_valid_tokens_of_a_user_are_capped(alice: Person, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tokens, "MAX_PER_USER", 3)
+    monkeypatch.setitem(CAPS, Noun.TOKENS, 3)
     child_of(alice)
     last = alice.post(TOKENS, json={}).json
     refused = alice.post(TOKENS, json={})

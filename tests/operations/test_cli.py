@@ -83,7 +83,7 @@ def test_create_token_prints_the_token_alone(run: Run) -> None:
     assert made.exit_code == 0
     actor = tokens.authenticate(made.stdout.strip())
     assert (actor.username, actor.scopes) == ("ann", DEFAULT_SCOPES)
-    (row,) = tokens.list_for(actor)
+    (row,) = tokens.list_page(actor).items
     assert row.name == "script"
     assert row.expires_at is not None
 

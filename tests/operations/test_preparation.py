@@ -53,7 +53,7 @@ def test_an_empty_library_gets_a_token_for_a_day(app: Flask, settings: Settings)
     assert prepared.sample_token is not None
     actor = tokens.authenticate(prepared.sample_token)
     assert actor.token_id == prepared.sample_token_id
-    newest = tokens.list_for(actor)[0]
+    newest = tokens.list_page(actor).items[0]
     assert newest.name == RUN_NAME
     assert newest.expires_at is not None
 
@@ -69,7 +69,7 @@ def test_a_library_with_something_in_it_gets_no_sample_and_is_tidied(
         webhooks.create(actor, name="mine", url="https://example.com/", events=["webhook.test"])
     monkeypatch.setattr(stats, "for_everybody", lambda _actor: {"recordings": {"total": 1}})
     assert prepare(settings, wants_sample=True).sample_token is None
-    assert [webhook.name for webhook in webhooks.list_for(actor)] == ["mine"]
+    assert [webhook.name for webhook in webhooks.list_page(actor).items] == ["mine"]
 
 
 def test_without_the_admin_no_sample_is_created(app: Flask, settings: Settings) -> None:

@@ -9,6 +9,7 @@ from speakr.models import (
     User,
 )
 from speakr.services.accounts import users
+from speakr.services.system import system_settings
 from tests.conftest import Person
 
 
@@ -36,3 +37,11 @@ def test_at_most_twenty_are_found(app: Flask, alice: Person) -> None:
         for number in range(25):
             users.create(username=f"person{number:02}")
     assert len(alice.get("/api/v1/users?query=person").json["users"]) == 20
+
+
+def test_no_names_are_found_while_sharing_is_off(alice: Person, bob: Person) -> None:
+    with unit_of_work():
+        system_settings.put("enable_internal_sharing", value=False)
+    refused = alice.get("/api/v1/users?query=bob")
+    assert (refused.status_code, refused.json["code"]) == (403, "sharing_disabled")
+    assert bob.name not in refused.text

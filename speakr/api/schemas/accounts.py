@@ -7,10 +7,11 @@ from typing import Any
 from marshmallow import ValidationError, fields, post_load, validate
 
 from speakr.api.schemas.common import PaginationOut
-from speakr.api.schemas.fields import NOT_BLANK, StrictBoolean, text
+from speakr.api.schemas.fields import NOT_BLANK, StrictBoolean, bounded, text
 from speakr.api.schemas.users import EMAIL, LONG_ENOUGH, MAX_PASSWORD_LENGTH
 from speakr.web.wire import UtcDateTime, Wire
 
+MAX_PER_PAGE = 100
 _MAX_BUDGET = 2_147_483_647
 _MAX_BYTES = 10**15
 _BYTES_PER_MB = 1024 * 1024
@@ -57,7 +58,7 @@ class AccountOut(Wire):
 class AccountListOut(Wire):
     """A page of users, by id."""
 
-    users = fields.List(fields.Nested(AccountOut), required=True)
+    users = bounded(AccountOut, MAX_PER_PAGE)
     pagination = fields.Nested(PaginationOut, required=True)
 
 

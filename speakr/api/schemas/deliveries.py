@@ -6,7 +6,7 @@ from typing import Any
 
 from marshmallow import fields, post_load, validate
 
-from speakr.api.schemas.fields import BIGGEST_ID, MAX_ELEMENTS, one_of
+from speakr.api.schemas.fields import BIGGEST_ID, MAX_ELEMENTS, MAX_LIMIT, bounded, one_of
 from speakr.domain.deliveries import DeliveryStatus
 from speakr.domain.events import EventType
 from speakr.services.webhooks.deliveries.recovery import RECOVERABLE
@@ -51,7 +51,7 @@ class DeliveryDetailOut(DeliveryOut):
 class DeliveryListOut(Wire):
     """Deliveries, newest first."""
 
-    deliveries = fields.List(fields.Nested(DeliveryOut), required=True)
+    deliveries = bounded(DeliveryOut, MAX_LIMIT)
     limit = fields.Integer(required=True)
 
 

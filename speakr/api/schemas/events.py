@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import fields, validate
 
-from speakr.api.schemas.fields import one_of, text
+from speakr.api.schemas.fields import MAX_LIMIT, bounded, one_of, text
 from speakr.domain.events import EventType
 from speakr.web.wire import UtcDateTime, Wire
 
@@ -23,7 +23,7 @@ class EventOut(Wire):
 class EventListOut(Wire):
     """Events, newest first."""
 
-    events = fields.List(fields.Nested(EventOut), required=True)
+    events = bounded(EventOut, MAX_LIMIT)
     limit = fields.Integer(required=True)
 
 
@@ -33,4 +33,4 @@ class EventListQuery(Wire):
     since = UtcDateTime(metadata={"description": "Only events at this time or later."})
     type = one_of(EventType)
     before = text(100, metadata={"description": "The id of the last event on the previous page."})
-    limit = fields.Integer(load_default=50, validate=validate.Range(min=1, max=200))
+    limit = fields.Integer(load_default=50, validate=validate.Range(min=1, max=MAX_LIMIT))

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from marshmallow import ValidationError, fields, validate
 
+from speakr.domain.statements import MAX_SOURCES
 from speakr.web.wire import Wire
 
 BIGGEST_ID = 2_147_483_647
@@ -27,10 +28,20 @@ WHEN: Mapping[str, Any] = {
 }
 """Metadata of a date or a time in a query; an empty one counts as absent."""
 
-MAX_ELEMENTS = validate.Length(max=100)
+MAX_NAMES = 100
+MAX_ELEMENTS = validate.Length(max=MAX_NAMES)
 """For short lists of names whose number has no other limit."""
 
+MAX_LIMIT = 200
+"""Largest `limit` of lists of facts, newest first: jobs, events, deliveries, notices."""
+
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+def bounded(inner: fields.Field[Any] | type[Wire], most: int, **options: Any) -> fields.List[Any]:
+    """Return a required list of a response. Its service gives at most `most` elements; the document says so."""
+    element = fields.Nested(inner) if isinstance(inner, type) else inner
+    return fields.List(element, required=True, validate=validate.Length(max=most), **options)
 
 
 class SegmentSourceOut(Wire):
@@ -47,7 +58,7 @@ class SegmentSourceOut(Wire):
 class ClaimOut(Wire):
     """A statement that was checked against the transcript."""
 
-    sources = fields.List(fields.Nested(SegmentSourceOut), required=True)
+    sources = bounded(SegmentSourceOut, MAX_SOURCES)
     unverified = fields.Boolean(
         required=True, metadata={"description": "True if the transcript does not support it."}
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from marshmallow import fields, validate
 
 from speakr.api.schemas.fields import NOT_BLANK, QueryBoolean, an_id, text
+from speakr.api.schemas.pages import PagedOut, PageQuery, page_of
 from speakr.domain.permissions import GroupRole
 from speakr.web.wire import UtcDateTime, Wire
 
@@ -26,13 +27,13 @@ class GroupOut(Wire):
     created_at = UtcDateTime(required=True)
 
 
-class GroupListOut(Wire):
+class GroupListOut(PagedOut):
     """Groups, by name."""
 
-    groups = fields.List(fields.Nested(GroupOut), required=True)
+    groups = page_of(GroupOut)
 
 
-class GroupListQuery(Wire):
+class GroupListQuery(PageQuery):
     """Which groups."""
 
     all = QueryBoolean(
@@ -64,10 +65,10 @@ class MemberOut(Wire):
     joined_at = UtcDateTime(required=True)
 
 
-class MemberListOut(Wire):
+class MemberListOut(PagedOut):
     """The members of a group, its admins first."""
 
-    members = fields.List(fields.Nested(MemberOut), required=True)
+    members = page_of(MemberOut)
 
 
 class MemberCreateIn(Wire):

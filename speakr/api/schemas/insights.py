@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from marshmallow import fields
 
-from speakr.api.schemas.fields import ClaimOut, SegmentSourceOut
+from speakr.api.schemas.fields import ClaimOut, SegmentSourceOut, bounded
+from speakr.domain.insights import MAX_PER_LIST
+from speakr.domain.statements import MAX_SOURCES
 from speakr.web.wire import UtcDateTime, Wire
 
 
@@ -29,7 +31,7 @@ class ChapterOut(Wire):
     title = fields.String(required=True)
     start_time = fields.Float(required=True)
     end_time = fields.Float(required=True)
-    sources = fields.List(fields.Nested(SegmentSourceOut), required=True)
+    sources = bounded(SegmentSourceOut, MAX_SOURCES)
 
 
 class TopicOut(ClaimOut):
@@ -42,10 +44,10 @@ class InsightsOut(Wire):
     """The insights of a transcript; before the first extraction, lists are empty and has_insights is false."""
 
     has_insights = fields.Boolean(required=True)
-    key_points = fields.List(fields.Nested(KeyPointOut), required=True)
-    action_items = fields.List(fields.Nested(ActionItemOut), required=True)
-    chapters = fields.List(fields.Nested(ChapterOut), required=True)
-    topics = fields.List(fields.Nested(TopicOut), required=True)
+    key_points = bounded(KeyPointOut, MAX_PER_LIST)
+    action_items = bounded(ActionItemOut, MAX_PER_LIST)
+    chapters = bounded(ChapterOut, MAX_PER_LIST)
+    topics = bounded(TopicOut, MAX_PER_LIST)
     coverage = fields.Float(required=True, metadata={"description": "Share of segments read, 0 to 1."})
     engine = fields.String(required=True, allow_none=True)
     is_extractive = fields.Boolean(required=True, allow_none=True)

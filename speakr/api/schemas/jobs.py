@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from marshmallow import fields, pre_load, validate
 
-from speakr.api.schemas.fields import text
-from speakr.domain.jobs import KINDS, JobState
+from speakr.api.schemas.fields import MAX_LIMIT, bounded, text
+from speakr.domain.jobs import KINDS, MAX_IGNORED, JobState
 from speakr.web.wire import UtcDateTime, Wire
 
 
@@ -62,9 +62,9 @@ class JobOut(Wire):
     started_at = UtcDateTime(required=True, allow_none=True)
     finished_at = UtcDateTime(required=True, allow_none=True)
     not_before = UtcDateTime(required=True, allow_none=True)
-    ignored_options = fields.List(
+    ignored_options = bounded(
         fields.String(),
-        required=True,
+        MAX_IGNORED,
         metadata={
             "description": "Requested options that the engine does not support; known after the transcription."
         },
@@ -74,7 +74,7 @@ class JobOut(Wire):
 class JobListOut(Wire):
     """Jobs, newest first."""
 
-    jobs = fields.List(fields.Nested(JobOut), required=True)
+    jobs = bounded(JobOut, MAX_LIMIT)
     limit = fields.Integer(required=True)
 
 
@@ -83,4 +83,4 @@ class JobListQuery(Wire):
 
     recording_id = fields.Integer(validate=validate.Range(min=1, max=2_147_483_647))
     state = fields.String(validate=validate.OneOf([state.value for state in JobState]))
-    limit = fields.Integer(load_default=50, validate=validate.Range(min=1, max=200))
+    limit = fields.Integer(load_default=50, validate=validate.Range(min=1, max=MAX_LIMIT))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import fields, validate
 
-from speakr.api.schemas.fields import one_of
+from speakr.api.schemas.fields import MAX_LIMIT, bounded, one_of
 from speakr.domain.notices import NoticeKind
 from speakr.web.wire import UtcDateTime, Wire
 
@@ -23,7 +23,7 @@ class NoticeOut(Wire):
 class NoticeListOut(Wire):
     """Notices: unread ones first, then newest first."""
 
-    notices = fields.List(fields.Nested(NoticeOut), required=True)
+    notices = bounded(NoticeOut, MAX_LIMIT)
     unread_count = fields.Integer(required=True)
     limit = fields.Integer(required=True)
 
@@ -31,4 +31,4 @@ class NoticeListOut(Wire):
 class NoticeListQuery(Wire):
     """How many."""
 
-    limit = fields.Integer(load_default=50, validate=validate.Range(min=1, max=200))
+    limit = fields.Integer(load_default=50, validate=validate.Range(min=1, max=MAX_LIMIT))

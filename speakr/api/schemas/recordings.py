@@ -8,8 +8,20 @@ from typing import Any
 from marshmallow import ValidationError, fields, pre_load, validate
 
 from speakr.api.schemas.common import PaginationOut
-from speakr.api.schemas.fields import WHEN, ClaimOut, Pattern, QueryBoolean, StrictBoolean, Text, an_id, text
-from speakr.domain.recordings import RecordingStatus
+from speakr.api.schemas.fields import (
+    WHEN,
+    ClaimOut,
+    Pattern,
+    QueryBoolean,
+    StrictBoolean,
+    Text,
+    an_id,
+    bounded,
+    text,
+)
+from speakr.domain.caps import CAPS, Noun
+from speakr.domain.insights import MAX_PER_LIST
+from speakr.domain.recordings import MAX_COPIES, RecordingStatus
 from speakr.services.recordings.listing import SORT_COLUMNS
 from speakr.web.wire import UtcDateTime, Wire
 
@@ -59,7 +71,7 @@ class RecordingBaseOut(Wire):
     deletion_exempt = fields.Boolean(required=True)
     error_message = fields.String(required=True, allow_none=True)
     keep_audio_only = fields.Boolean(required=True)
-    tags = fields.List(fields.Nested(TagRefOut), required=True)
+    tags = bounded(TagRefOut, CAPS[Noun.RECORDING_TAGS])
 
 
 class RecordingItemOut(RecordingBaseOut):
@@ -79,7 +91,7 @@ class ListPaginationOut(PaginationOut):
 class RecordingListOut(Wire):
     """A page of recordings."""
 
-    recordings = fields.List(fields.Nested(RecordingItemOut), required=True)
+    recordings = bounded(RecordingItemOut, MAX_PER_PAGE)
     pagination = fields.Nested(ListPaginationOut, required=True)
 
 
@@ -96,7 +108,7 @@ class DuplicateInfoOut(Wire):
     """All recordings with the same bytes."""
 
     total_copies = fields.Integer(required=True)
-    copies = fields.List(fields.Nested(CopyOut), required=True)
+    copies = bounded(CopyOut, MAX_COPIES)
 
 
 class CalendarEventOut(Wire):
@@ -109,7 +121,7 @@ class CalendarEventOut(Wire):
     end_datetime = UtcDateTime(required=True, allow_none=True)
     description = fields.String(required=True, allow_none=True)
     location = fields.String(required=True, allow_none=True)
-    attendees = fields.List(fields.String(), required=True)
+    attendees = bounded(fields.String(), MAX_PER_LIST)
     reminder_minutes = fields.Integer(required=True, allow_none=True)
     has_time = fields.Boolean(
         required=True,
@@ -133,14 +145,14 @@ class SourcedEventOut(CalendarEventOut, ClaimOut):
 class CalendarEventListOut(Wire):
     """The dated events of a recording."""
 
-    events = fields.List(fields.Nested(SourcedEventOut), required=True)
+    events = bounded(SourcedEventOut, CAPS[Noun.CALENDAR_EVENTS])
 
 
 class RecordingDetailOut(RecordingBaseOut):
     """A whole recording; `transcription`, `summary` and `notes` on request."""
 
     mime_type = fields.String(required=True)
-    events = fields.List(fields.Nested(CalendarEventOut), required=True)
+    events = bounded(CalendarEventOut, CAPS[Noun.CALENDAR_EVENTS])
     duplicate_info = fields.Nested(DuplicateInfoOut, required=True, allow_none=True)
     transcription = fields.String(allow_none=True)
     summary = fields.String(allow_none=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from marshmallow import fields, validate
 
-from speakr.api.schemas.fields import StrictBoolean
+from speakr.api.schemas.fields import StrictBoolean, bounded
+from speakr.services.recordings.retention import MAX_DUE
 from speakr.web.wire import UtcDateTime, Wire
 
 
@@ -32,14 +33,14 @@ class RetentionOut(Wire):
     audio_only = fields.Boolean(
         required=True, metadata={"description": "Only the audio is removed; texts stay."}
     )
-    due = fields.List(fields.Nested(DueOut), required=True)
+    due = bounded(DueOut, MAX_DUE)
     done = fields.Integer(required=True, metadata={"description": "How many were removed."})
 
 
 class OwnRetentionOut(RetentionOut):
     """The caller's recordings that are due."""
 
-    due = fields.List(fields.Nested(OwnDueOut), required=True)
+    due = bounded(OwnDueOut, MAX_DUE)
 
 
 class RetentionRunIn(Wire):

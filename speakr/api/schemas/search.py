@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import fields, validate
 
-from speakr.api.schemas.fields import NOT_BLANK, REQUIRED, Text
+from speakr.api.schemas.fields import NOT_BLANK, REQUIRED, Text, bounded
 from speakr.api.schemas.recordings import MAX_PER_PAGE, RecordingItemOut, RecordingListQuery
 from speakr.domain.search import MAX_QUESTION_LENGTH, MAX_TERMS, Field, Mode
 from speakr.services.search.by_words import COUNTED
@@ -74,9 +74,7 @@ class SearchResultOut(Wire):
     """A recording that matches."""
 
     recording = fields.Nested(RecordingItemOut, required=True)
-    matches = fields.List(
-        fields.Nested(MatchOut), required=True, metadata={"description": f"At most {MAX_MATCHES}."}
-    )
+    matches = bounded(MatchOut, MAX_MATCHES)
 
 
 class SearchPaginationOut(Wire):
@@ -98,7 +96,7 @@ class SearchPaginationOut(Wire):
 class SearchOut(Wire):
     """A page of results, newest recordings first; in other modes the best first."""
 
-    results = fields.List(fields.Nested(SearchResultOut), required=True)
+    results = bounded(SearchResultOut, MAX_PER_PAGE)
     mode_used = fields.String(
         required=True,
         validate=validate.OneOf([mode.value for mode in Mode]),

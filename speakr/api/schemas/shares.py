@@ -5,6 +5,7 @@ from __future__ import annotations
 from marshmallow import fields
 
 from speakr.api.schemas.fields import StrictBoolean, an_id, text
+from speakr.api.schemas.pages import PagedOut, page_of
 from speakr.web.wire import UtcDateTime, Wire
 
 
@@ -20,10 +21,10 @@ class ShareOut(Wire):
     created_at = UtcDateTime(required=True)
 
 
-class ShareListOut(Wire):
+class ShareListOut(PagedOut):
     """The users a recording is shared with, by name."""
 
-    shares = fields.List(fields.Nested(ShareOut), required=True)
+    shares = page_of(ShareOut)
 
 
 class ShareCreateIn(Wire):

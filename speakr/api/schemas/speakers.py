@@ -7,8 +7,11 @@ from typing import Any
 from marshmallow import fields, validate
 
 from speakr.api.schemas.common import SuccessOut
-from speakr.api.schemas.fields import BLANKS, REQUIRED, StrictBoolean, Text, an_id
+from speakr.api.schemas.fields import BLANKS, REQUIRED, StrictBoolean, Text, an_id, bounded
+from speakr.api.schemas.pages import PagedOut, page_of
+from speakr.domain.caps import CAPS, Noun
 from speakr.services.speech.recording_speakers import MAX_ENTRIES
+from speakr.services.speech.voice_profiles import MAX_SUGGESTED
 from speakr.web.wire import UtcDateTime, Wire
 
 MAX_SPLIT = 1000
@@ -36,10 +39,10 @@ class SpeakerOut(SpeakerRefOut):
     has_voice_profile = fields.Boolean(required=True)
 
 
-class SpeakerListOut(Wire):
+class SpeakerListOut(PagedOut):
     """All speakers of a user, those in most recordings first."""
 
-    speakers = fields.List(fields.Nested(SpeakerOut), required=True)
+    speakers = page_of(SpeakerOut)
 
 
 class SpeakerIn(Wire):
@@ -116,9 +119,9 @@ class SuggestionOut(Wire):
 class RecordingSpeakersOut(Wire):
     """The speakers in the order of first appearance, and suggestions for those without a name."""
 
-    speakers = fields.List(fields.Nested(RecordingSpeakerOut), required=True)
+    speakers = bounded(RecordingSpeakerOut, CAPS[Noun.RECORDING_SPEAKERS])
     suggestions = fields.Dict(
-        keys=fields.String(), values=fields.List(fields.Nested(SuggestionOut)), required=True
+        keys=fields.String(), values=bounded(SuggestionOut, MAX_SUGGESTED), required=True
     )
 
 

@@ -6,6 +6,7 @@ from marshmallow import fields, pre_load, validate
 
 from speakr.api.schemas.fields import NOT_BLANK, REQUIRED, StrictBoolean, an_id, text
 from speakr.api.schemas.filing import FilingIn, FilingOut
+from speakr.api.schemas.pages import PagedOut, page_of
 from speakr.web.wire import Wire
 
 
@@ -33,10 +34,10 @@ class TagOut(FilingOut):
     can_edit = fields.Boolean(required=True)
 
 
-class TagListOut(Wire):
-    """All tags the caller may put on recordings."""
+class TagListOut(PagedOut):
+    """Tags that the caller may put on recordings."""
 
-    tags = fields.List(fields.Nested(TagOut), required=True)
+    tags = page_of(TagOut)
 
 
 class TagUpdatedOut(Wire):

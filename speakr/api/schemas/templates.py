@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from marshmallow import fields, validate
 
-from speakr.api.schemas.fields import BIGGEST_ID, NOT_BLANK, StrictBoolean, Text, text
+from speakr.api.schemas.fields import BIGGEST_ID, NOT_BLANK, StrictBoolean, Text, bounded, text
+from speakr.domain.caps import CAPS, Noun
 from speakr.domain.templates import TemplateKind
 from speakr.services.language.templates import MAX_LENGTHS
 from speakr.web.wire import UtcDateTime, Wire
@@ -32,7 +33,7 @@ class TemplateOut(Wire):
 class TemplateListOut(Wire):
     """Templates, by kind and name."""
 
-    templates = fields.List(fields.Nested(TemplateOut), required=True)
+    templates = bounded(TemplateOut, CAPS[Noun.TEMPLATES])
 
 
 class TemplateListQuery(Wire):

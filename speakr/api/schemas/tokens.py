@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from marshmallow import fields, validate
 
-from speakr.api.schemas.fields import MAX_ELEMENTS, NOT_BLANK, REQUIRED, text
+from speakr.api.schemas.fields import MAX_ELEMENTS, NOT_BLANK, REQUIRED, bounded, text
+from speakr.api.schemas.pages import PagedOut, page_of
 from speakr.domain.permissions import Scope
 from speakr.web.wire import UtcDateTime, Wire
 
@@ -17,7 +18,7 @@ class TokenOut(Wire):
     id = fields.Integer(required=True)
     name = fields.String(required=True)
     prefix = fields.String(required=True)
-    scopes = fields.List(fields.String(validate=validate.OneOf(SCOPES)), required=True)
+    scopes = bounded(fields.String(validate=validate.OneOf(SCOPES)), len(SCOPES))
     created_at = UtcDateTime(required=True)
     last_used_at = UtcDateTime(required=True, allow_none=True)
     expires_at = UtcDateTime(required=True, allow_none=True)
@@ -30,10 +31,10 @@ class TokenSecretOut(TokenOut):
     token = fields.String(required=True)
 
 
-class TokenListOut(Wire):
+class TokenListOut(PagedOut):
     """Tokens, newest first."""
 
-    tokens = fields.List(fields.Nested(TokenOut), required=True)
+    tokens = page_of(TokenOut)
 
 
 _NO_LIFE = "expires_in_days must be a non-negative integer"

@@ -6,14 +6,15 @@ from typing import Any
 
 from marshmallow import fields, validate
 
-from speakr.api.schemas.fields import StrictBoolean, an_id, one_of
+from speakr.api.schemas.fields import StrictBoolean, an_id, bounded, one_of
 from speakr.api.schemas.fields import text as bounded_text
 from speakr.api.schemas.recordings import LONG_TEXT
 from speakr.api.schemas.transcripts import SegmentOut
-from speakr.domain.transcript_edits import MAX_SEGMENTS
+from speakr.domain.transcript_edits import MAX_SEGMENTS, MAX_WORDS
 from speakr.domain.transcript_history import RevisionKind
 from speakr.web.wire import UtcDateTime, Wire
 
+MAX_PER_PAGE = 200
 MAX_SECONDS = 1_000_000.0
 _MAX_INDEX = 2_147_483_647
 _SPEAKER: dict[str, Any] = {
@@ -116,7 +117,7 @@ class HistoryQuery(Wire):
     """Which page."""
 
     page = fields.Integer(load_default=1, validate=validate.Range(min=1, max=1_000))
-    per_page = fields.Integer(load_default=50, validate=validate.Range(min=1, max=200))
+    per_page = fields.Integer(load_default=50, validate=validate.Range(min=1, max=MAX_PER_PAGE))
 
 
 class RevisionOut(Wire):
@@ -158,7 +159,7 @@ class HistoryOut(Wire):
         metadata={"description": "The revision whose text a redo restores.", "example": None},
     )
     total = fields.Integer(required=True)
-    revisions = fields.List(fields.Nested(RevisionOut), required=True)
+    revisions = bounded(RevisionOut, MAX_PER_PAGE)
 
 
 class SpokenOut(Wire):
@@ -183,16 +184,16 @@ class SegmentsChangeOut(Wire):
     segment_index = fields.Integer(
         required=True, metadata={"description": "Of the first, in the later text.", "example": 0}
     )
-    before = fields.List(fields.Nested(SpokenOut), required=True)
-    after = fields.List(fields.Nested(SpokenOut), required=True)
-    words = fields.List(fields.Nested(WordChangeOut), required=True)
+    before = bounded(SpokenOut, MAX_SEGMENTS)
+    after = bounded(SpokenOut, MAX_SEGMENTS)
+    words = bounded(WordChangeOut, MAX_WORDS)
 
 
 class RevisionDiffOut(Wire):
     """What a revision changed."""
 
     revision = fields.Integer(required=True, metadata={"example": 3})
-    changes = fields.List(fields.Nested(SegmentsChangeOut), required=True)
+    changes = bounded(SegmentsChangeOut, MAX_SEGMENTS)
 
 
 class ReplaceIn(Wire):

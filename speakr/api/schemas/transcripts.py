@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from marshmallow import fields
+from marshmallow import fields, validate
 
-from speakr.api.schemas.fields import ClaimOut, Pattern, text
+from speakr.api.schemas.fields import ClaimOut, Pattern, bounded, text
 from speakr.api.schemas.recordings import LONG_TEXT
+from speakr.domain.summaries import MAX_LINES
+from speakr.domain.transcript_edits import MAX_SEGMENTS, MAX_WORDS
 from speakr.services import exports
 from speakr.web.wire import Wire
 
@@ -39,7 +41,11 @@ class SegmentOut(Wire):
     overlap = fields.Boolean(
         required=True, metadata={"description": "A segment of another speaker overlaps it in time."}
     )
-    words = fields.List(fields.Nested(WordOut), metadata={"description": "With words=true only."})
+    words = fields.List(
+        fields.Nested(WordOut),
+        validate=validate.Length(max=MAX_WORDS),
+        metadata={"description": "With words=true only."},
+    )
 
 
 class TranscriptOut(Wire):
@@ -51,7 +57,7 @@ class TranscriptOut(Wire):
             "description": "json only: the number of changes of the transcript. Every correction increases it."
         }
     )
-    segments = fields.List(fields.Nested(SegmentOut))
+    segments = fields.List(fields.Nested(SegmentOut), validate=validate.Length(max=MAX_SEGMENTS))
     content = fields.String()
 
 
@@ -93,7 +99,7 @@ class SummaryOut(Wire):
 
     summary = fields.String(required=True, allow_none=True)
     has_summary = fields.Boolean(required=True)
-    sources = fields.List(fields.Nested(SummaryLineOut), required=True)
+    sources = bounded(SummaryLineOut, MAX_LINES)
     coverage = fields.Float(
         required=True, allow_none=True, metadata={"description": "Share of segments read for it, 0 to 1."}
     )

@@ -8,7 +8,9 @@ from zoneinfo import available_timezones
 
 from marshmallow import ValidationError, fields, pre_load, validate
 
-from speakr.api.schemas.fields import BLANKS, REQUIRED, SPACES, Pattern, StrictBoolean, Text, text
+from speakr.api.schemas.fields import BLANKS, REQUIRED, SPACES, Pattern, StrictBoolean, Text, bounded, text
+from speakr.domain.caps import CAPS, Noun
+from speakr.services.accounts.users import MAX_FOUND
 from speakr.web.wire import UtcDateTime, Wire
 
 MAX_PROMPT_LENGTH = 20_000
@@ -163,7 +165,7 @@ class UserFoundOut(Wire):
 class UsersFoundOut(Wire):
     """Users, by name."""
 
-    users = fields.List(fields.Nested(UserFoundOut), required=True)
+    users = bounded(UserFoundOut, MAX_FOUND)
 
 
 class AutoSummarizationIn(Wire):
@@ -202,7 +204,7 @@ class UserOut(Wire):
     sso_provider = fields.String(required=True, allow_none=True)
     can_share_publicly = fields.Boolean(required=True)
     preferences = fields.Nested(PreferencesOut, required=True)
-    group_memberships = fields.List(fields.Nested(MembershipOut), required=True)
+    group_memberships = bounded(MembershipOut, CAPS[Noun.MEMBERSHIPS])
 
 
 class StatsQuery(Wire):

@@ -9,14 +9,17 @@ from marshmallow import fields, validate
 from speakr.api.schemas.events import EventOut
 from speakr.api.schemas.fields import (
     MAX_ELEMENTS,
+    MAX_NAMES,
     NOT_BLANK,
     REQUIRED,
     StrictBoolean,
     Text,
     an_id,
+    bounded,
     one_of,
     text,
 )
+from speakr.api.schemas.pages import PagedOut, page_of
 from speakr.domain.events import EventType
 from speakr.domain.headers import MAX_HEADERS, MAX_VALUE_LENGTH
 from speakr.domain.webhooks import PayloadStyle, WhenPaused
@@ -61,7 +64,7 @@ class WebhookOut(Wire):
     name = fields.String(required=True)
     url = fields.String(required=True)
     allow_http = fields.Boolean(required=True)
-    events = fields.List(fields.String(), required=True)
+    events = bounded(fields.String(), MAX_NAMES)
     enabled = fields.Boolean(required=True)
     auto_paused = fields.Boolean(required=True)
     pause_reason = fields.String(required=True, allow_none=True)
@@ -70,8 +73,8 @@ class WebhookOut(Wire):
     created_at = UtcDateTime(required=True)
     updated_at = UtcDateTime(required=True)
     last_delivery_at = UtcDateTime(required=True, allow_none=True)
-    tag_ids = fields.List(fields.Integer(), required=True, allow_none=True)
-    folder_ids = fields.List(fields.Integer(), required=True, allow_none=True)
+    tag_ids = bounded(fields.Integer(), _MAX_IDS, allow_none=True)
+    folder_ids = bounded(fields.Integer(), _MAX_IDS, allow_none=True)
     payload = one_of(PayloadStyle, required=True)
     headers = fields.Function(
         masked_headers,
@@ -96,11 +99,11 @@ class WebhookSecretOut(WebhookOut):
     )
 
 
-class WebhookListOut(Wire):
-    """All of a user's webhooks, newest first."""
+class WebhookListOut(PagedOut):
+    """A user's webhooks, newest first."""
 
-    webhooks = fields.List(fields.Nested(WebhookOut), required=True)
-    event_types = fields.List(fields.String(), required=True)
+    webhooks = page_of(WebhookOut)
+    event_types = bounded(fields.String(), MAX_NAMES)
     max_per_user = fields.Integer(required=True)
 
 

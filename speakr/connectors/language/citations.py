@@ -12,9 +12,8 @@ from collections.abc import Iterator, Sequence
 from speakr.connectors.language.lines import clock_time, one_line, who
 from speakr.connectors.language.quotes import quote_from
 from speakr.connectors.language.sentences import find_words
-from speakr.domain.statements import NumberedLine, Source
+from speakr.domain.statements import MAX_SOURCES, NumberedLine, Source
 
-MAX_SOURCES = 20
 MAX_RANGE_LENGTH = 10
 MAX_NUMBERED_TEXT_LENGTH = 2000
 """In characters. A longer line is shown in pieces, each with the line's number, so that no cut loses it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +10,12 @@ from sqlalchemy import ColumnElement, Select, and_, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from speakr.db import db
+from speakr.domain.caps import Noun
 from speakr.domain.errors import Conflict, Forbidden, Invalid, NotFound
+from speakr.domain.paging import Part, Window
 from speakr.domain.permissions import Actor, GroupRole
 from speakr.models import Folder, Group, GroupMembership, Recording, RecordingTag, Tag, User
+from speakr.services import caps, paging
 from speakr.services.accounts import administration, memberships, users
 from speakr.services.recordings import changes
 
@@ -26,14 +29,15 @@ class Shown:
     member_count: int
 
 
-def list_for(actor: Actor, *, everything: bool = False) -> Sequence[Shown]:
+def list_page(actor: Actor, window: Window | None = None, *, everything: bool = False) -> Part[Shown]:
     """Return the actor's groups by name; with `everything`, return all groups to a site admin."""
     if everything:
         administration.require_admin(actor)
     query = _shown(actor)
     if not everything:
         query = query.where(Group.id.in_(memberships.group_ids(actor.user_id)))
-    return [Shown(*row) for row in db.session.execute(query.order_by(func.lower(Group.name), Group.id))]
+    found = paging.rows(query.order_by(func.lower(Group.name), Group.id), window)
+    return found.map(lambda row: Shown(*row))
 
 
 def get(actor: Actor, group_id: int) -> Shown:
@@ -69,6 +73,7 @@ def create(actor: Actor, *, name: str, description: str | None = None) -> Group:
     """Create a group whose first admin is the site admin who creates it."""
     administration.require_admin(actor)
     group = found(name=name, description=description)
+    _require_room(group.id, actor.user_id)
     db.session.add(GroupMembership(group_id=group.id, user_id=actor.user_id, role=GroupRole.ADMIN))
     db.session.flush()  # so that the response counts the member
     return group
@@ -76,6 +81,7 @@ def create(actor: Actor, *, name: str, description: str | None = None) -> Group:
 
 def found(*, name: str, description: str | None = None) -> Group:
     """Create a group without members."""
+    caps.require_room(Noun.GROUPS, select(Group.id))
     group = Group()
     _put(group, {"name": name, "description": description})
     return group
@@ -120,12 +126,11 @@ def _filed_in(group_id: int) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
     return Recording.id.in_(tagged), Recording.folder_id.in_(folders)
 
 
-def members(actor: Actor, group_id: int) -> Sequence[Any]:
+def members(actor: Actor, group_id: int, window: Window | None = None) -> Part[Any]:
     """Return a group's members (user_id, username, name, role, joined_at), admins first."""
     get(actor, group_id)
-    return db.session.execute(
-        _members(group_id).order_by(GroupMembership.role != GroupRole.ADMIN, func.lower(User.username))
-    ).all()
+    query = _members(group_id).order_by(GroupMembership.role != GroupRole.ADMIN, func.lower(User.username))
+    return paging.rows(query, window)
 
 
 def member(group_id: int, user_id: int) -> Any:
@@ -155,9 +160,16 @@ def add_member(
     user = users.named(user_id=user_id, username=username)
     if memberships.role(user.id, group_id) is not None:
         raise Conflict(f"{user.username} is already a member of this group.", code="already_member")
+    _require_room(group_id, user.id)
     db.session.add(GroupMembership(group_id=group_id, user_id=user.id, role=role))
     db.session.flush()  # so that it can be read back
     return member(group_id, user.id)
+
+
+def _require_room(group_id: int, user_id: int) -> None:
+    members_now = select(GroupMembership.user_id).where(GroupMembership.group_id == group_id)
+    caps.require_room(Noun.MEMBERS, members_now)
+    caps.require_room(Noun.MEMBERSHIPS, memberships.group_ids(user_id))
 
 
 def change_role(actor: Actor, group_id: int, user_id: int, role: GroupRole) -> Any:

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, delete, select, update
+from sqlalchemy import ColumnElement, Row, and_, delete, select, update
 
 from speakr.db import db
+from speakr.domain.caps import CAPS, Noun
 from speakr.domain.clock import now
 from speakr.domain.errors import NotAuthenticated
 from speakr.domain.permissions import Actor, scopes_of_password
@@ -82,6 +83,7 @@ def _start(user_id: int, password_hash: str, family: str, lifetime: timedelta, s
     if user is None or not user.is_active or user.password_hash != password_hash:
         raise NotAuthenticated("The user name or the password is wrong.", code="wrong_password")
     moment = now()
+    _make_room(user_id, moment)
     session = Session(
         user_id=user_id,
         family=family,
@@ -94,6 +96,13 @@ def _start(user_id: int, password_hash: str, family: str, lifetime: timedelta, s
     db.session.add(session)
     db.session.flush()  # to know session.id
     return session
+
+
+def _make_room(user_id: int, moment: datetime) -> None:
+    """End a user's oldest sessions, so that one more does not exceed the cap. A login is never refused for it."""
+    valid = select(_S.id).where(_S.user_id == user_id, _S.revoked_at.is_(None), _S.expires_at > moment)
+    newest = valid.order_by(_S.id.desc()).limit(CAPS[Noun.SESSIONS] - 1)
+    _revoke(and_(_S.user_id == user_id, _S.id.not_in(newest.scalar_subquery())))
 
 
 def by_secret(secret: str, family: str) -> Actor:

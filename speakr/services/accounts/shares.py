@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from speakr.db import db
+from speakr.domain.caps import Noun
 from speakr.domain.clock import now
 from speakr.domain.errors import Forbidden, Invalid, NotFound
+from speakr.domain.paging import Part, Window
 from speakr.domain.permissions import Actor, Permission
 from speakr.models import RecordingShare, User
+from speakr.services import caps, paging
 from speakr.services.accounts import users
 from speakr.services.recordings import access
 from speakr.services.system import system_settings
 
 
-def list_for(actor: Actor, recording_id: int) -> Sequence[Any]:
+def list_page(actor: Actor, recording_id: int, window: Window | None = None) -> Part[Any]:
     """Return the shares of the actor's recording (id, user_id, username, name, can_edit, created_at)."""
     access.get(actor, recording_id, Permission.OWN)
-    return db.session.execute(_shown(recording_id).order_by(func.lower(User.username))).all()
+    return paging.rows(_shown(recording_id).order_by(func.lower(User.username)), window)
 
 
 def give(
@@ -33,6 +35,9 @@ def give(
     recipient = users.named(user_id=user_id, username=username)
     if recipient.id == actor.user_id:
         raise Invalid("A recording cannot be shared with its owner.", code="share_with_oneself")
+    theirs = select(RecordingShare.id).where(RecordingShare.recording_id == recording_id)
+    if db.session.scalar(theirs.where(RecordingShare.user_id == recipient.id)) is None:
+        caps.require_room(Noun.SHARES, theirs)
     dialect: Any = sqlite if db.engine.dialect.name == "sqlite" else postgresql
     insert = dialect.insert(RecordingShare).values(
         recording_id=recording_id, user_id=recipient.id, can_edit=can_edit, created_at=now()

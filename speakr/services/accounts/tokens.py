@@ -9,19 +9,19 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import Row, bindparam, func, or_, select, update
+from sqlalchemy import Row, bindparam, or_, select, update
 from sqlalchemy.exc import OperationalError
 
 from speakr.db import db, unit_of_work
+from speakr.domain.caps import CAPS, Noun
 from speakr.domain.clock import now
 from speakr.domain.errors import Conflict, Forbidden, Invalid, NotAuthenticated, NotFound
+from speakr.domain.paging import Part, Window
 from speakr.domain.permissions import DEFAULT_SCOPES, Actor, Scope
 from speakr.models import ApiToken, User
+from speakr.services import caps, paging
 
 logger = structlog.get_logger(__name__)
-
-MAX_PER_USER = 100
-"""Valid tokens of one user."""
 
 _PREFIX_LENGTH = 6
 _MAX_NAME_LENGTH = 100
@@ -95,7 +95,7 @@ def create_for(
     It has at most the scopes of the caller's credential, and expires no later than the token that made it.
 
     Raises:
-        Conflict: the user has `MAX_PER_USER` valid tokens (`token_cap`).
+        Conflict: the user has as many valid tokens as allowed (`token_cap`).
         Forbidden: the credential lacks a scope.
 
     """
@@ -119,20 +119,19 @@ def create_for(
 def _require_room(user_id: int) -> None:
     # Lock the user's row, so that concurrent requests cannot exceed the cap together.
     db.session.execute(select(User.id).where(User.id == user_id).with_for_update(key_share=True))
-    valid = select(func.count()).where(
+    valid = select(ApiToken.id).where(
         ApiToken.user_id == user_id,
         ApiToken.revoked_at.is_(None),
         or_(ApiToken.expires_at.is_(None), ApiToken.expires_at > now()),
     )
-    if (db.session.scalar(valid) or 0) >= MAX_PER_USER:
-        raise Conflict(f"You have {MAX_PER_USER} valid tokens. Revoke one first.", code="token_cap")
+    if not caps.has_room(Noun.TOKENS, valid):
+        raise Conflict(f"You have {CAPS[Noun.TOKENS]} valid tokens. Revoke one first.", code="token_cap")
 
 
-def list_for(actor: Actor) -> Sequence[ApiToken]:
+def list_page(actor: Actor, window: Window | None = None) -> Part[ApiToken]:
     """List the actor's tokens, including revoked ones, newest first."""
-    return db.session.scalars(
-        select(ApiToken).where(ApiToken.user_id == actor.user_id).order_by(ApiToken.id.desc())
-    ).all()
+    query = select(ApiToken).where(ApiToken.user_id == actor.user_id).order_by(ApiToken.id.desc())
+    return paging.objects(query, window)
 
 
 def _get(actor: Actor, token_id: int) -> ApiToken:

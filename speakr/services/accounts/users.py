@@ -12,12 +12,14 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import func, or_, select, text
 
 from speakr.db import db
-from speakr.domain.errors import Conflict, Invalid, NotAuthenticated, NotFound
+from speakr.domain.caps import CAPS, Noun
+from speakr.domain.errors import Conflict, Forbidden, Invalid, NotAuthenticated, NotFound
 from speakr.domain.permissions import DEFAULT_SCOPES, Actor, scopes_of_password
 from speakr.models import Group, GroupMembership, User
 from speakr.offload import run_cpu
 from speakr.services.accounts import sessions
 from speakr.services.speech import voice_profiles
+from speakr.services.system import system_settings
 
 DEFAULT_PREFERENCES: dict[str, Any] = {
     "ui_language": "en",
@@ -165,7 +167,14 @@ def named(*, user_id: int | None = None, username: str | None = None) -> User:
 
 
 def search(actor: Actor, query: str) -> Sequence[Any]:
-    """Return (id, username, name) of other active users whose name contains a text."""
+    """Return (id, username, name) of other active users whose name contains a text.
+
+    Raises:
+        Forbidden: sharing is disabled on this server (`sharing_disabled`).
+
+    """
+    if not system_settings.get("enable_internal_sharing"):
+        raise Forbidden("Sharing is not enabled on this server", code="sharing_disabled")
     query = query.strip()
     if len(query) < MIN_QUERY_LENGTH:
         raise Invalid(
@@ -322,4 +331,5 @@ def memberships_of(user_id: int) -> Sequence[Any]:
         .join(Group, Group.id == GroupMembership.group_id)
         .where(GroupMembership.user_id == user_id)
         .order_by(func.lower(Group.name), Group.id)
+        .limit(CAPS[Noun.MEMBERSHIPS])
     ).all()

@@ -11,15 +11,13 @@ from speakr.domain.permissions import Actor
 from speakr.domain.transcript_history import RevisionKind, StoredSegment
 from speakr.domain.transcript_replacement import GivenSegment, replace_segments
 from speakr.domain.word_alignment import count_tokens
+from speakr.offload import run_cpu
 from speakr.services.corrections.editing import Edit, Edited, Labels, TranscriptState, change
 
 MAX_TEXT_LENGTH = 1_000_000
 """Characters of a whole transcript."""
-MAX_WORDS = 350_000
-"""Words of a whole transcript, characters of scripts without spaces among them: more than is said in a day.
-
-Aligning takes 3 to 9 microseconds of processor time per word, in a web process.
-"""
+_CHARACTERS_PER_SEGMENT = 40
+"""A segment costs as much as so many characters, even if it is empty."""
 
 
 def replace(actor: Actor, recording_id: int, body: Mapping[str, Any], *, revision: int | None) -> Edited:
@@ -27,17 +25,20 @@ def replace(actor: Actor, recording_id: int, body: Mapping[str, Any], *, revisio
     if ("text" in body) == ("segments" in body):
         raise Invalid("Send either text or segments", errors={"text": ["either this or segments"]})
     if "text" in body:
-        _check_words([body["text"]], "text")
+        run_cpu(lambda: _check_words([body["text"]], "text"))
         return _replace_text(actor, recording_id, body["text"], revision)
     given: Sequence[Mapping[str, Any]] = body["segments"]
     length = sum(len(each["text"]) for each in given)
     if length > MAX_TEXT_LENGTH:
         message = f"has at most {MAX_TEXT_LENGTH} characters in all"
         raise Invalid(f"The transcript {message}", errors={"segments": [message]})
-    _check_words([each["text"] for each in given], "segments")
+    run_cpu(lambda: _check_words([each["text"] for each in given], "segments"))
 
-    def make(state: TranscriptState) -> Edit:
-        labels = Labels(state)
+    def make(state: TranscriptState) -> Callable[[], Edit]:
+        labels = Labels(state, (each["speaker"] for each in given if each.get("speaker") is not None))
+        return lambda: compute(state, labels)
+
+    def compute(state: TranscriptState, labels: Labels) -> Edit:
         # A segment that keeps the name it is shown with keeps its label, even when several labels have that name.
         shown = {each.id: state.names.get(each.speaker) for each in state.segments}
         found = [
@@ -54,22 +55,23 @@ def replace(actor: Actor, recording_id: int, body: Mapping[str, Any], *, revisio
         ]
         return Edit(replace_segments(state.segments, found), labels.new_names)
 
-    return change(actor, recording_id, RevisionKind.SEGMENTS, make, revision=revision)
+    size = max(length, _CHARACTERS_PER_SEGMENT * len(given))
+    return change(actor, recording_id, RevisionKind.SEGMENTS, make, revision=revision, size=size)
 
 
 def _check_words(texts: Iterable[str], place: str) -> None:
     """Refuse texts with too many words to align; `place` is the field that they were sent in."""
-    if sum(map(count_tokens, texts)) > MAX_WORDS:
-        message = f"has at most {MAX_WORDS} words, or characters of a script without spaces"
+    if sum(map(count_tokens, texts)) > edits.MAX_WORDS:
+        message = f"has at most {edits.MAX_WORDS} words, or characters of a script without spaces"
         raise Invalid(f"The transcript {message}", errors={place: [message]})
 
 
 def _replace_text(actor: Actor, recording_id: int, text: str, revision: int | None) -> Edited:
-    def make(state: TranscriptState) -> Edit:
+    def make(state: TranscriptState) -> Callable[[], Edit]:
         speakers = {segment.speaker for segment in state.segments} | set(state.names.values())
-        return Edit(edits.replace_text(state.segments, text, speakers, state.duration))
+        return lambda: Edit(edits.replace_text(state.segments, text, speakers, state.duration))
 
-    return change(actor, recording_id, RevisionKind.TEXT, make, revision=revision)
+    return change(actor, recording_id, RevisionKind.TEXT, make, revision=revision, size=len(text))
 
 
 def change_segment(
@@ -80,8 +82,11 @@ def change_segment(
         raise Invalid("No data provided", code="empty_body")
     _check_words([body.get("text", "")], "text")
 
-    def make(state: TranscriptState) -> Edit:
-        labels = Labels(state)
+    def make(state: TranscriptState) -> Callable[[], Edit]:
+        labels = Labels(state, [body["speaker"]] if "speaker" in body else [])
+        return lambda: compute(state, labels)
+
+    def compute(state: TranscriptState, labels: Labels) -> Edit:
         changed = edits.change_segment(
             state.segments,
             index,
@@ -92,7 +97,8 @@ def change_segment(
         )
         return Edit(changed, labels.new_names)
 
-    return change(actor, recording_id, RevisionKind.SEGMENT, make, revision=revision)
+    size = len(body.get("text", ""))
+    return change(actor, recording_id, RevisionKind.SEGMENT, make, revision=revision, size=size)
 
 
 def _within(seconds: float | None, state: TranscriptState, place: str) -> float | None:
@@ -117,8 +123,11 @@ def set_speaker(actor: Actor, recording_id: int, body: Mapping[str, Any], *, rev
         message = "words can be selected in one segment only"
         raise Invalid(message, errors={"first_word": [message]})
 
-    def make(state: TranscriptState) -> Edit:
-        labels = Labels(state)
+    def make(state: TranscriptState) -> Callable[[], Edit]:
+        labels = Labels(state, [body["speaker"]])
+        return lambda: compute(state, labels)
+
+    def compute(state: TranscriptState, labels: Labels) -> Edit:
         label = labels.label_of(body["speaker"])
         if words[0] is None or words[1] is None:
             changed = edits.set_speaker(state.segments, first, last, label)
@@ -169,4 +178,6 @@ def _change(
     make: Callable[[Sequence[StoredSegment]], list[StoredSegment]],
     revision: int | None,
 ) -> Edited:
-    return change(actor, recording_id, kind, lambda state: Edit(make(state.segments)), revision=revision)
+    return change(
+        actor, recording_id, kind, lambda state: lambda: Edit(make(state.segments)), revision=revision
+    )

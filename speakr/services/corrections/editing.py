@@ -7,7 +7,8 @@ computed again from the result of the first, or refused if its caller sent a rev
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import functools
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,14 +16,26 @@ from sqlalchemy import select
 
 from speakr.db import db, unit_of_work
 from speakr.domain import speakers as names
+from speakr.domain.caps import CAPS, Noun
 from speakr.domain.errors import Conflict, Invalid, NotFound, NotModifiedSince
 from speakr.domain.jobs import JobKind, dedupe_key
 from speakr.domain.permissions import Actor, Permission
 from speakr.domain.speakers import is_label
-from speakr.domain.transcript_history import RevisionKind, StoredSegment, changes_between
+from speakr.domain.transcript import LONG_TEXT, is_long
+from speakr.domain.transcript_edits import MAX_SEGMENTS
+from speakr.domain.transcript_history import (
+    RevisionKind,
+    StoredSegment,
+    changes_between,
+    packed,
+    packed_segments,
+)
 from speakr.models import Recording
-from speakr.services.corrections import followers, revisions
+from speakr.offload import drop, run_cpu
+from speakr.services import caps, long_reads
+from speakr.services.corrections import followers, revisions, segment_rows
 from speakr.services.corrections.revisions import Extent, NewRevision
+from speakr.services.corrections.segment_rows import RowChanges
 from speakr.services.jobs import queueing
 from speakr.services.recordings import access
 from speakr.services.speech import recording_speakers, speakers
@@ -64,7 +77,19 @@ class Edited:
     extent: Extent = field(default_factory=Extent)
 
 
-Make = Callable[[TranscriptState], Edit]
+Make = Callable[[TranscriptState], Callable[[], Edit]]
+"""Reads what a correction needs besides the state, and returns a computation that uses no database."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Computed:
+    """A correction, and all that is written of it."""
+
+    edit: Edit
+    note: NewRevision
+    rows: RowChanges
+    recognized: bytes
+    """The recognised text, packed, if it is not stored yet."""
 
 
 def revision_of(actor: Actor, recording_id: int) -> int:
@@ -86,11 +111,17 @@ def load(actor: Actor, recording_id: int, permission: Permission = Permission.ED
     # Query the columns, as the loaded row may be stale, and do so before reading the segments: if another request
     # writes in between, this revision is outdated and `_store` refuses it.
     row = db.session.execute(
-        select(Recording.transcript_revision, Recording.has_transcription, Recording.audio_duration).where(
-            Recording.id == recording.id
-        )
+        select(
+            Recording.transcript_revision,
+            Recording.audio_duration,
+            Recording.has_transcription,
+            Recording.transcription_engine,
+        ).where(Recording.id == recording.id)
     ).first()
-    if row is None or not row.has_transcription:
+    was_transcribed = row is not None and (
+        row.transcription_engine is not None or row.transcript_revision > 0
+    )
+    if row is None or not (row.has_transcription or was_transcribed):
         raise NotFound("No transcription available", code="no_transcription")
     segments = revisions.segments_of(recording.id)
     ends = [segment.end for segment in segments]
@@ -105,40 +136,82 @@ def load(actor: Actor, recording_id: int, permission: Permission = Permission.ED
 
 
 def change(
-    actor: Actor, recording_id: int, kind: RevisionKind, make: Make, *, revision: int | None = None
+    actor: Actor,
+    recording_id: int,
+    kind: RevisionKind,
+    make: Make,
+    *,
+    revision: int | None = None,
+    size: int = 0,
 ) -> Edited:
-    """Correct a transcript. Opens its own units of work.
+    """Correct a transcript; `size` is the number of characters in the request. Opens its own units of work.
 
     Raises:
         NotModifiedSince: the transcript is no longer at `revision`.
         Conflict: the recording is being transcribed, or other requests kept changing it.
 
     """
+    access.get(actor, recording_id, Permission.EDIT)  # before this waits for a turn
     for _ in range(_MAX_TRIES):
-        state = load(actor, recording_id)
-        if revision is not None and revision != state.revision:
-            raise NotModifiedSince("The transcript has changed since you read it: read it again and merge.")
-        edit = make(state)
-        hunks = changes_between(state.segments, edit.segments)
-        if not hunks and not edit.new_names:
-            _refuse_while_transcribing(recording_id, state.owner_id)
-            return Edited(state.revision)
-        extent = revisions.extent_of(hunks, edit.segments)
-        note = NewRevision(
-            kind,
-            actor.user_id,
-            hunks,
-            extent,
-            undo_to=edit.undo_to if edit.is_step else state.revision,
-            redo_to=edit.redo_to,
-            details=edit.details,
-        )
-        if _store(actor, state, edit, note):
-            return Edited(state.revision + 1, extent)
+        with long_reads.whole_transcript(recording_id, size):
+            done = _try(actor, recording_id, kind, make, revision=revision, size=size)
+        if done is not None:
+            return done
     raise Conflict("Other requests are changing this transcript: read it again.", code="edit_conflict")
 
 
-def _store(actor: Actor, state: TranscriptState, edit: Edit, note: NewRevision) -> bool:
+def _try(
+    actor: Actor, recording_id: int, kind: RevisionKind, make: Make, *, revision: int | None, size: int
+) -> Edited | None:
+    """Correct the transcript once; return None if another request changed it meanwhile."""
+    state = load(actor, recording_id)
+    if revision is not None and revision != state.revision:
+        raise NotModifiedSince("The transcript has changed since you read it: read it again and merge.")
+    is_first = not revisions.has_recognized(recording_id)
+    edit = make(state)
+    compute = functools.partial(_compute, actor, state, edit, kind, is_first=is_first)
+    computed = run_cpu(compute, is_long=size > LONG_TEXT or is_long(state.segments))
+    if computed is None:
+        _refuse_while_transcribing(recording_id, state.owner_id)
+        return Edited(state.revision)
+    is_stored = _store(actor, state, computed)
+    drop(state.segments, computed.edit.segments, computed.rows.changed, computed.rows.added)
+    return Edited(state.revision + 1, computed.note.extent) if is_stored else None
+
+
+def _compute(
+    actor: Actor, state: TranscriptState, make: Callable[[], Edit], kind: RevisionKind, *, is_first: bool
+) -> _Computed | None:
+    """Compute a correction and all rows; return None if it changes nothing. Uses no database."""
+    edit = make()
+    _check_size(state, edit)
+    hunks = changes_between(state.segments, edit.segments)
+    if not hunks and not edit.new_names:
+        return None
+    note = NewRevision(
+        kind,
+        actor.user_id,
+        packed(hunks),
+        revisions.extent_of(hunks, edit.segments),
+        undo_to=edit.undo_to if edit.is_step else state.revision,
+        redo_to=edit.redo_to,
+        details=edit.details,
+    )
+    recognized = packed_segments(state.segments) if is_first else b""
+    return _Computed(edit, note, segment_rows.planned(state.segments, edit.segments), recognized)
+
+
+def _check_size(state: TranscriptState, edit: Edit) -> None:
+    """Refuse to make a transcript longer than allowed; one that is so already may become shorter."""
+    if len(edit.segments) > max(MAX_SEGMENTS, len(state.segments)):
+        message = f"has at most {MAX_SEGMENTS} segments"
+        raise Invalid(f"The transcript {message}", errors={"segments": [message]})
+    before, after = ({each.speaker for each in segments} for segments in (state.segments, edit.segments))
+    if len(after) > max(CAPS[Noun.RECORDING_SPEAKERS], len(before)):
+        raise caps.reached(Noun.RECORDING_SPEAKERS)
+
+
+def _store(actor: Actor, state: TranscriptState, computed: _Computed) -> bool:
     """Store a correction if the transcript has not changed since it was read; return whether it was stored."""
     with unit_of_work():
         # Lock the owner, then the recording: the order of all code that changes speakers.
@@ -154,12 +227,14 @@ def _store(actor: Actor, state: TranscriptState, edit: Edit, note: NewRevision) 
             return False
         access.get(actor, recording.id, Permission.EDIT)
         _refuse_while_transcribing(recording.id, recording.user_id)
-        revisions.keep_recognized(recording.id, state.segments)
-        revisions.write_rows(recording.id, state.segments, edit.segments)
-        revisions.add(recording, note)
-        if edit.new_names:
-            recording_speakers.add_names(recording, edit.new_names)
-        followers.on_changed(recording, note.kind)
+        if computed.recognized:
+            revisions.keep_recognized(recording.id, computed.recognized)
+        segment_rows.write(recording.id, computed.rows)
+        revisions.add(recording, computed.note)
+        recording.has_transcription = bool(computed.edit.segments)
+        if computed.edit.new_names:
+            recording_speakers.add_names(recording, computed.edit.new_names)
+        followers.on_changed(recording, computed.note.kind)
     return True
 
 
@@ -171,10 +246,13 @@ def _refuse_while_transcribing(recording_id: int, owner_id: int) -> None:
 
 
 class Labels:
-    """The speaker labels of a request, including new ones."""
+    """The speaker labels of a request, including new ones.
 
-    def __init__(self, state: TranscriptState) -> None:
-        self._recording_id = state.recording_id
+    wanted: the labels and names of the request. If one of them is new, the whole history is read, because a label that
+    stands for one speaker in an earlier revision must not stand for another one.
+    """
+
+    def __init__(self, state: TranscriptState, wanted: Iterable[str] = ()) -> None:
         self._used = {segment.speaker for segment in state.segments} | set(state.names)
         self._by_name: dict[str, str] = {}
         for segment in state.segments:
@@ -183,6 +261,12 @@ class Labels:
         for label, name in state.names.items():
             self._by_name.setdefault(name, label)
         self.new_names: dict[str, str] = {}
+        self._number = 0
+        if any(not self._is_known(each) for each in set(wanted)):
+            self._used |= revisions.labels_in_history(state.recording_id)
+
+    def _is_known(self, speaker: str) -> bool:
+        return speaker in self._used or names.tidy(speaker) in self._by_name
 
     def label_of(self, speaker: str, place: str = "speaker") -> str:
         """Return the label of a label or a name; a name that is new in the recording gets a new label.
@@ -202,16 +286,17 @@ class Labels:
             self._used.add(name.upper())
             return name.upper()
         names.check(name, place)
-        # A label that stands for one speaker in an earlier revision must not stand for another one.
-        self._used |= revisions.labels_in_history(self._recording_id)
-        label = next(
-            label
-            for number in range(len(self._used) + 1)
-            if (label := f"SPEAKER_{number:02}") not in self._used
-        )
-        self._used.add(label)
+        label = self._free_label()
         self._by_name[name] = label
         self.new_names[label] = name
+        return label
+
+    def _free_label(self) -> str:
+        if len(self.new_names) >= CAPS[Noun.RECORDING_SPEAKERS]:
+            raise caps.reached(Noun.RECORDING_SPEAKERS)
+        while (label := f"SPEAKER_{self._number:02}") in self._used:
+            self._number += 1
+        self._used.add(label)
         return label
 
 

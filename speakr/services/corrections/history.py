@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,14 +12,18 @@ from sqlalchemy import func, select
 from speakr.db import db
 from speakr.domain.errors import Conflict, NotFound
 from speakr.domain.permissions import Actor, Permission
+from speakr.domain.transcript import is_long
 from speakr.domain.transcript_history import (
     RevisionKind,
     StoredSegment,
     WordChange,
+    cut,
+    text_of,
     unpacked,
     word_diff,
 )
 from speakr.models import TranscriptRevision, User
+from speakr.offload import run_cpu
 from speakr.services.corrections import editing, revisions
 from speakr.services.corrections.editing import Edit, Edited, TranscriptState
 from speakr.services.recordings import access
@@ -55,7 +59,10 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Adjacent segments that a revision changed, with speaker names; `segment_index` counts in the later text."""
+    """Adjacent segments that a revision changed, with speaker names; `segment_index` counts in the later text.
+
+    A change of thousands of segments is several of these.
+    """
 
     segment_index: int
     before: Sequence[StoredSegment]
@@ -101,12 +108,12 @@ def look_at(actor: Actor, recording_id: int, *, page: int, per_page: int) -> His
 def read(actor: Actor, recording_id: int, version: str) -> tuple[int, list[StoredSegment]]:
     """Return the revision number and the transcript of a version, with speaker names."""
     state = editing.load(actor, recording_id, Permission.VIEW)
-    if version == CURRENT:
-        return state.revision, editing.named(state, state.segments)
+    number = int(version) if version not in {CURRENT, RAW} else state.revision
     if version == RAW:
-        return state.revision, editing.named(state, revisions.recognized(recording_id))
-    number = int(version)
-    return number, editing.named(state, _segments_at(state, number))
+        segments: Sequence[StoredSegment] = revisions.recognized(recording_id)
+    else:
+        segments = _segments_at(state, number)
+    return number, run_cpu(lambda: editing.named(state, segments), is_long=is_long(segments))
 
 
 def _segments_at(state: TranscriptState, number: int) -> Sequence[StoredSegment]:
@@ -118,30 +125,31 @@ def diff(actor: Actor, recording_id: int, number: int) -> list[Change]:
     state = editing.load(actor, recording_id, Permission.VIEW)
     row = revisions.get(recording_id, number)
     after = _segments_at(state, number)
-    return [
-        Change(
-            hunk.at,
-            editing.named(state, hunk.old),
-            editing.named(state, new := after[hunk.at : hunk.at + hunk.size]),
-            word_diff(_text(hunk.old), _text(new)),
-        )
-        for hunk in unpacked(row.replaced)
-    ]
-
-
-def _text(segments: Sequence[StoredSegment]) -> str:
-    return " ".join(segment.text for segment in segments)
+    replaced = row.replaced
+    return run_cpu(
+        lambda: [
+            Change(
+                part.at,
+                editing.named(state, part.old),
+                editing.named(state, new),
+                word_diff(text_of(part.old), text_of(new)),
+            )
+            for hunk in unpacked(replaced)
+            for part, new in cut(hunk, after)
+        ]
+    )
 
 
 def undo(actor: Actor, recording_id: int, *, revision: int | None) -> Edited:
     """Restore the text before the last change that has not been undone."""
 
-    def step(state: TranscriptState) -> Edit:
+    def step(state: TranscriptState) -> Callable[[], Edit]:
         target, _ = _steps(state.recording_id, state.revision)
         if target is None:
             raise Conflict("There is nothing to undo.", code="nothing_to_undo")
         further, _ = _steps(state.recording_id, target)
-        return _at(state, target, undo_to=further, redo_to=state.revision)
+        edit = _at(state, target, undo_to=further, redo_to=state.revision)
+        return lambda: edit
 
     return editing.change(actor, recording_id, RevisionKind.UNDO, step, revision=revision)
 
@@ -149,12 +157,13 @@ def undo(actor: Actor, recording_id: int, *, revision: int | None) -> Edited:
 def redo(actor: Actor, recording_id: int, *, revision: int | None) -> Edited:
     """Restore the text that the last undo replaced."""
 
-    def step(state: TranscriptState) -> Edit:
+    def step(state: TranscriptState) -> Callable[[], Edit]:
         _, target = _steps(state.recording_id, state.revision)
         if target is None:
             raise Conflict("There is nothing to redo.", code="nothing_to_redo")
         undo_to, further = _steps(state.recording_id, target)
-        return _at(state, target, undo_to=undo_to, redo_to=further)
+        edit = _at(state, target, undo_to=undo_to, redo_to=further)
+        return lambda: edit
 
     return editing.change(actor, recording_id, RevisionKind.REDO, step, revision=revision)
 
@@ -162,8 +171,9 @@ def redo(actor: Actor, recording_id: int, *, revision: int | None) -> Edited:
 def restore(actor: Actor, recording_id: int, number: int, *, revision: int | None) -> Edited:
     """Restore the text of any revision, as a new change that can be undone."""
 
-    def step(state: TranscriptState) -> Edit:
-        return Edit(_segments_at(state, number), details={"restored_revision": number})
+    def step(state: TranscriptState) -> Callable[[], Edit]:
+        edit = Edit(_segments_at(state, number), details={"restored_revision": number})
+        return lambda: edit
 
     return editing.change(actor, recording_id, RevisionKind.RESTORE, step, revision=revision)
 

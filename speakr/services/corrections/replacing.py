@@ -6,8 +6,9 @@ transaction and gets its own revision: a failure for one recording does not affe
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import ColumnElement, select
 
@@ -15,9 +16,12 @@ from speakr.db import db
 from speakr.domain.errors import Invalid, SpeakrError
 from speakr.domain.permissions import Actor, Permission
 from speakr.domain.text_replacement import Example, Replacement
+from speakr.domain.transcript import is_long
 from speakr.domain.transcript_edits import substitute
 from speakr.domain.transcript_history import RevisionKind
 from speakr.models import Folder, Recording, RecordingTag, Segment, Tag
+from speakr.offload import run_cpu
+from speakr.services import long_reads
 from speakr.services.accounts import memberships
 from speakr.services.corrections.editing import Edit, TranscriptState, change
 from speakr.services.recordings import access
@@ -123,9 +127,14 @@ def _look_at(actor: Actor, recording_id: int, wanted: Replacement) -> Outcome:
         recording = access.get(actor, recording_id, Permission.EDIT)
     except SpeakrError as error:
         return Outcome(recording_id, error="Not found" if error.slug == "not_found" else "Permission denied")
-    rows = db.session.connection().execute(
+    title = recording.title
+    rows = long_reads.all_rows(
         select(_S.position, _S.start, _S.text).where(_S.recording_id == recording_id).order_by(_S.position)
     )
+    return run_cpu(lambda: _matches(recording_id, title, rows, wanted), is_long=is_long(rows))
+
+
+def _matches(recording_id: int, title: str, rows: Sequence[Any], wanted: Replacement) -> Outcome:
     matches = 0
     examples: list[Place] = []
     for row in rows:
@@ -133,13 +142,16 @@ def _look_at(actor: Actor, recording_id: int, wanted: Replacement) -> Outcome:
         example = wanted.example(row.text) if len(examples) < MAX_EXAMPLES else None
         if example is not None:
             examples.append(Place(row.position, row.start, example))
-    return Outcome(recording_id, recording.title, matches, examples)
+    return Outcome(recording_id, title, matches, examples)
 
 
 def _replace(actor: Actor, outcome: Outcome, wanted: Replacement) -> Outcome:
     count = 0
 
-    def make(state: TranscriptState) -> Edit:
+    def make(state: TranscriptState) -> Callable[[], Edit]:
+        return lambda: compute(state)
+
+    def compute(state: TranscriptState) -> Edit:
         nonlocal count
         count = sum(wanted.count(segment.text) for segment in state.segments)
         return Edit(substitute(state.segments, wanted.apply), details=wanted.described)

@@ -81,7 +81,7 @@ def _fail_transcription(job: Job) -> None:
 def _cancel_transcription(job: Job) -> None:
     """Restore the recording's previous state: complete with an earlier transcript, otherwise failed."""
     recording = _recording(job)
-    if recording.has_transcription:
+    if recording.is_transcribed:
         _complete(recording)
         _publish_status(recording)
     else:

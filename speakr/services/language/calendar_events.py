@@ -9,8 +9,9 @@ from typing import Any
 from sqlalchemy import delete, select
 
 from speakr.db import db
+from speakr.domain.caps import CAPS, Noun
 from speakr.domain.events import EventsExtracted
-from speakr.domain.insights import DatedEvent
+from speakr.domain.insights import MAX_PER_LIST, DatedEvent
 from speakr.domain.permissions import Actor
 from speakr.exports import ics
 from speakr.models import CalendarEvent, Recording
@@ -32,7 +33,7 @@ def replace_extracted(recording: Recording, found: Sequence[DatedEvent], segment
     known = {(event.start_at, event.title): event for event in of_recording(recording.id)}
     kept: set[int] = set()
     stored = 0
-    for event in found:
+    for event in found[: CAPS[Noun.CALENDAR_EVENTS]]:
         title = event.claim.text[:_MAX_TITLE_LENGTH]
         start = event.start.astimezone(UTC)
         row = known.get((start, title))
@@ -44,7 +45,7 @@ def replace_extracted(recording: Recording, found: Sequence[DatedEvent], segment
             known[start, title] = row
         row.end_at = event.end.astimezone(UTC) if event.end else None
         row.location = event.location[:_MAX_TITLE_LENGTH] if event.location else None
-        row.attendees, row.has_time = list(event.attendees), event.has_time
+        row.attendees, row.has_time = list(event.attendees[:MAX_PER_LIST]), event.has_time
         row.is_verified, row.sources = event.claim.is_verified, quoting.keep(event.claim.sources, segment_ids)
         db.session.flush()
         kept.add(row.id)
@@ -83,6 +84,7 @@ def of_recording(recording_id: int) -> Sequence[CalendarEvent]:
         select(CalendarEvent)
         .where(CalendarEvent.recording_id == recording_id)
         .order_by(CalendarEvent.start_at, CalendarEvent.id)
+        .limit(CAPS[Noun.CALENDAR_EVENTS])
     ).all()
 
 

@@ -12,6 +12,7 @@ from speakr.db import db
 from speakr.domain.errors import Invalid
 from speakr.domain.permissions import Actor, Permission
 from speakr.domain.templates import TemplateKind
+from speakr.domain.transcript import is_long
 from speakr.exports import markdown, titles
 from speakr.exports.placeholders import Value, fill, length_of, names_in
 from speakr.models import Folder, Recording, RecordingSpeaker, RecordingTag, Tag, Template
@@ -60,11 +61,12 @@ def export(actor: Actor, recording_id: int, template_id: int | None) -> Rendered
         layout = _template_for(recording, TemplateKind.EXPORT)
     else:
         layout = templates.default_body(actor.user_id, TemplateKind.EXPORT)
+    segments, template = transcripts.segments_of(recording.id), templates.transcript_template(actor)
     values = {
         **_facts(recording, is_owner=is_owner),
         "summary": recording.summary or "",
         "notes": (recording.notes or "") if is_owner else "",
-        "transcript": templates.transcript_template(actor).render(transcripts.segments_of(recording.id)),
+        "transcript": run_cpu(lambda: template.render(segments), is_long=is_long(segments)),
     }
     if layout is not None and length_of(layout, values) > MAX_DOCUMENT_LENGTH:
         raise Invalid(

@@ -5,12 +5,16 @@ from __future__ import annotations
 from speakr.connectors.language.base import IdentifyRequest
 from speakr.db import release, unit_of_work
 from speakr.domain.errors import Invalid
+from speakr.domain.paging import Window
 from speakr.domain.permissions import Actor, Permission
 from speakr.models import Recording
 from speakr.services.accounts import budgets, usage
 from speakr.services.language import language_model
 from speakr.services.recordings import access
 from speakr.services.speech import speakers, transcripts
+
+MAX_KNOWN_NAMES = 1_000
+"""Of the actor's speakers, those in most recordings."""
 
 
 def suggest_names(actor: Actor, recording_id: int) -> dict[str, str]:
@@ -44,5 +48,5 @@ def suggest_names(actor: Actor, recording_id: int) -> dict[str, str]:
 def _known_names(actor: Actor, recording: Recording) -> list[str]:
     """Return candidate names: the recording's participants first, then the actor's most frequent speakers."""
     participants = [name.strip() for name in (recording.participants or "").split(",")]
-    known = [speaker.name for speaker in speakers.list_for(actor)]
+    known = [speaker.name for speaker in speakers.list_page(actor, Window(0, MAX_KNOWN_NAMES)).items]
     return [name for name in dict.fromkeys([*participants, *known]) if name]

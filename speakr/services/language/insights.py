@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from speakr.db import db
 from speakr.domain.clock import isoformat_z, now
 from speakr.domain.errors import TransientJobError
-from speakr.domain.insights import ActionItem, Insights
+from speakr.domain.insights import MAX_PER_LIST, ActionItem, Insights
 from speakr.domain.speakers import is_label
 from speakr.models import Insight, Recording, RecordingSpeaker, Segment, User
 from speakr.services.accounts import usage, users
@@ -51,10 +51,11 @@ def share(lines_read: int, count: int) -> float:
 
 def _content(found: Insights, segment_ids: Sequence[int]) -> dict[str, Any]:
     return {
-        "key_points": [quoting.keep_claim(claim, segment_ids) for claim in found.key_points],
-        "action_items": [_keep_item(item, segment_ids) for item in found.action_items],
+        "key_points": [quoting.keep_claim(claim, segment_ids) for claim in found.key_points[:MAX_PER_LIST]],
+        "action_items": [_keep_item(item, segment_ids) for item in found.action_items[:MAX_PER_LIST]],
         "chapters": [
-            {"title": chapter.title, "segment_id": segment_ids[chapter.line]} for chapter in found.chapters
+            {"title": chapter.title, "segment_id": segment_ids[chapter.line]}
+            for chapter in found.chapters[:MAX_PER_LIST]
         ],
         "topics": [
             {
@@ -62,7 +63,7 @@ def _content(found: Insights, segment_ids: Sequence[int]) -> dict[str, Any]:
                 "verified": topic.is_verified,
                 "sources": quoting.keep(topic.sources, segment_ids),
             }
-            for topic in found.topics
+            for topic in found.topics[:MAX_PER_LIST]
         ],
     }
 

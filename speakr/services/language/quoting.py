@@ -6,10 +6,11 @@ source is not shown, and a statement without a remaining source is shown as unve
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from speakr.domain.statements import Source, Statement
+from speakr.domain.statements import MAX_SOURCES, Source, Statement
 from speakr.services.speech import transcripts
 
 Stored = Sequence[tuple[int, str]]
@@ -19,7 +20,7 @@ _MAX_OPENING_LENGTH = 200
 
 def keep(sources: Iterable[Source], segment_ids: Sequence[int]) -> list[list[Any]]:
     """Return sources in stored form; their lines are positions in `segment_ids`."""
-    return [[segment_ids[source.line], source.quote] for source in sources]
+    return [[segment_ids[source.line], source.quote] for source in itertools.islice(sources, MAX_SOURCES)]
 
 
 def keep_claim(claim: Statement, segment_ids: Sequence[int]) -> dict[str, Any]:

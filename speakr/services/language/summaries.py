@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,7 +14,7 @@ from speakr.db import db
 from speakr.domain.events import SummaryCompleted
 from speakr.domain.recordings import is_placeholder
 from speakr.domain.statements import Usage
-from speakr.domain.summaries import Summary
+from speakr.domain.summaries import MAX_LINES, Summary
 from speakr.models import Folder, Recording, RecordingTag, SummaryEvidence, Tag, User
 from speakr.services.accounts import memberships, usage
 from speakr.services.jobs import claims, pipeline
@@ -101,7 +102,8 @@ def _keep_evidence(recording_id: int, summary: Summary, segment_ids: Sequence[in
     row.summary_sha256 = _fingerprint(summary.markdown)
     row.coverage = round(summary.lines_read / len(segment_ids), 4)
     row.lines = [
-        {"line": line, **quoting.keep_claim(claim, segment_ids)} for line, claim in summary.evidence.items()
+        {"line": line, **quoting.keep_claim(claim, segment_ids)}
+        for line, claim in itertools.islice(summary.evidence.items(), MAX_LINES)
     ]
     db.session.add(row)
 

@@ -9,15 +9,16 @@ from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from speakr.db import db
+from speakr.domain.caps import CAPS, Noun
 from speakr.domain.errors import Conflict, Invalid, NotFound
 from speakr.domain.permissions import Actor
 from speakr.domain.templates import TemplateKind
 from speakr.exports import text
 from speakr.exports.placeholders import names_in
 from speakr.models import Template
+from speakr.services import caps
 from speakr.services.accounts import users
 
-MAX_PER_USER = 100
 MAX_LENGTHS: Mapping[TemplateKind, int] = {
     TemplateKind.TRANSCRIPT: 2_000,
     TemplateKind.NAMING: 500,
@@ -56,9 +57,8 @@ def get(actor: Actor, template_id: int, kind: TemplateKind | None = None) -> Tem
 def create(actor: Actor, *, kind: TemplateKind, name: str, body: str, is_default: bool) -> Template:
     """Create a template, optionally as the default of its kind."""
     users.held(actor.user_id)
-    have = select(func.count()).select_from(Template).where(Template.user_id == actor.user_id)
-    if (db.session.scalar(have) or 0) >= MAX_PER_USER:
-        raise Conflict(f"You already have {MAX_PER_USER} templates.", code="template_cap")
+    if not caps.has_room(Noun.TEMPLATES, select(Template.id).where(Template.user_id == actor.user_id)):
+        raise Conflict(f"You already have {CAPS[Noun.TEMPLATES]} templates.", code="template_cap")
     template = Template(user_id=actor.user_id, kind=kind)
     _put(template, {"name": name, "body": body})
     if is_default:

@@ -31,10 +31,12 @@ def get(actor: Actor, recording_id: int, permission: Permission, *, texts: Seque
     query = select(Recording).where(Recording.id == recording_id)
     if texts:
         query = query.options(*(undefer(getattr(Recording, name)) for name in texts))
-    recording = db.session.scalar(query)
-    if recording is not None and recording.user_id == actor.user_id:
-        return recording
-    if recording is None or not is_shared_with(actor, recording_id):
+    own = db.session.scalar(query.where(Recording.user_id == actor.user_id))
+    if own is not None:
+        return own
+    # The same queries whether the recording exists or not, so that the time does not tell which.
+    recording = db.session.scalar(query.where(shared_with(actor)))
+    if recording is None:
         raise NotFound("Recording not found")
     if permission is Permission.OWN:
         raise Forbidden("Permission denied - only the owner can do this", code="not_the_owner")

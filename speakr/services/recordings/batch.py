@@ -11,12 +11,13 @@ from sqlalchemy import and_, delete, select
 
 from speakr import conflicts
 from speakr.db import db, unit_of_work
+from speakr.domain.caps import Noun
 from speakr.domain.clock import now
 from speakr.domain.errors import SpeakrError
 from speakr.domain.events import RecordingUpdated
 from speakr.domain.permissions import Actor, Permission
-from speakr.models import Recording, RecordingTag, User
-from speakr.services import row_locks
+from speakr.models import Recording, RecordingTag, Tag, User
+from speakr.services import caps, row_locks
 from speakr.services.jobs import processing
 from speakr.services.recordings import access, editing, removal, tagging
 from speakr.services.webhooks import events
@@ -71,9 +72,15 @@ def update(actor: Actor, recording_ids: Sequence[int], changes: Mapping[str, Any
 
     def update_part(part: Sequence[int]) -> list[BatchItemResult]:
         mine = _own(actor, part)
-        _update(actor, [mine[number] for number in part if number in mine], changes)
+        added = tagging.usable(actor, changes.get("add_tag_ids") or ())
+        full = tagging.full(list(mine), added) if added else set()
+        _update([mine[number] for number in part if number in mine.keys() - full], changes, added, actor)
         return [
-            BatchItemResult(number) if number in mine else _refusal(actor, number, Permission.OWN)
+            BatchItemResult(number, caps.reached(Noun.RECORDING_TAGS).message)
+            if number in full
+            else BatchItemResult(number)
+            if number in mine
+            else _refusal(actor, number, Permission.OWN)
             for number in part
         ]
 
@@ -91,7 +98,9 @@ def _own(actor: Actor, ids: Sequence[int]) -> dict[int, Recording]:
     return {recording.id: recording for recording in found}
 
 
-def _update(actor: Actor, recordings: Sequence[Recording], changes: Mapping[str, Any]) -> None:
+def _update(
+    recordings: Sequence[Recording], changes: Mapping[str, Any], added: Sequence[Tag], actor: Actor
+) -> None:
     columns = {name: changes[name] for name in _FLAGS if name in changes}
     if "folder_id" in changes:
         # Checked again: the folder may have been deleted meanwhile.
@@ -108,8 +117,7 @@ def _update(actor: Actor, recordings: Sequence[Recording], changes: Mapping[str,
                 RecordingTag.recording_id.in_(ids), RecordingTag.tag_id.in_(changes["remove_tag_ids"])
             )
         )
-    if changes.get("add_tag_ids"):
-        tagging.put_on(ids, tagging.usable(actor, changes["add_tag_ids"]))
+    tagging.put_on(ids, added)
     if changes.get("remove_tag_ids") or changes.get("add_tag_ids"):
         changed.append("tags")
     events.record_all(

@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 
 from speakr.backends import get_backends
 from speakr.db import db
+from speakr.domain.caps import CAPS, Noun
 from speakr.domain.clock import now
 from speakr.domain.derivation import Derivation, SourcePart
 from speakr.domain.errors import Conflict, Invalid, NotFound
@@ -20,6 +21,7 @@ from speakr.domain.jobs import JobKind
 from speakr.domain.permissions import Actor, Permission
 from speakr.domain.recordings import RecordingStatus
 from speakr.domain.speakers import listed
+from speakr.domain.transcript_edits import MAX_SEGMENTS
 from speakr.media.join import form_for
 from speakr.media.refusals import too_long
 from speakr.models import Folder, Recording, RecordingTag, Segment
@@ -49,7 +51,7 @@ def load_sources(actor: Actor, recording_ids: Sequence[int], *, keep_originals: 
     Raises:
         NotFound, Forbidden: one of them is not the actor's to edit or to delete.
         Conflict: one of them is not complete.
-        Invalid: one has no transcript, or some have audio and others have none.
+        Invalid: one has no transcript, some have audio and others have none, or the transcripts are too long together.
 
     """
     permission = Permission.EDIT if keep_originals else Permission.OWN
@@ -60,13 +62,22 @@ def load_sources(actor: Actor, recording_ids: Sequence[int], *, keep_originals: 
         if recording.status is not RecordingStatus.COMPLETED:
             message = f"Recording {recording.id} is not complete: it is {recording.status.value}."
             raise Conflict(message, code="recording_not_complete")
-        if not recording.has_transcription:
+        if not recording.is_transcribed:
             raise Invalid(f"Recording {recording.id} has no transcript", code="no_transcription")
+    _check_length(recording_ids)
     without = [recording.id for recording in found if recording.storage_key is None]
     if without and len(without) < len(found):
         message = f"The audio of {', '.join(map(str, without))} has been deleted, that of the others has not"
         raise Invalid(message, code="audio_deleted")
     return found
+
+
+def _check_length(recording_ids: Sequence[int]) -> None:
+    """Refuse to make a transcript of more segments than allowed."""
+    spoken = select(func.count()).select_from(Segment).where(Segment.recording_id.in_(recording_ids))
+    if (db.session.scalar(spoken) or 0) > MAX_SEGMENTS:
+        message = f"have more than {MAX_SEGMENTS} segments together"
+        raise Invalid(f"The transcripts {message}", errors={"recording_ids": [message]})
 
 
 def _load(actor: Actor, recording_id: int, permission: Permission) -> Recording:
@@ -162,13 +173,15 @@ def _folder_id(actor: Actor, first: Recording) -> int | None:
 
 
 def _put_tags(actor: Actor, recording: Recording, own: Sequence[Recording]) -> None:
+    """Add the tags of all sources, the first ones if there are more than a recording may have."""
+    tag_ids: list[int] = []
     for source in own:
-        tag_ids = db.session.scalars(
+        tag_ids += db.session.scalars(
             select(RecordingTag.tag_id)
             .where(RecordingTag.recording_id == source.id)
             .order_by(RecordingTag.position)
         ).all()
-        tagging.put_on([recording.id], tagging.usable(actor, tag_ids))
+    tagging.put_on([recording.id], tagging.usable(actor, tag_ids)[: CAPS[Noun.RECORDING_TAGS]])
 
 
 def _participants(sources: Sequence[Recording]) -> str | None:

@@ -44,6 +44,7 @@ _ONE = select(
     .label("copy_count"),
 ).where(_R.id == bindparam("recording_id"))
 _ONE_WITH_TEXTS = _ONE.add_columns(_R.summary, _R.notes)
+_OWN, _OWN_WITH_TEXTS = (each.where(_R.user_id == bindparam("user_id")) for each in (_ONE, _ONE_WITH_TEXTS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +68,15 @@ def look_at(actor: Actor, recording_id: int, *, with_texts: bool) -> Detail:
         NotFound: the recording does not exist or the actor may not see it; the error does not say which.
 
     """
-    statement = _ONE_WITH_TEXTS if with_texts else _ONE
-    row = db.session.connection().execute(statement, {"recording_id": recording_id}).first()
-    is_owner = row is not None and row.user_id == actor.user_id
-    if row is None or not (is_owner or access.is_shared_with(actor, recording_id)):
+    connection = db.session.connection()
+    values = {"recording_id": recording_id, "user_id": actor.user_id}
+    own, others = (_OWN_WITH_TEXTS, _ONE_WITH_TEXTS) if with_texts else (_OWN, _ONE)
+    row = connection.execute(own, values).first()
+    is_owner = row is not None
+    # The same queries whether the recording exists or not, so that the time does not tell which.
+    if row is None and access.is_shared_with(actor, recording_id):
+        row = connection.execute(others, {"recording_id": recording_id}).first()
+    if row is None:
         raise NotFound("Recording not found")
     return Detail(
         row=row,

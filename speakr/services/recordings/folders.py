@@ -10,9 +10,12 @@ from sqlalchemy import and_, func, select
 from sqlalchemy import update as sql_update
 
 from speakr.db import db
+from speakr.domain.caps import Noun
 from speakr.domain.errors import Forbidden, Invalid
+from speakr.domain.paging import Part, Window
 from speakr.domain.permissions import Actor, GroupRole
 from speakr.models import Folder, Group, Recording, Template
+from speakr.services import caps, paging
 from speakr.services.accounts import memberships
 from speakr.services.recordings import changes, filing
 from speakr.services.system import system_settings
@@ -43,16 +46,17 @@ def require() -> None:
         raise Forbidden("Folders feature is not enabled", code="folders_disabled")
 
 
-def list_for(actor: Actor) -> Sequence[Shown]:
+def list_page(actor: Actor, window: Window | None = None) -> Part[Shown]:
     """Return the actor's own folders by name, then those of their groups by name; empty while folders are disabled."""
     if not are_enabled():
-        return ()
-    found = db.session.scalars(
+        return Part((), 0)
+    query = (
         select(Folder)
         .where(memberships.can_use(Folder, actor))
         .order_by(Folder.group_id.is_not(None), func.lower(Folder.name), Folder.id)
-    ).all()
-    return _show(actor, found)
+    )
+    found = paging.objects(query, window)
+    return Part(_show(actor, found.items), found.total)
 
 
 def look_at(actor: Actor, folder_id: int) -> Shown:
@@ -70,6 +74,7 @@ def create(actor: Actor, values: Mapping[str, Any]) -> Folder:
     require()
     owner = filing.owner_columns(actor, values.get("group_id"), "Only group admins can create group folders")
     _check_name(values)
+    caps.require_room(Noun.FOLDERS, select(Folder.id).filter_by(**owner))
     folder = Folder(**owner)
     with filing.unique_name(folder, "Folder with this name already exists", _TAKEN_IN_GROUP):
         filing.put(actor, folder, values)
@@ -100,6 +105,7 @@ def delete(actor: Actor, folder_id: int) -> None:
 
 def _move(actor: Actor, folder: Folder, group_id: int | None) -> None:
     owner = filing.owner_columns(actor, group_id, "Only group admins can create group folders")
+    caps.require_room(Noun.FOLDERS, select(Folder.id).filter_by(**owner))
     folder.user_id, folder.group_id = owner["user_id"], owner["group_id"]
     # Recordings whose owners cannot use the folder any more leave it.
     others = and_(

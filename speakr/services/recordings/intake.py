@@ -17,6 +17,7 @@ from sqlalchemy import select
 from speakr import conflicts
 from speakr.backends import get_backends
 from speakr.db import after_commit, after_rollback, db, release, unit_of_work
+from speakr.domain.caps import CAPS, Noun
 from speakr.domain.clock import now
 from speakr.domain.events import RecordingCreated
 from speakr.domain.jobs import JobKind
@@ -28,6 +29,7 @@ from speakr.media.extract import extract_audio
 from speakr.media.probe import probe
 from speakr.models import Folder, Recording, RecordingTag, Tag, User
 from speakr.offload import run_blocking
+from speakr.services import caps
 from speakr.services.accounts import budgets, memberships
 from speakr.services.jobs import requests as jobs
 from speakr.services.recordings import folders, tagging
@@ -272,6 +274,8 @@ def _hints(form: UploadForm, *, tags: Sequence[Tag], folder: Folder | None, user
 
 def _tags(actor: Actor, form: UploadForm) -> Sequence[Tag]:
     tags = tagging.usable(actor, form.tag_ids, form.tag_names)
+    if len(tags) > CAPS[Noun.RECORDING_TAGS]:
+        raise caps.reached(Noun.RECORDING_TAGS)
     return tags if tags or not form.fallback_tag_ids else tagging.usable(actor, form.fallback_tag_ids)
 
 

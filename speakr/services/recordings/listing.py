@@ -13,7 +13,7 @@ from sqlalchemy.orm import aliased
 
 from speakr.db import db
 from speakr.domain.permissions import Actor
-from speakr.domain.recordings import RecordingStatus
+from speakr.domain.recordings import MAX_COPIES, RecordingStatus
 from speakr.models import Folder, Recording, RecordingTag, Tag
 from speakr.services.accounts import memberships
 from speakr.services.recordings import access, cursors
@@ -163,8 +163,8 @@ def _read_own(actor: Actor, filters: Filters, window: _Window) -> tuple[Sequence
         return _read_all(actor, window)
     conditions = [Recording.user_id == actor.user_id, *narrowing(actor, filters)]
     total = db.session.scalar(select(func.count()).select_from(Recording).where(*conditions)) or 0
-    if not total:
-        return [], 0
+    if window.skipped >= total:
+        return [], total
     query = _rows_of(window.ids(Recording).where(*conditions), window.order(Recording))
     return db.session.connection().execute(query).all(), total
 
@@ -175,8 +175,8 @@ def _read_all(actor: Actor, window: _Window) -> tuple[Sequence[AnyRow], int]:
     owner = {"user_id": actor.user_id}
     connection = db.session.connection()
     total: int = connection.execute(number, owner).scalar_one()
-    if not total:
-        return [], 0
+    if window.skipped >= total:
+        return [], total
     part = {"most": window.per_page + 1, "skipped": window.skipped}
     return connection.execute(page, owner | part).all(), total
 
@@ -340,4 +340,5 @@ def copies_of(actor: Actor, sha256: str) -> Sequence[AnyRow]:
         select(Recording.id, Recording.title, Recording.created_at)
         .where(Recording.user_id == actor.user_id, Recording.sha256 == sha256)
         .order_by(Recording.created_at, Recording.id)
+        .limit(MAX_COPIES)
     ).all()

@@ -29,6 +29,8 @@ logger = structlog.get_logger(__name__)
 
 _AT_ONCE = 100
 _LOOK_AT = 1_000
+MAX_DUE = 1_000
+"""Recordings that a report names."""
 _FINISHED = (RecordingStatus.COMPLETED, RecordingStatus.FAILED)
 _AUDIO_ONLY = "audio_only"
 
@@ -89,7 +91,7 @@ def run() -> RetentionReport:
         deleted += part
     if deleted:
         logger.info("retention", recordings=len(deleted), audio_only=audio_only)
-    return RetentionReport(is_enabled, audio_only, deleted, len(deleted))
+    return RetentionReport(is_enabled, audio_only, deleted[:MAX_DUE], len(deleted))
 
 
 def _delete_due(*, audio_only: bool) -> list[Due]:
@@ -115,7 +117,7 @@ def _mode() -> tuple[bool, bool]:
 
 def _preview(user_id: int | None) -> RetentionReport:
     is_enabled, audio_only = _mode()
-    return RetentionReport(is_enabled, audio_only, _due(user_id, audio_only=audio_only, limit=_LOOK_AT), 0)
+    return RetentionReport(is_enabled, audio_only, _due(user_id, audio_only=audio_only, limit=MAX_DUE), 0)
 
 
 def _due(user_id: int | None, *, audio_only: bool, limit: int) -> list[Due]:

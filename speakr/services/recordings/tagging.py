@@ -10,11 +10,13 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from speakr.db import db
+from speakr.domain.caps import CAPS, Noun
 from speakr.domain.clock import now
 from speakr.domain.errors import Invalid, NotFound
 from speakr.domain.events import RecordingUpdated
 from speakr.domain.permissions import Actor, Permission
 from speakr.models import Recording, RecordingTag, Tag
+from speakr.services import caps
 from speakr.services.accounts import memberships
 from speakr.services.recordings import access
 from speakr.services.webhooks import events
@@ -72,9 +74,16 @@ def usable(actor: Actor, tag_ids: Sequence[int], names: Sequence[str] = ()) -> l
 
 
 def put_on(recording_ids: Sequence[int], tags: Sequence[Tag]) -> set[tuple[int, int]]:
-    """Add tags to recordings that do not have them yet; return the new (recording, tag) pairs."""
+    """Add tags to recordings that do not have them yet; return the new (recording, tag) pairs.
+
+    Raises:
+        Conflict: a recording would have more tags than allowed (`cap_reached`).
+
+    """
     if not recording_ids or not tags:
         return set()
+    if full(recording_ids, tags):
+        raise caps.reached(Noun.RECORDING_TAGS)
     last = {
         row.recording_id: row.last
         for row in db.session.execute(
@@ -95,6 +104,19 @@ def put_on(recording_ids: Sequence[int], tags: Sequence[Tag]) -> set[tuple[int, 
         ],
     )
     return {(row.recording_id, row.tag_id) for row in added}
+
+
+def full(recording_ids: Sequence[int], tags: Sequence[Tag]) -> set[int]:
+    """Return those of the recordings that cannot take all of these tags."""
+    others = func.count().filter(RecordingTag.tag_id.not_in([tag.id for tag in tags]))
+    return set(
+        db.session.scalars(
+            select(RecordingTag.recording_id)
+            .where(RecordingTag.recording_id.in_(recording_ids))
+            .group_by(RecordingTag.recording_id)
+            .having(others > CAPS[Noun.RECORDING_TAGS] - len(tags))
+        )
+    )
 
 
 def _changed(recording: Recording) -> None:

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import func, select
 
 from speakr.db import db
+from speakr.domain.caps import Noun
 from speakr.domain.errors import Invalid
+from speakr.domain.paging import Part, Window
 from speakr.domain.permissions import Actor
 from speakr.models import Recording, RecordingTag, Tag
+from speakr.services import caps, paging
 from speakr.services.accounts import memberships
 from speakr.services.recordings import changes, filing
 
 
-def list_for(actor: Actor) -> Sequence[tuple[Tag, bool]]:
+def list_page(actor: Actor, window: Window | None = None) -> Part[tuple[Tag, bool]]:
     """Return the actor's own tags by name, then those of their groups by name, each with whether they may edit it."""
     roles = memberships.roles(actor.user_id)
-    found = db.session.scalars(
+    query = (
         select(Tag)
         .where(memberships.can_use(Tag, actor))
         .order_by(Tag.group_id.is_not(None), func.lower(Tag.name), Tag.id)
     )
-    return [(tag, memberships.can_edit(tag, actor, roles)) for tag in found]
+    return paging.objects(query, window).map(lambda tag: (tag, memberships.can_edit(tag, actor, roles)))
 
 
 def look_at(actor: Actor, tag_id: int) -> tuple[Tag, bool]:
@@ -35,6 +38,7 @@ def look_at(actor: Actor, tag_id: int) -> tuple[Tag, bool]:
 def create(actor: Actor, values: Mapping[str, Any]) -> Tag:
     """Create a tag, owned by a group if `group_id` is given."""
     owner = filing.owner_columns(actor, values.get("group_id"), "Only group admins can create group tags")
+    caps.require_room(Noun.TAGS, select(Tag.id).filter_by(**owner))
     tag = Tag(**owner)
     _put(actor, tag, {"name": "", **values})
     return tag

@@ -24,6 +24,8 @@ _AT_ONCE = 20
 _MAX_CHARACTERS_AT_ONCE = 100_000
 """Longer texts are indexed within seconds, by a process without an event loop and outside the transaction."""
 
+_MAX_SEGMENTS_AT_ONCE = 2_000
+
 _BATCHES_PER_ROUND = 20
 _IDS_PER_STATEMENT = 5_000
 """SQLite takes 32,766 values with a statement, PostgreSQL 65,535."""
@@ -57,6 +59,15 @@ def _short(recording_ids: Sequence[int]) -> list[int]:
     """Return those of the recordings whose texts are short enough to be indexed at once."""
     if not recording_ids:
         return []
+    # Adding up the lengths of a long transcript takes half a second, so its last segments are looked for first.
+    many = set(
+        db.session.connection().scalars(
+            select(_S.recording_id).where(
+                _S.recording_id.in_(recording_ids), _S.position == _MAX_SEGMENTS_AT_ONCE
+            )
+        )
+    )
+    recording_ids = [recording_id for recording_id in recording_ids if recording_id not in many]
     written = func.coalesce(func.length(_R.summary), 0) + func.coalesce(func.length(_R.notes), 0)
     spoken = (
         select(func.coalesce(func.sum(func.length(_S.text)), 0))

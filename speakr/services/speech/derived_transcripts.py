@@ -31,7 +31,7 @@ from speakr.models import (
     User,
 )
 from speakr.services.accounts import budgets, users
-from speakr.services.corrections import revisions
+from speakr.services.corrections import segment_rows
 from speakr.services.jobs import claims
 from speakr.services.recordings import removal
 from speakr.services.speech import originals, speakers, transcripts, voice_profiles
@@ -70,7 +70,7 @@ def store(
         _keep_audio(recording, audio, gone)
     matched = _match(recording, sources, texts)
     _write(recording, derivation, texts, matched)
-    recording.has_transcription = True
+    recording.has_transcription = any(text.segments for text in texts)
     _keep_voices(recording, sources, texts, matched)
     events.record(
         recording.user_id,
@@ -163,7 +163,7 @@ def _write(
         (text.segments, offset, labels)
         for text, offset, labels in zip(texts, offsets, matched.labels, strict=True)
     )
-    revisions.write_rows(recording.id, [], [replace(each, id=None) for each in segments])
+    segment_rows.write(recording.id, segment_rows.planned([], [replace(each, id=None) for each in segments]))
     if any(text.raw is not None for text in texts):
         ids = _new_ids(recording.id, segments)
         raw = joined(

@@ -9,6 +9,9 @@ from speakr.connectors.transcription import Description, describe
 from speakr.media.voices import weights
 from speakr.services.system import system_settings
 
+MAX_MODELS = 1_000
+"""Models that are offered; the list is a setting of at most 2,000 characters."""
+
 
 def transcription() -> Description:
     """Describe the current engine and its models. Its capabilities include Speakr's own diarization."""

@@ -10,6 +10,7 @@ from sqlalchemy import and_, delete, func, insert, select, update
 
 from speakr.db import db
 from speakr.domain import speakers as names
+from speakr.domain.caps import CAPS, Noun
 from speakr.domain.clock import now
 from speakr.domain.errors import Forbidden, Invalid, NotFound
 from speakr.domain.events import RecordingUpdated
@@ -57,6 +58,7 @@ def look_at(
     """
     recording = access.get(actor, recording_id, Permission.VIEW)
     voices = _speakers_of(recording.id, with_ids=recording.user_id == actor.user_id)
+    voices = voices[: CAPS[Noun.RECORDING_SPEAKERS]]
     if recording.user_id != actor.user_id:
         return voices, {}
     nameless = [each.label for each in voices if each.identified_name is None]

@@ -32,12 +32,14 @@ from sqlalchemy.exc import IntegrityError
 
 from speakr.db import db
 from speakr.domain import speakers as names
+from speakr.domain.caps import Noun
 from speakr.domain.clock import now
 from speakr.domain.errors import Invalid, NotFound
 from speakr.domain.events import RecordingUpdated
+from speakr.domain.paging import Part, Window
 from speakr.domain.permissions import Actor
 from speakr.models import Recording, RecordingSpeaker, Speaker, User
-from speakr.services import row_locks
+from speakr.services import caps, paging, row_locks
 from speakr.services.search import indexing
 from speakr.services.speech import voice_profiles
 from speakr.services.webhooks import events
@@ -68,24 +70,24 @@ class KnownSpeaker:
         return self.confidence_score is not None
 
 
-def list_for(actor: Actor) -> Sequence[KnownSpeaker]:
+def list_page(actor: Actor, window: Window | None = None) -> Part[KnownSpeaker]:
     """List the actor's speakers: most recordings first, then last used first."""
-    rows = db.session.execute(
+    query = (
         select(Speaker.id, Speaker.name, _USES, Speaker.last_used_at)
         .where(Speaker.user_id == actor.user_id)
         .order_by(_USES.desc(), Speaker.last_used_at.desc().nulls_last(), Speaker.id)
-    ).all()
-    confidences = voice_profiles.confidences([row.id for row in rows])
-    return [
-        KnownSpeaker(
+    )
+    found = paging.rows(query, window)
+    confidences = voice_profiles.confidences([row.id for row in found.items])
+    return found.map(
+        lambda row: KnownSpeaker(
             id=row.id,
             name=row.name,
             use_count=row.use_count,
             last_used=row.last_used_at,
             confidence_score=confidences.get(row.id),
         )
-        for row in rows
-    ]
+    )
 
 
 def use_count(speaker: Speaker) -> int:
@@ -95,6 +97,7 @@ def use_count(speaker: Speaker) -> int:
 
 def create(actor: Actor, name: str) -> Speaker:
     """Create a speaker."""
+    caps.require_room(Noun.SPEAKERS, select(Speaker.id).where(Speaker.user_id == actor.user_id))
     speaker = Speaker(user_id=actor.user_id)
     _put_name(speaker, _checked(name))
     return speaker
@@ -162,18 +165,28 @@ def hold_owner(user_id: int) -> None:
 
 
 def use(owner_id: int, used: Collection[str]) -> dict[str, int]:
-    """Return the ids of an owner's speakers with these names, create missing ones, and set their time of last use."""
+    """Return the ids of an owner's speakers with these names, create missing ones, and set their time of last use.
+
+    Raises:
+        Conflict: the owner would have more speakers than allowed (`cap_reached`).
+
+    """
     if not used:
         return {}
-    dialect: Any = sqlite if db.engine.dialect.name == "sqlite" else postgresql
+    theirs = Speaker.user_id == owner_id
+    known = set(db.session.scalars(select(Speaker.name).where(theirs, Speaker.name.in_(used))))
+    missing = sorted(set(used) - known)
     moment = now()
-    db.session.execute(
-        dialect.insert(Speaker).on_conflict_do_nothing(index_elements=[Speaker.user_id, Speaker.name]),
-        [{"user_id": owner_id, "name": name, "created_at": moment} for name in sorted(used)],
-    )
+    if missing:
+        caps.require_room(Noun.SPEAKERS, select(Speaker.id).where(theirs), len(missing))
+        dialect: Any = sqlite if db.engine.dialect.name == "sqlite" else postgresql
+        db.session.execute(
+            dialect.insert(Speaker).on_conflict_do_nothing(index_elements=[Speaker.user_id, Speaker.name]),
+            [{"user_id": owner_id, "name": name, "created_at": moment} for name in missing],
+        )
     found = db.session.execute(
         update(Speaker)
-        .where(Speaker.user_id == owner_id, Speaker.name.in_(used))
+        .where(theirs, Speaker.name.in_(used))
         .values(last_used_at=moment)
         .returning(Speaker.name, Speaker.id),
         execution_options={"synchronize_session": False},

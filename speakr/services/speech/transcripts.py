@@ -13,6 +13,7 @@ from speakr.domain.jobs import JobKind
 from speakr.domain.transcript import Segment as SpokenSegment
 from speakr.domain.transcript import Word
 from speakr.models import Recording, RecordingSpeaker, Segment, User
+from speakr.services import long_reads
 from speakr.services.accounts import usage, users
 from speakr.services.corrections import revisions
 from speakr.services.jobs import claims, pipeline, queueing, requests
@@ -54,21 +55,26 @@ def rows_of(recording_id: int) -> Sequence[Any]:
 
     Speakers have their name where one is known, otherwise their label. Checks no permission.
     """
-    return db.session.connection().execute(_SHOWN, {"recording_id": recording_id}).all()
+    return long_reads.all_rows(_SHOWN, {"recording_id": recording_id})
 
 
 def segments_of(recording_id: int) -> list[SpokenSegment]:
     """Return a recording's segments without their words, with speaker names. The caller has checked the permission."""
-    return [
-        SpokenSegment(start, end, text, speaker, confidence, overlap=overlap)
-        for start, end, text, speaker, confidence, _, overlap in rows_of(recording_id)
-    ]
+    return long_reads.all_rows(
+        _SHOWN,
+        {"recording_id": recording_id},
+        make=_spoken,
+    )
+
+
+def _spoken(row: Any) -> SpokenSegment:
+    return SpokenSegment(row.start, row.end, row.text, row.speaker, row.confidence, overlap=row.overlap)
 
 
 def labelled_segments_of(recording_id: int) -> list[SpokenSegment]:
     """Return a recording's segments with labels (`SPEAKER_00`) instead of speaker names."""
-    rows = db.session.connection().execute(_LABELLED, {"recording_id": recording_id})
-    return [SpokenSegment(*row) for row in rows]
+    values = {"recording_id": recording_id}
+    return long_reads.all_rows(_LABELLED, values, make=lambda row: SpokenSegment(*row))
 
 
 def to_json(segment: SpokenSegment) -> dict[str, Any]:
@@ -133,7 +139,7 @@ def store(
                 for position, segment in enumerate(segments)
             ],
         )
-    recording.has_transcription = True  # also for a recording without speech
+    recording.has_transcription = bool(segments)
     recording.language, recording.transcription_engine = language, engine
     recording.audio_duration = duration_seconds
     started, finished = job.started_at or job.created_at, job.finished_at or job.created_at

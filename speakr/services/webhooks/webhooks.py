@@ -13,11 +13,13 @@ from speakr.db import after_commit, db, unit_of_work
 from speakr.domain.clock import now
 from speakr.domain.errors import Conflict, Invalid, NotFound
 from speakr.domain.events import EventType, WebhookTest
+from speakr.domain.paging import Part, Window
 from speakr.domain.permissions import Actor
 from speakr.domain.signatures import new_secret, standard_secret
 from speakr.domain.webhooks import WhenPaused
 from speakr.egress import AllowList, check_url
 from speakr.models import Delivery, User, Webhook
+from speakr.services import paging
 from speakr.services.accounts.sealing import seal
 from speakr.services.system import system_settings
 from speakr.services.webhooks import events as facts
@@ -32,7 +34,7 @@ __all__ = [
     "create",
     "delete",
     "get",
-    "list_for",
+    "list_page",
     "lock_row",
     "rotate_secret",
     "send_test",
@@ -48,11 +50,10 @@ ROTATION_OVERLAP = timedelta(hours=24)
 """Time for which deliveries are signed with both the old and the new secret."""
 
 
-def list_for(actor: Actor) -> Sequence[Webhook]:
+def list_page(actor: Actor, window: Window | None = None) -> Part[Webhook]:
     """List the actor's webhooks, newest first."""
-    return db.session.scalars(
-        select(Webhook).where(Webhook.user_id == actor.user_id).order_by(Webhook.id.desc())
-    ).all()
+    query = select(Webhook).where(Webhook.user_id == actor.user_id).order_by(Webhook.id.desc())
+    return paging.objects(query, window)
 
 
 def get(actor: Actor, webhook_id: int) -> Webhook:
