@@ -275,6 +275,10 @@ def create_token(user: str, name: str, scopes: str | None, days: int) -> None:
 )
 @click.option("--password", is_flag=True, help="Ask for a new password.")
 @click.option("--password-stdin", is_flag=True, help="Read a new password from standard input.")
+@click.option("--email", help="An e-mail address, which is then verified.")
+@click.option(
+    "--email-verified/--no-email-verified", default=None, help="Send notices to the address, or stop it."
+)
 def set_user(user: str, *, password: bool, password_stdin: bool, **changes: Any) -> None:
     """Change a user's limits, role and state."""
     from speakr.operations import accounts

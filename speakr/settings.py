@@ -385,7 +385,13 @@ class Settings(SpeechSettings):
         "",
         env="SPEAKR_SMTP_URL",
         section="Mail",
-        help="smtp:// or smtps:// server that sends notices by mail.",
+        help="smtp:// or smtps:// server that sends notices by mail. smtp:// uses STARTTLS if the server offers it.",
+    )
+    smtp_allow_plaintext: bool = setting(
+        default=False,
+        env="SPEAKR_SMTP_ALLOW_PLAINTEXT",
+        section="Mail",
+        help="Send the password of SPEAKR_SMTP_URL without encryption if the mail server offers no STARTTLS.",
     )
     mail_from: str = setting(
         "", env="SPEAKR_MAIL_FROM", section="Mail", help="Sender's address of these mails."

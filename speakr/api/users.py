@@ -32,7 +32,8 @@ from speakr.web.rate_limits import RateClass, count
 blp = noun("users", "Whoever asks")
 
 
-def _shown(user: Any) -> dict[str, Any]:
+def shown(user: Any) -> dict[str, Any]:
+    """Return what a user sees of their own account."""
     return {
         "id": user.id,
         "username": user.username,
@@ -58,7 +59,7 @@ class Me(MethodView):
     @blp.response(200, UserOut)
     def get(self) -> Any:
         """Return the user of the token."""
-        return _shown(users.get(actor().user_id))
+        return shown(users.get(actor().user_id))
 
     @needs(Scope.WRITE, RateClass.WRITE)
     @blp.doc(operationId="updateCurrentUser")
@@ -72,7 +73,7 @@ class Me(MethodView):
             count(RateClass.PASSWORD)  # before the guess is checked, so that no guess is free
             password = users.new_password(actor(), current=current or "", new=new)
         with unit_of_work():
-            return _shown(users.update(actor(), changes, password))
+            return shown(users.update(actor(), changes, password))
 
 
 @blp.route("/users/me/voices")
