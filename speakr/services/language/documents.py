@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped
 
 from speakr.db import db
 from speakr.domain.errors import Invalid
+from speakr.domain.harmless_markdown import harmless
 from speakr.domain.permissions import Actor, Permission
 from speakr.domain.templates import TemplateKind
 from speakr.exports import markdown, titles
@@ -62,9 +63,12 @@ def export(actor: Actor, recording_id: int, template_id: int | None) -> Rendered
         layout = templates.default_body(actor.user_id, TemplateKind.EXPORT)
     values = {
         **_facts(recording, is_owner=is_owner),
-        "summary": recording.summary or "",
+        "summary": harmless(recording.summary or ""),
         "notes": (recording.notes or "") if is_owner else "",
-        "transcript": templates.transcript_template(actor).render(transcripts.segments_of(recording.id)),
+        # Markdown viewers would show what engines wrote down as links and images.
+        "transcript": harmless(
+            templates.transcript_template(actor).render(transcripts.segments_of(recording.id))
+        ),
     }
     if layout is not None and length_of(layout, values) > MAX_DOCUMENT_LENGTH:
         raise Invalid(
