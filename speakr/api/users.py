@@ -27,7 +27,7 @@ from speakr.services.speech import voice_profiles
 from speakr.services.system import stats
 from speakr.web.identity import actor, needs
 from speakr.web.json import json_response
-from speakr.web.rate_limits import RateClass, count
+from speakr.web.rate_limits import RateClass, count_guess, guessed_right
 
 blp = noun("users", "Whoever asks")
 
@@ -70,8 +70,9 @@ class Me(MethodView):
         new, current = changes.pop("password", None), changes.pop("current_password", None)
         password = None
         if new is not None:
-            count(RateClass.PASSWORD)  # before the guess is checked, so that no guess is free
+            count_guess(actor().username)  # before the guess is checked, so that no guess is free
             password = users.new_password(actor(), current=current or "", new=new)
+            guessed_right(actor().username)
         with unit_of_work():
             return shown(users.update(actor(), changes, password))
 

@@ -92,9 +92,7 @@ class _CleanContext(ChunkContext):
 
 def clean_segment(segment: Segment) -> Segment:
     """Return a segment with a clean text, speaker label and words; words without any character left are dropped."""
-    words = (
-        dataclasses.replace(word, text=clean_line(word.text, MAX_WORD_LENGTH)) for word in segment.words
-    )
+    words = (dataclasses.replace(word, text=clean_line(word.text, MAX_WORD_LENGTH)) for word in segment.words)
     return dataclasses.replace(
         segment,
         text=clean_text(segment.text, MAX_SEGMENT_LENGTH),

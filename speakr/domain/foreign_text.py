@@ -13,7 +13,9 @@ _CONTROLS = "\x00-\x08\x0b-\x1f\x7f-\x9f"
 _REORDERING = "\u202a-\u202e\u2066-\u2069"
 _SUSPECT = re.compile(f"[{_CONTROLS}{_REORDERING}\ud800-\udfff]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_ESCAPE_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b\n]{0,500}(?:\x07|\x1b\\)|[ -/]*[0-~])")
+_ESCAPE_SEQUENCE = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b\n]{0,500}(?:\x07|\x1b\\)|[ -/]*[0-~])"
+)
 _LINE_END = re.compile(r"\r\n?")
 _SPACING = re.compile("[\x0b\x0c\x85]")
 _REMOVED = re.compile(f"[{_CONTROLS}{_REORDERING}]")

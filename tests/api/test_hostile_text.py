@@ -34,7 +34,9 @@ def hostile_transcriber(transcriber: FakeTranscriber, monkeypatch: pytest.Monkey
         for span in chunk.spans:
             words = [Word(f" spoken{DIRT}", span.start, span.end), Word("\x00", span.end, span.end)]
             segments.append(
-                Segment(span.start, span.end, f"spoken{DIRT} a < b", speaker=f"ANN{DIRT}" + "x" * 300, words=words)
+                Segment(
+                    span.start, span.end, f"spoken{DIRT} a < b", speaker=f"ANN{DIRT}" + "x" * 300, words=words
+                )
             )
             on_segment(segments[-1])
         return Hypothesis(segments, language=f"en{DIRT}" + "x" * 100)
@@ -85,7 +87,17 @@ def writer() -> FakeWriter:
 
 
 def assert_clean(text: str) -> None:
-    for bad in ("\\u0000", "\\u001b", "\\u0007", "\\ud83d", "\\u202e", *"\x00\x07\x1b\ud83d\u202e", "<script", "javascript:", "evil.example"):
+    for bad in (
+        "\\u0000",
+        "\\u001b",
+        "\\u0007",
+        "\\ud83d",
+        "\\u202e",
+        *"\x00\x07\x1b\ud83d\u202e",
+        "<script",
+        "javascript:",
+        "evil.example",
+    ):
         assert bad not in text
 
 
