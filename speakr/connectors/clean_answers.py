@@ -119,8 +119,9 @@ class CleanWriter:
             summary = self._engine.summarize(request)
         markdown = _document(summary.markdown)
         line_count = markdown.count("\n") + 1
+        cleaned: Summary = _cleaned(summary, _statement)
         return dataclasses.replace(
-            _cleaned(summary, _statement),
+            cleaned,
             markdown=markdown,
             evidence={
                 line: _cleaned(claim, _statement)
@@ -141,7 +142,8 @@ class CleanWriter:
         """Answer a question. The whole answer is cleaned at once, so no link can be split."""
         with _clean_errors():
             answer = self._engine.chat(request)
-        return dataclasses.replace(_cleaned(answer, _statement), text=_document(answer.text))
+        cleaned: ChatAnswer = _cleaned(answer, _statement)
+        return dataclasses.replace(cleaned, text=_document(answer.text))
 
     def identify_speakers(self, request: IdentifyRequest) -> Identification:
         """Find out which names belong to the labels."""

@@ -8,14 +8,14 @@ from typing import Any
 
 from speakr.db import unit_of_work
 from speakr.domain.errors import Invalid
-from speakr.domain.permissions import DEFAULT_SCOPES, Actor, GroupRole, Scope
+from speakr.domain.permissions import ALL_SCOPES, DEFAULT_SCOPES, Actor, GroupRole, Scope
 from speakr.operations.errors import OperatorError
 from speakr.services.accounts import administration, groups, tokens, users
 from speakr.services.system import system_settings
 
 _YES = {"yes": True, "true": True, "on": True, "1": True}
 _NO = {"no": False, "false": False, "off": False, "0": False}
-_OPERATOR = Actor(user_id=0, username="operator", is_admin=True, scopes=frozenset(Scope))
+_OPERATOR = Actor(user_id=0, username="operator", is_admin=True, scopes=ALL_SCOPES)
 """The actor of commands on the server."""
 _DEFAULT = "default"
 _PAGE = 100

@@ -21,6 +21,7 @@ from tests.servers import redis_server
 pytestmark = pytest.mark.on_sqlite
 
 PASSWORD = "correct horse battery"
+WRONG = "wrong"
 HOME = "203.0.113.7"
 Guess = Callable[..., Any]
 
@@ -37,7 +38,7 @@ def guess(app: Flask) -> Guess:
         users.create(username="carol", password=PASSWORD)
     number = iter(range(1, 250))
 
-    def attempt(password: str = "wrong", address: str | None = None, username: str = "carol") -> Any:
+    def attempt(password: str = WRONG, address: str | None = None, username: str = "carol") -> Any:
         return app.test_client().post(
             "/api/v1/tokens",
             auth=(username, password),

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from speakr.db import db, release
+from speakr.domain.clock import now
 from speakr.domain.conversation import ChatAnswer
 from speakr.domain.errors import ConnectorRejected
 from speakr.domain.insights import ActionItem, Chapter, DatedEvent, Insights, Topic
@@ -15,7 +16,6 @@ from speakr.domain.speakers import Identification
 from speakr.domain.statements import Source, Statement
 from speakr.domain.summaries import Summary, Title
 from speakr.domain.transcript import Hypothesis, Segment, Word
-from speakr.domain.clock import now
 from speakr.models import Recording
 from tests.conftest import Person
 from tests.fakes import FakeTranscriber, FakeWriter

@@ -95,7 +95,7 @@ def test_create_token_with_scopes(run: Run) -> None:
     for arguments, sentence in (
         (
             ("ann", "--scopes", "read,fly"),
-            "Unknown scope: fly. Known are: read, write, process, webhooks, admin.",
+            "Unknown scope: fly. Known are: read, write, process, webhooks, admin, calendar.",
         ),
         (("ann", "--scopes", ","), "Unknown scope: none given."),
         (("ann", "--scopes", "admin"), "ann is not an admin"),

@@ -15,7 +15,7 @@ from sqlalchemy.exc import OperationalError
 from speakr.db import db, unit_of_work
 from speakr.domain.clock import now
 from speakr.domain.errors import Conflict, Forbidden, Invalid, NotAuthenticated, NotFound
-from speakr.domain.permissions import DEFAULT_SCOPES, Actor, Scope
+from speakr.domain.permissions import DEFAULT_SCOPES, Actor, Scope, missing
 from speakr.models import ApiToken, User
 
 logger = structlog.get_logger(__name__)
@@ -100,10 +100,10 @@ def create_for(
 
     """
     wanted = frozenset(scopes) if scopes is not None else DEFAULT_SCOPES & actor.scopes
-    beyond = wanted - actor.scopes
+    beyond = missing(wanted, actor.scopes)
     if beyond:
         raise Forbidden(
-            f"This credential cannot grant scopes that it does not have: {', '.join(sorted(beyond))}.",
+            f"This credential cannot grant scopes that it does not have: {', '.join(beyond)}.",
             code="scope_missing",
         )
     _require_room(actor.user_id)
