@@ -404,6 +404,12 @@ class Settings(SpeechSettings):
         section="Limits and logs",
         help="User as whom calls without a credential act, in APIs that are made for clients without one; /api/v1 is none of them. Empty: such calls are refused.",
     )
+    allowed_hosts: str = setting(
+        default="",
+        env="SPEAKR_ALLOWED_HOSTS",
+        section="Limits and logs",
+        help="Comma list of host names by which clients call this server, without ports. Requests for other hosts get a 400. Empty: any.",
+    )
     cors_origins: str = setting(
         default="",
         env="SPEAKR_CORS_ORIGINS",
@@ -488,6 +494,11 @@ class Settings(SpeechSettings):
     def resolved_database_url(self) -> str:
         """The database in use: the configured one, or SQLite in the data folder."""
         return self.database_url or f"sqlite:///{(self.data_dir / 'speakr.db').absolute()}"
+
+    @property
+    def allowed_host_names(self) -> frozenset[str]:
+        """The host names of `allowed_hosts`, in lower case."""
+        return frozenset(name.strip().lower() for name in self.allowed_hosts.split(",") if name.strip())
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Self:

@@ -11,11 +11,11 @@ from speakr.api.schemas.fields import (
     MAX_ELEMENTS,
     NOT_BLANK,
     REQUIRED,
+    RawText,
     StrictBoolean,
     Text,
     an_id,
     one_of,
-    text,
 )
 from speakr.domain.events import EventType
 from speakr.domain.headers import MAX_HEADERS, MAX_VALUE_LENGTH
@@ -127,7 +127,9 @@ class WebhookCreateIn(WebhookOptionsIn):
     """A new webhook. The service checks the fields in the documented order, so none is required here."""
 
     name = Text(load_default="", metadata={**REQUIRED, **NOT_BLANK, "example": "n8n pipeline"})
-    url = Text(load_default="", metadata={**REQUIRED, **_URL, "example": "https://hooks.example.com/speakr"})
+    url = RawText(
+        load_default="", metadata={**REQUIRED, **_URL, "example": "https://hooks.example.com/speakr"}
+    )
     events = fields.List(
         Text(metadata=_EVENT),
         load_default=list,
@@ -142,7 +144,7 @@ class WebhookUpdateIn(WebhookOptionsIn):
     """Fields to change; all optional."""
 
     name = Text(metadata=NOT_BLANK)
-    url = text(500, metadata=_URL)
+    url = RawText(validate=validate.Length(max=500), metadata=_URL)
     events = fields.List(Text(metadata=_EVENT), validate=MAX_ELEMENTS, metadata={"minItems": 1})
     allow_http = StrictBoolean()
     enabled = StrictBoolean()

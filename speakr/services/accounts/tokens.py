@@ -198,6 +198,11 @@ def authenticate(raw: str) -> Actor:
     )
 
 
+def exists(raw: str) -> bool:
+    """Tell whether there is such a token, valid or not."""
+    return _find(raw) is not None
+
+
 def still_valid(actor: Actor) -> bool:
     """Tell whether the actor's token is still valid. Long-running requests call this again."""
     usable = (_T.revoked_at.is_(None), or_(_T.expires_at.is_(None), _T.expires_at > now()), _U.is_active)
