@@ -12,6 +12,8 @@ from flask import Request, g
 
 from speakr.domain.permissions import Actor
 from speakr.services.accounts import tokens
+from speakr.web import families
+from speakr.web.authenticators.basic import BasicPassword
 
 _BEARER = "bearer"
 _MIN_TOKEN_LENGTH = 32
@@ -36,8 +38,8 @@ class ApiToken:
         password = self._basic_password(request)
         if password is None:
             return None
-        if g.access.takes_password:  # else the next authenticator compares it with the user's password
-            return tokens.authenticate(password) if tokens.exists(password) else None
+        if _takes_passwords() and not tokens.exists(password):
+            return None  # another authenticator compares it with the user's password
         return tokens.authenticate(password)
 
     def _basic_password(self, request: Request) -> str | None:
@@ -62,6 +64,14 @@ class ApiToken:
         ):
             return request.args[self.query_parameter]
         return None
+
+
+def _takes_passwords() -> bool:
+    """Tell whether this route accepts the user's password, too."""
+    return any(
+        isinstance(each, BasicPassword) and (g.access.takes_password or not each.on_declared_routes_only)
+        for each in families.current().family.authenticators
+    )
 
 
 X_API_KEY = ApiToken(takes_bearer=False, headers=("X-API-Key",), query_parameter=None)
