@@ -59,8 +59,11 @@ class Mailer:
         """Send what is due, users in turn. Blocks while the mail server is slow; opens its own units of work."""
         if not self._server.hostname or time.monotonic() < self._not_before:
             return
-        with unit_of_work():
-            mailing.gather()
+        has_notices = mailing.has_notices()
+        release()
+        if has_notices:
+            with unit_of_work():
+                mailing.gather()
         found = mailing.due(_AT_ONCE)
         release()
         ends_at = time.monotonic() + ROUND_SECONDS
@@ -97,7 +100,8 @@ class Mailer:
 
     def _send(self, connection: smtplib.SMTP, email: ClaimedEmail) -> _Outcome:
         try:
-            connection.send_message(_message(email, self._sender))
+            # The address once more: a header may be read as several addresses.
+            connection.send_message(_message(email, self._sender), to_addrs=[email.address])
         except smtplib.SMTPRecipientsRefused as error:
             statuses = [status for status, _ in error.recipients.values()]
             logger.warning("mail_refused", email_id=email.id, statuses=statuses)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -87,6 +88,18 @@ def test_a_refused_mailbox_delays_no_other(
         "carl": EmailState.SENT,
     }
     assert emails()["ann"].attempts == 1
+
+
+@pytest.mark.parametrize("address", ['"@mail.example', "a,b@mail.example", "a@b,c", "<a@b>", "(@)", "a:b;@c"])
+def test_an_odd_address_delays_no_other(add_user: AddUser, mail_server: MailServer, address: str) -> None:
+    add_user("ann", address)
+    add_user("bob")
+    mailer = mailer_of(mail_server)
+    for _ in range(2):
+        with contextlib.suppress(Exception):  # the maintenance thread logs it and goes on
+            mailer.deliver()
+    assert mail_server.recipients.count("bob@mail.example") == 1
+    assert "c" not in mail_server.recipients
 
 
 def test_an_address_that_needs_smtputf8_delays_no_other(add_user: AddUser, mail_server: MailServer) -> None:

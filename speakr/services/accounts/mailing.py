@@ -53,9 +53,30 @@ class ClaimedEmail:
     text: str
 
 
+def has_notices() -> bool:
+    """Tell whether `gather` has anything to do, without a transaction that writes."""
+    return bool(_waiting_users(now()))
+
+
 def gather() -> None:
     """Queue one e-mail with all unread notices for each user who has a verified address and had none within `MIN_INTERVAL`."""
     moment = now()
+    for user_id, address in _waiting_users(moment):
+        email = Email(user_id=user_id, kind=EmailKind.NOTICES, address=address)
+        db.session.add(email)
+        db.session.flush()  # to know email.id
+        taken = db.session.scalars(
+            update(Notice)
+            .where(Notice.user_id == user_id, *_to_mail(moment))
+            .values(email_id=email.id)
+            .returning(Notice.id)
+            .execution_options(synchronize_session=False)
+        ).all()
+        if not taken:  # another process has just taken them
+            db.session.delete(email)
+
+
+def _waiting_users(moment: datetime) -> Sequence[tuple[int, str]]:
     had_mail = select(Email.id).where(
         Email.user_id == Notice.user_id,
         Email.kind == EmailKind.NOTICES,
@@ -75,20 +96,8 @@ def gather() -> None:
         .distinct()
         .order_by(Notice.user_id)
         .limit(_GATHERED_AT_ONCE)
-    ).all()
-    for user_id, address in found:
-        email = Email(user_id=user_id, kind=EmailKind.NOTICES, address=address)
-        db.session.add(email)
-        db.session.flush()  # to know email.id
-        taken = db.session.scalars(
-            update(Notice)
-            .where(Notice.user_id == user_id, *_to_mail(moment))
-            .values(email_id=email.id)
-            .returning(Notice.id)
-            .execution_options(synchronize_session=False)
-        ).all()
-        if not taken:  # another process has just taken them
-            db.session.delete(email)
+    )
+    return [(user_id, str(address)) for user_id, address in found]
 
 
 def _to_mail(moment: datetime) -> tuple[ColumnElement[bool], ...]:
