@@ -51,8 +51,8 @@ class AddressRefused(Invalid):
 
 
 UNUSABLE = (
-    "This address cannot be used: this server finds no public address for its host. An administrator can see the reason "
-    "in the log, and may allow hosts of the own network."
+    "This address cannot be used: this server finds no public address for its host. The log has the reason. An "
+    f"administrator can open hosts of the own network with {SETTING} (webhooks) or {FETCH_SETTING} (files)."
 )
 """The one refusal for ordinary users. If it differed, they could ask which names and addresses the network has."""
 
