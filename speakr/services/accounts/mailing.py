@@ -200,7 +200,10 @@ def _settle(email: Email, state: EmailState) -> None:
 
 def withdraw(user_id: int) -> None:
     """Stop all e-mails of a user that wait, because the address was changed. Notices go out again to the next address."""
-    waiting = select(Email.id).where(Email.user_id == user_id, _IS_WAITING)
+    # E-mails before notices, in the order in which `sent` locks them.
+    waiting = db.session.scalars(
+        select(Email.id).where(Email.user_id == user_id, _IS_WAITING).order_by(Email.id).with_for_update()
+    ).all()
     db.session.execute(
         update(Notice)
         .where(Notice.email_id.in_(waiting))
@@ -209,7 +212,7 @@ def withdraw(user_id: int) -> None:
     )
     db.session.execute(
         update(Email)
-        .where(Email.user_id == user_id, _IS_WAITING)
+        .where(Email.id.in_(waiting))
         .values(state=EmailState.WITHDRAWN, settled_at=now())
         .execution_options(synchronize_session=False)
     )

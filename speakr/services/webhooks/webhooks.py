@@ -253,9 +253,15 @@ def rotate_secret(actor: Actor, webhook_id: int) -> tuple[Webhook, str]:
 
 def erase_old_secrets() -> None:
     """Delete the secrets before the last rotation once deliveries are no longer signed with them."""
+    expired = db.session.scalars(
+        select(Webhook.id)
+        .where(Webhook.previous_secret_until <= now())
+        .order_by(Webhook.id)
+        .with_for_update(key_share=True, skip_locked=True)  # what others hold follows next time
+    ).all()
     db.session.execute(
         update_rows(Webhook)
-        .where(Webhook.previous_secret_until <= now())
+        .where(Webhook.id.in_(expired))
         .values(previous_secret_sealed=None, previous_secret_until=None)
         .execution_options(synchronize_session=False)
     )
