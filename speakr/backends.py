@@ -9,6 +9,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from speakr.connectors.clean_answers import CleanTranscriber, CleanWriter
 from speakr.connectors.embedding import make_embedding_connector
 from speakr.connectors.embedding.base import EmbeddingConnector
 from speakr.connectors.language import make_language_connector
@@ -40,6 +41,19 @@ class Backends:
     """The second transcription engine, if one is configured."""
     make_embedder: Callable[[], EmbeddingConnector | None] = lambda: None
     """The embedding engine, if one is configured."""
+
+    def transcriber(self) -> TranscriptionConnector:
+        """Make the transcription engine; its text is clean."""
+        return CleanTranscriber(self.make_transcriber())
+
+    def fallback(self) -> TranscriptionConnector | None:
+        """Make the second transcription engine, if one is configured; its text is clean."""
+        made = self.make_fallback()
+        return None if made is None else CleanTranscriber(made)
+
+    def writer(self) -> LanguageConnector:
+        """Make the language engine; its text is clean."""
+        return CleanWriter(self.make_writer())
 
 
 def connect(settings: Settings) -> Backends:

@@ -248,7 +248,10 @@ def create_user(
 @main.command("create-token")
 @click.argument("user")
 @click.option("--name", default="Made on the command line", show_default=True)
-@click.option("--scopes", help="Comma list of read, write, process, webhooks, admin; default all but admin.")
+@click.option(
+    "--scopes",
+    help="Comma list of read, write, process, webhooks, admin, calendar; default all but the last two.",
+)
 @click.option("--days", type=click.IntRange(0), default=0, help="Days until it expires; 0 is never.")
 def create_token(user: str, name: str, scopes: str | None, days: int) -> None:
     """Make an API token for a user and print it once, alone on standard output."""
@@ -275,6 +278,10 @@ def create_token(user: str, name: str, scopes: str | None, days: int) -> None:
 )
 @click.option("--password", is_flag=True, help="Ask for a new password.")
 @click.option("--password-stdin", is_flag=True, help="Read a new password from standard input.")
+@click.option("--email", help="An e-mail address, which is then verified.")
+@click.option(
+    "--email-verified/--no-email-verified", default=None, help="Send notices to the address, or stop it."
+)
 def set_user(user: str, *, password: bool, password_stdin: bool, **changes: Any) -> None:
     """Change a user's limits, role and state."""
     from speakr.operations import accounts

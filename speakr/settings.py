@@ -391,7 +391,13 @@ class Settings(SpeechSettings):
         "",
         env="SPEAKR_SMTP_URL",
         section="Mail",
-        help="smtp:// or smtps:// server that sends notices by mail.",
+        help="smtp:// or smtps:// server that sends notices by mail. smtp:// uses STARTTLS if the server offers it.",
+    )
+    smtp_allow_plaintext: bool = setting(
+        default=False,
+        env="SPEAKR_SMTP_ALLOW_PLAINTEXT",
+        section="Mail",
+        help="Send the password of SPEAKR_SMTP_URL without encryption if the mail server offers no STARTTLS.",
     )
     mail_from: str = setting(
         "", env="SPEAKR_MAIL_FROM", section="Mail", help="Sender's address of these mails."
@@ -403,6 +409,12 @@ class Settings(SpeechSettings):
         env="SPEAKR_UNAUTHENTICATED_USER",
         section="Limits and logs",
         help="User as whom calls without a credential act, in APIs that are made for clients without one; /api/v1 is none of them. Empty: such calls are refused.",
+    )
+    allowed_hosts: str = setting(
+        default="",
+        env="SPEAKR_ALLOWED_HOSTS",
+        section="Limits and logs",
+        help="Comma list of host names by which clients call this server, without ports. Requests for other hosts get a 400. Empty: any.",
     )
     cors_origins: str = setting(
         default="",
@@ -488,6 +500,11 @@ class Settings(SpeechSettings):
     def resolved_database_url(self) -> str:
         """The database in use: the configured one, or SQLite in the data folder."""
         return self.database_url or f"sqlite:///{(self.data_dir / 'speakr.db').absolute()}"
+
+    @property
+    def allowed_host_names(self) -> frozenset[str]:
+        """The host names of `allowed_hosts`, in lower case."""
+        return frozenset(name.strip().lower() for name in self.allowed_hosts.split(",") if name.strip())
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Self:

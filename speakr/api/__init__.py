@@ -13,6 +13,7 @@ from speakr.api import (
     chat,
     dashboards,
     deliveries,
+    email_verification,
     engines,
     events,
     fetches,
@@ -71,6 +72,7 @@ BLUEPRINTS = (
     events.blp,
     notices.blp,
     users.blp,
+    email_verification.blp,
     dashboards.blp,
     groups.blp,
     shares.blp,
@@ -115,3 +117,4 @@ def register(app: Flask) -> None:
     for blueprint in BLUEPRINTS:
         api.register_blueprint(blueprint)
     app.register_blueprint(system.blp)
+    app.register_blueprint(email_verification.page)

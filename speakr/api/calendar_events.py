@@ -66,11 +66,14 @@ class RecordingEventsFile(MethodView):
 class CalendarFeed(MethodView):
     """All events of a user, for calendar programs."""
 
-    @needs(Scope.READ, RateClass.GET)
+    @needs(Scope.CALENDAR, RateClass.GET)
     @blp.doc(operationId="getCalendarFeed")
     @blp.response(200, _FILE, content_type=calendar_events.MEDIA_TYPE)
     def get(self) -> Response:
-        """Return the dated events of all your recordings as a calendar; programs that send no headers use `?token=`."""
+        """Return the dated events of all your recordings as a calendar.
+
+        Programs that send no headers use `?token=`, best with a token that has the scope `calendar` only.
+        """
         return Response(
             calendar_events.as_file(calendar_events.of_actor(actor()), name="Speakr"),
             content_type=_CONTENT_TYPE,

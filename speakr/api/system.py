@@ -14,6 +14,7 @@ from prometheus_client import (
     multiprocess,
 )
 
+from speakr.services.accounts import mailing
 from speakr.services.system import health, orphans
 from speakr.services.webhooks.deliveries import claiming
 from speakr.telemetry.deliveries import DeliveryMetrics
@@ -89,6 +90,9 @@ def _gauges() -> CollectorRegistry:
         claiming.oldest_due_seconds(),
     )
     gauge("speakr_webhooks_paused", "Webhooks paused for failing", health.paused_webhooks())
+    emails = Gauge("speakr_emails", "E-mails of the last seven days by state", ["state"], registry=registry)
+    for state, count in mailing.counts().items():
+        emails.labels(state).set(count)
     registry.register(DeliveryMetrics(health.delivery_counts()))
     registry.register(OrphanMetrics(orphans.removed_counts()))
     return registry

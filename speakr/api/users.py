@@ -27,12 +27,13 @@ from speakr.services.speech import voice_profiles
 from speakr.services.system import stats
 from speakr.web.identity import actor, needs
 from speakr.web.json import json_response
-from speakr.web.rate_limits import RateClass, count
+from speakr.web.rate_limits import RateClass, count_guess, guessed_right
 
 blp = noun("users", "Whoever asks")
 
 
-def _shown(user: Any) -> dict[str, Any]:
+def shown(user: Any) -> dict[str, Any]:
+    """Return what a user sees of their own account."""
     return {
         "id": user.id,
         "username": user.username,
@@ -58,7 +59,7 @@ class Me(MethodView):
     @blp.response(200, UserOut)
     def get(self) -> Any:
         """Return the user of the token."""
-        return _shown(users.get(actor().user_id))
+        return shown(users.get(actor().user_id))
 
     @needs(Scope.WRITE, RateClass.WRITE)
     @blp.doc(operationId="updateCurrentUser")
@@ -69,10 +70,11 @@ class Me(MethodView):
         new, current = changes.pop("password", None), changes.pop("current_password", None)
         password = None
         if new is not None:
-            count(RateClass.PASSWORD)  # before the guess is checked, so that no guess is free
+            count_guess(actor().username)  # before the guess is checked, so that no guess is free
             password = users.new_password(actor(), current=current or "", new=new)
+            guessed_right(actor().username)
         with unit_of_work():
-            return _shown(users.update(actor(), changes, password))
+            return shown(users.update(actor(), changes, password))
 
 
 @blp.route("/users/me/voices")

@@ -63,7 +63,7 @@ class Webhooks(MethodView):
     def post(self, form: dict[str, Any]) -> Any:
         """Create a webhook. Only this response contains its secret."""
         webhooks.check_form(form)
-        webhooks.check_target(form["url"].strip(), allow_http=form["allow_http"])
+        webhooks.check_target(actor(), webhooks.trimmed(form["url"]), allow_http=form["allow_http"])
         with unit_of_work():
             webhook, secret = webhooks.create(actor(), **form)
         return _with_secret(webhook, secret, 201)
@@ -90,7 +90,7 @@ class Webhook(MethodView):
         if "url" in changes or "allow_http" in changes:
             url, allow_http = changes.get("url", known.url), changes.get("allow_http", known.allow_http)
             release()  # host names are resolved now
-            webhooks.check_target(url.strip(), allow_http=allow_http)
+            webhooks.check_target(actor(), webhooks.trimmed(url), allow_http=allow_http)
         return webhooks.change(actor(), webhook_id, changes)
 
     @needs(Scope.WEBHOOKS, RateClass.WRITE)

@@ -72,6 +72,14 @@ class Speakr(Editing, Webhooks):
         """Return the user of the token."""
         return self._get("/users/me")
 
+    def request_email_verification(self) -> Json:
+        """Have an e-mail with a code sent to your address."""
+        return self._transport.ask("POST", "/users/me/email/verification")
+
+    def verify_email(self, code: str) -> Json:
+        """Verify your e-mail address with the code; return the user."""
+        return self._transport.ask("POST", "/users/me/email/verify", json={"code": code})
+
     def tokens(self) -> list[Json]:
         """List the caller's tokens, without their secrets."""
         found: list[Json] = self._get("/tokens")["tokens"]

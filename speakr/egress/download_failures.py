@@ -11,7 +11,7 @@ from collections.abc import Callable
 import aiohttp
 
 from speakr.domain.errors import Invalid, JobError, PermanentJobError, TransientJobError
-from speakr.egress.guard import AddressRefused, NameNotResolved
+from speakr.egress.guard import UNUSABLE, AddressRefused, NameNotResolved, without_reason
 from speakr.egress.proxies import ProxyFault
 
 _NOT_FOUND = frozenset({404, 410})
@@ -29,10 +29,10 @@ def of_exception(error: Exception) -> JobError:
 
 
 def _of_address(error: Invalid) -> JobError:
-    if isinstance(error, NameNotResolved):
-        return TransientJobError(error.message, code="name_not_resolved")
-    if isinstance(error, AddressRefused):
-        return PermanentJobError(error.message, code="address_refused")
+    if isinstance(error, NameNotResolved) and error.is_passing:
+        return TransientJobError(UNUSABLE, code="name_not_resolved")
+    if isinstance(error, NameNotResolved | AddressRefused):
+        return PermanentJobError(without_reason(error).message, code="address_refused")
     return PermanentJobError(error.message, code="invalid_url")
 
 

@@ -14,10 +14,14 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Self
 
+import structlog
+
 from speakr.domain.errors import Invalid
 from speakr.egress.addresses import LOOPBACK, METADATA, Closed, IpAddress, Opening, closed
 from speakr.egress.urls import WebUrl, ascii_host, parse_url
 from speakr.settings import Settings, SettingsError
+
+logger = structlog.get_logger(__name__)
 
 SETTING = "WEBHOOK_INTRANET_HOST_ALLOWLIST"
 FETCH_SETTING = "SPEAKR_FETCH_HOST_ALLOWLIST"
@@ -46,10 +50,19 @@ class AddressRefused(Invalid):
     code = "address_refused"
 
 
+UNUSABLE = (
+    "This address cannot be used: this server finds no public address for its host. The log has the reason. An "
+    f"administrator can open hosts of the own network with {SETTING} (webhooks) or {FETCH_SETTING} (files)."
+)
+"""The one refusal for ordinary users. If it differed, they could ask which names and addresses the network has."""
+
+
 class NameNotResolved(Invalid):
     """The host name has no address now: a bad request while saving, a passing network error while sending."""
 
     code = "name_not_resolved"
+    is_passing = True
+    """Whether another attempt may help: False if the name server answered that there is no address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +123,7 @@ class AllowList:
         """
         addresses = tuple(dict.fromkeys(ip_address(answer) for answer in answers))
         if not addresses:
-            raise name_not_resolved(host)
+            raise name_not_resolved(host, is_passing=False)
         for address in addresses:
             self.admit(host, address)
         return addresses
@@ -120,6 +133,12 @@ class AllowList:
         why = self.closed(host, address)
         if why is not None:
             raise _address_refused(host, why, self.setting)
+
+
+def without_reason(error: AddressRefused | NameNotResolved) -> AddressRefused:
+    """Return a refusal that is the same for all hosts, and log the reason for administrators."""
+    logger.info("address_refused", code=error.slug, reason=error.message)
+    return AddressRefused(UNUSABLE, errors={"url": [UNUSABLE]})
 
 
 def fetch_allow_list(settings: Settings) -> AllowList:
@@ -155,15 +174,22 @@ def system_lookup(host: str, port: int) -> list[str]:
     """Ask the system's resolver; every address it knows, IPv4 and IPv6."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except socket.gaierror as error:
+        raise name_not_resolved(host, is_passing=error.errno not in _NO_SUCH_NAME) from None
     except (OSError, UnicodeError):
         raise name_not_resolved(host) from None
     return [str(entry[4][0]) for entry in found]
 
 
-def name_not_resolved(host: str) -> NameNotResolved:
+_NO_SUCH_NAME = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
+
+
+def name_not_resolved(host: str, *, is_passing: bool = True) -> NameNotResolved:
     """Make the error for a name without an address."""
     message = f"The host name {host} could not be resolved."
-    return NameNotResolved(message, errors={"url": [message]})
+    error = NameNotResolved(message, errors={"url": [message]})
+    error.is_passing = is_passing
+    return error
 
 
 def _look_up_within(seconds: float, lookup: Lookup, url: WebUrl) -> Sequence[str]:

@@ -24,6 +24,6 @@ def run(held: claims.Claim) -> None:
     with unit_of_work():
         claims.report(held, "Extracting key points and events", 10)
     with language_model.spending(material.owner_id) as spent:
-        found = get_backends().make_writer().extract(request)
+        found = get_backends().writer().extract(request)
         spent.add(found.usage)
         conflicts.in_unit(lambda: insights.store(held, found, material.segment_ids, material.revision))

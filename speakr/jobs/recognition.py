@@ -111,8 +111,8 @@ class _ChunkContext(ChunkContext):
 def make_engines() -> list[Engine]:
     """Return the operator's engine and the second one, if configured. Models load at the first transcription."""
     settings = get_backends().settings
-    made = [("first", get_backends().make_transcriber(), settings.transcription_slots)]
-    second = get_backends().make_fallback()
+    made = [("first", get_backends().transcriber(), settings.transcription_slots)]
+    second = get_backends().fallback()
     if second is not None:
         made.append(("second", second, settings.transcription_fallback_slots))
     return [

@@ -25,7 +25,7 @@ def run(held: claims.Claim) -> None:
     with unit_of_work():
         claims.report(held, "Summarising", 10)
     with language_model.spending(material.owner_id) as spent:
-        writer = get_backends().make_writer()
+        writer = get_backends().writer()
         summary = writer.summarize(request)
         spent.add(summary.usage)
         with unit_of_work():

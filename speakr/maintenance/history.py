@@ -1,12 +1,13 @@
-"""Remove old deliveries, events and sessions, a few rows at a time."""
+"""Remove old deliveries, events, sessions and e-mails, a few rows at a time."""
 
 from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 
 from speakr.db import release, unit_of_work
-from speakr.services.accounts import sessions
+from speakr.services.accounts import mailing, sessions
 from speakr.services.webhooks.deliveries.retention import Sweep
 
 EVERY_SECONDS = 600.0
@@ -44,17 +45,32 @@ class DeliveryPurge:
                 return
 
 
-class SessionPurge:
-    """Removes expired sessions."""
+class _Purge:
+    """Deletes old rows, step by step."""
 
-    def __init__(self) -> None:
+    def __init__(self, step: Callable[[], bool]) -> None:
+        self._step = step
         self._next = time.monotonic()
 
     def run(self) -> None:
-        """Delete expired sessions when it is time; after a full step, go on in the next round."""
+        """Delete old rows when it is time; after a full step, go on in the next round."""
         if time.monotonic() < self._next:
             return
         with unit_of_work():
-            has_more = sessions.purge()
+            has_more = self._step()
         if not has_more:
             self._next = time.monotonic() + EVERY_SECONDS
+
+
+class SessionPurge(_Purge):
+    """Removes expired sessions."""
+
+    def __init__(self) -> None:
+        super().__init__(sessions.purge)
+
+
+class EmailPurge(_Purge):
+    """Removes the rows of old e-mails."""
+
+    def __init__(self) -> None:
+        super().__init__(mailing.purge)

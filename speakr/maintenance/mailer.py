@@ -1,4 +1,4 @@
-"""Send notices by mail, if the operator has configured a mail server."""
+"""Send e-mails, if the operator has configured a mail server."""
 
 from __future__ import annotations
 
@@ -8,87 +8,156 @@ import ssl
 import time
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
+from enum import Enum, auto
 from urllib.parse import unquote, urlsplit
 
 import structlog
 
 from speakr.db import release, unit_of_work
 from speakr.services.accounts import mailing
-from speakr.services.accounts.mailing import NoticeEmail
+from speakr.services.accounts.mailing import ClaimedEmail
+from speakr.telemetry.log_throttle import LogThrottle
 
 logger = structlog.get_logger(__name__)
 
 TIMEOUT_SECONDS = 5.0
-AGAIN_SECONDS = 60.0
-"""Seconds to wait after a failure of the mail server."""
+AGAIN_SECONDS = 30.0
+"""Seconds without any mail after the mail server could not be used."""
+ROUND_SECONDS = 10.0
+"""No e-mail is begun later in a round, because other maintenance waits for its end."""
 
+_AT_ONCE = 100
 _PORTS = {"smtp": 25, "smtps": 465}
+_PERMANENT = 500
+"""Replies from here on are permanent failures (RFC 5321, section 4.2.1)."""
+
+
+class UnencryptedLogin(Exception):
+    """The mail server offers no STARTTLS, and the password must not be sent without encryption."""
+
+
+class _Outcome(Enum):
+    SENT = auto()
+    REFUSED = auto()
+    """This e-mail was refused; a later attempt may succeed."""
+    REFUSED_FOR_GOOD = auto()
+    LOST = auto()
+    """The connection broke while this e-mail was being sent."""
 
 
 class Mailer:
-    """Sends mails over SMTP. A crash may lose a mail but no notice, because notices are rows."""
+    """Sends e-mails over SMTP. What is wrong with one e-mail delays no other; trouble of the server delays all briefly."""
 
-    def __init__(self, smtp_url: str, sender: str) -> None:
+    def __init__(self, smtp_url: str, sender: str, *, allows_plaintext_login: bool = False) -> None:
         self._server = urlsplit(smtp_url)
         self._sender = sender
+        self._allows_plaintext_login = allows_plaintext_login
         self._not_before = 0.0
+        self._log_throttle = LogThrottle()
 
     def deliver(self) -> None:
-        """Send all due mails. Blocks while the mail server is slow; opens its own units of work."""
+        """Send what is due, users in turn. Blocks while the mail server is slow; opens its own units of work."""
         if not self._server.hostname or time.monotonic() < self._not_before:
             return
-        pending_emails = mailing.pending_emails()
+        has_notices = mailing.has_notices()
         release()
-        for email in pending_emails:
+        if has_notices:
             with unit_of_work():
-                is_ours = mailing.claim(email)
-            if is_ours and not self._send(email):
-                with unit_of_work():
-                    mailing.put_back(email.notice_ids)
-                self._not_before = time.monotonic() + AGAIN_SECONDS
+                mailing.gather()
+        found = mailing.due(_AT_ONCE)
+        release()
+        ends_at = time.monotonic() + ROUND_SECONDS
+        for email_id in found:
+            if time.monotonic() >= ends_at or not self._deliver(email_id):
                 return
 
-    def _send(self, email: NoticeEmail) -> bool:
-        """Send a mail; return True if it needs no further attempt."""
+    def _deliver(self, email_id: int) -> bool:
+        """Send one e-mail unless another process does; return whether the mail server is usable."""
+        with unit_of_work():
+            claimed = mailing.claim(email_id)
+        if claimed is None:
+            return True
         try:
-            connection = self._connected()
-            try:
-                connection.send_message(_message(email, self._sender))
-            finally:
-                with contextlib.suppress(smtplib.SMTPException, OSError):
-                    connection.quit()  # an accepted mail stays accepted, however the session ends
+            connection = self._connect()
+        except (smtplib.SMTPException, OSError, ValueError, UnencryptedLogin) as error:
+            with unit_of_work():
+                mailing.put_back(claimed)
+            self._pause(error)
+            return False
+        outcome = self._send(connection, claimed)
+        with unit_of_work():
+            if outcome is _Outcome.SENT:
+                mailing.sent(claimed)
+            else:
+                mailing.refused(claimed, is_final=outcome is _Outcome.REFUSED_FOR_GOOD)
+        return outcome is not _Outcome.LOST
+
+    def _pause(self, error: Exception) -> None:
+        self._not_before = time.monotonic() + AGAIN_SECONDS
+        reason = str(error) if isinstance(error, UnencryptedLogin) else type(error).__name__
+        if self._log_throttle.allow(reason):
+            logger.warning("mail_server_unusable", reason=reason)
+
+    def _send(self, connection: smtplib.SMTP, email: ClaimedEmail) -> _Outcome:
+        try:
+            # The address once more: a header may be read as several addresses.
+            connection.send_message(_message(email, self._sender), to_addrs=[email.address])
         except smtplib.SMTPRecipientsRefused as error:
             statuses = [status for status, _ in error.recipients.values()]
-            logger.warning("mail_refused", notices=list(email.notice_ids), statuses=statuses)
-            return all(status >= 500 for status in statuses)  # noqa: PLR2004 - a permanent failure (RFC 5321 4.2.1)
-        except (smtplib.SMTPException, OSError, ValueError) as error:
-            logger.warning("mail_not_sent", kind=type(error).__name__)
-            return False
-        return True
+            logger.warning("mail_refused", email_id=email.id, statuses=statuses)
+            is_final = all(status >= _PERMANENT for status in statuses)
+            return _Outcome.REFUSED_FOR_GOOD if is_final else _Outcome.REFUSED
+        except (smtplib.SMTPNotSupportedError, ValueError) as error:
+            # The address has letters that this server cannot send (SMTPUTF8, RFC 6531), or is none.
+            logger.warning("mail_not_supported", email_id=email.id, kind=type(error).__name__)
+            return _Outcome.REFUSED_FOR_GOOD
+        except smtplib.SMTPResponseException as error:
+            logger.warning("mail_refused", email_id=email.id, statuses=[error.smtp_code])
+            return _Outcome.REFUSED
+        except (smtplib.SMTPException, OSError) as error:
+            self._pause(error)
+            return _Outcome.LOST
+        finally:
+            with contextlib.suppress(smtplib.SMTPException, OSError):
+                connection.quit()  # an accepted mail stays accepted, however the session ends
+        return _Outcome.SENT
 
-    def _connected(self) -> smtplib.SMTP:
+    def _connect(self) -> smtplib.SMTP:
         host, port = self._server.hostname or "", self._server.port or _PORTS[self._server.scheme]
         if self._server.scheme == "smtps":
             context = ssl.create_default_context()
             connection: smtplib.SMTP = smtplib.SMTP_SSL(host, port, timeout=TIMEOUT_SECONDS, context=context)
         else:
             connection = smtplib.SMTP(host, port, timeout=TIMEOUT_SECONDS)
-            connection.ehlo()
-            if connection.has_extn("starttls"):
-                connection.starttls(context=ssl.create_default_context())
-        if self._server.username:
-            connection.login(unquote(self._server.username), unquote(self._server.password or ""))
+        try:
+            self._secure_and_log_in(connection)
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
+    def _secure_and_log_in(self, connection: smtplib.SMTP) -> None:
+        connection.ehlo_or_helo_if_needed()
+        is_encrypted = self._server.scheme == "smtps"
+        if not is_encrypted and connection.has_extn("starttls"):
+            connection.starttls(context=ssl.create_default_context())
+            is_encrypted = True
+        if not self._server.username:
+            return
+        if not is_encrypted and not self._allows_plaintext_login:
+            raise UnencryptedLogin(
+                "The mail server offers no STARTTLS, so the password of SPEAKR_SMTP_URL was not sent. Use smtps://, a server "
+                "with STARTTLS, or SPEAKR_SMTP_ALLOW_PLAINTEXT=yes."
+            )
+        connection.login(unquote(self._server.username), unquote(self._server.password or ""))
 
-def _message(email: NoticeEmail, sender: str) -> EmailMessage:
+
+def _message(email: ClaimedEmail, sender: str) -> EmailMessage:
     message = EmailMessage()
     message["From"], message["To"] = sender, email.address
-    message["Subject"] = "Speakr: a webhook is paused"
-    message["Date"], message["Message-ID"] = (
-        formatdate(),
-        make_msgid(domain=sender.rpartition("@")[2].strip("> ")),
-    )
+    message["Subject"] = email.subject
+    message["Date"] = formatdate()
+    message["Message-ID"] = make_msgid(domain=sender.rpartition("@")[2].strip("> "))
     message["Auto-Submitted"] = "auto-generated"
-    message.set_content("\n\n".join(email.texts) + "\n")
+    message.set_content(email.text)
     return message

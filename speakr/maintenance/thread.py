@@ -9,7 +9,7 @@ import structlog
 from flask import Flask
 
 from speakr.backends import get_backends
-from speakr.maintenance.history import DeliveryPurge, SessionPurge
+from speakr.maintenance.history import DeliveryPurge, EmailPurge, SessionPurge
 from speakr.maintenance.mailer import Mailer
 from speakr.maintenance.orphan_removal import OrphanRemoval
 from speakr.services.system import maintenance
@@ -33,12 +33,16 @@ class MaintenanceThread:
         )
         self._log_throttle = LogThrottle()
         settings = get_backends().settings
+        mailer = Mailer(
+            settings.smtp_url, settings.mail_from, allows_plaintext_login=settings.smtp_allow_plaintext
+        )
         self._tasks: dict[str, Callable[[], None]] = {
-            "mail_failed": Mailer(settings.smtp_url, settings.mail_from).deliver,
+            "mail_failed": mailer.deliver,
             "maintenance_failed": maintenance.run_maintenance,
             "sweeping_failed": DeliveryPurge(self._ended).run,
             "orphans_failed": OrphanRemoval().run,
             "sessions_failed": SessionPurge().run,
+            "emails_failed": EmailPurge().run,
         }
         """What the log says when a task fails -> the task."""
 

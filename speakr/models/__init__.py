@@ -2,6 +2,7 @@
 
 from speakr.models.calendar_events import CalendarEvent
 from speakr.models.deliveries import Delivery, WebhookSequence
+from speakr.models.emails import Email
 from speakr.models.events import Event
 from speakr.models.folders import Folder
 from speakr.models.groups import Group, GroupMembership
@@ -31,6 +32,7 @@ __all__ = [
     "ApiToken",
     "CalendarEvent",
     "Delivery",
+    "Email",
     "Event",
     "Folder",
     "Group",

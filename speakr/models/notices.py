@@ -26,3 +26,5 @@ class Notice(Base):
     created_at: Mapped[datetime] = mapped_column(default=now)
     read_at: Mapped[datetime | None]
     mailed_at: Mapped[datetime | None]
+    email_id: Mapped[int | None] = mapped_column(index=True)
+    """The e-mail that reports this notice. No foreign key: rows of old e-mails are removed."""

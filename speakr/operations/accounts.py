@@ -8,14 +8,14 @@ from typing import Any
 
 from speakr.db import unit_of_work
 from speakr.domain.errors import Invalid
-from speakr.domain.permissions import DEFAULT_SCOPES, Actor, GroupRole, Scope
+from speakr.domain.permissions import ALL_SCOPES, DEFAULT_SCOPES, Actor, GroupRole, Scope
 from speakr.operations.errors import OperatorError
 from speakr.services.accounts import administration, groups, tokens, users
 from speakr.services.system import system_settings
 
 _YES = {"yes": True, "true": True, "on": True, "1": True}
 _NO = {"no": False, "false": False, "off": False, "0": False}
-_OPERATOR = Actor(user_id=0, username="operator", is_admin=True, scopes=frozenset(Scope))
+_OPERATOR = Actor(user_id=0, username="operator", is_admin=True, scopes=ALL_SCOPES)
 """The actor of commands on the server."""
 _DEFAULT = "default"
 _PAGE = 100
@@ -24,9 +24,11 @@ _MAX_BYTES = 10**15
 
 
 def create_user(name: str, *, password: str | None, email: str | None, is_admin: bool) -> int:
-    """Add a user; return the id."""
+    """Add a user; return the id. The operator knows whose the e-mail address is, so it counts as verified."""
     with unit_of_work():
-        return users.create(username=name, password=password, email=email, is_admin=is_admin).id
+        user = users.create(username=name, password=password, email=email, is_admin=is_admin)
+        user.email_verified = email is not None
+        return user.id
 
 
 def create_token(username: str, *, name: str, scopes: str | None, days: int) -> str:
@@ -58,8 +60,13 @@ def set_user(
     admin: bool | None,
     active: bool | None,
     password: str | None,
+    email: str | None = None,
+    email_verified: bool | None = None,
 ) -> None:
-    """Change a user. None leaves a value unchanged; `default` resets a budget to the server's."""
+    """Change a user. None leaves a value unchanged; `default` resets a budget to the server's.
+
+    An address that the operator sets is verified unless `email_verified` is False.
+    """
     user_id, _ = _user(username)
     changes: dict[str, Any] = {}
     for column, text, units, most in (
@@ -73,6 +80,10 @@ def set_user(
         changes["is_admin"] = admin
     if active is not None:
         changes["is_active"] = active
+    if email is not None:
+        changes.update(email=email, email_verified=True)
+    if email_verified is not None:
+        changes["email_verified"] = email_verified
     password_hash = None if password is None else users.hashed(password)
     if not changes and password_hash is None:
         raise OperatorError("Nothing to change was named; see speakr set-user --help.")

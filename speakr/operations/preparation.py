@@ -12,7 +12,7 @@ from speakr.backends import get_backends
 from speakr.connectors.transcription import choose
 from speakr.db import release, unit_of_work
 from speakr.domain.errors import Invalid
-from speakr.domain.permissions import Actor, Scope
+from speakr.domain.permissions import ALL_SCOPES, Actor
 from speakr.operations.errors import OperatorError
 from speakr.operations.sample import RUN_NAME
 from speakr.services.accounts import tokens, users
@@ -60,7 +60,7 @@ def _first_start(settings: Settings, *, wants_sample: bool) -> Prepared:
             admin = users.create(username=ADMIN, password=password or new_password, is_admin=True)
         except Invalid as error:
             raise OperatorError(f"SPEAKR_ADMIN_PASSWORD will not do: {error.message}") from error
-        _, raw = tokens.create(admin.id, name="First token", scopes=frozenset(Scope), raw=token or None)
+        _, raw = tokens.create(admin.id, name="First token", scopes=ALL_SCOPES, raw=token or None)
     return Prepared(
         is_first_start=True,
         new_password=new_password,
@@ -75,7 +75,7 @@ def _for_sample(engine: str) -> Prepared:
     admin = users.find(ADMIN)
     if admin is None or not admin.is_admin or not admin.is_active:
         return Prepared(engine=engine)
-    actor = Actor(user_id=admin.id, username=ADMIN, is_admin=True, scopes=frozenset(Scope))
+    actor = Actor(user_id=admin.id, username=ADMIN, is_admin=True, scopes=ALL_SCOPES)
     is_empty = stats.for_everybody(actor)["recordings"]["total"] == 0
     leftovers = [webhook.id for webhook in webhooks.list_page(actor).items if webhook.name == RUN_NAME]
     release()
@@ -86,5 +86,5 @@ def _for_sample(engine: str) -> Prepared:
             webhooks.delete(actor, webhook_id)
         if not is_empty:
             return Prepared(engine=engine)
-        token, raw = tokens.create(actor.user_id, name=RUN_NAME, expires_in_days=1, scopes=frozenset(Scope))
+        token, raw = tokens.create(actor.user_id, name=RUN_NAME, expires_in_days=1, scopes=ALL_SCOPES)
         return Prepared(sample_token=raw, sample_token_id=token.id, engine=engine)

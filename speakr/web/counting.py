@@ -46,18 +46,22 @@ class Window:
     seconds_left: float
 
 
+def connect(redis_url: str) -> redis.Redis:
+    """Return a connection that gives up soon, because requests wait for it."""
+    return redis.Redis.from_url(
+        redis_url,
+        socket_connect_timeout=_REDIS_TIMEOUT_SECONDS,
+        socket_timeout=_REDIS_TIMEOUT_SECONDS,
+        # A pooled connection may be older than the Redis process: try once more, but not after a timeout.
+        retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
+    )
+
+
 class Counter:
     """Counts in Redis; while it is away each process counts for itself, so no caller is refused for that."""
 
     def __init__(self, redis_url: str) -> None:
-        connection = redis.Redis.from_url(
-            redis_url,
-            socket_connect_timeout=_REDIS_TIMEOUT_SECONDS,
-            socket_timeout=_REDIS_TIMEOUT_SECONDS,
-            # A pooled connection may be older than the Redis process: try once more, but not after a timeout.
-            retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
-        )
-        self._count = connection.register_script(_COUNT)
+        self._count = connect(redis_url).register_script(_COUNT)
         self._away_until = 0.0
         self._windows: dict[str, tuple[int, float]] = {}
         self._lock = threading.Lock()

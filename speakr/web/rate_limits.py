@@ -19,7 +19,8 @@ from speakr.domain.errors import RateLimited
 from speakr.settings import Settings
 from speakr.web import families
 from speakr.web.access import access_of
-from speakr.web.counting import WINDOW_SECONDS, Counter, Window
+from speakr.web.account_guesses import AccountGuesses
+from speakr.web.counting import WINDOW_SECONDS, Counter, Window, connect
 
 _KEY = "speakr_rate_limits"
 _IPV6_NETWORK_BITS = 64
@@ -55,6 +56,7 @@ def limits_of(settings: Settings) -> dict[str, int]:
 class _Limits:
     counter: Counter
     per_minute: Mapping[str, int]
+    guesses: AccountGuesses
 
 
 def init_app(app: Flask, settings: Settings) -> None:
@@ -72,7 +74,9 @@ def init_app(app: Flask, settings: Settings) -> None:
                 if access is not None and access.rate is not None and access.rate not in known:
                     raise ValueError(f"{method} {rule.rule}: there is no rate class {access.rate!r}")
     if settings.rate_limits_enabled:
-        app.extensions[_KEY] = _Limits(Counter(settings.redis_url), limits_of(settings))
+        app.extensions[_KEY] = _Limits(
+            Counter(settings.redis_url), limits_of(settings), AccountGuesses(connect(settings.redis_url))
+        )
 
 
 def count(rate: str) -> None:
@@ -101,6 +105,26 @@ def count(rate: str) -> None:
             f"More than {limit} requests of the class '{rate}' in a minute. Try again in {seconds_left} s.",
             retry_after_seconds=seconds_left,
         )
+
+
+def count_guess(username: str) -> None:
+    """Count a guess at a password: against the client's address, and against the account.
+
+    Raises:
+        RateLimited: too many guesses from this address in a minute, or at this account in an hour.
+
+    """
+    count(RateClass.PASSWORD)
+    limits: _Limits | None = current_app.extensions.get(_KEY)
+    if limits is not None:
+        limits.guesses.admit(username, _network(request.remote_addr or ""))
+
+
+def guessed_right(username: str) -> None:
+    """Remember that the password was right, so that this address is known for the account."""
+    limits: _Limits | None = current_app.extensions.get(_KEY)
+    if limits is not None:
+        limits.guesses.succeeded(username, _network(request.remote_addr or ""))
 
 
 def _bounds(rate: str, limit: int) -> dict[str, int]:

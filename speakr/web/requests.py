@@ -10,7 +10,7 @@ import structlog
 from flask import Flask, Response, g, request
 
 from speakr.telemetry.metrics import HTTP_REQUESTS, HTTP_SECONDS
-from speakr.web import body, conditional, cors, families, identity, rate_limits, repeats
+from speakr.web import addressing, body, conditional, cors, families, identity, rate_limits, repeats
 from speakr.web.body_timeout import BodyReadTimeout
 from speakr.web.bounds import MIN_BODY_BYTES
 from speakr.web.loop_watch import ROUTE_KEY
@@ -56,8 +56,11 @@ def init_app(app: Flask) -> None:
     """Add the hooks to an app."""
     app.config["MAX_CONTENT_LENGTH"] = MIN_BODY_BYTES
     app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False  # `//api/v1` is no other spelling of `/api/v1`
     app.wsgi_app = BodyReadTimeout(MethodOverride(app.wsgi_app))  # type: ignore[method-assign] # Flask's documented way
     app.before_request(_begin)
+    app.before_request(addressing.require_allowed_host)
+    app.before_request(addressing.require_plain_path)
     app.before_request(_answer_preflight)
     app.before_request(identity.admit)
     app.after_request(_end)

@@ -16,6 +16,7 @@ import aiohttp
 from speakr.domain.errors import Invalid
 from speakr.egress import AddressRefused, NameNotResolved
 from speakr.egress.client import CONNECT_TIMEOUT_SECONDS
+from speakr.egress.guard import without_reason
 from speakr.egress.proxies import ProxyFault
 
 
@@ -85,10 +86,8 @@ def explain(error: Exception, progress: Progress, *, timeout_seconds: float) -> 
 
 def _invalid(error: Invalid) -> str:
     match error:
-        case NameNotResolved():
-            return f"DNS: {error.message}"
-        case AddressRefused():
-            return f"Refused: {error.message}"
+        case NameNotResolved() | AddressRefused():
+            return f"Address: {without_reason(error).message}"
         case _:
             return f"Address: {error.message}"
 

@@ -158,3 +158,15 @@ def test_a_folder_that_cannot_be_made(stub: Stub, run: Run, tmp_path: Path) -> N
     stub.will(ANN, tokens())
     printed = run("login", stub.url, "--token", "abc", exit_code=2)
     assert str(tmp_path / "config") in printed.stderr
+
+
+def test_an_address_is_verified_with_a_code(logged_in: Stub, run: Run) -> None:
+    logged_in.will({"email": "ann@mail.example", "expires_at": "2026-11-30T00:00:00Z"})
+    assert run("verify-email").stdout == "A code is on its way to ann@mail.example.\n"
+    logged_in.will({"email": "ann@mail.example"})
+    assert run("verify-email", "12-ab").stdout == "ann@mail.example is verified.\n"
+
+
+def test_a_wrong_code_is_refused_in_a_sentence(logged_in: Stub, run: Run) -> None:
+    logged_in.will(error(404, "wrong_code", "This code is wrong, expired, or was used before."))
+    assert "This code is wrong" in run("verify-email", "12-ab", exit_code=1).stderr

@@ -175,7 +175,7 @@ def test_a_name_that_leads_to_a_private_address_is_refused_by_the_worker(
     monkeypatch.setattr(guard, "system_lookup", lambda _host, _port: ["10.1.2.3"])
     found = fetched(alice, f"http://localhost:{remote.port}/x.wav")
     assert failure(found) == "address_refused"
-    assert "SPEAKR_FETCH_HOST_ALLOWLIST" in found["error"]["error"]
+    assert found["error"]["error"] == guard.UNUSABLE
     assert remote.requests() == []
 
 

@@ -59,7 +59,12 @@ CALLS = [Call(key, case) for key, cases in ROUTES.items() for case in cases]
 @pytest.fixture
 def settings(settings: Any) -> Any:
     return replace(
-        settings, enable_folders=True, webhook_allowed_hosts="127.0.0.1/32", embedding_model="fake-1"
+        settings,
+        enable_folders=True,
+        webhook_allowed_hosts="127.0.0.1/32",
+        embedding_model="fake-1",
+        smtp_url="smtp://127.0.0.1:1",
+        mail_from="speakr@server.example",
     )
 
 

@@ -37,6 +37,8 @@ PUBLIC = {
     "GET /api/v1/openapi.json",
     "GET /api/v1/docs/",
     "GET /api/v1/docs/<path:path>",
+    "GET /api/v1/email/verify",
+    "POST /api/v1/email/verify",
 }
 """Without a token; they show no user data."""
 
@@ -272,6 +274,8 @@ _WEBHOOKS = {
 _PEOPLE = {
     f"GET {_V1}/users/me": [Case(ANYBODY, shows=("email", "company", "prompt"))],
     f"PATCH {_V1}/users/me": [Case(ANYBODY, fixed(job_title="New"), shows=("email",))],
+    f"POST {_V1}/users/me/email/verification": [Case(ANYBODY)],
+    f"POST {_V1}/users/me/email/verify": [Case(MINE, lambda ids: {"code": ids["code"]}, shows=("email",))],
     f"DELETE {_V1}/users/me/voices": [Case(ANYBODY)],
     f"GET {_V1}/users": [Case(ANYBODY, query="query=ali")],
     f"PUT {_V1}/settings/auto-summarization": [Case(ANYBODY, fixed(enabled=False))],

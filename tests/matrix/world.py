@@ -17,6 +17,7 @@ from speakr.backends import get_backends
 from speakr.db import Base, db, unit_of_work
 from speakr.domain.clock import now
 from speakr.domain.deliveries import DeliveryStatus
+from speakr.domain.emails import EmailKind
 from speakr.domain.events import EventType
 from speakr.domain.jobs import JobKind, JobState
 from speakr.domain.notices import NoticeKind
@@ -29,6 +30,7 @@ from speakr.models import (
     ApiToken,
     CalendarEvent,
     Delivery,
+    Email,
     Event,
     Folder,
     Group,
@@ -49,6 +51,7 @@ from speakr.models import (
     User,
     Webhook,
 )
+from speakr.services.accounts import email_codes
 from speakr.services.accounts.sealing import seal
 from speakr.services.recordings import stored_forms
 from speakr.services.recordings.intake import UploadForm
@@ -154,6 +157,15 @@ def _people(world: World) -> None:
     _add(*users.values())
     world.users = {role: user.id for role, user in users.items()}
     world.ids["user_id"] = world.users["member"]
+    email = _add(
+        Email(
+            user_id=users["owner"].id,
+            kind=EmailKind.VERIFICATION,
+            address=users["owner"].email,
+            created_at=now() - timedelta(hours=1),
+        )
+    )
+    world.ids["code"] = email_codes.code_of(email)
 
 
 def _group(world: World) -> None:

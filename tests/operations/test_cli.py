@@ -15,7 +15,7 @@ from flask import Flask
 from speakr import backends as plumbing
 from speakr.cli import main
 from speakr.db import release
-from speakr.domain.permissions import DEFAULT_SCOPES, Scope
+from speakr.domain.permissions import ALL_SCOPES, DEFAULT_SCOPES, Scope
 from speakr.operations import settings_pages
 from speakr.services.accounts import tokens, users
 from speakr.services.system import storage_owner, system_settings
@@ -95,7 +95,7 @@ def test_create_token_with_scopes(run: Run) -> None:
     for arguments, sentence in (
         (
             ("ann", "--scopes", "read,fly"),
-            "Unknown scope: fly. Known are: read, write, process, webhooks, admin.",
+            "Unknown scope: fly. Known are: read, write, process, webhooks, admin, calendar.",
         ),
         (("ann", "--scopes", ","), "Unknown scope: none given."),
         (("ann", "--scopes", "admin"), "ann is not an admin"),
@@ -222,7 +222,7 @@ def test_passwords_in_urls_are_masked(url: str, shown: str) -> None:
 def test_prepare_answers_in_json(run: Run, app: Flask) -> None:
     answer = json.loads(run("prepare", "--no-sample").stdout)
     assert answer["is_first_start"] is True
-    assert tokens.authenticate(answer["new_token"]).scopes == frozenset(Scope)
+    assert tokens.authenticate(answer["new_token"]).scopes == ALL_SCOPES
     assert users.authenticate("admin", answer["new_password"]).is_admin is True
     again = json.loads(run("prepare", "--no-sample").stdout)
     assert (again["is_first_start"], again["new_token"], again["sample_token"]) == (False, None, None)

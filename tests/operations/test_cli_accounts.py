@@ -106,3 +106,18 @@ def test_system_settings_are_listed_and_reset(run: Run) -> None:
     assert "There is no setting named colour." in refusal(run, "set", "colour", "--reset")
     for arguments in (("enable_folders",), ("enable_folders", "yes", "--reset")):
         assert "Give a value, or --reset." in refusal(run, "set", *arguments)
+
+
+def test_addresses_that_an_operator_sets_are_verified(run: Run, ann: int) -> None:
+    def state(name: str) -> tuple[str | None, bool]:
+        user = users.find(name)
+        return user.email, user.email_verified
+
+    run("create-user", "bob", "--no-password", "--email", "bob@mail.example")
+    assert state("bob") == ("bob@mail.example", True)
+    run("set-user", "ann", "--email", "ann@mail.example")
+    assert state("ann") == ("ann@mail.example", True)
+    run("set-user", "ann", "--no-email-verified")
+    assert state("ann") == ("ann@mail.example", False)
+    run("set-user", "ann", "--email-verified")
+    assert state("ann") == ("ann@mail.example", True)

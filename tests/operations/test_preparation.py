@@ -9,7 +9,7 @@ from flask import Flask
 
 from speakr.db import unit_of_work
 from speakr.domain.errors import NotAuthenticated
-from speakr.domain.permissions import Scope
+from speakr.domain.permissions import ALL_SCOPES
 from speakr.operations.errors import OperatorError
 from speakr.operations.preparation import ADMIN, prepare
 from speakr.operations.sample import RUN_NAME
@@ -29,7 +29,7 @@ def test_presets_are_used_and_not_printed(app: Flask, settings: Settings) -> Non
     assert prepared.sample_token == TOKEN
     assert prepared.sample_token_id is None
     assert users.authenticate(ADMIN, "a password").is_admin
-    assert tokens.authenticate(TOKEN).scopes == frozenset(Scope)
+    assert tokens.authenticate(TOKEN).scopes == ALL_SCOPES
 
 
 @pytest.mark.parametrize("token", ["x" * 31, "with a line\nbreak" * 3, "ümlaut" * 8])

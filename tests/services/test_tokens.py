@@ -1,6 +1,7 @@
 """Tokens: what they open, and for how long."""
 
 import base64
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -163,3 +164,25 @@ def test_presetting_a_secret(app: Flask) -> None:
         user = users.create(username="dave")
         tokens.create(user.id, raw="a-preset-secret-of-sufficient-length-1234")
     assert tokens.authenticate("a-preset-secret-of-sufficient-length-1234").username == "dave"
+
+
+def test_a_calendar_token_opens_the_feed_and_nothing_else(alice: Person, app: Flask) -> None:
+    made = alice.post("/api/v1/tokens", json={"name": "calendar", "scopes": ["calendar"]})
+    assert (made.status_code, made.json["scopes"]) == (201, ["calendar"])
+    browser, query = app.test_client(), f"?token={made.json['token']}"
+    assert browser.get(f"/api/v1/calendar.ics{query}").status_code == 200
+    for path in ("/recordings", "/users/me", "/tokens", "/stats", "/webhooks"):
+        refused = browser.get(f"/api/v1{path}{query}")
+        assert (refused.status_code, refused.json["code"]) == (403, "scope_missing")
+
+
+def test_a_reader_may_make_a_calendar_token_and_others_may_not(
+    make_person: Callable[..., Person],
+) -> None:
+    reader = make_person("reader", scopes=frozenset({Scope.READ, Scope.WRITE}))
+    assert reader.post("/api/v1/tokens", json={"scopes": ["calendar"]}).status_code == 201
+    assert reader.get("/api/v1/calendar.ics").status_code == 200
+    other = make_person("other", scopes=frozenset({Scope.WRITE}))
+    refused = other.post("/api/v1/tokens", json={"scopes": ["calendar"]})
+    assert (refused.status_code, refused.json["code"]) == (403, "scope_missing")
+    assert other.get("/api/v1/calendar.ics").status_code == 403

@@ -98,7 +98,7 @@ def test_what_is_not_public_never_reaches_the_proxy(
     emit()
     row = settled(hook)
     assert row.status is DeliveryStatus.PERMANENT_FAILURE
-    assert (row.error_message or "").startswith("Refused: ")
+    assert (row.error_message or "").startswith("Address: ")
     assert proxy.asked == []
 
 
@@ -107,7 +107,7 @@ def test_a_name_without_an_address_is_named_so(
 ) -> None:
     hook = add_webhook("http://nowhere.example/")
     emit()
-    assert (settled(hook).error_message or "").startswith("DNS: ")
+    assert (settled(hook).error_message or "").startswith("Address: ")
     assert proxy.asked == []
 
 

@@ -90,6 +90,10 @@ class Text(fields.String):
         return _UNSTORABLE.sub("", text) if isinstance(text, str) else text
 
 
+class RawText(fields.String):
+    """Text that is refused rather than cleaned: its characters decide where a request goes. The service checks them."""
+
+
 def text(longest: int, **kwargs: Any) -> Text:
     """Return a text field of at most `longest` characters."""
     return Text(validate=validate.Length(max=longest), **kwargs)

@@ -55,7 +55,9 @@ class TokenCreateIn(Wire):
         allow_none=True,
         load_default=None,
         validate=MAX_ELEMENTS,
-        metadata={"description": "Default: all but admin, as far as the caller's credential has them."},
+        metadata={
+            "description": "Default: all but admin and calendar, as far as the caller's credential has them."
+        },
     )
 
 

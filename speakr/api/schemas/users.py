@@ -8,7 +8,7 @@ from zoneinfo import available_timezones
 
 from marshmallow import ValidationError, fields, pre_load, validate
 
-from speakr.api.schemas.fields import BLANKS, REQUIRED, SPACES, Pattern, StrictBoolean, Text, bounded, text
+from speakr.api.schemas.fields import BLANKS, NOT_BLANK, REQUIRED, SPACES, Pattern, StrictBoolean, Text, bounded, text
 from speakr.domain.caps import CAPS, Noun
 from speakr.services.accounts.users import MAX_FOUND
 from speakr.web.wire import UtcDateTime, Wire
@@ -129,6 +129,19 @@ class UserUpdateIn(Wire):
         metadata={"description": "A new one; needs current_password.", **LONG_ENOUGH},
     )
     current_password = text(MAX_PASSWORD_LENGTH)
+
+
+class VerificationOut(Wire):
+    """An e-mail with a code that is being sent."""
+
+    email = fields.String(required=True)
+    expires_at = UtcDateTime(required=True)
+
+
+class VerifyEmailIn(Wire):
+    """The code in that e-mail."""
+
+    code = text(100, required=True, metadata=NOT_BLANK)
 
 
 class VoicesDeletedOut(Wire):

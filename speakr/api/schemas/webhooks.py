@@ -12,12 +12,12 @@ from speakr.api.schemas.fields import (
     MAX_NAMES,
     NOT_BLANK,
     REQUIRED,
+    RawText,
     StrictBoolean,
     Text,
     an_id,
     bounded,
     one_of,
-    text,
 )
 from speakr.api.schemas.pages import PagedOut, page_of
 from speakr.domain.events import EventType
@@ -130,7 +130,9 @@ class WebhookCreateIn(WebhookOptionsIn):
     """A new webhook. The service checks the fields in the documented order, so none is required here."""
 
     name = Text(load_default="", metadata={**REQUIRED, **NOT_BLANK, "example": "n8n pipeline"})
-    url = Text(load_default="", metadata={**REQUIRED, **_URL, "example": "https://hooks.example.com/speakr"})
+    url = RawText(
+        load_default="", metadata={**REQUIRED, **_URL, "example": "https://hooks.example.com/speakr"}
+    )
     events = fields.List(
         Text(metadata=_EVENT),
         load_default=list,
@@ -145,7 +147,7 @@ class WebhookUpdateIn(WebhookOptionsIn):
     """Fields to change; all optional."""
 
     name = Text(metadata=NOT_BLANK)
-    url = text(500, metadata=_URL)
+    url = RawText(validate=validate.Length(max=500), metadata=_URL)
     events = fields.List(Text(metadata=_EVENT), validate=MAX_ELEMENTS, metadata={"minItems": 1})
     allow_http = StrictBoolean()
     enabled = StrictBoolean()

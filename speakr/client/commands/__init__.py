@@ -8,6 +8,7 @@ COMMANDS: Mapping[str, str] = {
     "login": "speakr.client.commands.login:login",
     "logout": "speakr.client.commands.login:logout",
     "whoami": "speakr.client.commands.login:whoami",
+    "verify-email": "speakr.client.commands.login:verify_email",
     "upload": "speakr.client.commands.upload:upload",
     "watch": "speakr.client.commands.watch:watch",
     "list": "speakr.client.commands.recordings:list_",

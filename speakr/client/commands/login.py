@@ -1,4 +1,4 @@
-"""`login`, `logout`, `whoami`."""
+"""`login`, `logout`, `whoami`, `verify-email`."""
 
 from __future__ import annotations
 
@@ -86,6 +86,17 @@ def whoami() -> None:
     """Tell who you are, and where."""
     with server() as speakr:
         _introduce(speakr, config.in_force().token)
+
+
+@click.command()
+@click.argument("code", required=False)
+def verify_email(code: str | None) -> None:
+    """Verify your e-mail address with the code that was sent to it. Without a code, have one sent."""
+    with server() as speakr:
+        if code is None:
+            tell(f"A code is on its way to {speakr.request_email_verification()['email']}.")
+        else:
+            tell(f"{speakr.verify_email(code)['email']} is verified.")
 
 
 def _introduce(speakr: Speakr, token: str) -> None:

@@ -27,7 +27,7 @@ from speakr.models import (
     Webhook,
 )
 from speakr.services import row_locks
-from speakr.services.accounts import sessions, tokens, users
+from speakr.services.accounts import email_verification, sessions, tokens, users
 from speakr.services.jobs import blobs, requests
 from speakr.services.system import unwanted_blobs
 from speakr.services.webhooks.deliveries import waiting
@@ -94,6 +94,7 @@ def create(actor: Actor, values: Mapping[str, Any], password_hash: str | None) -
         is_admin=values.get("is_admin", False),
     )
     _put(user, values)
+    email_verification.queue_if_needed(user)
     db.session.flush()  # load the stored values for the response
     return Account(user, Used())
 
@@ -128,6 +129,8 @@ def update(actor: Actor, user_id: int, values: Mapping[str, Any], password_hash:
     if is_ended:
         _end_deliveries(user_id)
     _put(user, values)
+    if "email" in values:
+        email_verification.queue_if_needed(user)
     db.session.flush()  # load the stored values for the response
     return Account(user, _used([user_id])[user_id])
 

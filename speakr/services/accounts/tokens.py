@@ -17,7 +17,7 @@ from speakr.domain.caps import CAPS, Noun
 from speakr.domain.clock import now
 from speakr.domain.errors import Conflict, Forbidden, Invalid, NotAuthenticated, NotFound
 from speakr.domain.paging import Part, Window
-from speakr.domain.permissions import DEFAULT_SCOPES, Actor, Scope
+from speakr.domain.permissions import DEFAULT_SCOPES, Actor, Scope, missing
 from speakr.models import ApiToken, User
 from speakr.services import caps, paging
 
@@ -100,10 +100,10 @@ def create_for(
 
     """
     wanted = frozenset(scopes) if scopes is not None else DEFAULT_SCOPES & actor.scopes
-    beyond = wanted - actor.scopes
+    beyond = missing(wanted, actor.scopes)
     if beyond:
         raise Forbidden(
-            f"This credential cannot grant scopes that it does not have: {', '.join(sorted(beyond))}.",
+            f"This credential cannot grant scopes that it does not have: {', '.join(beyond)}.",
             code="scope_missing",
         )
     _require_room(actor.user_id)
@@ -195,6 +195,11 @@ def authenticate(raw: str) -> Actor:
         token_id=row.id,
         scopes=frozenset(Scope(scope) for scope in row.scopes),
     )
+
+
+def exists(raw: str) -> bool:
+    """Tell whether there is such a token, valid or not."""
+    return _find(raw) is not None
 
 
 def still_valid(actor: Actor) -> bool:

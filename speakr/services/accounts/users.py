@@ -17,7 +17,7 @@ from speakr.domain.errors import Conflict, Forbidden, Invalid, NotAuthenticated,
 from speakr.domain.permissions import DEFAULT_SCOPES, Actor, scopes_of_password
 from speakr.models import Group, GroupMembership, User
 from speakr.offload import run_cpu
-from speakr.services.accounts import sessions
+from speakr.services.accounts import email_verification, mailing, sessions
 from speakr.services.speech import voice_profiles
 from speakr.services.system import system_settings
 
@@ -75,7 +75,7 @@ def create(
     name: str | None = None,
     is_admin: bool = False,
 ) -> User:
-    """Create a user. Without a password, the user can only authenticate with a token."""
+    """Create a user. Without a password, the user can only authenticate with a token. The e-mail address is not verified."""
     return create_hashed(
         username=username,
         password_hash=None if password is None else hashed(password),
@@ -132,6 +132,8 @@ def set_email(user: User, email: str | None) -> None:
             raise Invalid("This is not an e-mail address.", errors={"email": ["must be an e-mail address"]})
         _require_free(user, _is_like(User.email, email))
     user.email, user.email_verified = email, False
+    if user.id is not None:
+        mailing.withdraw(user.id)
 
 
 def _is_like(column: Any, text: str) -> Any:
@@ -276,6 +278,7 @@ def update(actor: Actor, changes: Mapping[str, Any], password: NewPassword | Non
             setattr(user, name, (changes[name] or "").strip() or None)
     if "email" in changes:
         set_email(user, changes["email"])
+        email_verification.queue_if_needed(user)
     if "preferences" in changes:
         user.preferences = _differing({**user.preferences, **changes["preferences"]})
         if not preferences(user)["learn_voices"]:

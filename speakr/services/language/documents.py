@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped
 
 from speakr.db import db
 from speakr.domain.errors import Invalid
+from speakr.domain.harmless_markdown import harmless
 from speakr.domain.permissions import Actor, Permission
 from speakr.domain.templates import TemplateKind
 from speakr.domain.transcript import is_long
@@ -64,9 +65,10 @@ def export(actor: Actor, recording_id: int, template_id: int | None) -> Rendered
     segments, template = transcripts.segments_of(recording.id), templates.transcript_template(actor)
     values = {
         **_facts(recording, is_owner=is_owner),
-        "summary": recording.summary or "",
+        "summary": harmless(recording.summary or ""),
         "notes": (recording.notes or "") if is_owner else "",
-        "transcript": run_cpu(lambda: template.render(segments), is_long=is_long(segments)),
+        # Markdown viewers would show what engines wrote down as links and images.
+        "transcript": run_cpu(lambda: harmless(template.render(segments)), is_long=is_long(segments)),
     }
     if layout is not None and length_of(layout, values) > MAX_DOCUMENT_LENGTH:
         raise Invalid(

@@ -95,5 +95,5 @@ def _engine() -> LanguageConnector:
     """Return the engine. One engine per request would open one connection to the provider each."""
     global _made  # noqa: PLW0603 - two threads may both create one, which is harmless
     if _made is None or _made[0] is not get_backends():
-        _made = (get_backends(), get_backends().make_writer())
+        _made = (get_backends(), get_backends().writer())
     return _made[1]

@@ -17,7 +17,8 @@ from speakr.domain.errors import Conflict, Forbidden, Invalid, NotFound
 from speakr.domain.jobs import ACTIVE, JobKind, dedupe_key
 from speakr.domain.permissions import Actor
 from speakr.domain.uploads import UploadState
-from speakr.egress.guard import AllowList, fetch_allow_list
+from speakr.egress.addresses import IpAddress
+from speakr.egress.guard import AddressRefused, AllowList, fetch_allow_list, without_reason
 from speakr.egress.urls import parse_url
 from speakr.models import Job, Upload, UploadSource, User
 from speakr.services.accounts import budgets
@@ -48,7 +49,7 @@ def create(actor: Actor, *, url: str, headers: Mapping[str, str], form: UploadFo
         raise Forbidden("Uploads from a URL are turned off on this server.", code="fetching_disabled")
     address = parse_url(url, allow_http=True)
     if address.literal is not None:
-        allow_list().admit(address.host, address.literal)
+        _admit(actor, address.host, address.literal)
     budgets.admit_upload(actor.user_id, size_bytes=1, seconds=0.0)
     resumable.require_few_open(actor.user_id)
     upload = Upload(
@@ -72,6 +73,16 @@ def create(actor: Actor, *, url: str, headers: Mapping[str, str], form: UploadFo
     user = db.session.get_one(User, actor.user_id)
     requests.submit(user, JobKind.FETCH, {"upload_id": upload.id}, part=_part(upload.id))
     return upload
+
+
+def _admit(actor: Actor, host: str, address: IpAddress) -> None:
+    """Refuse an address that may not be called; only administrators get the reason."""
+    try:
+        allow_list().admit(host, address)
+    except AddressRefused as error:
+        if actor.acts_as_admin:
+            raise
+        raise without_reason(error) from None
 
 
 def allow_list() -> AllowList:

@@ -14,6 +14,7 @@ from speakr.services.jobs import recovery
 from speakr.services.recordings import resumable, retention
 from speakr.services.search import indexing, passages
 from speakr.services.system import idempotency, unwanted_blobs
+from speakr.services.webhooks import webhooks
 
 logger = structlog.get_logger(__name__)
 
@@ -73,6 +74,8 @@ def _clean_rarely() -> None:
     _last_rare = time.monotonic()
     with unit_of_work():
         idempotency.forget_old()
+    with unit_of_work():
+        webhooks.erase_old_secrets()
     _remove_expired_uploads()
     retention.run()
 

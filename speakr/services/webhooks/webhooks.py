@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import func, select
+from sqlalchemy import update as update_rows
 
 from speakr.backends import get_backends
 from speakr.db import after_commit, db, unit_of_work
@@ -17,7 +18,8 @@ from speakr.domain.paging import Part, Window
 from speakr.domain.permissions import Actor
 from speakr.domain.signatures import new_secret, standard_secret
 from speakr.domain.webhooks import WhenPaused
-from speakr.egress import AllowList, check_url
+from speakr.egress import AddressRefused, AllowList, NameNotResolved, check_url
+from speakr.egress.guard import without_reason
 from speakr.models import Delivery, User, Webhook
 from speakr.services import paging
 from speakr.services.accounts.sealing import seal
@@ -33,12 +35,14 @@ __all__ = [
     "check_target",
     "create",
     "delete",
+    "erase_old_secrets",
     "get",
     "list_page",
     "lock_row",
     "rotate_secret",
     "send_test",
     "standard_secret",
+    "trimmed",
     "update",
 ]
 
@@ -78,10 +82,23 @@ def lock_row(actor: Actor, webhook_id: int) -> Webhook:
     return webhook
 
 
-def check_target(url: str, *, allow_http: bool) -> None:
-    """Refuse an address that webhooks may not reach. This resolves a name, so call it outside a transaction."""
+def trimmed(url: str) -> str:
+    """Return an address without spaces and line ends around it. Other control characters stay, and are refused."""
+    return url.strip(" \t\r\n")
+
+
+def check_target(actor: Actor, url: str, *, allow_http: bool) -> None:
+    """Refuse an address that webhooks may not reach. This resolves a name, so call it outside a transaction.
+
+    Only administrators get the reason: others could ask which hosts the network of the server has.
+    """
     allowed = AllowList.parse(get_backends().settings.webhook_allowed_hosts)
-    check_url(url, allow_http=allow_http, allow_list=allowed)
+    try:
+        check_url(url, allow_http=allow_http, allow_list=allowed)
+    except (AddressRefused, NameNotResolved) as error:
+        if actor.acts_as_admin:
+            raise
+        raise without_reason(error) from None
 
 
 def _checked_events(wanted: Sequence[Any]) -> list[str]:
@@ -111,7 +128,7 @@ def check_form(form: Mapping[str, Any]) -> None:
     if not (form.get("url") or "").strip():
         raise Invalid("url is required", errors={"url": ["must not be empty"]})
     _checked_events(form.get("events") or [])
-    if len(form["url"].strip()) > _MAX_URL_LENGTH:
+    if len(trimmed(form["url"])) > _MAX_URL_LENGTH:
         raise Invalid("url is too long", errors={"url": [f"has at most {_MAX_URL_LENGTH} characters"]})
 
 
@@ -141,7 +158,7 @@ def create(
     webhook = Webhook(
         user_id=actor.user_id,
         name=_checked_name(name),
-        url=url.strip(),
+        url=trimmed(url),
         allow_http=allow_http,
         enabled=enabled,
         events=_checked_events(events),
@@ -193,7 +210,7 @@ def update(
     if "events" in changes:
         webhook.events = _checked_events(changes["events"])
     if "url" in changes:
-        webhook.url = changes["url"].strip()
+        webhook.url = trimmed(changes["url"])
     if "allow_http" in changes:
         webhook.allow_http = changes["allow_http"]
     webhook_options.put(actor, webhook, changes)
@@ -233,6 +250,22 @@ def rotate_secret(actor: Actor, webhook_id: int) -> tuple[Webhook, str]:
     webhook.secret_sealed = seal(secret)
     webhook.updated_at = now()
     return webhook, secret
+
+
+def erase_old_secrets() -> None:
+    """Delete the secrets before the last rotation once deliveries are no longer signed with them."""
+    expired = db.session.scalars(
+        select(Webhook.id)
+        .where(Webhook.previous_secret_until <= now())
+        .order_by(Webhook.id)
+        .with_for_update(key_share=True, skip_locked=True)  # what others hold follows next time
+    ).all()
+    db.session.execute(
+        update_rows(Webhook)
+        .where(Webhook.id.in_(expired))
+        .values(previous_secret_sealed=None, previous_secret_until=None)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def send_test(actor: Actor, webhook_id: int) -> Delivery:

@@ -26,7 +26,7 @@ from speakr.web.authenticators.session_cookie import require_csrf_token
 from speakr.web.browsers import SAFE_METHODS, clear_cookie, require_own_page, set_cookie
 from speakr.web.rate_limits import RateClass, count
 
-_BEARER = "Bearer "
+_BEARER = "bearer"
 _PARTS = 3
 _NO_GRACE = timedelta(0)
 
@@ -64,8 +64,10 @@ class JwtPair:
 
     def authenticate(self, request: Request) -> Actor | None:
         """Check the access token, if there is one."""
-        header = request.headers.get("Authorization", "").removeprefix(_BEARER)
-        if header.startswith("eyJ") and len(header.split(".")) == _PARTS:  # else it is an API token
+        scheme, _, header = request.headers.get("Authorization", "").partition(" ")
+        if (
+            scheme.lower() == _BEARER and header.startswith("eyJ") and len(header.split(".")) == _PARTS
+        ):  # else it is an API token
             return self._actor(_claims(header, "access"))
         cookie = request.cookies.get(self.access_cookie)
         if not cookie:
