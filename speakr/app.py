@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pkgutil import resolve_name
 
+import structlog
 from flask import Flask
 
-from speakr import db
+from speakr import db, private_files
 from speakr.backends import Backends, connect, set_backends
 from speakr.settings import Settings
 from speakr.telemetry import logging
+
+logger = structlog.get_logger(__name__)
 
 FAMILIES = ("speakr.api.family:FAMILY",)
 """The APIs of the web process, the native one first. Imported only there."""
@@ -24,6 +27,9 @@ def create_core_app(settings: Settings | None = None, backends: Backends | None 
     settings = settings or Settings.from_env()
     backends = backends or connect(settings)
     logging.configure(settings.log_level, settings.log_format)
+    tightened = private_files.tighten(settings.data_dir, settings.resolved_database_url)
+    if tightened:
+        logger.warning("files_made_private", paths=[str(path) for path in tightened])
     set_backends(backends)
     app = Flask("speakr", static_folder=None)
     db.init_app(app, settings.resolved_database_url)
