@@ -361,10 +361,19 @@ def list_settings() -> None:
 @main.command("settings")
 @click.option("--env-example", "as_env", is_flag=True, help="Print config/env.example instead.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print docs/settings.md instead.")
-def settings_(*, as_env: bool, as_markdown: bool) -> None:
+@click.option(
+    "--compose",
+    "compose_file",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Write the names of all settings into this docker-compose.yml instead.",
+)
+def settings_(*, as_env: bool, as_markdown: bool, compose_file: Path | None) -> None:
     """Print the settings as the server sees them, secrets masked."""
-    from speakr.operations import settings_pages
+    from speakr.operations import compose_settings, settings_pages
 
+    if compose_file is not None:
+        compose_settings.update(compose_file)
+        return
     if as_env:
         page = settings_pages.env_example()
     elif as_markdown:

@@ -61,7 +61,7 @@ def test_another_user_cannot_read_the_database(open_folder: Path) -> None:
     for folder in open_folder.parents[: len(open_folder.parents) - 2]:
         folder.chmod(0o755)
     tried = subprocess.run(
-        ["cat", str(open_folder / "speakr.db")], user=ANOTHER_USER, group=ANOTHER_USER, extra_groups=[],
+        ["/bin/cat", str(open_folder / "speakr.db")], user=ANOTHER_USER, group=ANOTHER_USER, extra_groups=[],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert "Permission denied" in tried.stderr
