@@ -10,7 +10,7 @@ import structlog
 from flask import Flask, Response, g, request
 
 from speakr.telemetry.metrics import HTTP_REQUESTS, HTTP_SECONDS
-from speakr.web import body, conditional, cors, families, identity, rate_limits
+from speakr.web import body, conditional, cors, families, forwarded, identity, rate_limits
 from speakr.web.body_timeout import BodyReadTimeout
 from speakr.web.bounds import MIN_BODY_BYTES
 from speakr.web.loop_watch import ROUTE_KEY
@@ -58,6 +58,7 @@ def init_app(app: Flask) -> None:
     app.url_map.strict_slashes = False
     app.wsgi_app = BodyReadTimeout(MethodOverride(app.wsgi_app))  # type: ignore[method-assign] # Flask's documented way
     app.before_request(_begin)
+    app.before_request(forwarded.check)
     app.before_request(_answer_preflight)
     app.before_request(identity.admit)
     app.after_request(_end)
