@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import threading
 
 from flask import Blueprint, Response, abort, request
 from prometheus_client import (
@@ -55,7 +56,31 @@ def metrics() -> Response:
     elif (request.remote_addr or "") not in _LOOPBACK or "X-Forwarded-For" in request.headers:
         # Behind a proxy on this machine, all clients look local.
         abort(404)
-    return Response(_counters() + generate_latest(_gauges()), content_type=CONTENT_TYPE_LATEST)
+    return Response(_scrape.current(), content_type=CONTENT_TYPE_LATEST)
+
+
+class _SharedScrape:
+    """Runs one scrape at a time. Requests that wait for it share the next one, so their number costs nothing."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._begun = 0
+        self._text: bytes | None = None
+
+    def current(self) -> bytes:
+        """Return metrics that were read after this call."""
+        begun_before = self._begun
+        with self._lock:
+            # A scrape that began after this call has ended by now.
+            if self._begun > begun_before and self._text is not None:
+                return self._text
+            self._begun += 1
+            self._text = None
+            self._text = _counters() + generate_latest(_gauges())
+            return self._text
+
+
+_scrape = _SharedScrape()
 
 
 def _counters() -> bytes:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 
 import pytest
 from flask import Flask
 from openapi_spec_validator import validate
 
+from speakr.api import system
 from speakr.domain.permissions import Scope
 from speakr.services.system import readiness, stats
 from tests.conftest import Person, wav
@@ -144,3 +146,37 @@ def test_the_documentation_page_needs_nothing_from_outside(app: Flask) -> None:
     assert "https://" not in page.replace("https://www.w3.org", "")
     assert client.get("/api/v1/docs/swagger-ui-bundle.js", buffered=True).status_code == 200
     assert client.get("/api/v1/docs/nothing.js").status_code == 404
+
+
+def test_requests_for_metrics_share_a_scrape_that_began_after_them(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scrapes: list[int] = []
+    has_begun, may_end = threading.Event(), threading.Event()
+
+    def counters() -> bytes:
+        scrapes.append(1)
+        number = len(scrapes)
+        has_begun.set()
+        may_end.wait(30)
+        return f"scrape {number}\n".encode()
+
+    monkeypatch.setattr(system, "_counters", counters)
+    scrape, answers = system._SharedScrape(), []
+
+    def ask() -> None:
+        with app.app_context():
+            answers.append(scrape.current().splitlines()[0])
+
+    first = threading.Thread(target=ask)
+    first.start()
+    assert has_begun.wait(30)
+    others = [threading.Thread(target=ask) for _ in range(10)]
+    for thread in others:
+        thread.start()
+    may_end.set()
+    for thread in (first, *others):
+        thread.join()
+    assert answers.count(b"scrape 1") == 1
+    assert len(answers) == 11
+    assert len(scrapes) < 11
