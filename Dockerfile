@@ -9,12 +9,12 @@ RUN python -m venv /opt/speakr \
 
 FROM python:3.11-slim
 RUN useradd --system --uid 10001 --home-dir /app --shell /usr/sbin/nologin speakr \
-    && install -d -o speakr -g speakr -m 0700 /data
+    && install -d -o speakr -g speakr -m 0700 /data /scratch
 COPY --from=build /opt/speakr /opt/speakr
 COPY . /app
 WORKDIR /app
 USER speakr
-VOLUME /data
+VOLUME ["/data", "/scratch"]
 # No secret has a default: the server does not start without SPEAKR_SECRET_KEY.
 ENV PATH=/opt/speakr/bin:$PATH \
     PYTHONPATH=/app \

@@ -20,8 +20,9 @@ help:
 	@echo "make lock   compile the requirements files from pyproject.toml"
 	@echo "make clean  remove the environment and caches (never the data folder)"
 
+# One web process: enough for one machine that is used by few, and 90 MB less.
 run: $(VENV)/installed-to-run
-	@exec $(BIN)/python -m speakr up \
+	@SPEAKR_WEB_PROCESSES=$${SPEAKR_WEB_PROCESSES:-1} exec $(BIN)/python -m speakr up \
 	    $(if $(PORT),--port '$(PORT)') $(if $(HOST),--host '$(HOST)') $(if $(DATA),--data '$(DATA)') \
 	    $(if $(filter no false 0 off,$(SAMPLE)),--no-sample) $(if $(filter yes true 1 on,$(VERBOSE)),--verbose)
 

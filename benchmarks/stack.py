@@ -83,6 +83,7 @@ class Server:
             "SPEAKR_DATA": str(folder),
             "SPEAKR_BIND": f"127.0.0.1:{self.port}",
             "SPEAKR_RATE_LIMITS": "no",
+            "SPEAKR_WEB_PROCESSES": "1",
             "SPEAKR_LOG_LEVEL": "WARNING",
             "SPEAKR_WORKERS": str(max(1, workers)),
             "REDIS_URL": f"unix://{folder}/redis.sock",
@@ -228,6 +229,7 @@ class WholeServer:
             "SPEAKR_BOOTSTRAP_TOKEN": self.token,
             "SPEAKR_SCRATCH": str(folder),
             "SPEAKR_RATE_LIMITS": "no",
+            "SPEAKR_WEB_PROCESSES": "1",
             **({"DATABASE_URL": database_url} if database_url else {}),
             **settings,
         }

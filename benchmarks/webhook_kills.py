@@ -59,6 +59,7 @@ class _Servers:
         self._log = made.settings.data_dir / "web.log"
         self._environment = {
             "PATH": os.environ["PATH"],
+            "SPEAKR_WEB_PROCESSES": "1",
             "PYTHONPATH": str(ROOT),
             "SPEAKR_SECRET_KEY": made.settings.secret_key,
             "SPEAKR_DATA": str(made.settings.data_dir),

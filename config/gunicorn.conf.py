@@ -4,6 +4,8 @@ import gc
 import sys
 from pathlib import Path
 
+from speakr import private_files
+from speakr.operations import web_processes
 from speakr.operations.children import die_with_parent
 from speakr.settings import Settings, SettingsError
 
@@ -13,8 +15,11 @@ except SettingsError as error:
     sys.stderr.write(f"Error: {error}\n")
     raise SystemExit(2) from None
 
+# For what the app writes, and for gunicorn's own files and Unix sockets.
+private_files.make_private()
+umask = private_files.UMASK
 bind = [_settings.bind]
-workers = _settings.web_process_count
+workers = web_processes.count(_settings.web_process_count)
 # Greenlets: a slow upload or an open event stream costs a few kilobytes and blocks no other request.
 worker_class = "speakr.web.gunicorn_worker.Worker"
 # Above what `speakr.web.connections` allows, so that a new connection can take the place of a stalled one.

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from speakr import __version__
+from speakr import __version__, private_files
 from speakr.operations.errors import sentence_for
 from speakr.settings import Settings
 
@@ -63,8 +63,11 @@ class _Commands(click.Group):
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="speakr")
-def main() -> None:
+@click.pass_context
+def main(ctx: click.Context) -> None:
     """Run and look after a Speakr server, or use one that runs elsewhere (login, upload, list ...)."""
+    if ctx.invoked_subcommand in main.commands:  # what the client's commands save is the user's own
+        private_files.make_private()
 
 
 def _core_app(settings: Settings | None = None) -> Flask:
@@ -148,7 +151,10 @@ def migrate() -> None:
     """Migrate the database to this version."""
     from speakr.schema import upgrade
 
-    upgrade(Settings.from_env().resolved_database_url)
+    settings = Settings.from_env()
+    for path in private_files.tighten(settings.data_dir, settings.resolved_database_url):
+        click.echo(f"{path} is no longer readable by other users.", err=True)
+    upgrade(settings.resolved_database_url)
     click.echo("The database is up to date.")
 
 
@@ -362,10 +368,19 @@ def list_settings() -> None:
 @main.command("settings")
 @click.option("--env-example", "as_env", is_flag=True, help="Print config/env.example instead.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print docs/settings.md instead.")
-def settings_(*, as_env: bool, as_markdown: bool) -> None:
+@click.option(
+    "--compose",
+    "compose_file",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Write the names of all settings into this docker-compose.yml instead.",
+)
+def settings_(*, as_env: bool, as_markdown: bool, compose_file: Path | None) -> None:
     """Print the settings as the server sees them, secrets masked."""
-    from speakr.operations import settings_pages
+    from speakr.operations import compose_settings, settings_pages
 
+    if compose_file is not None:
+        compose_settings.update(compose_file)
+        return
     if as_env:
         page = settings_pages.env_example()
     elif as_markdown:

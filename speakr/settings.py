@@ -314,10 +314,10 @@ class Settings(SpeechSettings):
         help="Number of workers that `speakr up` starts. They share the chunks of one recording.",
     )
     web_process_count: int = setting(
-        default=1,
+        default=0,
         env="SPEAKR_WEB_PROCESSES",
         section="Processes",
-        help="Number of gevent web processes that gunicorn runs.",
+        help="Number of gevent web processes that gunicorn runs. 0: two on a machine with two CPUs and 3 GB, else one.",
     )
     job_lease_seconds: float = setting(
         default=10.0,

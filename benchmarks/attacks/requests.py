@@ -294,6 +294,38 @@ def metrics(attacker: Attacker) -> None:
     attacker.crowd(20, lambda _: [stranger.send("GET", "/metrics") for _ in range(20)][-1])
 
 
+def malformed(attacker: Attacker) -> None:
+    """L3: chunks, lengths and heads that are no proper HTTP, as fast as possible."""
+    head = (
+        f"POST /api/v1/tags HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {attacker.token}\r\n"
+        "Content-Type: application/json\r\n"
+    ).encode()
+    chunked = head + b"Transfer-Encoding: chunked\r\n\r\n"
+    requests = (
+        chunked + b"0x2\r\n{}\r\n0\r\n\r\n",
+        chunked + b"2;" + b"x" * 100_000 + b"\r\n{}\r\n0\r\n\r\n",
+        chunked + b"fffffffffffffff\r\n{}",
+        head + b"Content-Length: -1\r\n\r\n{}",
+        head + b"X-Huge: " + b"x" * 65_536 + b"\r\n\r\n",
+        b"\x16\x03\x01\x02\x00 nonsense\r\n\r\n",
+    )
+    ends = time.monotonic() + 10
+
+    def ask(number: int) -> int:
+        while time.monotonic() < ends:
+            with (
+                contextlib.suppress(OSError),
+                socket.create_connection(("127.0.0.1", attacker.port), 10) as made,
+            ):
+                made.sendall(requests[number % len(requests)])
+                made.shutdown(socket.SHUT_WR)
+                while made.recv(65_536):
+                    pass
+        return 0
+
+    attacker.crowd(20, ask)
+
+
 ATTACKS: tuple[Callable[[Attacker], None], ...] = (
     slow_readers,
     bare_connections,
@@ -314,6 +346,7 @@ ATTACKS: tuple[Callable[[Attacker], None], ...] = (
     tokens,
     guesses,
     tags,
+    malformed,
     readiness,
     trickle,
     replacing,

@@ -1,7 +1,7 @@
 """E-mails with a state of their own, and one verification for each address that is not verified.
 
 Revision ID: e7a95c20d3b8
-Revises: d41b7f0e9c25
+Revises: 7c2e9a41d8b3
 """
 
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ from alembic import op
 from speakr.db import UTCDateTime
 
 revision = "e7a95c20d3b8"
-down_revision = "d41b7f0e9c25"
+down_revision = "7c2e9a41d8b3"
 branch_labels = None
 depends_on = None
 

@@ -1,13 +1,13 @@
 """Recordings in which nothing is said have no transcription.
 
 Revision ID: 7e52c09ab1d6
-Revises: d41b7f0e9c25
+Revises: e7a95c20d3b8
 """
 
 from alembic import op
 
 revision = "7e52c09ab1d6"
-down_revision = "d41b7f0e9c25"
+down_revision = "e7a95c20d3b8"
 branch_labels = None
 depends_on = None
 

@@ -15,7 +15,7 @@ from prometheus_client import (
 )
 
 from speakr.services.accounts import mailing
-from speakr.services.system import health, orphans
+from speakr.services.system import health, orphans, readiness
 from speakr.services.webhooks.deliveries import claiming
 from speakr.telemetry.deliveries import DeliveryMetrics
 from speakr.telemetry.orphans import OrphanMetrics
@@ -38,8 +38,8 @@ def healthz() -> Response:
 @blp.get("/readyz")
 @public
 def readyz() -> Response:
-    """Answer whether everything is available that requests need."""
-    is_ready, report = health.readiness()
+    """Answer whether everything is available that requests need. The result is up to 2 s old."""
+    is_ready, report = readiness.current()
     return json_response(
         {"status": "ready" if is_ready else "not ready", "checks": report}, 200 if is_ready else 503
     )

@@ -16,6 +16,7 @@ _SENTENCES: Mapping[str, tuple[str, str]] = {
     "no_audio_stream": ("no_audio_stream", "There is no sound in this file."),
     "undecodable": ("undecodable", "The sound in this file cannot be decoded; the file may be damaged."),
     "absurd_rate": ("undecodable", "The sample rate of this file is outside of 4 to 768 kHz."),
+    "hostile": ("undecodable", "The sound in this file cannot be decoded; the file may be damaged."),
     "too_expensive": ("undecodable", "This file is too expensive to decode."),
 }
 """Fault -> the slug that clients see, and the sentence."""

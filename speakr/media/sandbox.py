@@ -1,8 +1,8 @@
 """Run `child.py`: one new process per untrusted file.
 
 The limits, from the outside in: a deadline of the parent, the kernel's limits on CPU time, memory, file size and open files,
-an empty environment, no descriptors except the file's, and a system call filter without network, further files and other
-programs. If the kernel refuses the filter, the other limits still apply, and the report says so.
+an empty environment, no descriptors except the file's, and a system call filter (`fence.py`) that allows only what decoding
+needs. If the kernel refuses the filter, the other limits still apply, and the report says so.
 """
 
 from __future__ import annotations
@@ -142,6 +142,9 @@ def _ask(script: Path, order: Mapping[str, Any], passed: Sequence[int], wall_sec
             _make_end(child)
         if child.returncode == -signal.SIGXCPU:
             raise refusal("too_expensive")
+        if child.returncode == -signal.SIGSYS:
+            logger.warning("media_child_made_forbidden_call", task=order["task"])
+            raise refusal("hostile")
         if child.returncode != 0:
             logger.warning("media_child_died", task=order["task"], return_code=child.returncode)
             raise MediaToolFailed("Reading this file failed; it may work on another try.")

@@ -23,7 +23,7 @@ class DataFolder:
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             folder.chmod(0o700)  # it may have been there before; mkdir obeys the umask besides
-            (folder / "logs").mkdir(exist_ok=True)
+            (folder / "logs").mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             raise OperatorError(
                 f"The data folder {folder} cannot be used: {(error.strerror or 'unknown error').lower()}."

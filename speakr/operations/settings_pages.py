@@ -17,7 +17,8 @@ MASK = "********"
 
 _ENV_HEAD = """\
 # Settings of Speakr, with their defaults. Made by: speakr settings --env-example
-# Docker Compose reads this file if its name is .env and it is beside docker-compose.yml.
+# Docker Compose reads this file if its name is .env and it is beside docker-compose.yml. There it also needs
+# POSTGRES_PASSWORD and REDIS_PASSWORD, and sets DATABASE_URL, REDIS_URL, SPEAKR_DATA and SPEAKR_SCRATCH by itself.
 """
 _MARKDOWN_HEAD = """\
 # Settings

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from speakr import __version__, installation
 from speakr.operations import environment as env
+from speakr.operations import web_processes
 from speakr.operations.children import Child
 from speakr.operations.data_folder import DataFolder
 from speakr.operations.errors import OperatorError
@@ -213,6 +214,8 @@ class _Start:
         if processes.listener.is_second_choice:
             self._tell(f"The default port is taken; using {processes.listener.port} instead.")
         kept_in = urlsplit(processes.settings.database_url).scheme.partition("+")[0] or "SQLite"
+        web_count = web_processes.count(processes.settings.web_process_count)
+        web = "web" if web_count == 1 else f"{web_count} web processes"
         binary = processes.redis.binary if processes.redis is not None else "as set in REDIS_URL"
         self._tell(
             f"Speakr {__version__}\n"
@@ -220,7 +223,7 @@ class _Start:
             f"  data       {processes.folder.path} (logs in {processes.folder.logs.name}/)\n"
             f"  database   {kept_in}\n"
             f"  Redis      {binary}\n"
-            f"  processes  web, {processes.settings.worker_count} workers, webhook dispatcher"
+            f"  processes  {web}, {processes.settings.worker_count} workers, webhook dispatcher"
         )
 
     def _tell_secrets(self, prepared: Mapping[str, Any]) -> None:

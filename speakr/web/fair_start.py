@@ -22,8 +22,9 @@ MAX_AT_ONCE = 8
 MAX_COUNTED_SECONDS = 1.0
 """A request that takes longer waits for something else than this process, so it makes room for another one."""
 
-_HEALTH = -1
-HEALTH_PATHS = frozenset({"/healthz", "/readyz"})
+HEALTH_PATHS = {"/healthz": -1, "/readyz": -2}
+"""Paths with a queue of their own, and the key of each. Many who ask for one must not delay the other, whose answer may
+decide whether this process is killed."""
 
 
 class Turn:
@@ -80,7 +81,7 @@ class FairStart:
 
         Requests with a credential that was not accepted before, or with none, share one queue.
         """
-        key = _HEALTH if path in HEALTH_PATHS else user_of(headers)
+        key = HEALTH_PATHS[path] if path in HEALTH_PATHS else user_of(headers)
         queue = self._queues.setdefault(key, _Queue())
         turn = Turn(queue)
         queue.waiting.append(turn)

@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from flask import Blueprint, Flask, Response, current_app, request
-from werkzeug.exceptions import HTTPException
+from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]  # gunicorn has no types
+from werkzeug.exceptions import BadRequest, HTTPException
 
 from speakr.domain.errors import SpeakrError
 from speakr.settings import Settings
@@ -107,6 +108,7 @@ def init_app(app: Flask, families: Sequence[ApiFamily], settings: Settings) -> N
     app.extensions[_KEY] = registry
     app.register_error_handler(SpeakrError, _on_speakr_error)
     app.register_error_handler(HTTPException, _on_http_error)
+    app.register_error_handler(ParseException, _on_malformed_chunks)
     for family in families:
         count_before = sum(1 for _ in app.url_map.iter_rules())
         _register(app, family)
@@ -144,6 +146,11 @@ def _on_speakr_error(error: SpeakrError) -> Response:
 
 def _on_http_error(error: HTTPException) -> Response:
     return _answer(current().family, failures.of_http_error(error))
+
+
+def _on_malformed_chunks(_error: ParseException) -> Response:
+    """Answer a body whose chunks break RFC 9112, section 7.1, wherever it was read. gunicorn then closes the connection."""
+    return _on_http_error(BadRequest("The chunks of the body are malformed."))
 
 
 def _answer(family: ApiFamily, failure: failures.Failure) -> Response:

@@ -7,6 +7,7 @@ from typing import Any
 
 from gunicorn.workers.ggevent import GeventWorker  # type: ignore[import-untyped] # gunicorn has no types
 
+from speakr.web import malformed
 from speakr.web.connections import Connection, Connections
 from speakr.web.fair_start import FairStart
 
@@ -31,11 +32,18 @@ class Worker(GeventWorker):  # type: ignore[misc] # as above
             if may_be_served:
                 super().handle(listener, connection, addr)
                 return
-        with contextlib.suppress(OSError):
-            client.settimeout(1)
-            client.sendall(_REFUSAL)
+        _send(client, _REFUSAL)
         with contextlib.suppress(OSError):
             client.close()
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
+        """Answer a request that cannot be parsed; gunicorn then closes the connection."""
+        refusal = malformed.answer(exc)
+        if refusal is None:
+            super().handle_error(req, client, addr, exc)
+            return
+        self.log.info("Malformed request: %s", type(exc).__name__)
+        _send(client, refusal)
 
     def handle_request(self, listener_name: Any, req: Any, sock: Connection, addr: Any) -> Any:
         """Serve a request whose head has arrived."""
@@ -46,3 +54,10 @@ class Worker(GeventWorker):  # type: ignore[misc] # as above
         finally:
             turn.end()
             sock.end_request()
+
+
+def _send(client: Any, answer: bytes) -> None:
+    """Send a short answer to a client that may be gone."""
+    with contextlib.suppress(OSError):
+        client.settimeout(1)
+        client.sendall(answer)

@@ -47,7 +47,8 @@ def stream(
     place = OpenStream(user_id)
     after = last_event_id if last_event_id and _STREAM_ID.match(last_event_id) else "0-0"
     response = Response(
-        stream_with_context(_follow(recording_id, after, snapshot, may_see)), mimetype="text/event-stream"
+        stream_with_context(_follow(recording_id, after, snapshot, may_see, place)),
+        mimetype="text/event-stream",
     )
     response.call_on_close(place.close)
     response.headers["Cache-Control"] = "no-cache"
@@ -60,6 +61,7 @@ def _follow(
     after: str,
     snapshot: Callable[[], dict[str, Any] | None],
     may_see: Callable[[], bool],
+    place: OpenStream,
 ) -> Iterator[bytes]:
     yield b"retry: 2000\n\n"
     began = beat = time.monotonic()
@@ -73,6 +75,7 @@ def _follow(
         # Follow the stream until it reports an end; read the rows again after a long silence.
         silent_since = time.monotonic()
         while True:
+            place.renew()
             messages = _wait(recording_id, after, 0.001 if is_over else _WAIT_SECONDS)
             if messages and not _read(may_see):
                 break  # the snapshot shows that it is deleted

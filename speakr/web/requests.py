@@ -10,7 +10,17 @@ import structlog
 from flask import Flask, Response, g, request
 
 from speakr.telemetry.metrics import HTTP_REQUESTS, HTTP_SECONDS
-from speakr.web import addressing, body, conditional, cors, families, identity, rate_limits, repeats
+from speakr.web import (
+    addressing,
+    body,
+    conditional,
+    cors,
+    families,
+    forwarded,
+    identity,
+    rate_limits,
+    repeats,
+)
 from speakr.web.body_timeout import BodyReadTimeout
 from speakr.web.bounds import MIN_BODY_BYTES
 from speakr.web.loop_watch import ROUTE_KEY
@@ -61,6 +71,7 @@ def init_app(app: Flask) -> None:
     app.before_request(_begin)
     app.before_request(addressing.require_allowed_host)
     app.before_request(addressing.require_plain_path)
+    app.before_request(forwarded.check)
     app.before_request(_answer_preflight)
     app.before_request(identity.admit)
     app.after_request(_end)

@@ -9,7 +9,7 @@ from flask import Flask
 from openapi_spec_validator import validate
 
 from speakr.domain.permissions import Scope
-from speakr.services.system import stats
+from speakr.services.system import readiness, stats
 from tests.conftest import Person, wav
 
 
@@ -75,6 +75,7 @@ def test_readiness_names_what_is_missing(app: Flask, redis_connection) -> None:
     }
     assert checks["dispatcher"]["reason"] == "no dispatcher reports"
     redis_connection.set("speakr:dispatcher", "1", ex=5)
+    readiness.forget()
     assert app.test_client().get("/readyz").status_code == 200
 
 

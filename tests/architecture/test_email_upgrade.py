@@ -8,7 +8,7 @@ from speakr.db import make_engine
 from speakr.schema import downgrade, upgrade
 from tests.architecture.test_upgrades import OldTables
 
-BEFORE = "d41b7f0e9c25"
+BEFORE = "7c2e9a41d8b3"
 
 
 def test_addresses_at_the_upgrade(empty_database: str) -> None:

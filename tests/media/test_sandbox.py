@@ -21,7 +21,7 @@ from speakr.media.sandbox import CHILD, SandboxLimits, SandboxReport, run
 ROOT = Path(__file__).parents[2]
 
 INMATE = """
-import ctypes, errno, fcntl, json, os, runpy, signal, socket, subprocess, sys, threading, time
+import ctypes, errno, fcntl, json, mmap, os, runpy, signal, socket, subprocess, sys, threading, time
 
 child = runpy.run_path({child!r})
 order = json.loads(sys.argv[1])
@@ -84,12 +84,39 @@ def test_no_process_can_be_made_or_touched(jail: Jail) -> None:
         "libc = ctypes.CDLL(None, use_errno=True)\n"
         "def call(name, *arguments):\n"
         "    if getattr(libc, name)(*arguments) < 0: raise OSError(ctypes.get_errno(), name)\n"
-        "report(fork=errno_of(os.fork), execve=errno_of(lambda: os.execve(sys.executable, ['x'], {})),"
-        " spawn=errno_of(lambda: subprocess.run([sys.executable, '-V'])),"
-        " kill=errno_of(lambda: os.kill(order['parent_pid'], 0)), ptrace=errno_of(lambda: call('ptrace', 16, order['parent_pid'], 0, 0)),"
+        "report(fork=errno_of(os.fork), spawn=errno_of(lambda: subprocess.run([sys.executable, '-V'])),"
+        " kill=errno_of(lambda: os.kill(order['parent_pid'], 0)), kill_self=errno_of(lambda: os.kill(os.getpid(), 0)),"
+        " nice=errno_of(lambda: os.setpriority(os.PRIO_PROCESS, 0, 5)),"
+        " affinity=errno_of(lambda: os.sched_setaffinity(order['parent_pid'], [0])),"
         " setrlimit=errno_of(lambda: call('setrlimit', 0, (ctypes.c_ulong * 2)(1, 1))))"
     )
-    assert report.result == dict.fromkeys(["fork", "execve", "spawn", "kill", "ptrace", "setrlimit"], "EPERM")
+    assert set(report.result.values()) == {"EPERM"}
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        "os.execve(sys.executable, ['x'], {})",
+        "ctypes.CDLL(None).ptrace(16, order['parent_pid'], 0, 0)",
+        "ctypes.CDLL(None).unshare(0x10000000)",
+    ],
+    ids=["execve", "ptrace", "unshare"],
+)
+def test_a_call_of_an_exploit_ends_the_child_and_the_file_is_refused_for_good(
+    jail: Jail, attack: str
+) -> None:
+    with capture_logs() as logs, pytest.raises(UnusableMedia) as caught:
+        jail.run(attack)
+    assert caught.value.slug == "undecodable"
+    assert [entry["event"] for entry in logs] == ["media_child_made_forbidden_call"]
+
+
+def test_no_memory_becomes_executable(jail: Jail) -> None:
+    report = jail.run(
+        "report(mmap=errno_of(lambda: mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_EXEC)),"
+        " data=errno_of(lambda: mmap.mmap(-1, 4096)))"
+    )
+    assert report.result == {"mmap": "EPERM", "data": "it worked"}
 
 
 def test_no_other_file_can_be_opened_or_changed(jail: Jail, tmp_path: Path) -> None:
@@ -100,7 +127,9 @@ def test_no_other_file_can_be_opened_or_changed(jail: Jail, tmp_path: Path) -> N
         "report(read=errno_of(lambda: os.open(path, os.O_RDONLY)), write=errno_of(lambda: os.open(path, os.O_WRONLY)),"
         " unlink=errno_of(lambda: os.unlink(path)), rename=errno_of(lambda: os.rename(path, path + '2')),"
         " chmod=errno_of(lambda: os.chmod(path, 0o777)), mkdir=errno_of(lambda: os.mkdir(path + '3')),"
-        " truncate=errno_of(lambda: os.truncate(path, 0)), list=errno_of(lambda: os.listdir('/')))"
+        " truncate=errno_of(lambda: os.truncate(path, 0)), list=errno_of(lambda: os.listdir('/')),"
+        " stat=errno_of(lambda: os.stat(path)), readlink=errno_of(lambda: os.readlink(path)),"
+        " times=errno_of(lambda: os.utime(path)), chdir=errno_of(lambda: os.chdir('/')))"
     )
     assert set(report.result.values()) == {"EPERM"}
     assert neighbour.read_text() == "another user's recording"
@@ -127,7 +156,7 @@ def test_it_carries_no_secrets(jail: Jail, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("DATABASE_URL", "postgresql://user:hunter2@db/speakr")
     report = jail.run(
         "names = [name for name in sys.modules if name.partition('.')[0] in ('speakr', 'numpy', 'structlog', 'flask')]\n"
-        "report(environment=dict(os.environ), arguments=sys.argv[1:], modules=names, folder=os.getcwd())"
+        "report(environment=dict(os.environ), arguments=sys.argv[1:], modules=names)"
     )
     output = json.dumps(report.result)
     assert "hunter2" not in output

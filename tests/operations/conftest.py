@@ -66,7 +66,12 @@ class Stack:
         self.data = data
         command = [str(program)] if program else [sys.executable, "-m", "speakr"]
         self._arguments = [*command, "up", "--data", str(data), "--port", "0", *arguments]
-        settings = {"SPEAKR_TEST_MARK": self.mark, "SPEAKR_RATE_LIMITS": "no", **settings}
+        settings = {
+            "SPEAKR_TEST_MARK": self.mark,
+            "SPEAKR_RATE_LIMITS": "no",
+            "SPEAKR_WEB_PROCESSES": "1",
+            **settings,
+        }
         self._environment = (
             {"PATH": os.defpath, "HOME": str(screens), **settings}
             if program

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from speakr.operations import settings_pages
+from speakr.operations import compose_settings, settings_pages
+from speakr.operations.errors import OperatorError
+from speakr.settings import Settings
 from tests.operations.conftest import ROOT
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -28,6 +31,7 @@ def test_a_missing_secret_stops_the_start_with_a_sentence(name: str) -> None:
     for variable, needed in (
         ("SPEAKR_SECRET_KEY", "SPEAKR_SECRET_KEY"),
         ("DATABASE_URL", "POSTGRES_PASSWORD"),
+        ("REDIS_URL", "REDIS_PASSWORD"),
     ):
         found = re.search(r"\$\{" + needed + r":\?([^}]+)\}", environment[variable])
         assert found, f"{variable} has to demand {needed}"
@@ -38,13 +42,81 @@ def test_no_secret_has_a_default() -> None:
     for name in OURS:
         for variable, value in SERVICES[name]["environment"].items():
             if variable in SECRETS | {"AWS_SECRET_ACCESS_KEY"}:
-                assert re.fullmatch(r"\$\{" + variable + r"(:-|:\?[^}]+)\}", value), f"{name}: {variable}"
+                assert value is None or re.fullmatch(r"\$\{" + variable + r":\?[^}]+\}", value), (
+                    f"{name}: {variable}"
+                )
     assert SERVICES["postgres"]["environment"]["POSTGRES_PASSWORD"].startswith("${POSTGRES_PASSWORD:?")
+    assert SERVICES["redis"]["environment"]["REDISCLI_AUTH"].startswith("${REDIS_PASSWORD:?")
 
 
 @pytest.mark.parametrize("name", OURS)
 def test_every_variable_is_a_setting(name: str) -> None:
     assert {v for v in SERVICES[name]["environment"] if not v.startswith("AWS_")} <= KNOWN
+
+
+def test_every_setting_is_handed_on_and_an_unset_one_stays_unset() -> None:
+    text = (ROOT / "docker-compose.yml").read_text()
+    assert compose_settings.write_into(text) == text, "run: speakr settings --compose docker-compose.yml"
+    fixed, only_for_up = compose_settings.SET_BY_COMPOSE, compose_settings.ONLY_FOR_UP
+    assert fixed | only_for_up < KNOWN
+    for name in OURS:
+        environment = SERVICES[name]["environment"]
+        assert KNOWN - fixed - only_for_up <= set(environment)
+        # Compose passes a name without a value on only if it is set.
+        assert {environment[variable] for variable in KNOWN - fixed - only_for_up} == {None}
+
+
+def test_an_empty_value_in_the_env_file_is_the_default() -> None:
+    required = {"SPEAKR_SECRET_KEY": "k" * 40}
+    empty = dict.fromkeys(KNOWN - set(required), "")
+    assert Settings.from_env({**empty, **required}) == Settings.from_env(required)
+
+
+def test_a_compose_file_without_markers_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "docker-compose.yml"
+    path.write_text("services: {}\n")
+    with pytest.raises(OperatorError, match="marker"):
+        compose_settings.update(path)
+    assert path.read_text() == "services: {}\n"
+
+
+@pytest.mark.parametrize("name", list(SERVICES))
+def test_a_service_has_no_rights_that_it_does_not_need(name: str) -> None:
+    service = SERVICES[name]
+    assert service["cap_drop"] == ["ALL"]
+    assert "cap_add" not in service
+    assert "privileged" not in service
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["read_only"] is True
+    assert "/tmp" in service["tmpfs"]  # noqa: S108 - the folder of the container
+    assert service["pids_limit"] <= 256
+    assert re.fullmatch(r"\d+[mg]|\$\{[A-Z_]+:-\d+[mg]\}", service["mem_limit"])
+
+
+def test_no_service_runs_as_root() -> None:
+    assert SERVICES["postgres"]["user"] == "postgres"
+    assert SERVICES["redis"]["user"] == "redis"
+
+
+def test_what_services_write_is_on_a_volume_that_the_image_gives_to_their_user() -> None:
+    (owned,) = re.findall(
+        r"install -d -o speakr -g speakr -m 0700 (.+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE
+    )
+    for name in OURS:
+        targets = {volume.partition(":")[2] for volume in SERVICES[name]["volumes"]}
+        assert targets == set(owned.split())
+        assert {
+            SERVICES[name]["environment"][variable] for variable in ("SPEAKR_DATA", "SPEAKR_SCRATCH")
+        } == targets
+
+
+def test_database_and_redis_are_on_an_inner_network_and_want_a_password() -> None:
+    assert COMPOSE["networks"]["inner"] == {"internal": True}
+    for name in ("postgres", "redis"):
+        assert SERVICES[name]["networks"] == ["inner"]
+    for name in OURS:
+        assert SERVICES[name]["networks"] == ["speakr", "inner"]
+    assert '--requirepass "$$REDISCLI_AUTH"' in SERVICES["redis"]["command"][-1]
 
 
 def test_the_order_of_the_start() -> None:

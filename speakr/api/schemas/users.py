@@ -8,7 +8,17 @@ from zoneinfo import available_timezones
 
 from marshmallow import ValidationError, fields, pre_load, validate
 
-from speakr.api.schemas.fields import BLANKS, NOT_BLANK, REQUIRED, SPACES, Pattern, StrictBoolean, Text, bounded, text
+from speakr.api.schemas.fields import (
+    BLANKS,
+    NOT_BLANK,
+    REQUIRED,
+    SPACES,
+    Pattern,
+    StrictBoolean,
+    Text,
+    bounded,
+    text,
+)
 from speakr.domain.caps import CAPS, Noun
 from speakr.services.accounts.users import MAX_FOUND
 from speakr.web.wire import UtcDateTime, Wire

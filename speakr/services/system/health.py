@@ -30,12 +30,15 @@ DELIVERY_COUNTS_KEY = "speakr:deliveries:counts"
 """Counters of the dispatcher since Redis was last emptied (`telemetry.deliveries`)."""
 
 
-def readiness() -> tuple[bool, dict[str, Any]]:
-    """Check every part; return whether all are available, and a report on each."""
+def readiness(storage: Callable[[], str | None]) -> tuple[bool, dict[str, Any]]:
+    """Check every part; return whether all are available, and a report on each.
+
+    storage: returns why the storage cannot be used, or None. `readiness.current()` shares the result.
+    """
     checks: dict[str, Callable[[], str | None]] = {
         "database": _database,
         "redis": _redis,
-        "storage": _storage,
+        "storage": storage,
         "queue": _queue,
         "dispatcher": _dispatcher,
     }
@@ -59,11 +62,6 @@ def _database() -> str | None:
 
 def _redis() -> str | None:
     get_backends().redis.ping()
-    return None
-
-
-def _storage() -> str | None:
-    get_backends().storage.check()
     return None
 
 
