@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -74,6 +76,14 @@ class _Hub:
         self.threadpool = _Pool()
 
 
+@dataclass(frozen=True)
+class _Slice:
+    environ: dict[str, Any]
+    began: float
+    beside: float
+    modules: frozenset[str]
+
+
 class RequestTimes:
     """Measures the CPU seconds of each request of the watched apps, up to each chunk of its answer."""
 
@@ -82,11 +92,13 @@ class RequestTimes:
         self._blocks: list[str] = []
         self._served: set[str] = set()
         self._spin = min(_spin() for _ in range(10))
+        self._current = threading.local()
 
     def replace_threads(self, patch: pytest.MonkeyPatch) -> None:
         """Count what is run beside the loop apart."""
         patch.setattr(offload, "_hub", lambda: self._hub)
         patch.setattr(offload, "_cpu_pool", lambda _: self._hub.threadpool)
+        patch.setattr(offload, "_switch", self._end_slice)
 
     def take_blocks(self) -> list[str]:
         """Return the requests that computed for too long since the last call."""
@@ -117,15 +129,27 @@ class RequestTimes:
                 self._measure(environ, close)
 
     def _measure(self, environ: dict[str, Any], work: Callable[[], Result]) -> Result:
-        pool = self._hub.threadpool
-        began, beside, modules = time.thread_time(), pool.cpu_seconds, set(sys.modules)
+        outer = getattr(self._current, "slice", None)  # a test may send a request during a request
+        self._current.slice = self._begin_slice(environ)
         try:
             return work()
         finally:
-            used = time.thread_time() - began - (pool.cpu_seconds - beside)
-            if used > REQUEST_LIMIT_SECONDS:
-                self._judge(environ, used, sorted(set(sys.modules) - modules))
+            self._end_slice()
             self._served.add(_route(environ))
+            self._current.slice = outer
+
+    def _begin_slice(self, environ: dict[str, Any]) -> _Slice:
+        return _Slice(environ, time.thread_time(), self._hub.threadpool.cpu_seconds, frozenset(sys.modules))
+
+    def _end_slice(self) -> None:
+        """Judge the time since the request began or gave way."""
+        ended: _Slice | None = getattr(self._current, "slice", None)
+        if ended is None:
+            return
+        used = time.thread_time() - ended.began - (self._hub.threadpool.cpu_seconds - ended.beside)
+        if used > REQUEST_LIMIT_SECONDS:
+            self._judge(ended.environ, used, sorted(set(sys.modules) - ended.modules))
+        self._current.slice = self._begin_slice(ended.environ)
 
     def _judge(self, environ: dict[str, Any], used: float, imported: list[str]) -> None:
         limit = REQUEST_LIMIT_SECONDS if _route(environ) in self._served else COLD_LIMIT_SECONDS

@@ -118,21 +118,24 @@ def update(actor: Actor, user_id: int, values: Mapping[str, Any], password_hash:
         requests.cancel_all_of(user_id)
     if not values.get("is_admin", True) or not values.get("is_active", True):
         _require_another_admin(user)
-    if "username" in values:
-        users.rename(user, values["username"])
-    if "email" in values:
-        users.set_email(user, values["email"])
     if password_hash is not None:
         user.password_hash = password_hash
     if password_hash is not None or is_ended:
         _end_credentials(user_id)
     if is_ended:
         _end_deliveries(user_id)
+    _name(user, values)
     _put(user, values)
-    if "email" in values:
-        email_verification.queue_if_needed(user)
     db.session.flush()  # load the stored values for the response
     return Account(user, _used([user_id])[user_id])
+
+
+def _name(user: User, values: Mapping[str, Any]) -> None:
+    if "username" in values:
+        users.rename(user, values["username"])
+    if "email" in values:
+        users.set_email(user, values["email"])
+        email_verification.queue_if_needed(user)
 
 
 def end_credentials(actor: Actor, user_id: int) -> None:

@@ -17,6 +17,7 @@ from speakr.domain.errors import SpeakrError
 from speakr.domain.events import RecordingUpdated
 from speakr.domain.permissions import Actor, Permission
 from speakr.models import Recording, RecordingTag, Tag, User
+from speakr.offload import give_way
 from speakr.services import caps, row_locks
 from speakr.services.jobs import processing
 from speakr.services.recordings import access, editing, removal, tagging
@@ -42,7 +43,11 @@ def _in_parts(
 ) -> list[BatchItemResult]:
     """Do the work on so many ids per unit of work, again after a conflict."""
     parts = [ids[start : start + _AT_ONCE] for start in range(0, len(ids), _AT_ONCE)]
-    return [result for part in parts for result in conflicts.in_unit(functools.partial(work, part))]
+    results: list[BatchItemResult] = []
+    for part in parts:
+        results += conflicts.in_unit(functools.partial(work, part))
+        give_way()
+    return results
 
 
 def _refusal(actor: Actor, recording_id: int, permission: Permission) -> BatchItemResult:
