@@ -83,6 +83,7 @@ def main() -> int:
     ]
     total: Counter[str] = Counter()
     wrong: list[list[str]] = []
+    deadlocked: list[list[str]] = []
     with (
         tempfile.TemporaryDirectory() as folder,
         postgres_server() as database_url,
@@ -90,7 +91,10 @@ def main() -> int:
     ):
         app = make_app(Path(folder), database_url, redis.url)
         for pair in pairs:
+            before = repeated().get("deadlock", 0)
             counted = run_pair(app, pair, asked.seconds_per_pair, dice)
+            if deadlocks := repeated().get("deadlock", 0) - before:
+                deadlocked.append([" and ".join(pair), str(deadlocks)])
             total += counted
             if counted["wrong"]:
                 wrong.append(
@@ -99,6 +103,7 @@ def main() -> int:
     print(f"{machine()}; {len(pairs)} pairs, {asked.seconds_per_pair:g} s each, seed {asked.seed}")
     print_table("Answers", ["answer", "count"], [[word, str(count)] for word, count in sorted(total.items())])
     print_table("Units of work repeated", ["conflict", "count"], [[k, str(n)] for k, n in repeated().items()])
+    print_table("Pairs that deadlocked and were repeated", ["pair", "times"], deadlocked)
     print_table("Pairs with a wrong answer", ["pair", "wrong", "of"], wrong)
     return 1 if wrong else 0
 
