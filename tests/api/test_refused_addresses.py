@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from speakr.domain.errors import TransientJobError
 from speakr.domain.permissions import Scope
 from speakr.egress import guard
 from speakr.egress.download_failures import of_exception
@@ -88,6 +89,20 @@ def test_failed_fetches_do_not_tell_private_and_missing_names_apart() -> None:
     private, missing = failure("private.example"), failure("no-such-name.example")
     assert type(private) is type(missing)  # so both fail at once, or both are tried again
     assert (private.slug, private.message) == (missing.slug, missing.message)
+
+
+def test_a_fetch_is_tried_again_while_the_name_server_does_not_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: Any, **__: Any) -> list[Any]:
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(guard.socket, "getaddrinfo", fail)
+    with pytest.raises(guard.NameNotResolved) as caught:
+        guard.check_url("https://public.example/", allow_http=True, allow_list=guard.AllowList())
+    failure = of_exception(caught.value)
+    assert isinstance(failure, TransientJobError)
+    assert (failure.slug, failure.message) == ("name_not_resolved", guard.UNUSABLE)
 
 
 @pytest.mark.parametrize(
