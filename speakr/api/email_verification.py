@@ -51,6 +51,7 @@ class Verify(MethodView):
     """A code from an e-mail."""
 
     @needs(Scope.WRITE, RateClass.WRITE)
+    @idempotent
     @blp.doc(operationId="verifyEmail")
     @blp.arguments(VerifyEmailIn)
     @blp.response(200, UserOut)
