@@ -199,6 +199,10 @@ def rss_bytes(pid: int) -> int:
         return 0
 
 
+_RESTART_SECONDS = 300.0
+"""A server that is restarted under load, with work in its queues."""
+
+
 class WholeServer:
     """One `speakr up` with all its processes and a user, whose token is `token`."""
 
@@ -242,9 +246,9 @@ class WholeServer:
         """Kill `speakr up` and start it again."""
         self._supervisor.kill()
         self._supervisor.wait()
-        self._start()
+        self._start(within_seconds=_RESTART_SECONDS)
 
-    def _start(self) -> None:
+    def _start(self, within_seconds: float = 60.0) -> None:
         with (self.folder / "screen").open("ab") as screen:
             self._supervisor = subprocess.Popen(
                 self._command,
@@ -254,7 +258,7 @@ class WholeServer:
                 stderr=screen,
                 start_new_session=True,
             )
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + within_seconds
         while not self.is_ready():
             assert time.monotonic() < deadline, (self.folder / "screen").read_text()[-2000:]
             time.sleep(0.1)
