@@ -23,7 +23,7 @@ WRITES = "speakr_writes"
 LOCK_TIMEOUT_SECONDS = 20.0
 """How long a writer waits for the write lock before it fails with `database is locked`."""
 
-_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.001, 0.02
+_MIN_PAUSE_SECONDS, _MAX_PAUSE_SECONDS = 0.001, 0.02
 
 
 def tune(engine: Engine, *, foreign_keys: bool = True) -> None:
@@ -59,7 +59,7 @@ _BUSY_TIMEOUT = f"PRAGMA busy_timeout={int(LOCK_TIMEOUT_SECONDS * 1000)}"
 
 def _begin_to_write(connection: Connection) -> None:
     deadline = time.monotonic() + LOCK_TIMEOUT_SECONDS
-    pause = _FIRST_PAUSE_SECONDS
+    pause = _MIN_PAUSE_SECONDS
     driver: Any = connection.connection.driver_connection
     driver.execute("PRAGMA busy_timeout=0")
     try:
@@ -72,7 +72,7 @@ def _begin_to_write(connection: Connection) -> None:
             else:
                 return
             time.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+            pause = min(2 * pause, _MAX_PAUSE_SECONDS)
     finally:
         driver.execute(_BUSY_TIMEOUT)
 
