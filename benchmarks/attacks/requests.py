@@ -326,6 +326,33 @@ def malformed(attacker: Attacker) -> None:
     attacker.crowd(20, ask)
 
 
+def nested(attacker: Attacker) -> None:
+    """Own: bodies of arrays 30,000 deep, on ten routes at once."""
+    body = b'{"name":' + b"[" * 30_000 + b"]" * 30_000 + b"}"
+    paths = (
+        "tags",
+        "folders",
+        "speakers",
+        "webhooks",
+        "templates",
+        "tokens",
+        "groups",
+        "chat",
+        "uploads",
+        "tags",
+    )
+    attacker.crowd(
+        10, lambda row: [attacker.send("POST", f"/api/v1/{paths[row]}", body) for _ in range(10)][-1]
+    )
+
+
+def uploads_begun(attacker: Attacker) -> None:
+    """Own: begin as many resumable uploads as possible, and list them."""
+    body = {"filename": "a.wav", "size": 1_000_000}
+    attacker.crowd(10, lambda _: [attacker.send("POST", "/api/v1/uploads", body) for _ in range(60)][-1])
+    attacker.crowd(10, lambda _: attacker.send("GET", "/api/v1/uploads"))
+
+
 ATTACKS: tuple[Callable[[Attacker], None], ...] = (
     slow_readers,
     bare_connections,
@@ -354,4 +381,6 @@ ATTACKS: tuple[Callable[[Attacker], None], ...] = (
     many_filters,
     documents,
     metrics,
+    nested,
+    uploads_begun,
 )
