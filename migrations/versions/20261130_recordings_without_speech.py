@@ -16,7 +16,11 @@ _HAS_SEGMENTS = "EXISTS (SELECT 1 FROM segments WHERE segments.recording_id = re
 
 
 def upgrade() -> None:
-    """Correct the flag of recordings without a segment."""
+    """Correct the flag of recordings without a segment, and the engine of those that have no transcript yet."""
+    op.execute(
+        "UPDATE recordings SET transcription_engine = NULL "
+        "WHERE NOT has_transcription AND transcript_revision = 0 AND transcription_engine IS NOT NULL"
+    )
     op.execute(
         f"UPDATE recordings SET has_transcription = false "  # noqa: S608 - fixed text
         f"WHERE has_transcription AND {_TRANSCRIBED} AND NOT {_HAS_SEGMENTS}"

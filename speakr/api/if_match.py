@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from flask import Response, current_app
+from flask import Response, current_app, request
 
 from speakr.db import one_commit, unit_of_work
 from speakr.domain.permissions import Actor
@@ -26,6 +26,7 @@ def if_match(hold: Callable[[Actor, int], None]) -> Callable[[View], View]:
     def wrap(view: View) -> View:
         @functools.wraps(view)
         def checked(self: Any, *args: Any, **ids: int) -> Any:
+            request.get_data(cache=True)  # a client that sends slowly must not hold the lock meanwhile
             with one_commit():
                 if conditional.brings_condition():
                     with unit_of_work():

@@ -51,12 +51,14 @@ def _when(name: str, text: str | None, *, is_end: bool = False) -> datetime | No
     try:
         # An unescaped + in a query string arrives as a blank.
         moment = parse_iso(text.strip().replace(" ", "+") if "T" in text else text)
+        return _end_of(moment, text) if is_end else moment
     except (ValueError, OverflowError):
         raise Invalid(
             f"{name} is not an ISO 8601 date or time.", errors={name: ["must be an ISO 8601 date or time"]}
         ) from None
-    if not is_end:
-        return moment
+
+
+def _end_of(moment: datetime, text: str) -> datetime:
     if "T" not in text and ":" not in text:
         return moment + timedelta(days=1, microseconds=-1)
     # Times are shown in seconds and kept in microseconds.

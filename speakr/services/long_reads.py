@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from sqlalchemy import Executable, func, select
 
-from speakr.db import db, release
+from speakr.db import db, is_writing, release
 from speakr.models import Segment
 from speakr.offload import large_work, pause
 
@@ -38,8 +38,11 @@ def all_rows(
 def whole_transcript(recording_id: int, size: int = 0) -> AbstractContextManager[None]:
     """Return the context in which a request works on a whole transcript; `size` is its own number of characters.
 
-    Large work waits for its turn, so no unit of work may be open. Checks no permission.
+    Large work waits for its turn, except in an open unit of work: its locks must not wait for another request's.
+    Checks no permission.
     """
+    if is_writing():
+        return nullcontext()
     last = db.session.scalar(select(func.max(Segment.position)).where(Segment.recording_id == recording_id))
     is_large = size > LARGE_TEXT or (last or 0) >= LARGE_SEGMENTS
     if is_large:

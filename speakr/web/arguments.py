@@ -11,6 +11,7 @@ from webargs.core import missing
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
+from speakr.db import is_writing
 from speakr.offload import large_work, run_cpu
 from speakr.web import bounds
 
@@ -39,7 +40,8 @@ class Parser(FlaskParser):
         # The socket belongs to the loop: the body is read here, whichever thread parses it.
         size = len(request.get_data(cache=True))
         parse_json = super().parse
-        with large_work(is_large=size >= LARGE_BYTES):
+        # In an open transaction there is no waiting: the request whose turn it is may wait for its locks.
+        with large_work(is_large=size >= LARGE_BYTES and not is_writing()):
             return run_cpu(
                 lambda: parse_json(argmap, request, location=location, **options),
                 is_long=size >= OFFLOADED_BYTES,

@@ -78,7 +78,7 @@ def update(actor: Actor, recording_ids: Sequence[int], changes: Mapping[str, Any
     def update_part(part: Sequence[int]) -> list[BatchItemResult]:
         mine = _own(actor, part)
         added = tagging.usable(actor, changes.get("add_tag_ids") or ())
-        full = tagging.full(list(mine), added) if added else set()
+        full = tagging.full(list(mine), added, changes.get("remove_tag_ids") or ()) if added else set()
         _update([mine[number] for number in part if number in mine.keys() - full], changes, added, actor)
         return [
             BatchItemResult(number, caps.reached(Noun.RECORDING_TAGS).message)

@@ -64,7 +64,6 @@ def load_sources(actor: Actor, recording_ids: Sequence[int], *, keep_originals: 
             raise Conflict(message, code="recording_not_complete")
         if not recording.is_transcribed:
             raise Invalid(f"Recording {recording.id} has no transcript", code="no_transcription")
-    _check_length(recording_ids)
     without = [recording.id for recording in found if recording.storage_key is None]
     if without and len(without) < len(found):
         message = f"The audio of {', '.join(map(str, without))} has been deleted, that of the others has not"
@@ -72,7 +71,7 @@ def load_sources(actor: Actor, recording_ids: Sequence[int], *, keep_originals: 
     return found
 
 
-def _check_length(recording_ids: Sequence[int]) -> None:
+def check_length(recording_ids: Sequence[int]) -> None:
     """Refuse to make a transcript of more segments than allowed."""
     spoken = select(func.count()).select_from(Segment).where(Segment.recording_id.in_(recording_ids))
     if (db.session.scalar(spoken) or 0) > MAX_SEGMENTS:
@@ -135,7 +134,6 @@ def create(
         meeting_date=wanted.meeting_date,
         deletion_exempt=any(recording.deletion_exempt for recording in own),
         language=next((source.language for source in sources if source.language), None),
-        transcription_engine=_engines(sources),
         hints=dict(first.hints) if first in own else {},
     )
     db.session.add(recording)
@@ -199,8 +197,3 @@ def _notes(own: Sequence[Recording]) -> str | None:
 
 def _filename(original: str, suffix: str, extension: str) -> str:
     return f"{PurePath(original).stem[:_MAX_STEM_LENGTH]}-{suffix}.{extension}"
-
-
-def _engines(sources: Sequence[Recording]) -> str | None:
-    engines = dict.fromkeys(source.transcription_engine for source in sources)
-    return ", ".join(engine for engine in engines if engine)[:120] or None

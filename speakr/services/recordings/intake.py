@@ -274,9 +274,11 @@ def _hints(form: UploadForm, *, tags: Sequence[Tag], folder: Folder | None, user
 
 def _tags(actor: Actor, form: UploadForm) -> Sequence[Tag]:
     tags = tagging.usable(actor, form.tag_ids, form.tag_names)
+    if not tags and form.fallback_tag_ids:
+        tags = tagging.usable(actor, form.fallback_tag_ids)
     if len(tags) > CAPS[Noun.RECORDING_TAGS]:
         raise caps.reached(Noun.RECORDING_TAGS)
-    return tags if tags or not form.fallback_tag_ids else tagging.usable(actor, form.fallback_tag_ids)
+    return tags
 
 
 def _folder(actor: Actor, form: UploadForm) -> Folder | None:

@@ -26,6 +26,7 @@ def merge(
     """
     _check_ids(recording_ids)
     sources = deriving.load_sources(actor, recording_ids, keep_originals=keep_originals)
+    deriving.check_length(recording_ids)
     first = sources[0]
     derivation = Derivation(
         parts=tuple(deriving.whole(recording) for recording in sources),

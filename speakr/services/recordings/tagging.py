@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,9 +106,11 @@ def put_on(recording_ids: Sequence[int], tags: Sequence[Tag]) -> set[tuple[int, 
     return {(row.recording_id, row.tag_id) for row in added}
 
 
-def full(recording_ids: Sequence[int], tags: Sequence[Tag]) -> set[int]:
-    """Return those of the recordings that cannot take all of these tags."""
-    others = func.count().filter(RecordingTag.tag_id.not_in([tag.id for tag in tags]))
+def full(recording_ids: Sequence[int], tags: Sequence[Tag], removed: Collection[int] = ()) -> set[int]:
+    """Return those of the recordings that cannot take all of these tags after the removed ones are gone."""
+    if len(tags) > CAPS[Noun.RECORDING_TAGS]:
+        return set(recording_ids)
+    others = func.count().filter(RecordingTag.tag_id.not_in([*(tag.id for tag in tags), *removed]))
     return set(
         db.session.scalars(
             select(RecordingTag.recording_id)

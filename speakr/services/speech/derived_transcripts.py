@@ -71,6 +71,7 @@ def store(
     matched = _match(recording, sources, texts)
     _write(recording, derivation, texts, matched)
     recording.has_transcription = any(text.segments for text in texts)
+    recording.transcription_engine = _engines(sources)
     _keep_voices(recording, sources, texts, matched)
     events.record(
         recording.user_id,
@@ -85,6 +86,11 @@ def store(
     transcripts.follow_up(recording, has_segments=any(text.segments for text in texts))
     if gone:
         removal.remove(gone)
+
+
+def _engines(sources: Sequence[Recording]) -> str | None:
+    engines = dict.fromkeys(source.transcription_engine for source in sources)
+    return ", ".join(engine for engine in engines if engine)[:120] or None
 
 
 def _to_delete(derivation: Derivation, recording: Recording, sources: Sequence[Recording]) -> list[Recording]:
