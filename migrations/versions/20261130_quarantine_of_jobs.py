@@ -21,6 +21,7 @@ def upgrade() -> None:
     op.add_column("jobs", sa.Column("died_at_step", sa.String(220), nullable=True))
     op.add_column("jobs", sa.Column("quarantined_at", sa.DateTime(), nullable=True))
     op.create_index("ix_jobs_died_at", "jobs", ["died_at"])
+    op.create_index("ix_jobs_user_claimed", "jobs", ["user_id", "claimed_at"])
     op.add_column("deliveries", sa.Column("sequence", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True))
     op.create_table(
         "webhook_sequences",
@@ -39,6 +40,7 @@ def downgrade() -> None:
     op.drop_column("idempotency_keys", "holder")
     op.drop_table("webhook_sequences")
     op.drop_column("deliveries", "sequence")
+    op.drop_index("ix_jobs_user_claimed", "jobs")
     op.drop_index("ix_jobs_died_at", "jobs")
     for column in ("quarantined_at", "died_at_step", "died_at", "claimed_at", "blame_alone"):
         op.drop_column("jobs", column)

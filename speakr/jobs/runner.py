@@ -15,10 +15,11 @@ from flask import Flask
 from speakr import conflicts
 from speakr.backends import get_backends
 from speakr.db import release, unit_of_work
-from speakr.domain.errors import ClaimLost, JobError, MadeWay, PermanentJobError, TransientJobError
+from speakr.domain.errors import ClaimLost, JobError, MadeWay, TransientJobError
 from speakr.domain.jobs import KINDS
 from speakr.jobs import memory_limit, transcribe
-from speakr.services.jobs import chunks, claims, fairness
+from speakr.services.jobs import chunks, claims, fairness, quarantine, recovery
+from speakr.services.jobs.quarantine import Cause
 
 logger = structlog.get_logger(__name__)
 
@@ -120,7 +121,7 @@ def _work(held: claims.Claim) -> None:
         _failed(held, error)
     except MemoryError:
         logger.exception("job_out_of_memory")
-        _failed(held, _out_of_memory(held))
+        _out_of_memory(held)
     except Exception:
         # A bug in Speakr or in a library. It is retried like any passing failure, and logged.
         logger.exception("job_failed_unexpectedly")
@@ -132,11 +133,12 @@ def _work(held: claims.Claim) -> None:
         logger.info("job_done", kind=held.kind)
 
 
-def _out_of_memory(held: claims.Claim) -> JobError:
-    sentence = "The server has too little memory for this."
+def _out_of_memory(held: claims.Claim) -> None:
+    release()
     if held.is_alone:
-        return PermanentJobError(sentence, code="worker_crashed")
-    return TransientJobError(sentence, code="internal_error")
+        recovery.horse_died(held.worker, Cause.FAULT)  # it nearly did
+    else:
+        _failed(held, TransientJobError("The server has too little memory for this.", code="internal_error"))
 
 
 def _make_way(held: claims.Claim) -> None:
@@ -163,7 +165,8 @@ def help_with(job_id: int) -> None:
     with _app.app_context(), structlog.contextvars.bound_contextvars(job_id=job_id):
         while True:
             with unit_of_work():
-                chunk = chunks.claim_next(job_id, worker_name())
+                is_free = not quarantine.is_closed_for_others(_host())
+                chunk = chunks.claim_next(job_id, worker_name()) if is_free else None
             if chunk is None:
                 return
             try:

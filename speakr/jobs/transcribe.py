@@ -170,6 +170,8 @@ def _transcribe_all_chunks(held: claims.Claim) -> None:
 
 def _make_way_if_due(held: claims.Claim, ran_seconds: float) -> None:
     """Let another user's job run first, between two chunks; what is done stays done."""
+    if held.is_alone:
+        return  # the machine would stay closed for others
     queue = KINDS[held.kind].queue
     is_due = fairness.must_make_way(held.job_id, held.user_id, queue, ran_seconds=ran_seconds)
     release()

@@ -48,6 +48,7 @@ class Job(Base):
         Index("ix_jobs_user", "user_id", "id"),
         Index("ix_jobs_recording", "recording_id", "id"),
         Index("ix_jobs_died_at", "died_at"),
+        Index("ix_jobs_user_claimed", "user_id", "claimed_at"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from flask import Flask
 from sqlalchemy import update
 
-from speakr.backends import Backends
+from speakr.backends import Backends, set_backends
 from speakr.db import db, unit_of_work
 from speakr.domain.jobs import JobState, Queue
 from speakr.jobs import runner
 from speakr.models import Job, Recording
-from speakr.services.jobs import claims, fairness, requests
+from speakr.services.jobs import claims, fairness, recovery, requests
 from tests.conftest import Person, wav
 from tests.fakes import MemoryJobNotifier
 
@@ -156,3 +158,47 @@ def test_a_user_has_at_most_so_many_running_jobs(
     assert next_recording() is None
     (of_bob,) = add(bob, 1)
     assert next_recording() == of_bob
+
+
+def test_a_long_job_that_made_way_comes_after_the_user_it_made_way_for(
+    app: Flask, alice: Person, bob: Person, add
+) -> None:
+    (of_alice,) = add(alice, 1)
+    held = start(of_alice)
+    of_bob = add(bob, 2)
+    assert fairness.must_make_way(held.job_id, alice.id, Queue.SPEECH, ran_seconds=60)
+    with unit_of_work():
+        claims.make_way(held)
+    assert next_recording() == of_bob[0]
+    first = start(of_bob[0])
+    assert next_recording() == of_alice  # bob has a running job
+    with unit_of_work():
+        claims.make_way(first)
+    assert next_recording() == of_alice  # who was served longer ago
+
+
+def test_short_recordings_of_a_user_come_before_a_long_one_that_has_begun(
+    app: Flask, alice: Person, add
+) -> None:
+    long, short = add(alice, 2)
+    with unit_of_work() as session:
+        session.execute(update(Recording).where(Recording.id == long).values(audio_duration=600.0))
+    held = start(long)
+    assert fairness.must_make_way(held.job_id, alice.id, Queue.SPEECH, ran_seconds=60)
+    with unit_of_work():
+        claims.make_way(held)
+    assert next_recording() == short
+
+
+def test_no_notification_is_repeated_while_no_user_may_start(
+    app: Flask, backends: Backends, alice: Person, add, notifier: MemoryJobNotifier
+) -> None:
+    first, _ = add(alice, 2)
+    with unit_of_work() as session:
+        session.execute(update(Job).values(rung_at=None))
+    notifier.notifications.clear()
+    set_backends(replace(backends, settings=replace(backends.settings, max_jobs_per_user=1)))
+    assert recovery.notify_again() == 2
+    start(first)
+    notifier.notifications.clear()
+    assert recovery.notify_again() == 0

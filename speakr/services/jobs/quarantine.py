@@ -22,9 +22,10 @@ from speakr.domain.jobs import (
     MAX_CRASHES_WITHOUT_PROGRESS,
     MAX_LOSSES_ALONE,
     MAX_LOSSES_WITHOUT_PROGRESS,
+    ChunkState,
     JobState,
 )
-from speakr.models import Job
+from speakr.models import Job, JobChunk
 
 logger = structlog.get_logger(__name__)
 
@@ -103,11 +104,15 @@ def is_closed_for_others(host: str) -> bool:
 def may_start(host: str) -> ColumnElement[bool]:
     """Return the condition for queued jobs that may start on this machine: one in quarantine waits until it is idle."""
     due_since = func.coalesce(Job.not_before, Job.quarantined_at)
-    running = Job.__table__.alias("running")
+    running, helped = Job.__table__.alias("running"), JobChunk.__table__.alias("helped")
     is_busy = exists().where(
         running.c.state == JobState.RUNNING, running.c.worker.startswith(f"{host}-", autoescape=True)
     )
-    return or_(Job.quarantined_at.is_(None), ~is_busy, due_since < now() - _WAIT_FOR_OTHERS)
+    is_helping = exists().where(
+        helped.c.state == ChunkState.RUNNING, helped.c.worker.startswith(f"{host}-", autoescape=True)
+    )
+    is_idle = ~is_busy & ~is_helping
+    return or_(Job.quarantined_at.is_(None), is_idle, due_since < now() - _WAIT_FOR_OTHERS)
 
 
 def _runs_on(host: str) -> ColumnElement[bool]:

@@ -20,16 +20,16 @@ from speakr.domain.clock import now
 from speakr.domain.errors import PermanentJobError
 from speakr.domain.jobs import (
     ACTIVE,
-    KINDS,
     MAX_CRASHES_WITHOUT_PROGRESS,
     MAX_LOSSES_ALONE,
     MAX_LOSSES_WITHOUT_PROGRESS,
     ChunkState,
     JobState,
+    Queue,
 )
 from speakr.models import Job, JobChunk
 from speakr.services import row_locks
-from speakr.services.jobs import quarantine
+from speakr.services.jobs import fairness, quarantine
 from speakr.services.jobs.claims import end, lease_end
 from speakr.services.jobs.quarantine import Cause
 from speakr.services.jobs.queueing import ring_later
@@ -37,7 +37,7 @@ from speakr.services.jobs.queueing import ring_later
 logger = structlog.get_logger(__name__)
 
 _MISSING_AFTER = timedelta(seconds=3)
-_LOOK_AT = 500
+_LOOK_AT = 50
 
 
 def renew(worker: str) -> None:
@@ -86,12 +86,14 @@ def _requeue_claims(
     of_jobs: ColumnElement[bool], of_chunks: ColumnElement[bool], *, cause: Cause | None
 ) -> None:
     held_jobs = db.session.scalars(select(Job.id).where(Job.state == JobState.RUNNING, of_jobs)).all()
-    held_chunks = db.session.scalars(
-        select(JobChunk.id).where(JobChunk.state == ChunkState.RUNNING, of_chunks)
+    held_chunks = db.session.execute(
+        select(JobChunk.id, JobChunk.job_id).where(JobChunk.state == ChunkState.RUNNING, of_chunks)
     ).all()
     # Chunks first, each in its own transaction: a chunk with too many crashes ends its job, which is then not requeued.
-    for chunk_id in held_chunks:
-        conflicts.in_unit(partial(_free_chunk, chunk_id, of_chunks, cause))
+    for chunk_id, job_id in held_chunks:
+        # The death of an owner counts once, on the job.
+        of_helper = None if job_id in held_jobs else cause
+        conflicts.in_unit(partial(_free_chunk, chunk_id, of_chunks, of_helper))
     for job_id in held_jobs:
         conflicts.in_unit(partial(_requeue, job_id, of_jobs, cause))
 
@@ -194,13 +196,18 @@ def request_helpers() -> None:
 
 
 def notify_again() -> int:
-    """Notify again of due jobs whose notification is missing from the queues; return the number of jobs."""
+    """Notify again of due jobs whose notification is missing from the queues; return the number of jobs.
+
+    A notification says no more than that there is work, so a few at a time are enough; none while no user may start one.
+    """
     moment = now()
+    # Other kinds are for workers of a newer version.
+    kinds = [kind for queue in Queue for kind in fairness.kinds_of(queue) if fairness.has_startable(queue)]
     waiting: Sequence[Any] = db.session.execute(
         select(Job.kind, Job.id, Job.ring_count)
         .where(
             Job.state == JobState.QUEUED,
-            Job.kind.in_(KINDS),  # other kinds are for workers of a newer version
+            Job.kind.in_(kinds),
             or_(Job.not_before.is_(None), Job.not_before <= moment),
             or_(Job.rung_at.is_(None), Job.rung_at < moment - _MISSING_AFTER, Job.not_before >= Job.rung_at),
         )
