@@ -51,7 +51,8 @@ def next_due(queue: Queue, host: str) -> int | None:
     if quarantine.is_closed_for_others(host):
         return None
     turns = _turns(kinds_of(queue)).where(quarantine.may_start(host)).subquery()
-    return db.session.scalar(_startable(turns).order_by(*_order(turns.c)).limit(1))
+    chosen: int | None = db.session.scalar(_startable(turns).order_by(*_order(turns.c)).limit(1))
+    return chosen
 
 
 def _startable(turns: Subquery) -> Select[Any]:
@@ -71,7 +72,9 @@ def position(recording_id: int, kinds: Collection[str]) -> int | None:
     ranked = select(
         turns.c.recording_id, func.row_number().over(order_by=_order(turns.c)).label("place")
     ).subquery()
-    return db.session.scalar(select(func.min(ranked.c.place)).where(ranked.c.recording_id == recording_id))
+    query = select(func.min(ranked.c.place)).where(ranked.c.recording_id == recording_id)
+    place: int | None = db.session.scalar(query)
+    return place
 
 
 def must_make_way(job_id: int, user_id: int, queue: Queue, *, ran_seconds: float) -> bool:
