@@ -86,6 +86,31 @@ def test_a_dead_horse_is_seen_at_once_and_its_chunk_goes_on(
     assert event_types().count("recording.transcription.started") == 1
 
 
+def test_the_death_of_an_owner_in_the_middle_of_a_chunk_counts_once(
+    app: Flask, recorded: int, transcriber: FakeTranscriber
+) -> None:
+    job_id = job_of(recorded).id
+
+    class Killed(BaseException):
+        pass
+
+    def die(_chunk: object) -> None:
+        raise Killed
+
+    transcriber.before = die
+    counted = []
+    for _ in range(3):
+        with unit_of_work() as session:
+            session.get_one(Job, job_id).not_before = None
+        with pytest.raises(Killed):
+            runner.run(job_id)
+        release()
+        recovery.horse_died(f"pid-{os.getpid()}", Cause.KILLED)
+        job = job_of(recorded)
+        counted.append((job.crashes, job.blame_alone, job.quarantined_at is not None))
+    assert counted == [(1, 0, False), (2, 0, False), (3, 0, True)]
+
+
 def test_an_expired_lease_is_taken_back_and_a_live_one_is_not(app: Flask, recorded: int) -> None:
     job_id = job_of(recorded).id
     claimed(job_id)
