@@ -151,13 +151,12 @@ def test_a_request_that_waits_for_a_revocation_creates_no_token(
             return
         refused.append(True)
 
-    with contextlib.ExitStack() as background:
-        with unit_of_work():
-            user = users.held(alice.id)
-            thread = background.enter_context(in_background(app, create))
-            thread.join(0.3)  # it waits for the row, or for the other writer of SQLite
-            administration.end_credentials(ROOT, alice.id)
-            user.is_active = credential != "password"
+    with contextlib.ExitStack() as background, unit_of_work():
+        user = users.held(alice.id)
+        thread = background.enter_context(in_background(app, create))
+        thread.join(0.3)  # it waits for the row, or for the other writer of SQLite
+        administration.end_credentials(ROOT, alice.id)
+        user.is_active = credential != "password"
     assert refused == [True]
     assert not names_of_valid_tokens(alice)
 
@@ -170,10 +169,9 @@ def test_a_revocation_waits_for_a_token_that_is_being_created(app: Flask, alice:
         with unit_of_work():
             tokens.revoke(parent, parent.token_id)
 
-    with contextlib.ExitStack() as background:
-        with unit_of_work():
-            tokens.create_for(parent, name="child", expires_in_days=0, scopes=None)
-            background.enter_context(in_background(app, revoke)).join(0.3)
+    with contextlib.ExitStack() as background, unit_of_work():
+        tokens.create_for(parent, name="child", expires_in_days=0, scopes=None)
+        background.enter_context(in_background(app, revoke)).join(0.3)
     assert not names_of_valid_tokens(alice)
 
 
