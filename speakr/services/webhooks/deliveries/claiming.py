@@ -198,7 +198,8 @@ _HAS_NO_NUMBER = Delivery.sequence.is_(None) & (Delivery.next_attempt_at != IMME
 
 
 @functools.cache
-def _claim(dialect: str) -> Executable:
+def _claim(dialect: str, *, is_numbering: bool) -> Executable:
+    """Return the statement that claims `ids` until `until` and, if asked to, numbers those to the webhooks `counted`."""
     # One statement for both: PostgreSQL locks the webhook when a transaction changes a delivery for the second time, and
     # would wait for a change of the webhook.
     last = select(WebhookSequence.last).where(WebhookSequence.webhook_id == Delivery.webhook_id)
@@ -208,7 +209,9 @@ def _claim(dialect: str) -> Executable:
         .where(has_id(dialect), _IS_FREE, IS_OPEN)
         .values(
             claimed_until=bindparam("until"),
-            sequence=case((is_counted, last.scalar_subquery()), else_=Delivery.sequence),
+            sequence=case((is_counted, last.scalar_subquery()), else_=Delivery.sequence)
+            if is_numbering
+            else Delivery.sequence,
         )
         .returning(
             Delivery.id,
@@ -245,8 +248,9 @@ def claim_due(shares: Sequence[tuple[Waiting, int]], urgent: Sequence[Waiting] =
         return []
     counted = _count(found.get(_FIRST_OF_EACH, ()))
     until = moment + timedelta(seconds=_CLAIM_TIMEOUTS * get_backends().settings.webhook_timeout_seconds)
-    values = {"ids": ids, "until": until, "counted": counted}
-    rows = {row.id: row for row in db.session.execute(_claim(dialect), values)}
+    values = {"ids": ids, "until": until, **({"counted": counted} if counted else {})}
+    claimed = db.session.execute(_claim(dialect, is_numbering=bool(counted)), values)
+    rows = {row.id: row for row in claimed}
     webhooks = {waiting.webhook_id: waiting for waiting in (*urgent, *(waiting for waiting, _ in shares))}
     return [
         _dispatch(webhooks[rows[each].webhook_id], rows[each], moment, until) for each in ids if each in rows
