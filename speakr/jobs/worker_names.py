@@ -30,7 +30,7 @@ def host_of(name: str) -> str:
 
 
 def _part_of(host: str) -> str:
-    """End the part in a character that it has nowhere else, so that machines `a` and `a-2` are told apart.
+    """End the part in a character that it has nowhere else, so that machine `a-2` is not taken for `a`.
 
     Other unusual characters are replaced, because the name becomes that of a file. A changed name gets a hash, so that it
     stays different from others.

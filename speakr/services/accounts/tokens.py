@@ -20,7 +20,7 @@ from speakr.domain.paging import Part, Window
 from speakr.domain.permissions import DEFAULT_SCOPES, Actor, Scope, missing
 from speakr.models import ApiToken, User
 from speakr.services import caps, paging, row_locks
-from speakr.services.accounts import sessions
+from speakr.services.accounts import credentials
 
 logger = structlog.get_logger(__name__)
 
@@ -123,13 +123,7 @@ def create_for(
 
 
 def _require_valid(actor: Actor) -> None:
-    if actor.token_id is not None:
-        is_valid = still_valid(actor)
-    elif actor.session_id is not None:
-        is_valid = sessions.still_valid(actor.session_id)
-    else:
-        is_valid = db.session.scalar(select(_U.id).where(_U.id == actor.user_id, _U.is_active)) is not None
-    if not is_valid:
+    if not credentials.still_valid(actor):
         raise NotAuthenticated("The credential is no longer valid.", code="invalid_token")
 
 
@@ -216,13 +210,6 @@ def authenticate(raw: str) -> Actor:
 def exists(raw: str) -> bool:
     """Tell whether there is such a token, valid or not."""
     return _find(raw) is not None
-
-
-def still_valid(actor: Actor) -> bool:
-    """Tell whether the actor's token is still valid. Long-running requests call this again."""
-    usable = (_T.revoked_at.is_(None), or_(_T.expires_at.is_(None), _T.expires_at > now()), _U.is_active)
-    query = select(_T.id).join(User.__table__, _U.id == _T.user_id).where(_T.id == actor.token_id, *usable)
-    return db.session.scalar(query) is not None
 
 
 def _note_use(token_id: int, moment: datetime) -> None:
