@@ -213,7 +213,7 @@ class Killer:
 
 
 def _is_of(held: Held, kind: str, targets: Sequence[int]) -> bool:
-    """Return whether a claim owner (host-worker-time.horse) belongs to a killed process."""
+    """Return whether a claim owner (host:-worker-time.horse) belongs to a killed process."""
     if kind == "horse":
         return held.worker.endswith(f".{targets[0]}")
     return kind.startswith("worker") and f"-{targets[0]}-" in held.worker

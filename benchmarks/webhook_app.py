@@ -25,7 +25,7 @@ from speakr.models import Delivery, Webhook
 from speakr.schema import upgrade
 from speakr.services.accounts import users
 from speakr.services.accounts.sealing import seal
-from speakr.services.webhooks import events
+from speakr.services.webhooks import events, webhook_options
 from speakr.settings import Settings
 from tests.servers import RedisServer, postgres_server, redis_server
 from tests.webhooks.dispatchers import DispatcherProcess
@@ -70,6 +70,8 @@ class WebhookApp:
             ]
             session.add_all(hooks)
             session.flush()  # to know their ids
+            for hook in hooks:
+                webhook_options.start_sequence(hook)
             return [hook.id for hook in hooks]
 
     def emit(self, count: int = 1) -> list[str]:

@@ -32,6 +32,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("webhook_id", name="pk_webhook_sequences"),
     )
+    op.execute("INSERT INTO webhook_sequences (webhook_id, last) SELECT id, 0 FROM webhooks WHERE is_ordered")
     op.add_column("idempotency_keys", sa.Column("holder", sa.String(100), nullable=True))
 
 

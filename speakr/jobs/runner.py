@@ -17,7 +17,7 @@ from speakr.backends import get_backends
 from speakr.db import release, unit_of_work
 from speakr.domain.errors import ClaimLost, JobError, MadeWay, TransientJobError
 from speakr.domain.jobs import KINDS
-from speakr.jobs import memory_limit, transcribe
+from speakr.jobs import memory_limit, transcribe, worker_names
 from speakr.services.jobs import chunks, claims, fairness, quarantine, recovery
 from speakr.services.jobs.quarantine import Cause
 
@@ -64,7 +64,7 @@ def worker_name() -> str:
 
 def _host() -> str:
     """Return the first part of the names of all workers of this machine."""
-    return worker_name().rsplit("-", 2)[0]
+    return worker_names.host_of(worker_name())
 
 
 def run_next(job_id: int) -> None:

@@ -6,7 +6,6 @@ import contextlib
 import ctypes
 import os
 import signal
-import socket
 import sys
 import threading
 import time
@@ -28,7 +27,7 @@ from rq.worker import WorkerStatus
 from speakr.backends import get_backends
 from speakr.db import db
 from speakr.domain.jobs import Queue
-from speakr.jobs import runner, scratch, watchdog, worker_locks
+from speakr.jobs import runner, scratch, watchdog, worker_locks, worker_names
 from speakr.services.jobs import recovery
 from speakr.services.jobs.quarantine import Cause
 from speakr.services.system import maintenance
@@ -43,7 +42,6 @@ _PR_SET_PDEATHSIG = 1
 _FROM_OUTSIDE = (signal.SIGKILL, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 """Signals that another process, or the kernel without memory, sends to a horse; others are its own fault."""
 
-_MAX_HOST_NAME_LENGTH = 40
 """The name goes into a column of 80 characters, and Kubernetes makes host names of 63."""
 
 
@@ -62,7 +60,7 @@ class SpeakrWorker(rq.Worker):
         self.is_stopping = False
         super().__init__(
             [queue.value for queue in Queue],
-            name=f"{socket.gethostname()[:_MAX_HOST_NAME_LENGTH]}-{os.getpid()}-{time.time_ns() % 10**9}",
+            name=worker_names.new(),
             connection=get_backends().redis,
             serializer=JSONSerializer,
             worker_ttl=_DEQUEUE_SECONDS + _RQ_DEQUEUES_EARLIER_SECONDS,

@@ -41,6 +41,7 @@ PARTS: Mapping[str, str] = {
     "recording_shares": "recordings",
     "insights": "recordings",
     "transcript_follow_ups": "recordings",
+    "webhook_sequences": "deliveries",
 }
 """Tables whose rows are locked after the row they are part of, if at all together with it: then at any later time."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -171,6 +172,47 @@ def test_only_the_sound_goes(
     answer = alice.get(f"/api/v1/recordings/{number}/audio")
     assert (answer.status_code, answer.json["error"]) == (404, "Audio has been deleted")
     assert retention.run().done == 0
+
+
+PROTECTIONS = ("exemption", "tag", "folder", "longer tag")
+
+
+def protect(person: Person, number: int, how: str) -> int:
+    """Protect a recording as its owner does; return the status of the answer."""
+    path = f"/api/v1/recordings/{number}"
+    if how == "exemption":
+        return person.patch(path, json={"deletion_exempt": True}).status_code
+    if how == "folder":
+        folder = person.post("/api/v1/folders", json={"name": "kept", "protect_from_deletion": True})
+        return person.patch(path, json={"folder_id": folder.json["id"]}).status_code
+    rule = {"protect_from_deletion": True} if how == "tag" else {"retention_days": 3650}
+    tag = person.post("/api/v1/tags", json={"name": "kept", **rule})
+    return person.post(f"{path}/tags", json={"tag_id": tag.json["id"]}).status_code
+
+
+# SQLite has one writer: there no user can change a recording while retention runs.
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("how", PROTECTIONS)
+@pytest.mark.parametrize("mode", ["full_recording", "audio_only"])
+def test_what_is_protected_while_retention_waits_for_locks_stays(
+    alice: Person, make: Make, rule: Callable[..., None], monkeypatch: Any, how: str, mode: str
+) -> None:
+    kept, gone = make(100), make(100)
+    rule(enable_auto_deletion=True, retention_days=1, deletion_mode=mode, enable_folders=True)
+    hold, answers = retention.removal.held_for_removal, list[int]()
+
+    def hold_later(*args: Any) -> Any:
+        if not answers:
+            thread = threading.Thread(target=lambda: answers.append(protect(alice, kept, how)))
+            thread.start()
+            thread.join()
+        return hold(*args)
+
+    monkeypatch.setattr(retention.removal, "held_for_removal", hold_later)
+    outcome = retention.run()
+    assert answers[0] in {200, 201}
+    assert [due.recording_id for due in outcome.due] == [gone]
+    assert alice.get(f"/api/v1/recordings/{kept}").json["audio_available"] is True
 
 
 def test_more_than_one_part(alice: Person, make: Make, rule: Callable[..., None], monkeypatch: Any) -> None:

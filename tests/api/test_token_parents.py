@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-import pytest
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 
-from speakr.db import unit_of_work
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from speakr.db import db, unit_of_work
 from speakr.domain.caps import CAPS, Noun
-from speakr.domain.permissions import Scope
-from speakr.models import ApiToken
+from speakr.domain.errors import NotAuthenticated
+from speakr.domain.permissions import DEFAULT_SCOPES, Actor, Scope
+from speakr.models import ApiToken, User
+from speakr.services.accounts import administration, sessions, tokens, users
 from tests.conftest import Person
 
 TOKENS = "/api/v1/tokens"
@@ -94,3 +103,79 @@ def test_deactivation_cancels_jobs_and_sends_no_further_event(make_person, alice
         jobs = session.query(Job).filter_by(recording_id=recording).all()
         assert [job.state for job in jobs] == ["cancelled"]
         assert {delivery.status for delivery in session.query(Delivery)} <= {"permanent_failure"}
+
+
+ROOT = Actor(0, "root", is_admin=True, scopes=frozenset(Scope))
+
+
+@contextlib.contextmanager
+def in_background(app: Flask, action: Callable[[], None]) -> Iterator[threading.Thread]:
+    """Run an action in a thread and an app context of its own; wait for it at the end of the block."""
+
+    def run() -> None:
+        with app.app_context():
+            action()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield thread
+    finally:
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+def actor_with(person: Person, credential: str) -> Actor:
+    """Return the actor of a request that was authenticated a moment ago."""
+    if credential == "token":
+        return tokens.authenticate(person.token)
+    if credential == "password":
+        return Actor(person.id, person.name, is_admin=False, scopes=DEFAULT_SCOPES)
+    with unit_of_work() as session:
+        session.get_one(User, person.id).password_hash = "a hash"
+        secret = sessions.start_with_secret(person.id, "a hash", "cookie", timedelta(hours=1))
+    return sessions.by_secret(secret, "cookie")
+
+
+@pytest.mark.parametrize("credential", ["token", "session", "password"])
+def test_a_request_that_waits_for_a_revocation_creates_no_token(
+    app: Flask, alice: Person, credential: str
+) -> None:
+    who = actor_with(alice, credential)
+    refused: list[bool] = []
+
+    def create() -> None:
+        with contextlib.suppress(NotAuthenticated), unit_of_work():
+            tokens.create_for(who, name="late", expires_in_days=0, scopes=None)
+            refused.append(False)
+            return
+        refused.append(True)
+
+    with contextlib.ExitStack() as background, unit_of_work():
+        user = users.held(alice.id)
+        thread = background.enter_context(in_background(app, create))
+        thread.join(0.3)  # it waits for the row, or for the other writer of SQLite
+        administration.end_credentials(ROOT, alice.id)
+        user.is_active = credential != "password"
+    assert refused == [True]
+    assert not names_of_valid_tokens(alice)
+
+
+def test_a_revocation_waits_for_a_token_that_is_being_created(app: Flask, alice: Person) -> None:
+    parent = tokens.authenticate(alice.token)
+
+    def revoke() -> None:
+        assert parent.token_id is not None
+        with unit_of_work():
+            tokens.revoke(parent, parent.token_id)
+
+    with contextlib.ExitStack() as background, unit_of_work():
+        tokens.create_for(parent, name="child", expires_in_days=0, scopes=None)
+        background.enter_context(in_background(app, revoke)).join(0.3)
+    assert not names_of_valid_tokens(alice)
+
+
+def names_of_valid_tokens(person: Person) -> list[str]:
+    db.session.rollback()
+    valid = (ApiToken.user_id == person.id, ApiToken.revoked_at.is_(None))
+    return list(db.session.scalars(select(ApiToken.name).where(*valid)))

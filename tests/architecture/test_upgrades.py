@@ -18,7 +18,7 @@ from speakr.domain.clock import now
 from speakr.domain.jobs import JobState
 from speakr.jobs import runner, transcribe
 from speakr.jobs.plan import TranscriptionPlan
-from speakr.models import Job, JobBlob, JobChunk, Segment
+from speakr.models import Job, JobBlob, JobChunk, Segment, WebhookSequence
 from speakr.schema import downgrade, upgrade
 from speakr.settings import Settings
 from tests.fakes import FakeTranscriber
@@ -77,6 +77,8 @@ def _fill(database_url: str) -> None:
         tables.add("jobs", id=ENDED, recording_id=3, state="failed", plan={"pcm_key": GONE}, **common)
         tables.add("jobs", id=DELETED, recording_id=3, state="failed", **common)
         connection.exec_driver_sql("DELETE FROM jobs WHERE id = 9")
+        for number, is_ordered in ((1, True), (2, False)):
+            tables.add("webhooks", id=number, user_id=1, is_ordered=is_ordered)
         if connection.dialect.name == "postgresql":
             connection.exec_driver_sql("SELECT setval('jobs_id_seq', 9)")
         tables.add("job_chunks", id=1, job_id=1, position=0, spans=[[0.0, 1.0]], state="done", result=HEARD)
@@ -135,6 +137,11 @@ def test_rows_are_carried_over(upgraded: Flask) -> None:
     assert jobs[UNCUT].plan is None, "a plan is there once the audio is cut"
     plan = TranscriptionPlan.from_json(jobs[HALF_HEARD].plan or {})
     assert (plan.pcm_key, plan.chunk_count, plan.voice_step_seconds) == (HALF, 2, None)
+
+
+def test_only_ordered_webhooks_have_a_sequence(upgraded: Flask) -> None:
+    found = db.session.execute(select(WebhookSequence.webhook_id, WebhookSequence.last)).all()
+    assert [tuple(row) for row in found] == [(1, 0)]
 
 
 def test_ids_of_deleted_jobs_are_not_used_again(upgraded: Flask) -> None:

@@ -14,7 +14,7 @@ from speakr.db import db, release, unit_of_work
 from speakr.domain.clock import now
 from speakr.domain.errors import ClaimLost, ConnectorRejected, ConnectorUnavailable
 from speakr.domain.jobs import ChunkState, JobKind, JobState, Queue
-from speakr.jobs import runner
+from speakr.jobs import runner, worker_names
 from speakr.models import Job, JobChunk, Recording, Segment, UnwantedBlob
 from speakr.services.jobs import chunks, claims, fairness, recovery
 from speakr.services.jobs.quarantine import Cause
@@ -214,6 +214,35 @@ def test_a_job_in_quarantine_runs_alone_on_its_machine(
     with unit_of_work() as session:
         session.get_one(Job, suspect).claimed_at = now() - timedelta(minutes=2)
     assert fairness.next_due(Queue.SPEECH, "host") == other, "it has lived for a while"
+
+
+LONG = "speakr-worker-in-a-cluster-with-a-long-name"
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("speakr", "speakr-2"),
+        ("speakr", "speakr-2-3"),
+        (f"{LONG}-1", f"{LONG}-2"),
+        ("a:", "a_"),
+        ("a", "a/../b"),
+    ],
+)
+def test_a_job_in_quarantine_waits_for_no_other_machine(
+    app: Flask, alice: Person, recorded: int, upload, first: str, second: str
+) -> None:
+    """Whatever their names have in common."""
+    suspect, other = job_of(recorded).id, job_of(upload(alice, wav(4.0)).json["id"]).id
+    for _ in range(3):
+        claimed(suspect)
+        recovery.horse_died("w1")
+    end_pause(suspect)
+    names = [worker_names.make(host, 12, 34) for host in (first, second)]
+    assert not any("/" in name for name in names)
+    hosts = [worker_names.host_of(runner.claim_owner(name, 56)) for name in names]
+    claimed(other, runner.claim_owner(names[1], 56))
+    assert [fairness.next_due(Queue.SPEECH, host) for host in hosts] == [suspect, None]
 
 
 def test_a_job_in_quarantine_that_succeeds_is_complete(

@@ -23,7 +23,7 @@ from speakr.backends import Backends
 from speakr.db import db, release, unit_of_work
 from speakr.domain.errors import ConnectorUnavailable
 from speakr.domain.jobs import JobKind, JobState, Queue
-from speakr.jobs import runner, scratch, transcribe, worker_locks
+from speakr.jobs import runner, scratch, transcribe, worker_locks, worker_names
 from speakr.models import Job, JobChunk
 from speakr.queue import RedisJobNotifier
 from speakr.services.jobs import chunks, claims, recovery
@@ -84,7 +84,7 @@ def test_what_a_horse_left_behind_is_not_prolonged_with_what_the_next_one_holds(
 
 
 def test_names_of_claimants_fit_their_column() -> None:
-    longest = runner.claim_owner(f"{'h' * 40}-{2**22}-{10**9 - 1}", 2**22)
+    longest = runner.claim_owner(worker_names.make("h" * 64, 2**22, 10**9 - 1), 2**22)
     assert len(longest) <= Job.__table__.c.worker.type.length
     assert len(longest) <= JobChunk.__table__.c.worker.type.length
 

@@ -18,7 +18,7 @@ from speakr.domain.permissions import DEFAULT_SCOPES, Actor
 from speakr.models import Webhook
 from speakr.services.accounts import users
 from speakr.services.accounts.sealing import seal
-from speakr.services.webhooks import events
+from speakr.services.webhooks import events, webhook_options
 from speakr.settings import Settings
 from tests.fakes import MemoryLiveFeed
 from tests.webhooks.certificates import certificate_for
@@ -81,6 +81,7 @@ def add_webhook(owner: Actor) -> Callable[..., int]:
             )
             session.add(webhook)
             session.flush()  # to know webhook.id
+            webhook_options.start_sequence(webhook)
             return webhook.id
 
     return add

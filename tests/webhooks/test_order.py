@@ -5,15 +5,19 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from flask import Flask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import select, text
 
-from speakr.db import unit_of_work
+from speakr.db import db, unit_of_work
 from speakr.domain.clock import now
 from speakr.domain.deliveries import DeliveryStatus, Verdict
-from speakr.domain.permissions import Actor
-from speakr.services.webhooks import webhooks
-from speakr.services.webhooks.deliveries import history, waiting
+from speakr.domain.permissions import Actor, Scope
+from speakr.models import Webhook, WebhookSequence
+from speakr.services.accounts import administration
+from speakr.services.webhooks import webhook_options, webhooks
+from speakr.services.webhooks.deliveries import claiming, history, waiting
 from tests.webhooks.claims import claim, outcome, settle, turn
 from tests.webhooks.conftest import AddWebhook, Emit
 from tests.webhooks.dispatchers import ThreadedDispatcher, until
@@ -159,6 +163,61 @@ def test_an_ordered_webhook_numbers_its_deliveries(
     assert sent == [("1", wanted[0]), ("2", wanted[1]), ("2", wanted[1]), ("3", wanted[2]), ("4", wanted[3])]
     assert all("speakr-sequence" not in one.headers for one in receiver.requests("/plain"))
     assert len(deliveries(plain)) == 4
+
+
+def add_ordered(owner: Actor, how: str) -> int:
+    """Add an ordered webhook, or one that becomes ordered, as a request does."""
+    options = {"name": "x", "url": URL, "events": ["recording.updated"], "ordered": how == "created"}
+    with unit_of_work():
+        webhook_id = webhooks.create(owner, **options)[0].id
+    if how == "changed":
+        webhooks.change(owner, webhook_id, {"ordered": True})
+    return webhook_id
+
+
+@pytest.mark.parametrize("how", ["created", "changed"])
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_the_first_attempt_does_not_wait_for_a_change_of_the_webhook(
+    app: Flask, emit: Emit, owner: Actor, how: str
+) -> None:
+    webhook_id = add_ordered(owner, how)
+    emit(1)
+    with db.engine.begin() as other:
+        other.execute(select(Webhook.id).where(Webhook.id == webhook_id).with_for_update())
+        with unit_of_work() as session:
+            session.execute(text("SET LOCAL lock_timeout = '5s'"))
+            (first,) = claiming.claim_due([(one, 1) for one in claiming.webhooks_with_work()])
+    assert first.sequence == 1
+
+
+def test_a_webhook_that_an_older_version_made_ordered_is_numbered(
+    app: Flask, emit: Emit, owner: Actor
+) -> None:
+    webhook_id, numbered = add_ordered(owner, "not at all"), add_ordered(owner, "created")
+    with unit_of_work() as session:
+        session.get_one(Webhook, webhook_id).is_ordered = True
+        session.get_one(WebhookSequence, numbered).last = 7
+    emit(1)
+    for _ in range(2):
+        with unit_of_work():
+            webhook_options.start_missing_sequences()
+    assert {one.webhook_id: one.sequence for one in claim()} == {webhook_id: 1, numbered: 8}
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_disabling_a_user_does_not_wait_for_what_refers_to_a_webhook(
+    app: Flask, emit: Emit, owner: Actor
+) -> None:
+    webhook_id = add_ordered(owner, "created")
+    emit(2)
+    root = Actor(0, "root", is_admin=True, scopes=frozenset(Scope))
+    with db.engine.begin() as other:
+        key_share = select(Webhook.id).where(Webhook.id == webhook_id)
+        other.execute(key_share.with_for_update(key_share=True, read=True))
+        with unit_of_work() as session:
+            session.execute(text("SET LOCAL lock_timeout = '5s'"))
+            administration.update(root, owner.user_id, {"is_active": False}, None)
+    assert {row.status for row in deliveries(webhook_id)} == {DeliveryStatus.PERMANENT_FAILURE}
 
 
 def test_a_delivery_is_not_shown_as_due_before_the_end_of_a_pause(

@@ -152,8 +152,7 @@ def _end_credentials(user_id: int) -> None:
 
 def _end_deliveries(user_id: int) -> None:
     """Cancel what waits to be sent to a user's webhooks. Events of an inactive user are not sent at all."""
-    rows = select(Webhook.id).where(Webhook.user_id == user_id).order_by(Webhook.id).with_for_update()
-    for webhook_id in db.session.scalars(rows).all():
+    for webhook_id in row_locks.hold(Webhook, Webhook.user_id == user_id):
         waiting.cancel(webhook_id)
 
 

@@ -19,7 +19,8 @@ from speakr.domain.errors import Conflict, Forbidden, Invalid, NotAuthenticated,
 from speakr.domain.paging import Part, Window
 from speakr.domain.permissions import DEFAULT_SCOPES, Actor, Scope, missing
 from speakr.models import ApiToken, User
-from speakr.services import caps, paging
+from speakr.services import caps, paging, row_locks
+from speakr.services.accounts import credentials
 
 logger = structlog.get_logger(__name__)
 
@@ -97,6 +98,7 @@ def create_for(
     Raises:
         Conflict: the user has as many valid tokens as allowed (`token_cap`).
         Forbidden: the credential lacks a scope.
+        NotAuthenticated: the credential was revoked, or the user disabled, since the request was authenticated.
 
     """
     wanted = frozenset(scopes) if scopes is not None else DEFAULT_SCOPES & actor.scopes
@@ -106,6 +108,10 @@ def create_for(
             f"This credential cannot grant scopes that it does not have: {', '.join(beyond)}.",
             code="scope_missing",
         )
+    # With the user's row locked, concurrent requests cannot exceed the cap together. Revocation locks the row too: what was
+    # revoked before is noticed here, and what is created here is revoked after.
+    row_locks.hold(User, User.id == actor.user_id)
+    _require_valid(actor)
     _require_room(actor.user_id)
     token, raw = create(actor.user_id, name=name, expires_in_days=expires_in_days, scopes=wanted)
     if actor.token_id is not None:
@@ -116,9 +122,12 @@ def create_for(
     return token, raw
 
 
+def _require_valid(actor: Actor) -> None:
+    if not credentials.still_valid(actor):
+        raise NotAuthenticated("The credential is no longer valid.", code="invalid_token")
+
+
 def _require_room(user_id: int) -> None:
-    # Lock the user's row, so that concurrent requests cannot exceed the cap together.
-    db.session.execute(select(User.id).where(User.id == user_id).with_for_update(key_share=True))
     valid = select(ApiToken.id).where(
         ApiToken.user_id == user_id,
         ApiToken.revoked_at.is_(None),
@@ -152,11 +161,12 @@ def rename(actor: Actor, token_id: int, name: str) -> ApiToken:
 
 def revoke(actor: Actor, token_id: int) -> None:
     """Revoke a token and all tokens that were created with it. Their rows stay, so that the list shows them."""
+    row_locks.hold(User, User.id == actor.user_id)  # so that no token is being created with one of them
     _revoke([_get(actor, token_id).id])
 
 
 def revoke_all(user_id: int) -> None:
-    """Revoke all tokens of a user."""
+    """Revoke all tokens of a user, whose row the caller has locked."""
     _revoke(db.session.scalars(select(ApiToken.id).where(ApiToken.user_id == user_id)).all())
 
 
@@ -200,13 +210,6 @@ def authenticate(raw: str) -> Actor:
 def exists(raw: str) -> bool:
     """Tell whether there is such a token, valid or not."""
     return _find(raw) is not None
-
-
-def still_valid(actor: Actor) -> bool:
-    """Tell whether the actor's token is still valid. Long-running requests call this again."""
-    usable = (_T.revoked_at.is_(None), or_(_T.expires_at.is_(None), _T.expires_at > now()), _U.is_active)
-    query = select(_T.id).join(User.__table__, _U.id == _T.user_id).where(_T.id == actor.token_id, *usable)
-    return db.session.scalar(query) is not None
 
 
 def _note_use(token_id: int, moment: datetime) -> None:

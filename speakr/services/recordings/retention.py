@@ -96,14 +96,17 @@ def run() -> RetentionReport:
 
 def _delete_due(*, audio_only: bool) -> list[Due]:
     """Delete some of what is due; return it. A recording that was protected a moment ago stays."""
-    due = _due(None, audio_only=audio_only, limit=_AT_ONCE)
-    recordings = removal.held_for_removal([one.recording_id for one in due], Recording.status.in_(_FINISHED))
-    taken = {recording.id for recording in recordings}
+    found = [one.recording_id for one in _due(None, audio_only=audio_only, limit=_AT_ONCE)]
+    held = removal.held_for_removal(found)
+    # Their owners may have changed them while this waited for the locks, so only now it shows which are due.
+    due = _due(None, audio_only=audio_only, limit=_AT_ONCE, among=[recording.id for recording in held])
+    ids = {one.recording_id for one in due}
+    recordings = [recording for recording in held if recording.id in ids]
     if audio_only:
         removal.remove_audio(recordings)
     else:
         removal.remove(recordings)
-    return [one for one in due if one.recording_id in taken]
+    return due
 
 
 def _require_admin(actor: Actor) -> None:
@@ -120,8 +123,10 @@ def _preview(user_id: int | None) -> RetentionReport:
     return RetentionReport(is_enabled, audio_only, _due(user_id, audio_only=audio_only, limit=MAX_DUE), 0)
 
 
-def _due(user_id: int | None, *, audio_only: bool, limit: int) -> list[Due]:
-    """Return the recordings that are due, in the order of their ids."""
+def _due(
+    user_id: int | None, *, audio_only: bool, limit: int, among: Sequence[int] | None = None
+) -> list[Due]:
+    """Return the recordings that are due, of a user and among certain ids if given, in the order of their ids."""
     server_days: int | None = system_settings.get("retention_days")
     shortest = _shortest(server_days)
     if shortest is None:
@@ -130,6 +135,8 @@ def _due(user_id: int | None, *, audio_only: bool, limit: int) -> list[Due]:
     query = _candidates(moment - timedelta(days=shortest), audio_only=audio_only)
     if user_id is not None:
         query = query.where(Recording.user_id == user_id)
+    if among is not None:
+        query = query.where(Recording.id.in_(among))
     while len(found) < limit:
         rows = db.session.execute(query.where(Recording.id > last).limit(_LOOK_AT)).all()
         if not rows:

@@ -14,7 +14,7 @@ from speakr.services.jobs import recovery
 from speakr.services.recordings import resumable, retention
 from speakr.services.search import indexing, passages
 from speakr.services.system import idempotency, unwanted_blobs
-from speakr.services.webhooks import webhooks
+from speakr.services.webhooks import webhook_options, webhooks
 
 logger = structlog.get_logger(__name__)
 
@@ -76,6 +76,7 @@ def _clean_rarely() -> None:
         idempotency.forget_old()
     with unit_of_work():
         webhooks.erase_old_secrets()
+        webhook_options.start_missing_sequences()
     _remove_expired_uploads()
     retention.run()
 

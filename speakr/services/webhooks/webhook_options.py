@@ -7,13 +7,14 @@ from typing import Any
 
 import orjson
 from cryptography.fernet import InvalidToken
-from sqlalchemy import select
+from sqlalchemy import literal, select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from speakr.db import db
 from speakr.domain import headers as header_rules
 from speakr.domain.errors import Invalid
 from speakr.domain.permissions import Actor
-from speakr.models import Folder, Tag, Webhook
+from speakr.models import Folder, Tag, Webhook, WebhookSequence
 from speakr.services.accounts import memberships
 from speakr.services.accounts.sealing import seal, unseal
 
@@ -41,6 +42,27 @@ def put(actor: Actor, webhook: Webhook, values: Mapping[str, Any]) -> None:
     for name in _PLAIN:
         if name in values:
             setattr(webhook, name, values[name])
+
+
+def start_sequence(webhook: Webhook) -> None:
+    """Insert the row in which the dispatcher counts the deliveries of a stored webhook, if it is ordered and has none.
+
+    The dispatcher must not insert it: that would lock the webhook's row after those of deliveries (`row_locks.ORDER`).
+    """
+    if not webhook.is_ordered:
+        return
+    dialect: Any = sqlite if db.engine.dialect.name == "sqlite" else postgresql
+    row = dialect.insert(WebhookSequence).values(webhook_id=webhook.id, last=0)
+    db.session.execute(row.on_conflict_do_nothing())
+
+
+def start_missing_sequences() -> None:
+    """Do so for all webhooks: a process of an older version may have made one ordered during an upgrade."""
+    dialect: Any = sqlite if db.engine.dialect.name == "sqlite" else postgresql
+    has_none = Webhook.id.not_in(select(WebhookSequence.webhook_id))
+    rows = select(Webhook.id, literal(0)).where(Webhook.is_ordered, has_none).order_by(Webhook.id)
+    insert = dialect.insert(WebhookSequence).from_select(["webhook_id", "last"], rows)
+    db.session.execute(insert.on_conflict_do_nothing())
 
 
 def _usable(actor: Actor, kind: type[Tag | Folder], ids: Sequence[int], field: str) -> list[int] | None:

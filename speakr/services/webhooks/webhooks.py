@@ -167,6 +167,7 @@ def create(
     webhook_options.put(actor, webhook, options)
     db.session.add(webhook)
     db.session.flush()  # to know webhook.id
+    webhook_options.start_sequence(webhook)
     return webhook, secret
 
 
@@ -214,6 +215,7 @@ def update(
     if "allow_http" in changes:
         webhook.allow_http = changes["allow_http"]
     webhook_options.put(actor, webhook, changes)
+    webhook_options.start_sequence(webhook)
     if "enabled" in changes:
         _switch(webhook, due_at or now(), is_on=changes["enabled"])
     webhook.updated_at = now()

@@ -24,7 +24,6 @@ from sqlalchemy import (
     type_coerce,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import aliased
 
 from speakr.backends import get_backends
@@ -195,12 +194,25 @@ def _headers(sealed: str, secret_key: str) -> tuple[tuple[str, str], ...] | None
     return None if text is None else tuple(orjson.loads(text).items())
 
 
+_HAS_NO_NUMBER = Delivery.sequence.is_(None) & (Delivery.next_attempt_at != IMMEDIATE)
+
+
 @functools.cache
-def _claim(dialect: str) -> Executable:
+def _claim(dialect: str, *, is_numbering: bool) -> Executable:
+    """Return the statement that claims `ids` until `until` and, if asked to, numbers those to the webhooks `counted`."""
+    # One statement for both: PostgreSQL locks the webhook when a transaction changes a delivery for the second time, and
+    # would wait for a change of the webhook.
+    last = select(WebhookSequence.last).where(WebhookSequence.webhook_id == Delivery.webhook_id)
+    is_counted = Delivery.webhook_id.in_(bindparam("counted", expanding=True)) & _HAS_NO_NUMBER
     return (
         update(Delivery)
         .where(has_id(dialect), _IS_FREE, IS_OPEN)
-        .values(claimed_until=bindparam("until"))
+        .values(
+            claimed_until=bindparam("until"),
+            sequence=case((is_counted, last.scalar_subquery()), else_=Delivery.sequence)
+            if is_numbering
+            else Delivery.sequence,
+        )
         .returning(
             Delivery.id,
             Delivery.webhook_id,
@@ -227,38 +239,37 @@ def claim_due(shares: Sequence[tuple[Waiting, int]], urgent: Sequence[Waiting] =
     for waiting, count in shares:
         query = _FIRST_OF_EACH if waiting.is_ordered else _oldest_of_each(count, dialect)
         wanted[query].append(waiting.webhook_id)
-    ids = [
-        delivery_id
+    found = {
+        query: db.session.scalars(query, {"webhook_ids": webhook_ids, "moment": moment}).all()
         for query, webhook_ids in wanted.items()
-        for delivery_id in db.session.scalars(query, {"webhook_ids": webhook_ids, "moment": moment})
-    ]
+    }
+    ids = [delivery_id for some in found.values() for delivery_id in some]
     if not ids:
         return []
+    counted = _count(found.get(_FIRST_OF_EACH, ()))
     until = moment + timedelta(seconds=_CLAIM_TIMEOUTS * get_backends().settings.webhook_timeout_seconds)
-    rows = {row.id: row for row in db.session.execute(_claim(dialect), {"ids": ids, "until": until})}
+    values = {"ids": ids, "until": until, **({"counted": counted} if counted else {})}
+    claimed = db.session.execute(_claim(dialect, is_numbering=bool(counted)), values)
+    rows = {row.id: row for row in claimed}
     webhooks = {waiting.webhook_id: waiting for waiting in (*urgent, *(waiting for waiting, _ in shares))}
     return [
         _dispatch(webhooks[rows[each].webhook_id], rows[each], moment, until) for each in ids if each in rows
     ]
 
 
-def _sequence(waiting: Waiting, row: Any) -> int | None:
-    """Return the number of a delivery to an ordered webhook; the first attempt gives it one."""
-    if not waiting.is_ordered or row.sequence is not None or row.next_attempt_at == IMMEDIATE:
-        known: int | None = row.sequence
-        return known
-    dialect: Any = sqlite if db.engine.dialect.name == "sqlite" else postgresql
-    counted = dialect.insert(WebhookSequence).values(webhook_id=row.webhook_id, last=1)
-    number: int = db.session.execute(
-        counted.on_conflict_do_update(
-            index_elements=[WebhookSequence.webhook_id], set_={"last": WebhookSequence.last + 1}
-        ).returning(WebhookSequence.last)
-    ).scalar_one()
-    db.session.execute(
-        update(Delivery).where(Delivery.id == row.id).values(sequence=number),
+def _count(delivery_ids: Sequence[int]) -> Sequence[int]:
+    """Count one delivery more for each webhook of these, locked, ordered deliveries that has no number yet; return the webhooks."""
+    if not delivery_ids:
+        return []
+    unnumbered = select(Delivery.webhook_id).where(Delivery.id.in_(delivery_ids), _HAS_NO_NUMBER)
+    # The rows were inserted when the webhooks became ordered: see `webhook_options.start_sequence`.
+    return db.session.scalars(
+        update(WebhookSequence)
+        .where(WebhookSequence.webhook_id.in_(unnumbered))
+        .values(last=WebhookSequence.last + 1)
+        .returning(WebhookSequence.webhook_id),
         execution_options={"synchronize_session": False},
-    )
-    return number
+    ).all()
 
 
 _CHOSEN = Webhook.id.in_(bindparam("webhook_ids", expanding=True)) & Webhook.enabled
@@ -318,7 +329,7 @@ def _dispatch(waiting: Waiting, row: Any, moment: datetime, until: datetime) -> 
         event_type=row.event_type,
         body=row.body.encode(),
         attempt=row.attempt_count + 1,
-        sequence=_sequence(waiting, row),
+        sequence=row.sequence,
         waited_seconds=max(0.0, (moment - max(row.next_attempt_at, row.created_at)).total_seconds()),
         claimed_until=until,
     )
