@@ -132,7 +132,12 @@ def _bounds(rate: str, limit: int) -> dict[str, int]:
     known = g.get("actor")
     if rate in _PER_ADDRESS or known is None:
         return {f"address:{_network(request.remote_addr or '')}": limit}
-    credential = f"session:{known.session_id}" if known.token_id is None else f"token:{known.token_id}"
+    if known.token_id is not None:
+        credential = f"token:{known.token_id}"
+    elif known.session_id is not None:
+        credential = f"session:{known.session_id}"
+    else:  # a password, or a signed address
+        credential = f"login:{known.user_id}"
     return {credential: limit, f"user:{known.user_id}": limit * TOKENS_PER_USER}
 
 
