@@ -114,10 +114,17 @@ def count_guess(username: str) -> None:
         RateLimited: too many guesses from this address in a minute, or at this account in an hour.
 
     """
-    count(RateClass.PASSWORD)
     limits: _Limits | None = current_app.extensions.get(_KEY)
-    if limits is not None:
-        limits.guesses.admit(username, _network(request.remote_addr or ""))
+    if limits is None:
+        return
+    network = _network(request.remote_addr or "")
+    # The account first: what it refuses does not count against the address.
+    limits.guesses.admit(username, network)
+    try:
+        count(RateClass.PASSWORD)
+    except RateLimited:
+        limits.guesses.withdraw(username, network)
+        raise
 
 
 def guessed_right(username: str) -> None:
