@@ -173,6 +173,13 @@ def marks(attacker: Attacker) -> None:
     _patch_texts(attacker, "a" + "\u0301\u0316" * 300_000)
 
 
+def links(attacker: Attacker) -> None:
+    """Own: export a summary of half a million links without an end."""
+    path = f"/api/v1/recordings/{attacker.recording_ids[0]}"
+    attacker.send("PATCH", path, {"summary": "](" * 499_999})
+    attacker.crowd(8, lambda _: attacker.send("GET", f"{path}/export"))
+
+
 def _fill(attacker: Attacker, line: Callable[[int], str], count: int) -> None:
     notes = "\n".join(line(number) for number in range(500_000))[:_TEXT]
     for recording_id in attacker.recording_ids[:count]:
@@ -367,6 +374,7 @@ ATTACKS: tuple[Callable[[Attacker], None], ...] = (
     characters,
     ligatures,
     marks,
+    links,
     search_of_lines,
     streams,
     exports,

@@ -7,8 +7,10 @@ import smtplib
 import ssl
 import time
 from email.message import EmailMessage
+from email.policy import SMTPUTF8
 from email.utils import formatdate, make_msgid
 from enum import Enum, auto
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import structlog
@@ -20,7 +22,11 @@ from speakr.telemetry.log_throttle import LogThrottle
 
 logger = structlog.get_logger(__name__)
 
-TIMEOUT_SECONDS = 5.0
+CONNECT_SECONDS = 15.0
+"""For the connection and the greeting, which some servers delay by several seconds."""
+ANSWER_SECONDS = 60.0
+"""For each further answer. RFC 5321, section 4.5.3.2, allows servers minutes, but other maintenance waits meanwhile."""
+QUIT_SECONDS = 5.0
 AGAIN_SECONDS = 30.0
 """Seconds without any mail after the mail server could not be used."""
 ROUND_SECONDS = 10.0
@@ -43,6 +49,23 @@ class _Outcome(Enum):
     REFUSED_FOR_GOOD = auto()
     LOST = auto()
     """The connection broke while this e-mail was being sent."""
+    UNKNOWN = auto()
+    """The whole e-mail was sent, but no answer came: the server may have accepted it."""
+
+
+class _Connection(smtplib.SMTP):
+    """A connection that knows whether the end of a message was sent."""
+
+    has_sent_message = False
+
+    def send(self, s: Any) -> None:
+        super().send(s)
+        if isinstance(s, bytes) and s.endswith(b"\r\n.\r\n"):
+            self.has_sent_message = True
+
+
+class _TlsConnection(smtplib.SMTP_SSL, _Connection):
+    """The same with TLS from the first byte."""
 
 
 class Mailer:
@@ -78,19 +101,31 @@ class Mailer:
         if claimed is None:
             return True
         try:
+            message = _message(claimed, self._sender)
+        except Exception as error:  # noqa: BLE001 - Python's parser raises IndexError, AttributeError and more for odd addresses
+            self._give_up(claimed, error)
+            return True
+        try:
             connection = self._connect()
         except (smtplib.SMTPException, OSError, ValueError, UnencryptedLogin) as error:
             with unit_of_work():
                 mailing.put_back(claimed)
             self._pause(error)
             return False
-        outcome = self._send(connection, claimed)
+        outcome = self._send(connection, claimed, message)
         with unit_of_work():
             if outcome is _Outcome.SENT:
                 mailing.sent(claimed)
+            elif outcome is _Outcome.UNKNOWN:
+                mailing.perhaps_sent(claimed)
             else:
                 mailing.refused(claimed, is_final=outcome is _Outcome.REFUSED_FOR_GOOD)
-        return outcome is not _Outcome.LOST
+        return outcome not in {_Outcome.LOST, _Outcome.UNKNOWN}
+
+    def _give_up(self, email: ClaimedEmail, error: Exception) -> None:
+        logger.warning("mail_not_supported", email_id=email.id, kind=type(error).__name__)
+        with unit_of_work():
+            mailing.refused(email, is_final=True)
 
     def _pause(self, error: Exception) -> None:
         self._not_before = time.monotonic() + AGAIN_SECONDS
@@ -98,10 +133,10 @@ class Mailer:
         if self._log_throttle.allow(reason):
             logger.warning("mail_server_unusable", reason=reason)
 
-    def _send(self, connection: smtplib.SMTP, email: ClaimedEmail) -> _Outcome:
+    def _send(self, connection: _Connection, email: ClaimedEmail, message: EmailMessage) -> _Outcome:
         try:
             # The address once more: a header may be read as several addresses.
-            connection.send_message(_message(email, self._sender), to_addrs=[email.address])
+            connection.send_message(message, to_addrs=[email.address])
         except smtplib.SMTPRecipientsRefused as error:
             statuses = [status for status, _ in error.recipients.values()]
             logger.warning("mail_refused", email_id=email.id, statuses=statuses)
@@ -116,19 +151,21 @@ class Mailer:
             return _Outcome.REFUSED
         except (smtplib.SMTPException, OSError) as error:
             self._pause(error)
-            return _Outcome.LOST
+            return _Outcome.UNKNOWN if connection.has_sent_message else _Outcome.LOST
         finally:
             with contextlib.suppress(smtplib.SMTPException, OSError):
+                _set_timeout(connection, QUIT_SECONDS)
                 connection.quit()  # an accepted mail stays accepted, however the session ends
         return _Outcome.SENT
 
-    def _connect(self) -> smtplib.SMTP:
+    def _connect(self) -> _Connection:
         host, port = self._server.hostname or "", self._server.port or _PORTS[self._server.scheme]
         if self._server.scheme == "smtps":
             context = ssl.create_default_context()
-            connection: smtplib.SMTP = smtplib.SMTP_SSL(host, port, timeout=TIMEOUT_SECONDS, context=context)
+            connection: _Connection = _TlsConnection(host, port, timeout=CONNECT_SECONDS, context=context)
         else:
-            connection = smtplib.SMTP(host, port, timeout=TIMEOUT_SECONDS)
+            connection = _Connection(host, port, timeout=CONNECT_SECONDS)
+        _set_timeout(connection, ANSWER_SECONDS)
         try:
             self._secure_and_log_in(connection)
         except BaseException:
@@ -152,6 +189,11 @@ class Mailer:
         connection.login(unquote(self._server.username), unquote(self._server.password or ""))
 
 
+def _set_timeout(connection: smtplib.SMTP, seconds: float) -> None:
+    if connection.sock is not None:
+        connection.sock.settimeout(seconds)
+
+
 def _message(email: ClaimedEmail, sender: str) -> EmailMessage:
     message = EmailMessage()
     message["From"], message["To"] = sender, email.address
@@ -160,4 +202,5 @@ def _message(email: ClaimedEmail, sender: str) -> EmailMessage:
     message["Message-ID"] = make_msgid(domain=sender.rpartition("@")[2].strip("> "))
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(email.text)
+    message.as_bytes(policy=SMTPUTF8)  # raises what sending it would raise
     return message

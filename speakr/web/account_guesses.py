@@ -1,14 +1,17 @@
 """Count guesses at the password of one account, whatever addresses they come from.
 
-After `MAX_GUESSES` in an hour, addresses that are not known for the account may try once a minute together. Known is an
-address from which a login succeeded within the last 30 days, so a stranger cannot lock out the owner; sessions and tokens
-are not affected. Names that belong to no account are counted in the same way, so a refusal reveals nothing.
+After `MAX_GUESSES` in an hour, each network that is not known for the account (/24 of IPv4, /64 of IPv6) may try once a
+minute, and all of them together `MAX_TOGETHER` times. Addresses from which a login succeeded within the last 30 days are known:
+they, sessions and tokens are not affected. So a stranger delays the owner at a new address only from the owner's network, or
+from very many networks at once. Names that belong to no account are counted in the same way, so a refusal reveals nothing.
 """
 
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import math
+from dataclasses import dataclass
 from typing import Final
 
 import redis
@@ -22,15 +25,30 @@ logger = structlog.get_logger(__name__)
 MAX_GUESSES: Final = 10
 WINDOW_SECONDS: Final = 3600
 PAUSE_SECONDS: Final = 60
-"""Seconds between two guesses from unknown addresses once there were `MAX_GUESSES`."""
+"""Seconds between two guesses from one unknown network once there were `MAX_GUESSES`."""
+MAX_TOGETHER: Final = 20
+"""Guesses within `PAUSE_SECONDS` from all unknown networks together, once there were `MAX_GUESSES`."""
 KNOWN_SECONDS: Final = 30 * 24 * 3600
+
+_UNKNOWN_IPV4_BITS: Final = 24
+"""Many providers give a customer some addresses of such a network."""
 
 _ADMIT: Final = """
 local count = redis.call('INCR', KEYS[1])
 if redis.call('PTTL', KEYS[1]) < 0 then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
 if count <= tonumber(ARGV[1]) or redis.call('EXISTS', KEYS[3]) == 1 then return 0 end
-if redis.call('SET', KEYS[2], 1, 'NX', 'PX', ARGV[3]) then return 0 end
-return redis.call('PTTL', KEYS[2])
+local wait = redis.call('PTTL', KEYS[2])
+if wait <= 0 and tonumber(redis.call('GET', KEYS[4]) or '0') >= tonumber(ARGV[4]) then
+  wait = redis.call('PTTL', KEYS[4])
+end
+if wait > 0 then
+  redis.call('DECR', KEYS[1])
+  return wait
+end
+redis.call('SET', KEYS[2], 1, 'PX', ARGV[3])
+redis.call('INCR', KEYS[4])
+if redis.call('PTTL', KEYS[4]) < 0 then redis.call('PEXPIRE', KEYS[4], ARGV[3]) end
+return 0
 """
 """Returns 0, or the milliseconds until the next guess is admitted. Guesses count before they are checked."""
 
@@ -56,10 +74,11 @@ class AccountGuesses:
             RateLimited: there were too many for this account, and the address is not known for it.
 
         """
-        guesses, turn, known = _keys(username, network)
+        keys = _Keys.of(username, network)
         try:
             milliseconds = self._admit(
-                keys=[guesses, turn, known], args=[MAX_GUESSES, WINDOW_SECONDS * 1000, PAUSE_SECONDS * 1000]
+                keys=[keys.guesses, keys.turn, keys.known, keys.together],
+                args=[MAX_GUESSES, WINDOW_SECONDS * 1000, PAUSE_SECONDS * 1000, MAX_TOGETHER],
             )
         except redis.RedisError as error:
             self._report(error)
@@ -73,10 +92,16 @@ class AccountGuesses:
 
     def succeeded(self, username: str, network: str) -> None:
         """Remember the address of a right password, and do not count that guess."""
-        guesses, _, known = _keys(username, network)
         try:
-            self._redis.set(known, 1, ex=KNOWN_SECONDS)
-            self._uncount(keys=[guesses])
+            self._redis.set(_Keys.of(username, network).known, 1, ex=KNOWN_SECONDS)
+        except redis.RedisError as error:
+            self._report(error)
+        self.withdraw(username, network)
+
+    def withdraw(self, username: str, network: str) -> None:
+        """Do not count a guess that was admitted: it was right, or it is not checked."""
+        try:
+            self._uncount(keys=[_Keys.of(username, network).guesses])
         except redis.RedisError as error:
             self._report(error)
 
@@ -85,9 +110,27 @@ class AccountGuesses:
             logger.warning("password_guesses_without_redis", reason=type(error).__name__)
 
 
-def _keys(username: str, network: str) -> tuple[str, str, str]:
-    # Hashed: a user may type a password into the field for the name.
-    name = username.strip().casefold().encode("utf-8", "surrogatepass")
-    account = hashlib.sha256(name).hexdigest()[:32]
-    guesses = f"speakr:guesses:{account}"
-    return guesses, f"{guesses}:turn", f"{guesses}:known:{network}"
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    guesses: str
+    turn: str
+    known: str
+    together: str
+
+    @classmethod
+    def of(cls, username: str, network: str) -> _Keys:
+        # Hashed: a user may type a password into the field for the name.
+        name = username.strip().casefold().encode("utf-8", "surrogatepass")
+        guesses = f"speakr:guesses:{hashlib.sha256(name).hexdigest()[:32]}"
+        return cls(
+            guesses, f"{guesses}:turn:{_wider(network)}", f"{guesses}:known:{network}", f"{guesses}:together"
+        )
+
+
+def _wider(network: str) -> str:
+    """Return the /24 of an IPv4 address; the networks of IPv6 addresses stay."""
+    try:
+        address = ipaddress.IPv4Address(network)
+    except ValueError:
+        return network
+    return str(ipaddress.ip_network((int(address), _UNKNOWN_IPV4_BITS), strict=False))

@@ -76,12 +76,12 @@ class FairStart:
         self._queues: OrderedDict[int, _Queue] = OrderedDict()
         self._is_running = False
 
-    def wait(self, path: str, headers: Mapping[str, str]) -> Turn:
+    def wait(self, path: str, headers: Mapping[str, str], query: str = "") -> Turn:
         """Return when it is this request's turn. The names of headers are upper case.
 
         Requests with a credential that was not accepted before, or with none, share one queue.
         """
-        key = HEALTH_PATHS[path] if path in HEALTH_PATHS else user_of(headers)
+        key = HEALTH_PATHS[path] if path in HEALTH_PATHS else user_of(headers, query)
         queue = self._queues.setdefault(key, _Queue())
         turn = Turn(queue)
         queue.waiting.append(turn)

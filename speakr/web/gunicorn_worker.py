@@ -47,7 +47,7 @@ class Worker(GeventWorker):  # type: ignore[misc] # as above
 
     def handle_request(self, listener_name: Any, req: Any, sock: Connection, addr: Any) -> Any:
         """Serve a request whose head has arrived."""
-        turn = self._fair_start.wait(req.path, dict(req.headers))
+        turn = self._fair_start.wait(req.path, dict(req.headers), req.query or "")
         sock.begin_request(turn.end)
         try:
             return super().handle_request(listener_name, req, sock, addr)

@@ -13,6 +13,7 @@ from speakr.domain.errors import Forbidden, NotAuthenticated
 from speakr.domain.permissions import Actor
 from speakr.web import families, known_users
 from speakr.web.access import access_of, needs, public
+from speakr.web.authenticators.base import NamesCredential
 from speakr.web.rate_limits import RateClass, count
 
 __all__ = ["actor", "admit", "needs", "public"]
@@ -40,7 +41,6 @@ def admit() -> None:
     g.access = access
     try:
         g.actor = _authenticate(families.current().family)
-        known_users.remember({name.upper(): value for name, value in request.headers}, g.actor.user_id)
     finally:
         release()  # the body may take minutes to arrive; occupy no connection meanwhile
     if access.rate is not None:
@@ -60,5 +60,10 @@ def _authenticate(family: families.ApiFamily) -> Actor:
                 count(RateClass.BAD_TOKEN)
             raise
         if found is not None:
+            credential = (
+                authenticator.credential(request) if isinstance(authenticator, NamesCredential) else None
+            )
+            if credential is not None:
+                known_users.remember(credential, found.user_id)
             return found
     raise NotAuthenticated(family.credential_hint)

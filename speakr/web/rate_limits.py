@@ -114,10 +114,17 @@ def count_guess(username: str) -> None:
         RateLimited: too many guesses from this address in a minute, or at this account in an hour.
 
     """
-    count(RateClass.PASSWORD)
     limits: _Limits | None = current_app.extensions.get(_KEY)
-    if limits is not None:
-        limits.guesses.admit(username, _network(request.remote_addr or ""))
+    if limits is None:
+        return
+    network = _network(request.remote_addr or "")
+    # The account first: what it refuses does not count against the address.
+    limits.guesses.admit(username, network)
+    try:
+        count(RateClass.PASSWORD)
+    except RateLimited:
+        limits.guesses.withdraw(username, network)
+        raise
 
 
 def guessed_right(username: str) -> None:
@@ -132,7 +139,12 @@ def _bounds(rate: str, limit: int) -> dict[str, int]:
     known = g.get("actor")
     if rate in _PER_ADDRESS or known is None:
         return {f"address:{_network(request.remote_addr or '')}": limit}
-    credential = f"session:{known.session_id}" if known.token_id is None else f"token:{known.token_id}"
+    if known.token_id is not None:
+        credential = f"token:{known.token_id}"
+    elif known.session_id is not None:
+        credential = f"session:{known.session_id}"
+    else:  # a password, or a signed address
+        credential = f"login:{known.user_id}"
     return {credential: limit, f"user:{known.user_id}": limit * TOKENS_PER_USER}
 
 

@@ -14,7 +14,7 @@ from flask import Flask
 from speakr.db import unit_of_work
 from speakr.services.accounts import tokens, users
 from speakr.settings import Settings
-from speakr.web.account_guesses import MAX_GUESSES, PAUSE_SECONDS, AccountGuesses
+from speakr.web.account_guesses import MAX_GUESSES, MAX_TOGETHER, PAUSE_SECONDS, AccountGuesses
 from speakr.web.counting import connect
 from tests.servers import redis_server
 
@@ -104,10 +104,34 @@ def test_from_an_unknown_address_the_owner_gets_a_turn_each_minute(
     for _ in range(MAX_GUESSES + 2):
         guess()
     assert guess(PASSWORD).status_code == 429
-    (turn,) = redis_connection.keys("speakr:guesses:*:turn")
+    (turn,) = redis_connection.keys("speakr:guesses:*:turn:*")
     assert 0 < redis_connection.pttl(turn) <= PAUSE_SECONDS * 1000
     redis_connection.delete(turn)  # a minute later
     assert guess(PASSWORD, HOME).status_code == 201
+    assert guess(PASSWORD, HOME).status_code == 201
+
+
+def test_the_owner_is_let_in_at_a_new_address_while_a_stranger_guesses(guess: Guess) -> None:
+    for number in range(MAX_GUESSES + 20):
+        guess(address=f"198.51.100.{number}")
+    assert guess(address="198.51.100.250").status_code == 429
+    assert guess(PASSWORD, HOME).status_code == 201
+
+
+def test_unknown_networks_together_are_bounded(guess: Guess) -> None:
+    for _ in range(MAX_GUESSES):
+        guess()
+    statuses = [guess(address=f"10.0.{number}.1").status_code for number in range(MAX_TOGETHER + 5)]
+    assert statuses == [401] * MAX_TOGETHER + [429] * 5
+    statuses = [guess(address=f"2001:db8:0:{number}::1", username="dave").status_code for number in range(12)]
+    assert statuses == [401] * 12
+
+
+def test_a_refused_try_does_not_count_against_the_address(guess: Guess) -> None:
+    for _ in range(MAX_GUESSES):
+        guess(username="dave")
+    for _ in range(30):
+        guess(address=HOME, username="dave")
     assert guess(PASSWORD, HOME).status_code == 201
 
 

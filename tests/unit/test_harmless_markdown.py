@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import time
+from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from speakr.domain import harmless_markdown
 from speakr.domain.harmless_markdown import harmless
 
 
@@ -21,6 +24,12 @@ from speakr.domain.harmless_markdown import harmless
         "[Ann]: Meeting: started\n[ref]: https://example.com",
         "Wow! [1] and f(x)[0](y)",
         "`code` | table | and $x < y$",
+        "`Vec<u8>` and **`<T>`** and ``a ` <b>``",
+        "see [docs](http://a.example/b) and `<c>`\n- `<d>`\n\n```rust\nlet x: Vec<u8>; // ![a](b)\n```\n`<e>`",
+        "~~~\n<a>\n```\n<b>\n~~~",
+        "#![a] wow![1]",
+        "[12:30]: Note:Ja",
+        "[x](localhost:8080/x) [y](intranet.example:8080)",
         "",
     ],
 )
@@ -57,19 +66,75 @@ def test_ordinary_text_stays(text: str) -> None:
         ("a <img src=x onerror=y>", "a < img src=x onerror=y>"),
         ("<!-- x --> <?php ?>", "< !-- x --> < ?php ?>"),
         ("<javascript:alert(1)>", "< javascript:alert(1)>"),
-        ("<https://x/onclick=y>", "< https://x/onclick=y>"),
+        ("<https://x/onclick=y>", "https://x/onclick=y"),
+        ("<https://example.com/a>", "https://example.com/a"),
+        ("<https://x](>javascript:y)", "< https://x](>javascript:y)"),
+        ("<https://x!>[y](http://z)", "< https://x!>[y](http://z)"),
+        ("wow![1]\n\n[1]: http://evil.example", "wow! [1]\n\n[1]: http://evil.example"),
+        ("[12:30]: javascript:alert", "[12:30] : javascript:alert"),
+        ("[x](javascript:8080/alert)", "[x]"),
+        ("[x](java" + "&#9;" * 300 + "script:alert)", "[x]"),
+        ("[x](" + " " * 2000 + "javascript:alert)", "[x]"),
+        ("` <img>", "` < img>"),
+        ("```\n<img>", "```\n< img>"),
+        ("` \n` <img> `", "` \n` < img> `"),
+        ("\\` <img> `", "\\` < img> `"),
+        ("[x](`) <img> `", "[x](`) < img> `"),
+        ("[x](/u 'a ` ') <img> `", "[x](/u 'a ` ') < img> `"),
+        ("http://a/`b <img> `", "http://a/`b < img> `"),
+        ("|`|x` `<img>`|", "|`|x` `< img>`|"),
+        ("- ```\n  ```\n<img>\n```", "- ```\n  ```\n< img>\n```"),
+        ("- a\n  ```\n<img>\n  ```", "- a\n  ```\n< img>\n  ```"),
+        ("![```](x)\n```\na\n```\n<img>\n```", "image\n```\na\n```\n< img>\n```"),
     ],
 )
 def test_harmful_markdown_becomes_text(text: str, clean: str) -> None:
     assert harmless(text) == clean
 
 
-@given(st.text(st.sampled_from(list("![]()<>:\\&;#\n \tajsdt\"'/x"))))
+LETTERS = st.sampled_from(
+    [*"![]()<>:\\&;#\n \tajsdt\"'/x`~|$-", "```", "~~~", "\n\n", "](", "<i b>", "data:x", "`<i b>`"]
+)
+HARMFUL = re.compile(r"<(?:img|i b)|(?:href|src)=\"(?:data|javascript):", re.IGNORECASE)
+
+
+@given(st.lists(LETTERS).map("".join))
 def test_cleaning_is_final_and_keeps_the_lines(text: str) -> None:
     clean = harmless(text)
     assert harmless(clean) == clean
     assert clean.count("\n") == text.count("\n")
-    assert "![" not in clean
+
+
+@settings(max_examples=500)
+@given(st.lists(LETTERS, max_size=30).map("".join))
+@pytest.mark.parametrize("preset", ["commonmark", "gfm-like"])
+def test_a_viewer_shows_no_image_and_runs_nothing(preset: str, text: str) -> None:
+    viewer = pytest.importorskip("markdown_it").MarkdownIt(preset, {"html": True, "linkify": False})
+    viewer.validateLink = lambda _: True
+    assert not HARMFUL.search(viewer.render(harmless(text)))
+
+
+def test_the_number_of_examined_targets_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    examined: list[int] = []
+    is_bad = harmless_markdown._is_bad
+
+    def counted(text: str, start: int, **more: Any) -> bool:
+        examined.append(start)
+        return is_bad(text, start, **more)
+
+    monkeypatch.setattr(harmless_markdown, "_is_bad", counted)
+    clean = harmless("[x](a)" * 100_000)
+    assert len(examined) == harmless_markdown.MAX_EXAMINED
+    assert clean.count("](") <= harmless_markdown.MAX_EXAMINED
+    examined.clear()
+    clean = harmless("[x]: javascript:a\n" * 10_000)
+    assert len(examined) == harmless_markdown.MAX_EXAMINED
+    assert "]:" not in clean
+
+
+def test_all_lines_of_long_minutes_stay() -> None:
+    text = "[Ann]: Good morning.\n" * 10_000
+    assert harmless(text) == text
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import contextlib
 import socketserver
 import ssl
 import threading
+import time
 from email import message_from_bytes
 from email.message import Message
 from pathlib import Path
@@ -28,6 +29,8 @@ class MailServer(socketserver.ThreadingTCPServer):
         super().__init__(("127.0.0.1", 0), _Talk)
         self.letters: list[tuple[str, Message]] = []
         self.answers: dict[str, str] = {}
+        self.delays: dict[str, threading.Event | float] = {}
+        """Before `greeting`, and before the answer to the `text`: seconds, or an event that ends the delay."""
         self.extensions = extensions
         self.certificate = certificate
         self.logins: list[tuple[str, bool]] = []
@@ -63,6 +66,7 @@ class _Talk(socketserver.StreamRequestHandler):
         self.connection.close()
 
     def _talk(self) -> None:
+        self._delay("greeting")
         self._say("220 mail")
         to = ""
         while line := self.rfile.readline().decode().strip():
@@ -89,9 +93,17 @@ class _Talk(socketserver.StreamRequestHandler):
                 while (piece := self.rfile.readline()) != b".\r\n":
                     body += piece
                 self.server.letters.append((to, message_from_bytes(body)))
+                self._delay("text")
                 self._say("250 kept")
             if command == "QUIT":
                 return
+
+    def _delay(self, name: str) -> None:
+        delay = self.server.delays.get(name, 0)
+        if isinstance(delay, threading.Event):
+            delay.wait(30)
+        elif delay:
+            time.sleep(delay)
 
     def _say_extensions(self) -> None:
         offered = ["mail", *self.server.extensions]

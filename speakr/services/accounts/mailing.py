@@ -33,6 +33,9 @@ PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 240))
 
 MAX_ATTEMPTS = len(PAUSES) + 1
 
+PAUSE_AFTER_SILENCE = timedelta(hours=1)
+"""Pause after a mail server that did not say whether it accepted an e-mail; the next attempt is the last one."""
+
 KEPT = timedelta(days=7)
 """How long rows of e-mails are kept."""
 
@@ -163,6 +166,18 @@ def sent(claimed: ClaimedEmail) -> None:
         .values(mailed_at=email.settled_at)
         .execution_options(synchronize_session=False)
     )
+
+
+def perhaps_sent(claimed: ClaimedEmail) -> None:
+    """Record that the mail server did not answer after the whole e-mail. It is sent once more at most, after an hour."""
+    email = _held(claimed)
+    if email is None:
+        return
+    logger.warning("mail_unanswered", email_id=email.id, attempts=email.attempts)
+    if email.attempts >= MAX_ATTEMPTS:
+        sent(claimed)
+    else:
+        email.attempts, email.next_attempt_at = MAX_ATTEMPTS - 1, now() + PAUSE_AFTER_SILENCE
 
 
 def refused(claimed: ClaimedEmail, *, is_final: bool) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy import func, or_, select, text
 
 from speakr.db import db
 from speakr.domain.caps import CAPS, Noun
+from speakr.domain.email_addresses import is_sendable
 from speakr.domain.errors import Conflict, Forbidden, Invalid, NotAuthenticated, NotFound
 from speakr.domain.permissions import DEFAULT_SCOPES, Actor, scopes_of_password
 from speakr.models import Group, GroupMembership, User
@@ -128,7 +129,7 @@ def set_email(user: User, email: str | None) -> None:
     if email == user.email:
         return
     if email is not None:
-        if not _EMAIL.fullmatch(email):
+        if not _EMAIL.fullmatch(email) or not is_sendable(email):
             raise Invalid("This is not an e-mail address.", errors={"email": ["must be an e-mail address"]})
         _require_free(user, _is_like(User.email, email))
     user.email, user.email_verified = email, False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
 
@@ -13,7 +14,7 @@ from speakr.domain.errors import Invalid
 from speakr.domain.harmless_markdown import harmless
 from speakr.domain.permissions import Actor, Permission
 from speakr.domain.templates import TemplateKind
-from speakr.domain.transcript import is_long
+from speakr.domain.transcript import LONG_TEXT, is_long
 from speakr.exports import markdown, titles
 from speakr.exports.placeholders import Value, fill, length_of, names_in
 from speakr.models import Folder, Recording, RecordingSpeaker, RecordingTag, Tag, Template
@@ -63,13 +64,17 @@ def export(actor: Actor, recording_id: int, template_id: int | None) -> Rendered
     else:
         layout = templates.default_body(actor.user_id, TemplateKind.EXPORT)
     segments, template = transcripts.segments_of(recording.id), templates.transcript_template(actor)
-    values = {
+    # Markdown viewers would show what engines wrote down as links and images.
+    transcript = run_cpu(
+        lambda: harmless(template.render(segments), is_defined_elsewhere=True, has_code=False),
+        is_long=is_long(segments),
+    )
+    values: dict[str, Value] = {
         **_facts(recording, is_owner=is_owner),
-        "summary": harmless(recording.summary or ""),
         "notes": (recording.notes or "") if is_owner else "",
-        # Markdown viewers would show what engines wrote down as links and images.
-        "transcript": run_cpu(lambda: harmless(template.render(segments)), is_long=is_long(segments)),
+        "transcript": transcript,
     }
+    values["summary"] = _harmless_beside(recording.summary or "", values)
     if layout is not None and length_of(layout, values) > MAX_DOCUMENT_LENGTH:
         raise Invalid(
             f"The document would have more than {MAX_DOCUMENT_LENGTH} characters. Use a shorter template.",
@@ -77,6 +82,17 @@ def export(actor: Actor, recording_id: int, template_id: int | None) -> Rendered
         )
     text = run_cpu(lambda: markdown.render(values) if layout is None else fill(layout, values))
     return RenderedDocument(text, f"{recording.title}.md")
+
+
+def _harmless_beside(summary: str, others: Mapping[str, Value]) -> str:
+    """Return a harmless summary for a document with other texts, which may define references or contain half of a code block."""
+    texts = [text for text in others.values() if isinstance(text, str)]
+    is_defined = any("]:" in text for text in texts)
+    has_code = not any("`" in text or "~~~" in text for text in texts)
+    return run_cpu(
+        lambda: harmless(summary, is_defined_elsewhere=is_defined, has_code=has_code),
+        is_long=len(summary) > LONG_TEXT,
+    )
 
 
 def _template_for(recording: Recording, kind: TemplateKind) -> str | None:

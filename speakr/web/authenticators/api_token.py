@@ -14,6 +14,7 @@ from speakr.domain.permissions import Actor
 from speakr.services.accounts import tokens
 from speakr.web import families
 from speakr.web.authenticators.basic import BasicPassword
+from speakr.web.known_users import QUERY_PARAMETER, Credential, in_header, in_query
 
 _BEARER = "bearer"
 _MIN_TOKEN_LENGTH = 32
@@ -27,14 +28,14 @@ class ApiToken:
     takes_bearer: bool = True
     """`Authorization: Bearer <token>`, and the password of `Authorization: Basic`."""
     headers: tuple[str, ...] = ("X-API-Token", "API-Token")
-    query_parameter: str | None = "token"
+    query_parameter: str | None = QUERY_PARAMETER
     """For GET and HEAD only: any web page could contain a link that writes."""
 
     def authenticate(self, request: Request) -> Actor | None:
         """Check the token, if there is one."""
-        token = self._presented(request)
-        if token is not None:
-            return tokens.authenticate(token)
+        presented = self._presented(request)
+        if presented is not None:
+            return tokens.authenticate(presented[0])
         password = self._basic_password(request)
         if password is None:
             return None
@@ -48,21 +49,30 @@ class ApiToken:
             return None
         return sent.password
 
-    def _presented(self, request: Request) -> str | None:
-        scheme, separator, token = request.headers.get("Authorization", "").partition(" ")
+    def credential(self, request: Request) -> Credential | None:
+        """Return the token and its place."""
+        presented = self._presented(request)
+        if presented is not None:
+            return presented[1]
+        return in_header("Authorization", request.headers.get("Authorization", ""))
+
+    def _presented(self, request: Request) -> tuple[str, Credential] | None:
+        header = request.headers.get("Authorization", "")
+        scheme, separator, token = header.partition(" ")
         if (
             self.takes_bearer and separator and scheme.lower() == _BEARER
         ):  # RFC 9110, section 11.1: in any case
-            return token
+            return token, in_header("Authorization", header)
         for name in self.headers:
             if name in request.headers:
-                return request.headers[name]
+                return request.headers[name], in_header(name, request.headers[name])
         if (
             self.query_parameter is not None
             and request.method in {"GET", "HEAD"}
             and self.query_parameter in request.args
         ):
-            return request.args[self.query_parameter]
+            token = request.args[self.query_parameter]
+            return token, in_query(token)
         return None
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from flask import Request
 
 from speakr.domain.permissions import Actor
+from speakr.web.known_users import Credential
 
 
 class Authenticator(Protocol):
@@ -20,4 +21,13 @@ class Authenticator(Protocol):
             Forbidden: the credential is right, but this request may not use it (CSRF).
 
         """
+        ...
+
+
+@runtime_checkable
+class NamesCredential(Protocol):
+    """An authenticator that can say which credential it accepted, so that later requests with it are known."""
+
+    def credential(self, request: Request) -> Credential | None:
+        """Return the credential that `authenticate` has just accepted."""
         ...

@@ -8,6 +8,7 @@ from flask import Request, g
 
 from speakr.domain.permissions import Actor
 from speakr.web.authenticators.passwords import check_password
+from speakr.web.known_users import Credential, in_header
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,3 +26,7 @@ class BasicPassword:
         if sent is None or sent.type != "basic":
             return None
         return check_password(sent.username or "", sent.password or "").actor
+
+    def credential(self, request: Request) -> Credential:
+        """Return name and password as they were sent."""
+        return in_header("Authorization", request.headers.get("Authorization", ""))

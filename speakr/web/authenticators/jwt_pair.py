@@ -24,6 +24,7 @@ from speakr.services.accounts.users import CheckedPassword
 from speakr.web import families
 from speakr.web.authenticators.session_cookie import require_csrf_token
 from speakr.web.browsers import SAFE_METHODS, clear_cookie, require_own_page, set_cookie
+from speakr.web.known_users import Credential, in_cookie, in_header
 from speakr.web.rate_limits import RateClass, count
 
 _BEARER = "bearer"
@@ -64,11 +65,9 @@ class JwtPair:
 
     def authenticate(self, request: Request) -> Actor | None:
         """Check the access token, if there is one."""
-        scheme, _, header = request.headers.get("Authorization", "").partition(" ")
-        if (
-            scheme.lower() == _BEARER and header.startswith("eyJ") and len(header.split(".")) == _PARTS
-        ):  # else it is an API token
-            return self._actor(_claims(header, "access"))
+        token = _in_header(request)
+        if token is not None:
+            return self._actor(_claims(token, "access"))
         cookie = request.cookies.get(self.access_cookie)
         if not cookie:
             return None
@@ -78,6 +77,12 @@ class JwtPair:
             require_own_page(request)
             require_csrf_token(request, claims["csrf"])
         return actor
+
+    def credential(self, request: Request) -> Credential:
+        """Return the header or the cookie with the access token."""
+        if _in_header(request) is not None:
+            return in_header("Authorization", request.headers["Authorization"])
+        return in_cookie(self.access_cookie, request.cookies.get(self.access_cookie, ""))
 
     def log_in(self, checked: CheckedPassword) -> TokenPair:
         """Start a session and return its first pair."""
@@ -178,6 +183,13 @@ class JwtPair:
             ),
             csrf=csrf,
         )
+
+
+def _in_header(request: Request) -> str | None:
+    """Return the access token in the header; None if there is none, or an API token."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    is_jwt = scheme.lower() == _BEARER and token.startswith("eyJ") and len(token.split(".")) == _PARTS
+    return token if is_jwt else None
 
 
 def _claims(token: str, kind: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from speakr.services.accounts.key_derivation import is_same, keyed_digest
 from speakr.services.accounts.users import CheckedPassword
 from speakr.web import families
 from speakr.web.browsers import SAFE_METHODS, clear_cookie, require_own_page, set_cookie
+from speakr.web.known_users import Credential, in_cookie
 
 CSRF_HEADER = "X-CSRF-Token"
 
@@ -43,6 +44,10 @@ class SessionCookie:
             require_own_page(request)
             require_csrf_token(request, self.csrf_token(secret))
         return actor
+
+    def credential(self, request: Request) -> Credential:
+        """Return the cookie."""
+        return in_cookie(self.cookie, request.cookies.get(self.cookie, ""))
 
     def log_in(self, checked: CheckedPassword, response: Response) -> str:
         """Start a session, set its cookie, and return its CSRF token for the page."""
