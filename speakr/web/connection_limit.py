@@ -10,7 +10,6 @@ All methods run in the event loop and change their state without giving way, so 
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -19,6 +18,7 @@ from gevent.event import Event
 
 from speakr.web import connections
 from speakr.web.connections import Connection
+from speakr.web.networks import network_of
 
 MAX_CONNECTIONS = 800
 """Per process; gunicorn's own limit, `worker_connections`, lies above this, `RESERVED` and `MAX_WAITING` together."""
@@ -129,7 +129,8 @@ class Connections:
     @contextlib.contextmanager
     def keeping(self, connection: Connection) -> Iterator[bool]:
         """Count a connection; give whether it may be served."""
-        network, is_local = _network(connection.address)
+        network = network_of(connection.address)
+        is_local = _is_loopback(connection.address)
         try:
             yield (
                 self._enter(connection, network)
@@ -221,14 +222,5 @@ class Connections:
         return True
 
 
-def _network(address: str) -> tuple[str, bool]:
-    """Return the network that counts as one client, and whether it is this machine. An IPv6 client has a /64."""
-    try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:  # a Unix socket
-        return address, False
-    if isinstance(parsed, ipaddress.IPv6Address):
-        if parsed.ipv4_mapped is None:
-            return str(ipaddress.ip_network((parsed, 64), strict=False)), parsed.is_loopback
-        parsed = parsed.ipv4_mapped
-    return str(parsed), parsed.is_loopback
+def _is_loopback(address: str) -> bool:
+    return address == "::1" or address.removeprefix("::ffff:").startswith("127.")

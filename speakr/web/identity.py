@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from flask import g, request
 
+from speakr import offload
 from speakr.db import release
 from speakr.domain.errors import Forbidden, NotAuthenticated
 from speakr.domain.permissions import Actor
@@ -40,6 +41,7 @@ def admit() -> None:
     g.access = access
     try:
         g.actor = _authenticate(families.current().family)
+        offload.caller.set(g.actor.user_id)
         known_users.remember({name.upper(): value for name, value in request.headers}, g.actor.user_id)
     finally:
         release()  # the body may take minutes to arrive; occupy no connection meanwhile
