@@ -2,7 +2,9 @@
 
 A web process runs all requests in one gevent loop, so work that neither waits on a socket nor ends soon stops
 every other request. `run_blocking` and `run_cpu` run it in a native thread and let other requests go on. In a
-process without gevent they call the work directly.
+process without gevent, and in such a thread, they call the work directly.
+
+Users take turns: one who asks for many computations at once delays those of another user by one of them only.
 """
 
 from __future__ import annotations
@@ -11,9 +13,9 @@ import contextlib
 import contextvars
 import gc
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Hashable, Iterator
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
@@ -23,12 +25,87 @@ MAX_CPU_THREADS = 2
 
 _DROPPED_AT_ONCE = 500
 
-_large_work = threading.Semaphore(1)
+caller: contextvars.ContextVar[Hashable] = contextvars.ContextVar("caller", default=None)
+"""For whom a computation runs: a user's id, or the address of a client that is not known yet. The web code sets it."""
+
+_is_in_pool: contextvars.ContextVar[bool] = contextvars.ContextVar("is_in_pool", default=False)
 
 _cpu_pools: dict[Any, Any] = {}
 
 _PAUSE_SECONDS = 0.0001
 """A pause of zero is not enough: gevent polls its sockets only after fifty of those."""
+
+
+class FairPlaces:
+    """A number of places for computations, for which users wait in turn.
+
+    While others wait, a user gets no second place. All methods run in the event loop and change their state without
+    giving way, so they need no lock.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._free = count
+        self._held: Counter[Hashable] = Counter()
+        self._waiting: OrderedDict[Hashable, deque[Any]] = OrderedDict()
+        """User -> events of those who wait, in the order of turns. While a place is free, this is empty."""
+
+    @contextlib.contextmanager
+    def place(self) -> Iterator[None]:
+        """Hold a place; wait for it if there is none."""
+        user = caller.get()
+        if self._free:
+            self._take(user)
+        else:
+            self._wait(user)
+        try:
+            yield
+        finally:
+            self._give_back(user)
+
+    def _take(self, user: Hashable) -> None:
+        self._free -= 1
+        self._held[user] += 1
+
+    def _wait(self, user: Hashable) -> None:
+        from gevent.event import Event  # noqa: PLC0415 - only the web process has it
+
+        event = Event()
+        self._waiting.setdefault(user, deque()).append(event)
+        try:
+            event.wait()
+        except BaseException:  # the greenlet is ended
+            if event.is_set():
+                self._give_back(user)
+            else:
+                self._forget(user, event)
+            raise
+
+    def _give_back(self, user: Hashable) -> None:
+        self._free += 1
+        self._held[user] -= 1
+        if not self._held[user]:
+            del self._held[user]
+        if user in self._waiting:
+            self._waiting.move_to_end(user)
+        if self._waiting:
+            chosen = next(
+                (each for each in self._waiting if each not in self._held), next(iter(self._waiting))
+            )
+            event = self._waiting[chosen][0]
+            self._forget(chosen, event)
+            if chosen in self._waiting:
+                self._waiting.move_to_end(chosen)
+            self._take(chosen)
+            event.set()
+
+    def _forget(self, user: Hashable, event: Any) -> None:
+        self._waiting[user].remove(event)
+        if not self._waiting[user]:
+            del self._waiting[user]
+
+
+_cpu_places = FairPlaces(MAX_CPU_THREADS)
+_large_place = FairPlaces(1)
 
 
 def pause() -> None:
@@ -51,10 +128,14 @@ def run_blocking(work: Callable[[], Result]) -> Result:
 def run_cpu(work: Callable[[], Result], *, is_long: bool = True) -> Result:
     """Run a computation of more than about 20 ms, and return or raise what it does; a short one runs at once.
 
-    At most `MAX_CPU_THREADS` run at once; others wait. The work must not use the database session or gevent.
+    At most `MAX_CPU_THREADS` run at once; others wait, in turn among users. The work must not use the database
+    session or gevent.
     """
     hub = _hub() if is_long else None
-    return work() if hub is None else _run_in(_cpu_pool(hub), work)
+    if hub is None:
+        return work()
+    with _cpu_places.place():
+        return _run_in(_cpu_pool(hub), work)
 
 
 def drop(*lists: Any) -> None:
@@ -74,13 +155,13 @@ def large_work(*, is_large: bool) -> Iterator[None]:
     """Run work that makes millions of objects: one request of the process at a time, without garbage collections.
 
     A collection stops all threads for seconds while so many objects are alive, and two such requests at once could
-    need more memory than the process has. The work must drop its objects before the block ends. In a process without
-    gevent this does nothing.
+    need more memory than the process has. Users take turns. The work must drop its objects before the block ends. In a
+    process without gevent this does nothing.
     """
     if not is_large or _hub() is None:
         yield
         return
-    with _large_work:
+    with _large_place.place():
         gc.disable()
         try:
             yield
@@ -108,7 +189,12 @@ def _cpu_pool(hub: Any) -> Any:
 
 
 def _hub() -> Any:
-    """Return gevent's hub, or None in a process without gevent, which is looked up and not imported."""
+    """Return gevent's hub, or None in a process without gevent, which is looked up and not imported.
+
+    In a thread of a pool there is none either: asking gevent for it would make another one, with threads of its own.
+    """
+    if _is_in_pool.get():
+        return None
     monkey = sys.modules.get("gevent.monkey")
     if monkey is None or not monkey.is_module_patched("threading"):
         return None
@@ -117,6 +203,7 @@ def _hub() -> Any:
 
 def _run_in(pool: Any, work: Callable[[], Result]) -> Result:
     context = contextvars.copy_context()
+    context.run(_is_in_pool.set, True)  # noqa: FBT003 - its parameter has no name
     # gevent prints what a pool thread raises, so an error is returned.
     result, error = pool.apply(lambda: _attempt(lambda: context.run(work)))
     if error is not None:

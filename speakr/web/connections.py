@@ -1,32 +1,19 @@
-"""Bound the connections of a web process, and close those whose clients do not read or write.
+"""Know for how long a client has kept the server waiting, and end connections whose clients are too slow.
 
-A process serves a limited number of connections. A client that opens many and neither sends a request nor
-reads its answers would leave none for others. When there are too many, the connection whose client has been
-silent for longest is closed; a client that makes progress keeps its own.
+`web/connection_limit.py` bounds the number of connections and closes those that have stalled for longest.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import socket
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
-MAX_CONNECTIONS = 800
-"""Per process; gunicorn's own limit, `worker_connections`, lies above it."""
-
-STALLED_SECONDS = 1.0
-"""A client that has been silent for less is not closed in favour of another one."""
-
-MAX_WAIT_SECONDS = 5.0
-"""Seconds that a new connection waits for room before it is refused with 503."""
-
-_RETRY_SECONDS = 0.05
-
-WRITE_STALL_SECONDS = 20.0
-"""Seconds that a client may take without reading anything of an answer."""
+WRITE_STALL_SECONDS = 60.0
+"""Seconds that a client may take without reading anything of an answer, unless the process is near its limit."""
 
 MIN_BYTES_PER_SECOND = 2_048
 """Lowest speed at which a client may read an answer or send a body, averaged over `SPEED_WINDOW_SECONDS` of waiting."""
@@ -40,8 +27,18 @@ def _do_nothing() -> None:
     """Stand in for a callback."""
 
 
+def _write_stall_seconds() -> float:
+    return WRITE_STALL_SECONDS
+
+
 class ClientTooSlow(OSError):
-    """The client reads or sends more slowly than it may."""
+    """The client reads or sends more slowly than it may.
+
+    It has the number of a connection that the client reset: gunicorn logs those without a traceback.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(errno.ECONNRESET, reason)
 
 
 class Connection:
@@ -50,9 +47,13 @@ class Connection:
     It stands in for the socket in gunicorn: what is not defined here is the socket's own.
     """
 
-    def __init__(self, client: Any, address: str) -> None:
+    def __init__(
+        self, client: Any, address: str, write_stall_seconds: Callable[[], float] = _write_stall_seconds
+    ) -> None:
         self._client = client
+        self._write_stall_seconds = write_stall_seconds
         self.address = address
+        self.opened_at = time.monotonic()
         self._head_since: float | None = time.monotonic()
         """When the server began to wait for a request; None while one is served."""
         self._waiting_since: float | None = None
@@ -65,11 +66,15 @@ class Connection:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)
 
+    def request_arrived(self) -> None:
+        """Note that the head of a request is complete: from now on the client waits for the server."""
+        self._head_since = None
+        self._waited_seconds, self._window_bytes = 0.0, 0
+
     def begin_request(self, on_waiting: Callable[[], None]) -> None:
         """Note that a request is served; call `on_waiting` each time the server waits for the client."""
-        self._head_since = None
+        self.request_arrived()
         self._on_waiting = on_waiting
-        self._waited_seconds, self._window_bytes = 0.0, 0
 
     def end_request(self) -> None:
         """Note that the server waits for the next request."""
@@ -97,13 +102,15 @@ class Connection:
         """Send all bytes; give up on a client that reads too slowly."""
         rest = memoryview(data).cast("B")
         timeout = self._client.gettimeout()
-        self._client.settimeout(WRITE_STALL_SECONDS)
+        self._client.settimeout(self._write_stall_seconds())
         try:
             while rest:
                 with self._waiting():
                     sent = self._client.send(rest[:_BLOCK_BYTES], *flags)
                 rest = rest[sent:]
                 self._count(sent, "reads")
+        except TimeoutError:
+            raise ClientTooSlow("the client reads nothing") from None
         finally:
             with contextlib.suppress(OSError):
                 self._client.settimeout(timeout)
@@ -130,45 +137,3 @@ class Connection:
         """End the connection; a greenlet that waits for the client wakes with an error."""
         with contextlib.suppress(OSError):
             self._client.shutdown(socket.SHUT_RDWR)
-
-
-class Connections:
-    """The open connections of a process."""
-
-    def __init__(self, most: int = MAX_CONNECTIONS) -> None:
-        self._most = most
-        self._open: set[Connection] = set()
-
-    @contextlib.contextmanager
-    def keeping(self, connection: Connection) -> Iterator[bool]:
-        """Count a connection; give whether it may be served."""
-        may_be_served = self._wait_for_room()
-        if may_be_served:
-            self._open.add(connection)
-        try:
-            yield may_be_served
-        finally:
-            self._open.discard(connection)
-
-    def _wait_for_room(self) -> bool:
-        deadline = time.monotonic() + MAX_WAIT_SECONDS
-        while len(self._open) >= self._most and not self._make_room():
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(_RETRY_SECONDS)  # gevent serves others meanwhile
-        return True
-
-    def _make_room(self) -> bool:
-        """Close the connection that has stalled for longest, of the address that has most of them."""
-        now = time.monotonic()
-        stalled = {
-            each: seconds for each in self._open if (seconds := each.stalled_seconds(now)) > STALLED_SECONDS
-        }
-        if not stalled:
-            return False
-        counts = Counter(each.address for each in stalled)
-        greedy = max(counts, key=lambda address: counts[address])
-        victim = max((each for each in stalled if each.address == greedy), key=lambda each: stalled[each])
-        self._open.discard(victim)
-        victim.abort()
-        return True

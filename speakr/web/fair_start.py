@@ -22,6 +22,12 @@ MAX_AT_ONCE = 8
 MAX_COUNTED_SECONDS = 1.0
 """A request that takes longer waits for something else than this process, so it makes room for another one."""
 
+MAX_SECONDS_BETWEEN_POLLS = 0.005
+"""Requests begin without a look at the sockets for no longer than this."""
+
+_PAUSE_SECONDS = 0.0001
+"""A pause of zero is not enough: gevent polls its sockets only after fifty of those."""
+
 HEALTH_PATHS = {"/healthz": -1, "/readyz": -2}
 """Paths with a queue of their own, and the key of each. Many who ask for one must not delay the other, whose answer may
 decide whether this process is killed."""
@@ -92,14 +98,17 @@ class FairStart:
         return turn
 
     def _run(self) -> None:
+        polled_at = 0.0
         while self._queues:
             now = time.monotonic()
             has_begun = False
             for key, queue in list(self._queues.items()):
                 if queue.begin_next(now):
                     has_begun = True
-                    # The request runs until it waits for something; then the loop looks at its sockets.
-                    gevent.sleep(0)
+                    gevent.sleep(0)  # the request runs until it waits for something
+                    if time.monotonic() - polled_at > MAX_SECONDS_BETWEEN_POLLS:
+                        gevent.sleep(_PAUSE_SECONDS)
+                        polled_at = time.monotonic()
                 elif not queue.waiting and not queue.computed:
                     del self._queues[key]
             if not has_begun:

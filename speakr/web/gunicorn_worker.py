@@ -8,8 +8,9 @@ from typing import Any
 from gunicorn.workers.ggevent import GeventWorker  # type: ignore[import-untyped] # gunicorn has no types
 
 from speakr.web import malformed
-from speakr.web.connections import Connection, Connections
-from speakr.web.fair_start import FairStart
+from speakr.web.connection_limit import Connections
+from speakr.web.connections import Connection
+from speakr.web.fair_start import HEALTH_PATHS, FairStart
 
 _REFUSAL = (
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\n"
@@ -27,7 +28,8 @@ class Worker(GeventWorker):  # type: ignore[misc] # as above
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
         """Serve a connection until it ends."""
-        connection = Connection(client, addr[0] if isinstance(addr, tuple) else "")
+        address = addr[0] if isinstance(addr, tuple) else ""
+        connection = Connection(client, address, self._connections.write_stall_seconds)
         with self._connections.keeping(connection) as may_be_served:
             if may_be_served:
                 super().handle(listener, connection, addr)
@@ -47,13 +49,26 @@ class Worker(GeventWorker):  # type: ignore[misc] # as above
 
     def handle_request(self, listener_name: Any, req: Any, sock: Connection, addr: Any) -> Any:
         """Serve a request whose head has arrived."""
-        turn = self._fair_start.wait(req.path, dict(req.headers), req.query or "")
-        sock.begin_request(turn.end)
+        sock.request_arrived()
         try:
-            return super().handle_request(listener_name, req, sock, addr)
+            if self._connections.is_reserved(sock):
+                self._leave_reserve(req, sock)
+            turn = self._fair_start.wait(req.path, dict(req.headers), req.query or "")
+            sock.begin_request(turn.end)
+            try:
+                return super().handle_request(listener_name, req, sock, addr)
+            finally:
+                turn.end()
         finally:
-            turn.end()
             sock.end_request()
+
+    def _leave_reserve(self, req: Any, sock: Connection) -> None:
+        """Serve one health check in the reserve; let any other request wait for room."""
+        if req.path in HEALTH_PATHS:
+            req.force_close()
+        elif not self._connections.wait_for_room(sock):
+            _send(sock, _REFUSAL)
+            raise StopIteration  # gunicorn's way to end a connection
 
 
 def _send(client: Any, answer: bytes) -> None:

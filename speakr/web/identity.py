@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from flask import g, request
 
+from speakr import offload
 from speakr.db import release
 from speakr.domain.errors import Forbidden, NotAuthenticated
 from speakr.domain.permissions import Actor
@@ -41,6 +42,7 @@ def admit() -> None:
     g.access = access
     try:
         g.actor = _authenticate(families.current().family)
+        offload.caller.set(g.actor.user_id)
     finally:
         release()  # the body may take minutes to arrive; occupy no connection meanwhile
     if access.rate is not None:

@@ -20,7 +20,8 @@ from speakr.domain.errors import RateLimited, Unavailable
 logger = structlog.get_logger(__name__)
 
 MAX_PER_USER = 32
-MAX_PER_PROCESS = 1_000
+MAX_PER_PROCESS = 400
+"""Fewer than the connections of a process, so that streams leave some for other requests."""
 
 LEASE_SECONDS: Final = 60
 """For how long Redis counts a stream that has not been renewed: a killed process cannot give its places back."""

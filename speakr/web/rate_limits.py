@@ -6,7 +6,6 @@ earlier versions (`RateLimit-Limit` and so on), and the `X-RateLimit-*` that old
 
 from __future__ import annotations
 
-import ipaddress
 import math
 import time
 from collections.abc import Mapping
@@ -21,10 +20,9 @@ from speakr.web import families
 from speakr.web.access import access_of
 from speakr.web.account_guesses import AccountGuesses
 from speakr.web.counting import WINDOW_SECONDS, Counter, Window, connect
+from speakr.web.networks import network_of
 
 _KEY = "speakr_rate_limits"
-_IPV6_NETWORK_BITS = 64
-"""What a provider gives one customer, who could otherwise avoid the limit by changing the address."""
 
 
 class RateClass(StrEnum):
@@ -117,7 +115,7 @@ def count_guess(username: str) -> None:
     limits: _Limits | None = current_app.extensions.get(_KEY)
     if limits is None:
         return
-    network = _network(request.remote_addr or "")
+    network = network_of(request.remote_addr or "")
     # The account first: what it refuses does not count against the address.
     limits.guesses.admit(username, network)
     try:
@@ -131,14 +129,14 @@ def guessed_right(username: str) -> None:
     """Remember that the password was right, so that this address is known for the account."""
     limits: _Limits | None = current_app.extensions.get(_KEY)
     if limits is not None:
-        limits.guesses.succeeded(username, _network(request.remote_addr or ""))
+        limits.guesses.succeeded(username, network_of(request.remote_addr or ""))
 
 
 def _bounds(rate: str, limit: int) -> dict[str, int]:
     """Return who is counted, and the limit of each."""
     known = g.get("actor")
     if rate in _PER_ADDRESS or known is None:
-        return {f"address:{_network(request.remote_addr or '')}": limit}
+        return {f"address:{network_of(request.remote_addr or '')}": limit}
     if known.token_id is not None:
         credential = f"token:{known.token_id}"
     elif known.session_id is not None:
@@ -146,19 +144,6 @@ def _bounds(rate: str, limit: int) -> dict[str, int]:
     else:  # a password, or a signed address
         credential = f"login:{known.user_id}"
     return {credential: limit, f"user:{known.user_id}": limit * TOKENS_PER_USER}
-
-
-def _network(address: str) -> str:
-    """Return the key of a client: its IPv4 address, or the network of its IPv6 address."""
-    try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return address[:64]  # a Unix socket has none, and proxies may write anything
-    if isinstance(parsed, ipaddress.IPv6Address):
-        if parsed.ipv4_mapped is not None:
-            return str(parsed.ipv4_mapped)
-        return str(ipaddress.ip_network((int(parsed), _IPV6_NETWORK_BITS), strict=False))
-    return str(parsed)
 
 
 def _headers(rate: str, limit: int, window: Window, seconds_left: int) -> dict[str, str]:

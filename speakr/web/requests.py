@@ -9,6 +9,7 @@ import uuid
 import structlog
 from flask import Flask, Response, g, request
 
+from speakr import offload
 from speakr.telemetry.metrics import HTTP_REQUESTS, HTTP_SECONDS
 from speakr.web import (
     addressing,
@@ -25,6 +26,7 @@ from speakr.web.body_timeout import BodyReadTimeout
 from speakr.web.bounds import MIN_BODY_BYTES
 from speakr.web.loop_watch import ROUTE_KEY
 from speakr.web.method_override import MethodOverride
+from speakr.web.networks import network_of
 
 logger = structlog.get_logger(__name__)
 
@@ -37,6 +39,7 @@ def _begin() -> None:
     asked = request.headers.get("X-Request-ID", "")
     g.request_id = asked if _SANE_ID.match(asked) else uuid.uuid4().hex
     body.limit_body()
+    offload.caller.set(network_of(request.remote_addr or ""))
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=g.request_id)
 

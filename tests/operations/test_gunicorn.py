@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.operations.conftest import ROOT, clean_environment, wait_for
+from tests.operations.small_worker import MOST
 
 pytestmark = pytest.mark.stack
 
@@ -20,9 +22,11 @@ CONFIGURATION = ROOT / "config" / "gunicorn.conf.py"
 APP = "tests.operations.tiny_app:app"
 
 
-def gunicorn(pass_fds: Sequence[int] = (), **settings: str) -> subprocess.Popen[str]:
+def gunicorn(
+    pass_fds: Sequence[int] = (), arguments: Sequence[str] = (), **settings: str
+) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "gunicorn", "-c", str(CONFIGURATION), APP],
+        [sys.executable, "-m", "gunicorn", "-c", str(CONFIGURATION), *arguments, APP],
         env=clean_environment(**settings),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -36,11 +40,11 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., int]]:
     """Serve the tiny app; returns the port."""
     started: list[subprocess.Popen[str]] = []
 
-    def begin(**settings: str) -> int:
+    def begin(*arguments: str, **settings: str) -> int:
         with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:
             bind = f"fd://{listener.fileno()}"
             data = {"SPEAKR_SECRET_KEY": SECRET, "SPEAKR_DATA": str(tmp_path), "SPEAKR_BIND": bind}
-            started.append(gunicorn(pass_fds=[listener.fileno()], **data, **settings))
+            started.append(gunicorn([listener.fileno()], arguments, **data, **settings))
             port: int = listener.getsockname()[1]
         assert _answers(port)
         return port
@@ -50,6 +54,7 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., int]]:
         process.terminate()
         _, printed = process.communicate(timeout=10)
         assert "Traceback" not in printed
+        assert len(printed) < 2_000
 
 
 def _answers(port: int) -> bool:
@@ -61,8 +66,8 @@ def _answers(port: int) -> bool:
         return False
 
 
-def exchange(port: int, request: bytes) -> bytes:
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+def exchange(port: int, request: bytes, source: str = "127.0.0.1") -> bytes:
+    with socket.create_connection(("127.0.0.1", port), timeout=10, source_address=(source, 0)) as connection:
         connection.sendall(request)
         answer = b""
         try:
@@ -110,6 +115,36 @@ def test_slow_clients_delay_no_other(serve: Callable[..., int]) -> None:
     finally:
         for connection in slow:
             connection.close()
+
+
+def test_a_full_process_serves_health_checks_and_other_addresses(serve: Callable[..., int]) -> None:
+    port = serve("--worker-class", "tests.operations.small_worker.Worker")
+    with contextlib.ExitStack() as stack:
+        for _ in range(MOST):
+            busy = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+            busy.sendall(b"GET /wait HTTP/1.1\r\nHost: x\r\n\r\n")
+        wait_for(lambda: exchange(port, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")[9:12] == b"503", "full")
+        began = time.monotonic()
+        answer = exchange(port, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 200")
+        request = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        assert exchange(port, request, "127.0.0.2").startswith(b"HTTP/1.1 200")
+        assert time.monotonic() - began < 5
+
+
+def test_slow_readers_do_not_fill_the_log(serve: Callable[..., int]) -> None:
+    port = serve("--worker-class", "tests.operations.small_worker.Worker")
+    with contextlib.ExitStack() as stack:
+        readers = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10)) for _ in range(3)
+        ]
+        for reader in readers:
+            reader.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+        time.sleep(2)  # they read nothing for longer than they may
+        received = [
+            sum(len(block) for block in iter(lambda each=each: each.recv(1 << 20), b"")) for each in readers
+        ]
+    assert max(received) < 64 << 20
 
 
 def test_several_processes_share_their_counters_and_start_afresh(

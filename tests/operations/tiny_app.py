@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -13,5 +14,9 @@ def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable
         "/environment": os.environ.get("PROMETHEUS_MULTIPROC_DIR", ""),
         "/scheme": environ["wsgi.url_scheme"],
     }
+    if environ["PATH_INFO"] == "/wait":
+        time.sleep(8)
     start_response("200 OK", [("Content-Type", "text/plain")])
+    if environ["PATH_INFO"] == "/large":
+        return [bytes(1 << 20)] * 64
     return [answers.get(environ["PATH_INFO"], "hello").encode()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import threading
 import time
@@ -51,11 +52,19 @@ def test_an_upload_of_a_few_bytes_a_second_is_ended(pair: Pair) -> None:
     stopped = threading.Event()
     thread = send_slowly(client, b"x", stopped)
     began = time.monotonic()
-    with pytest.raises(ClientTooSlow, match="sends too slowly"):
+    with pytest.raises(ClientTooSlow, match="sends too slowly") as raised:
         receive_until(connection, lambda: time.monotonic() - began > 20)
+    assert raised.value.errno == errno.ECONNRESET  # gunicorn logs no traceback of it
     assert time.monotonic() - began >= 0.3  # no client is refused before the window is over
     stopped.set()
     thread.join()
+
+
+def test_a_client_that_reads_nothing_is_ended(monkeypatch: pytest.MonkeyPatch, pair: Pair) -> None:
+    monkeypatch.setattr(connections, "WRITE_STALL_SECONDS", 0.2)
+    with pytest.raises(ClientTooSlow, match="reads nothing") as raised:
+        pair[0].sendall(bytes(10_000_000))
+    assert raised.value.errno == errno.ECONNRESET
 
 
 def test_an_upload_above_the_least_speed_goes_on(pair: Pair) -> None:
