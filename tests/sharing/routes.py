@@ -45,7 +45,6 @@ def every_route(person: Person, recording: int, job: int) -> dict[str, int]:
         "undo": person.post(f"{address}/transcript/undo"),
         "redo": person.post(f"{address}/transcript/redo"),
         "restore": person.post(f"{address}/transcript/history/0/restore"),
-        "delete segment": person.delete(f"{address}/transcript/segments/0"),
         "add tag": person.post(f"{address}/tags", json={"tag_id": 1}),
         "remove tag": person.delete(f"{address}/tags/1"),
         "change share": person.patch(f"{address}/shares/2000000000", json={"can_edit": True}),
@@ -62,6 +61,7 @@ def every_route(person: Person, recording: int, job: int) -> dict[str, int]:
         "retry": person.post(f"/api/v1/jobs/{job}/retry"),
         "summarize": person.post(f"{address}/summarize"),
         "extract": person.post(f"{address}/extract"),
+        "delete segment": person.delete(f"{address}/transcript/segments/0"),
         "transcribe": person.post(f"{address}/transcribe"),
         "delete": person.delete(address),
     }
