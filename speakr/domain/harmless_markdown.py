@@ -40,7 +40,7 @@ _OTHER_IMAGE_START = re.compile(r"!\[(?!(?<=[\w#]!\[)[^\[\]\n]*+\](?![\[(:]))")
 _LINK = re.compile(rf"\({_TARGET}\)")
 _DEFINITION = re.compile(r"\]:(?=[ \t]*+\n?[ \t]*+(?:<|[^ \t\n:&\\]*+[:&\\]))")
 """Definitions of links whose target may have a scheme."""
-_AUTOLINK = re.compile(r"""<(https?://[^\s<>"'`\[\]!\\]+)>""")
+_AUTOLINK = re.compile(r"""(?<![A-Za-z0-9+.-])<(https?://[^\s<>"'`\[\]!\\]+)>""")
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 _BLANK = re.compile(r"\s*")
 _INVISIBLE = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029]")
@@ -122,7 +122,7 @@ def _without_bad_links(text: str, budget: int) -> str:
             target = _LINK.match(text, position)
             if target is not None:
                 position = target.end()
-            if text.startswith("(", position):
+            if text.startswith(("(", ":"), position):  # else they would begin a new target or definition
                 parts.append(" ")
     rest = text[position:]
     return "".join(parts) + (rest.replace("](", "] (") if rest else "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -13,6 +14,7 @@ from speakr.domain.caps import CAPS, Noun
 from speakr.domain.transcript import Span
 from speakr.jobs import runner, transcribe
 from speakr.models import Recording, RecordingSpeaker, RecordingTag, Segment, Tag
+from speakr.services.language import documents
 from tests.conftest import Person
 from tests.fakes import FakeWriter, MemoryJobNotifier
 
@@ -296,3 +298,26 @@ def test_without_a_written_title_only_a_layout_that_needs_none_names(
     assert summarised() == "Recording - Q1 call.wav"
     alice.patch(f"{TEMPLATES}/{template}", json={"body": "Call of {{date}}"})
     assert summarised() == "Call of 2024-01-15"
+
+
+def test_a_long_summary_is_cleaned_beside_the_loop_and_keeps_its_code(
+    alice: Person, recording: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = f"{R}/{recording}"
+    lengths: list[bool] = []
+
+    def run(work: Callable[[], Any], *, is_long: bool = True) -> Any:
+        lengths.append(is_long)
+        return work()
+
+    monkeypatch.setattr(documents, "run_cpu", run)
+    alice.patch(address, json={"summary": "`Vec<u8>` <img>"})
+    assert "`Vec<u8>` < img>" in alice.get(f"{address}/export").text
+    short = lengths.copy()
+    lengths.clear()
+    alice.patch(address, json={"summary": "](" * 20_000})
+    assert alice.get(f"{address}/export").status_code == 200
+    assert lengths.count(True) == short.count(True) + 1
+    # Half of a code block in the notes would turn the summary's code into text.
+    alice.patch(address, json={"notes": "```", "summary": "```\n<img>\n```"})
+    assert "\n< img>\n" in alice.get(f"{address}/export").text

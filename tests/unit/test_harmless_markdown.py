@@ -75,6 +75,8 @@ def test_ordinary_text_stays(text: str) -> None:
         ("[x](javascript:8080/alert)", "[x]"),
         ("[x](java" + "&#9;" * 300 + "script:alert)", "[x]"),
         ("[x](" + " " * 2000 + "javascript:alert)", "[x]"),
+        ("[a](data:x): http://evil.example\n\nwow![a]", "[a] : http://evil.example\n\nwow![a]"),
+        ("x<https://a>", "x< https://a>"),
         ("` <img>", "` < img>"),
         ("```\n<img>", "```\n< img>"),
         ("` \n` <img> `", "` \n` < img> `"),
