@@ -13,6 +13,8 @@ import threading
 import time
 
 TIMEOUT_SECONDS = 90.0
+ADDRESS = "127.0.0.2"
+"""Another one than the attacker's, as without a proxy."""
 EVERY_SECONDS = {"/healthz": 0.05, "/api/v1/recordings?per_page=5": 0.7}
 """Path -> seconds from one request to the next, within the limits of one token."""
 
@@ -42,7 +44,9 @@ class Poller(threading.Thread):
             time.sleep(max(0.0, EVERY_SECONDS[self._path] - seconds))
 
     def _ask(self) -> bool:
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=TIMEOUT_SECONDS)
+        connection = http.client.HTTPConnection(
+            "127.0.0.1", self._port, timeout=TIMEOUT_SECONDS, source_address=(ADDRESS, 0)
+        )
         try:
             connection.request("GET", self._path, headers=self._headers)
             answer = connection.getresponse()

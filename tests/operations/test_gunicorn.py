@@ -20,6 +20,7 @@ pytestmark = pytest.mark.stack
 SECRET = "a secret key for tests, long enough to pass"
 CONFIGURATION = ROOT / "config" / "gunicorn.conf.py"
 APP = "tests.operations.tiny_app:app"
+GET = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
 
 def gunicorn(
@@ -59,9 +60,7 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., int]]:
 
 def _answers(port: int) -> bool:
     try:
-        return exchange(port, b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").startswith(
-            b"HTTP/1.1 200"
-        )
+        return exchange(port, GET).startswith(b"HTTP/1.1 200")
     except OSError:
         return False
 
@@ -123,12 +122,11 @@ def test_a_full_process_serves_health_checks_and_other_addresses(serve: Callable
         for _ in range(MOST):
             busy = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
             busy.sendall(b"GET /wait HTTP/1.1\r\nHost: x\r\n\r\n")
-        wait_for(lambda: exchange(port, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")[9:12] == b"503", "full")
+        wait_for(lambda: exchange(port, GET)[9:12] == b"503", "no room")
         began = time.monotonic()
-        answer = exchange(port, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert answer.startswith(b"HTTP/1.1 200")
-        request = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-        assert exchange(port, request, "127.0.0.2").startswith(b"HTTP/1.1 200")
+        check = exchange(port, GET.replace(b"/", b"/healthz", 1))
+        assert check.startswith(b"HTTP/1.1 200")
+        assert exchange(port, GET, "127.0.0.2").startswith(b"HTTP/1.1 200")
         assert time.monotonic() - began < 5
 
 

@@ -15,7 +15,7 @@ def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable
         "/scheme": environ["wsgi.url_scheme"],
     }
     if environ["PATH_INFO"] == "/wait":
-        time.sleep(8)
+        time.sleep(20)
     start_response("200 OK", [("Content-Type", "text/plain")])
     if environ["PATH_INFO"] == "/large":
         return [bytes(1 << 20)] * 64
