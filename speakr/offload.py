@@ -110,9 +110,12 @@ _large_place = FairPlaces(1)
 
 def pause() -> None:
     """Let other requests run, between two parts of long work in the loop. Call it in no thread of a pool."""
-    hub = _hub()
-    if hub is not None:
-        sys.modules["gevent"].sleep(_PAUSE_SECONDS)
+    if _hub() is not None:
+        _switch()
+
+
+def _switch() -> None:
+    time.sleep(_PAUSE_SECONDS)  # gevent's, where there is a hub
 
 
 def run_blocking(work: Callable[[], Result]) -> Result:
@@ -167,16 +170,6 @@ def large_work(*, is_large: bool) -> Iterator[None]:
             yield
         finally:
             gc.enable()
-
-
-def give_way() -> None:
-    """Let other requests run, between two pieces of work that are too short to be run beside the loop."""
-    if _hub() is not None:
-        _switch()
-
-
-def _switch() -> None:
-    time.sleep(0)
 
 
 def _cpu_pool(hub: Any) -> Any:

@@ -152,8 +152,8 @@ def test_a_recording_whose_horses_died_is_tried_again_alone(
     wait_for(lambda: len(deployment.rows(query)) == 1, "the quarantine", RESUMED_WITHIN_SECONDS)
     provider.go_on()
     other = deployment.upload(speech.short_recording())
-    deployment.wait_until_done(other)
-    deployment.wait_until_done(suspect)
+    deployment.wait_until_done(other, seconds=200)  # the pauses of the suspect come first
+    deployment.wait_until_done(suspect, seconds=200)
     assert_sent_once(suspect, *COMPLETED)
     assert deployment.transcript(suspect) == deployment.transcript(other)
 

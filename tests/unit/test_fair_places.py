@@ -45,7 +45,7 @@ print(max(ended.index(2), ended.index("192.0.2.1")))
 
 NESTED = f"""{PATCHED}
 import gevent, time
-from speakr.offload import MAX_CPU_THREADS, give_way, large_work, pause, run_blocking, run_cpu
+from speakr.offload import MAX_CPU_THREADS, large_work, pause, run_blocking, run_cpu
 
 def threads():
     with open("/proc/self/status") as opened:
@@ -53,7 +53,6 @@ def threads():
 
 def work():
     pause()
-    give_way()
     with large_work(is_large=True):
         return run_cpu(lambda: run_blocking(lambda: 7))
 

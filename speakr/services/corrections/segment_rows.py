@@ -148,9 +148,7 @@ def _move(recording_id: int, changes: RowChanges) -> None:
             )
     else:
         for batch in _batches(changes.moved):
-            before, after = _pairs(batch)
-            there = theirs.where(Segment.position == before)
-            db.session.execute(there.values(position=-after - 1), execution_options=options)
+            _move_each(recording_id, batch)
     if changes.moved:
         db.session.execute(
             theirs.where(Segment.position < 0).values(position=-Segment.position - 1),
@@ -168,13 +166,17 @@ def _runs(stayed: Sequence[tuple[int, int]]) -> list[tuple[int, int, int]]:
     return [run for run in runs if run[2]]
 
 
-def _pairs(moved: Sequence[tuple[int, int]]) -> tuple[Any, Any]:
-    """Return the columns of a table of pairs that the database makes of one JSON text."""
-    written = orjson.dumps([{"b": before, "a": after} for before, after in moved]).decode()
+def _move_each(recording_id: int, moved: Sequence[tuple[int, int]]) -> None:
+    theirs = update(Segment).where(Segment.recording_id == recording_id)
     if db.engine.dialect.name == "sqlite":
-        each = func.json_each(written).table_valued("value").c.value
-        return func.json_extract(each, "$.b"), func.json_extract(each, "$.a")
+        # Joined with a table of pairs, it would look at all pairs for each row.
+        one = theirs.where(Segment.position == bindparam("before")).values(position=bindparam("after"))
+        rows = [{"before": before, "after": -after - 1} for before, after in moved]
+        db.session.connection().execute(one, rows)
+        return
+    written = orjson.dumps([{"b": before, "a": after} for before, after in moved]).decode()
     fields = (column("b", Integer), column("a", Integer))
-    rows = func.json_to_recordset(cast(literal(written, Text), JSON)).table_valued(*fields)
-    found = rows.render_derived(with_types=True).c
-    return found.b, found.a
+    pairs = func.json_to_recordset(cast(literal(written, Text), JSON)).table_valued(*fields)
+    found = pairs.render_derived(with_types=True).c
+    there = theirs.where(Segment.position == found.b).values(position=-found.a - 1)
+    db.session.execute(there, execution_options={"synchronize_session": False})

@@ -17,7 +17,7 @@ from speakr.domain.errors import SpeakrError
 from speakr.domain.events import RecordingUpdated
 from speakr.domain.permissions import Actor, Permission
 from speakr.models import Recording, RecordingTag, Tag, User
-from speakr.offload import give_way
+from speakr.offload import pause
 from speakr.services import caps, row_locks
 from speakr.services.jobs import processing
 from speakr.services.recordings import access, editing, removal, tagging
@@ -46,7 +46,7 @@ def _in_parts(
     results: list[BatchItemResult] = []
     for part in parts:
         results += conflicts.in_unit(functools.partial(work, part))
-        give_way()
+        pause()
     return results
 
 

@@ -16,7 +16,7 @@ from speakr.db import db, release
 from speakr.domain.errors import ConnectorRejected, EmbeddingModelUnavailable, Invalid, TransientJobError
 from speakr.domain.permissions import Actor
 from speakr.models import Recording, RecordingPassage, RecordingSpeaker, Segment
-from speakr.offload import give_way
+from speakr.offload import pause
 from speakr.services.recordings import access, listing
 from speakr.services.search import passages
 
@@ -140,7 +140,7 @@ def nearest(actor: Actor, vector: bytes, filters: listing.Filters, most: int) ->
         if len(scores) > most:
             kept = np.argpartition(-scores, most - 1)[:most]
             ids, scores = ids[kept], scores[kept]
-        give_way()
+        pause()
     found = [
         Near(recording_id, position, score)
         for (recording_id, position), score in zip(ids.tolist(), scores.tolist(), strict=True)
