@@ -34,7 +34,7 @@ TOKEN = "spk_" + "crash" * 10
 FINAL = {"COMPLETED", "FAILED"}
 
 
-def wait_for(is_true: Callable[[], Any], what: str, seconds: float = 60.0) -> Any:
+def wait_for(is_true: Callable[[], Any], what: str, seconds: float = 120.0) -> Any:
     """Ask until the answer is truthy, and return it."""
     deadline = time.monotonic() + seconds
     while True:
@@ -238,7 +238,7 @@ class Deployment:
     def status(self, recording_id: int) -> dict[str, Any]:
         return self.get(f"/recordings/{recording_id}/status")
 
-    def wait_until_done(self, recording_id: int, seconds: float = 100.0, status: str = "COMPLETED") -> None:
+    def wait_until_done(self, recording_id: int, seconds: float = 240.0, status: str = "COMPLETED") -> None:
         def is_done() -> bool:
             return self.status(recording_id)["status"] in FINAL
 
