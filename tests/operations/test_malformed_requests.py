@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import re
@@ -48,7 +49,8 @@ def send(port: int, data: bytes, *, seconds: float = 20.0) -> bytes:
     with socket.create_connection(("127.0.0.1", port), timeout=seconds) as client:
         try:
             client.sendall(data)
-            client.shutdown(socket.SHUT_WR)
+            with contextlib.suppress(OSError):  # ENOTCONN: the server has closed the connection already
+                client.shutdown(socket.SHUT_WR)
             while block := client.recv(65_536):
                 received += block
         except ConnectionError:
