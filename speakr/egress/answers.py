@@ -23,8 +23,9 @@ _END_OF_HEAD = b"\r\n\r\n"
 class FrugalHandler(ResponseHandler):
     """One connection of aiohttp's client, with a limit on the head of each answer."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, *, needs_body: bool = False) -> None:
         super().__init__(loop)
+        self._needs_body = needs_body
         self._begin()
 
     def _begin(self) -> None:
@@ -68,6 +69,8 @@ class FrugalHandler(ResponseHandler):
 
         Parsed on its own, a head counts even if the body that came together with it is broken.
         """
+        if self._needs_body:
+            return piece
         known = self._tail + piece
         end = known.find(_END_OF_HEAD)
         if end >= 0:

@@ -152,10 +152,12 @@ def make_client_session(
     connection_limit: int = 256,
     connections_per_host: int = 32,
     proxy_url: str = "",
+    needs_body: bool = False,
 ) -> aiohttp.ClientSession:
     """Open the one session of the dispatcher, inside a running loop; the caller closes it.
 
-    `total_seconds` bounds each request from the look-up to the last byte read. Requests raise
+    `total_seconds` bounds each request from the look-up to the last byte read. With `needs_body` an answer fails as a
+    whole if what comes together with its head is broken. Requests raise
     `AddressRefused` and `NameNotResolved` besides aiohttp's own errors, and `ProxyFault` with a SOCKS5 proxy.
     """
     resolver = resolver or GuardedResolver(allow_list)
@@ -181,7 +183,7 @@ def make_client_session(
         middlewares = (_judge_with(resolver, allow_list),)
     else:
         connector = aiohttp.TCPConnector(resolver=resolver, socket_factory=open_socket, **limits)
-    handler: Any = functools.partial(FrugalHandler, loop=asyncio.get_running_loop())
+    handler: Any = functools.partial(FrugalHandler, loop=asyncio.get_running_loop(), needs_body=needs_body)
     connector._factory = handler  # noqa: SLF001 - there is no other way in
     return aiohttp.ClientSession(
         connector=connector,

@@ -136,6 +136,7 @@ class Download:
                 total_seconds=self._policy.total_seconds,
                 connection_limit=1,
                 proxy_url=self._policy.proxy_url,
+                needs_body=True,
             )
         async with asyncio.timeout(min(self._policy.idle_seconds, self._left())):
             self._response = await self._session.get(

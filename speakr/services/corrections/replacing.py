@@ -20,7 +20,7 @@ from speakr.domain.transcript import is_long
 from speakr.domain.transcript_edits import substitute
 from speakr.domain.transcript_history import RevisionKind
 from speakr.models import Folder, Recording, RecordingTag, Segment, Tag
-from speakr.offload import run_cpu
+from speakr.offload import pause, run_cpu
 from speakr.services import long_reads
 from speakr.services.accounts import memberships
 from speakr.services.corrections.editing import Edit, TranscriptState, change
@@ -85,6 +85,7 @@ def run(actor: Actor, scope: Scope, wanted: Replacement, *, is_preview: bool) ->
         outcome = _look_at(actor, recording_id, wanted)
         if outcome.matches and not is_preview:
             outcome = _replace(actor, outcome, wanted)
+            pause()
         if outcome.matches or outcome.error:
             found.append(outcome)
     return Outcomes(found, None)
