@@ -90,7 +90,7 @@ def deployment(request: pytest.FixtureRequest, provider: Provider) -> Iterator[D
     provider.go_on()
     made.make_whole()
     active = "SELECT id FROM jobs WHERE state IN ('queued', 'running')"
-    wait_for(lambda: not made.rows(active), "all work done", 40)
+    wait_for(lambda: not made.rows(active), "all work done")
     wait_for(lambda: not made.strays(), f"no process left behind, but {made.strays()}")
     wait_for(lambda: made.blobs("pcm") == [], f"no decoded audio left behind, but {made.blobs('pcm')}")
     assert made.scratch_folders() == []

@@ -300,11 +300,27 @@ class Deployment:
         return crashes, losses
 
     def owner_of(self, recording_id: int) -> str:
-        """Return which worker owns the recording's running job."""
+        """Return which worker owns the recording's running job; wait for it to run."""
+        wait_for(lambda: any(self.owns(name, recording_id) for name in WORKERS), "an owner")
+        return next(name for name in WORKERS if self.owns(name, recording_id))
+
+    def owns(self, name: str, recording_id: int) -> bool:
+        """Tell whether a worker owns the recording's running job."""
         query = "SELECT worker FROM jobs WHERE recording_id = :id AND state = 'running'"
-        (holder,) = [row.worker for row in self.rows(query, id=recording_id)]
-        (name,) = [name for name in WORKERS if f"-{self.pid(name)}-" in holder]
-        return name
+        return any(f"-{self.pid(name)}-" in row.worker for row in self.rows(query, id=recording_id))
+
+    def kill_owner(self, recording_id: int, number: int = signal.SIGKILL) -> None:
+        """Kill the work horse that owns the recording's running job, and wait until it owns it no more."""
+        owner = self.owner_of(recording_id)
+        query = "SELECT fence FROM jobs WHERE recording_id = :id AND state = 'running'"
+        claim = self.rows(query, id=recording_id)
+        os.kill(self.horses()[owner], number)
+        wait_for(lambda: self.rows(query, id=recording_id) != claim, "the end of the claim")
+
+    def forget_deaths(self) -> None:
+        """Forget the deaths of work horses in earlier tests: deaths close together are no job's fault."""
+        with self._database.begin() as connection:
+            connection.execute(text("UPDATE jobs SET died_at = NULL"))
 
 
 def children_of(pid: int) -> list[int]:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-
 import pytest
 
 from tests.crash import speech
@@ -25,7 +22,7 @@ def test_transcripts_are_identical_byte_for_byte(deployment: Deployment) -> None
     disturbed = deployment.upload(speech.middling_recording(), transcription_model=EMBEDDED)
     for done in (1, 2):
         wait_for(lambda: deployment.rows(DONE, id=disturbed)[0].n >= done, f"{done} chunks done")  # noqa: B023 - called at once
-        os.kill(deployment.horses()[deployment.owner_of(disturbed)], signal.SIGKILL)
+        deployment.kill_owner(disturbed)
     deployment.wait_until_done(disturbed)
     assert deployment.transcript(disturbed) == deployment.transcript(undisturbed)
     assert b"seven" in deployment.transcript(disturbed)

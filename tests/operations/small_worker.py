@@ -1,12 +1,11 @@
-"""A gunicorn worker with few connections and little patience."""
+"""A gunicorn worker with few connections and little patience. Only gunicorn imports it: it changes what others wait."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from speakr.web import connection_limit, connections, gunicorn_worker
-
-MOST = 4
+from tests.operations.tiny_app import MOST
 
 connection_limit.MAX_WAIT_SECONDS = 0.5
 connection_limit.WRITE_STALL_SECONDS_WHEN_FULL = connections.WRITE_STALL_SECONDS = 0.5

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.operations.conftest import ROOT, clean_environment, wait_for
-from tests.operations.small_worker import MOST
+from tests.operations.tiny_app import MOST
 
 pytestmark = pytest.mark.stack
 

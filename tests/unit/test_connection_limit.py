@@ -163,6 +163,7 @@ def test_a_request_that_waits_for_its_turn_is_not_stalled(enter: Open) -> None:
 
     class Request:
         path = "/"
+        query = ""
         headers = ()
 
     worker = Worker.__new__(Worker)
