@@ -55,6 +55,8 @@ class Hypothesis:
     segments: Sequence[Segment]
     language: str | None = None
     times_estimated: bool = False
+    model: str | None = None
+    """The model that transcribed, if the engine itself chose it."""
 
 
 @dataclass(frozen=True, slots=True)
