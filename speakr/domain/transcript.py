@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 DEFAULT_SPEAKER_LABEL = "SPEAKER_00"
+UNDETERMINED = "und"
+"""The language of speech that no engine here understands (ISO 639-2, BCP 47)."""
 
 
 @dataclass(frozen=True, slots=True)
