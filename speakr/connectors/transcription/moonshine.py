@@ -9,7 +9,7 @@ Source: N. Jeffries et al., "Moonshine: Speech Recognition for Live Transcriptio
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -40,12 +40,34 @@ Signal = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
-class _Decoded:
-    """Tokens, their log-probabilities, and attention, shape (heads, tokens, frames)."""
+class _Step:
+    """What one step of the decoder gives: scores of all tokens (logits), attention (heads, frames), keys and values."""
 
-    tokens: Sequence[int]
-    log_probabilities: Sequence[float]
+    scores: Signal
     attention: Signal
+    past: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Decoded:
+    """Tokens, their log-probabilities, and the attention of each, shape (heads, frames)."""
+
+    tokens: list[int]
+    log_probabilities: list[float]
+    attention: list[Signal]
+
+    def add(self, token: int, step: _Step) -> None:
+        """Append a token."""
+        top = float(step.scores.max())
+        total = top + float(np.log(np.exp(step.scores - top).sum()))
+        self.tokens.append(token)
+        self.log_probabilities.append(float(step.scores[token]) - total)
+        self.attention.append(step.attention)
+
+    def cut(self, count: int) -> None:
+        """Keep only the first tokens."""
+        for values in (self.tokens, self.log_probabilities, self.attention):
+            del values[count:]
 
 
 class Moonshine:
@@ -81,36 +103,52 @@ class Moonshine:
         return without_loop(self._join(decoded, samples.size / SAMPLE_RATE))
 
     def _decode(self, samples: Signal, bias: HotwordBias | None) -> _Decoded:
+        feed = self._begin(samples)
+        decoded = _Decoded([], [], [])
+        limit = int(samples.size / SAMPLE_RATE * MAX_TOKENS_PER_SECOND) + 2
+        beginning: tuple[int, _Step] | None = None
+        token = START
+        while len(decoded.tokens) < limit:
+            step = self._step(feed, token)
+            choice = int(step.scores.argmax()) if bias is None else bias.choose(step.scores)
+            if choice is None and beginning is not None:  # a hotword was begun that was not said
+                at, step = beginning
+                decoded.cut(at)
+                choice = int(step.scores.argmax())
+            elif bias is not None and bias.is_at_beginning:
+                beginning = len(decoded.tokens), step
+            token = choice or END
+            decoded.add(token, step)
+            feed.update(step.past)
+            if token == END or is_looping(decoded.tokens):
+                break
+        return decoded
+
+    def _begin(self, samples: Signal) -> dict[str, Any]:
+        """Run the encoder; return the inputs of the first step."""
         value = onnxruntime.OrtValue.ortvalue_from_numpy
         frames = self._encoder.run(None, {"input_values": samples[None]})[0]
         keys = self._keys.run(None, {"encoder_hidden_states": frames})
-        feed: dict[str, Any] = dict(zip(self._key_names, map(value, keys), strict=True))
-        feed |= {name: value(np.zeros((1, _HEADS, 0, _HEAD_SIZE), np.float32)) for name in self._past}
-        token = START
-        tokens: list[int] = []
-        logs: list[float] = []
-        attention: list[Signal] = []
-        for _ in range(int(samples.size / SAMPLE_RATE * MAX_TOKENS_PER_SECOND) + 2):
-            feed["input_ids"] = value(np.array([[token]], np.int64))
-            logits, *rest = self._decoder.run_with_ort_values(self._outputs, feed)
-            feed.update(zip(self._past, rest, strict=False))
-            scores = logits.numpy()[0, -1]
-            token = int((scores if bias is None else bias.biased(scores)).argmax())
-            if bias is not None:
-                bias.advance(token)
-            top = float(scores.max())
-            tokens.append(token)
-            logs.append(float(scores[token]) - top - float(np.log(np.exp(scores - top).sum())))
-            attention.append(np.concatenate([head.numpy()[0, :, 0] for head in rest[-len(_ATTENTION) :]]))
-            if token == END or is_looping(tokens):
-                break
-        return _Decoded(tokens, logs, np.stack(attention, axis=1))
+        feed = dict(zip(self._key_names, map(value, keys), strict=True))
+        return feed | {name: value(np.zeros((1, _HEADS, 0, _HEAD_SIZE), np.float32)) for name in self._past}
+
+    def _step(self, feed: dict[str, Any], token: int) -> _Step:
+        """Run the decoder on one token."""
+        feed["input_ids"] = onnxruntime.OrtValue.ortvalue_from_numpy(np.array([[token]], np.int64))
+        logits, *rest = self._decoder.run_with_ort_values(self._outputs, feed)
+        past, heads = rest[: len(self._past)], rest[len(self._past) :]
+        return _Step(
+            logits.numpy()[0, -1],
+            np.concatenate([head.numpy()[0, :, 0] for head in heads]),
+            dict(zip(self._past, past, strict=True)),
+        )
 
     def _join(self, decoded: _Decoded, seconds: float) -> list[Word]:
         """Join tokens to words. A word's probability is the geometric mean of its tokens'."""
-        step = seconds / decoded.attention.shape[2]
-        starts = [frame * step for frame in first_frames(_contrast(decoded.attention))]
-        tokens = list(decoded.tokens)
+        tokens = decoded.tokens
+        attention = np.stack(decoded.attention, axis=1)
+        step = seconds / attention.shape[2]
+        starts = [frame * step for frame in first_frames(_contrast(attention))]
         count = len(tokens) - (tokens[-1] == END)
         begins = [at for at in range(count) if at == 0 or self.tokens.begins_word(tokens[at])]
         words = []

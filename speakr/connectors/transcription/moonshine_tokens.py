@@ -35,6 +35,10 @@ class Tokens:
         """Return whether a token is the first of a word."""
         return self._tokens[token].startswith(_WORD_BEGIN)
 
+    def ends_word(self, token: int) -> bool:
+        """Return whether a word may end before this token: it begins another, ends the text, or begins with no letter."""
+        return self.begins_word(token) or not self._bytes[token][:1].isalpha()
+
     def text(self, tokens: Sequence[int]) -> str:
         """Return the text of tokens without blanks around it; special tokens have none."""
         raw = b"".join(self._bytes[token] for token in tokens)
