@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -50,7 +51,7 @@ class Tokens:
         while True:
             merges = [
                 (self._ids[left + right], at)
-                for at, (left, right) in enumerate(zip(parts, parts[1:], strict=False))
+                for at, (left, right) in enumerate(pairwise(parts))
                 if left + right in self._ids
             ]
             if not merges:

@@ -10,10 +10,12 @@ import unicodedata
 from typing import Final
 
 _ONES: Final = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-    "eighteen nineteen"
-).split()
-_TENS: Final = "zero ten twenty thirty forty fifty sixty seventy eighty ninety".split()  # noqa: SIM905 - reads as a list
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen",
+    "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
+)  # fmt: skip
+_TENS: Final = (
+    "zero", "ten", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety",
+)  # fmt: skip
 _SCALES: Final = ((10**9, "billion"), (10**6, "million"), (1000, "thousand"), (100, "hundred"))
 _ORDINALS: Final = {
     "one": "first", "two": "second", "three": "third", "five": "fifth", "eight": "eighth", "nine": "ninth",
@@ -51,20 +53,23 @@ def spoken(written: str) -> list[str]:
 
 
 def _read(piece: re.Match[str], currency: str | None, *, is_capital: bool) -> list[str]:
-    if piece["hour"]:
-        return [*cardinal(int(piece["hour"])), *_minutes(piece["minute"])]
-    if piece["number"]:
-        return _number(piece) + ([currency] if currency else [])
-    if piece["digits"]:
-        return _one_by_one(piece["digits"])
-    if piece["dotted"]:
-        return list(piece["dotted"].replace(".", ""))
-    if piece["symbol"]:
-        return [] if piece["symbol"] in _CURRENCIES else [_SYMBOLS[piece["symbol"]]]
-    word = piece["word"]
-    if is_capital and 1 < len(word) <= _LONGEST_ACRONYM and not set("aeiouy") & set(word):
-        return list(word)
-    return [word]
+    match piece.lastgroup:
+        case "minute":
+            return [*cardinal(int(piece["hour"])), *_minutes(piece["minute"])]
+        case "number" | "decimals" | "suffix":
+            return _number(piece) + ([currency] if currency else [])
+        case "digits":
+            return _one_by_one(piece["digits"])
+        case "dotted":
+            return list(piece["dotted"].replace(".", ""))
+        case "symbol":
+            return [] if piece["symbol"] in _CURRENCIES else [_SYMBOLS[piece["symbol"]]]
+    return _letters(piece["word"]) if is_capital else [piece["word"]]
+
+
+def _letters(word: str) -> list[str]:
+    """Return an acronym that cannot be pronounced as its letters, any other word as it is."""
+    return list(word) if len(word) <= _LONGEST_ACRONYM and not set("aeiouy") & set(word) else [word]
 
 
 def _minutes(written: str) -> list[str]:
