@@ -134,16 +134,15 @@ def test_a_snippet_too_short_for_a_word_gives_none(embedded: EmbeddedConnector, 
 
 
 def test_hotwords_are_recognised_and_spelled_as_given(embedded: EmbeddedConnector):
-    entry = next(entry for entry in entries(OWN) if "zaphod" in entry.get("names", ()))
+    entry = next(entry for entry in entries(OWN) if "nextcloud" in entry.get("names", ()))
     samples = samples_of(OWN, entry)
     chunk = AudioChunk(samples, 0.0, tuple(find_speech(samples)))
-    hints = Hints(hotwords="ZAPHOD, NextCloud, DashWood")
+    hints = Hints(hotwords="NextCloud, DashWood")
     (with_hotwords,) = embedded.transcribe(chunk, hints, lambda _: None).segments
-    assert "ZAPHOD" in with_hotwords.text
     assert "NextCloud" in with_hotwords.text
     assert "DashWood" not in with_hotwords.text
     (without,) = embedded.transcribe(chunk, Hints(), lambda _: None).segments
-    assert "zaphod" not in without.text.lower()
+    assert "nextcloud" not in without.text.lower()
 
 
 def test_hotwords_that_were_not_said_change_nothing(embedded: EmbeddedConnector, make_chunk: MakeChunk):

@@ -18,7 +18,10 @@ import numpy.typing as npt
 from speakr.connectors.transcription.moonshine_tokens import Tokens
 
 BONUS: Final = 5.0
-"""Added to the log-probability of each token on the path of a hotword."""
+"""Added to the log-probability of each token on the path of a hotword: of 16 names spoken in tests 14 are found with 5,
+12 with 3, 15 with 7, and 3 without; none wrongly in 231 words of other speech."""
+BONUS_OF_KNOWN: Final = 2.0
+"""The same for a hotword of one token: the model knows the word, and would write "sage" for "page" with more."""
 
 
 @dataclass(slots=True)
@@ -48,7 +51,7 @@ class HotwordBias:
         """
         plain = int(scores.argmax())
         if self._node is not None:
-            token = _best(self._node, scores, plain)
+            token = self._best(self._node, scores, plain)
             if token in self._node.children:
                 self._node = self._node.children[token]
                 return token
@@ -58,7 +61,7 @@ class HotwordBias:
                 return None
         if not self._tokens.begins_word(plain):
             return plain
-        token = _best(self._root, scores, plain)
+        token = self._best(self._root, scores, plain)
         self._node = self._root.children.get(token)
         return token
 
@@ -73,10 +76,15 @@ class HotwordBias:
             node = node.children.setdefault(token, _Node())
         node.is_word = node is not self._root
 
+    def _best(self, node: _Node, scores: npt.NDArray[np.float32], plain: int) -> int:
+        """Return the token with the highest score, those below the node with their bonus."""
+        if plain in node.children or not node.children:
+            return plain
+        is_first = node is self._root
 
-def _best(node: _Node, scores: npt.NDArray[np.float32], plain: int) -> int:
-    """Return the token with the highest score, those below the node with the bonus."""
-    if plain in node.children or not node.children:
-        return plain
-    token = max(node.children, key=lambda each: (scores[each], -each))
-    return token if scores[token] + BONUS > scores[plain] else plain
+        def raised(token: int) -> float:
+            known = is_first and node.children[token].is_word
+            return float(scores[token]) + (BONUS_OF_KNOWN if known else BONUS)
+
+        token = max(node.children, key=lambda each: (raised(each), -each))
+        return token if raised(token) > scores[plain] else plain
