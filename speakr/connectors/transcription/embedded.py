@@ -79,6 +79,10 @@ class Recogniser(Protocol):
         """Return the words of one utterance, with times in seconds from its start."""
         ...
 
+    def finished(self, words: list[Word]) -> list[Word]:
+        """Return the words of an utterance that a pause follows."""
+        ...
+
     def text(self, words: Sequence[Word], hotwords: Mapping[str, str]) -> str:
         """Return the words as readable text."""
         ...
@@ -198,9 +202,13 @@ class EmbeddedConnector:
             words = [_moved(word, wide.start) for word in recogniser.recognise(chunk.cut(wide), hotwords)]
             found.append(RecognizedWord(span.start, span.end, _as_segments(words)))
             chunk.context.heartbeat()
-        return [
+        utterances = [
             [word for segment in segments for word in segment.words]
             for segments in repair(found, overlaps[1:-1])
+        ]
+        return [
+            words if overlap else recogniser.finished(words)
+            for words, overlap in zip(utterances, overlaps[1:], strict=True)
         ]
 
     def _segment(self, recogniser: Recogniser, words: Sequence[Word], hotwords: Mapping[str, str]) -> Segment:

@@ -19,6 +19,7 @@ from speakr.domain.transcript import Word
 from speakr.model_files.catalogue import MOONSHINE
 
 _FULL_SCALE: Final = 32768.0
+_SENTENCE_ENDS: Final = (".", "?", "!", "…", '"', "”")
 _CORE: Final = re.compile(r"[A-Za-z][A-Za-z'-]*")
 
 Samples = npt.NDArray[np.int16]
@@ -54,6 +55,15 @@ class MoonshineRecogniser:
         except Exception as error:  # the runtime's own errors have no common class but this one
             raise ConnectorUnavailable("The embedded recogniser failed on this recording.") from error
         return [_spelled(word, hotwords) for word in self._aligner.align(samples, words)]
+
+    def finished(self, words: list[Word]) -> list[Word]:
+        """Return the words with the last one ending a sentence.
+
+        The model does not know what follows the pause, and the next utterance begins with a capital.
+        """
+        if not words or words[-1].text.endswith(_SENTENCE_ENDS):
+            return words
+        return [*words[:-1], replace(words[-1], text=words[-1].text.rstrip(",;:-–—") + ".")]  # noqa: RUF001 - dashes
 
     def text(self, words: Sequence[Word], hotwords: Mapping[str, str]) -> str:  # noqa: ARG002 - they are spelled already
         """Join the words."""

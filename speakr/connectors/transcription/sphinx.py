@@ -88,6 +88,10 @@ class SphinxRecogniser:
             raise ConnectorUnavailable("The embedded recogniser failed on this recording.") from error
         return _words(spoken, samples.size / SAMPLE_RATE)
 
+    def finished(self, words: list[Word]) -> list[Word]:
+        """Return the words as they are; `text` ends the sentence."""
+        return words
+
     def text(self, words: Sequence[Word], hotwords: Mapping[str, str]) -> str:
         """Write bare words as sentences."""
         return write_text(words, hotwords)
