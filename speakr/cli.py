@@ -20,6 +20,7 @@ import click
 
 from speakr import __version__, private_files
 from speakr.operations.errors import sentence_for
+from speakr.operations.model_commands import models
 from speakr.settings import Settings
 
 if TYPE_CHECKING:
@@ -143,34 +144,7 @@ def dispatch_webhooks() -> None:
     dispatcher.run(_core_app())
 
 
-# -- models
-
-
-@main.group()
-def models() -> None:
-    """Prepare the models that the embedded engine uses."""
-
-
-@models.command("list")
-def list_models() -> None:
-    """List the models, their sizes and whether they are prepared."""
-    from speakr.operations import model_preparation
-
-    for line in model_preparation.listed(Settings.from_env().models_folder):
-        click.echo(line)
-
-
-@models.command("prepare")
-@click.argument("names", nargs=-1)
-@click.option(
-    "--into", type=click.Path(path_type=Path, file_okay=False), help="Folder; default SPEAKR_MODELS."
-)
-def prepare_models(names: tuple[str, ...], into: Path | None) -> None:
-    """Download and convert models that are missing: all, or the named ones."""
-    from speakr.operations import model_preparation
-
-    model_preparation.prepare(names, into or Settings.from_env().models_folder, click.echo)
-
+main.add_command(models)
 
 # -- upkeep
 

@@ -28,7 +28,7 @@ _SYMBOLS: Final = {
 _CURRENCIES: Final = "$€£"
 _MAX_DIGITS: Final = 12
 _YEARS: Final = range(1100, 2100)
-_LONGEST_ACRONYM: Final = 6
+_MAX_ACRONYM_LENGTH: Final = 6
 
 _PIECE: Final = re.compile(
     r"(?P<hour>\d{1,2}):(?P<minute>\d{2})(?!\d)"
@@ -69,7 +69,7 @@ def _read(piece: re.Match[str], currency: str | None, *, is_capital: bool) -> li
 
 def _letters(word: str) -> list[str]:
     """Return an acronym that cannot be pronounced as its letters, any other word as it is."""
-    return list(word) if len(word) <= _LONGEST_ACRONYM and not set("aeiouy") & set(word) else [word]
+    return list(word) if len(word) <= _MAX_ACRONYM_LENGTH and not set("aeiouy") & set(word) else [word]
 
 
 def _minutes(written: str) -> list[str]:
