@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -22,7 +23,7 @@ def list_models() -> None:
     """List the models, their sizes and whether they are prepared."""
     from speakr.operations import model_preparation
 
-    for line in model_preparation.listed(Settings.from_env().models_folder):
+    for line in model_preparation.listed(_folder()):
         click.echo(line)
 
 
@@ -35,4 +36,9 @@ def prepare_models(names: tuple[str, ...], into: Path | None) -> None:
     """Download and convert models that are missing: all, or the named ones."""
     from speakr.operations import model_preparation
 
-    model_preparation.prepare(names, into or Settings.from_env().models_folder, click.echo)
+    model_preparation.prepare(names, into or _folder(), click.echo)
+
+
+def _folder() -> Path:
+    """Return the folder of the settings. Models are prepared before there is a secret key, and need none."""
+    return Settings.from_env({"SPEAKR_SECRET_KEY": "-" * 32, **os.environ}).models_folder
