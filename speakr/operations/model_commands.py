@@ -41,4 +41,4 @@ def prepare_models(names: tuple[str, ...], into: Path | None) -> None:
 
 def _folder() -> Path:
     """Return the folder of the settings. Models are prepared before there is a secret key, and need none."""
-    return Settings.from_env({"SPEAKR_SECRET_KEY": "-" * 32, **os.environ}).models_folder
+    return Settings.from_env({"SPEAKR_SECRET_KEY": "-" * 32, **os.environ}).models_folder  # noqa: TID251 - one value is added
