@@ -208,7 +208,7 @@ class EmbeddedConnector:
         ]
         return [
             words if overlap else recogniser.finished(words)
-            for words, overlap in zip(utterances, overlaps[1:], strict=True)
+            for words, overlap in zip(utterances, overlaps[1:], strict=False)
         ]
 
     def _segment(self, recogniser: Recogniser, words: Sequence[Word], hotwords: Mapping[str, str]) -> Segment:
