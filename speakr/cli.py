@@ -20,6 +20,7 @@ import click
 
 from speakr import __version__, private_files
 from speakr.operations.errors import sentence_for
+from speakr.operations.model_commands import models
 from speakr.settings import Settings
 
 if TYPE_CHECKING:
@@ -142,6 +143,8 @@ def dispatch_webhooks() -> None:
 
     dispatcher.run(_core_app())
 
+
+main.add_command(models)
 
 # -- upkeep
 

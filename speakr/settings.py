@@ -22,6 +22,7 @@ from speakr.environment import (
     read,
     setting,
 )
+from speakr.model_files.store import folder_of_models
 from speakr.speech_settings import SpeechSettings
 
 __all__ = ["Settings", "SettingsError"]
@@ -43,6 +44,12 @@ class Settings(SpeechSettings):
         env="SPEAKR_DATA",
         section="Basics",
         help="Folder for all data: the SQLite file, local storage, logs.",
+    )
+    models_dir: str = setting(
+        default="",
+        env="SPEAKR_MODELS",
+        section="Basics",
+        help="Folder of the models that `speakr models prepare` makes. Empty: `share/speakr/models` of the Python environment if it exists, else `models` in the data folder.",
     )
     database_url: str = setting(
         default="",
@@ -500,6 +507,11 @@ class Settings(SpeechSettings):
     def resolved_database_url(self) -> str:
         """The database in use: the configured one, or SQLite in the data folder."""
         return self.database_url or f"sqlite:///{(self.data_dir / 'speakr.db').absolute()}"
+
+    @property
+    def models_folder(self) -> Path:
+        """The folder of prepared models in use."""
+        return folder_of_models(self.models_dir, self.data_dir)
 
     @property
     def allowed_host_names(self) -> frozenset[str]:

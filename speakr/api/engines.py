@@ -48,6 +48,11 @@ class EngineOut(Wire):
     capabilities = fields.Nested(CapabilitiesOut, required=True)
     models = bounded(ModelOut, engines.MAX_MODELS)
     default_model = fields.String(required=True, allow_none=True)
+    limitation = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Why the engine makes more errors on this server than it should."},
+    )
 
 
 @blp.route("/transcription")
@@ -73,5 +78,6 @@ class Transcription(MethodView):
                     for model in engine.models
                 ],
                 "default_model": engine.default_model,
+                "limitation": engines.limitation(),
             }
         )

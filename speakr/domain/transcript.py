@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 DEFAULT_SPEAKER_LABEL = "SPEAKER_00"
+UNDETERMINED = "und"
+"""The language of speech that no engine here understands (ISO 639-2, BCP 47)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,8 @@ class Hypothesis:
     segments: Sequence[Segment]
     language: str | None = None
     times_estimated: bool = False
+    model: str | None = None
+    """The model that transcribed, if the engine itself chose it."""
 
 
 @dataclass(frozen=True, slots=True)

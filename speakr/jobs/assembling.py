@@ -9,7 +9,7 @@ from typing import Any
 
 from speakr.domain import seams
 from speakr.domain.overlaps import mark_overlaps
-from speakr.domain.transcript import Hints, Segment
+from speakr.domain.transcript import UNDETERMINED, Hints, Segment
 from speakr.jobs import voices
 from speakr.jobs.plan import TranscriptionPlan
 from speakr.services.speech import transcripts
@@ -49,10 +49,16 @@ def assemble(
     return AssembledTranscript(
         segments=mark_overlaps(sorted(diarized.segments, key=_in_order)),
         voices=diarized.voices,
-        language=next((result["language"] for result in results if result.get("language")), None),
+        language=_language(results),
         engines=list(dict.fromkeys(result["engine"] for result in results if "engine" in result)),
         ignored_options=sorted(ignored),
     )
+
+
+def _language(results: Sequence[Mapping[str, Any]]) -> str | None:
+    """Return the first language that an engine understood; `und` if it understood none of the speech."""
+    found = [result["language"] for result in results if result.get("language")]
+    return next((language for language in found if language != UNDETERMINED), next(iter(found), None))
 
 
 def _is_diarized(result: Mapping[str, Any]) -> bool:

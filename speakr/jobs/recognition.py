@@ -163,7 +163,7 @@ def transcribe_chunk(
         else:
             return ChunkTranscription(
                 result,
-                engine.named(engine_hints.model),
+                engine.named(result.model or engine_hints.model),
                 ignored_options(engine.connector, hints),
                 engine.connector.capabilities_with(engine_hints.model).diarization,
             )
@@ -244,6 +244,7 @@ def _transcribe_halves(
         segments=tuple(join(parts, [overlap])),
         language=next((half.language for half in result if half.language), None),
         times_estimated=any(half.times_estimated for half in result),
+        model=next((half.model for half in result if half.model), None),
     )
 
 

@@ -30,6 +30,7 @@ from speakr.domain.jobs import Queue
 from speakr.jobs import runner, scratch, watchdog, worker_locks, worker_names
 from speakr.services.jobs import recovery
 from speakr.services.jobs.quarantine import Cause
+from speakr.services.speech import engines
 from speakr.services.system import maintenance
 
 logger = structlog.get_logger(__name__)
@@ -77,6 +78,7 @@ class SpeakrWorker(rq.Worker):
         except redis.RedisError:
             logger.warning("redis_away_before_work")
             return  # the notification is lost; maintenance repeats it
+        engines.limitation()  # checks the files of the engine's model: once here, and not in each horse
         self.fork_work_horse(job, queue)
         try:
             self.monitor_work_horse(job, queue)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +21,19 @@ def test_the_embedded_engine(alice: Person) -> None:
         "chunking",
     }  # fmt: skip
     assert all(isinstance(value, bool) for value in answer["capabilities"].values())
+    assert answer["limitation"] is None
+
+
+class TestWithoutTheModel:
+    @pytest.fixture
+    def settings(self, settings: Settings, tmp_path: Path) -> Settings:
+        return replace(settings, models_dir=str(tmp_path / "none"))
+
+    def test_the_answer_says_why_there_are_more_errors(self, alice: Person) -> None:
+        limitation = alice.get("/api/v1/transcription").json["limitation"]
+        assert "moonshine-base-en is not prepared on this server" in limitation
+        assert "PocketSphinx" in limitation
+        assert "/" not in limitation
 
 
 class TestWithAnApi:

@@ -39,7 +39,7 @@ def test_from_file_to_transcript(
     assert (made["title"], made["status"], made["original_filename"]) == ("Reading", "COMPLETED", path.name)
     assert f"{number}  COMPLETED" in run("list", "--query", "read").stdout
     text = run("transcript", number).stdout
-    assert "john dashwood" in text
+    assert "John Dashwood" in text
     run("transcript", number, "--format", "srt", "-o", tmp_path / "out.srt")
     assert (tmp_path / "out.srt").read_text() == alice.transcript(number, "srt")
     segments = json.loads(run("transcript", number, "--format", "json").stdout)

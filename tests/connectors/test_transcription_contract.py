@@ -12,10 +12,9 @@ import pytest
 from speakr.connectors import transcription
 from speakr.connectors.transcription import CONNECTORS, make_connector
 from speakr.connectors.transcription.base import SAMPLE_RATE, AudioChunk, TranscriptionConnector
-from speakr.connectors.transcription.embedded import EmbeddedConnector
 from speakr.connectors.transcription.options import ignored_options
 from speakr.connectors.transcription.whisper import WhisperConnector
-from speakr.domain.errors import JobCancelled
+from speakr.domain.errors import ConnectorRejected, JobCancelled
 from speakr.domain.transcript import Hints, Segment, Span
 from speakr.settings import Settings
 from tests.connectors.conftest import MakeChunk
@@ -223,9 +222,18 @@ def test_supported_options_reach_the_engine_and_others_are_reported(
             "transcribe",
             lambda samples, **given: passed_on.append(str(given)) or real(samples, **given),
         )
-    connector.transcribe(chunk, OPTIONS[option], lambda _: None)
-    if isinstance(connector, EmbeddedConnector):
-        passed_on.append(str(connector._boosted))
+    if connector.name == "embedded":
+        recogniser = connector._load()
+        known = recogniser.recognise
+        monkeypatch.setattr(
+            recogniser,
+            "recognise",
+            lambda samples, hotwords: passed_on.append(str(hotwords)) or known(samples, hotwords),
+        )
+    try:
+        connector.transcribe(chunk, OPTIONS[option], lambda _: None)
+    except ConnectorRejected:
+        assert (connector.name, option) == ("embedded", "language")  # it would make up English
     for request in provider.requests:
         fields = request.path if "multipart" in request.headers.get("content-type", "") else ""
         if fields:

@@ -61,6 +61,10 @@ def test_the_wheel_holds_all_that_runs_and_nothing_else(wheel: Path) -> None:
     ours = {name for name in names if ".dist-info/" not in name}
     assert {name for name in ours if not name.endswith(".py")} == {
         "speakr/bundled/config/env.example",
+        "speakr/bundled/config/requirements-convert.in",
+        "speakr/bundled/config/requirements-convert.txt",
+        "speakr/bundled/config/requirements-weights.in",
+        "speakr/bundled/config/requirements-weights.txt",
         "speakr/bundled/migrations/script.py.mako",
         "speakr/sample/LICENCE.md",
         "speakr/sample/sense_and_sensibility.flac",

@@ -13,7 +13,9 @@ MAX_SENTENCE_WORDS = 60
 MAX_JOINED_WORDS = 40
 
 _SENTENCE_ENDS = (".", "?", "!", "…", "。", "？", "！")  # noqa: RUF001 - the full-width ones end Chinese and Japanese sentences
-_AFTER_SENTENCE = re.compile(r"(?<=[.?!…])\s+|(?<=[。？！])")  # noqa: RUF001 - as above
+_AFTER_SENTENCE = re.compile(
+    r"(?<=[.?!…])(?<!\bMr\.)(?<!\bMrs\.)(?<!\bMs\.)(?<!\bDr\.)(?<!\bProf\.)\s+|(?<=[。？！])"  # noqa: RUF001 - as above
+)
 _TOKEN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]+|[^\W\d_\u3040-\u30ff\u3400-\u9fff]+(?:['’-][^\W\d_]+)*")  # noqa: RUF001 - the apostrophe of typeset text
 _WITHOUT_BLANKS = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]{2,}")
 

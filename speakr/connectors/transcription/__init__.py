@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pkgutil import resolve_name
 from typing import Any
 
-from speakr.connectors.transcription.base import Capabilities, KeepsModels, TranscriptionConnector
+from speakr.connectors.transcription.base import Capabilities, HasSpare, KeepsModels, TranscriptionConnector
 from speakr.connectors.transcription.openai_models import OPENAI_DEFAULT_MODEL, ModelChoice, read_choices
 from speakr.settings import Settings
 from speakr.speech_settings import CONNECTORS
@@ -64,6 +64,12 @@ def describe(settings: Settings) -> Description:
         models=tuple(_choice(connector, model, labels.get(model, model)) for model in connector.models),
         default_model=connector.default_model,
     )
+
+
+def limitation(settings: Settings) -> str | None:
+    """Return why the engine in use works worse than it could, in a sentence for users; None if it does not."""
+    connector = make_connector(settings)
+    return connector.limitation() if isinstance(connector, HasSpare) else None
 
 
 def make_fallback(settings: Settings) -> TranscriptionConnector | None:

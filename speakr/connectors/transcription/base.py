@@ -121,6 +121,15 @@ class TranscriptionConnector(Protocol):
 
 
 @runtime_checkable
+class HasSpare(Protocol):
+    """An engine that falls back on another recogniser where its own cannot be used."""
+
+    def limitation(self) -> str | None:
+        """Return in a sentence for users why the spare transcribes; None if it does not. It may read files."""
+        ...
+
+
+@runtime_checkable
 class KeepsModels(Protocol):
     """An engine whose models are files here."""
 

@@ -1,52 +1,49 @@
-"""The engine that is always there: PocketSphinx with the English model inside its package.
+"""The engine that is always there: it needs no network, no key and no service.
 
-It needs no network, no key and no download. It understands English only, writes neither case nor punctuation,
-and gets about one word in five wrong on near-field read speech (more with noise, accents or distance).
-Every word has a time and a probability, so all later steps work on what it gives.
-
-Source: D. Huggins-Daines et al., "PocketSphinx: a free, real-time continuous speech recognition system
-for hand-held devices", ICASSP 2006.
+Moonshine base-en transcribes English. Where its model is not prepared, or cannot run, PocketSphinx does, whose model
+comes with its package. Speech in other languages goes to a second recogniser, if the server has one.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any, ClassVar, Self
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Protocol, Self
 
-from speakr.connectors.transcription.base import (
-    SAMPLE_RATE,
-    SECTION,
-    About,
-    AudioChunk,
-    Capabilities,
-    OnSegment,
+import structlog
+
+from speakr.connectors.transcription.base import SECTION, About, AudioChunk, Capabilities, OnSegment
+from speakr.connectors.transcription.english_gate import is_english
+from speakr.connectors.transcription.hotwords import read_hotwords
+from speakr.connectors.transcription.other_languages import (
+    ENGLISH_ONLY,
+    NoOtherLanguages,
+    OtherLanguages,
+    make_other_languages,
 )
-from speakr.connectors.transcription.hotwords import boost, read_hotwords
-from speakr.connectors.transcription.plain_text import write_text
 from speakr.connectors.transcription.profanity import mask
 from speakr.connectors.transcription.words import mean_probability
-from speakr.domain.errors import ConnectorRejected, ConnectorUnavailable
+from speakr.domain.errors import ConnectorRejected
 from speakr.domain.seams import RecognizedWord, repair
-from speakr.domain.transcript import Hints, Hypothesis, Segment, Span, Word
+from speakr.domain.transcript import UNDETERMINED, Hints, Hypothesis, Segment, Span, Word
 from speakr.environment import setting
+from speakr.model_files.catalogue import MOONSHINE
+from speakr.model_files.store import ModelUnusable, open_model, shared_folder
 from speakr.settings import Settings
 
-FRAMES_PER_SECOND = 100
+if TYPE_CHECKING:  # the web process only reads our capabilities
+    import numpy as np
+    import numpy.typing as npt
 
-DECODER_OPTIONS = {"lw": 5.5, "fwdflat": False, "maxhmmpf": 5_000, "topn": 2, "loglevel": "FATAL"}
-"""Language weight 5.5 and no second (flat lexicon) pass: as right as any other setting, at 0.7 of the time. At most
-5,000 states followed in a frame and two Gaussians of each mixture counted: as right again, at about two thirds of that.
-The best-path pass stays on, since the word probabilities come from its lattice."""
+logger = structlog.get_logger(__name__)
 
 OVERLAP_SECONDS = 2.0
 """Seconds that neighbours overlap where speech is too long to be one utterance."""
 _TOUCHING_SECONDS = 0.01
-
-_NOT_A_WORD = re.compile(r"^(<.*>|\[.*\]|\+\+.*\+\+)$")
-_PRONUNCIATION_MARK = re.compile(r"\(\d+\)$")
+_SPARE = "PocketSphinx transcribes instead, with more errors."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,24 +60,45 @@ class EmbeddedSettings:
         default=True,
         env="SPEAKR_EMBEDDED_DENOISE",
         section=SECTION,
-        help="Remove noise from noisy recordings before the embedded engine transcribes them.",
+        help="Remove noise from noisy recordings before PocketSphinx, the spare of the embedded engine, transcribes them.",
     )
 
 
-class EmbeddedConnector:
-    """Transcribe with PocketSphinx, one utterance for each stretch of speech.
+class Recogniser(Protocol):
+    """A recogniser of English, loaded."""
 
-    Utterances are never joined across a pause: cepstral means are taken over one utterance, and mixing
-    voices in it costs more words than any other setting does.
-    Hotwords are added to its dictionary and get a higher probability in its language model; it ignores other hints.
-    Another language than English is not an error: the result is English and says so. `capabilities.languages` tells
-    callers beforehand.
+    model: str
+    max_span_seconds: float
+    """The longest utterance that it takes."""
+
+    def prepared(self, chunk: AudioChunk) -> AudioChunk:
+        """Return the chunk as it recognises it best."""
+        ...
+
+    def recognise(self, samples: npt.NDArray[np.int16], hotwords: Mapping[str, str]) -> list[Word]:
+        """Return the words of one utterance, with times in seconds from its start."""
+        ...
+
+    def finished(self, words: list[Word]) -> list[Word]:
+        """Return the words of an utterance that a pause follows."""
+        ...
+
+    def text(self, words: Sequence[Word], hotwords: Mapping[str, str]) -> str:
+        """Return the words as readable text."""
+        ...
+
+
+class EmbeddedConnector:
+    """Transcribe with one utterance for each stretch of speech, which depends on its own samples only.
+
+    English is published only when the whole chunk is known to be English: from other languages the model would make
+    up fluent sentences.
     """
 
     name = "embedded"
     about: ClassVar[About] = About(
-        description="PocketSphinx, English only, about one word in four wrong on ordinary speech",
-        needs="nothing",
+        description="Moonshine base, English only, about one word in thirty wrong on clear speech",
+        needs="nothing; its model is prepared at installation",
         supports="hotwords",
         settings=EmbeddedSettings,
     )
@@ -95,106 +113,159 @@ class EmbeddedConnector:
     default_model: str | None = None
     models: Sequence[str] = ()
 
-    def __init__(self, *, masks_profanity: bool = True, denoises: bool = True) -> None:
-        self._decoder: Any = None
-        self._boosted: tuple[str, ...] = ()
+    def __init__(
+        self,
+        models_folder: Path | None = None,
+        *,
+        masks_profanity: bool = True,
+        denoises: bool = True,
+        other_languages: OtherLanguages | None = None,
+    ) -> None:
+        """Make the connector. models_folder: of prepared models; None is the one of the Python environment."""
+        self._models_folder = models_folder or shared_folder()
         self._masks_profanity = masks_profanity
         self._denoises = denoises
+        self._other_languages = other_languages or NoOtherLanguages()
+        self._recogniser: Recogniser | None = None
+        if self._other_languages.is_available():
+            self.capabilities = replace(self.capabilities, languages=None, language_detection=True)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
         """Make the connector; nothing is loaded."""
         own = settings.engine_settings(EmbeddedSettings)
-        return cls(masks_profanity=own.mask_profanity, denoises=own.denoise)
+        return cls(
+            settings.models_folder,
+            masks_profanity=own.mask_profanity,
+            denoises=own.denoise,
+            other_languages=make_other_languages(settings),
+        )
 
-    def capabilities_with(self, model: str | None) -> Capabilities:  # noqa: ARG002 - there is one model
+    def capabilities_with(self, model: str | None) -> Capabilities:  # noqa: ARG002 - users cannot choose one
         """Return what the engine honours."""
         return self.capabilities
 
-    def transcribe(self, chunk: AudioChunk, hints: Hints, on_segment: OnSegment) -> Hypothesis:
-        """Decode each span by itself, with a little of its neighbours where the cut is inside speech.
+    def limitation(self) -> str | None:
+        """Return why the spare transcribes, in a sentence for users; None if it does not.
 
-        A span without words gives no segment.
+        It reads the model's files when they have changed, and loads nothing.
         """
-        hotwords = read_hotwords(hints.hotwords or "")
-        chunk = self._quieter(chunk)
-        segments: list[Segment] = []
-
-        def keep(words: Sequence[Word]) -> None:
-            if self._masks_profanity:
-                words = tuple(mask(word) for word in words)
-            if words:
-                segment = Segment(
-                    start=words[0].start,
-                    end=words[-1].end,
-                    text=write_text(words, hotwords),
-                    confidence=mean_probability(words),
-                    words=tuple(words),
-                )
-                on_segment(segment)
-                segments.append(segment)
-
-        before: RecognizedWord | None = None
-        overlaps = _overlaps(chunk.spans)
-        for at, span in enumerate(chunk.spans):
-            wide = Span(span.start - overlaps[at], span.end + overlaps[at + 1])
-            words = self._recognize(chunk, wide, tuple(hotwords))
-            chunk.context.heartbeat()
-            recognized = RecognizedWord(span.start, span.end, _as_segments(words))
-            if before is not None and overlaps[at]:
-                left, right = repair([before, recognized], [OVERLAP_SECONDS])
-                before, recognized = replace(before, segments=left), replace(recognized, segments=right)
-            if before is not None:
-                keep(_words_of(before))
-            before = recognized
-        if before is not None:
-            keep(_words_of(before))
-        return Hypothesis(segments=tuple(segments), language="en")
-
-    def _quieter(self, chunk: AudioChunk) -> AudioChunk:
-        """Return a noisy chunk without its noise, any other as it is."""
-        from speakr.connectors.transcription import noise  # noqa: PLC0415 - the web process only reads our capabilities
-
-        if self._denoises and (
-            noise.signal_to_noise_db(chunk.samples, chunk.spans, chunk.start) < noise.NOISY_BELOW_DB
-        ):
-            return replace(chunk, samples=noise.denoise(chunk.samples))
-        return chunk
-
-    def _recognize(self, chunk: AudioChunk, span: Span, hotwords: tuple[str, ...]) -> tuple[Word, ...]:
-        samples = chunk.cut(span)
-        if samples.size == 0 or samples.min() == samples.max():
-            return ()  # out of pure silence the decoder would make up a word
-        decoder = self._load(hotwords)
         try:
-            # Without this the noise estimate of the last utterance affects this one, and a chunk
-            # transcribed again after a crash would differ.
-            decoder.reinit_feat()
-            decoder.start_utt()
-            decoder.process_raw(samples.tobytes(), full_utt=True)
-            decoder.end_utt()
-            if decoder.hyp() is None:  # then seg() must not be asked
-                return ()
-            spoken = list(decoder.seg())
-        except RuntimeError as error:
-            self._decoder = None  # it may be left inside an utterance
-            raise ConnectorUnavailable("The embedded recogniser failed on this recording.") from error
-        start = max(span.start, chunk.start)
-        return tuple(_words(spoken, start, start + samples.size / SAMPLE_RATE))
+            open_model(self._models_folder, MOONSHINE)
+        except ModelUnusable as unusable:
+            return f"{unusable} {_SPARE}"
+        return None
 
-    def _load(self, hotwords: tuple[str, ...]) -> Any:
-        """Return the decoder, made on first use and for other hotwords: it takes half a second and 115 MB."""
-        if self._decoder is None or self._boosted != hotwords:
-            try:
-                from pocketsphinx import Decoder  # noqa: PLC0415 - the web process only reads our capabilities
+    def transcribe(self, chunk: AudioChunk, hints: Hints, on_segment: OnSegment) -> Hypothesis:
+        """Transcribe a chunk in English, or leave it to the recogniser for other languages.
 
-                self._decoder = Decoder(**DECODER_OPTIONS)
-                if hotwords:
-                    boost(self._decoder, hotwords)
-                self._boosted = hotwords
-            except (ImportError, RuntimeError) as error:
-                raise ConnectorRejected("The embedded recogniser is not installed completely.") from error
-        return self._decoder
+        Speech that is not English gives no segments if there is no such recogniser, and the language `und`.
+
+        Raises:
+            ConnectorRejected: the user named another language, and no recogniser here knows it.
+            ConnectorUnavailable: the recogniser failed.
+        """
+        language = (hints.language or "").split("-")[0].lower()
+        if language not in ("", "auto", "en"):
+            if not self._other_languages.is_available():
+                raise ConnectorRejected(ENGLISH_ONLY)
+            return self._other_languages.transcribe(chunk, hints, on_segment)
+        recogniser = self._load()
+        hotwords = read_hotwords(hints.hotwords or "")
+        utterances = self._recognise(recogniser, recogniser.prepared(chunk), hotwords)
+        # PocketSphinx has no such probabilities: its own tell nothing about the language.
+        is_gated = language != "en" and recogniser.model == MOONSHINE.name
+        if is_gated and not is_english([word for words in utterances for word in words]):
+            return self._not_english(chunk, hints, on_segment, recogniser.model)
+        segments = [self._segment(recogniser, words, hotwords) for words in utterances if words]
+        for segment in segments:
+            on_segment(segment)
+        return Hypothesis(segments=tuple(segments), language="en", model=recogniser.model)
+
+    def _not_english(self, chunk: AudioChunk, hints: Hints, on_segment: OnSegment, model: str) -> Hypothesis:
+        if self._other_languages.is_available():
+            return self._other_languages.transcribe(chunk, hints, on_segment)
+        logger.warning(
+            "speech_is_not_english", start=round(chunk.start, 1), help="this server transcribes English only"
+        )
+        return Hypothesis(segments=(), language=UNDETERMINED, model=model)
+
+    def _recognise(
+        self, recogniser: Recogniser, chunk: AudioChunk, hotwords: Mapping[str, str]
+    ) -> list[list[Word]]:
+        """Return the words of each span in the recording's time, recognised beyond its edges where a cut is inside speech."""
+        spans = _cut(chunk.spans, recogniser.max_span_seconds)
+        overlaps = _overlaps(spans)
+        found = []
+        for at, span in enumerate(spans):
+            wide = Span(max(span.start - overlaps[at], chunk.start), span.end + overlaps[at + 1])
+            words = [_moved(word, wide.start) for word in recogniser.recognise(chunk.cut(wide), hotwords)]
+            found.append(RecognizedWord(span.start, span.end, _as_segments(words)))
+            chunk.context.heartbeat()
+        utterances = [
+            [word for segment in segments for word in segment.words]
+            for segments in repair(found, overlaps[1:-1])
+        ]
+        return [
+            words if overlap else recogniser.finished(words)
+            for words, overlap in zip(utterances, overlaps[1:], strict=False)
+        ]
+
+    def _segment(self, recogniser: Recogniser, words: Sequence[Word], hotwords: Mapping[str, str]) -> Segment:
+        if self._masks_profanity:
+            words = [mask(word) for word in words]
+        return Segment(
+            start=words[0].start,
+            end=words[-1].end,
+            text=recogniser.text(words, hotwords),
+            confidence=mean_probability(words),
+            words=tuple(words),
+        )
+
+    def _load(self) -> Recogniser:
+        """Return the recogniser, made on first use: it takes half a second and 140 MB."""
+        if self._recogniser is None:
+            self._recogniser = self._moonshine() or self._spare()
+        return self._recogniser
+
+    def _moonshine(self) -> Recogniser | None:
+        """Return the recogniser of the model; None if it cannot be used here, which the log says."""
+        try:
+            folder = open_model(self._models_folder, MOONSHINE)
+            from speakr.connectors.transcription.moonshine_recogniser import (  # noqa: PLC0415 - loads onnxruntime
+                MoonshineRecogniser,
+            )
+
+            return MoonshineRecogniser(folder)
+        except ModelUnusable as unusable:
+            logger.warning("embedded_model_unusable", reason=str(unusable), help=_SPARE)
+        except Exception:  # the runtime's own errors have no common class but this one
+            logger.exception("embedded_model_not_loaded", model=MOONSHINE.name, help=_SPARE)
+        return None
+
+    def _spare(self) -> Recogniser:
+        from speakr.connectors.transcription.sphinx import SphinxRecogniser  # noqa: PLC0415 - loads numpy
+
+        return SphinxRecogniser(denoises=self._denoises)
+
+
+def _moved(word: Word, seconds: float) -> Word:
+    return replace(word, start=round(seconds + word.start, 3), end=round(seconds + word.end, 3))
+
+
+def _cut(spans: Sequence[Span], longest: float) -> list[Span]:
+    """Return the spans; those that with their overlaps would exceed `longest` seconds as equal parts that touch."""
+    limit = longest - 2 * OVERLAP_SECONDS
+    overlaps = _overlaps(spans)
+    parts: list[Span] = []
+    for at, span in enumerate(spans):
+        if overlaps[at] + span.duration + overlaps[at + 1] <= longest:
+            parts.append(span)
+            continue
+        count = math.ceil(span.duration / limit)
+        edges = [span.start + span.duration * part / count for part in range(count)] + [span.end]
+        parts += [Span(start, end) for start, end in pairwise(edges)]
+    return parts
 
 
 def _overlaps(spans: Sequence[Span]) -> list[float]:
@@ -208,27 +279,4 @@ def _overlaps(spans: Sequence[Span]) -> list[float]:
 
 def _as_segments(words: Sequence[Word]) -> Sequence[Segment]:
     text = " ".join(word.text for word in words)
-    return (Segment(words[0].start, words[-1].end, text, words=words),) if words else ()
-
-
-def _words_of(recognized: RecognizedWord) -> list[Word]:
-    return [word for segment in recognized.segments for word in segment.words]
-
-
-def _words(spoken: Sequence[Any], start: float, end: float) -> list[Word]:
-    """Turn decoder segments (frames of 10 ms, `prob` already linear) into words within start and end."""
-    words = []
-    for token in spoken:
-        if _NOT_A_WORD.match(token.word):
-            continue
-        word_start = round(start + token.start_frame / FRAMES_PER_SECOND, 3)
-        word_end = round(start + (token.end_frame + 1) / FRAMES_PER_SECOND, 3)
-        words.append(
-            Word(
-                text=_PRONUNCIATION_MARK.sub("", token.word),
-                start=min(max(word_start, start), end),
-                end=min(word_end, end),
-                probability=min(1.0, float(token.prob)),
-            )
-        )
-    return words
+    return (Segment(words[0].start, words[-1].end, text, words=tuple(words)),) if words else ()

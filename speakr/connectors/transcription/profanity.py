@@ -1,4 +1,4 @@
-"""Mask swear words. The embedded engine's language model contains them and produces some from noise."""
+"""Mask swear words. The embedded engine knows them and produces some from noise."""
 
 from __future__ import annotations
 
@@ -14,9 +14,13 @@ _SWEAR_WORD: Final = re.compile(
     r"|goddamn(?:ed)?|wank(?:er|ers|ing)?|twats?"
 )
 
+_CORE: Final = re.compile(r"\w.*\w")
+
 
 def mask(word: Word) -> Word:
-    """Return a swear word with its inside starred, any other word as it is."""
-    if not _SWEAR_WORD.fullmatch(word.text.lower()):
+    """Return a swear word with its inside starred, any other word as it is. Punctuation around it stays."""
+    core = _CORE.search(word.text)
+    if core is None or not _SWEAR_WORD.fullmatch(core[0].lower()):
         return word
-    return replace(word, text=word.text[0] + "*" * (len(word.text) - 2) + word.text[-1])
+    starred = core[0][0] + "*" * (len(core[0]) - 2) + core[0][-1]
+    return replace(word, text=word.text[: core.start()] + starred + word.text[core.end() :])

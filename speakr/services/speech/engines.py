@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from speakr import offload
 from speakr.backends import get_backends
+from speakr.connectors import transcription as connectors
 from speakr.connectors.transcription import Description, describe
 from speakr.media.voices import weights
 from speakr.services.system import system_settings
@@ -26,6 +28,15 @@ def transcription() -> Description:
         return engine
     able = replace(engine.capabilities, diarization=True, speaker_count_control=True)
     return replace(engine, capabilities=able)
+
+
+def limitation() -> str | None:
+    """Return why the engine works worse than it could, in a sentence for users; None if it does not.
+
+    The first call of a process reads the files of the engine's models to check their hashes.
+    """
+    settings = get_backends().settings
+    return offload.run_blocking(lambda: connectors.limitation(settings))
 
 
 def tells_voices_apart() -> bool:

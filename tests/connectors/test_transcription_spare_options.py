@@ -1,8 +1,9 @@
-"""Options of the embedded recogniser: hotwords, swear words, noise."""
+"""Options of PocketSphinx, the spare of the embedded engine: hotwords, swear words, noise."""
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,12 +14,15 @@ from speakr.connectors.transcription.base import SAMPLE_RATE, AudioChunk
 from speakr.connectors.transcription.embedded import EmbeddedConnector
 from speakr.connectors.transcription.plain_text import write_text
 from speakr.connectors.transcription.profanity import mask
+from speakr.connectors.transcription.sphinx import SphinxRecogniser
 from speakr.domain.transcript import Hints, Span, Word
 from tests.connectors.conftest import MakeChunk, read_clip
 
+NO_MODELS = Path("/nowhere")
+
 
 def test_a_hotword_is_recognised_and_spelled_as_given():
-    connector = EmbeddedConnector()
+    connector = EmbeddedConnector(NO_MODELS)
     entry = next(entry for entry in entries(OWN) if "tolmers" in entry.get("names", ()))
     samples = samples_of(OWN, entry)
     chunk = AudioChunk(samples, 0.0, (Span(0.0, samples.size / SAMPLE_RATE),))
@@ -34,7 +38,7 @@ def test_a_hotword_is_recognised_and_spelled_as_given():
 def test_words_it_knows_by_itself_change_nothing(make_chunk: MakeChunk):
     chunk = make_chunk("librivox_0880")
     with_hotwords, untold = (
-        EmbeddedConnector().transcribe(chunk, Hints(hotwords=hotwords), lambda _: None).segments
+        EmbeddedConnector(NO_MODELS).transcribe(chunk, Hints(hotwords=hotwords), lambda _: None).segments
         for hotwords in ("meeting, budget, man, Mr, not, young, the, a, disposed", None)
     )
     assert with_hotwords == untold
@@ -90,7 +94,13 @@ def test_spelling_wins_over_rules():
 
 @pytest.mark.parametrize(
     ("recognized", "written"),
-    [("shit", "s**t"), ("fucking", "f*****g"), ("shift", "shift"), ("scunthorpe", "scunthorpe")],
+    [
+        ("shit", "s**t"),
+        ("fucking", "f*****g"),
+        ("shift", "shift"),
+        ("scunthorpe", "scunthorpe"),
+        ("Shit!", "S**t!"),
+    ],
 )
 def test_swear_words_are_masked_and_their_neighbours_are_not(recognized: str, written: str):
     assert mask(Word(recognized, 1.0, 2.0, 0.4)) == Word(written, 1.0, 2.0, 0.4)
@@ -147,11 +157,11 @@ def test_only_noisy_chunks_are_changed(monkeypatch: pytest.MonkeyPatch, make_chu
     asked: list[int] = []
     monkeypatch.setattr(noise, "denoise", lambda samples: asked.append(samples.size) or samples)
     _, mixed, spans = noisy("goforward", 5.0)
-    connector = EmbeddedConnector()
-    connector._quieter(AudioChunk(mixed, 0.0, spans))
+    recogniser = SphinxRecogniser()
+    recogniser.prepared(AudioChunk(mixed, 0.0, spans))
     assert asked == [mixed.size]
-    connector._quieter(make_chunk("goforward"))
-    EmbeddedConnector(denoises=False)._quieter(AudioChunk(mixed, 0.0, spans))
+    recogniser.prepared(make_chunk("goforward"))
+    SphinxRecogniser(denoises=False).prepared(AudioChunk(mixed, 0.0, spans))
     assert len(asked) == 1
 
 

@@ -1,0 +1,1 @@
+"""Scripts that convert models. Each runs alone, in an environment of its own; nothing here is imported."""
