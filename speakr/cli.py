@@ -21,6 +21,7 @@ import click
 from speakr import __version__, private_files
 from speakr.operations.errors import sentence_for
 from speakr.settings import Settings
+from speakr.speech_settings import LANGUAGES
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -165,11 +166,19 @@ def list_models() -> None:
 @click.option(
     "--into", type=click.Path(path_type=Path, file_okay=False), help="Folder; default SPEAKR_MODELS."
 )
-def prepare_models(names: tuple[str, ...], into: Path | None) -> None:
-    """Download and convert models that are missing: all, or the named ones."""
+@click.option(
+    "--languages",
+    type=click.Choice(LANGUAGES),
+    default="all",
+    envvar="SPEAKR_LANGUAGES",
+    help="en leaves out models that only other languages than English need.",
+)
+def prepare_models(names: tuple[str, ...], into: Path | None, languages: str) -> None:
+    """Download and convert models that are missing: all that the languages need, or the named ones."""
     from speakr.operations import model_preparation
 
-    model_preparation.prepare(names, into or Settings.from_env().models_folder, click.echo)
+    folder = into or Settings.from_env().models_folder
+    model_preparation.prepare(names or model_preparation.needed(languages), folder, click.echo)
 
 
 # -- upkeep
