@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,10 +74,11 @@ class LoopWatch:
         )
 
     def _beat_for_ever(self, sleep: Any) -> None:
-        cpu, waited = time.thread_time(), waited_for_cpu()
+        waits = CpuWaits()
+        cpu, waited = time.thread_time(), waits.seconds()
         while True:
             sleep(BEAT_SECONDS)
-            now, cpu_now, waited_now = time.monotonic(), time.thread_time(), waited_for_cpu()
+            now, cpu_now, waited_now = time.monotonic(), time.thread_time(), waits.seconds()
             late = now - self._beat - BEAT_SECONDS
             culprit, self._culprit = self._culprit, NOTHING
             self._beat = now
@@ -101,15 +103,24 @@ class LoopWatch:
                     self._culprit = culprit_of(frame)
 
 
-def waited_for_cpu() -> float:
-    """Return for how many seconds this thread has been ready to run without a CPU; 0 where the kernel does not count."""
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        descriptor = os.open("/proc/thread-self/schedstat", os.O_RDONLY)
-        try:
-            return int(os.read(descriptor, 100).split()[1]) / 1e9
-        finally:
-            os.close(descriptor)
-    return 0.0
+class CpuWaits:
+    """Reads for how many seconds the thread that made it has been ready to run without a CPU."""
+
+    def __init__(self) -> None:
+        self._file: int | None = None
+        with contextlib.suppress(OSError):  # kept open, since it is read fifty times a second
+            self._file = os.open(f"/proc/self/task/{threading.get_native_id()}/schedstat", os.O_RDONLY)
+
+    def __del__(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+
+    def seconds(self) -> float:
+        """Return the seconds so far; 0 where the kernel does not count."""
+        if self._file is not None:
+            with contextlib.suppress(OSError, ValueError, IndexError):
+                return int(os.pread(self._file, 100, 0).split()[1]) / 1e9
+        return 0.0
 
 
 def culprit_of(frame: FrameType | None) -> Culprit:

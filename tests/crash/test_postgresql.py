@@ -10,7 +10,7 @@ import pytest
 
 from tests.crash import speech
 from tests.crash.conftest import Undisturbed
-from tests.crash.deployment import DISPATCHER, WEB, WORKERS, Deployment
+from tests.crash.deployment import DISPATCHER, WEB, WORKERS, Deployment, wait_for
 from tests.crash.provider import Provider
 
 pytestmark = pytest.mark.stack
@@ -28,6 +28,7 @@ def test_kill_after_kill(
 ) -> None:
     os.kill(deployment.horses()[deployment.owner_of(shared_by_both)], signal.SIGKILL)
     provider.wait_for(5)
+    wait_for(lambda: sum(deployment.setbacks(shared_by_both)) > 0, "the death is noticed")
     assert deployment.setbacks(shared_by_both) == (1, 0), "only the end of its lease told"
 
     deployment.lose_redis(with_data=True)

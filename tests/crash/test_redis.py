@@ -58,6 +58,7 @@ def test_a_horse_that_dies_after_redis_has_forgotten_its_job_is_missed_at_once(
     deployment.redis.start()
     os.kill(deployment.horses()[deployment.owner_of(shared_by_both)], signal.SIGKILL)
     provider.wait_for(5)
+    wait_for(lambda: sum(deployment.setbacks(shared_by_both)) > 0, "the death is noticed")
     assert deployment.setbacks(shared_by_both) == (1, 0), "only the end of its lease told"
     provider.go_on()
     deployment.wait_until_done(shared_by_both)

@@ -40,6 +40,7 @@ def test_a_killed_work_horse_costs_the_chunk_it_was_hearing(
     owner = deployment.owner_of(shared_by_both)
     os.kill(deployment.horses()[owner], signal.SIGKILL)
     provider.wait_for(5)
+    wait_for(lambda: sum(deployment.setbacks(shared_by_both)) > 0, "the death is noticed")
     assert deployment.setbacks(shared_by_both) == (1, 0), "only the end of its lease told"
     provider.go_on()
     deployment.wait_until_done(shared_by_both)

@@ -201,14 +201,25 @@ def notify_again() -> int:
     A notification says no more than that there is work, so a few at a time are enough; none while no user may start one.
     """
     moment = now()
+    is_due = or_(Job.not_before.is_(None), Job.not_before <= moment)
+    due_kinds = set(
+        db.session.scalars(select(Job.kind).where(Job.state == JobState.QUEUED, is_due).distinct())
+    )
+    if not due_kinds:  # usual on a server at rest, which asks every two seconds
+        return 0
     # Other kinds are for workers of a newer version.
-    kinds = [kind for queue in Queue for kind in fairness.kinds_of(queue) if fairness.has_startable(queue)]
+    kinds = [
+        kind
+        for queue in Queue
+        if due_kinds.intersection(fairness.kinds_of(queue)) and fairness.has_startable(queue)
+        for kind in fairness.kinds_of(queue)
+    ]
     waiting: Sequence[Any] = db.session.execute(
         select(Job.kind, Job.id, Job.ring_count)
         .where(
             Job.state == JobState.QUEUED,
             Job.kind.in_(kinds),
-            or_(Job.not_before.is_(None), Job.not_before <= moment),
+            is_due,
             or_(Job.rung_at.is_(None), Job.rung_at < moment - _MISSING_AFTER, Job.not_before >= Job.rung_at),
         )
         .order_by(Job.queued_at, Job.id)
