@@ -21,6 +21,7 @@ from evaluation import (
     diarization,
     hotwords,
     language,
+    meaning,
     seams,
     voice_profiles,
     word_times,
@@ -47,6 +48,7 @@ def subjects(asked: argparse.Namespace) -> Mapping[str, Subject]:
         "profiles": lambda: voice_profiles.tables(corpus),
         "hotwords": lambda: hotwords.measure(corpus, engine()),
         "language": language.measure,
+        "meaning": meaning.measure,
         "costs": lambda: costs.measure(corpus, asked.engine, AN_HOUR if asked.hour else 0.0),
     }
 
