@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ from speakr.domain.errors import ConnectorRejected
 from speakr.model_files.catalogue import SENTENCES as MINILM
 from speakr.model_files.catalogue import SENTENCES_IN_LANGUAGES
 from speakr.model_files.store import shared_folder
-from tests.connectors.conftest import MakeSettings
+from speakr.settings import Settings
+
+MakeSettings = Callable[..., Settings]
 
 
 @pytest.fixture(scope="module")
