@@ -79,6 +79,7 @@ class Server:
         self.environment = {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(ROOT),
+            "EMBEDDING_MODEL_NAME": "off",  # its jobs would take the workers' time
             "SPEAKR_SECRET_KEY": secrets.token_urlsafe(32),
             "SPEAKR_DATA": str(folder),
             "SPEAKR_BIND": f"127.0.0.1:{self.port}",

@@ -22,6 +22,7 @@ from evaluation import (
     hotwords,
     language,
     languages,
+    meaning,
     seams,
     voice_profiles,
     word_times,
@@ -50,6 +51,7 @@ def subjects(asked: argparse.Namespace, engine_name: str) -> Mapping[str, Subjec
         "languages": lambda: languages.measure(corpus, engine()),
         "language": language.measure,
         "costs": lambda: costs.measure(corpus, engine_name, AN_HOUR if asked.hour else 0.0),
+        "meaning": meaning.measure,
     }
 
 

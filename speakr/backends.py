@@ -10,7 +10,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from speakr.connectors.clean_answers import CleanTranscriber, CleanWriter
-from speakr.connectors.embedding import make_embedding_connector
+from speakr.connectors.embedding import make_embedding_connector, model_of
 from speakr.connectors.embedding.base import EmbeddingConnector
 from speakr.connectors.language import make_language_connector
 from speakr.connectors.language.base import LanguageConnector
@@ -50,6 +50,11 @@ class Backends:
         """Make the second transcription engine, if one is configured; its text is clean."""
         made = self.make_fallback()
         return None if made is None else CleanTranscriber(made)
+
+    @property
+    def embedding_model(self) -> str:
+        """The name of the embedding model in use, as stored with vectors; empty if there is none."""
+        return model_of(self.settings)
 
     def writer(self) -> LanguageConnector:
         """Make the language engine; its text is clean."""

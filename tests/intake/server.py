@@ -75,6 +75,7 @@ class IntakeServer:
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(ROOT),
             "TMPDIR": str(self._scratch),
+            "EMBEDDING_MODEL_NAME": "off",
             "SPEAKR_SECRET_KEY": SECRET,
             "SPEAKR_DATA": str(self._data),
             "SPEAKR_BIND": f"fd://{self._listener.fileno()}",

@@ -117,7 +117,7 @@ def test_a_model_that_fails_holds_nothing_up(
 def test_without_a_model_nothing_is_queued(
     alice: Person, recorded: int, work: Work, monkeypatch: pytest.MonkeyPatch, count_statements: Callable
 ) -> None:
-    off = replace(get_backends(), settings=replace(get_backends().settings, embedding_model=""))
+    off = replace(get_backends(), settings=replace(get_backends().settings, embedding_model="off"))
     plumbing.set_backends(off)
     work()
     release()

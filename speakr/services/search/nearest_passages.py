@@ -71,12 +71,13 @@ _engine: _Engine | None = None
 
 
 def require() -> None:
-    """Refuse a request that needs an embedding model when none is configured."""
+    """Refuse a request that needs an embedding model when there is none."""
     if not passages.is_wanted():
         raise Invalid(
-            "This server has no embedding model: its operator has not set EMBEDDING_MODEL_NAME.",
+            "This server has no embedding model: its operator has neither prepared one (`speakr models prepare`) nor set "
+            "EMBEDDING_MODEL_NAME.",
             code="no_embedding_model",
-            errors={"mode": ["needs the setting EMBEDDING_MODEL_NAME"]},
+            errors={"mode": ["needs an embedding model"]},
         )
 
 
@@ -162,7 +163,7 @@ def _visible(actor: Actor, filters: listing.Filters) -> Any:
         # An array is evaluated once and then looked up; the planner may run a join as nested loops.
         is_visible = _P.recording_id == any_(func.array(visible.scalar_subquery()))
     return select(_P.recording_id, _P.position, _P.vector).where(
-        is_visible, _P.is_current, _P.model == get_backends().settings.embedding_model
+        is_visible, _P.is_current, _P.model == get_backends().embedding_model
     )
 
 

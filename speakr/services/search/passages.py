@@ -43,8 +43,8 @@ class Material:
 
 
 def is_wanted() -> bool:
-    """Tell whether an embedding model is configured."""
-    return bool(get_backends().settings.embedding_model)
+    """Tell whether this server has an embedding model."""
+    return bool(get_backends().embedding_model)
 
 
 def fingerprint(text: str) -> str:
@@ -78,7 +78,7 @@ def material(held: claims.Claim) -> Material:
     )
     known = db.session.connection().execute(
         select(_P.sha256, _P.vector).where(
-            _P.recording_id == held.recording_id, _P.model == get_backends().settings.embedding_model
+            _P.recording_id == held.recording_id, _P.model == get_backends().embedding_model
         )
     )
     vectors = {row.sha256: row.vector for row in known}
@@ -148,7 +148,7 @@ def _missing(not_since: Any, most: int) -> Sequence[int]:
     is_there = exists().where(
         _P.recording_id == Recording.id,
         _P.position == 0,
-        _P.model == get_backends().settings.embedding_model,
+        _P.model == get_backends().embedding_model,
         _P.is_current,
     )
     was_tried = exists().where(
