@@ -207,7 +207,7 @@ def copy_part(order: Mapping[str, Any], source_fd: int, window: Window, shape: S
     """Decode a source into a window until that is full; return the number of broken packets."""
     tally, converter = child.Tally(), Converter(shape)
     with source(order, source_fd) as (container, stream):
-        timeline = child.Timeline((container.start_time or 0) / av.time_base)
+        timeline = child.Timeline(container, stream)
         for frame in child.frames(container, stream, tally):
             window.silence(round(timeline.hole_before(frame) * shape.rate))
             try:
