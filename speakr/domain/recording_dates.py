@@ -44,7 +44,7 @@ def from_tags(tags: Mapping[str, str], moment: datetime) -> datetime | None:
     """
     for text in _texts(tags):
         found = _parse(text)
-        if found is not None and _is_believable(found, moment):
+        if found is not None and is_believable(found, moment):
             return found
     return None
 
@@ -55,7 +55,7 @@ def from_filename(name: str, moment: datetime) -> datetime | None:
     for pattern in _IN_NAME:
         for match in pattern.finditer(stem):
             found = _of_match(match.groupdict())
-            if found is not None and _is_believable(found, moment):
+            if found is not None and is_believable(found, moment):
                 return found
     return None
 
@@ -114,7 +114,8 @@ def _of_match(found: Mapping[str, str | None]) -> datetime | None:
     return moment.replace(tzinfo=UTC) if found.get("utc") or hour is None else moment
 
 
-def _is_believable(found: datetime, moment: datetime) -> bool:
+def is_believable(found: datetime, moment: datetime) -> bool:
+    """Return whether a recorder may mean this time. moment: the present."""
     try:
         in_utc = found.astimezone(UTC) if found.tzinfo is not None else found.replace(tzinfo=UTC)
     except OverflowError:

@@ -9,6 +9,11 @@ from typing import Any
 DEFAULT_SPEAKER_LABEL = "SPEAKER_00"
 
 
+def numbered_label(number: int) -> str:
+    """Return the label of a speaker without a name. number: from 0."""
+    return f"SPEAKER_{number:02d}"
+
+
 @dataclass(frozen=True, slots=True)
 class Word:
     """One token, times in seconds from the start of the recording, probability 0 to 1."""

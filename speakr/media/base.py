@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 SAMPLE_RATE = 16_000
 """Decoded audio is headerless little-endian 16 bit mono at this rate: 32,000 bytes a second."""
@@ -19,6 +20,20 @@ class AudioTrack:
     language: str | None
     title: str | None
     is_decodable: bool
+
+    def to_json(self, index: int) -> dict[str, Any]:
+        """Return the track in the form of the API; what only decoding shows is None."""
+        return {
+            "index": index,
+            "codec": self.codec or None,
+            "channels": self.channels or None,
+            "language": self.language,
+            "title": self.title,
+            "is_silent": None,
+            "is_used": None,
+            "same_as": None,
+            "is_split": None,
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ _SENTENCES: Mapping[str, tuple[str, str]] = {
         "undecodable",
         "This server has no decoder for the sound in this file. Convert it to MP3, M4A, WAV or FLAC.",
     ),
-    "not_to_be_copied": ("undecodable", "The sound of this file cannot be separated from the rest."),
+    "not_to_be_copied": ("not_to_be_copied", "The sound of this file cannot be separated from the rest."),
     "unreadable": ("undecodable", "The sound in this file cannot be decoded; another try would not help."),
     "absurd_rate": ("undecodable", "The sample rate of this file is outside of 4 to 768 kHz."),
     "hostile": ("undecodable", "The sound in this file cannot be decoded; the file may be damaged."),

@@ -21,7 +21,14 @@ from speakr.api.schemas.fields import (
 )
 from speakr.domain.caps import CAPS, Noun
 from speakr.domain.insights import MAX_PER_LIST
-from speakr.domain.recordings import MAX_COPIES, RecordingStatus
+from speakr.domain.recordings import (
+    MAX_COPIES,
+    MAX_TRACKS,
+    Channels,
+    DateSource,
+    RecordingStatus,
+    Warned,
+)
 from speakr.services.recordings.listing import SORT_COLUMNS
 from speakr.web.wire import UtcDateTime, Wire
 
@@ -29,6 +36,11 @@ MAX_PER_PAGE = 100
 LONG_TEXT = 1_000_000
 
 STATUSES = [status.value for status in RecordingStatus]
+
+
+CHANNELS: Mapping[str, Any] = {
+    "description": "auto: separate the two sides of a call and mix everything else; separate: one speaker per channel; mix."
+}
 
 
 class TagRefOut(Wire):
@@ -148,10 +160,61 @@ class CalendarEventListOut(Wire):
     events = bounded(SourcedEventOut, CAPS[Noun.CALENDAR_EVENTS])
 
 
+class TrackOut(Wire):
+    """An audio track of the file. What only decoding shows is null until then."""
+
+    index = fields.Integer(
+        required=True, metadata={"description": "Among the audio tracks, from 0.", "example": 0}
+    )
+    codec = fields.String(
+        required=True, allow_none=True, metadata={"description": "FFmpeg's name of it.", "example": "aac"}
+    )
+    channels = fields.Integer(required=True, allow_none=True, metadata={"example": 2})
+    language = fields.String(
+        required=True, allow_none=True, metadata={"description": "As the file says it.", "example": "eng"}
+    )
+    title = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "As the file says it.", "example": "Microphone"},
+    )
+    is_silent = fields.Boolean(
+        required=True,
+        allow_none=True,
+        metadata={"description": "There is no speech in it.", "example": False},
+    )
+    is_used = fields.Boolean(
+        required=True, allow_none=True, metadata={"description": "It was transcribed.", "example": True}
+    )
+    same_as = fields.Integer(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Index of a track in which the speech of this one is too.", "example": None},
+    )
+    is_split = fields.Boolean(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Its channels are speakers of their own.", "example": False},
+    )
+
+
 class RecordingDetailOut(RecordingBaseOut):
     """A whole recording; `transcription`, `summary` and `notes` on request."""
 
     mime_type = fields.String(required=True)
+    meeting_date_source = fields.String(
+        required=True,
+        allow_none=True,
+        validate=validate.OneOf(list(DateSource)),
+        metadata={"description": "Where meeting_date comes from; null if that is not known."},
+    )
+    tracks = bounded(TrackOut, MAX_TRACKS)
+    warnings = bounded(fields.String(validate=validate.OneOf(list(Warned))), len(Warned))
+    skipped_seconds = fields.Float(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Seconds of sound that are broken; null until it is decoded."},
+    )
     events = bounded(CalendarEventOut, CAPS[Noun.CALENDAR_EVENTS])
     duplicate_info = fields.Nested(DuplicateInfoOut, required=True, allow_none=True)
     transcription = fields.String(allow_none=True)
@@ -350,6 +413,12 @@ class UploadForm(Wire):
     file_last_modified = fields.String(
         metadata={"description": "Milliseconds since 1970.", "example": "1705309200000"}
     )
+    file_time_hint = fields.String(
+        metadata={
+            "description": "Milliseconds since 1970; used if neither the file nor its name has a date.",
+            "example": "1705309200000",
+        }
+    )
     language = fields.String(metadata={"description": "ISO 639-1; empty to detect it.", "example": "en"})
     min_speakers = fields.Raw(metadata=_NUMBER)
     max_speakers = fields.Raw(metadata=_NUMBER)
@@ -357,6 +426,9 @@ class UploadForm(Wire):
     tags = fields.String(metadata={"description": "A tag by name; may be repeated."})
     folder_id = fields.Raw(metadata=_NUMBER)
     keep_audio_only = fields.String(metadata={"description": "true: store only the audio track of a video."})
+    channels = fields.String(
+        validate=validate.OneOf(list(Channels)), metadata={**CHANNELS, "example": "separate"}
+    )
     hotwords = fields.String()
     initial_prompt = fields.String()
     transcription_model = fields.String()
