@@ -60,9 +60,11 @@ def _copies(target: OutputContainer, streams: Sequence[AudioStream]) -> dict[int
             copies[stream.index] = copy = target.add_stream_from_template(stream)
         except ValueError:  # a codec that no container but its own will have
             raise child.Refused("not_to_be_copied") from None
-        for name in ("language", "title"):
-            if len(streams) > 1 and name in stream.metadata:
-                copy.metadata[name] = stream.metadata[name]
+        if len(streams) > 1:
+            title = stream.metadata.get("title") or stream.metadata.get("handler_name", "")
+            language = stream.metadata.get("language", "und")
+            # MP4 calls the title of a track its handler's name.
+            copy.metadata.update({"language": language, "title": title, "handler_name": title})
     return copies
 
 

