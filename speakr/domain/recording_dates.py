@@ -70,12 +70,13 @@ def _texts(tags: Mapping[str, str]) -> Iterator[str]:
     for name in _WITH_ZONE:
         if name in tags:
             yield tags[name]
-    if (
-        "origination_date" in tags
-    ):  # of broadcast wave files (EBU Tech 3285): a day and a time of the recorder's clock
-        time = re.sub(r"[-._ ]", ":", tags.get("origination_time", "").strip())
-        yield f"{tags['origination_date']} {time}".strip()
-        yield tags["origination_date"]
+    # Broadcast wave files (EBU Tech 3285) have a day and a time of the recorder's clock. FFmpeg calls them by their
+    # names or, depending on its version, by those of other tags.
+    day = tags.get("origination_date", tags.get("date", ""))
+    time = tags.get("origination_time", tags.get("creation_time", "")).strip()
+    if re.fullmatch(r"\d\d[-:._ ]\d\d[-:._ ]\d\d", time):
+        yield f"{day} {re.sub('[-._ ]', ':', time)}"
+    yield day
     for name in _OTHERS:
         if name in tags:
             yield tags[name]
