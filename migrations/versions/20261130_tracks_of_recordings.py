@@ -17,7 +17,7 @@ def upgrade() -> None:
     op.add_column("recordings", sa.Column("meeting_date_source", sa.String(length=20), nullable=True))
     op.add_column("recordings", sa.Column("tracks", sa.JSON(none_as_null=True), nullable=True))
     op.add_column("recordings", sa.Column("warnings", sa.JSON(none_as_null=True), nullable=True))
-    op.add_column("recordings", sa.Column("skipped_seconds", sa.Float(), nullable=True))
+    op.add_column("recordings", sa.Column("skipped_seconds", sa.Double(), nullable=True))
 
 
 def downgrade() -> None:

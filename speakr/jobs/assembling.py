@@ -114,7 +114,7 @@ def _together(parts: Sequence[voices.Diarized]) -> voices.Diarized:
         segments += [replace(each, speaker=names.get(each.speaker, each.speaker)) for each in part.segments]
         known += [replace(voice, label=names.get(voice.label, voice.label)) for voice in part.voices]
         count += len(own)
-    return voices.Diarized(segments, known)
+    return voices.Diarized(segments, tuple(known))
 
 
 def _is_diarized(result: Mapping[str, Any]) -> bool:

@@ -135,7 +135,7 @@ def levels(path: Path, channels: int) -> Levels:
 def is_call(decibels: Levels) -> bool:
     """Return whether two channels hold one side of a conversation each.
 
-    Then mostly one of them is active, now this one, now that one. In a room both hear everything: their levels rise and
+    Then mostly one of them is active, now this one, now that one. In a room both microphones record everything: their levels rise and
     fall together. decibels: what `levels` returned, shape (frames, 2).
     """
     if len(decibels) < _MIN_ACTIVE_FRAMES:

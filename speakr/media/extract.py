@@ -26,7 +26,8 @@ def extract_audio(source: Path, target: Path) -> MediaInfo:
     the same sound as with `source`.
 
     Raises:
-        UnusableMedia: there is no sound in it, some of it cannot be decoded, or no container can have it.
+        NotCopied: some of it cannot be decoded, or no container takes all of it.
+        UnusableMedia: there is no sound in it.
         MediaToolFailed: it failed for a reason that need not be the file's.
     """
     size_bytes = source.stat().st_size

@@ -24,13 +24,17 @@ _SENTENCES: Mapping[str, tuple[str, str]] = {
         "undecodable",
         "This server has no decoder for the sound in this file. Convert it to MP3, M4A, WAV or FLAC.",
     ),
-    "not_to_be_copied": ("not_to_be_copied", "The sound of this file cannot be separated from the rest."),
+    "not_to_be_copied": ("undecodable", "The sound of this file cannot be separated from the rest."),
     "unreadable": ("undecodable", "The sound in this file cannot be decoded; another try would not help."),
     "absurd_rate": ("undecodable", "The sample rate of this file is outside of 4 to 768 kHz."),
     "hostile": ("undecodable", "The sound in this file cannot be decoded; the file may be damaged."),
     "too_expensive": ("undecodable", "This file is too expensive to decode."),
 }
 """Fault -> the slug that clients see, and the sentence."""
+
+
+class NotCopied(UnusableMedia):
+    """The sound of a video cannot be taken out as it is, or not all of it."""
 
 
 _CODEC = re.compile("^[a-z0-9_]{1,32}$")
@@ -43,6 +47,8 @@ def refusal(fault: str, codec: str = "") -> UnusableMedia:
         KeyError: there is no such fault.
     """
     slug, sentence = _SENTENCES[fault]
+    if fault == "not_to_be_copied":
+        return NotCopied(sentence, code=slug)
     if fault == "no_decoder" and _CODEC.match(codec):
         sentence = sentence.replace("the sound in this file", f"the sound in this file (codec {codec})")
     return UnusableMedia(sentence, code=slug)

@@ -105,7 +105,7 @@ def test_one_sound_on_two_channels_is_one_speaker(
 
 @pytest.mark.on_sqlite
 def test_a_room_on_two_channels_is_mixed(segments_of: Callable[..., list[dict[str, Any]]]) -> None:
-    """Both microphones hear both people, with echoes of their own."""
+    """Both microphones record both people, with echoes of their own."""
     random = np.random.default_rng(3)
     talk = placed((0.3, ALONE), (6.5, OTHER), seconds=10).astype(float)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from marshmallow import fields, pre_load, validate
 
 from speakr.api.schemas.fields import MAX_LIMIT, bounded, text
-from speakr.api.schemas.recordings import CHANNELS
+from speakr.api.schemas.tracks import CHANNELS
 from speakr.domain.jobs import KINDS, MAX_IGNORED, JobState
 from speakr.domain.recordings import Channels
 from speakr.web.wire import UtcDateTime, Wire

@@ -19,16 +19,10 @@ from speakr.api.schemas.fields import (
     bounded,
     text,
 )
+from speakr.api.schemas.tracks import CHANNELS, AboutFileOut
 from speakr.domain.caps import CAPS, Noun
 from speakr.domain.insights import MAX_PER_LIST
-from speakr.domain.recordings import (
-    MAX_COPIES,
-    MAX_TRACKS,
-    Channels,
-    DateSource,
-    RecordingStatus,
-    Warned,
-)
+from speakr.domain.recordings import MAX_COPIES, Channels, RecordingStatus
 from speakr.services.recordings.listing import SORT_COLUMNS
 from speakr.web.wire import UtcDateTime, Wire
 
@@ -36,11 +30,6 @@ MAX_PER_PAGE = 100
 LONG_TEXT = 1_000_000
 
 STATUSES = [status.value for status in RecordingStatus]
-
-
-CHANNELS: Mapping[str, Any] = {
-    "description": "auto: separate the two sides of a call and mix everything else; separate: one speaker per channel; mix."
-}
 
 
 class TagRefOut(Wire):
@@ -160,61 +149,10 @@ class CalendarEventListOut(Wire):
     events = bounded(SourcedEventOut, CAPS[Noun.CALENDAR_EVENTS])
 
 
-class TrackOut(Wire):
-    """An audio track of the file. What only decoding shows is null until then."""
-
-    index = fields.Integer(
-        required=True, metadata={"description": "Among the audio tracks, from 0.", "example": 0}
-    )
-    codec = fields.String(
-        required=True, allow_none=True, metadata={"description": "FFmpeg's name of it.", "example": "aac"}
-    )
-    channels = fields.Integer(required=True, allow_none=True, metadata={"example": 2})
-    language = fields.String(
-        required=True, allow_none=True, metadata={"description": "As the file says it.", "example": "eng"}
-    )
-    title = fields.String(
-        required=True,
-        allow_none=True,
-        metadata={"description": "As the file says it.", "example": "Microphone"},
-    )
-    is_silent = fields.Boolean(
-        required=True,
-        allow_none=True,
-        metadata={"description": "There is no speech in it.", "example": False},
-    )
-    is_used = fields.Boolean(
-        required=True, allow_none=True, metadata={"description": "It was transcribed.", "example": True}
-    )
-    same_as = fields.Integer(
-        required=True,
-        allow_none=True,
-        metadata={"description": "Index of a track in which the speech of this one is too.", "example": None},
-    )
-    is_split = fields.Boolean(
-        required=True,
-        allow_none=True,
-        metadata={"description": "Its channels are speakers of their own.", "example": False},
-    )
-
-
-class RecordingDetailOut(RecordingBaseOut):
+class RecordingDetailOut(RecordingBaseOut, AboutFileOut):
     """A whole recording; `transcription`, `summary` and `notes` on request."""
 
     mime_type = fields.String(required=True)
-    meeting_date_source = fields.String(
-        required=True,
-        allow_none=True,
-        validate=validate.OneOf(list(DateSource)),
-        metadata={"description": "Where meeting_date comes from; null if that is not known."},
-    )
-    tracks = bounded(TrackOut, MAX_TRACKS)
-    warnings = bounded(fields.String(validate=validate.OneOf(list(Warned))), len(Warned))
-    skipped_seconds = fields.Float(
-        required=True,
-        allow_none=True,
-        metadata={"description": "Seconds of sound that are broken; null until it is decoded."},
-    )
     events = bounded(CalendarEventOut, CAPS[Noun.CALENDAR_EVENTS])
     duplicate_info = fields.Nested(DuplicateInfoOut, required=True, allow_none=True)
     transcription = fields.String(allow_none=True)

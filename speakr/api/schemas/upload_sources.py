@@ -5,7 +5,8 @@ from __future__ import annotations
 from marshmallow import fields, validate
 
 from speakr.api.schemas.fields import MAX_ELEMENTS, WHEN, StrictBoolean, an_id, text
-from speakr.api.schemas.recordings import CHANNELS, LONG_TEXT
+from speakr.api.schemas.recordings import LONG_TEXT
+from speakr.api.schemas.tracks import CHANNELS
 from speakr.domain.recordings import Channels
 from speakr.web.wire import UtcDateTime, Wire
 

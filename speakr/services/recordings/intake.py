@@ -20,7 +20,6 @@ from speakr.db import after_commit, after_rollback, db, release, unit_of_work
 from speakr.domain import recording_dates
 from speakr.domain.caps import CAPS, Noun
 from speakr.domain.clock import now
-from speakr.domain.errors import UnusableMedia
 from speakr.domain.events import RecordingCreated
 from speakr.domain.jobs import JobKind
 from speakr.domain.permissions import Actor
@@ -29,6 +28,7 @@ from speakr.domain.transcript import Hints
 from speakr.media.base import MediaInfo, MediaLimits
 from speakr.media.extract import extract_audio
 from speakr.media.probe import probe
+from speakr.media.refusals import NotCopied
 from speakr.models import Folder, Recording, RecordingTag, Tag, User
 from speakr.offload import run_blocking
 from speakr.services import caps
@@ -131,9 +131,7 @@ def examine(file: StoredFile, limits: SizeLimits, *, is_sound_enough: bool) -> S
         try:
             with reporting_full_storage():
                 audio_key, audio_bytes, audio = _store_audio(path, limits)
-        except UnusableMedia as error:
-            if error.slug != "not_to_be_copied":
-                raise
+        except NotCopied:
             limits.require_fits(file.size_bytes, is_audio_kept_only=False)
             return _as_received(file, sha256, info, (Warned.VIDEO_KEPT,))
     # Keep the container's date even if only the audio is kept.
