@@ -209,7 +209,15 @@ def packets(
 
 def frames(container: InputContainer, stream: AudioStream, tally: Tally) -> Iterator[AudioFrame]:
     """Decode, passing over what is broken or cannot be sound."""
-    for packet in packets(container, stream, tally):
+    for _, frame in all_frames(container, (stream,), tally):
+        yield frame
+
+
+def all_frames(
+    container: InputContainer, streams: Sequence[AudioStream], tally: Tally
+) -> Iterator[tuple[int, AudioFrame]]:
+    """Decode several streams together; yield frames with the index of their stream."""
+    for packet in packets(container, streams, tally):
         decoded: Sequence[Any] = ()  # sound, since the stream is; PyAV's types cannot know
         try:
             decoded = packet.decode()
@@ -218,7 +226,7 @@ def frames(container: InputContainer, stream: AudioStream, tally: Tally) -> Iter
         for frame in decoded:
             if MIN_RATE <= frame.sample_rate <= MAX_RATE and frame.samples > 0:
                 tally.bad_in_a_row = 0
-                yield frame
+                yield packet.stream_index, frame
             else:
                 tally.count_bad()
         if tally.is_hopeless:

@@ -12,52 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 import av
 from av.audio.frame import AudioFrame
-from av.filter import Graph
 
 if TYPE_CHECKING:
-    from speakr.media import child
+    from speakr.media import child, child_mix
 else:
     # Python runs this file in isolated mode, where neither Speakr nor the files beside it can be imported.
-    _spec = importlib.util.spec_from_file_location("child", Path(__file__).with_name("child.py"))
-    child = sys.modules["child"] = importlib.util.module_from_spec(_spec)
-    _spec.loader.exec_module(child)
+    for _name in ("child", "child_mix"):
+        _spec = importlib.util.spec_from_file_location(_name, Path(__file__).with_name(f"{_name}.py"))
+        sys.modules[_name] = importlib.util.module_from_spec(_spec)
+        _spec.loader.exec_module(sys.modules[_name])
+    child, child_mix = sys.modules["child"], sys.modules["child_mix"]
 
 SAMPLE_BYTES = 2
-
-
-class Mixer:
-    """Makes one channel of several as a weighted sum, and 16 bit at 16 kHz of any rate.
-
-    FFmpeg's own mixing refuses channels of which it does not know where their loudspeakers stand.
-    """
-
-    def __init__(self, frame: AudioFrame, weights: Sequence[float]) -> None:
-        self._graph = graph = Graph()
-        source = graph.add(
-            "abuffer",
-            sample_rate=str(frame.sample_rate),
-            sample_fmt=frame.format.name,
-            channel_layout=frame.layout.name,
-            time_base=f"1/{frame.sample_rate}",
-        )
-        total = "".join(f"{weight:+.6f}*c{channel}" for channel, weight in enumerate(weights))
-        mix = graph.add("pan", f"mono|c0={total}")
-        form = graph.add("aformat", sample_rates=str(child.RATE), sample_fmts="s16", channel_layouts="mono")
-        sink = graph.add("abuffersink")
-        source.link_to(mix)
-        mix.link_to(form)
-        form.link_to(sink)
-        graph.configure()
-
-    def resample(self, frame: AudioFrame | None) -> list[AudioFrame]:
-        """Take a frame, or None at the end; return what is ready."""
-        self._graph.push(frame)
-        ready: list[AudioFrame] = []
-        while True:
-            try:
-                ready.append(self._graph.pull())  # type: ignore[arg-type]  # sound, since the source is
-            except (av.BlockingIOError, av.EOFError):
-                return ready
 
 
 @dataclass(slots=True)
@@ -70,7 +36,7 @@ class Converter:
 
     channels: int
     weights: Sequence[float] = ()
-    _resampler: av.AudioResampler | Mixer | None = None
+    _resampler: av.AudioResampler | child_mix.Mixer | None = None
     _kind: tuple[str, str, int] | None = None
     _copies: int = 1
 
@@ -88,12 +54,12 @@ class Converter:
         """Yield what the resampler still holds."""
         yield from self._resample(None)
 
-    def _resampler_for(self, frame: AudioFrame) -> tuple[av.AudioResampler | Mixer, int]:
+    def _resampler_for(self, frame: AudioFrame) -> tuple[av.AudioResampler | child_mix.Mixer, int]:
         count = frame.layout.nb_channels
         if count == self.channels:
             return av.AudioResampler(format="s16", layout=frame.layout.name, rate=child.RATE), 1
         weights = self.weights if len(self.weights) == count else [1 / count] * count
-        return Mixer(frame, weights), self.channels
+        return child_mix.Mixer(frame, weights, sample_format="s16", rate=child.RATE), self.channels
 
     def _resample(self, frame: AudioFrame | None) -> Iterator[memoryview | bytes]:
         if self._resampler is None:
