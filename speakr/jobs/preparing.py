@@ -15,7 +15,9 @@ import structlog
 from speakr.domain.errors import UnusableMedia
 from speakr.domain.recordings import Channels, Warned
 from speakr.domain.transcript import Span
-from speakr.media.base import AudioTrack, DecodedAudio
+from speakr.jobs.plan import PlannedSource
+from speakr.media.base import SAMPLE_RATE, AudioTrack, DecodedAudio
+from speakr.media.chunks import plan_chunks, seams
 
 logger = structlog.get_logger(__name__)
 
@@ -23,6 +25,8 @@ logger = structlog.get_logger(__name__)
 
 MAX_CHANNELS: Final = 8
 """More channels of one track are never separated."""
+MAX_LENGTHS: Final = 4
+"""All tracks together may be so many times as long as a recording may be. What is longer is not decoded."""
 
 
 class DecodeTrack(Protocol):
@@ -72,6 +76,8 @@ class Preparation:
     channels: Channels
     decode_track: DecodeTrack
     find_speech: Callable[[Path], list[Span]]
+    on_decoded: Callable[[], None] = lambda: None
+    """Called after each track; what it raises ends the preparation."""
 
     def prepare(self, media: Path, folder: Path) -> PreparedAudio:
         """Decode all tracks of a file into a folder, and find the speech in them.
@@ -80,25 +86,29 @@ class Preparation:
             UnusableMedia: no track can be decoded, or one is too long.
             MediaToolFailed: decoding failed for a reason that need not be the file's.
         """
-        decoded = list(self._decode_all(media, folder))
-        sources = [source for each, path in decoded for source in self._sources(media, each, path)]
+        decoded: list[DecodedAudio] = []
+        sources: list[SoundSource] = []
+        for each, path in self._decode_all(media, folder):
+            self.on_decoded()
+            decoded.append(each)
+            for source in self._sources(media, each, path):
+                if sources and not source.spans and source.channel is None:
+                    source.path.unlink()
+                sources.append(source)
         speaking = [source for source in sources if source.spans]
         copies = _copies(speaking)
         used = [source for at, source in enumerate(speaking) if at not in copies]
         used += [source for source in sources if self._keeps_its_place(source, used)]
         used.sort(key=lambda source: (source.track, source.channel or 0))
         of_copies = {speaking[copy].track: speaking[origin].track for copy, origin in copies.items()}
-        tracks = decoded[0][0].tracks
-        are_decoded = {each.track for each, _ in decoded}
+        tracks = decoded[0].tracks
+        are_decoded = {each.track for each in decoded}
         return PreparedAudio(
             sources=used or sources[:1],
             tracks=list(_described(tracks, are_decoded, sources, used, of_copies)),
-            duration_seconds=max(
-                (source.duration_seconds for source in used or sources),
-                default=decoded[0][0].duration_seconds,
-            ),
-            warnings=_warnings([each for each, _ in decoded], tracks, self.channels),
-            skipped_seconds=round(sum(each.skipped_seconds for each, _ in decoded), 3),
+            duration_seconds=max(source.duration_seconds for source in used or sources[:1]),
+            warnings=_warnings(decoded, tracks, self.channels),
+            skipped_seconds=round(sum(each.skipped_seconds for each in decoded), 3),
         )
 
     def _keeps_its_place(self, source: SoundSource, used: Sequence[SoundSource]) -> bool:
@@ -109,12 +119,15 @@ class Preparation:
     def _decode_all(self, media: Path, folder: Path) -> Iterator[tuple[DecodedAudio, Path]]:
         first = self._decode(media, folder / "track", None)
         yield first, folder / "track"
+        left_seconds = MAX_LENGTHS * self.max_seconds - first.duration_seconds
         for number, track in enumerate(first.tracks):
-            if number == first.track or not track.is_decodable:
+            if number == first.track or not track.is_decodable or left_seconds < self.max_seconds:
                 continue
             path = folder / f"track-{number}"
             try:
-                yield self._decode(media, path, number), path
+                decoded = self._decode(media, path, number)
+                left_seconds -= decoded.duration_seconds
+                yield decoded, path
             except UnusableMedia as error:
                 if error.slug == "too_long":
                     raise
@@ -187,6 +200,31 @@ class Preparation:
 
     def _with_speech(self, source: SoundSource) -> SoundSource:
         return replace(source, spans=self.find_speech(source.path))
+
+
+def cut_sources(
+    sources: Sequence[SoundSource], target_seconds: float, max_seconds: float
+) -> tuple[list[list[Span]], list[PlannedSource], list[int]]:
+    """Cut each source into chunks. Return those of all sources, the sources, and the positions of cuts inside speech."""
+    pieces: list[list[Span]] = []
+    planned: list[PlannedSource] = []
+    joints: list[int] = []
+    first_sample = 0
+    for source in sources:
+        samples = round(source.duration_seconds * SAMPLE_RATE)
+        planned.append(
+            PlannedSource(
+                first_sample=first_sample,
+                samples=samples,
+                first_chunk=len(pieces),
+                is_one_speaker=source.channel is not None,
+            )
+        )
+        own = plan_chunks(source.spans, target_seconds, max_seconds)
+        joints += [len(pieces) + at for at in seams(own)]
+        pieces += own
+        first_sample += samples
+    return pieces, planned, joints
 
 
 def _copies(speaking: Sequence[SoundSource]) -> dict[int, int]:

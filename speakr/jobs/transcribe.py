@@ -20,16 +20,15 @@ import structlog
 
 from speakr import conflicts
 from speakr.backends import get_backends
-from speakr.connectors.transcription.base import SAMPLE_RATE, AudioChunk, Capabilities
+from speakr.connectors.transcription.base import SAMPLE_RATE, AudioChunk
 from speakr.db import release, unit_of_work
 from speakr.domain.errors import ClaimLost, JobError, MadeWay, PermanentJobError, TransientJobError
 from speakr.domain.jobs import KINDS
 from speakr.domain.recordings import Channels
 from speakr.domain.transcript import Segment, Span, numbered_label
 from speakr.jobs import assembling, recognition, scratch, voices, watchdog
-from speakr.jobs.plan import PlannedSource, TranscriptionPlan
-from speakr.jobs.preparing import Preparation, PreparedAudio, SoundSource
-from speakr.media.chunks import plan_chunks, seams
+from speakr.jobs.plan import TranscriptionPlan
+from speakr.jobs.preparing import Preparation, PreparedAudio, SoundSource, cut_sources
 from speakr.media.decode import decode_track
 from speakr.media.voices import weights
 from speakr.services.accounts import users
@@ -91,8 +90,7 @@ def _prepare(held: claims.Claim) -> TranscriptionPlan:
         audio = _decode(held, folder)
         _store_pcm(pcm_key, folder, audio.sources)
         try:
-            with unit_of_work():
-                claims.report(held, "Looking for speech", 3)
+            _report_decoded(held)
         except ClaimLost:
             with unit_of_work():
                 blobs.drop_late(held.job_id, pcm_key)
@@ -100,7 +98,9 @@ def _prepare(held: claims.Claim) -> TranscriptionPlan:
     are_speakers_wanted = _are_speakers_wanted(held)
     has_voices = are_speakers_wanted and _has_voice_model()
     engine = _transcribers()[0].connector.capabilities
-    pieces, sources, joints = _cut(audio, engine)
+    pieces, planned, joints = cut_sources(
+        audio.sources, engine.target_chunk_seconds, engine.max_chunk_seconds
+    )
     plan = TranscriptionPlan(
         pcm_key=pcm_key,
         duration_seconds=audio.duration_seconds,
@@ -109,41 +109,16 @@ def _prepare(held: claims.Claim) -> TranscriptionPlan:
         overlap=engine.overlap_seconds,
         are_speakers_wanted=are_speakers_wanted,
         voice_step_seconds=voices.step_for(audio.duration_seconds) if has_voices else None,
-        sources=tuple(sources),
+        sources=tuple(planned),
         tracks=tuple(audio.tracks),
         warnings=tuple(audio.warnings),
         skipped_seconds=audio.skipped_seconds,
     )
     conflicts.in_unit(lambda: claims.cut(held, plan.to_json(), pieces))
     logger.info(
-        "recording_cut", chunks=len(pieces), sources=len(sources), seconds=round(audio.duration_seconds, 1)
+        "recording_cut", chunks=len(pieces), sources=len(planned), seconds=round(audio.duration_seconds, 1)
     )
     return plan
-
-
-def _cut(
-    audio: PreparedAudio, engine: Capabilities
-) -> tuple[list[list[Span]], list[PlannedSource], list[int]]:
-    """Cut each source into chunks. Return those of all sources, the sources, and the positions of cuts inside speech."""
-    pieces: list[list[Span]] = []
-    planned: list[PlannedSource] = []
-    joints: list[int] = []
-    first_sample = 0
-    for source in audio.sources:
-        samples = round(source.duration_seconds * SAMPLE_RATE)
-        planned.append(
-            PlannedSource(
-                first_sample=first_sample,
-                samples=samples,
-                first_chunk=len(pieces),
-                is_one_speaker=source.channel is not None,
-            )
-        )
-        own = plan_chunks(source.spans, engine.target_chunk_seconds, engine.max_chunk_seconds)
-        joints += [len(pieces) + at for at in seams(own)]
-        pieces += own
-        first_sample += samples
-    return pieces, planned, joints
 
 
 def _are_speakers_wanted(held: claims.Claim) -> bool:
@@ -166,6 +141,7 @@ def _decode(held: claims.Claim, folder: Path) -> PreparedAudio:
         channels=Channels(held.options.get("channels", Channels.AUTO)),
         decode_track=decode_track,
         find_speech=find_speech,
+        on_decoded=lambda: _report_decoded(held),
     )
     try:
         with get_backends().storage.local_path(key) as source:
@@ -176,6 +152,11 @@ def _decode(held: claims.Claim, folder: Path) -> PreparedAudio:
         if error.errno != errno.ENOSPC:
             raise
         raise TransientJobError("The server's disk is full.", code="out_of_space") from None
+
+
+def _report_decoded(held: claims.Claim) -> None:
+    with unit_of_work():
+        claims.report(held, "Looking for speech", 3)
 
 
 def _store_pcm(key: str, folder: Path, parts: Sequence[SoundSource]) -> None:

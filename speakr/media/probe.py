@@ -28,6 +28,9 @@ CPU_SECONDS = 10
 MAX_TRACKS, MAX_TEXT = 32, 64
 """Number of tracks that are described, and the length of their texts."""
 
+_WITHOUT_LENGTH = frozenset({"aac", "ac3", "eac3", "mp3"})
+_MP3_HEADERS, _MP3_HEADER_BYTES = (b"Xing", b"Info", b"VBRI"), 1 << 20
+"""What encoders of MP3 write into the first frame, which counts the frames; pictures may come before it."""
 _MEASURE_CPU_SECONDS = 120
 """Reading the packets of ten hours takes a few seconds."""
 
@@ -58,12 +61,25 @@ def probe(path: Path, limits: MediaLimits) -> MediaInfo:
         info = _info(report.result, doc=doc_type(head))
     except (KeyError, TypeError, ValueError, OverflowError):
         raise MediaToolFailed("Reading this file failed; it may work on another try.") from None
-    if info.duration_seconds is not None and info.duration_seconds > limits.max_seconds:
-        # What a header says, or FFmpeg guesses from a bit rate, refuses nothing.
+    # What a header says, or FFmpeg guesses from a bit rate, refuses nothing.
+    if _exceeds(info, limits) or _is_length_guessed(info, path):
         info = replace(info, duration_seconds=_measured_seconds(path, limits))
-        if info.duration_seconds is not None and info.duration_seconds > limits.max_seconds:
-            raise too_long(limits.max_seconds)
+    if _exceeds(info, limits):
+        raise too_long(limits.max_seconds)
     return info
+
+
+def _exceeds(info: MediaInfo, limits: MediaLimits) -> bool:
+    return info.duration_seconds is not None and info.duration_seconds > limits.max_seconds
+
+
+def _is_length_guessed(info: MediaInfo, path: Path) -> bool:
+    """Return whether the file says nothing about its length, so that FFmpeg guesses it from its size."""
+    if info.container not in _WITHOUT_LENGTH:
+        return False
+    with path.open("rb") as file:
+        head = file.read(_MP3_HEADER_BYTES)
+    return not any(mark in head for mark in _MP3_HEADERS)
 
 
 def _measured_seconds(path: Path, limits: MediaLimits) -> float | None:
