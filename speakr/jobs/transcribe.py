@@ -10,7 +10,7 @@ import contextlib
 import errno
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -144,10 +144,16 @@ def _decode(held: claims.Claim, folder: Path) -> PreparedAudio:
         on_decoded=lambda: _report_decoded(held),
     )
     try:
-        with get_backends().storage.local_path(key) as source:
+        with _reporting_full_disk(), get_backends().storage.local_path(key) as source:
             return preparation.prepare(source, folder)
     except BlobMissing:
         raise PermanentJobError("The audio of this recording is gone.", code="audio_missing") from None
+
+
+@contextlib.contextmanager
+def _reporting_full_disk() -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
@@ -163,7 +169,7 @@ def _store_pcm(key: str, folder: Path, parts: Sequence[SoundSource]) -> None:
     """Store the samples of all sources, one after the other."""
     pcm = folder / "pcm"
     try:
-        with pcm.open("wb") as whole:
+        with _reporting_full_disk(), pcm.open("wb") as whole:
             for part in parts:
                 with part.path.open("rb") as file:
                     shutil.copyfileobj(file, whole, 1 << 20)

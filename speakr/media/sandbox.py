@@ -34,7 +34,7 @@ CHILD = Path(__file__).with_name("child.py")
 
 MEMORY_BYTES = 2 * 1024**3
 OPEN_FILES = 32
-REPORT_BYTES = 16 * 1024
+REPORT_BYTES = 48 * 1024
 """The longest report we read. A child that writes more than a pipe holds blocks until its time is up."""
 
 
