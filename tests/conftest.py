@@ -169,7 +169,7 @@ def app(
     from speakr.jobs import runner, transcribe
 
     monkeypatch.setattr(transcribe, "_engines", None)
-    monkeypatch.setattr(transcribe, "decode", remembered.decode)
+    monkeypatch.setattr(transcribe, "decode_track", remembered.decode_track)
     monkeypatch.setattr(intake, "probe", remembered.probe)
     make_slow_parts_quick(monkeypatch)
     built_apps.times.replace_threads(monkeypatch)

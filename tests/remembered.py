@@ -6,6 +6,7 @@ What these functions stand in for has its own tests, in `tests/media` and wherev
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from speakr.media import decode as decoding
 from speakr.media import probe as probing
@@ -14,7 +15,7 @@ from speakr.media.base import DecodedAudio, MediaInfo, MediaLimits
 _SMALL_BYTES = 1 << 20
 
 _looks: dict[tuple[bytes, MediaLimits], MediaInfo] = {}
-_sounds: dict[tuple[bytes, float], tuple[DecodedAudio, bytes]] = {}
+_sounds: dict[tuple[bytes, float, str], tuple[DecodedAudio, bytes]] = {}
 
 
 def probe(path: Path, limits: MediaLimits) -> MediaInfo:
@@ -27,13 +28,13 @@ def probe(path: Path, limits: MediaLimits) -> MediaInfo:
     return _looks[key]
 
 
-def decode(source: Path, pcm: Path, max_seconds: float) -> DecodedAudio:
-    """As `speakr.media.decode.decode`; failures are not remembered."""
+def decode_track(source: Path, pcm: Path, max_seconds: float, **wanted: Any) -> DecodedAudio:
+    """As `speakr.media.decode.decode_track`; failures are not remembered."""
     if source.stat().st_size > _SMALL_BYTES:
-        return decoding.decode(source, pcm, max_seconds)
-    key = source.read_bytes(), max_seconds
+        return decoding.decode_track(source, pcm, max_seconds, **wanted)
+    key = source.read_bytes(), max_seconds, str(sorted(wanted.items()))
     if key not in _sounds:
-        _sounds[key] = decoding.decode(source, pcm, max_seconds), pcm.read_bytes()
+        _sounds[key] = decoding.decode_track(source, pcm, max_seconds, **wanted), pcm.read_bytes()
     decoded, samples = _sounds[key]
     pcm.write_bytes(samples)
     return decoded

@@ -37,6 +37,7 @@ _BY_NAME: Mapping[str, Any] = {
     "label": "SPEAKER_00",
     "language": "en",
     "limit": 50,
+    "meeting_date_source": "embedded",
     "message": "Done",
     "mime_type": "audio/wav",
     "name": "Jane Smith",

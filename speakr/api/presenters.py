@@ -100,6 +100,10 @@ def recording_detail(
     if not is_owner:
         detail.update(_OWNERS_OWN)
     detail["mime_type"] = row.mime_type
+    detail["meeting_date_source"] = row.meeting_date_source
+    detail["tracks"] = row.tracks or []
+    detail["warnings"] = row.warnings or []
+    detail["skipped_seconds"] = row.skipped_seconds
     detail["events"] = [calendar_event(event) for event in events]
     detail["duplicate_info"] = None if len(copies) < 2 else _copies(row, copies)  # noqa: PLR2004 - two are a pair
     return detail

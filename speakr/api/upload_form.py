@@ -14,6 +14,7 @@ from speakr.api.schemas.fields import BIGGEST_ID, QueryBoolean
 from speakr.api.schemas.recordings import LONG_TEXT
 from speakr.domain.clock import parse_iso
 from speakr.domain.errors import Invalid
+from speakr.domain.recordings import Channels
 from speakr.domain.transcript import Hints
 from speakr.services.jobs import processing
 from speakr.services.recordings.intake import UploadForm
@@ -33,6 +34,7 @@ _JSON_FIELDS = (
     "notes",
     "meeting_date",
     "file_last_modified",
+    "file_time_hint",
     "language",
     "min_speakers",
     "max_speakers",
@@ -40,6 +42,7 @@ _JSON_FIELDS = (
     "tags",
     "folder_id",
     "keep_audio_only",
+    "channels",
     "hotwords",
     "initial_prompt",
     "transcription_model",
@@ -60,12 +63,14 @@ def read_form(fields: MultiDict[str, str], filename: str) -> UploadForm:
         title=_text(fields, "title", 200),
         notes=_text(fields, "notes", LONG_TEXT),
         meeting_date=_meeting_date(fields),
-        file_last_modified=_last_modified(fields),
+        file_last_modified=_milliseconds(fields, "file_last_modified"),
+        file_time_hint=_milliseconds(fields, "file_time_hint"),
         tag_ids=indexed or plain,
         fallback_tag_ids=plain if indexed else (),
         tag_names=[clean_text(name, 50) for name in fields.getlist("tags")[:_MAX_TAGS]],
         folder_id=_integer(fields, "folder_id", BIGGEST_ID),
         keep_audio_only=QueryBoolean.WORDS.get((fields.get("keep_audio_only") or "").strip().lower(), False),
+        channels=_channels(fields),
         hints=Hints(
             language=(_text(fields, "language", 16) or "").strip() or None,
             min_speakers=least,
@@ -142,9 +147,18 @@ def _meeting_date(fields: MultiDict[str, str]) -> datetime | None:
         ) from None
 
 
-def _last_modified(fields: MultiDict[str, str]) -> datetime | None:
+def _channels(fields: MultiDict[str, str]) -> Channels:
     try:
-        return datetime.fromtimestamp(float(fields.get("file_last_modified") or "") / 1000, UTC)
+        return Channels((fields.get("channels") or Channels.AUTO).strip().lower())
+    except ValueError:
+        raise Invalid(
+            "Invalid channels", errors={"channels": [f"must be one of: {', '.join(Channels)}"]}
+        ) from None
+
+
+def _milliseconds(fields: MultiDict[str, str], name: str) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(float(fields.get(name) or "") / 1000, UTC)
     except (ValueError, OverflowError, OSError):
         return None
 

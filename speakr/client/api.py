@@ -118,8 +118,10 @@ class Speakr(Editing, Webhooks):
         folder_id: int | None = None,
         min_speakers: int | None = None,
         max_speakers: int | None = None,
+        channels: Literal["auto", "separate", "mix"] | None = None,
         filename: str | None = None,
         last_modified_ms: int | None = None,
+        time_hint_ms: int | None = None,
         idempotency_key: str | None = None,
         only_as: Mark | None = None,
         progress: Progress | None = None,
@@ -134,15 +136,16 @@ class Speakr(Editing, Webhooks):
 
         The file is sent from the disk, never held in memory. All tries carry one Idempotency-Key, so an upload
         whose answer was lost is stored once. `progress(sent, total)` is called as bytes leave. By default the file's own name
-        and modification time are sent.
+        is sent, and its modification time as a hint (`time_hint_ms`), which counts less than a date in the file or in its
+        name. A time in `last_modified_ms` counts more than these. Both are milliseconds since 1970.
 
         Raises:
             FileTrouble: the file changed while it was sent, or is not `only_as` it was once.
 
         """
         path = Path(path)
-        if last_modified_ms is None:
-            last_modified_ms = path.stat().st_mtime_ns // 1_000_000
+        if last_modified_ms is None and time_hint_ms is None:
+            time_hint_ms = path.stat().st_mtime_ns // 1_000_000
         body = {
             "title": title,
             "notes": notes,
@@ -151,7 +154,9 @@ class Speakr(Editing, Webhooks):
             "folder_id": folder_id,
             "min_speakers": min_speakers,
             "max_speakers": max_speakers,
+            "channels": channels,
             "file_last_modified": last_modified_ms,
+            "file_time_hint": time_hint_ms,
         }
         fields = [(name, str(value)) for name, value in body.items() if value is not None]
         fields += [("tags", name) for name in tags]

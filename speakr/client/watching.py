@@ -20,10 +20,10 @@ from speakr.client.journal import Intent, Journal
 from speakr.client.multipart import Mark
 
 MEDIA_SUFFIXES = frozenset({
-    ".3g2", ".3gp", ".aac", ".ac3", ".aif", ".aiff", ".amr", ".ape", ".asf", ".au", ".avi", ".awb", ".caf",
-    ".eac3", ".flac", ".flv", ".m2ts", ".m4a", ".m4b", ".m4v", ".mka", ".mkv", ".mov", ".mp2", ".mp3",
-    ".mp4", ".mpeg", ".mpg", ".mts", ".oga", ".ogg", ".ogv", ".opus", ".qt", ".spx", ".ts", ".tta", ".w64",
-    ".wav", ".webm", ".wma", ".wmv", ".wv",
+    ".3g2", ".3gp", ".3gpp", ".aac", ".ac3", ".aif", ".aifc", ".aiff", ".amr", ".ape", ".asf", ".au", ".avi", ".awb",
+    ".bwf", ".caf", ".eac3", ".f4v", ".flac", ".flv", ".m2ts", ".m4a", ".m4b", ".m4r", ".m4v", ".mka", ".mkv", ".mov",
+    ".mp2", ".mp3", ".mp4", ".mpeg", ".mpg", ".mpga", ".mts", ".oga", ".ogg", ".ogv", ".opus", ".qt", ".qta", ".spx",
+    ".ts", ".tta", ".vob", ".w64", ".wav", ".weba", ".webm", ".wma", ".wmv", ".wv",
 })  # fmt: skip
 """What is taken for audio or video when no pattern says otherwise; the server looks at the bytes."""
 
@@ -198,7 +198,7 @@ class Watch:
     def _upload(self, path: Path, mark: Mark, content: str) -> None:
         intent = self._journal.intents.get(content)
         if intent is None:
-            options = {**self._options, "last_modified_ms": mark.modified_ns // 1_000_000}
+            options = {**self._options, "time_hint_ms": mark.modified_ns // 1_000_000}
             times_gone = self._journal.times_gone[
                 content
             ]  # another key: the old one still gives the old answer

@@ -1,4 +1,4 @@
-"""States of a recording, and its placeholder title."""
+"""States of a recording, its placeholder title, and words for what its file is like."""
 
 from __future__ import annotations
 
@@ -14,6 +14,45 @@ class RecordingStatus(StrEnum):
     COMPLETED = "COMPLETED"
     FAILED = "FAILED"
 
+
+class Channels(StrEnum):
+    """What to do with the channels of a track."""
+
+    AUTO = "auto"
+    """Separate the two sides of a call, mix everything else."""
+    SEPARATE = "separate"
+    """One speaker per channel."""
+    MIX = "mix"
+
+
+class Warned(StrEnum):
+    """What users should know about the file of a recording."""
+
+    DAMAGED = "damaged"
+    """Broken packets were skipped; `skipped_seconds` says how much sound they had."""
+    CUT_OFF = "cut_off"
+    """Decoding stopped in the middle of the damage."""
+    TRACK_NOT_DECODED = "track_not_decoded"
+    """There is an audio track that this server cannot decode."""
+    CHANNELS_MIXED = "channels_mixed"
+    """The channels should have been separated, but there are too many."""
+    VIDEO_KEPT = "video_kept"
+    """The whole file is kept although only its sound was wanted, because not all of the sound can be taken out."""
+
+
+class DateSource(StrEnum):
+    """Where `meeting_date` comes from."""
+
+    GIVEN = "given"
+    FILE_LAST_MODIFIED = "file_last_modified"
+    EMBEDDED = "embedded"
+    FILE_NAME = "file_name"
+    FILE_TIME_HINT = "file_time_hint"
+    UPLOAD = "upload"
+
+
+MAX_TRACKS = 32
+"""Audio tracks of a file that are described and transcribed."""
 
 MAX_COPIES = 100
 """Recordings of the same bytes that a recording names, the oldest first."""

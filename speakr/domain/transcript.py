@@ -11,6 +11,11 @@ UNDETERMINED = "und"
 """The language of speech that no engine here understands (ISO 639-2, BCP 47)."""
 
 
+def numbered_label(number: int) -> str:
+    """Return the label of a speaker without a name. number: from 0."""
+    return f"SPEAKER_{number:02d}"
+
+
 @dataclass(frozen=True, slots=True)
 class Word:
     """One token, times in seconds from the start of the recording, probability 0 to 1."""

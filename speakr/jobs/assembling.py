@@ -1,15 +1,19 @@
-"""Assemble a transcript from the results of its chunks: repair seams, label speakers, sort segments."""
+"""Assemble a transcript from the results of its chunks: repair seams, label speakers, sort segments.
+
+Each source (a track, or one side of a call) has chunks and speakers of its own.
+"""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Any
 
 from speakr.domain import seams
 from speakr.domain.overlaps import mark_overlaps
-from speakr.domain.transcript import UNDETERMINED, Hints, Segment
+from speakr.domain.transcript import DEFAULT_SPEAKER_LABEL, UNDETERMINED, Hints, Segment, numbered_label
 from speakr.jobs import voices
 from speakr.jobs.plan import TranscriptionPlan
 from speakr.services.speech import transcripts
@@ -34,18 +38,13 @@ def assemble(
     results: Sequence[Mapping[str, Any]], plan: TranscriptionPlan, hints: Hints
 ) -> AssembledTranscript:
     """Make one transcript from the results of all chunks, given in the order of their positions."""
-    kept = [result.get("voices") for result in results]
-    # If a second engine without diarization transcribed some chunks, the labels of the first one do not cover
-    # the recording. Then Speakr's own voice vectors decide, if there are any.
-    enough = all if any(kept) else any
-    is_diarized = bool(results) and enough(_is_diarized(result) for result in results)
-    diarized = voices.separate_speakers(_chunks(results, plan), kept, hints, is_diarized=is_diarized)
+    parts = [_label(part, plan, hints) for part in _by_source(results, plan)]
     ignored = {name for result in results for name in result.get("ignored", ())}
-    if not is_diarized and any(kept):
+    if any(part.are_counts_applied for part in parts):
         ignored -= _COUNTS  # Speakr applied them itself
-    if not plan.are_speakers_wanted:
-        diarized = voices.one_speaker(diarized.segments)
+    if not plan.are_speakers_wanted or len(parts) > 1:
         ignored |= {name for name in _COUNTS if getattr(hints, name)}
+    diarized = _together([part.diarized for part in parts])
     return AssembledTranscript(
         segments=mark_overlaps(sorted(diarized.segments, key=_in_order)),
         voices=diarized.voices,
@@ -69,6 +68,69 @@ def _language(results: Sequence[Mapping[str, Any]]) -> str | None:
     return max(known or seconds, key=lambda language: seconds[language], default=None)
 
 
+@dataclass(frozen=True, slots=True)
+class _SourceResults:
+    """The results of the chunks of one source, the first of which has the position `first` in the plan."""
+
+    results: Sequence[Mapping[str, Any]]
+    first: int
+    is_one_speaker: bool
+    is_only: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Labelled:
+    diarized: voices.Diarized
+    are_counts_applied: bool
+
+
+def _by_source(results: Sequence[Mapping[str, Any]], plan: TranscriptionPlan) -> list[_SourceResults]:
+    if len(plan.sources) < 2:  # noqa: PLR2004 - one source has all results
+        return [_SourceResults(results, 0, is_one_speaker=False, is_only=True)]
+    edges = [source.first_chunk for source in plan.sources] + [len(results)]
+    return [
+        _SourceResults(results[first:last], first, source.is_one_speaker, is_only=False)
+        for source, (first, last) in zip(plan.sources, itertools.pairwise(edges), strict=True)
+    ]
+
+
+def _label(part: _SourceResults, plan: TranscriptionPlan, hints: Hints) -> _Labelled:
+    """Give the segments of one source their speakers. Counts of speakers are those of the whole recording."""
+    kept = [result.get("voices") for result in part.results]
+    if not part.is_only:
+        one = 1 if part.is_one_speaker else None
+        hints = replace(hints, min_speakers=one, max_speakers=one)
+    # If a second engine without diarization transcribed some chunks, the labels of the first one do not cover
+    # the recording. Then Speakr's own voice vectors decide, if there are any.
+    enough = all if any(kept) else any
+    is_diarized = bool(part.results) and enough(_is_diarized(result) for result in part.results)
+    is_diarized = is_diarized and not part.is_one_speaker
+    diarized = voices.separate_speakers(_chunks(part, plan), kept, hints, is_diarized=is_diarized)
+    if not plan.are_speakers_wanted:
+        diarized = voices.one_speaker(diarized.segments)
+    elif part.is_one_speaker:
+        diarized = replace(diarized, segments=voices.one_speaker(diarized.segments).segments)
+    return _Labelled(diarized, are_counts_applied=part.is_only and not is_diarized and any(kept))
+
+
+def _together(parts: Sequence[voices.Diarized]) -> voices.Diarized:
+    """Give each speaker a number of its own: those of a source come after those of the sources before it."""
+    segments: list[Segment] = []
+    known: list[ProfileVoice] = []
+    count = 0
+    for part in parts:
+        own = (
+            sorted({DEFAULT_SPEAKER_LABEL} | {segment.speaker for segment in part.segments})
+            if len(parts) > 1
+            else []
+        )
+        names = {label: numbered_label(count + at) for at, label in enumerate(own)}
+        segments += [replace(each, speaker=names.get(each.speaker, each.speaker)) for each in part.segments]
+        known += [replace(voice, label=names.get(voice.label, voice.label)) for voice in part.voices]
+        count += len(own)
+    return voices.Diarized(segments, tuple(known))
+
+
 def _is_diarized(result: Mapping[str, Any]) -> bool:
     """Return whether an engine separated speakers. Some do so without declaring it, which shows in their labels."""
     return (
@@ -76,17 +138,17 @@ def _is_diarized(result: Mapping[str, Any]) -> bool:
     )
 
 
-def _chunks(results: Sequence[Mapping[str, Any]], plan: TranscriptionPlan) -> list[list[Segment]]:
+def _chunks(part: _SourceResults, plan: TranscriptionPlan) -> list[list[Segment]]:
     """Return the segments of each chunk; repair the seam between two chunks that were cut inside speech."""
     chunks = [
         sorted((transcripts.from_json(kept) for kept in result.get("segments", ())), key=_in_order)
-        for result in results
+        for result in part.results
     ]
     if not plan.seams or not plan.overlap:
         return chunks
     hypotheses = [
         seams.RecognizedWord(result["start"], result["end"], segments, result["times_estimated"])
-        for result, segments in zip(results, chunks, strict=True)
+        for result, segments in zip(part.results, chunks, strict=True)
     ]
-    overlaps = [plan.overlap if at in plan.seams else 0.0 for at in range(1, len(hypotheses))]
+    overlaps = [plan.overlap if part.first + at in plan.seams else 0.0 for at in range(1, len(hypotheses))]
     return seams.repair(hypotheses, overlaps)

@@ -45,17 +45,18 @@ def _make_audio(held: claims.Claim, derivation: Derivation) -> NewAudio:
     with unit_of_work():
         key = claims.reserve_blob(held, "audio")
         claims.report(held, "Making the audio", 1)
-        source_keys = originals.audio_keys(held, derivation)
+        found = originals.audio(held, derivation)
         mime_type = sources.mime_type(held.recording_id)
     release()
     storage = get_backends().storage
     with scratch.folder() as folder, contextlib.ExitStack() as local:
         try:
-            paths = [local.enter_context(storage.local_path(source_key)) for source_key in source_keys]
+            paths = [local.enter_context(storage.local_path(original.key)) for original in found]
         except BlobMissing:
             raise PermanentJobError("The audio of an original is gone.", code="audio_missing") from None
         parts = [
-            AudioPart(path, part.start, part.end) for path, part in zip(paths, derivation.parts, strict=True)
+            AudioPart(path, part.start, part.end, original.tracks)
+            for path, original, part in zip(paths, found, derivation.parts, strict=True)
         ]
         target = folder / "audio"
         form = FLAC if mime_type == FLAC.mime_type else OPUS

@@ -7,8 +7,10 @@ last one is done. Each finished chunk is a row, so no chunk is transcribed twice
 from __future__ import annotations
 
 import contextlib
+import errno
+import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,11 +24,12 @@ from speakr.connectors.transcription.base import SAMPLE_RATE, AudioChunk
 from speakr.db import release, unit_of_work
 from speakr.domain.errors import ClaimLost, JobError, MadeWay, PermanentJobError, TransientJobError
 from speakr.domain.jobs import KINDS
-from speakr.domain.transcript import Segment, Span
+from speakr.domain.recordings import Channels
+from speakr.domain.transcript import Segment, Span, numbered_label
 from speakr.jobs import assembling, recognition, scratch, voices, watchdog
 from speakr.jobs.plan import TranscriptionPlan
-from speakr.media.chunks import plan_chunks, seams
-from speakr.media.decode import decode
+from speakr.jobs.preparing import Preparation, PreparedAudio, SoundSource, cut_sources
+from speakr.media.decode import decode_track
 from speakr.media.voices import weights
 from speakr.services.accounts import users
 from speakr.services.jobs import blobs, chunks, claims, fairness
@@ -84,32 +87,37 @@ def _prepare(held: claims.Claim) -> TranscriptionPlan:
         pcm_key = claims.reserve_blob(held, "pcm")
         claims.report(held, "Decoding", 1)
     with scratch.folder() as folder:
-        pcm = folder / "pcm"
-        duration_seconds = _decode(held.recording_id, pcm)
-        _store_pcm(pcm_key, pcm)
+        audio = _decode(held, folder)
+        _store_pcm(pcm_key, folder, audio.sources)
         try:
-            with unit_of_work():
-                claims.report(held, "Looking for speech", 3)
+            _report_decoded(held)
         except ClaimLost:
             with unit_of_work():
                 blobs.drop_late(held.job_id, pcm_key)
             raise
-        spans = find_speech(pcm)
     are_speakers_wanted = _are_speakers_wanted(held)
     has_voices = are_speakers_wanted and _has_voice_model()
     engine = _transcribers()[0].connector.capabilities
-    pieces = plan_chunks(spans, engine.target_chunk_seconds, engine.max_chunk_seconds)
+    pieces, planned, joints = cut_sources(
+        audio.sources, engine.target_chunk_seconds, engine.max_chunk_seconds
+    )
     plan = TranscriptionPlan(
         pcm_key=pcm_key,
-        duration_seconds=duration_seconds,
+        duration_seconds=audio.duration_seconds,
         chunk_count=len(pieces),
-        seams=tuple(seams(pieces)),
+        seams=tuple(joints),
         overlap=engine.overlap_seconds,
         are_speakers_wanted=are_speakers_wanted,
-        voice_step_seconds=voices.step_for(duration_seconds) if has_voices else None,
+        voice_step_seconds=voices.step_for(audio.duration_seconds) if has_voices else None,
+        sources=tuple(planned),
+        tracks=tuple(audio.tracks),
+        warnings=tuple(audio.warnings),
+        skipped_seconds=audio.skipped_seconds,
     )
     conflicts.in_unit(lambda: claims.cut(held, plan.to_json(), pieces))
-    logger.info("recording_cut", chunks=len(pieces), seconds=round(duration_seconds, 1))
+    logger.info(
+        "recording_cut", chunks=len(pieces), sources=len(planned), seconds=round(audio.duration_seconds, 1)
+    )
     return plan
 
 
@@ -125,18 +133,47 @@ def _has_voice_model() -> bool:
     return engines.tells_voices_apart()
 
 
-def _decode(recording_id: int, pcm: Path) -> float:
-    key = sources.audio_key(recording_id)
+def _decode(held: claims.Claim, folder: Path) -> PreparedAudio:
+    key = sources.audio_key(held.recording_id)
     release()
+    preparation = Preparation(
+        max_seconds=get_backends().settings.max_duration_hours * 3600,
+        channels=Channels(held.options.get("channels", Channels.AUTO)),
+        decode_track=decode_track,
+        find_speech=find_speech,
+        on_decoded=lambda: _report_decoded(held),
+    )
     try:
-        with get_backends().storage.local_path(key) as source:
-            return decode(source, pcm, get_backends().settings.max_duration_hours * 3600).duration_seconds
+        with _reporting_full_disk(), get_backends().storage.local_path(key) as source:
+            return preparation.prepare(source, folder)
     except BlobMissing:
         raise PermanentJobError("The audio of this recording is gone.", code="audio_missing") from None
 
 
-def _store_pcm(key: str, pcm: Path) -> None:
+@contextlib.contextmanager
+def _reporting_full_disk() -> Iterator[None]:
     try:
+        yield
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise TransientJobError("The server's disk is full.", code="out_of_space") from None
+
+
+def _report_decoded(held: claims.Claim) -> None:
+    with unit_of_work():
+        claims.report(held, "Looking for speech", 3)
+
+
+def _store_pcm(key: str, folder: Path, parts: Sequence[SoundSource]) -> None:
+    """Store the samples of all sources, one after the other."""
+    pcm = folder / "pcm"
+    try:
+        with _reporting_full_disk(), pcm.open("wb") as whole:
+            for part in parts:
+                with part.path.open("rb") as file:
+                    shutil.copyfileobj(file, whole, 1 << 20)
+                part.path.unlink()
         put_file(get_backends().storage, key, pcm)
     except StorageFull:
         raise TransientJobError("The server's storage is full.", code="out_of_space") from None
@@ -237,7 +274,7 @@ def _listen(chunk: chunks.ChunkClaim) -> tuple[recognition.ChunkTranscription, d
 
     plan = TranscriptionPlan.from_json(chunk.plan)
     with get_backends().storage.local_path(plan.pcm_key) as path:
-        audio = cut_out(read_pcm(path), chunk.spans, chunk.position, plan)
+        audio = cut_out(source_pcm(read_pcm(path), chunk.position, plan), chunk.spans, chunk.position, plan)
         outcome = recognition.transcribe_chunk(
             _transcribers(),
             audio,
@@ -249,10 +286,16 @@ def _listen(chunk: chunks.ChunkClaim) -> tuple[recognition.ChunkTranscription, d
         return outcome, voices.embed(audio.samples, audio.start, chunk.spans, step) if step else None
 
 
+def source_pcm(pcm: Samples, position: int, plan: TranscriptionPlan) -> Samples:
+    """Return the samples of the source from which a chunk is cut."""
+    source = plan.source_of(position)
+    return pcm if source is None else pcm[source.first_sample : source.first_sample + source.samples]
+
+
 def cut_out(pcm: Samples, pieces: Sequence[Span], position: int, plan: TranscriptionPlan) -> AudioChunk:
     """Return the audio of a chunk, with a little of its neighbours' where it was cut inside speech.
 
-    pieces: its spans of speech; position: its index among the chunks of the plan.
+    pcm: that of its source; pieces: its spans of speech; position: its index among the chunks of the plan.
     """
     first, last = pieces[0], pieces[-1]
     start = max(0.0, first.start - (plan.overlap if position in plan.seams else 0.0))
@@ -268,6 +311,7 @@ class _Listener:
 
     def __init__(self, chunk: chunks.ChunkClaim) -> None:
         self._chunk = chunk
+        self._speaker = TranscriptionPlan.from_json(chunk.plan).number_of_speaker(chunk.position)
         self._count = 0
         self._asked_at = time.monotonic()
 
@@ -278,6 +322,8 @@ class _Listener:
     def on_segment(self, segment: Segment) -> None:
         """Publish a segment to open event streams."""
         self.heartbeat()
+        if self._speaker is not None:
+            segment = replace(segment, speaker=numbered_label(self._speaker))
         message = transcripts.to_json(segment)
         del message["words"], message["overlap"]  # overlaps are known at the end only
         # A chunk that is transcribed again after a crash publishes its segments again, under the same ids.
@@ -313,6 +359,7 @@ def _keep(held: claims.Claim, plan: TranscriptionPlan) -> None:
             engine=engine,
             duration_seconds=plan.duration_seconds,
             voices=whole.voices,
+            about_file=transcripts.AboutFile(plan.tracks, plan.warnings, plan.skipped_seconds),
         )
 
     conflicts.in_unit(store)

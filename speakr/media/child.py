@@ -4,6 +4,8 @@ It imports nothing of Speakr. It loads its
 libraries, enables the limits and the filter, and only then reads the first untrusted byte. It gets one JSON argument and
 inherits open files; it answers with one JSON object on standard output. If a file exploits a decoder, the process has one
 file to read, at most one to write, no secrets and no network.
+
+This file examines; `child_decode.py`, `child_remux.py` and `child_join.py` use its code.
 """
 
 from __future__ import annotations
@@ -40,6 +42,16 @@ MAX_BAD_IN_A_ROW = 500
 BUFFER_BYTES = 1 << 20
 HOLE_SECONDS, MAX_HOLE_SECONDS = 0.5, 600.0
 """Timestamps that jump ahead by more than the first, but not by more than the second, mean missing sound."""
+MIN_LEAD_SECONDS = 0.02
+"""Sound that starts later than this after the beginning of the file keeps that distance."""
+
+MAX_TRACKS, MAX_TEXT = 32, 64
+"""Number of audio tracks that are reported, and the length of their texts."""
+DATE_TAGS = (
+    "com.apple.quicktime.creationdate", "creation_time", "date", "encoded_date", "date_recorded", "recording_time",
+    "origination_date", "origination_time", "time",
+)  # fmt: skip
+"""FFmpeg's names of the tags in which containers say when a recording was made."""
 
 PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 SILENCE = bytes(1 << 16)
@@ -50,7 +62,11 @@ _FILTER_STEP_BYTES = 8
 
 
 class Refused(Exception):
-    """The file is at fault; the name of the fault goes into the report."""
+    """The file is at fault; the name of the fault goes into the report, perhaps with that of a codec."""
+
+    def __init__(self, fault: str, codec: str = "") -> None:
+        super().__init__(fault)
+        self.codec = codec
 
 
 class _FilterProgram(ctypes.Structure):
@@ -109,19 +125,46 @@ def opened(order: Mapping[str, Any]) -> Iterator[InputContainer]:
         yield container
 
 
-def audible_stream(container: InputContainer, decoders: str) -> AudioStream:
-    """Choose the first decodable audio stream and skip the others."""
+def audible_stream(container: InputContainer, decoders: str, track: int | None = None) -> AudioStream:
+    """Choose an audio stream by its number among the audio streams, or else the first decodable one; skip the others."""
     known = decoders.split(",")
     if not container.streams.audio:
         raise Refused("no_audio_stream")
-    for stream in container.streams.audio:
-        if decoder_of(stream) in known:
-            for other in container.streams:
-                if other.index != stream.index:
-                    other.discard = Discard.all
-            stream.codec_context.thread_count = 1
+    for number, stream in enumerate(container.streams.audio):
+        if track in {None, number} and decoder_of(stream) in known:
+            skip_others(container, (stream,))
             return stream
-    raise Refused("undecodable")
+    raise Refused("no_decoder", codec=codec_of(container.streams.audio[track or 0]))
+
+
+def skip_others(container: InputContainer, wanted: Sequence[AudioStream]) -> None:
+    """Have FFmpeg read only these streams, in this thread."""
+    for stream in container.streams:
+        if all(stream.index != each.index for each in wanted):
+            stream.discard = Discard.all
+    for each in wanted:
+        each.codec_context.thread_count = 1
+
+
+def tracks(container: InputContainer, decoders: str) -> list[dict[str, Any]]:
+    """Return the facts about each audio track, in the order of the file."""
+    known = decoders.split(",")
+    return [
+        {
+            "codec": codec_of(stream),
+            "channels": 0 if decoder_of(stream) is None else stream.codec_context.layout.nb_channels,
+            "language": stream.metadata.get("language", "")[:MAX_TEXT],
+            "title": (stream.metadata.get("title") or stream.metadata.get("handler_name", ""))[:MAX_TEXT],
+            "is_decodable": decoder_of(stream) in known,
+        }
+        for stream in container.streams.audio[:MAX_TRACKS]
+    ]
+
+
+def codec_of(stream: AudioStream) -> str:
+    """Return FFmpeg's name of a stream's codec; empty if it does not know the codec."""
+    context: Any = stream.codec_context
+    return "" if context is None else str(context.codec.canonical_name)[:MAX_TEXT]
 
 
 def decoder_of(stream: AudioStream) -> str | None:
@@ -132,15 +175,18 @@ def decoder_of(stream: AudioStream) -> str | None:
 
 @dataclass(slots=True)
 class Tally:
-    """How many packets could not be read or decoded."""
+    """How many packets could not be read or decoded, and how much sound they had, in seconds."""
 
     bad: int = 0
     bad_in_a_row: int = 0
+    bad_seconds: float = 0.0
 
-    def count_bad(self) -> None:
+    def count_bad(self, packet: Packet[Any] | None = None) -> None:
         """Count a broken packet."""
         self.bad += 1
         self.bad_in_a_row += 1
+        if packet is not None and packet.duration and packet.time_base:
+            self.bad_seconds += max(0.0, float(packet.duration * packet.time_base))
 
     @property
     def is_hopeless(self) -> bool:
@@ -148,11 +194,13 @@ class Tally:
         return self.bad_in_a_row > MAX_BAD_IN_A_ROW
 
 
-def packets(container: InputContainer, stream: AudioStream, tally: Tally) -> Iterator[Packet[Any]]:
-    """Read packets to the end, past damage; the last one is empty and flushes the decoder."""
+def packets(
+    container: InputContainer, streams: AudioStream | Sequence[AudioStream], tally: Tally
+) -> Iterator[Packet[Any]]:
+    """Read packets to the end, past damage; the last one of each stream is empty and flushes the decoder."""
     while not tally.is_hopeless:
         try:
-            yield from container.demux(stream)
+            yield from container.demux(streams)
         except av.FFmpegError:
             tally.count_bad()
         else:
@@ -161,67 +209,74 @@ def packets(container: InputContainer, stream: AudioStream, tally: Tally) -> Ite
 
 def frames(container: InputContainer, stream: AudioStream, tally: Tally) -> Iterator[AudioFrame]:
     """Decode, passing over what is broken or cannot be sound."""
-    for packet in packets(container, stream, tally):
+    for _, frame in all_frames(container, (stream,), tally):
+        yield frame
+
+
+def all_frames(
+    container: InputContainer, streams: Sequence[AudioStream], tally: Tally
+) -> Iterator[tuple[int, AudioFrame]]:
+    """Decode several streams together; yield frames with the index of their stream."""
+    for packet in packets(container, streams, tally):
         decoded: Sequence[Any] = ()  # sound, since the stream is; PyAV's types cannot know
         try:
             decoded = packet.decode()
         except av.FFmpegError:
-            tally.count_bad()
+            tally.count_bad(packet)
         for frame in decoded:
             if MIN_RATE <= frame.sample_rate <= MAX_RATE and frame.samples > 0:
                 tally.bad_in_a_row = 0
-                yield frame
+                yield packet.stream_index, frame
             else:
                 tally.count_bad()
         if tally.is_hopeless:
             return
 
 
-class Mono16:
-    """Turns frames of any kind into 16 bit mono at 16 kHz, also when their kind changes on the way."""
+def beginning(container: InputContainer) -> float:
+    """Return the timestamp at which a player's clock shows 0, in seconds.
 
-    def __init__(self) -> None:
-        self._resampler: av.AudioResampler | None = None
-        self._kind: tuple[str, str, int] | None = None
+    Files of the MP4 family count from 0, and silence may come first (ISO/IEC 14496-12, section 8.6.6). Players take the
+    first timestamp of any other container for 0. A negative one is that of samples that no player plays.
+    """
+    if container.format.name.startswith("mov"):
+        return 0.0
+    return max(0.0, (container.start_time or 0) / av.time_base)
 
-    def convert(self, frame: AudioFrame) -> Iterator[memoryview]:
-        """Yield samples as bytes, perhaps none yet."""
-        kind = (frame.format.name, frame.layout.name, frame.sample_rate)
-        if kind != self._kind:
-            yield from self.rest()
-            self._resampler, self._kind = av.AudioResampler(format="s16", layout="mono", rate=RATE), kind
-        frame.pts = None  # `Timeline` looks after gaps; the resampler must not
-        yield from self._resample(frame)
 
-    def rest(self) -> Iterator[memoryview]:
-        """Yield what the resampler still holds."""
-        yield from self._resample(None)
-
-    def _resample(self, frame: AudioFrame | None) -> Iterator[memoryview]:
-        if self._resampler is not None:
-            for out in self._resampler.resample(frame):
-                yield memoryview(out.planes[0])[: out.samples * 2]
+def first_second(stream: AudioStream) -> float:
+    """Return the first timestamp of a stream in seconds; 0 if it is not known."""
+    if stream.start_time is None or stream.time_base is None:
+        return 0.0
+    return float(stream.start_time * stream.time_base)
 
 
 class Timeline:
     """Finds gaps in the sound, so that later sound keeps its time.
 
-    Recorders that leave silence out, and damage, make timestamps jump ahead. Times in seconds.
+    The sound may begin after the picture. Recorders that leave silence out, and damage, make timestamps jump ahead.
+    Times in seconds.
     """
 
-    def __init__(self, start: float) -> None:
-        self._expected = start
+    def __init__(self, container: InputContainer, stream: AudioStream) -> None:
+        self._expected = beginning(container)
+        # Decoders withhold some sound at the beginning, so the first frame alone does not show that it is late.
+        is_late = first_second(stream) - self._expected > MIN_LEAD_SECONDS
+        self._min_hole = MIN_LEAD_SECONDS if is_late else HOLE_SECONDS
+        # No silence that is longer than the whole file says to be.
+        self._max_hole = max(MAX_HOLE_SECONDS, (container.duration or 0) / av.time_base)
 
     def hole_before(self, frame: AudioFrame) -> float:
         """Return how much silence is missing before a frame, and count both in."""
         hole = 0.0
         if frame.time is not None:
             ahead = frame.time - self._expected
-            if HOLE_SECONDS < ahead <= MAX_HOLE_SECONDS:
+            if self._min_hole < ahead <= self._max_hole:
                 hole = ahead
-            if abs(ahead) > HOLE_SECONDS:
+            if abs(ahead) > self._min_hole:
                 self._expected += ahead
         self._expected += frame.samples / frame.sample_rate
+        self._min_hole, self._max_hole = HOLE_SECONDS, MAX_HOLE_SECONDS
         return hole
 
 
@@ -232,14 +287,17 @@ def probe(order: Mapping[str, Any]) -> Mapping[str, Any]:
         if not MIN_RATE <= stream.codec_context.sample_rate <= MAX_RATE:
             raise Refused("absurd_rate")
         pictures = [video for video in container.streams.video if not video.disposition & PICTURES]
-        metadata = {**stream.metadata, **container.metadata}
+        metadata = {
+            name.lower(): text for name, text in [*stream.metadata.items(), *container.metadata.items()]
+        }
         found = {
             "demuxer": container.format.name[:64],
             "brand": container.metadata.get("major_brand", "")[:16] or None,
-            "created": metadata.get("creation_time", "")[:64] or None,
+            "dates": {name: metadata[name][:MAX_TEXT] for name in DATE_TAGS if metadata.get(name)},
             "duration": _declared_seconds(container, stream),
             "codec": stream.codec_context.codec.canonical_name[:64],
-            "audio_stream_count": len(container.streams.audio),
+            "tracks": tracks(container, order["decoders"]),
+            "track_count": len(container.streams.audio),
             "has_video": bool(pictures),
         }
         tally, seconds_decoded = Tally(), Fraction(0)
@@ -260,75 +318,22 @@ def _declared_seconds(container: InputContainer, stream: AudioStream) -> float |
     return None
 
 
-def decode(order: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Write the sound as headerless 16 bit mono at 16 kHz, in the memory of one frame."""
-    most = int(order["max_seconds"] * RATE)
-    written = 0
-    with opened(order) as container, open(order["sink_fd"], "wb", buffering=BUFFER_BYTES) as pcm:  # noqa: PTH123 - a descriptor, not a path
-
-        def write(data: bytes | memoryview) -> None:
-            nonlocal written
-            pcm.write(data)
-            written += len(data) // 2
-            if written > most:
-                raise Refused("too_long")
-
+def measure(order: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the length of the sound in seconds, from the timestamps of all packets; nothing is decoded."""
+    with opened(order) as container:
         stream = audible_stream(container, order["decoders"])
-        tally, mono = Tally(), Mono16()
-        timeline = Timeline((container.start_time or 0) / av.time_base)
-        for frame in frames(container, stream, tally):
-            missing = round(timeline.hole_before(frame) * RATE) * 2
-            for at in range(0, missing, len(SILENCE)):
-                write(SILENCE[: missing - at])
-            try:
-                for samples in mono.convert(frame):
-                    write(samples)
-            except (av.FFmpegError, ValueError):
-                tally.count_bad()
-        for samples in mono.rest():
-            write(samples)
-    if not written:
-        raise Refused("undecodable")
-    return {"samples": written, "bad": tally.bad}
-
-
-def remux(order: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Copy the sound alone, as it is, into a container that suits its codec."""
-    kept, tally = 0, Tally()
-    with opened(order) as container, open(order["sink_fd"], "wb") as sink:  # noqa: PTH123 - a descriptor, not a path
-        stream = audible_stream(container, order["decoders"])
-        muxer = order["muxers"].get(stream.codec_context.codec.canonical_name, order["other_muxer"])
-        with av.open(sink, "w", format=muxer) as target:
-            try:
-                copy = target.add_stream_from_template(stream)
-            except ValueError:  # a codec that no container but its own will have
-                raise Refused("unsupported_format") from None
-            lead = None
-            for packet in packets(container, stream, tally):
-                if packet.size == 0 or packet.dts is None:
-                    continue
-                # The copied sound starts at 0, however late it started in the video.
-                lead = max(0, packet.dts) if lead is None else lead
-                packet.dts -= lead
-                packet.pts = packet.dts if packet.pts is None else packet.pts - lead
-                packet.stream = copy
-                try:
-                    target.mux(packet)
-                except av.FFmpegError:
-                    tally.count_bad()
-                else:
-                    kept += 1
-    if not kept:
-        raise Refused("undecodable")
-    return {"packets": kept, "bad": tally.bad}
+        last = 0.0
+        for packet in packets(container, stream, Tally()):
+            if packet.pts is not None and packet.time_base is not None:
+                last = max(last, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+        return {"seconds": last - beginning(container)}
 
 
 Task = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 TASKS: Mapping[str, Task] = {
     "probe": probe,
-    "decode": decode,
-    "remux": remux,
+    "measure": measure,
 }
 
 
@@ -337,7 +342,7 @@ def attempt(order: Mapping[str, Any], tasks: Mapping[str, Task]) -> Mapping[str,
     try:
         return {"result": tasks[order["task"]](order)}
     except Refused as refused:
-        return {"problem": str(refused)}
+        return {"problem": str(refused), "codec": refused.codec}
     except MemoryError:
         return {"problem": "too_expensive"}
     except OSError as error:
@@ -346,6 +351,8 @@ def attempt(order: Mapping[str, Any], tasks: Mapping[str, Task]) -> Mapping[str,
         if error.errno == errno.EFBIG:
             return {"problem": "too_expensive"}
         raise
+    except (av.FFmpegError, ValueError, NotImplementedError):  # another try would end in the same way
+        return {"problem": "unreadable"}
 
 
 def _peak_bytes(status_fd: int | None) -> int:

@@ -20,14 +20,17 @@ import av
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
+from av.stream import Discard
 
 if TYPE_CHECKING:
-    from speakr.media import child
+    from speakr.media import child, child_mix
 else:
     # Python runs this file in isolated mode, where neither Speakr nor the files beside it can be imported.
-    _spec = importlib.util.spec_from_file_location("child", Path(__file__).with_name("child.py"))
-    child = sys.modules["child"] = importlib.util.module_from_spec(_spec)
-    _spec.loader.exec_module(child)
+    for _name in ("child", "child_mix"):
+        _spec = importlib.util.spec_from_file_location(_name, Path(__file__).with_name(f"{_name}.py"))
+        sys.modules[_name] = importlib.util.module_from_spec(_spec)
+        _spec.loader.exec_module(sys.modules[_name])
+    child, child_mix = sys.modules["child"], sys.modules["child_mix"]
 
 MIN_FLAC_RATE, MAX_FLAC_RATE = 8_000, 96_000
 OPUS_RATE = 48_000
@@ -60,11 +63,12 @@ class Shape:
 def shape_of(order: Mapping[str, Any]) -> Shape:
     """Choose the form of the result: what every source fits into without loss, as far as the encoder takes it."""
     rates, channels, formats = [], [], []
-    for source_fd in order["source_fds"]:
-        with source(order, source_fd) as (_, stream):
-            rates.append(stream.codec_context.sample_rate)
-            channels.append(stream.codec_context.layout.nb_channels)
-            formats.append(getattr(stream.codec_context.format, "name", None))
+    for source_fd, part in zip(order["source_fds"], order["parts"], strict=True):
+        with source(order, source_fd, part["tracks"]) as (_, streams):
+            for stream in streams:
+                rates.append(stream.codec_context.sample_rate)
+                channels.append(stream.codec_context.layout.nb_channels)
+                formats.append(getattr(stream.codec_context.format, "name", None))
     layout = "mono" if all(count == 1 for count in channels) else "stereo"
     if order["codec"] != "flac":
         return Shape(OPUS_RATE, layout, "s16")
@@ -73,12 +77,17 @@ def shape_of(order: Mapping[str, Any]) -> Shape:
 
 
 @contextlib.contextmanager
-def source(order: Mapping[str, Any], source_fd: int) -> Iterator[tuple[InputContainer, AudioStream]]:
-    """Open one source at its first byte and choose its stream."""
+def source(
+    order: Mapping[str, Any], source_fd: int, tracks: Sequence[int]
+) -> Iterator[tuple[InputContainer, Sequence[AudioStream]]]:
+    """Open one source at its first byte and choose its streams: these audio tracks, or else the first one."""
     # All openings share the position in the file, and FFmpeg starts to read there.
     os.lseek(source_fd, 0, os.SEEK_SET)
     with child.opened({**order, "source_fd": source_fd}) as container:
-        yield container, child.audible_stream(container, order["decoders"])
+        streams = [child.audible_stream(container, order["decoders"], track) for track in tracks or (None,)]
+        for stream in streams:
+            stream.discard = Discard.default  # choosing another one has turned it off
+        yield container, streams
 
 
 @dataclass(slots=True)
@@ -86,7 +95,7 @@ class Converter:
     """Turns frames of any kind into bytes of one shape."""
 
     shape: Shape
-    _resampler: av.AudioResampler | None = None
+    _resampler: av.AudioResampler | child_mix.Mixer | None = None
     _kind: tuple[str, str, int] | None = None
 
     def convert(self, frame: AudioFrame) -> Iterator[bytes]:
@@ -94,12 +103,7 @@ class Converter:
         kind = (frame.format.name, frame.layout.name, frame.sample_rate)
         if kind != self._kind:
             yield from self.rest()
-            self._resampler, self._kind = (
-                av.AudioResampler(
-                    format=self.shape.sample_format, layout=self._layout_for(frame), rate=self.shape.rate
-                ),
-                kind,
-            )
+            self._resampler, self._kind = self._resampler_for(frame), kind
         frame.pts = None  # `child.Timeline` looks after gaps; the resampler must not
         yield from self._resample(frame)
 
@@ -107,9 +111,16 @@ class Converter:
         """Yield what the resampler still holds."""
         yield from self._resample(None)
 
-    def _layout_for(self, frame: AudioFrame) -> str:
+    def _resampler_for(self, frame: AudioFrame) -> av.AudioResampler | child_mix.Mixer:
+        count = frame.layout.nb_channels
+        if count > self.shape.channels and frame.layout.name == f"{count} channels":
+            # FFmpeg does not know where their loudspeakers stand, and mixes no such channels by itself.
+            return child_mix.Mixer(
+                frame, [1 / count] * count, sample_format=self.shape.sample_format, rate=self.shape.rate
+            )
         # FFmpeg makes mono quieter when it makes stereo of it; `_widened` does not.
-        return "mono" if frame.layout.nb_channels == 1 else self.shape.layout
+        layout = "mono" if count == 1 else self.shape.layout
+        return av.AudioResampler(format=self.shape.sample_format, layout=layout, rate=self.shape.rate)
 
     def _resample(self, frame: AudioFrame | None) -> Iterator[bytes]:
         if self._resampler is None:
@@ -203,23 +214,77 @@ class Window:
             samples -= step
 
 
-def copy_part(order: Mapping[str, Any], source_fd: int, window: Window, shape: Shape) -> int:
+def copy_part(
+    order: Mapping[str, Any], source_fd: int, window: Window, shape: Shape, tracks: Sequence[int]
+) -> int:
     """Decode a source into a window until that is full; return the number of broken packets."""
-    tally, converter = child.Tally(), Converter(shape)
-    with source(order, source_fd) as (container, stream):
-        timeline = child.Timeline((container.start_time or 0) / av.time_base)
-        for frame in child.frames(container, stream, tally):
-            window.silence(round(timeline.hole_before(frame) * shape.rate))
+    tally = child.Tally()
+    with source(order, source_fd, tracks) as (container, streams):
+        lanes = {
+            stream.index: Lane(number, Converter(shape), child.Timeline(container, stream))
+            for number, stream in enumerate(streams)
+        }
+        total = Sum(window, shape, len(streams))
+        for index, frame in child.all_frames(container, streams, tally):
+            lane = lanes[index]
+            total.silence(lane.number, round(lane.timeline.hole_before(frame) * shape.rate))
             try:
-                for samples in converter.convert(frame):
-                    window.write(samples)
+                for samples in lane.converter.convert(frame):
+                    total.write(lane.number, samples)
             except (av.FFmpegError, ValueError):
                 tally.count_bad()
             if window.is_full:
                 return tally.bad
-        for samples in converter.rest():
-            window.write(samples)
+        for lane in lanes.values():
+            for samples in lane.converter.rest():
+                total.write(lane.number, samples)
+            total.end(lane.number)
     return tally.bad
+
+
+@dataclass(slots=True)
+class Lane:
+    """One of the tracks that are read at the same time."""
+
+    number: int
+    converter: Converter
+    timeline: child.Timeline
+
+
+class Sum:
+    """Passes the samples of one track on to a window, or the sum of those of several."""
+
+    def __init__(self, window: Window, shape: Shape, tracks: int) -> None:
+        self._window, self._shape = window, shape
+        self._blend = None
+        if tracks > 1:
+            self._blend = child_mix.Blend(
+                tracks, sample_format=shape.sample_format, layout=shape.layout, rate=shape.rate
+            )
+
+    def write(self, track: int, data: bytes) -> None:
+        """Take the next samples of a track."""
+        if self._blend is None:
+            self._window.write(data)
+        else:
+            for samples in self._blend.add(track, data, self._shape.block):
+                self._window.write(samples)
+
+    def silence(self, track: int, samples: int) -> None:
+        """Take silence of a track, which may be long."""
+        if self._blend is None:
+            self._window.silence(samples)
+            return
+        while samples and not self._window.is_full:
+            step = min(samples, ENCODED_AT_ONCE)
+            self.write(track, bytes(step * self._shape.block))
+            samples -= step
+
+    def end(self, track: int) -> None:
+        """End a track."""
+        if self._blend is not None:
+            for samples in self._blend.end(track, self._shape.block):
+                self._window.write(samples)
 
 
 def join(order: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -227,7 +292,7 @@ def join(order: Mapping[str, Any]) -> Mapping[str, Any]:
 
     A part whose source is shorter is filled up with silence, so that later parts keep their times.
     """
-    parts: Sequence[Mapping[str, float]] = order["parts"]
+    parts: Sequence[Mapping[str, Any]] = order["parts"]
     shape, bad, due = shape_of(order), 0, 0.0
     with (
         open(order["sink_fd"], "wb", buffering=child.BUFFER_BYTES) as sink,  # noqa: PTH123 - a descriptor, not a path
@@ -240,7 +305,7 @@ def join(order: Mapping[str, Any]) -> Mapping[str, Any]:
             due += part["end"] - part["start"]
             length = max(0, round(due * shape.rate) - encoder.samples)
             window = Window(encoder, round(part["start"] * shape.rate), length)
-            bad += copy_part(order, source_fd, window, shape)
+            bad += copy_part(order, source_fd, window, shape, part["tracks"])
             if not window.kept and length:
                 raise child.Refused("undecodable")
             encoder.silence_until(round(due * shape.rate))

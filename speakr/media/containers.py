@@ -20,6 +20,9 @@ _SIGNATURES = (
 )  # fmt: skip
 """Where and how the containers people send begin: what starts so and cannot be opened is damaged media."""
 
+_DICTATION = tuple(bytes([version]) + kind for version in (1, 2, 3, 6, 7) for kind in (b"dss", b"ds2"))
+"""How the files of dictation machines begin (Digital Speech Standard)."""
+
 _PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"[playlist]")
 """Lists of addresses. FFmpeg knows some of them only by the ending of the name, which it never sees here."""
 
@@ -83,7 +86,7 @@ anything else that names further files."""
 
 DECODERS = (
     "aac", "aac_latm", "ac3", "adpcm_ima_qt", "adpcm_ima_wav", "adpcm_ms", "adpcm_swf", "adpcm_yamaha", "alac",
-    "amrnb", "amrwb", "ape", "dca", "eac3", "flac", "g723_1", "g726", "g726le", "gsm", "gsm_ms", "ilbc",
+    "amrnb", "amrwb", "ape", "dca", "eac3", "flac", "g722", "g723_1", "g726", "g726le", "gsm", "gsm_ms", "ilbc",
     "libopencore_amrnb", "libopencore_amrwb", "libopus", "libvorbis", "mace3", "mace6", "mp1", "mp1float", "mp2",
     "mp2float", "mp3", "mp3float", "nellymoser", "opus", "pcm_alaw", "pcm_bluray", "pcm_dvd", "pcm_f32be",
     "pcm_f32le", "pcm_f64be", "pcm_f64le", "pcm_mulaw", "pcm_s16be", "pcm_s16le", "pcm_s24be", "pcm_s24le",
@@ -112,6 +115,24 @@ MUXERS: Mapping[str, str] = {codec: muxer for muxer, codecs in _HOMES.items() fo
 
 OTHER_MUXER = "matroska"
 
+_IN_MP4 = ("aac", "ac3", "alac", "eac3", "flac", "mp3", "opus")
+LATE_CODECS: Mapping[str, tuple[str, ...]] = {
+    "mp4": _IN_MP4,
+    "mov": (
+        *_IN_MP4,
+        "adpcm_ima_wav",
+        "pcm_alaw",
+        "pcm_f32le",
+        "pcm_mulaw",
+        "pcm_s16be",
+        "pcm_s16le",
+        "pcm_s24be",
+        "pcm_s24le",
+        "pcm_s32le",
+    ),
+}
+"""Muxer -> the codecs that it takes. Its files can say that the sound begins later than the file."""
+
 
 def doc_type(head: bytes) -> str | None:
     """Read the DocType (`matroska` or `webm`) from the first bytes of a file, if it is there."""
@@ -125,6 +146,11 @@ def doc_type(head: bytes) -> str | None:
 def looks_like_media(head: bytes) -> bool:
     """Return True if a file begins like media: if it cannot be opened, it is damaged and not of another kind."""
     return any(head[at:].startswith(signature) for at, signature in _SIGNATURES)
+
+
+def looks_like_dictation(head: bytes) -> bool:
+    """Return True if a file begins like one of a dictation machine: DSS or DS2."""
+    return head.startswith(_DICTATION)
 
 
 def looks_like_playlist(head: bytes) -> bool:

@@ -62,6 +62,8 @@ class AudioPart:
     path: Path
     start: float
     end: float
+    tracks: Sequence[int] = ()
+    """The audio tracks that count, by their numbers; none: the first one."""
 
 
 def join(parts: Sequence[AudioPart], target: Path, form: AudioForm, *, gap_seconds: float = 0.0) -> float:
@@ -91,7 +93,7 @@ def join(parts: Sequence[AudioPart], target: Path, form: AudioForm, *, gap_secon
             sink_fd=sink_fd,
             script=CHILD,
             others=paths[1:],
-            parts=[{"start": part.start, "end": part.end} for part in parts],
+            parts=[{"start": part.start, "end": part.end, "tracks": list(part.tracks)} for part in parts],
             gap_seconds=gap_seconds,
             codec=form.codec,
             muxer=form.muxer,

@@ -34,7 +34,7 @@ CHILD = Path(__file__).with_name("child.py")
 
 MEMORY_BYTES = 2 * 1024**3
 OPEN_FILES = 32
-REPORT_BYTES = 16 * 1024
+REPORT_BYTES = 48 * 1024
 """The longest report we read. A child that writes more than a pipe holds blocks until its time is up."""
 
 
@@ -189,7 +189,7 @@ def _understand(answer: bytes, order: Mapping[str, Any]) -> SandboxReport:
         report = SandboxReport(
             reply.get("result") or {}, reply["network_fenced"] is True, int(reply["peak_rss_bytes"])
         )
-        problem = None if fault is None else _fault(fault, order)
+        problem = None if fault is None else _fault(fault, str(reply.get("codec") or ""), order)
     except (ValueError, KeyError, TypeError, AttributeError):
         logger.warning("media_child_unclear", task=order["task"])
         raise MediaToolFailed("Reading this file failed; it may work on another try.") from None
@@ -200,10 +200,10 @@ def _understand(answer: bytes, order: Mapping[str, Any]) -> SandboxReport:
     return report
 
 
-def _fault(fault: str, order: Mapping[str, Any]) -> SpeakrError:
+def _fault(fault: str, codec: str, order: Mapping[str, Any]) -> SpeakrError:
     if fault == "no_space":
         return MediaToolFailed("The server has no room left to work on this file.", code="out_of_space")
-    return too_long(order["max_seconds"]) if fault == "too_long" else refusal(fault)
+    return too_long(order["max_seconds"]) if fault == "too_long" else refusal(fault, codec)
 
 
 @functools.cache

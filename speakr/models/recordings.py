@@ -51,6 +51,8 @@ class Recording(Base):
     updated_at: Mapped[datetime] = mapped_column(default=now, onupdate=now)
     completed_at: Mapped[datetime | None]
     meeting_date: Mapped[datetime | None]
+    meeting_date_source: Mapped[str | None] = mapped_column(String(20))
+    """A `domain.recordings.DateSource`; None of recordings of earlier versions, and of those made of others."""
 
     original_filename: Mapped[str] = mapped_column(String(255))
     mime_type: Mapped[str] = mapped_column(String(100))
@@ -64,6 +66,12 @@ class Recording(Base):
     keep_audio_only: Mapped[bool] = mapped_column(default=False)
     audio_duration: Mapped[float | None]
     """In seconds."""
+    tracks: Mapped[list[Any] | None]
+    """The audio tracks of the file in the form of the API; None of recordings of earlier versions."""
+    warnings: Mapped[list[Any] | None]
+    """Values of `domain.recordings.Warned`."""
+    skipped_seconds: Mapped[float | None]
+    """How much sound was skipped because it is broken; None until it is decoded."""
 
     is_inbox: Mapped[bool] = mapped_column(default=True)
     is_highlighted: Mapped[bool] = mapped_column(default=False)

@@ -181,7 +181,8 @@ def test_upload(logged_in: Stub, run: Run, files: list[Path]) -> None:
     body = logged_in.asked[0].body.decode()
     for name, value in {"language": "en", "min_speakers": "2", "max_speakers": "3"}.items():
         assert f'name="{name}"\r\n\r\n{value}\r\n' in body
-    assert 'name="file_last_modified"\r\n\r\n' in body
+    assert 'name="file_time_hint"\r\n\r\n' in body
+    assert 'name="file_last_modified"' not in body
 
 
 def test_upload_and_wait(logged_in: Stub, run: Run, files: list[Path]) -> None:

@@ -164,7 +164,7 @@ def test_an_upload_that_expired_begins_anew(
     modified = str(recording.stat().st_mtime_ns // 1_000_000)
     kept = memory.file_of(
         alice.base_url, recording.resolve(), mark.inode, mark.size, mark.modified_ns, recording.name,
-        [("file_last_modified", modified)],
+        [("file_time_hint", modified)],
     )  # fmt: skip
     memory.keep(kept, "/uploads/999999")
     made = alice.upload(recording, resumable=True, remember_in=tmp_path / "memory")

@@ -243,6 +243,19 @@ def test_what_the_server_has_no_longer_is_sent_anew_before_it_is_deleted_here(
 # -- ignored files
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["Neue Aufnahme 3.qta", "b.bwf", "a.3gpp", "a.AIFC", "a.mpga", "a.weba", "a.f4v", "a.vob", "a.m4r"],
+)
+def test_names_of_recorders_are_taken(
+    stub: Stub, folder: Path, new_watch: NewWatch, log: list[str], name: str
+) -> None:
+    (folder / name).write_bytes(b"sound")
+    stub.will(Answer(202, {"id": 2, "title": "Recording", "status": "PENDING"}))
+    look_twice(new_watch())
+    assert log == [f"{name} is recording 2."]
+
+
 def test_other_files_are_reported_once(stub: Stub, folder: Path, new_watch: NewWatch, log: list[str]) -> None:
     (folder / "notes.txt").write_text("notes")
     (folder / ".hidden.wav").write_text("half a copy")

@@ -176,7 +176,7 @@ def _speech() -> Iterator[None]:
         patch.setattr(transcribe, "_engines", None)
         patch.setattr(language_model, "_made", None)
         patch.setattr(intake, "probe", remembered.probe)
-        patch.setattr(transcribe, "decode", remembered.decode)
+        patch.setattr(transcribe, "decode_track", remembered.decode_track)
         yield
 
 

@@ -96,13 +96,13 @@ def test_audio_decoded_for_a_recording_that_was_deleted_meanwhile_is_dropped(
     backends: Backends,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    decode = transcribe.decode
+    decode = transcribe.decode_track
 
-    def delete_meanwhile(*args: object) -> object:
+    def delete_meanwhile(*args: object, **wanted: object) -> object:
         assert alice.delete(f"/api/v1/recordings/{recorded}").status_code == 200
-        return decode(*args)
+        return decode(*args, **wanted)
 
-    monkeypatch.setattr(transcribe, "decode", delete_meanwhile)
+    monkeypatch.setattr(transcribe, "decode_track", delete_meanwhile)
     work()
     maintenance.run_maintenance()
     assert list(backends.storage.keys("pcm")) == []

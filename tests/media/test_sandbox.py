@@ -226,7 +226,7 @@ def test_its_output_is_bounded(jail: Jail) -> None:
     with pytest.raises(UnusableMedia, match="too expensive"):
         jail.run("while True: os.write(1, b'x' * 65536)", wall=1.5)
     with pytest.raises(MediaToolFailed):
-        jail.run("report(padding='x' * 40000)")
+        jail.run("report(padding='x' * 60000)")
 
 
 @pytest.mark.parametrize(

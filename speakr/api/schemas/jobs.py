@@ -5,7 +5,9 @@ from __future__ import annotations
 from marshmallow import fields, pre_load, validate
 
 from speakr.api.schemas.fields import MAX_LIMIT, bounded, text
+from speakr.api.schemas.tracks import CHANNELS
 from speakr.domain.jobs import KINDS, MAX_IGNORED, JobState
+from speakr.domain.recordings import Channels
 from speakr.web.wire import UtcDateTime, Wire
 
 
@@ -15,6 +17,9 @@ class TranscribeIn(Wire):
     language = text(16, allow_none=True)
     min_speakers = fields.Integer(strict=True, allow_none=True, validate=validate.Range(min=1, max=100))
     max_speakers = fields.Integer(strict=True, allow_none=True, validate=validate.Range(min=1, max=100))
+    channels = fields.String(
+        allow_none=True, validate=validate.OneOf(list(Channels)), metadata={**CHANNELS, "example": "separate"}
+    )
     hotwords = text(10_000, allow_none=True)
     initial_prompt = text(10_000, allow_none=True)
     transcription_model = text(120, allow_none=True)

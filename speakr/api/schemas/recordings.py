@@ -19,9 +19,10 @@ from speakr.api.schemas.fields import (
     bounded,
     text,
 )
+from speakr.api.schemas.tracks import CHANNELS, AboutFileOut
 from speakr.domain.caps import CAPS, Noun
 from speakr.domain.insights import MAX_PER_LIST
-from speakr.domain.recordings import MAX_COPIES, RecordingStatus
+from speakr.domain.recordings import MAX_COPIES, Channels, RecordingStatus
 from speakr.services.recordings.listing import SORT_COLUMNS
 from speakr.web.wire import UtcDateTime, Wire
 
@@ -148,7 +149,7 @@ class CalendarEventListOut(Wire):
     events = bounded(SourcedEventOut, CAPS[Noun.CALENDAR_EVENTS])
 
 
-class RecordingDetailOut(RecordingBaseOut):
+class RecordingDetailOut(RecordingBaseOut, AboutFileOut):
     """A whole recording; `transcription`, `summary` and `notes` on request."""
 
     mime_type = fields.String(required=True)
@@ -350,6 +351,12 @@ class UploadForm(Wire):
     file_last_modified = fields.String(
         metadata={"description": "Milliseconds since 1970.", "example": "1705309200000"}
     )
+    file_time_hint = fields.String(
+        metadata={
+            "description": "Milliseconds since 1970; used if neither the file nor its name has a date.",
+            "example": "1705309200000",
+        }
+    )
     language = fields.String(metadata={"description": "ISO 639-1; empty to detect it.", "example": "en"})
     min_speakers = fields.Raw(metadata=_NUMBER)
     max_speakers = fields.Raw(metadata=_NUMBER)
@@ -357,6 +364,9 @@ class UploadForm(Wire):
     tags = fields.String(metadata={"description": "A tag by name; may be repeated."})
     folder_id = fields.Raw(metadata=_NUMBER)
     keep_audio_only = fields.String(metadata={"description": "true: store only the audio track of a video."})
+    channels = fields.String(
+        validate=validate.OneOf(list(Channels)), metadata={**CHANNELS, "example": "separate"}
+    )
     hotwords = fields.String()
     initial_prompt = fields.String()
     transcription_model = fields.String()

@@ -6,6 +6,8 @@ from marshmallow import fields, validate
 
 from speakr.api.schemas.fields import MAX_ELEMENTS, WHEN, StrictBoolean, an_id, text
 from speakr.api.schemas.recordings import LONG_TEXT
+from speakr.api.schemas.tracks import CHANNELS
+from speakr.domain.recordings import Channels
 from speakr.web.wire import UtcDateTime, Wire
 
 MAX_LIFETIME_SECONDS = 7 * 24 * 3600
@@ -30,6 +32,15 @@ class UploadFieldsIn(Wire):
         validate=validate.Range(min=0, max=10**15),
         metadata={"description": "Milliseconds since 1970.", "example": 1705309200000},
     )
+    file_time_hint = fields.Integer(
+        strict=True,
+        allow_none=True,
+        validate=validate.Range(min=0, max=10**15),
+        metadata={
+            "description": "Milliseconds since 1970; used if neither the file nor its name has a date.",
+            "example": 1705309200000,
+        },
+    )
     language = text(
         16, allow_none=True, metadata={"description": "ISO 639-1; empty for detection.", "example": "en"}
     )
@@ -44,6 +55,9 @@ class UploadFieldsIn(Wire):
     folder_id = an_id(allow_none=True, metadata={"example": 5})
     keep_audio_only = StrictBoolean(
         metadata={"description": "Store only the sound of a video.", "example": True}
+    )
+    channels = fields.String(
+        allow_none=True, validate=validate.OneOf(list(Channels)), metadata={**CHANNELS, "example": "separate"}
     )
     hotwords = text(10_000, allow_none=True)
     initial_prompt = text(10_000, allow_none=True)

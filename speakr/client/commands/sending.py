@@ -17,6 +17,11 @@ _OPTIONS = (
     click.option("--folder", "folder_id", type=click.IntRange(1), metavar="ID", help="A folder of yours."),
     click.option("--min-speakers", type=click.IntRange(1, 100), help="At least so many people speak."),
     click.option("--max-speakers", type=click.IntRange(1, 100), help="At most so many people speak."),
+    click.option(
+        "--channels",
+        type=click.Choice(["auto", "separate", "mix"]),
+        help="Separate makes each channel a speaker; without it, the sides of a call are.",
+    ),
 )
 
 

@@ -35,7 +35,11 @@ def transcribe(actor: Actor, recording_id: int, asked: Mapping[str, Any]) -> tup
         user=db.session.get_one(User, recording.user_id),
         offered_models=engines.offered_models,
     )
-    return jobs.submit(recording, JobKind.TRANSCRIBE, hints.to_json(wanted))
+    options = hints.to_json(wanted)
+    channels = asked.get("channels") or recording.hints.get("channels")
+    if channels is not None:
+        options["channels"] = channels
+    return jobs.submit(recording, JobKind.TRANSCRIBE, options)
 
 
 def summarize(actor: Actor, recording_id: int, custom_prompt: str | None) -> tuple[Job, bool]:

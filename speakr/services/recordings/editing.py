@@ -11,6 +11,7 @@ from speakr.db import db
 from speakr.domain.errors import Forbidden, Invalid, NotFound
 from speakr.domain.events import RecordingUpdated
 from speakr.domain.permissions import Actor, Permission
+from speakr.domain.recordings import DateSource
 from speakr.models import Folder, Recording
 from speakr.services.accounts import memberships
 from speakr.services.recordings import folders
@@ -67,6 +68,9 @@ def _set(actor: Actor, recording: Recording, name: str, value: Any) -> None:
         recording.summary = value
         recording.has_summary = bool(value)
         recording.summary_revision = recording.transcript_revision
+    elif name == "meeting_date":
+        recording.meeting_date = value
+        recording.meeting_date_source = None if value is None else DateSource.GIVEN.value
     else:
         setattr(recording, name, value)
 

@@ -17,22 +17,24 @@ from sqlalchemy import select
 from speakr import conflicts
 from speakr.backends import get_backends
 from speakr.db import after_commit, after_rollback, db, release, unit_of_work
+from speakr.domain import recording_dates
 from speakr.domain.caps import CAPS, Noun
 from speakr.domain.clock import now
 from speakr.domain.events import RecordingCreated
 from speakr.domain.jobs import JobKind
 from speakr.domain.permissions import Actor
-from speakr.domain.recordings import placeholder_title
+from speakr.domain.recordings import Channels, DateSource, Warned, placeholder_title
 from speakr.domain.transcript import Hints
 from speakr.media.base import MediaInfo, MediaLimits
 from speakr.media.extract import extract_audio
 from speakr.media.probe import probe
+from speakr.media.refusals import NotCopied
 from speakr.models import Folder, Recording, RecordingTag, Tag, User
 from speakr.offload import run_blocking
 from speakr.services import caps
 from speakr.services.accounts import budgets, memberships
 from speakr.services.jobs import requests as jobs
-from speakr.services.recordings import folders, tagging
+from speakr.services.recordings import folders, moments, tagging
 from speakr.services.recordings.size_limits import MIB, SizeLimits
 from speakr.services.recordings.space import reporting_full_storage
 from speakr.services.search import indexing
@@ -65,7 +67,8 @@ class StoredMedia:
     size_bytes: int
     info: MediaInfo
     original_key: str
-    """The blob as received; it differs from `key` when only the audio track of a video is kept."""
+    """The blob as received; it differs from `key` when only the audio tracks of a video are kept."""
+    warnings: Sequence[Warned] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,12 +80,15 @@ class UploadForm:
     notes: str | None = None
     meeting_date: datetime | None = None
     file_last_modified: datetime | None = None
+    file_time_hint: datetime | None = None
+    """When the file was changed; counts less than what the file itself says."""
     tag_ids: Sequence[int] = ()
     fallback_tag_ids: Sequence[int] = ()
     """Used if none of the other tags can be used."""
     tag_names: Sequence[str] = ()
     folder_id: int | None = None
     keep_audio_only: bool = False
+    channels: Channels = Channels.AUTO
     hints: Hints = field(default_factory=Hints)
     is_language_given: bool = False
     prompt_variables: Mapping[str, str] = field(default_factory=dict)
@@ -114,17 +120,34 @@ def examine(file: StoredFile, limits: SizeLimits, *, is_sound_enough: bool) -> S
     with _sandboxes, backends.storage.local_path(file.key) as path:
         info = probe(path, MediaLimits(max_seconds=settings.max_duration_hours * 3600))
         audio_only = info.has_video and (is_sound_enough or not settings.video_retention)
+        warnings: tuple[Warned, ...] = ()
+        if audio_only and not all(track.is_decodable for track in info.tracks):
+            # What was not transcribed is not deleted either.
+            audio_only, warnings = False, (Warned.VIDEO_KEPT,)
         limits.require_fits(file.size_bytes, is_audio_kept_only=audio_only)
         sha256 = file.sha256 or hash_file(path)
         if not audio_only:
-            return StoredMedia(
-                key=file.key, sha256=sha256, size_bytes=file.size_bytes, info=info, original_key=file.key
-            )
-        with reporting_full_storage():
-            audio_key, audio_bytes, audio = _store_audio(path, limits)
+            return _as_received(file, sha256, info, warnings)
+        try:
+            with reporting_full_storage():
+                audio_key, audio_bytes, audio = _store_audio(path, limits)
+        except NotCopied:
+            limits.require_fits(file.size_bytes, is_audio_kept_only=False)
+            return _as_received(file, sha256, info, (Warned.VIDEO_KEPT,))
     # Keep the container's date even if only the audio is kept.
     info = replace(audio, recorded_at=info.recorded_at or audio.recorded_at)
     return StoredMedia(key=audio_key, sha256=sha256, size_bytes=audio_bytes, info=info, original_key=file.key)
+
+
+def _as_received(file: StoredFile, sha256: str, info: MediaInfo, warnings: Sequence[Warned]) -> StoredMedia:
+    return StoredMedia(
+        key=file.key,
+        sha256=sha256,
+        size_bytes=file.size_bytes,
+        info=info,
+        original_key=file.key,
+        warnings=warnings,
+    )
 
 
 def hash_file(path: Path) -> str:
@@ -222,9 +245,12 @@ def create(actor: Actor, media: StoredMedia, form: UploadForm) -> tuple[Recordin
     user = db.session.get_one(User, actor.user_id)
     tags, folder = _tags(actor, form), _folder(actor, form)
     moment = now()
+    meeting_date, date_source = _date(form, media.info, user, moment)
     duplicate = _duplicate(actor, media.sha256)
     wanted = _hints(form, tags=tags, folder=folder, user=user)
     options = hints.to_json(wanted)
+    if form.channels is not Channels.AUTO:
+        options["channels"] = form.channels.value
     if form.prompt_variables:
         options["prompt_variables"] = dict(form.prompt_variables)
     recording = Recording(
@@ -241,7 +267,10 @@ def create(actor: Actor, media: StoredMedia, form: UploadForm) -> tuple[Recordin
         keep_audio_only=form.keep_audio_only,
         audio_duration=media.info.duration_seconds,
         created_at=moment,
-        meeting_date=form.meeting_date or form.file_last_modified or media.info.recorded_at or moment,
+        meeting_date=meeting_date,
+        meeting_date_source=date_source.value,
+        tracks=[track.to_json(index) for index, track in enumerate(media.info.tracks)],
+        warnings=[code.value for code in media.warnings],
         hints=options,
     )
     db.session.add(recording)
@@ -263,6 +292,22 @@ def create(actor: Actor, media: StoredMedia, form: UploadForm) -> tuple[Recordin
     jobs.submit(recording, JobKind.TRANSCRIBE, options)
     indexing.index(recording.id)
     return recording, duplicate
+
+
+def _date(form: UploadForm, info: MediaInfo, user: User, moment: datetime) -> tuple[datetime, DateSource]:
+    """Return when the recording was made, and how that is known: the most trustworthy source that says it."""
+    sources = (
+        (form.file_last_modified, DateSource.FILE_LAST_MODIFIED),
+        (info.recorded_at, DateSource.EMBEDDED),
+        (recording_dates.from_filename(form.filename, moment), DateSource.FILE_NAME),
+        (form.file_time_hint, DateSource.FILE_TIME_HINT),
+    )
+    if form.meeting_date is not None:
+        return form.meeting_date, DateSource.GIVEN
+    for found, source in sources:
+        if found is not None and recording_dates.is_believable(found, moment):
+            return recording_dates.in_zone(found, moments.time_zone_of(user)), source
+    return moment, DateSource.UPLOAD
 
 
 def _hints(form: UploadForm, *, tags: Sequence[Tag], folder: Folder | None, user: User) -> Hints:

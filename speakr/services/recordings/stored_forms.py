@@ -7,10 +7,11 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from speakr.domain.recordings import Channels
 from speakr.domain.transcript import Hints
 from speakr.services.recordings.intake import UploadForm
 
-_TIMES = ("meeting_date", "file_last_modified")
+_TIMES = ("meeting_date", "file_last_modified", "file_time_hint")
 
 
 def to_json(form: UploadForm) -> dict[str, Any]:
@@ -26,5 +27,6 @@ def from_json(stored: Mapping[str, Any], filename: str) -> UploadForm:
     """Return the fields with the name that the file has now."""
     values = {**stored, "filename": filename, "hints": Hints(**stored["hints"])}
     for name in _TIMES:
-        values[name] = values[name] and datetime.fromisoformat(values[name])
+        values[name] = datetime.fromisoformat(values[name]) if values.get(name) else None
+    values["channels"] = Channels(values.get("channels", Channels.AUTO))
     return UploadForm(**values)

@@ -30,8 +30,16 @@ class PartText:
     """How much of what each label says in the whole recording is in this part, 0 to 1."""
 
 
-def audio_keys(held: claims.Claim, derivation: Derivation) -> list[str]:
-    """Return the storage keys of the originals' audio.
+@dataclass(frozen=True, slots=True)
+class OriginalAudio:
+    """The audio of an original: its storage key, and the numbers of the tracks that were transcribed."""
+
+    key: str
+    tracks: Sequence[int]
+
+
+def audio(held: claims.Claim, derivation: Derivation) -> list[OriginalAudio]:
+    """Return the audio of the originals.
 
     Raises:
         PermanentJobError: `source_deleted` or `audio_deleted`.
@@ -43,7 +51,8 @@ def audio_keys(held: claims.Claim, derivation: Derivation) -> list[str]:
             raise PermanentJobError(
                 f"The audio of recording {recording.id} has been deleted.", code="audio_deleted"
             )
-        keys.append(recording.storage_key)
+        used = tuple(track["index"] for track in recording.tracks or () if track["is_used"])
+        keys.append(OriginalAudio(recording.storage_key, used))
     return keys
 
 

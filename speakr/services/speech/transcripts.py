@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import and_, bindparam, delete, func, insert, select
@@ -10,6 +11,7 @@ from sqlalchemy import and_, bindparam, delete, func, insert, select
 from speakr.db import db
 from speakr.domain.events import TranscriptionCompleted
 from speakr.domain.jobs import JobKind
+from speakr.domain.recordings import Warned
 from speakr.domain.transcript import Segment as SpokenSegment
 from speakr.domain.transcript import Word
 from speakr.models import Recording, RecordingSpeaker, Segment, User
@@ -105,6 +107,15 @@ def from_json(kept: Mapping[str, Any]) -> SpokenSegment:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class AboutFile:
+    """What was found out about a recording's file: its tracks and warnings in the form of the API."""
+
+    tracks: Sequence[Mapping[str, Any]] = ()
+    warnings: Sequence[str] = ()
+    skipped_seconds: float = 0.0
+
+
 def store(
     held: claims.Claim,
     segments: Sequence[Mapping[str, Any]],
@@ -113,6 +124,7 @@ def store(
     engine: str,
     duration_seconds: float,
     voices: Sequence[voice_profiles.ProfileVoice] = (),
+    about_file: AboutFile | None = None,
 ) -> None:
     """Replace a recording's transcript, end the job and queue what follows, in one transaction.
 
@@ -142,6 +154,8 @@ def store(
     recording.has_transcription = bool(segments)
     recording.language, recording.transcription_engine = language, engine
     recording.audio_duration = duration_seconds
+    if about_file is not None:
+        _describe_file(recording, about_file)
     started, finished = job.started_at or job.created_at, job.finished_at or job.created_at
     recording.transcription_duration_seconds = round((finished - started).total_seconds(), 3)
     recording.processing_time_seconds = recording.transcription_duration_seconds
@@ -162,6 +176,14 @@ def store(
     if voices and preferences["learn_voices"] and preferences["auto_speaker_labelling"]:
         recording_speakers.recognise(recording, preferences["auto_speaker_labelling_threshold"], earlier)
     follow_up(recording, has_segments=bool(segments))
+
+
+def _describe_file(recording: Recording, found: AboutFile) -> None:
+    """Replace what is known of the file; what the upload has warned of stays."""
+    of_upload = [code for code in recording.warnings or () if code == Warned.VIDEO_KEPT]
+    recording.tracks = [dict(track) for track in found.tracks]
+    recording.warnings = [*of_upload, *found.warnings]
+    recording.skipped_seconds = found.skipped_seconds
 
 
 def follow_up(recording: Recording, *, has_segments: bool) -> None:
