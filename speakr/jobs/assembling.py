@@ -47,7 +47,7 @@ def assemble(
         diarized = voices.one_speaker(diarized.segments)
         ignored |= {name for name in _COUNTS if getattr(hints, name)}
     return AssembledTranscript(
-        segments=mark_overlaps(sorted(diarized.segments, key=_in_order)),
+        segments=mark_overlaps(sorted(diarized.segments, key=_in_order), diarized.overlaps),
         voices=diarized.voices,
         language=next((result["language"] for result in results if result.get("language")), None),
         engines=list(dict.fromkeys(result["engine"] for result in results if "engine" in result)),

@@ -174,7 +174,7 @@ def test_the_number_of_speakers_is_applied(alice: Person, transcribe, dialogue: 
 def test_without_the_model_everything_else_works(
     alice: Person, transcribe, dialogue: Talk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(weights, "unavailable_reason", lambda: "It is not installed.")
+    monkeypatch.setattr(weights, "unavailable_reason", lambda _: "It is not installed.")
     capabilities = alice.get(f"{V1}/transcription").json["capabilities"]
     assert (capabilities["diarization"], capabilities["speaker_count_control"]) == (False, False)
     with capture_logs() as logs:

@@ -38,7 +38,7 @@ TRUSTED_SECONDS = 10.0
 MAX_OBSERVED = 20
 """Recordings in a profile: the latest, because voices and microphones change."""
 
-_DIMENSIONS = 256
+_DIMENSIONS = 192
 _HALF_FLOATS = struct.Struct(f"<{_DIMENSIONS}e")
 
 Vector = Sequence[float]
@@ -46,7 +46,7 @@ Vector = Sequence[float]
 
 @dataclass(frozen=True, slots=True)
 class ProfileVoice:
-    """The voice of one label of a recording: 256 half-precision floats of norm 1, from `seconds` of speech."""
+    """The voice of one label of a recording: 192 half-precision floats of norm 1, from `seconds` of speech."""
 
     label: str
     vector: bytes
@@ -319,7 +319,7 @@ def _mean(rows: Sequence[Any]) -> Vector:
 
 
 def _cosine(one: Vector, other: Vector) -> float:
-    # Without numpy: this runs in web processes, and 256 numbers are few.
+    # Without numpy: this runs in web processes, and 192 numbers are few.
     lengths = sum(map(mul, one, one)) * sum(map(mul, other, other))
     return sum(map(mul, one, other)) / lengths**0.5 if lengths else 0.0
 
