@@ -36,7 +36,7 @@ from speakr.services.speech.voice_profiles import ACCEPTED, ACCEPTED_MARGIN, SUG
 MIN_SECONDS = 2.0
 MAX_ENROLLED = 5
 ENROLMENT_SECONDS = 30.0
-GOAL_EQUAL_ERROR_RATE = 3.0
+GOAL_EQUAL_ERROR_RATE = 1.0
 """Percent, as are the next constants."""
 GOAL_RIGHT, GOAL_FALSE = 95.0, 2.0
 

@@ -48,7 +48,9 @@ def run(held: claims.Claim) -> None:
                 with get_backends().storage.local_path(key) as source:
                     decode(source, pcm, get_backends().settings.max_duration_hours * 3600)
             except BlobMissing:
-                raise PermanentJobError("The audio of this recording is gone.", code="audio_missing") from None
+                raise PermanentJobError(
+                    "The audio of this recording is gone.", code="audio_missing"
+                ) from None
             samples = speech.read_pcm(pcm)
             for number, (label, spans) in enumerate(made_from.spans.items()):
                 with unit_of_work():

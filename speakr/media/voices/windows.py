@@ -80,7 +80,7 @@ def embed_spans(
     samples: shape (n,), 16 kHz mono, beginning at `start` seconds of the recording; spans: where speech was found, in
     seconds of it. Between spans, speech that only the segmentation finds counts as well.
     """
-    signal = samples / _FULL_SCALE
+    signal = (samples / _FULL_SCALE).astype(np.float32)
     found = segment(signal, start, spans, networks)
     starts: list[float] = []
     features: list[Floats] = []
@@ -129,7 +129,8 @@ def to_json(windows: Windows) -> dict[str, Any]:
         "starts": [_rounded(start) for start in windows.starts],
         "ends": [_rounded(end) for end in windows.ends],
         "spans": [
-            [_rounded(span.start), _rounded(span.end), count] for span, count in zip(windows.spans, windows.counts, strict=True)
+            [_rounded(span.start), _rounded(span.end), count]
+            for span, count in zip(windows.spans, windows.counts, strict=True)
         ],
         "vectors": base64.b64encode(windows.vectors.astype("<f2").tobytes()).decode("ascii"),
         "overlaps": [

@@ -51,7 +51,9 @@ Tensors = Mapping[str, Array]
 
 def main(sources: Path, out: Path) -> None:
     """Write segmentation.onnx and embedding.onnx."""
-    save(segmentation(read_checkpoint(sources / "pytorch_model.bin")["state_dict"]), out / "segmentation.onnx")
+    save(
+        segmentation(read_checkpoint(sources / "pytorch_model.bin")["state_dict"]), out / "segmentation.onnx"
+    )
     save(embedding(read_checkpoint(sources / "campplus_cn_en_common.pt")), out / "embedding.onnx")
 
 

@@ -22,11 +22,11 @@ from speakr.media.voices.weights import MODEL_VERSION
 from speakr.models import Recording, RecordingSpeaker, RecordingVoice, Speaker
 from speakr.services import row_locks
 
-ACCEPTED = 0.80
-"""Minimum cosine for naming a voice. Measured: 2 of 100 other speakers reach it, and each speaker's own voice does."""
+ACCEPTED = 0.68
+"""Minimum cosine for naming a voice. Measured: other speakers reach 0.48, and each speaker's own voice has 0.87 or more."""
 ACCEPTED_MARGIN = 0.05
 """Minimum difference between the cosines of the best and the second best speaker."""
-SUGGESTED = 0.72
+SUGGESTED = 0.55
 SAME_SPEECH = 0.95
 """Minimum cosine of the same speech in two transcriptions of a recording; voices in two recordings do not reach it."""
 MAX_SUGGESTED = 3
