@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import select, update
 
+from speakr.backends import get_backends
 from speakr.db import db, release, unit_of_work
 from speakr.domain.jobs import JobKind, JobState
 from speakr.media.voices.weights import MODEL_VERSION
@@ -98,17 +99,16 @@ def test_voices_deleted_meanwhile_stay_deleted(
 ) -> None:
     made = transcribe(alice, monologue)
     make_outdated(made)
-    stored = outdated_voices.store
+    read = outdated_voices.speech
 
-    def delete_first(*arguments: object) -> None:
-        db.session.rollback()
-        alice.delete(f"{V1}/users/me/voices")
-        with unit_of_work():
-            stored(*arguments)
+    def delete_after_reading(recording_id: int) -> outdated_voices.Speech:
+        found = read(recording_id)
+        release()
+        assert alice.delete(f"{V1}/users/me/voices").json["deleted"] == 1
+        return found
 
     assert outdated_voices.queue_outdated() == 1
-    monkeypatch.setattr("speakr.jobs.outdated_voices.conflicts.in_unit", lambda work: work())
-    monkeypatch.setattr("speakr.jobs.outdated_voices.outdated_voices.store", delete_first)
+    monkeypatch.setattr(outdated_voices, "speech", delete_after_reading)
     work()
     assert models_of(made) == {}
 
@@ -122,8 +122,6 @@ def test_a_recording_is_tried_once_a_day(
     assert outdated_voices.queue_outdated() == 1
     key = db.session.get_one(Recording, made).storage_key
     release()
-    from speakr.backends import get_backends
-
     get_backends().storage.delete(key)
     work()
     job = last_job()
