@@ -17,6 +17,7 @@ class JobKind(StrEnum):
     MERGE = "merge"
     CUT = "cut"
     FETCH = "fetch"
+    VOICES = "voices"
 
 
 class Queue(StrEnum):
@@ -118,6 +119,12 @@ KINDS: Mapping[str, Kind] = {
         queue=Queue.FETCH,
         subject=Subject.NOTHING,
         max_attempts=3,
+    ),
+    JobKind.VOICES: Kind(
+        handler="speakr.jobs.outdated_voices:run",
+        queue=Queue.MEANING,
+        subject=Subject.RECORDING,
+        is_awaited=False,
     ),
 }
 """By the name in `jobs.kind`. A row may name a kind that only a newer version knows."""

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from speakr.domain.transcript import Segment
+from speakr.domain.transcript import Segment, Span
 
 MIN_OVERLAP_SECONDS: Final = 0.25
 """Seconds that two segments must share; annotators differ by less about the bounds of words."""
 
 
-def mark_overlaps(segments: Sequence[Segment]) -> list[Segment]:
-    """Return the segments with `overlap` set where another speaker's segment is at the same time.
+def mark_overlaps(segments: Sequence[Segment], overlaps: Sequence[Span] = ()) -> list[Segment]:
+    """Return the segments with `overlap` set where another speaker talks at the same time.
 
-    segments: in the order of their starts.
+    segments: in the order of their starts; overlaps: where the diarization found two speakers, in order. Segments of
+    two speakers at the same time are an overlap too.
     """
-    overlapping: set[int] = set()
+    overlapping = _in_overlaps(segments, overlaps)
     open_by_speaker: dict[str, list[int]] = {}
     """Segments not known to overlap yet. Each leaves once it overlaps or ends, so one pass suffices."""
     reaches: dict[str, float] = {}
@@ -41,3 +43,18 @@ def mark_overlaps(segments: Sequence[Segment]) -> list[Segment]:
         replace(segment, overlap=at in overlapping) if segment.overlap != (at in overlapping) else segment
         for at, segment in enumerate(segments)
     ]
+
+
+def _in_overlaps(segments: Sequence[Segment], overlaps: Sequence[Span]) -> set[int]:
+    """Return the positions of the segments that share enough time with one of the overlaps."""
+    starts = [overlap.start for overlap in overlaps]
+    longest = max((overlap.end - overlap.start for overlap in overlaps), default=0.0)
+    found = set()
+    for at, segment in enumerate(segments):
+        near = overlaps[bisect_left(starts, segment.start - longest) : bisect_left(starts, segment.end)]
+        if any(
+            min(segment.end, overlap.end) - max(segment.start, overlap.start) >= MIN_OVERLAP_SECONDS
+            for overlap in near
+        ):
+            found.add(at)
+    return found

@@ -46,7 +46,7 @@ def assemble(
         ignored |= {name for name in _COUNTS if getattr(hints, name)}
     diarized = _together([part.diarized for part in parts])
     return AssembledTranscript(
-        segments=mark_overlaps(sorted(diarized.segments, key=_in_order)),
+        segments=mark_overlaps(sorted(diarized.segments, key=_in_order), diarized.overlaps),
         voices=diarized.voices,
         language=_language(results),
         engines=list(dict.fromkeys(result["engine"] for result in results if "engine" in result)),

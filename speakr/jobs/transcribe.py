@@ -128,7 +128,9 @@ def _are_speakers_wanted(held: claims.Claim) -> bool:
 
 
 def _has_voice_model() -> bool:
-    if get_backends().settings.diarization and (reason := weights.unavailable_reason()):
+    if get_backends().settings.diarization and (
+        reason := weights.unavailable_reason(get_backends().settings.models_folder)
+    ):
         logger.warning("speakers_not_told_apart", reason=reason)
     return engines.tells_voices_apart()
 

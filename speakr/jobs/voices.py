@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from speakr.backends import get_backends
 from speakr.domain.transcript import DEFAULT_SPEAKER_LABEL, Hints, Segment, Span
 from speakr.domain.turns import give_speakers
 from speakr.media.voices import weights
@@ -27,10 +28,11 @@ logger = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Diarized:
-    """Segments with their speakers, and the voice vectors of these."""
+    """Segments with their speakers, the voice vectors of these, and where two people speak at once."""
 
     segments: Sequence[Segment]
     voices: Sequence[ProfileVoice]
+    overlaps: Sequence[Span] = ()
 
 
 def step_for(duration_seconds: float) -> float:
@@ -44,10 +46,11 @@ def embed(
     samples: Samples, start: float, spans: Sequence[Span], step_seconds: float
 ) -> dict[str, Any] | None:
     """Return the voice vectors of a chunk in their stored form, or None when this worker has no model."""
-    from speakr.media.voices import windows  # noqa: PLC0415
+    from speakr.media.voices import networks, windows  # noqa: PLC0415
 
     try:
-        return windows.to_json(windows.embed_spans(samples, start, spans, step_seconds))
+        loaded = networks.load(get_backends().settings.models_folder)
+        return windows.to_json(windows.embed_spans(samples, start, spans, step_seconds, loaded))
     except weights.VoiceModelMissing as missing:  # another worker may have it
         logger.warning("speakers_not_told_apart", reason=str(missing))
         return None
@@ -78,7 +81,8 @@ def separate_speakers(
     all_windows = windows.from_json([part for part in kept if part])
     found = diarization.diarize(all_windows, least=hints.min_speakers, most=hints.max_speakers)
     spoken = give_speakers(segments, found.turns)
-    return Diarized(*_in_order(spoken, found.voices))
+    overlaps = dict.fromkeys(Span(turn.start, turn.end) for turn in found.overlaps)
+    return Diarized(*_in_order(spoken, found.voices), tuple(overlaps))
 
 
 def one_speaker(segments: Sequence[Segment]) -> Diarized:

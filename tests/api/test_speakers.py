@@ -36,6 +36,7 @@ def test_a_new_speaker(alice: Person, bob: Person) -> None:
             "last_used": None,
             "confidence_score": None,
             "has_voice_profile": False,
+            "has_outdated_voices": False,
         }
     ]
     assert names(bob) == {}

@@ -18,6 +18,7 @@ SPEAKER: dict[str, Any] = {
     "last_used": MOMENT,
     "confidence_score": 0.87,
     "has_voice_profile": True,
+    "has_outdated_voices": False,
 }
 UNHEARD = SPEAKER | {"last_used": None, "confidence_score": None}
 SPEAKERS: dict[str, Any] = {

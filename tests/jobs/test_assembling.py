@@ -13,7 +13,7 @@ from speakr.jobs.plan import TranscriptionPlan
 from speakr.media.voices.windows import Windows, to_json
 from speakr.services.speech import transcripts
 
-ANN, BEN = np.eye(2, 256, dtype=np.float32)
+ANN, BEN = np.eye(2, 192, dtype=np.float32)
 COUNTS = ["max_speakers", "min_speakers"]
 TWO = Hints(min_speakers=2, max_speakers=2)
 

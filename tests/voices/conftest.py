@@ -12,7 +12,9 @@ import pytest
 from speakr.domain.transcript import Span
 from speakr.media.base import SAMPLE_RATE
 from speakr.media.speech import find_speech
+from speakr.media.voices.networks import load
 from speakr.media.voices.windows import Windows, embed_spans
+from speakr.model_files.store import shared_folder
 
 DATA = Path(__file__).parents[1] / "media" / "data"
 CLIPS = Path(__file__).parents[1] / "connectors" / "data"
@@ -48,7 +50,7 @@ def talk(*parts: tuple[str, str]) -> Talk:
         at += len(clip) + SAMPLE_RATE // 2
     joined = np.concatenate(samples)
     spans = find_speech(joined)
-    return Talk(joined, spans, turns, embed_spans(joined, 0.0, spans, 0.4))
+    return Talk(joined, spans, turns, embed_spans(joined, 0.0, spans, 0.8, load(shared_folder())))
 
 
 @pytest.fixture(scope="session")

@@ -7,15 +7,15 @@ import pytest
 
 from speakr.media.voices import clustering
 from speakr.media.voices.clustering import cluster, merges
-from speakr.media.voices.encoder import normalised
+from speakr.media.voices.vectors import normalised
 
 
 def crowd(people: int, each: int, *, noise: float = 0.02, seed: int = 5) -> tuple[np.ndarray, np.ndarray]:
     """Return vectors of dissimilar speakers, mixed, and the speaker of each."""
     random = np.random.default_rng(seed)
     who = random.permutation(np.repeat(np.arange(people), each))
-    means = np.eye(people, 256)
-    vectors = np.abs(means[who] + random.normal(0, noise, (len(who), 256)))
+    means = np.eye(people, 192)
+    vectors = np.abs(means[who] + random.normal(0, noise, (len(who), 192)))
     return normalised(vectors.astype(np.float32)), who
 
 
@@ -25,7 +25,7 @@ def is_same_partition(labels: np.ndarray, who: np.ndarray) -> bool:
 
 def test_the_tree_is_that_of_always_merging_the_closest_pair() -> None:
     random = np.random.default_rng(2)
-    vectors = normalised(random.random((40, 256)).astype(np.float32))
+    vectors = normalised(random.random((40, 192)).astype(np.float32))
     groups = [[at] for at in range(len(vectors))]
     distances = 1 - vectors @ vectors.T
     heights = []
@@ -74,5 +74,5 @@ def test_a_speaker_with_little_speech_joins_another_one() -> None:
 
 
 def test_no_speaker_and_one() -> None:
-    assert len(cluster(np.zeros((0, 256), np.float32), np.zeros(0))) == 0
+    assert len(cluster(np.zeros((0, 192), np.float32), np.zeros(0))) == 0
     assert cluster(crowd(1, 1)[0], np.array([0.3])).tolist() == [0]

@@ -8,7 +8,7 @@ from speakr.domain.transcript import Segment, Span
 from speakr.media.voices.joining import join
 from speakr.media.voices.windows import Windows
 
-ANN, BEN = np.eye(2, 256, dtype=np.float32)
+ANN, BEN = np.eye(2, 192, dtype=np.float32)
 
 
 def spoken(start: float, *voices: np.ndarray) -> Windows:
@@ -40,7 +40,7 @@ def test_two_speakers_of_the_engine_stay_two() -> None:
 
 
 def test_a_label_without_a_clear_voice_is_a_new_speaker() -> None:
-    nothing = Windows(np.zeros(0), np.zeros(0), np.zeros((0, 256), np.float32), [], [])
+    nothing = Windows(np.zeros(0), np.zeros(0), np.zeros((0, 192), np.float32), [], [])
     segments, voices = join([said(0, "SPEAKER_00"), said(10, "SPEAKER_00")], [spoken(0, ANN), nothing])
     assert [each.speaker for each in segments] == ["SPEAKER_00", "SPEAKER_01"]
     assert list(voices) == ["SPEAKER_00"]

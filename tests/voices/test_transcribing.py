@@ -18,7 +18,8 @@ from speakr.db import db, unit_of_work
 from speakr.domain.errors import ConnectorUnavailable
 from speakr.domain.transcript import Hypothesis, Segment
 from speakr.jobs import runner
-from speakr.media.voices import weights
+from speakr.media.voices import networks, weights
+from speakr.media.voices.vectors import DIMENSIONS
 from speakr.models import JobChunk, Recording, RecordingSpeaker, RecordingVoice
 from speakr.services.accounts import users
 from speakr.settings import Settings
@@ -174,7 +175,7 @@ def test_the_number_of_speakers_is_applied(alice: Person, transcribe, dialogue: 
 def test_without_the_model_everything_else_works(
     alice: Person, transcribe, dialogue: Talk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(weights, "unavailable_reason", lambda: "It is not installed.")
+    monkeypatch.setattr(weights, "unavailable_reason", lambda _: "It is not installed.")
     capabilities = alice.get(f"{V1}/transcription").json["capabilities"]
     assert (capabilities["diarization"], capabilities["speaker_count_control"]) == (False, False)
     with capture_logs() as logs:
@@ -186,12 +187,10 @@ def test_without_the_model_everything_else_works(
 def test_a_worker_without_the_model_does_not_fail(
     alice: Person, transcribe, dialogue: Talk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from speakr.media.voices import windows
-
-    def missing() -> None:
+    def missing(_: object) -> None:
         raise weights.VoiceModelMissing("It is not installed.")
 
-    monkeypatch.setattr(windows, "encoder", missing)
+    monkeypatch.setattr(networks, "load", missing)
     assert set(labels(alice, transcribe(alice, dialogue))) == {"SPEAKER_00"}
 
 
@@ -291,7 +290,7 @@ def test_nothing_of_the_vectors_stays_with_the_job(
     made = transcribe(alice, monologue)
     assert set(db.session.scalars(select(JobChunk.result))) == {None}
     (kept,) = db.session.scalars(select(RecordingVoice).where(RecordingVoice.recording_id == made))
-    assert len(kept.vector) == 512
+    assert len(kept.vector) == 2 * DIMENSIONS
     assert db.session.scalars(select(RecordingSpeaker)).all() == []
     alice.delete(f"{V1}/recordings/{made}")
     assert voices_kept() == 0

@@ -37,6 +37,12 @@ class SpeakerOut(SpeakerRefOut):
         required=True, allow_none=True, metadata={"description": "Confidence in the voice profile, 0 to 1."}
     )
     has_voice_profile = fields.Boolean(required=True)
+    has_outdated_voices = fields.Boolean(
+        required=True,
+        metadata={
+            "description": "An earlier version's model made voices of this speaker. They match nothing; the server makes them again from recordings whose audio is stored."
+        },
+    )
 
 
 class SpeakerListOut(PagedOut):

@@ -12,10 +12,10 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from speakr.media.voices.encoder import normalised
+from speakr.media.voices.vectors import normalised
 
-SAME_VOICE_DISTANCE: Final = 0.35
-"""Groups of vectors further apart than this, in cosine distance, are two people. Measured: .30 splits people, .40 joins them."""
+SAME_VOICE_DISTANCE: Final = 0.64
+"""Groups of vectors further apart than this, in cosine distance, are two people. Measured: 0.60 splits people, 0.70 joins them."""
 MIN_VOICE_SECONDS: Final = 2.0
 """Smaller clusters, in seconds of speech, are merged into others: they are coughs, laughter and two voices at once."""
 MAX_CLUSTERED: Final = 1500
@@ -45,7 +45,7 @@ def cluster(
 ) -> Labels:
     """Return the number of the voice of each vector, shape (n,), from 0 without gaps.
 
-    vectors: of length 1, shape (n, 256); seconds: of speech each stands for, shape (n,);
+    vectors: of length 1, shape (n, 192); seconds: of speech each stands for, shape (n,);
     least, most: bounds on the number of voices, if known.
     """
     if len(vectors) == 0:
@@ -60,7 +60,7 @@ def cluster(
 
 
 def centroids(vectors: Floats, labels: Labels, weights: npt.NDArray[np.float64] | None = None) -> Floats:
-    """Return the mean direction of each voice, shape (voices, 256)."""
+    """Return the mean direction of each voice, shape (voices, 192)."""
     count = int(labels.max()) + 1
     membership = np.zeros((count, len(vectors)), np.float32)
     membership[labels, np.arange(len(vectors))] = 1.0 if weights is None else weights

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -12,6 +13,7 @@ import numpy.typing as npt
 from speakr.domain.transcript import Span
 from speakr.domain.turns import SpeakerTurn
 from speakr.media.voices.clustering import Labels, centroids, cluster
+from speakr.media.voices.segmentation import Overlap
 from speakr.media.voices.windows import Windows
 
 FRAME_SECONDS: Final = 0.1
@@ -31,9 +33,12 @@ class DetectedVoice:
 
 @dataclass(frozen=True, slots=True)
 class Diarization:
-    """The turns, and the voices by label."""
+    """The turns and overlaps, and the voices by label."""
 
     turns: Sequence[SpeakerTurn]
+    """In order; at each time the turn of the speaker who is most likely."""
+    overlaps: Sequence[SpeakerTurn]
+    """Where two people speak at once: a turn of each of them."""
     voices: Mapping[str, DetectedVoice]
 
 
@@ -48,7 +53,7 @@ def diarize(windows: Windows, *, least: int | None = None, most: int | None = No
     least, most: bounds on the number of speakers, if known.
     """
     if len(windows) == 0:
-        return Diarization((), {})
+        return Diarization((), (), {})
     seconds = windows.seconds
     groups = cluster(windows.vectors, seconds, least=least, most=most)
     spoken = list(_turns(windows, centroids(windows.vectors, groups)))
@@ -56,7 +61,8 @@ def diarize(windows: Windows, *, least: int | None = None, most: int | None = No
     for _, _, voice in spoken:
         order.setdefault(voice, label_of(len(order)))
     turns = [SpeakerTurn(start, end, order[voice]) for start, end, voice in spoken]
-    return Diarization(turns, _voices(windows, groups, seconds, order))
+    overlaps = list(_overlapping(windows.overlaps, turns)) if len(order) > 1 else []
+    return Diarization(turns, overlaps, _voices(windows, groups, seconds, order))
 
 
 def _voices(
@@ -67,6 +73,36 @@ def _voices(
     return {
         label: DetectedVoice(means[voice], round(float(spoken[voice]), 3)) for voice, label in order.items()
     }
+
+
+def _overlapping(overlaps: Sequence[Overlap], turns: Sequence[SpeakerTurn]) -> Iterator[SpeakerTurn]:
+    """Yield the turns of both speakers of each overlap: the two who speak where each of them is alone.
+
+    An overlap is left out if one of the two speaks nowhere alone, or if both turn out to be the same person.
+    """
+    starts = [turn.start for turn in turns]
+    for overlap in overlaps:
+        one, other = (_seconds_of(alone, turns, starts) for alone in (overlap.one, overlap.other))
+        pairs = [(one[a] * other[b], a, b) for a in one for b in other if a != b]
+        if pairs:
+            _, *pair = max(pairs)
+            for speaker in pair:
+                yield SpeakerTurn(overlap.start, overlap.end, speaker)
+
+
+def _seconds_of(
+    spans: Sequence[Span], turns: Sequence[SpeakerTurn], starts: Sequence[float]
+) -> dict[str, float]:
+    """Return how long each speaker speaks within spans."""
+    spoken: dict[str, float] = {}
+    for span in spans:
+        for turn in turns[max(0, bisect_right(starts, span.start) - 1) :]:
+            if turn.start >= span.end:
+                break
+            shared = min(turn.end, span.end) - max(turn.start, span.start)
+            if shared > 0:
+                spoken[turn.speaker] = spoken.get(turn.speaker, 0.0) + shared
+    return spoken
 
 
 def _turns(windows: Windows, means: Floats) -> Iterator[tuple[float, float, int]]:

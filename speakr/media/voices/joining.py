@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Final
 
 import numpy as np
 
 from speakr.domain.transcript import Segment
-from speakr.media.voices.clustering import SAME_VOICE_DISTANCE
 from speakr.media.voices.diarization import DetectedVoice, label_of
-from speakr.media.voices.encoder import normalised
+from speakr.media.voices.vectors import normalised
 from speakr.media.voices.windows import Windows
+
+SAME_VOICE_COSINE: Final = 0.5
+"""Minimum cosine between the means of one voice in two chunks. Means are nearer to each other than single vectors."""
 
 
 def join(
@@ -61,7 +64,7 @@ def _same(found: Mapping[str, DetectedVoice | None], known: Mapping[str, Detecte
     ]
     labels: dict[str, str] = {}
     for similarity, label, name in sorted(pairs, key=lambda pair: -pair[0]):
-        if similarity >= 1 - SAME_VOICE_DISTANCE and label not in labels and name not in labels.values():
+        if similarity >= SAME_VOICE_COSINE and label not in labels and name not in labels.values():
             labels[label] = name
     return labels
 

@@ -1,7 +1,6 @@
-"""Voice vectors along a recording: windows of 1.6 seconds inside its speech.
+"""Voice vectors along a recording: windows of 1.6 seconds inside its regions of speech.
 
-Each stretch of speech is normalised and cut into windows separately. A vector therefore depends only on its own
-speech, and the memory only on the longest stretch.
+Regions and vectors depend only on the samples of their chunk, and the memory only on the longest chunk.
 """
 
 from __future__ import annotations
@@ -16,17 +15,19 @@ import numpy.typing as npt
 
 from speakr.domain.transcript import Span
 from speakr.media.base import SAMPLE_RATE
-from speakr.media.voices.encoder import DIMENSIONS, WINDOW_FRAMES, VoiceEncoder, encoder
-from speakr.media.voices.mel import FRAMES_PER_SECOND, HOP_SAMPLES, mel_spectrogram
+from speakr.media.voices.features import FRAME_SAMPLES, HOP_SAMPLES, log_mel
+from speakr.media.voices.networks import VoiceNetworks
+from speakr.media.voices.segmentation import Overlap, segment
+from speakr.media.voices.vectors import DIMENSIONS
+from speakr.media.voices.weights import MODEL_VERSION
 
-LEVEL_DBFS: Final = -30.0
-"""Quieter speech is raised to this level, as in the encoder's training; louder speech is left alone."""
+FRAMES_PER_SECOND: Final = SAMPLE_RATE // HOP_SAMPLES
+WINDOW_FRAMES: Final = 160
 
-_STEPS: Final = ((20 * 60.0, 0.4), (2 * 3600.0, 0.8), (float("inf"), 1.6))
+_STEPS: Final = ((2 * 3600.0, 0.8), (float("inf"), 1.6))
 """Up to so many seconds of recording, a window every so many seconds."""
 
 _FULL_SCALE: Final = np.float32(32768)
-_SILENCE: Final = 1e-9
 
 Samples = npt.NDArray[np.int16]
 Floats = npt.NDArray[np.float32]
@@ -36,8 +37,8 @@ Floats = npt.NDArray[np.float32]
 class Windows:
     """Voice vectors and the speech they were taken from.
 
-    starts, ends: seconds of the recording, shape (n,); vectors: of length 1, shape (n, 256);
-    spans: the stretches of speech, in order; counts: how many windows each of them has.
+    starts, ends: seconds of the recording, shape (n,); vectors: of length 1, shape (n, 192);
+    spans: the regions of speech, in order; counts: how many windows each of them has; overlaps: where two people speak.
     """
 
     starts: npt.NDArray[np.float64]
@@ -45,6 +46,7 @@ class Windows:
     vectors: Floats
     spans: Sequence[Span]
     counts: Sequence[int]
+    overlaps: Sequence[Overlap] = ()
 
     def __len__(self) -> int:
         """Tell how many there are."""
@@ -71,33 +73,35 @@ def step_for(duration_seconds: float) -> float:
 
 
 def embed_spans(
-    samples: Samples,
-    start: float,
-    spans: Sequence[Span],
-    step_seconds: float,
-    model: VoiceEncoder | None = None,
+    samples: Samples, start: float, spans: Sequence[Span], step_seconds: float, networks: VoiceNetworks
 ) -> Windows:
-    """Return the windows inside stretches of speech.
+    """Return the windows inside the speech of a chunk.
 
-    samples: shape (n,), 16 kHz mono, beginning at `start` seconds of the recording; spans: in seconds of it.
+    samples: shape (n,), 16 kHz mono, beginning at `start` seconds of the recording; spans: where speech was found, in
+    seconds of it. Between spans, speech that only the segmentation finds counts as well.
     """
+    signal = (samples / _FULL_SCALE).astype(np.float32)
+    found = segment(signal, start, spans, networks)
     starts: list[float] = []
-    ends: list[float] = []
-    mels: list[Floats] = []
+    features: list[Floats] = []
     counts: list[int] = []
-    for span in spans:
-        first = max(0, round((span.start - start) * SAMPLE_RATE))
-        cut = samples[first : max(first, round((span.end - start) * SAMPLE_RATE))]
-        mel = mel_spectrogram(_levelled(cut))
-        frames = _frames(len(cut) // HOP_SAMPLES, round(step_seconds * FRAMES_PER_SECOND))
+    ends: list[float] = []
+    for region in found.regions:
+        first = max(0, round((region.start - start) * SAMPLE_RATE))
+        mel = log_mel(_long_enough(signal[first : round((region.end - start) * SAMPLE_RATE)]))
+        frames = _frames(len(mel), round(step_seconds * FRAMES_PER_SECOND))
         counts.append(len(frames))
         for frame in frames:
-            window = mel[frame : frame + WINDOW_FRAMES]
-            starts.append(span.start + frame / FRAMES_PER_SECOND)
-            ends.append(min(span.end, starts[-1] + WINDOW_FRAMES / FRAMES_PER_SECOND))
-            mels.append(window)
-    vectors = (model or encoder()).embed(_filled(window) for window in mels)
-    return Windows(np.array(starts), np.array(ends), vectors, spans, counts)
+            starts.append(region.start + frame / FRAMES_PER_SECOND)
+            ends.append(min(region.end, starts[-1] + WINDOW_FRAMES / FRAMES_PER_SECOND))
+            features.append(_filled(mel[frame : frame + WINDOW_FRAMES]))
+    vectors = networks.embed(features)
+    return Windows(np.array(starts), np.array(ends), vectors, found.regions, counts, found.overlaps)
+
+
+def _long_enough(cut: Floats) -> Floats:
+    """Pad audio to one frame."""
+    return np.pad(cut, (0, max(0, FRAME_SAMPLES - len(cut))))
 
 
 def _frames(length: int, step: int) -> list[int]:
@@ -118,29 +122,44 @@ def _filled(window: Floats) -> Floats:
     return window if len(window) == WINDOW_FRAMES else np.resize(window, (WINDOW_FRAMES, window.shape[1]))
 
 
-def _levelled(cut: Samples) -> Floats:
-    signal = cut / _FULL_SCALE
-    level = (
-        20 * np.log10(np.sqrt(np.mean(np.square(signal, dtype=np.float64))) + _SILENCE) if len(cut) else 0.0
-    )
-    gain = 10 ** (max(0.0, LEVEL_DBFS - level) / 20)
-    return (signal * np.float32(gain)).astype(np.float32)
-
-
 def to_json(windows: Windows) -> dict[str, Any]:
     """Return windows as they are kept in a chunk's result: vectors as half floats, half a kilobyte each."""
     return {
-        "starts": [round(float(start), 3) for start in windows.starts],
-        "ends": [round(float(end), 3) for end in windows.ends],
+        "model": MODEL_VERSION,
+        "starts": [_rounded(start) for start in windows.starts],
+        "ends": [_rounded(end) for end in windows.ends],
         "spans": [
-            [span.start, span.end, count] for span, count in zip(windows.spans, windows.counts, strict=True)
+            [_rounded(span.start), _rounded(span.end), count]
+            for span, count in zip(windows.spans, windows.counts, strict=True)
         ],
         "vectors": base64.b64encode(windows.vectors.astype("<f2").tobytes()).decode("ascii"),
+        "overlaps": [
+            [_rounded(each.start), _rounded(each.end), _edges(each.one), _edges(each.other)]
+            for each in windows.overlaps
+        ],
     }
 
 
+def _rounded(seconds: float) -> float:
+    return round(float(seconds), 3)
+
+
+def _edges(spans: Sequence[Span]) -> list[list[float]]:
+    return [[_rounded(span.start), _rounded(span.end)] for span in spans]
+
+
+def _spans(edges: Sequence[Sequence[float]]) -> list[Span]:
+    return [Span(start, end) for start, end in edges]
+
+
+def is_current(part: Mapping[str, Any]) -> bool:
+    """Tell whether the models of this version made a stored part."""
+    return part.get("model") == MODEL_VERSION
+
+
 def from_json(kept: Sequence[Mapping[str, Any]]) -> Windows:
-    """Return the windows of all chunks, in order."""
+    """Return the windows of all chunks, in order. Parts that an earlier version made are left out."""
+    kept = [part for part in kept if is_current(part)]
     vectors = [
         np.frombuffer(base64.b64decode(part["vectors"]), "<f2").reshape(-1, DIMENSIONS).astype(np.float32)
         for part in kept
@@ -151,4 +170,9 @@ def from_json(kept: Sequence[Mapping[str, Any]]) -> Windows:
         np.concatenate([np.zeros((0, DIMENSIONS), np.float32), *vectors]),
         [Span(start, end) for part in kept for start, end, _ in part["spans"]],
         [count for part in kept for _, _, count in part["spans"]],
+        [
+            Overlap(start, end, _spans(one), _spans(other))
+            for part in kept
+            for start, end, one, other in part["overlaps"]
+        ],
     )

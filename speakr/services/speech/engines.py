@@ -46,7 +46,10 @@ def limitation() -> str | None:
 
 def tells_voices_apart() -> bool:
     """Tell whether this server can diarize by itself: the setting is on and the model is present."""
-    return get_backends().settings.diarization and weights.unavailable_reason() is None
+    return (
+        get_backends().settings.diarization
+        and weights.unavailable_reason(get_backends().settings.models_folder) is None
+    )
 
 
 def offered_models() -> list[str]:

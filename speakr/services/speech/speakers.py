@@ -41,7 +41,7 @@ from speakr.domain.permissions import Actor
 from speakr.models import Recording, RecordingSpeaker, Speaker, User
 from speakr.services import caps, paging, row_locks
 from speakr.services.search import indexing
-from speakr.services.speech import voice_profiles
+from speakr.services.speech import outdated_voices, voice_profiles
 from speakr.services.webhooks import events
 
 _USES = (
@@ -63,6 +63,8 @@ class KnownSpeaker:
     use_count: int
     last_used: datetime | None
     confidence_score: float | None
+    has_outdated_voices: bool
+    """Voices of an earlier model are stored, which match nothing until they are made again."""
 
     @property
     def has_voice_profile(self) -> bool:
@@ -78,7 +80,8 @@ def list_page(actor: Actor, window: Window | None = None) -> Part[KnownSpeaker]:
         .order_by(_USES.desc(), Speaker.last_used_at.desc().nulls_last(), Speaker.id)
     )
     found = paging.rows(query, window)
-    confidences = voice_profiles.confidences([row.id for row in found.items])
+    ids = [row.id for row in found.items]
+    confidences, outdated = voice_profiles.confidences(ids), outdated_voices.speakers_with_outdated(ids)
     return found.map(
         lambda row: KnownSpeaker(
             id=row.id,
@@ -86,6 +89,7 @@ def list_page(actor: Actor, window: Window | None = None) -> Part[KnownSpeaker]:
             use_count=row.use_count,
             last_used=row.last_used_at,
             confidence_score=confidences.get(row.id),
+            has_outdated_voices=row.id in outdated,
         )
     )
 

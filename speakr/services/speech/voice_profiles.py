@@ -22,11 +22,11 @@ from speakr.media.voices.weights import MODEL_VERSION
 from speakr.models import Recording, RecordingSpeaker, RecordingVoice, Speaker
 from speakr.services import row_locks
 
-ACCEPTED = 0.80
-"""Minimum cosine for naming a voice. Measured: 2 of 100 other speakers reach it, and each speaker's own voice does."""
+ACCEPTED = 0.68
+"""Minimum cosine for naming a voice. Measured: other speakers reach 0.48, and each speaker's own voice has 0.87 or more."""
 ACCEPTED_MARGIN = 0.05
 """Minimum difference between the cosines of the best and the second best speaker."""
-SUGGESTED = 0.72
+SUGGESTED = 0.55
 SAME_SPEECH = 0.95
 """Minimum cosine of the same speech in two transcriptions of a recording; voices in two recordings do not reach it."""
 MAX_SUGGESTED = 3
@@ -38,7 +38,7 @@ TRUSTED_SECONDS = 10.0
 MAX_OBSERVED = 20
 """Recordings in a profile: the latest, because voices and microphones change."""
 
-_DIMENSIONS = 256
+_DIMENSIONS = 192
 _HALF_FLOATS = struct.Struct(f"<{_DIMENSIONS}e")
 
 Vector = Sequence[float]
@@ -46,7 +46,7 @@ Vector = Sequence[float]
 
 @dataclass(frozen=True, slots=True)
 class ProfileVoice:
-    """The voice of one label of a recording: 256 half-precision floats of norm 1, from `seconds` of speech."""
+    """The voice of one label of a recording: 192 half-precision floats of norm 1, from `seconds` of speech."""
 
     label: str
     vector: bytes
@@ -319,7 +319,7 @@ def _mean(rows: Sequence[Any]) -> Vector:
 
 
 def _cosine(one: Vector, other: Vector) -> float:
-    # Without numpy: this runs in web processes, and 256 numbers are few.
+    # Without numpy: this runs in web processes, and 192 numbers are few.
     lengths = sum(map(mul, one, one)) * sum(map(mul, other, other))
     return sum(map(mul, one, other)) / lengths**0.5 if lengths else 0.0
 

@@ -13,6 +13,7 @@ from speakr.services.corrections import followers
 from speakr.services.jobs import recovery
 from speakr.services.recordings import resumable, retention
 from speakr.services.search import indexing, passages
+from speakr.services.speech import outdated_voices
 from speakr.services.system import idempotency, unwanted_blobs
 from speakr.services.webhooks import webhook_options, webhooks
 
@@ -25,6 +26,7 @@ _PASSAGES_SECONDS = 10.0
 
 _last_rare = -_RARE_INTERVAL_SECONDS
 _next_passages = 0.0
+_next_voices = 0.0
 _one_at_a_time = threading.Lock()
 
 
@@ -38,6 +40,7 @@ def run_maintenance() -> None:
         indexing.catch_up()
         followers.queue_due()
         _queue_passages()
+        _queue_outdated_voices()
         _clean_rarely()
     finally:
         release()
@@ -65,6 +68,16 @@ def _queue_passages() -> None:
     release()
     found = passages.queue_missing()
     _next_passages = time.monotonic() + (_PASSAGES_SECONDS if found else _RARE_INTERVAL_SECONDS)
+
+
+def _queue_outdated_voices() -> None:
+    """Queue recordings whose voices an earlier model made: often while there are some, rarely once there are none."""
+    global _next_voices  # noqa: PLW0603 - when this process runs this next
+    if time.monotonic() < _next_voices:
+        return
+    release()
+    found = outdated_voices.queue_outdated()
+    _next_voices = time.monotonic() + (_PASSAGES_SECONDS if found else _RARE_INTERVAL_SECONDS)
 
 
 def _clean_rarely() -> None:
