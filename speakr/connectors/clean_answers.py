@@ -25,6 +25,7 @@ from speakr.connectors.transcription.base import (
     OnSegment,
     TranscriptionConnector,
 )
+from speakr.domain import languages
 from speakr.domain.conversation import ChatAnswer
 from speakr.domain.errors import SpeakrError
 from speakr.domain.foreign_text import clean_line, clean_text
@@ -37,7 +38,6 @@ from speakr.domain.transcript import Hints, Hypothesis, Segment, Word
 MAX_SEGMENT_LENGTH = 50_000
 MAX_WORD_LENGTH = 500
 MAX_LABEL_LENGTH = 100
-MAX_LANGUAGE_LENGTH = 16
 MAX_DOCUMENT_LENGTH = 200_000
 """Characters of a summary or an answer."""
 MAX_STATEMENT_LENGTH = 5_000
@@ -69,9 +69,10 @@ class CleanTranscriber:
         piece = dataclasses.replace(chunk, context=_CleanContext(chunk.context))
         with _clean_errors():
             found = self._engine.transcribe(piece, hints, lambda segment: on_segment(clean_segment(segment)))
-        language = None if found.language is None else clean_line(found.language, MAX_LANGUAGE_LENGTH)
         return dataclasses.replace(
-            found, segments=tuple(map(clean_segment, found.segments)), language=language or None
+            found,
+            segments=tuple(map(clean_segment, found.segments)),
+            language=languages.code_of(found.language),
         )
 
 

@@ -9,6 +9,7 @@ from marshmallow import ValidationError, fields, pre_load, validate
 
 from speakr.api.schemas.common import PaginationOut
 from speakr.api.schemas.fields import (
+    LANGUAGE,
     WHEN,
     ClaimOut,
     Pattern,
@@ -350,7 +351,7 @@ class UploadForm(Wire):
     file_last_modified = fields.String(
         metadata={"description": "Milliseconds since 1970.", "example": "1705309200000"}
     )
-    language = fields.String(metadata={"description": "ISO 639-1; empty to detect it.", "example": "en"})
+    language = fields.String(metadata=LANGUAGE)
     min_speakers = fields.Raw(metadata=_NUMBER)
     max_speakers = fields.Raw(metadata=_NUMBER)
     tag_id = fields.Raw(metadata={**_NUMBER, "description": "One tag; several as tag_ids[0], tag_ids[1] ..."})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import fields, validate
 
-from speakr.api.schemas.fields import MAX_ELEMENTS, WHEN, StrictBoolean, an_id, text
+from speakr.api.schemas.fields import MAX_ELEMENTS, WHEN, Language, StrictBoolean, an_id, text
 from speakr.api.schemas.recordings import LONG_TEXT
 from speakr.web.wire import UtcDateTime, Wire
 
@@ -30,9 +30,7 @@ class UploadFieldsIn(Wire):
         validate=validate.Range(min=0, max=10**15),
         metadata={"description": "Milliseconds since 1970.", "example": 1705309200000},
     )
-    language = text(
-        16, allow_none=True, metadata={"description": "ISO 639-1; empty for detection.", "example": "en"}
-    )
+    language = Language(detection="")
     min_speakers = fields.Integer(strict=True, allow_none=True, validate=_SPEAKERS, metadata={"example": 2})
     max_speakers = fields.Integer(strict=True, allow_none=True, validate=_SPEAKERS, metadata={"example": 4})
     tag_ids = fields.List(an_id(), validate=validate.Length(max=_MAX_COUNT), metadata={"example": [3]})

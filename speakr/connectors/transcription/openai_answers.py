@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from speakr.connectors.transcription.base import SAMPLE_RATE, AudioChunk
-from speakr.connectors.transcription.whisper_languages import language_code
 from speakr.connectors.transcription.words import mean_probability, overlap, spread_words
+from speakr.domain.languages import code_of
 from speakr.domain.transcript import DEFAULT_SPEAKER_LABEL, Hypothesis, Segment, Span, Word
 
 MAX_SEGMENT_WORDS = 60
@@ -190,6 +190,4 @@ def _number(value: object) -> float | None:
 def _language(answer: Mapping[str, Any]) -> str | None:
     """Read `language`, or the first of `languages` (a list of objects with a code)."""
     detected = _objects(answer.get("languages"))
-    return language_code(answer.get("language")) or (
-        language_code(detected[0].get("code")) if detected else None
-    )
+    return code_of(answer.get("language")) or (code_of(detected[0].get("code")) if detected else None)

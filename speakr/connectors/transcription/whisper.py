@@ -20,7 +20,6 @@ from speakr.connectors.transcription.base import SECTION, About, AudioChunk, Cap
 from speakr.connectors.transcription.openai_answers import read_answer
 from speakr.connectors.transcription.openai_models import own_models
 from speakr.connectors.transcription.whisper_download import Hub, fetch
-from speakr.connectors.transcription.whisper_languages import language_code
 from speakr.connectors.transcription.whisper_models import (
     DEFAULT_MODEL,
     folder_of,
@@ -29,6 +28,7 @@ from speakr.connectors.transcription.whisper_models import (
     size_bytes,
 )
 from speakr.domain.errors import ConnectorRejected, ConnectorUnavailable
+from speakr.domain.languages import code_of, whisper_code
 from speakr.domain.transcript import Hints, Hypothesis, Segment
 from speakr.environment import setting
 from speakr.settings import Settings
@@ -160,7 +160,7 @@ class WhisperConnector:
         try:
             spoken, info = model.transcribe(
                 chunk.samples.astype("float32") / 32768.0,
-                language=language_code(hints.language),
+                language=whisper_code(hints.language),
                 initial_prompt=hints.initial_prompt,
                 hotwords=hints.hotwords,
                 word_timestamps=True,
@@ -168,7 +168,7 @@ class WhisperConnector:
                 beam_size=self._beam_size,
                 condition_on_previous_text=False,
             )
-            language = language_code(info.language)
+            language = code_of(info.language)
             for segment in spoken:
                 read = read_answer({"segments": [_as_answer(segment)]}, chunk, None)
                 for part in read.segments if read else ():
