@@ -87,6 +87,12 @@ class _CleanContext(ChunkContext):
         self.note = None if note is None else _cleaned(note, _one_line)
         self._context.keep(self.note)
 
+    def recall(self, name: str) -> str | None:
+        return self._context.recall(name)
+
+    def remember(self, name: str, value: str, seconds: float) -> None:
+        self._context.remember(name, value, seconds)
+
     def heartbeat(self) -> None:
         self._context.heartbeat()
 

@@ -12,6 +12,7 @@ from speakr.connectors.transcription.base import SAMPLE_RATE, AudioChunk, ChunkC
 from speakr.domain.errors import ConnectorRejected, TransientJobError
 from speakr.domain.quality import Doubt, find_doubts
 from speakr.domain.transcript import Hints, Hypothesis, Segment, Span
+from speakr.jobs import engine_memory
 
 logger = structlog.get_logger(__name__)
 
@@ -91,6 +92,9 @@ class _RetryContext(ChunkContext):
 
     def __init__(self, heartbeat: Callable[[], None]) -> None:
         self._heartbeat = heartbeat
+
+    def recall(self, name: str) -> str | None:
+        return engine_memory.recall(name)
 
     def heartbeat(self) -> None:
         self._heartbeat()

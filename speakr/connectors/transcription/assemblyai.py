@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final, Self
 from urllib.parse import quote
 
+from speakr.connectors.provider_words import appended, sentence_in
 from speakr.connectors.transcription.base import About, AudioChunk, Capabilities, ChunkContext, OnSegment
 from speakr.connectors.transcription.http import Service
 from speakr.connectors.transcription.openai_answers import read_answer
@@ -165,7 +166,9 @@ class AssemblyAIConnector:
         if "no spoken audio" in str(transcript.get("error")):
             return {"text": "", "words": []}
         context.keep(None)
-        raise ConnectorUnavailable(f"{SERVICE} could not transcribe a part of this recording.")
+        sentence = sentence_in(str(transcript.get("error") or ""))
+        said = appended(sentence)
+        raise ConnectorUnavailable(f"{SERVICE} could not transcribe a part of this recording.{said}")
 
 
 def _order_form(audio_url: str, hints: Hints, model: str) -> dict[str, Any]:
