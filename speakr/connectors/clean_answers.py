@@ -31,6 +31,7 @@ from speakr.domain.errors import SpeakrError
 from speakr.domain.foreign_text import clean_line, clean_text
 from speakr.domain.harmless_markdown import harmless
 from speakr.domain.insights import Insights
+from speakr.domain.non_speech import is_spoken
 from speakr.domain.speakers import Identification
 from speakr.domain.summaries import Summary, Title
 from speakr.domain.transcript import Hints, Hypothesis, Segment, Word
@@ -65,13 +66,26 @@ class CleanTranscriber:
         return self._engine.capabilities_with(model)
 
     def transcribe(self, chunk: AudioChunk, hints: Hints, on_segment: OnSegment) -> Hypothesis:
-        """Transcribe a chunk, and clean each segment and each note. Raises what the engine raises, with a clean message."""
+        """Transcribe a chunk, clean each segment and each note, and leave out segments that are no speech.
+
+        Raises what the engine raises, with a clean message.
+        """
         piece = dataclasses.replace(chunk, context=_CleanContext(chunk.context))
+
+        def publish(segment: Segment) -> None:
+            if is_spoken(segment, chunk.spans):
+                on_segment(clean_segment(segment))
+
         with _clean_errors():
-            found = self._engine.transcribe(piece, hints, lambda segment: on_segment(clean_segment(segment)))
+            found = self._engine.transcribe(piece, hints, publish)
+        spoken = [
+            segment
+            for segment in found.segments
+            if is_spoken(segment, chunk.spans, times_estimated=found.times_estimated)
+        ]
         return dataclasses.replace(
             found,
-            segments=tuple(map(clean_segment, found.segments)),
+            segments=tuple(map(clean_segment, spoken)),
             language=languages.code_of(found.language),
         )
 
