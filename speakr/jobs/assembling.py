@@ -35,13 +35,10 @@ def assemble(
 ) -> AssembledTranscript:
     """Make one transcript from the results of all chunks, given in the order of their positions."""
     kept = [result.get("voices") for result in results]
-    # If a second engine without diarization transcribed some chunks, the labels of the first one do not cover
-    # the recording. Then Speakr's own voice vectors decide, if there are any.
-    enough = all if any(kept) else any
-    is_diarized = bool(results) and enough(_is_diarized(result) for result in results)
-    diarized = voices.separate_speakers(_chunks(results, plan), kept, hints, is_diarized=is_diarized)
+    is_diarized_whole = are_labels_enough(results)
+    diarized = voices.separate_speakers(_chunks(results, plan), kept, hints, is_diarized=is_diarized_whole)
     ignored = {name for result in results for name in result.get("ignored", ())}
-    if not is_diarized and any(kept):
+    if not is_diarized_whole and any(kept):
         ignored -= _COUNTS  # Speakr applied them itself
     if not plan.are_speakers_wanted:
         diarized = voices.one_speaker(diarized.segments)
@@ -55,7 +52,25 @@ def assemble(
     )
 
 
-def _is_diarized(result: Mapping[str, Any]) -> bool:
+def are_labels_enough(results: Sequence[Mapping[str, Any]]) -> bool:
+    """Tell whether the labels of the engines cover the recording.
+
+    If a second engine without diarization transcribed some chunks, those of the first one do not. Then Speakr's own voice
+    vectors decide, if there are any.
+    """
+    enough = all if any(result.get("voices") for result in results) else any
+    return bool(results) and enough(is_diarized(result) for result in results)
+
+
+def chunks_to_embed(results: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Return the positions of chunks of which there are a few voice vectors only, although all are needed."""
+    if are_labels_enough(results):
+        return []
+    kept = [result.get("voices") or {} for result in results]
+    return [at for at, vectors in enumerate(kept) if vectors.get("is_sample")]
+
+
+def is_diarized(result: Mapping[str, Any]) -> bool:
     """Return whether an engine separated speakers. Some do so without declaring it, which shows in their labels."""
     return (
         bool(result.get("is_diarized")) or len({kept["speaker"] for kept in result.get("segments", ())}) > 1

@@ -245,8 +245,36 @@ def _listen(chunk: chunks.ChunkClaim) -> tuple[recognition.ChunkTranscription, d
             listener,
             recognition.Notes(dict(chunk.note), keep_note),
         )
-        step = plan.voice_step_seconds
-        return outcome, voices.embed(audio.samples, audio.start, chunk.spans, step) if step else None
+        return outcome, _voices_of(outcome, audio, chunk.spans, plan.voice_step_seconds)
+
+
+def _voices_of(
+    outcome: recognition.ChunkTranscription, audio: AudioChunk, spans: Sequence[Span], step: float | None
+) -> dict[str, Any] | None:
+    """Return voice vectors: some of each speaker whom the engine labelled, otherwise one every `step` seconds."""
+    if step is None:
+        return None
+    segments = outcome.hypothesis.segments
+    if outcome.is_diarized or len({segment.speaker for segment in segments}) > 1:
+        return voices.embed_some(audio.samples, audio.start, segments)
+    return voices.embed(audio.samples, audio.start, spans, step)
+
+
+def _with_all_voices(
+    held: claims.Claim, plan: TranscriptionPlan, results: Sequence[Mapping[str, Any]]
+) -> list[Mapping[str, Any]]:
+    """Complete the voice vectors of chunks whose labels turned out not to be enough, because engines differ."""
+    found, missing = list(results), assembling.chunks_to_embed(results)
+    if not missing or plan.voice_step_seconds is None:
+        return found
+    with unit_of_work():
+        pieces = chunks.spans_of(held.job_id)
+    with get_backends().storage.local_path(plan.pcm_key) as path:
+        for at in missing:
+            audio = cut_out(read_pcm(path), pieces[at], at, plan)
+            vectors = voices.embed(audio.samples, audio.start, pieces[at], plan.voice_step_seconds)
+            found[at] = {**found[at], "voices": vectors}
+    return found
 
 
 def cut_out(pcm: Samples, pieces: Sequence[Span], position: int, plan: TranscriptionPlan) -> AudioChunk:
@@ -301,7 +329,7 @@ def _keep(held: claims.Claim, plan: TranscriptionPlan) -> None:
     with unit_of_work():
         claims.report(held, "Assembling the transcript", 97)
         results = chunks.results(held.job_id)
-    whole = assembling.assemble(results, plan, hints.from_json(held.options))
+    whole = assembling.assemble(_with_all_voices(held, plan, results), plan, hints.from_json(held.options))
     engine = ", ".join(whole.engines)[:120] or _transcribers()[0].named(held.options.get("model"))
 
     def store() -> None:
