@@ -55,6 +55,12 @@ class Hypothesis:
     segments: Sequence[Segment]
     language: str | None = None
     times_estimated: bool = False
+    language_probability: float | None = None
+    """How sure the engine is of the language, 0 to 1."""
+    retried_seconds: float = 0.0
+    """Audio that was implausible and transcribed again."""
+    repaired_seconds: float = 0.0
+    """Audio of which the second transcription was kept."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
-from speakr.domain import seams
+from speakr.domain import seams, transcript_quality
 from speakr.domain.overlaps import mark_overlaps
 from speakr.domain.transcript import Hints, Segment
+from speakr.domain.transcript_quality import TranscriptQuality
 from speakr.jobs import voices
 from speakr.jobs.plan import TranscriptionPlan
 from speakr.services.speech import transcripts
@@ -28,6 +29,7 @@ class AssembledTranscript:
     language: str | None
     engines: Sequence[str]
     ignored_options: Sequence[str]
+    quality: TranscriptQuality
 
 
 def assemble(
@@ -43,8 +45,16 @@ def assemble(
     if not plan.are_speakers_wanted:
         diarized = voices.one_speaker(diarized.segments)
         ignored |= {name for name in _COUNTS if getattr(hints, name)}
+    segments = mark_overlaps(sorted(diarized.segments, key=_in_order))
     return AssembledTranscript(
-        segments=mark_overlaps(sorted(diarized.segments, key=_in_order)),
+        quality=transcript_quality.measure(
+            results,
+            segments,
+            duration_seconds=plan.duration_seconds,
+            speech_seconds=plan.speech_seconds,
+            signal_to_noise_db=plan.signal_to_noise_db,
+        ),
+        segments=segments,
         voices=diarized.voices,
         language=next((result["language"] for result in results if result.get("language")), None),
         engines=list(dict.fromkeys(result["engine"] for result in results if "engine" in result)),

@@ -250,6 +250,9 @@ def _transcribe_halves(
         segments=tuple(join(parts, [overlap])),
         language=next((half.language for half in result if half.language), None),
         times_estimated=any(half.times_estimated for half in result),
+        language_probability=next(
+            (half.language_probability for half in result if half.language_probability is not None), None
+        ),
     )
 
 

@@ -23,13 +23,13 @@ from speakr.db import release, unit_of_work
 from speakr.domain.errors import ClaimLost, JobError, MadeWay, PermanentJobError, TransientJobError
 from speakr.domain.jobs import KINDS
 from speakr.domain.transcript import Segment, Span
-from speakr.jobs import assembling, recognition, scratch, voices, watchdog
+from speakr.jobs import assembling, recognition, scratch, time_left, voices, watchdog
 from speakr.jobs.plan import TranscriptionPlan
 from speakr.media.chunks import plan_chunks, seams
 from speakr.media.decode import decode
 from speakr.media.voices import weights
 from speakr.services.accounts import users
-from speakr.services.jobs import blobs, chunks, claims, fairness
+from speakr.services.jobs import blobs, chunks, claims, eta, fairness
 from speakr.services.recordings import sources
 from speakr.services.speech import engines, hints, transcripts
 from speakr.storage.base import BlobMissing, StorageFull, put_file
@@ -63,6 +63,13 @@ def find_speech(pcm: Path) -> list[Span]:
     return speech.find_speech(speech.read_pcm(pcm))
 
 
+def find_noise(pcm: Path, spans: Sequence[Span]) -> float | None:
+    """Return the signal-to-noise ratio of decoded audio in decibels."""
+    from speakr.media import noise_level, speech  # noqa: PLC0415
+
+    return noise_level.signal_to_noise_db(speech.read_pcm(pcm), spans)
+
+
 def read_pcm(pcm: Path) -> Samples:
     """Map decoded audio into memory: int16, 16 kHz, shape (n,)."""
     from speakr.media import speech  # noqa: PLC0415
@@ -72,10 +79,28 @@ def read_pcm(pcm: Path) -> Samples:
 
 def run(held: claims.Claim) -> None:
     """Transcribe a recording. Continue where an earlier owner stopped."""
-    plan = TranscriptionPlan.from_json(held.plan) if held.plan else _prepare(held)
+    began = time.monotonic()
+    plan = _resume(held) if held.plan else _prepare(held)
     _call_helpers(held, plan)
     _transcribe_all_chunks(held)
-    _keep(held, plan)
+    engine = _keep(held, plan)
+    if not held.plan:  # otherwise a part of the work was done before
+        time_left.learn(engine, seconds=time.monotonic() - began, audio_seconds=plan.duration_seconds)
+
+
+def _resume(held: claims.Claim) -> TranscriptionPlan:
+    """Return the plan of an earlier owner, with the time that the rest will take."""
+    plan = TranscriptionPlan.from_json(held.plan or {})
+    with unit_of_work():
+        _, undone = chunks.left(held.job_id)
+        rest = plan.duration_seconds * undone / max(plan.chunk_count, 1)
+        plan = replace(plan, expected_at=time_left.expected_at(_first_engine(held), rest))
+        claims.keep_plan(held, plan.to_json())
+    return plan
+
+
+def _first_engine(held: claims.Claim) -> str:
+    return _transcribers()[0].named(held.options.get("model"))
 
 
 def _prepare(held: claims.Claim) -> TranscriptionPlan:
@@ -95,6 +120,7 @@ def _prepare(held: claims.Claim) -> TranscriptionPlan:
                 blobs.drop_late(held.job_id, pcm_key)
             raise
         spans = find_speech(pcm)
+        noise_db = find_noise(pcm, spans)
     are_speakers_wanted = _are_speakers_wanted(held)
     has_voices = are_speakers_wanted and _has_voice_model()
     engine = _transcribers()[0].connector.capabilities
@@ -107,6 +133,9 @@ def _prepare(held: claims.Claim) -> TranscriptionPlan:
         overlap=engine.overlap_seconds,
         are_speakers_wanted=are_speakers_wanted,
         voice_step_seconds=voices.step_for(duration_seconds) if has_voices else None,
+        speech_seconds=round(sum(span.duration for span in spans), 3),
+        signal_to_noise_db=noise_db,
+        expected_at=time_left.expected_at(_first_engine(held), duration_seconds),
     )
     conflicts.in_unit(lambda: claims.cut(held, plan.to_json(), pieces))
     logger.info("recording_cut", chunks=len(pieces), seconds=round(duration_seconds, 1))
@@ -220,11 +249,20 @@ def run_chunk(chunk: chunks.ChunkClaim) -> None:
         "segments": [transcripts.to_json(segment) for segment in transcription.segments],
         "language": transcription.language,
         "times_estimated": transcription.times_estimated,
+        "language_probability": transcription.language_probability,
+        "retried_seconds": round(transcription.retried_seconds, 3),
+        "repaired_seconds": round(transcription.repaired_seconds, 3),
         "voices": vectors,
     }
     progress = conflicts.in_unit(lambda: chunks.finish(chunk, result))
     get_backends().live.publish(
-        chunk.recording_id, "progress", {"progress": progress, "message": "Transcribing"}
+        chunk.recording_id,
+        "progress",
+        {
+            "progress": progress,
+            "message": "Transcribing",
+            "eta_seconds": eta.seconds_left(TranscriptionPlan.from_json(chunk.plan).expected_at),
+        },
     )
 
 
@@ -325,12 +363,13 @@ class _Listener:
             raise ClaimLost("This chunk is no longer wanted.")
 
 
-def _keep(held: claims.Claim, plan: TranscriptionPlan) -> None:
+def _keep(held: claims.Claim, plan: TranscriptionPlan) -> str:
+    """Store the transcript; return the names of its engines."""
     with unit_of_work():
         claims.report(held, "Assembling the transcript", 97)
         results = chunks.results(held.job_id)
     whole = assembling.assemble(_with_all_voices(held, plan, results), plan, hints.from_json(held.options))
-    engine = ", ".join(whole.engines)[:120] or _transcribers()[0].named(held.options.get("model"))
+    engine = ", ".join(whole.engines)[:120] or _first_engine(held)
 
     def store() -> None:
         claims.keep_plan(held, replace(plan, ignored_options=tuple(whole.ignored_options)).to_json())
@@ -341,6 +380,9 @@ def _keep(held: claims.Claim, plan: TranscriptionPlan) -> None:
             engine=engine,
             duration_seconds=plan.duration_seconds,
             voices=whole.voices,
+            ignored_options=whole.ignored_options,
+            quality=whole.quality.to_json(),
         )
 
     conflicts.in_unit(store)
+    return engine

@@ -20,6 +20,7 @@ from speakr.api.schemas.fields import (
     bounded,
     text,
 )
+from speakr.api.schemas.transcript_quality import QualityOut, TranscribedWithOut
 from speakr.domain.caps import CAPS, Noun
 from speakr.domain.insights import MAX_PER_LIST
 from speakr.domain.recordings import MAX_COPIES, RecordingStatus
@@ -155,6 +156,18 @@ class RecordingDetailOut(RecordingBaseOut):
     mime_type = fields.String(required=True)
     events = bounded(CalendarEventOut, CAPS[Noun.CALENDAR_EVENTS])
     duplicate_info = fields.Nested(DuplicateInfoOut, required=True, allow_none=True)
+    transcribed_with = fields.Nested(
+        TranscribedWithOut,
+        required=True,
+        allow_none=True,
+        metadata={"description": "Null before the transcript, and for users who are not the owner."},
+    )
+    quality = fields.Nested(
+        QualityOut,
+        required=True,
+        allow_none=True,
+        metadata={"description": "Null before the transcript, and after merging or cutting."},
+    )
     transcription = fields.String(allow_none=True)
     summary = fields.String(allow_none=True)
     notes = fields.String(allow_none=True)
@@ -307,6 +320,14 @@ class StatusOut(Wire):
     progress = fields.Integer(required=True, metadata={"description": "Percent of the current step."})
     message = fields.String(required=True, allow_none=True)
     error_code = fields.String(required=True, allow_none=True)
+    eta_seconds = fields.Integer(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "Seconds until the transcript; null while it does not run, or the engine has no history.",
+            "example": 42,
+        },
+    )
 
 
 class UploadOut(Wire):

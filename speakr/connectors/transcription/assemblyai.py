@@ -197,6 +197,7 @@ def _in_seconds(transcript: Mapping[str, Any]) -> dict[str, Any]:
     utterances = _timed(transcript.get("utterances"))
     return {
         "text": transcript.get("text") or "",
+        "language_confidence": transcript.get("language_confidence"),
         "language": str(transcript.get("language_code") or "").split("_")[0],
         "segments": [{**utterance, "words": _timed(utterance.get("words"))} for utterance in utterances],
         "words": _timed(transcript.get("words")),

@@ -45,6 +45,7 @@ def read_answer(
         segments=tuple(segments),
         language=_language(answer) or wanted_language,
         times_estimated=reader.is_estimated,
+        language_probability=_language_probability(answer),
     )
 
 
@@ -266,6 +267,11 @@ def _confidence(entry: Mapping[str, Any]) -> float | None:
 def _probability(entry: Mapping[str, Any]) -> float | None:
     known = (number_in(entry.get(name)) for name in _WORD_PROBABILITY_NAMES)
     return next((min(max(number, 0.0), 1.0) for number in known if number is not None), None)
+
+
+def _language_probability(answer: Mapping[str, Any]) -> float | None:
+    known = (number_in(answer.get(name)) for name in ("language_probability", "language_confidence"))
+    return next((number for number in known if number is not None and 0.0 <= number <= 1.0), None)
 
 
 def _language(answer: Mapping[str, Any]) -> str | None:
