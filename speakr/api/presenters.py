@@ -103,10 +103,10 @@ def recording_detail(
     if not is_owner:
         detail.update(_OWNERS_OWN)
     detail["mime_type"] = row.mime_type
-    detail["transcribed_with"] = _transcribed_with(row) if is_owner else None
-    detail["quality"] = _quality(row.quality)
     detail["events"] = [calendar_event(event) for event in events]
     detail["duplicate_info"] = None if len(copies) < 2 else _copies(row, copies)  # noqa: PLR2004 - two are a pair
+    detail["transcribed_with"] = _transcribed_with(row) if is_owner else None
+    detail["quality"] = _quality(row.quality)
     return detail
 
 

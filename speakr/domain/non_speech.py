@@ -1,4 +1,4 @@
-"""Texts that engines write where nobody speaks.
+"""Texts that engines write where there is no speech.
 
 The rule: a segment counts as no speech if its text has neither a letter nor a digit of any script, or is nothing but
 bracketed annotations of sounds ("[BLANK_AUDIO]", "(music)"). Phrases from the captions that models were trained on ("Thanks
