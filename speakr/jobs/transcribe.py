@@ -307,11 +307,14 @@ def _with_all_voices(
         return found
     with unit_of_work():
         pieces = chunks.spans_of(held.job_id)
-    with get_backends().storage.local_path(plan.pcm_key) as path:
-        for at in missing:
-            audio = cut_out(read_pcm(path), pieces[at], at, plan)
-            vectors = voices.embed(audio.samples, audio.start, pieces[at], plan.voice_step_seconds)
-            found[at] = {**found[at], "voices": vectors}
+    try:
+        with get_backends().storage.local_path(plan.pcm_key) as path:
+            for at in missing:
+                audio = cut_out(read_pcm(path), pieces[at], at, plan)
+                vectors = voices.embed(audio.samples, audio.start, pieces[at], plan.voice_step_seconds)
+                found[at] = {**found[at], "voices": vectors}
+    except BlobMissing:
+        raise PermanentJobError("The audio of this recording is gone.", code="audio_missing") from None
     return found
 
 
