@@ -16,7 +16,7 @@ from speakr.connectors.transcription.base import TranscriptionConnector
 from speakr.connectors.transcription.embedded import EmbeddedConnector
 from speakr.connectors.transcription.whisper_base import WhisperBase
 from speakr.domain.transcript import Hints, Segment, Span, Word
-from speakr.jobs import assembling, retry_doubtful, transcribe, voices
+from speakr.jobs import assembling, chunk_audio, retry_doubtful, voices
 from speakr.jobs.plan import TranscriptionPlan
 from speakr.media.base import SAMPLE_RATE
 from speakr.media.chunks import plan_chunks, seams
@@ -138,7 +138,7 @@ def transcribe_pieces(
     step = voices.step_for(cost.audio) if separates_voices else None
     results = []
     for position, spans in enumerate(pieces):
-        chunk = transcribe.cut_out(samples, spans, position, plan)
+        chunk = chunk_audio.cut_out(samples, spans, position, plan)
         began, began_waiting = time.process_time(), time.monotonic()
         recognized = engine.transcribe(chunk, hints, lambda _: None)
         recognized = retry_doubtful.improve(recognized, chunk, engine, hints, lambda: None)

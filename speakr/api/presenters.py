@@ -7,10 +7,13 @@ database. The schemas document them, and the contract tests compare the two.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
+from speakr.domain.transcript_quality import TranscriptQuality
 from speakr.web.wire import moment
 
+_QUALITY = tuple(field.name for field in fields(TranscriptQuality))
 _OWNERS_OWN: Mapping[str, Any] = {
     "is_inbox": False,
     "is_highlighted": False,
@@ -106,7 +109,34 @@ def recording_detail(
     detail["skipped_seconds"] = row.skipped_seconds
     detail["events"] = [calendar_event(event) for event in events]
     detail["duplicate_info"] = None if len(copies) < 2 else _copies(row, copies)  # noqa: PLR2004 - two are a pair
+    detail["transcribed_with"] = _transcribed_with(row) if is_owner else None
+    detail["quality"] = _quality(row.quality)
     return detail
+
+
+def _transcribed_with(row: Any) -> dict[str, Any] | None:
+    """Return what the transcript was made with; of older transcripts only the engine is known."""
+    if row.transcription_engine is None:
+        return None
+    engine, _, model = row.transcription_engine.partition(":")
+    used = row.transcribed_with or {}
+    names = ("language", "hotwords", "initial_prompt", "min_speakers", "max_speakers")
+    return {
+        "engine": row.transcription_engine if "," in row.transcription_engine else engine,
+        "model": None if "," in row.transcription_engine else model or None,
+        **{name: used.get(name) for name in names},
+        "ignored_options": list(used.get("ignored", ())),
+    }
+
+
+def _quality(kept: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if kept is None:
+        return None
+    return {
+        **dict.fromkeys(_QUALITY),
+        "times_estimated": False,
+        **{n: kept[n] for n in _QUALITY if n in kept},
+    }
 
 
 def _copies(row: Any, copies: Sequence[Any]) -> dict[str, Any]:

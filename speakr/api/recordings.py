@@ -29,6 +29,7 @@ from speakr.domain.permissions import Permission, Scope
 from speakr.domain.transcript import is_long
 from speakr.offload import run_cpu
 from speakr.services import long_reads
+from speakr.services.jobs import eta
 from speakr.services.jobs import requests as jobs
 from speakr.services.language import templates
 from speakr.services.recordings import access, details, editing, folders, holding, listing, removal
@@ -221,4 +222,5 @@ def status_body(who: Any, recording_id: int) -> dict[str, Any]:
         "progress": job.progress if job else 0,
         "message": job.message if job else None,
         "error_code": row.error_code,
+        "eta_seconds": eta.of_job(job),
     }

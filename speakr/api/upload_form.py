@@ -10,8 +10,9 @@ from typing import Any
 
 from werkzeug.datastructures import MultiDict
 
-from speakr.api.schemas.fields import BIGGEST_ID, QueryBoolean
+from speakr.api.schemas.fields import BIGGEST_ID, NO_LANGUAGE, QueryBoolean
 from speakr.api.schemas.recordings import LONG_TEXT
+from speakr.domain import languages
 from speakr.domain.clock import parse_iso
 from speakr.domain.errors import Invalid
 from speakr.domain.recordings import Channels
@@ -72,7 +73,7 @@ def read_form(fields: MultiDict[str, str], filename: str) -> UploadForm:
         keep_audio_only=QueryBoolean.WORDS.get((fields.get("keep_audio_only") or "").strip().lower(), False),
         channels=_channels(fields),
         hints=Hints(
-            language=(_text(fields, "language", 16) or "").strip() or None,
+            language=_language(fields),
             min_speakers=least,
             max_speakers=most,
             hotwords=_text(fields, "hotwords", 10_000),
@@ -100,6 +101,13 @@ def fields_of(body: Mapping[str, Any]) -> MultiDict[str, str]:
 def _text(fields: MultiDict[str, str], name: str, longest: int) -> str | None:
     value = fields.get(name)
     return clean_text(value, longest) or None if value is not None else None
+
+
+def _language(fields: MultiDict[str, str]) -> str | None:
+    try:
+        return languages.read(fields.get("language") or "")
+    except languages.NoLanguage:
+        raise Invalid("Invalid language", errors={"language": [NO_LANGUAGE]}) from None
 
 
 def _integer(fields: MultiDict[str, str], name: str, biggest: int) -> int | None:

@@ -25,11 +25,13 @@ from speakr.connectors.transcription.base import (
     OnSegment,
     TranscriptionConnector,
 )
+from speakr.domain import languages
 from speakr.domain.conversation import ChatAnswer
 from speakr.domain.errors import SpeakrError
 from speakr.domain.foreign_text import clean_line, clean_text
 from speakr.domain.harmless_markdown import harmless
 from speakr.domain.insights import Insights
+from speakr.domain.non_speech import is_spoken
 from speakr.domain.speakers import Identification
 from speakr.domain.summaries import Summary, Title
 from speakr.domain.transcript import Hints, Hypothesis, Segment, Word
@@ -37,7 +39,6 @@ from speakr.domain.transcript import Hints, Hypothesis, Segment, Word
 MAX_SEGMENT_LENGTH = 50_000
 MAX_WORD_LENGTH = 500
 MAX_LABEL_LENGTH = 100
-MAX_LANGUAGE_LENGTH = 16
 MAX_DOCUMENT_LENGTH = 200_000
 """Characters of a summary or an answer."""
 MAX_STATEMENT_LENGTH = 5_000
@@ -65,13 +66,27 @@ class CleanTranscriber:
         return self._engine.capabilities_with(model)
 
     def transcribe(self, chunk: AudioChunk, hints: Hints, on_segment: OnSegment) -> Hypothesis:
-        """Transcribe a chunk, and clean each segment and each note. Raises what the engine raises, with a clean message."""
+        """Transcribe a chunk, clean each segment and each note, and leave out segments that are no speech.
+
+        Raises what the engine raises, with a clean message.
+        """
         piece = dataclasses.replace(chunk, context=_CleanContext(chunk.context))
+
+        def publish(segment: Segment) -> None:
+            if is_spoken(segment, chunk.spans):
+                on_segment(clean_segment(segment))
+
         with _clean_errors():
-            found = self._engine.transcribe(piece, hints, lambda segment: on_segment(clean_segment(segment)))
-        language = None if found.language is None else clean_line(found.language, MAX_LANGUAGE_LENGTH)
+            found = self._engine.transcribe(piece, hints, publish)
+        spoken = [
+            segment
+            for segment in found.segments
+            if is_spoken(segment, chunk.spans, times_estimated=found.times_estimated)
+        ]
         return dataclasses.replace(
-            found, segments=tuple(map(clean_segment, found.segments)), language=language or None
+            found,
+            segments=tuple(map(clean_segment, spoken)),
+            language=languages.code_of(found.language),
         )
 
 
@@ -85,6 +100,12 @@ class _CleanContext(ChunkContext):
     def keep(self, note: Mapping[str, Any] | None) -> None:
         self.note = None if note is None else _cleaned(note, _one_line)
         self._context.keep(self.note)
+
+    def recall(self, name: str) -> str | None:
+        return self._context.recall(name)
+
+    def remember(self, name: str, value: str, seconds: float) -> None:
+        self._context.remember(name, value, seconds)
 
     def heartbeat(self) -> None:
         self._context.heartbeat()

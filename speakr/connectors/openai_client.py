@@ -64,14 +64,26 @@ def _is_web_address(url: str) -> bool:
 
 
 def ask_for_json(service: str, request: Callable[[], RawAnswer]) -> Mapping[str, Any]:
-    """Send one request and return the JSON object it was answered with.
+    """Send one request and return the JSON object it was answered with. Raises what `ask` raises."""
+    body = ask(service, request)
+    try:
+        answer = json.loads(body)
+    except ValueError as error:  # not JSON, or not even text
+        raise ConnectorUnavailable(f"{service} gave an answer that is not JSON.") from error
+    if not isinstance(answer, Mapping):
+        raise malformed(service)
+    return answer
+
+
+def ask(service: str, request: Callable[[], RawAnswer]) -> bytes:
+    """Send one request and return the body it was answered with.
 
     service: what failed, as the user knows it ("The transcription provider").
     Raise ConnectorRejected when asking again cannot help and ConnectorUnavailable when it may; neither
-    message holds the key or anything the other side wrote.
+    message holds the key.
     """
     try:
-        body = request().content
+        return request().content
     except openai.APITimeoutError as error:
         raise ConnectorUnavailable(f"{service} did not answer in time.") from error
     except httpx2.TimeoutException as error:
@@ -82,17 +94,18 @@ def ask_for_json(service: str, request: Callable[[], RawAnswer]) -> Mapping[str,
         raise translate_status(
             service,
             error.status_code,
+            body=_text_of(error),
+            secrets=(error.request.headers.get("authorization", "").removeprefix("Bearer "),),
             retry_after=error.response.headers.get("retry-after"),
             request_id=error.request_id,
-            is_out_of_money=error.code == "insufficient_quota",
         ) from error
+
+
+def _text_of(error: openai.APIStatusError) -> str:
     try:
-        answer = json.loads(body)
-    except ValueError as error:  # not JSON, or not even text
-        raise ConnectorUnavailable(f"{service} gave an answer that is not JSON.") from error
-    if not isinstance(answer, Mapping):
-        raise malformed(service)
-    return answer
+        return error.response.content.decode("utf-8", "replace")
+    except httpx2.HTTPError:  # it was cut off
+        return ""
 
 
 def malformed(service: str) -> ConnectorUnavailable:

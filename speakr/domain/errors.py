@@ -187,6 +187,10 @@ class ConnectorRejected(PermanentJobError):
     """A provider refused the request for good (bad key, unknown model, bad audio)."""
 
     code = "provider_rejected"
+    status: int | None = None
+    """The HTTP status, if it was one."""
+    provider_answer = ""
+    """The body of the answer, for connectors only. It may hold anything, so it is neither stored nor logged."""
 
 
 class ConnectorTooLarge(ConnectorRejected):

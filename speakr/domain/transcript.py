@@ -64,6 +64,12 @@ class Hypothesis:
     times_estimated: bool = False
     model: str | None = None
     """The model that transcribed, if the engine itself chose it."""
+    language_probability: float | None = None
+    """How sure the engine is of the language, 0 to 1."""
+    retried_seconds: float = 0.0
+    """Audio that was implausible and transcribed again."""
+    repaired_seconds: float = 0.0
+    """Audio of which the second transcription was kept."""
 
 
 @dataclass(frozen=True, slots=True)

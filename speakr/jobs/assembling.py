@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Any
 
-from speakr.domain import seams
+from speakr.domain import seams, transcript_quality
 from speakr.domain.overlaps import mark_overlaps
 from speakr.domain.transcript import DEFAULT_SPEAKER_LABEL, UNDETERMINED, Hints, Segment, numbered_label
+from speakr.domain.transcript_quality import TranscriptQuality
 from speakr.jobs import voices
 from speakr.jobs.plan import TranscriptionPlan
 from speakr.services.speech import transcripts
@@ -32,6 +33,7 @@ class AssembledTranscript:
     language: str | None
     engines: Sequence[str]
     ignored_options: Sequence[str]
+    quality: TranscriptQuality
 
 
 def assemble(
@@ -45,8 +47,16 @@ def assemble(
     if not plan.are_speakers_wanted or len(parts) > 1:
         ignored |= {name for name in _COUNTS if getattr(hints, name)}
     diarized = _together([part.diarized for part in parts])
+    segments = mark_overlaps(sorted(diarized.segments, key=_in_order), diarized.overlaps)
     return AssembledTranscript(
-        segments=mark_overlaps(sorted(diarized.segments, key=_in_order), diarized.overlaps),
+        quality=transcript_quality.measure(
+            results,
+            segments,
+            duration_seconds=plan.duration_seconds,
+            speech_seconds=plan.speech_seconds,
+            signal_to_noise_db=plan.signal_to_noise_db,
+        ),
+        segments=segments,
         voices=diarized.voices,
         language=_language(results),
         engines=list(dict.fromkeys(result["engine"] for result in results if "engine" in result)),
@@ -100,17 +110,13 @@ def _label(part: _SourceResults, plan: TranscriptionPlan, hints: Hints) -> _Labe
     if not part.is_only:
         one = 1 if part.is_one_speaker else None
         hints = replace(hints, min_speakers=one, max_speakers=one)
-    # If a second engine without diarization transcribed some chunks, the labels of the first one do not cover
-    # the recording. Then Speakr's own voice vectors decide, if there are any.
-    enough = all if any(kept) else any
-    is_diarized = bool(part.results) and enough(_is_diarized(result) for result in part.results)
-    is_diarized = is_diarized and not part.is_one_speaker
-    diarized = voices.separate_speakers(_chunks(part, plan), kept, hints, is_diarized=is_diarized)
+    is_labelled = are_labels_enough(part.results) and not part.is_one_speaker
+    diarized = voices.separate_speakers(_chunks(part, plan), kept, hints, is_diarized=is_labelled)
     if not plan.are_speakers_wanted:
         diarized = voices.one_speaker(diarized.segments)
     elif part.is_one_speaker:
         diarized = replace(diarized, segments=voices.one_speaker(diarized.segments).segments)
-    return _Labelled(diarized, are_counts_applied=part.is_only and not is_diarized and any(kept))
+    return _Labelled(diarized, are_counts_applied=part.is_only and not is_labelled and any(kept))
 
 
 def _together(parts: Sequence[voices.Diarized]) -> voices.Diarized:
@@ -131,7 +137,28 @@ def _together(parts: Sequence[voices.Diarized]) -> voices.Diarized:
     return voices.Diarized(segments, tuple(known))
 
 
-def _is_diarized(result: Mapping[str, Any]) -> bool:
+def are_labels_enough(results: Sequence[Mapping[str, Any]]) -> bool:
+    """Tell whether the labels of the engines cover the recording.
+
+    If a second engine without diarization transcribed some chunks, those of the first one do not. Then Speakr's own voice
+    vectors decide, if there are any.
+    """
+    enough = all if any(result.get("voices") for result in results) else any
+    return bool(results) and enough(is_diarized(result) for result in results)
+
+
+def chunks_to_embed(results: Sequence[Mapping[str, Any]], plan: TranscriptionPlan) -> list[int]:
+    """Return the positions of chunks of which there are a few voice vectors only, although all are needed."""
+    return [
+        part.first + at
+        for part in _by_source(results, plan)
+        if not part.is_one_speaker and not are_labels_enough(part.results)
+        for at, result in enumerate(part.results)
+        if (result.get("voices") or {}).get("is_sample")
+    ]
+
+
+def is_diarized(result: Mapping[str, Any]) -> bool:
     """Return whether an engine separated speakers. Some do so without declaring it, which shows in their labels."""
     return (
         bool(result.get("is_diarized")) or len({kept["speaker"] for kept in result.get("segments", ())}) > 1

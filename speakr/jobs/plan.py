@@ -34,6 +34,10 @@ class TranscriptionPlan:
     are_speakers_wanted: bool = True
     voice_step_seconds: float | None = None
     """Seconds between the windows of which voice vectors are made; None if Speakr does not separate the speakers."""
+    speech_seconds: float | None = None
+    signal_to_noise_db: float | None = None
+    expected_at: float | None = None
+    """When the work will be done, in seconds since 1970; None if the speed of the engine is unknown."""
     ignored_options: tuple[str, ...] = ()
     """Requested options that no engine supports; empty until the transcript is complete."""
     sources: tuple[PlannedSource, ...] = ()

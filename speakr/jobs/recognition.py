@@ -29,7 +29,7 @@ from speakr.domain.errors import (
 )
 from speakr.domain.seams import RecognizedWord, join
 from speakr.domain.transcript import Hints, Hypothesis, Segment, Span
-from speakr.jobs import retry_doubtful
+from speakr.jobs import engine_memory, retry_doubtful
 from speakr.jobs.engine_health import Health
 from speakr.jobs.engine_slots import EngineSlots
 
@@ -103,6 +103,12 @@ class _ChunkContext(ChunkContext):
         if note is not None:
             self._notes.by_name[self._name] = dict(note)
         self._notes.write(self._notes.by_name)
+
+    def recall(self, name: str) -> str | None:
+        return engine_memory.recall(name)
+
+    def remember(self, name: str, value: str, seconds: float) -> None:
+        engine_memory.remember(name, value, seconds)
 
     def heartbeat(self) -> None:
         self._heartbeat()
@@ -245,6 +251,9 @@ def _transcribe_halves(
         language=next((half.language for half in result if half.language), None),
         times_estimated=any(half.times_estimated for half in result),
         model=next((half.model for half in result if half.model), None),
+        language_probability=next(
+            (half.language_probability for half in result if half.language_probability is not None), None
+        ),
     )
 
 

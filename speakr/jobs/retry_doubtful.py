@@ -12,6 +12,7 @@ from speakr.connectors.transcription.base import SAMPLE_RATE, AudioChunk, ChunkC
 from speakr.domain.errors import ConnectorRejected, TransientJobError
 from speakr.domain.quality import Doubt, find_doubts
 from speakr.domain.transcript import Hints, Hypothesis, Segment, Span
+from speakr.jobs import engine_memory
 
 logger = structlog.get_logger(__name__)
 
@@ -35,6 +36,7 @@ def improve(
     if not doubts:
         return original
     segments = list(original.segments)
+    retried = repaired = 0.0
     for span in _spans_of(doubts, chunk)[:MAX_SPANS]:
         inside = [segment for segment in segments if _is_in(segment, span)]
         try:
@@ -42,12 +44,14 @@ def improve(
         except (ConnectorRejected, TransientJobError) as error:
             logger.info("second_hearing_failed", code=error.slug)
             break
+        retried += span.duration
         others = [segment for segment in segments if segment not in inside]
         better = _is_better(again.segments, inside, others, chunk.spans)
         logger.info("heard_again", start=round(span.start, 1), end=round(span.end, 1), kept=better)
         if better:
+            repaired += span.duration
             segments = sorted([*others, *again.segments], key=attrgetter("start", "end"))
-    return replace(original, segments=tuple(segments))
+    return replace(original, segments=tuple(segments), retried_seconds=retried, repaired_seconds=repaired)
 
 
 def _spans_of(doubts: Sequence[Doubt], chunk: AudioChunk) -> list[Span]:
@@ -91,6 +95,9 @@ class _RetryContext(ChunkContext):
 
     def __init__(self, heartbeat: Callable[[], None]) -> None:
         self._heartbeat = heartbeat
+
+    def recall(self, name: str) -> str | None:
+        return engine_memory.recall(name)
 
     def heartbeat(self) -> None:
         self._heartbeat()

@@ -20,25 +20,27 @@ import structlog
 
 from speakr import conflicts
 from speakr.backends import get_backends
-from speakr.connectors.transcription.base import SAMPLE_RATE, AudioChunk
+from speakr.connectors.transcription.base import AudioChunk
 from speakr.db import release, unit_of_work
 from speakr.domain.errors import ClaimLost, JobError, MadeWay, PermanentJobError, TransientJobError
 from speakr.domain.jobs import KINDS
 from speakr.domain.recordings import Channels
-from speakr.domain.transcript import Segment, Span, numbered_label
-from speakr.jobs import assembling, recognition, scratch, voices, watchdog
+from speakr.domain.transcript import Span
+from speakr.jobs import assembling, recognition, scratch, time_left, voices, watchdog
+from speakr.jobs.chunk_audio import cut_out, read_pcm, source_pcm
+from speakr.jobs.chunk_listener import ChunkListener
 from speakr.jobs.plan import TranscriptionPlan
 from speakr.jobs.preparing import Preparation, PreparedAudio, SoundSource, cut_sources
 from speakr.media.decode import decode_track
 from speakr.media.voices import weights
 from speakr.services.accounts import users
-from speakr.services.jobs import blobs, chunks, claims, fairness
+from speakr.services.jobs import blobs, chunks, claims, eta, fairness
 from speakr.services.recordings import sources
 from speakr.services.speech import engines, hints, transcripts
 from speakr.storage.base import BlobMissing, StorageFull, put_file
 
 if TYPE_CHECKING:
-    from speakr.media.speech import Samples
+    pass
 
 logger = structlog.get_logger(__name__)
 
@@ -66,19 +68,37 @@ def find_speech(pcm: Path) -> list[Span]:
     return speech.find_speech(speech.read_pcm(pcm))
 
 
-def read_pcm(pcm: Path) -> Samples:
-    """Map decoded audio into memory: int16, 16 kHz, shape (n,)."""
-    from speakr.media import speech  # noqa: PLC0415
+def find_noise(pcm: Path, spans: Sequence[Span]) -> float | None:
+    """Return the signal-to-noise ratio of decoded audio in decibels."""
+    from speakr.media import noise_level, speech  # noqa: PLC0415
 
-    return speech.read_pcm(pcm)
+    return noise_level.signal_to_noise_db(speech.read_pcm(pcm), spans)
 
 
 def run(held: claims.Claim) -> None:
     """Transcribe a recording. Continue where an earlier owner stopped."""
-    plan = TranscriptionPlan.from_json(held.plan) if held.plan else _prepare(held)
+    began = time.monotonic()
+    plan = _resume(held) if held.plan else _prepare(held)
     _call_helpers(held, plan)
     _transcribe_all_chunks(held)
-    _keep(held, plan)
+    engine = _keep(held, plan)
+    if not held.plan:  # otherwise a part of the work was done before
+        time_left.learn(engine, seconds=time.monotonic() - began, audio_seconds=plan.duration_seconds)
+
+
+def _resume(held: claims.Claim) -> TranscriptionPlan:
+    """Return the plan of an earlier owner, with the time that the rest will take."""
+    plan = TranscriptionPlan.from_json(held.plan or {})
+    with unit_of_work():
+        _, undone = chunks.left(held.job_id)
+        rest = plan.duration_seconds * undone / max(plan.chunk_count, 1)
+        plan = replace(plan, expected_at=time_left.expected_at(_first_engine(held), rest))
+        claims.keep_plan(held, plan.to_json())
+    return plan
+
+
+def _first_engine(held: claims.Claim) -> str:
+    return _transcribers()[0].named(held.options.get("model"))
 
 
 def _prepare(held: claims.Claim) -> TranscriptionPlan:
@@ -95,6 +115,7 @@ def _prepare(held: claims.Claim) -> TranscriptionPlan:
             with unit_of_work():
                 blobs.drop_late(held.job_id, pcm_key)
             raise
+        noise_db = find_noise(audio.sources[0].path, audio.sources[0].spans)
     are_speakers_wanted = _are_speakers_wanted(held)
     has_voices = are_speakers_wanted and _has_voice_model()
     engine = _transcribers()[0].connector.capabilities
@@ -113,6 +134,9 @@ def _prepare(held: claims.Claim) -> TranscriptionPlan:
         tracks=tuple(audio.tracks),
         warnings=tuple(audio.warnings),
         skipped_seconds=audio.skipped_seconds,
+        speech_seconds=round(sum(span.duration for source in audio.sources for span in source.spans), 3),
+        signal_to_noise_db=noise_db,
+        expected_at=time_left.expected_at(_first_engine(held), audio.duration_seconds),
     )
     conflicts.in_unit(lambda: claims.cut(held, plan.to_json(), pieces))
     logger.info(
@@ -259,16 +283,25 @@ def run_chunk(chunk: chunks.ChunkClaim) -> None:
         "segments": [transcripts.to_json(segment) for segment in transcription.segments],
         "language": transcription.language,
         "times_estimated": transcription.times_estimated,
+        "language_probability": transcription.language_probability,
+        "retried_seconds": round(transcription.retried_seconds, 3),
+        "repaired_seconds": round(transcription.repaired_seconds, 3),
         "voices": vectors,
     }
     progress = conflicts.in_unit(lambda: chunks.finish(chunk, result))
     get_backends().live.publish(
-        chunk.recording_id, "progress", {"progress": progress, "message": "Transcribing"}
+        chunk.recording_id,
+        "progress",
+        {
+            "progress": progress,
+            "message": "Transcribing",
+            "eta_seconds": eta.seconds_left(TranscriptionPlan.from_json(chunk.plan).expected_at),
+        },
     )
 
 
 def _listen(chunk: chunks.ChunkClaim) -> tuple[recognition.ChunkTranscription, dict[str, Any] | None]:
-    listener = _Listener(chunk)
+    listener = ChunkListener(chunk)
 
     def keep_note(note: Mapping[str, Any]) -> None:
         with unit_of_work():
@@ -284,73 +317,48 @@ def _listen(chunk: chunks.ChunkClaim) -> tuple[recognition.ChunkTranscription, d
             listener,
             recognition.Notes(dict(chunk.note), keep_note),
         )
-        step = plan.voice_step_seconds
-        return outcome, voices.embed(audio.samples, audio.start, chunk.spans, step) if step else None
+        return outcome, _voices_of(outcome, audio, chunk.spans, plan.voice_step_seconds)
 
 
-def source_pcm(pcm: Samples, position: int, plan: TranscriptionPlan) -> Samples:
-    """Return the samples of the source from which a chunk is cut."""
-    source = plan.source_of(position)
-    return pcm if source is None else pcm[source.first_sample : source.first_sample + source.samples]
+def _voices_of(
+    outcome: recognition.ChunkTranscription, audio: AudioChunk, spans: Sequence[Span], step: float | None
+) -> dict[str, Any] | None:
+    """Return voice vectors: some of each speaker whom the engine labelled, otherwise one every `step` seconds."""
+    if step is None:
+        return None
+    segments = outcome.hypothesis.segments
+    if outcome.is_diarized or len({segment.speaker for segment in segments}) > 1:
+        return voices.embed_some(audio.samples, audio.start, segments)
+    return voices.embed(audio.samples, audio.start, spans, step)
 
 
-def cut_out(pcm: Samples, pieces: Sequence[Span], position: int, plan: TranscriptionPlan) -> AudioChunk:
-    """Return the audio of a chunk, with a little of its neighbours' where it was cut inside speech.
-
-    pcm: that of its source; pieces: its spans of speech; position: its index among the chunks of the plan.
-    """
-    first, last = pieces[0], pieces[-1]
-    start = max(0.0, first.start - (plan.overlap if position in plan.seams else 0.0))
-    end = min(pcm.size / SAMPLE_RATE, last.end + (plan.overlap if position + 1 in plan.seams else 0.0))
-    spans = list(pieces)
-    spans[0] = Span(start, spans[0].end)
-    spans[-1] = Span(spans[-1].start, max(end, last.end))
-    return AudioChunk(pcm[round(start * SAMPLE_RATE) : round(end * SAMPLE_RATE)], start, tuple(spans))
-
-
-class _Listener:
-    """Publishes segments, and checks at intervals whether the result is still wanted."""
-
-    def __init__(self, chunk: chunks.ChunkClaim) -> None:
-        self._chunk = chunk
-        self._speaker = TranscriptionPlan.from_json(chunk.plan).number_of_speaker(chunk.position)
-        self._count = 0
-        self._asked_at = time.monotonic()
-
-    def begin(self) -> None:
-        """Restart the ids, so that segments replace those that another engine published for this chunk."""
-        self._count = 0
-
-    def on_segment(self, segment: Segment) -> None:
-        """Publish a segment to open event streams."""
-        self.heartbeat()
-        if self._speaker is not None:
-            segment = replace(segment, speaker=numbered_label(self._speaker))
-        message = transcripts.to_json(segment)
-        del message["words"], message["overlap"]  # overlaps are known at the end only
-        # A chunk that is transcribed again after a crash publishes its segments again, under the same ids.
-        message["id"] = f"{self._chunk.position}.{self._count}"
-        self._count += 1
-        get_backends().live.publish(self._chunk.recording_id, "segment", message)
-
-    def heartbeat(self) -> None:
-        """Check at intervals; raise `ClaimLost` when the result is no longer wanted."""
-        watchdog.reset(get_backends().settings.transcription_silence_seconds)
-        if time.monotonic() - self._asked_at < _ASK_WHETHER_WANTED_SECONDS:
-            return
-        self._asked_at = time.monotonic()
-        wanted = chunks.is_wanted(self._chunk)
-        release()
-        if not wanted:
-            raise ClaimLost("This chunk is no longer wanted.")
+def _with_all_voices(
+    held: claims.Claim, plan: TranscriptionPlan, results: Sequence[Mapping[str, Any]]
+) -> list[Mapping[str, Any]]:
+    """Complete the voice vectors of chunks whose labels turned out not to be enough, because engines differ."""
+    found, missing = list(results), assembling.chunks_to_embed(results, plan)
+    if not missing or plan.voice_step_seconds is None:
+        return found
+    with unit_of_work():
+        pieces = chunks.spans_of(held.job_id)
+    try:
+        with get_backends().storage.local_path(plan.pcm_key) as path:
+            for at in missing:
+                audio = cut_out(source_pcm(read_pcm(path), at, plan), pieces[at], at, plan)
+                vectors = voices.embed(audio.samples, audio.start, pieces[at], plan.voice_step_seconds)
+                found[at] = {**found[at], "voices": vectors}
+    except BlobMissing:
+        raise PermanentJobError("The audio of this recording is gone.", code="audio_missing") from None
+    return found
 
 
-def _keep(held: claims.Claim, plan: TranscriptionPlan) -> None:
+def _keep(held: claims.Claim, plan: TranscriptionPlan) -> str:
+    """Store the transcript; return the names of its engines."""
     with unit_of_work():
         claims.report(held, "Assembling the transcript", 97)
         results = chunks.results(held.job_id)
-    whole = assembling.assemble(results, plan, hints.from_json(held.options))
-    engine = ", ".join(whole.engines)[:120] or _transcribers()[0].named(held.options.get("model"))
+    whole = assembling.assemble(_with_all_voices(held, plan, results), plan, hints.from_json(held.options))
+    engine = ", ".join(whole.engines)[:120] or _first_engine(held)
 
     def store() -> None:
         claims.keep_plan(held, replace(plan, ignored_options=tuple(whole.ignored_options)).to_json())
@@ -362,6 +370,9 @@ def _keep(held: claims.Claim, plan: TranscriptionPlan) -> None:
             duration_seconds=plan.duration_seconds,
             voices=whole.voices,
             about_file=transcripts.AboutFile(plan.tracks, plan.warnings, plan.skipped_seconds),
+            ignored_options=whole.ignored_options,
+            quality=whole.quality.to_json(),
         )
 
     conflicts.in_unit(store)
+    return engine

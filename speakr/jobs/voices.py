@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
@@ -20,8 +20,15 @@ from speakr.services.speech.voice_profiles import ProfileVoice
 if TYPE_CHECKING:
     from speakr.media.speech import Samples
     from speakr.media.voices.diarization import DetectedVoice as VoiceOfLabel
+    from speakr.media.voices.networks import VoiceNetworks
 
 logger = structlog.get_logger(__name__)
+
+WINDOW_SECONDS: Final = 1.6
+"""Length of a window, as in `media.voices.windows`."""
+MIN_SAMPLE_SECONDS: Final = 0.5
+MAX_WINDOWS_PER_SPEAKER: Final = 20
+"""Per chunk: 32 seconds of speech, when the engine has labelled the speakers."""
 
 # numpy is imported in the work horse only, like the speech libraries.
 
@@ -46,14 +53,56 @@ def embed(
     samples: Samples, start: float, spans: Sequence[Span], step_seconds: float
 ) -> dict[str, Any] | None:
     """Return the voice vectors of a chunk in their stored form, or None when this worker has no model."""
-    from speakr.media.voices import networks, windows  # noqa: PLC0415
+    from speakr.media.voices import windows  # noqa: PLC0415
+
+    loaded = _networks()
+    if loaded is None:
+        return None
+    return windows.to_json(windows.embed_spans(samples, start, spans, step_seconds, loaded))
+
+
+def _networks() -> VoiceNetworks | None:
+    from speakr.media.voices import networks  # noqa: PLC0415
 
     try:
-        loaded = networks.load(get_backends().settings.models_folder)
-        return windows.to_json(windows.embed_spans(samples, start, spans, step_seconds, loaded))
+        return networks.load(get_backends().settings.models_folder)
     except weights.VoiceModelMissing as missing:  # another worker may have it
         logger.warning("speakers_not_told_apart", reason=str(missing))
         return None
+
+
+def embed_some(samples: Samples, start: float, segments: Sequence[Segment]) -> dict[str, Any] | None:
+    """Return a few voice vectors of each speaker that the engine labelled, in the form of `embed`.
+
+    They suffice to match labels across chunks and to recognise people; turns cannot be derived from them.
+    """
+    from speakr.media.voices import windows  # noqa: PLC0415
+
+    loaded = _networks()
+    if loaded is None:
+        return None
+    regions = _samples_of_speakers(segments)
+    made = windows.embed_regions(samples, start, regions, WINDOW_SECONDS, loaded)
+    return {**windows.to_json(made), "is_sample": True}
+
+
+def _samples_of_speakers(segments: Sequence[Segment]) -> list[Span]:
+    """Return at most `MAX_WINDOWS_PER_SPEAKER` stretches of a window's length for each speaker, spread over the chunk."""
+    by_speaker: dict[str, list[Span]] = {}
+    for segment in segments:
+        count = int((segment.end - segment.start) / WINDOW_SECONDS)
+        theirs = by_speaker.setdefault(segment.speaker, [])
+        theirs += [
+            Span(segment.start + at * WINDOW_SECONDS, segment.start + (at + 1) * WINDOW_SECONDS)
+            for at in range(count)
+        ]
+        if not count and segment.end - segment.start >= MIN_SAMPLE_SECONDS:
+            theirs.append(Span(segment.start, segment.end))
+    chosen: list[Span] = []
+    for spans in by_speaker.values():
+        step = max(1.0, len(spans) / MAX_WINDOWS_PER_SPEAKER)
+        chosen += [spans[int(at * step)] for at in range(int(len(spans) / step))]
+    return sorted(chosen, key=lambda span: (span.start, span.end))
 
 
 def separate_speakers(

@@ -27,7 +27,7 @@ from rq.worker import WorkerStatus
 from speakr.backends import get_backends
 from speakr.db import db
 from speakr.domain.jobs import Queue
-from speakr.jobs import runner, scratch, watchdog, worker_locks, worker_names
+from speakr.jobs import preloading, runner, scratch, watchdog, worker_locks, worker_names
 from speakr.services.jobs import recovery
 from speakr.services.jobs.quarantine import Cause
 from speakr.services.speech import engines
@@ -267,6 +267,7 @@ def _end_with_parent(parent: int) -> None:
 def work(app: Flask) -> None:
     """Run a worker until a signal stops it."""
     runner.bind_app(app)
+    preloading.preload(get_backends().settings)
     scratch.sweep()
     while True:
         _wait_for_redis()

@@ -91,6 +91,11 @@ class Recording(Base):
     hints: Mapped[dict[str, Any]] = mapped_column(default=dict)
     """What the upload asked for: the fields of `domain.transcript.Hints` and prompt variables."""
 
+    transcribed_with: Mapped[dict[str, Any] | None] = mapped_column(deferred=True)
+    """The options that the engine got for the present transcript, and those that it ignored."""
+    quality: Mapped[dict[str, Any] | None] = mapped_column(deferred=True)
+    """`domain.transcript_quality.TranscriptQuality` of the present transcript as it was recognised."""
+
     notes: Mapped[str | None] = mapped_column(Text, deferred=True)
     summary: Mapped[str | None] = mapped_column(Text, deferred=True)
 

@@ -121,7 +121,7 @@ def test_transcripts_are_stored_clean(alice: Person, recording_id: int) -> None:
     assert len(segment["speaker"]) <= 120
     release()
     recording = db.session.get_one(Recording, recording_id)
-    assert (recording.status.value, recording.language) == ("COMPLETED", f"en{LEFT}" + "x" * 13)
+    assert (recording.status.value, recording.language) == ("COMPLETED", None)
     for kind in ("text", "srt", "vtt"):
         assert_clean(alice.get(f"/api/v1/recordings/{recording_id}/transcript?format={kind}").text)
 

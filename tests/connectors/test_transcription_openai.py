@@ -171,7 +171,11 @@ def test_words_inside_the_segments_with_probabilities(
         },
     )
     (segment,) = hypothesis.segments
-    assert [(word.text, word.probability) for word in segment.words] == [("Hello", 0.5), ("you", 1.0)]
+    assert [(word.text, word.probability) for word in segment.words] == [
+        ("Hello", 0.5),
+        ("you", 1.0),
+        ("42", None),
+    ]
     assert segment.confidence == pytest.approx((0.5 * 2 + 1.0) / 3)
     assert not hypothesis.times_estimated
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from speakr.domain.transcript import Hints, Segment, Span
 from speakr.jobs import assembling
+from speakr.jobs import voices as voices_of_chunks
 from speakr.jobs.plan import TranscriptionPlan
 from speakr.media.voices.windows import Windows, to_json
 from speakr.services.speech import transcripts
@@ -124,3 +125,15 @@ def test_simultaneous_segments_of_an_engine_are_both_marked() -> None:
     ]
     found = assemble(chunk(both, voices(0, ANN, BEN), ignored=[], is_diarized=True)).segments
     assert [(segment.start, segment.overlap) for segment in found] == [(0.0, True), (2.0, True), (5.0, False)]
+
+
+def test_of_labelled_speakers_a_few_windows_are_enough() -> None:
+    long = [Segment(10.0 * at, 10.0 * at + 9, "words", f"SPEAKER_{at % 2:02d}") for at in range(60)]
+    spans = voices_of_chunks._samples_of_speakers(long)
+    assert len(spans) == 2 * voices_of_chunks.MAX_WINDOWS_PER_SPEAKER
+    for number in range(2):
+        theirs = [span for span in spans if int(span.start // 10) % 2 == number]
+        assert len(theirs) == voices_of_chunks.MAX_WINDOWS_PER_SPEAKER
+        assert theirs[-1].start - theirs[0].start > 400
+    brief = voices_of_chunks._samples_of_speakers([Segment(1.0, 1.7, "yes"), Segment(2.0, 2.1, "no")])
+    assert brief == [Span(1.0, 1.7)]

@@ -21,7 +21,7 @@ from speakr.connectors.transcription.openai import OpenAIConnector
 from speakr.db import db, unit_of_work
 from speakr.domain.jobs import ChunkState, JobState
 from speakr.domain.transcript import Span
-from speakr.jobs import runner
+from speakr.jobs import runner, transcribe
 from speakr.models import Job, JobChunk, Recording
 from speakr.services.speech import transcripts
 from tests.conftest import Person
@@ -177,3 +177,40 @@ def test_a_chunk_that_is_too_large_is_sent_in_pieces(
     assert set(first.spoken.values()) == {1}
     assert len(first.spoken) == 20
     assert len(texts(recorded)) == 20
+
+
+@pytest.mark.on_sqlite
+def test_the_owner_reads_what_the_engine_answers(
+    app: Flask, alice: Person, first: Engine, recorded: int
+) -> None:
+    first.well_for = 0
+    first.then = json_reply({"error": {"message": "No such model: whisper-1. Key sk-secret."}}, 404)
+    runner.run(job_of(recorded).id)
+    shown = alice.get(f"/api/v1/recordings/{recorded}/status").json
+    assert shown["error_code"] == "provider_rejected"
+    assert shown["error_message"] == (
+        "The transcription provider does not know the model or the address (HTTP 404)."
+        " It answers: “No such model: whisper-1. Key [...].”"
+    )
+    assert first.fake.url not in shown["error_message"]
+
+
+@pytest.mark.on_sqlite
+def test_all_workers_remember_which_form_of_answer_a_server_refuses(
+    app: Flask, alice: Person, first: Engine, recorded: int
+) -> None:
+    def json_only(request: Request) -> Reply:
+        if request.form["response_format"] != [b"json"]:
+            return json_reply({"message": "Currently do not support verbose_json for whisper-1"}, 400)
+        return json_reply({"text": "Words."})
+
+    first.fake.answer = json_only
+    runner.run(job_of(recorded).id)
+    formats = [request.form["response_format"][0] for request in first.fake.requests]
+    assert formats.count(b"verbose_json") == 1
+    assert alice.get(f"/api/v1/recordings/{recorded}").json["quality"]["times_estimated"] is True
+    first.fake.requests.clear()
+    alice.post(f"/api/v1/recordings/{recorded}/transcribe")
+    transcribe._engines = None  # as in another work horse
+    runner.run(job_of(recorded).id)
+    assert {request.form["response_format"][0] for request in first.fake.requests} == {b"json"}

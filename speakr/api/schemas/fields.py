@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from marshmallow import ValidationError, fields, validate
 
+from speakr.domain import languages
 from speakr.domain.statements import MAX_SOURCES
 from speakr.web.wire import Wire
 
@@ -27,6 +28,14 @@ WHEN: Mapping[str, Any] = {
     "anyOf": [{"format": "date"}, {"format": "date-time"}, {"maxLength": 0}],
 }
 """Metadata of a date or a time in a query; an empty one counts as absent."""
+
+NO_LANGUAGE = "must be a language, such as en, en-US or English, or auto"
+LANGUAGE: Mapping[str, Any] = {
+    "pattern": languages.PATTERN,
+    "description": "ISO 639-1, or the language's name; auto or empty to detect it.",
+    "example": "en",
+}
+"""Metadata of a spoken language."""
 
 MAX_NAMES = 100
 MAX_ELEMENTS = validate.Length(max=MAX_NAMES)
@@ -97,6 +106,35 @@ class RawText(fields.String):
 def text(longest: int, **kwargs: Any) -> Text:
     """Return a text field of at most `longest` characters."""
     return Text(validate=validate.Length(max=longest), **kwargs)
+
+
+class Language(Text):
+    """A spoken language by any of its names, as its code; `auto` and the like become `detection`.
+
+    With `keeps_region` a tag such as pt-BR stays as it was written.
+    """
+
+    def __init__(self, *, detection: str | None, keeps_region: bool = False, **kwargs: Any) -> None:
+        super().__init__(
+            allow_none=True,
+            validate=validate.Length(max=languages.MAX_NAME_LENGTH),
+            metadata=LANGUAGE,
+            **kwargs,
+        )
+        self._detection = detection
+        self._read = languages.read_tag if keeps_region else languages.read
+
+    def deserialize(
+        self, value: Any, attr: str | None = None, data: Mapping[str, Any] | None = None, **kwargs: Any
+    ) -> Any:
+        """Check the text as received, then read it."""
+        name = super().deserialize(value, attr, data, **kwargs)
+        if not isinstance(name, str):
+            return name
+        try:
+            return self._read(name) or self._detection
+        except languages.NoLanguage:
+            raise ValidationError(NO_LANGUAGE) from None
 
 
 class StrictBoolean(fields.Boolean):

@@ -6,7 +6,7 @@ from typing import Any
 
 from marshmallow import fields, post_load, pre_load, validate
 
-from speakr.api.schemas.fields import Pattern, StrictBoolean, an_id, text
+from speakr.api.schemas.fields import Language, Pattern, StrictBoolean, an_id, text
 from speakr.web.wire import Wire
 
 MAX_SPEAKERS = 100
@@ -18,7 +18,7 @@ class FilingIn(Wire):
 
     color = fields.String(validate=Pattern("^#[0-9A-Fa-f]{6}$"), metadata={"example": "#10B981"})
     custom_prompt = text(MAX_PROMPT_LENGTH, allow_none=True)
-    default_language = text(16, allow_none=True)
+    default_language = Language(detection="", keeps_region=True)
     default_min_speakers = fields.Integer(
         strict=True, allow_none=True, validate=validate.Range(min=1, max=MAX_SPEAKERS)
     )

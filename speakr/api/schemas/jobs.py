@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import fields, pre_load, validate
 
-from speakr.api.schemas.fields import MAX_LIMIT, bounded, text
+from speakr.api.schemas.fields import MAX_LIMIT, Language, bounded, text
 from speakr.api.schemas.tracks import CHANNELS
 from speakr.domain.jobs import KINDS, MAX_IGNORED, JobState
 from speakr.domain.recordings import Channels
@@ -14,7 +14,7 @@ from speakr.web.wire import UtcDateTime, Wire
 class TranscribeIn(Wire):
     """How to transcribe; all optional."""
 
-    language = text(16, allow_none=True)
+    language = Language(detection="")
     min_speakers = fields.Integer(strict=True, allow_none=True, validate=validate.Range(min=1, max=100))
     max_speakers = fields.Integer(strict=True, allow_none=True, validate=validate.Range(min=1, max=100))
     channels = fields.String(

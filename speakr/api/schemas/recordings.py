@@ -9,6 +9,7 @@ from marshmallow import ValidationError, fields, pre_load, validate
 
 from speakr.api.schemas.common import PaginationOut
 from speakr.api.schemas.fields import (
+    LANGUAGE,
     WHEN,
     ClaimOut,
     Pattern,
@@ -20,6 +21,7 @@ from speakr.api.schemas.fields import (
     text,
 )
 from speakr.api.schemas.tracks import CHANNELS, AboutFileOut
+from speakr.api.schemas.transcript_quality import QualityOut, TranscribedWithOut
 from speakr.domain.caps import CAPS, Noun
 from speakr.domain.insights import MAX_PER_LIST
 from speakr.domain.recordings import MAX_COPIES, Channels, RecordingStatus
@@ -155,6 +157,18 @@ class RecordingDetailOut(RecordingBaseOut, AboutFileOut):
     mime_type = fields.String(required=True)
     events = bounded(CalendarEventOut, CAPS[Noun.CALENDAR_EVENTS])
     duplicate_info = fields.Nested(DuplicateInfoOut, required=True, allow_none=True)
+    transcribed_with = fields.Nested(
+        TranscribedWithOut,
+        required=True,
+        allow_none=True,
+        metadata={"description": "Null before the transcript, and for users who are not the owner."},
+    )
+    quality = fields.Nested(
+        QualityOut,
+        required=True,
+        allow_none=True,
+        metadata={"description": "Null before the transcript, and after merging or cutting."},
+    )
     transcription = fields.String(allow_none=True)
     summary = fields.String(allow_none=True)
     notes = fields.String(allow_none=True)
@@ -307,6 +321,14 @@ class StatusOut(Wire):
     progress = fields.Integer(required=True, metadata={"description": "Percent of the current step."})
     message = fields.String(required=True, allow_none=True)
     error_code = fields.String(required=True, allow_none=True)
+    eta_seconds = fields.Integer(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "Seconds until the transcript; null while it does not run, or the engine has no history.",
+            "example": 42,
+        },
+    )
 
 
 class UploadOut(Wire):
@@ -357,7 +379,7 @@ class UploadForm(Wire):
             "example": "1705309200000",
         }
     )
-    language = fields.String(metadata={"description": "ISO 639-1; empty to detect it.", "example": "en"})
+    language = fields.String(metadata=LANGUAGE)
     min_speakers = fields.Raw(metadata=_NUMBER)
     max_speakers = fields.Raw(metadata=_NUMBER)
     tag_id = fields.Raw(metadata={**_NUMBER, "description": "One tag; several as tag_ids[0], tag_ids[1] ..."})

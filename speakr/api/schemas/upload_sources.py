@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import fields, validate
 
-from speakr.api.schemas.fields import MAX_ELEMENTS, WHEN, StrictBoolean, an_id, text
+from speakr.api.schemas.fields import MAX_ELEMENTS, WHEN, Language, StrictBoolean, an_id, text
 from speakr.api.schemas.recordings import LONG_TEXT
 from speakr.api.schemas.tracks import CHANNELS
 from speakr.domain.recordings import Channels
@@ -41,9 +41,7 @@ class UploadFieldsIn(Wire):
             "example": 1705309200000,
         },
     )
-    language = text(
-        16, allow_none=True, metadata={"description": "ISO 639-1; empty for detection.", "example": "en"}
-    )
+    language = Language(detection="")
     min_speakers = fields.Integer(strict=True, allow_none=True, validate=_SPEAKERS, metadata={"example": 2})
     max_speakers = fields.Integer(strict=True, allow_none=True, validate=_SPEAKERS, metadata={"example": 4})
     tag_ids = fields.List(an_id(), validate=validate.Length(max=_MAX_COUNT), metadata={"example": [3]})

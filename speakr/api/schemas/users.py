@@ -13,6 +13,7 @@ from speakr.api.schemas.fields import (
     NOT_BLANK,
     REQUIRED,
     SPACES,
+    Language,
     Pattern,
     StrictBoolean,
     Text,
@@ -85,7 +86,7 @@ class PreferencesIn(Wire):
     """Preferences to change; all optional, unknown ones ignored."""
 
     ui_language = Text(validate=_LANGUAGE)
-    transcription_language = Text(allow_none=True, validate=_LANGUAGE, metadata=_NO_LANGUAGE)
+    transcription_language = Language(detection=None, keeps_region=True)
     output_language = Text(allow_none=True, validate=_LANGUAGE, metadata=_NO_LANGUAGE)
     extract_events = StrictBoolean()
     refresh_after_corrections = StrictBoolean()

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from speakr.connectors.language import thoughts
 from speakr.connectors.language.map_reduce import OutOfRoom
 from speakr.connectors.language.prompts import Messages
 from speakr.connectors.openai_access import OpenAIAccess
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 SERVICE = "The language model provider"
 
-_THOUGHTS = re.compile(r"\A\s*<think>.*?(?:</think>|\Z)", re.DOTALL)
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 """What neither a database nor a JSON answer can hold; a provider's JSON can."""
 _FENCED = re.compile(r"\A```(?:markdown|md)?\n(.*)\n```\Z", re.DOTALL)
@@ -96,8 +96,13 @@ class Conversation:
 
 
 def _plain(content: object) -> str:
-    """Return the answer without the model's reasoning and without a surrounding code fence; it may not be empty."""
-    text = _THOUGHTS.sub("", _UNSTORABLE.sub("", content)).strip() if isinstance(content, str) else ""
+    """Return the answer without the model's thoughts and without a surrounding code fence; it may not be empty."""
+    try:
+        text = thoughts.answer_in(_UNSTORABLE.sub("", thoughts.text_of(content)))
+    except thoughts.Unfinished:
+        raise ConnectorUnavailable(
+            f"{SERVICE} sent thoughts of the model and no answer. Let the model answer longer, or choose one that thinks less."
+        ) from None
     if not text:
         raise ConnectorUnavailable(f"{SERVICE} answered with nothing.")
     fenced = _FENCED.match(text)

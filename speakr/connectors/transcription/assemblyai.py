@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final, Self
 from urllib.parse import quote
 
+from speakr.connectors.provider_words import appended, sentence_in
 from speakr.connectors.transcription.base import About, AudioChunk, Capabilities, ChunkContext, OnSegment
 from speakr.connectors.transcription.http import Service
 from speakr.connectors.transcription.openai_answers import read_answer
@@ -165,7 +166,9 @@ class AssemblyAIConnector:
         if "no spoken audio" in str(transcript.get("error")):
             return {"text": "", "words": []}
         context.keep(None)
-        raise ConnectorUnavailable(f"{SERVICE} could not transcribe a part of this recording.")
+        sentence = sentence_in(str(transcript.get("error") or ""))
+        said = appended(sentence)
+        raise ConnectorUnavailable(f"{SERVICE} could not transcribe a part of this recording.{said}")
 
 
 def _order_form(audio_url: str, hints: Hints, model: str) -> dict[str, Any]:
@@ -194,6 +197,7 @@ def _in_seconds(transcript: Mapping[str, Any]) -> dict[str, Any]:
     utterances = _timed(transcript.get("utterances"))
     return {
         "text": transcript.get("text") or "",
+        "language_confidence": transcript.get("language_confidence"),
         "language": str(transcript.get("language_code") or "").split("_")[0],
         "segments": [{**utterance, "words": _timed(utterance.get("words"))} for utterance in utterances],
         "words": _timed(transcript.get("words")),

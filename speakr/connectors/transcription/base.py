@@ -64,6 +64,13 @@ class ChunkContext:
         """Keep a note where the next try finds it: the id of work that goes on elsewhere."""
         self.note = note
 
+    def recall(self, name: str) -> str | None:  # noqa: ARG002 - this one has no memory
+        """Return what any worker remembered under a name, if it is not forgotten yet."""
+        return None
+
+    def remember(self, name: str, value: str, seconds: float) -> None:
+        """Remember a short text about the engine for so many seconds, for all workers; it may be forgotten sooner."""
+
     def heartbeat(self) -> None:
         """Report progress. Raises `JobCancelled` or `ClaimLost` if the engine must stop."""
 

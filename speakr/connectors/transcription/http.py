@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import requests
 
+from speakr.connectors.provider_words import MAX_BODY_BYTES
 from speakr.connectors.refusals import translate_status
 from speakr.connectors.transcription.base import ChunkContext
 from speakr.connectors.transcription.waiting import read_bounded, wait_interruptibly
@@ -73,9 +74,7 @@ class Service:
                     **{**request, "headers": headers},
                 ) as answer:
                     if not answer.ok or answer.is_redirect:
-                        raise translate_status(
-                            self.name, answer.status_code, retry_after=answer.headers.get("Retry-After")
-                        )
+                        raise self._refusal(answer, headers)
                     return read_bounded(self.name, answer.iter_content(_PIECE_BYTES))
         except requests.Timeout as error:
             raise ConnectorUnavailable(f"{self.name} did not answer in time.") from error
@@ -85,3 +84,18 @@ class Service:
             ) from error
         except requests.RequestException as error:
             raise ConnectorUnavailable(f"{self.name} cannot be reached.") from error
+
+    def _refusal(
+        self, answer: requests.Response, headers: Mapping[str, str]
+    ) -> ConnectorRejected | ConnectorUnavailable:
+        try:
+            body = next(answer.iter_content(MAX_BODY_BYTES), b"")
+        except requests.RequestException:  # the status says enough
+            body = b""
+        return translate_status(
+            self.name,
+            answer.status_code,
+            body=body.decode("utf-8", "replace"),
+            secrets=[headers.get("Authorization", "").removeprefix("Bearer ")],
+            retry_after=answer.headers.get("Retry-After"),
+        )

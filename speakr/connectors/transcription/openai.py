@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from speakr.connectors.openai_access import OpenAIAccess
-from speakr.connectors.transcription.base import About, AudioChunk, Capabilities, OnSegment
+from speakr.connectors.transcription import response_formats
+from speakr.connectors.transcription.base import About, AudioChunk, Capabilities, ChunkContext, OnSegment
 from speakr.connectors.transcription.openai_answers import read_answer
 from speakr.connectors.transcription.openai_models import family_of, read_choices
 from speakr.connectors.transcription.phrases import phrases
@@ -42,6 +45,7 @@ class OpenAIConnector:
         self._model = default_model
         self._access = access
         self._client: openai.OpenAI | None = None
+        self._forms = response_formats.FormMemory(access.base_url)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
@@ -69,27 +73,51 @@ class OpenAIConnector:
         """Transcribe one chunk; a chunk without speech is not sent, since models make up words for silence."""
         if not chunk.spans or not chunk.samples.size:
             return Hypothesis(segments=(), language=hints.language)
-        from speakr.connectors.openai_client import ask_for_json, malformed, open_client  # noqa: PLC0415 - costs 60 MB
+        from speakr.connectors.openai_client import malformed  # noqa: PLC0415 - costs 60 MB
 
-        if self._client is None:
-            self._client = open_client(self._access)
-        create = self._client.audio.transcriptions.with_streaming_response.create
-        request = _request(chunk, hints, hints.model or self._model)
-
-        def ask() -> Mapping[str, Any]:
-            def send() -> Received:
-                with create(**request) as answer:
-                    return Received(read_bounded(SERVICE, answer.iter_bytes()))
-
-            return ask_for_json(SERVICE, send)
-
-        answer = wait_interruptibly(SERVICE, ask, self._access.timeout_seconds, chunk.context.heartbeat)
+        model = hints.model or self._model
+        fields = _fields(chunk, hints, model)
+        answer = self._forms.ask(
+            model,
+            family_of(model).response_format,
+            chunk.context,
+            lambda wanted: self._send(wanted, fields, chunk.context),
+        )
         hypothesis = read_answer(answer, chunk, hints.language)
         if hypothesis is None:
             raise malformed(SERVICE)
         for segment in hypothesis.segments:
             on_segment(segment)
         return hypothesis
+
+    def _send(
+        self, wanted: response_formats.Request, fields: Mapping[str, Any], context: ChunkContext
+    ) -> Mapping[str, Any]:
+        from speakr.connectors.openai_client import ask, ask_for_json, open_client  # noqa: PLC0415 - costs 60 MB
+
+        if self._client is None:
+            self._client = open_client(self._access)
+        create = self._client.audio.transcriptions.with_streaming_response.create
+
+        def send() -> Received:
+            with create(**fields, **wanted.fields) as answer:
+                return Received(read_bounded(SERVICE, answer.iter_bytes()))
+
+        def ask_in_form() -> Mapping[str, Any]:
+            return _as_json(ask(SERVICE, send)) if wanted.form == "text" else ask_for_json(SERVICE, send)
+
+        return wait_interruptibly(SERVICE, ask_in_form, self._access.timeout_seconds, context.heartbeat)
+
+
+def _as_json(body: bytes) -> Mapping[str, Any]:
+    """Return a bare text as the JSON that it stands for; some servers answer with JSON all the same."""
+    text = body.decode("utf-8", "replace").strip()
+    with contextlib.suppress(ValueError):
+        parsed = json.loads(text)
+        if isinstance(parsed, dict):
+            return parsed
+        text = parsed if isinstance(parsed, str) else text
+    return {"text": text}
 
 
 def _capabilities(default_model: str, models: Sequence[str]) -> Capabilities:
@@ -102,16 +130,10 @@ def _capabilities(default_model: str, models: Sequence[str]) -> Capabilities:
     )
 
 
-def _request(chunk: AudioChunk, hints: Hints, model: str) -> dict[str, Any]:
-    """Return the form fields, only those that this kind of model accepts."""
+def _fields(chunk: AudioChunk, hints: Hints, model: str) -> dict[str, Any]:
+    """Return the form fields, only those that this kind of model accepts, without the form of the answer."""
     family = family_of(model)
-    fields: dict[str, Any] = {
-        "file": ("audio.wav", wav_file(chunk), "audio/wav"),
-        "model": model,
-        "response_format": family.response_format,
-    }
-    if family.response_format == "verbose_json":
-        fields["timestamp_granularities"] = ["word", "segment"]
+    fields: dict[str, Any] = {"file": ("audio.wav", wav_file(chunk), "audio/wav"), "model": model}
     if family.has_speakers:
         fields["chunking_strategy"] = "auto"  # demanded of diarizing models above 30 seconds
     if hints.language:

@@ -19,8 +19,8 @@ import structlog
 
 from speakr.connectors.transcription.base import AudioChunk, OnSegment
 from speakr.connectors.transcription.openai_answers import read_answer
-from speakr.connectors.transcription.whisper_languages import language_code
 from speakr.connectors.transcription.whisper_packs import Pack, is_in_speech, pack
+from speakr.domain.languages import code_of, whisper_code
 from speakr.domain.transcript import UNDETERMINED, Hints, Hypothesis, Segment
 
 logger = structlog.get_logger(__name__)
@@ -46,6 +46,8 @@ class Spoken:
 
     token: str
     is_certain: bool
+    probability: float | None = None
+    """Of the detection, 0 to 1; None if the language was given."""
 
 
 class Decoder:
@@ -68,12 +70,15 @@ class Decoder:
             RuntimeError: the model failed.
         """
         seconds: dict[str, float] = defaultdict(float)
+        probabilities: dict[str, list[float]] = defaultdict(list)
         parts: list[Segment] = []
         estimated = False
         before: Spoken | None = None
         for packed in pack(chunk):
             spoken = self._language(packed, hints, before)
             before = spoken if spoken.is_certain else before
+            if spoken.probability is not None:
+                probabilities[spoken.token].append(spoken.probability)
             for answer in self._decode(packed, spoken, hints, chunk):
                 read = read_answer({"segments": [answer]}, chunk, None)
                 for part in read.segments if read else ():
@@ -86,22 +91,27 @@ class Decoder:
             chunk.context.heartbeat()
         parts.sort(key=lambda segment: (segment.start, segment.end))
         main = max(seconds, key=lambda token: seconds[token], default=None)
-        language = UNDETERMINED if main is None else language_code(main)
-        return Hypothesis(tuple(parts), language, times_estimated=estimated)
+        language = UNDETERMINED if main is None else code_of(main)
+        return Hypothesis(
+            tuple(parts),
+            language,
+            times_estimated=estimated,
+            language_probability=max(probabilities[main], default=None) if main is not None else None,
+        )
 
     def _language(self, packed: Pack, hints: Hints, before: Spoken | None) -> Spoken:
         """Return the requested language if the model has it, else the detected one, else that of the pack before."""
         self._encoding.forget()
         if not self._model.model.is_multilingual:
             return Spoken("en", is_certain=True)
-        wanted = self._token(language_code(hints.language))
+        wanted = self._token(whisper_code(hints.language))
         if wanted is not None:
             return Spoken(wanted, is_certain=True)
         detected, probability, _ = self._model.detect_language(audio=packed.samples)
         if probability >= CERTAIN:
-            return Spoken(detected, is_certain=True)
+            return Spoken(detected, is_certain=True, probability=float(probability))
         logger.info("language_uncertain", detected=detected, probability=round(probability, 2))
-        return before or Spoken(detected, is_certain=False)
+        return before or Spoken(detected, is_certain=False, probability=float(probability))
 
     def _token(self, code: str | None) -> str | None:
         """Return the name of a language among the model's tokens; None if it has no such language."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -80,13 +80,21 @@ def embed_spans(
     samples: shape (n,), 16 kHz mono, beginning at `start` seconds of the recording; spans: where speech was found, in
     seconds of it. Between spans, speech that only the segmentation finds counts as well.
     """
+    found = segment((samples / _FULL_SCALE).astype(np.float32), start, spans, networks)
+    made = embed_regions(samples, start, found.regions, step_seconds, networks)
+    return replace(made, overlaps=found.overlaps)
+
+
+def embed_regions(
+    samples: Samples, start: float, regions: Sequence[Span], step_seconds: float, networks: VoiceNetworks
+) -> Windows:
+    """Return the windows inside given regions of a chunk, each of which one person speaks."""
     signal = (samples / _FULL_SCALE).astype(np.float32)
-    found = segment(signal, start, spans, networks)
     starts: list[float] = []
     features: list[Floats] = []
     counts: list[int] = []
     ends: list[float] = []
-    for region in found.regions:
+    for region in regions:
         first = max(0, round((region.start - start) * SAMPLE_RATE))
         mel = log_mel(_long_enough(signal[first : round((region.end - start) * SAMPLE_RATE)]))
         frames = _frames(len(mel), round(step_seconds * FRAMES_PER_SECOND))
@@ -96,7 +104,7 @@ def embed_spans(
             ends.append(min(region.end, starts[-1] + WINDOW_FRAMES / FRAMES_PER_SECOND))
             features.append(_filled(mel[frame : frame + WINDOW_FRAMES]))
     vectors = networks.embed(features)
-    return Windows(np.array(starts), np.array(ends), vectors, found.regions, counts, found.overlaps)
+    return Windows(np.array(starts), np.array(ends), vectors, regions, counts)
 
 
 def _long_enough(cut: Floats) -> Floats:

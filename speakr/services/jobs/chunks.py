@@ -190,3 +190,13 @@ def results(job_id: int) -> list[Mapping[str, Any]]:
             select(JobChunk.result).where(JobChunk.job_id == job_id).order_by(JobChunk.position)
         )
     ]
+
+
+def spans_of(job_id: int) -> list[list[Span]]:
+    """Return the stretches of speech of all chunks, in the order of the recording."""
+    return [
+        [Span(start, end) for start, end in spans]
+        for spans in db.session.scalars(
+            select(JobChunk.spans).where(JobChunk.job_id == job_id).order_by(JobChunk.position)
+        )
+    ]

@@ -72,6 +72,7 @@ def store(
     _write(recording, derivation, texts, matched)
     recording.has_transcription = any(text.segments for text in texts)
     recording.transcription_engine = _engines(sources)
+    recording.transcribed_with = recording.quality = None  # they are of the originals
     _keep_voices(recording, sources, texts, matched)
     events.record(
         recording.user_id,

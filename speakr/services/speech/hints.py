@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from typing import Any
 
+from speakr.domain import languages
 from speakr.domain.transcript import Hints
 from speakr.models import Folder, Tag, User
 from speakr.models.filing import Filing
@@ -43,6 +44,7 @@ def resolve(
     elif folder is not None:
         layers.append(_from_defaults(folder))
     layers.append({"language": user.preferences.get("transcription_language")})
+    layers = [{**layer, "language": _language(layer.get("language"))} for layer in layers]
     merged: dict[str, Any] = {}
     for name in _NAMES:
         merged[name] = next((layer[name] for layer in layers if layer.get(name) is not None), None)
@@ -54,6 +56,13 @@ def resolve(
     return hints
 
 
+def _language(stored: str | None) -> str | None:
+    """Return a code, an empty text for detection, or None: an older version stored any text."""
+    if stored is None or stored.strip().casefold() in languages.DETECT:
+        return None if stored is None else ""
+    return languages.code_of(stored)
+
+
 def to_json(hints: Hints) -> dict[str, Any]:
     """Return the hints that are set, for a job's options."""
     return {name: value for name, value in asdict(hints).items() if value is not None}
@@ -61,4 +70,5 @@ def to_json(hints: Hints) -> dict[str, Any]:
 
 def from_json(stored: Mapping[str, Any]) -> Hints:
     """Read stored hints; unknown names, written by a newer version, are ignored."""
-    return Hints(**{name: stored[name] for name in _NAMES if name in stored})
+    hints = Hints(**{name: stored[name] for name in _NAMES if name in stored})
+    return replace(hints, language=languages.code_of(hints.language))

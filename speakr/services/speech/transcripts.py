@@ -20,7 +20,7 @@ from speakr.services.accounts import usage, users
 from speakr.services.corrections import revisions
 from speakr.services.jobs import claims, pipeline, queueing, requests
 from speakr.services.search import indexing, passages
-from speakr.services.speech import recording_speakers, speakers, voice_profiles
+from speakr.services.speech import hints, recording_speakers, speakers, voice_profiles
 from speakr.services.system import system_settings
 from speakr.services.webhooks import events
 
@@ -125,6 +125,8 @@ def store(
     duration_seconds: float,
     voices: Sequence[voice_profiles.ProfileVoice] = (),
     about_file: AboutFile | None = None,
+    ignored_options: Sequence[str] = (),
+    quality: Mapping[str, Any] | None = None,
 ) -> None:
     """Replace a recording's transcript, end the job and queue what follows, in one transaction.
 
@@ -153,6 +155,11 @@ def store(
         )
     recording.has_transcription = bool(segments)
     recording.language, recording.transcription_engine = language, engine
+    recording.transcribed_with = {
+        **hints.to_json(hints.from_json(held.options)),
+        "ignored": list(ignored_options),
+    }
+    recording.quality = None if quality is None else dict(quality)
     recording.audio_duration = duration_seconds
     if about_file is not None:
         _describe_file(recording, about_file)
