@@ -25,7 +25,7 @@ _LOWEST_HERTZ: Final = 20.0
 _PRE_EMPHASIS: Final = np.float32(0.97)
 _WINDOW_EXPONENT: Final = 0.85
 _FULL_SCALE: Final = np.float32(32768)
-_LEAST_POWER: Final = np.float32(1.1920929e-07)
+_MIN_POWER: Final = np.float32(1.1920929e-07)
 
 Floats = npt.NDArray[np.float32]
 
@@ -45,7 +45,7 @@ def log_mel(samples: Floats) -> Floats:
     emphasised[:, 0] -= _PRE_EMPHASIS * centred[:, 0]
     spectrum = np.fft.rfft(emphasised * _window(), _FFT_SIZE, axis=1)[:, : _FFT_SIZE // 2]
     power = (spectrum.real**2 + spectrum.imag**2).astype(np.float32)
-    logarithms: Floats = np.log(np.maximum(power @ _filters(), _LEAST_POWER))
+    logarithms: Floats = np.log(np.maximum(power @ _filters(), _MIN_POWER))
     return logarithms
 
 
