@@ -36,7 +36,7 @@ def test_a_corpus_is_measured(corpus: Path, capsys: pytest.CaptureFixture[str]) 
     shown = capsys.readouterr().out
     assert re.search(r"^\d+ x .+, Python 3.*; engine embedded; corpus ", shown)
     for row in (
-        r"WER, people reading \| ≤ 25 % \| [\d.]+ %",
+        r"WER, people reading \| ≤ 6 % \| [\d.]+ %",
         r"words lost or doubled, scripted \| ≤ 0 \| 0 \| met \| 4 seams",
         r"words lost, engine embedded \| ≤ 0 \| \d \| \w+ \| 1 seams",
         r"CPU seconds for a second \| ≤ 0.15 \| 0\.\d+",
