@@ -20,6 +20,9 @@ It stands here, below the code that it names, because settings are refused that 
 that a process loads the engine it uses and no other. Settings, documentation and API take their engines from here.
 """
 
+LANGUAGES = ("all", "en")
+"""Values of SPEAKR_LANGUAGES."""
+
 
 def engines_in_words() -> str:
     """Return the names of all engines as a phrase: `embedded, whisper ... or assemblyai`."""
@@ -31,6 +34,12 @@ def engines_in_words() -> str:
 class SpeechSettings:
     """Settings of the transcription engines other than the first engine's address, key and model."""
 
+    languages: str = setting(
+        default="all",
+        env="SPEAKR_LANGUAGES",
+        section="Speech engines",
+        help="Languages of the embedded engine: all, or en. With en, `speakr models prepare` leaves out the model for other languages, and recordings in them are refused.",
+    )
     transcription_slots: int = setting(
         default=0,
         env="SPEAKR_TRANSCRIPTION_SLOTS",
@@ -95,6 +104,8 @@ class SpeechSettings:
 
     def check_engines(self, connector: str) -> None:
         """Refuse names of engines that there are not, and numbers that make no sense."""
+        if self.languages not in LANGUAGES:
+            raise SettingsError(f"SPEAKR_LANGUAGES must be {' or '.join(LANGUAGES)}")
         if connector not in {"auto", *CONNECTORS}:
             raise SettingsError(f"TRANSCRIPTION_CONNECTOR must be auto or one of {', '.join(CONNECTORS)}")
         if self.transcription_fallback not in {"", *CONNECTORS}:

@@ -62,7 +62,7 @@ def embedded() -> EmbeddedConnector:
 @pytest.fixture(scope="session")
 def whisper_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with one real Whisper model, `parrot`."""
-    pytest.importorskip("faster_whisper", reason="the extra whisper is not installed")
+    pytest.importorskip("faster_whisper", reason="faster-whisper is not installed")
     from tests.connectors.tiny_whisper import build
 
     return build(tmp_path_factory.mktemp("whisper") / "parrot").parent

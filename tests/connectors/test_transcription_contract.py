@@ -215,7 +215,7 @@ def test_supported_options_reach_the_engine_and_others_are_reported(
     passed_on: list[str] = []
     chunk = make_chunk("goforward")
     if connector.name == "whisper":
-        model = connector._load("parrot", chunk)
+        model = connector._load("parrot", chunk)._model
         real = model.transcribe
         monkeypatch.setattr(
             model,

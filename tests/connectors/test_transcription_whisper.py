@@ -23,7 +23,7 @@ from speakr.domain.transcript import Hints, Segment, Span
 from speakr.settings import Settings
 from tests.connectors.tiny_whisper import SENTENCE, TINY_BEAM
 
-pytest.importorskip("faster_whisper", reason="the extra whisper is not installed")
+pytest.importorskip("faster_whisper", reason="faster-whisper is not installed")
 START = 100.0
 
 
@@ -53,7 +53,7 @@ def test_the_real_decoder_returns_words_with_times(whisper_models: Path):
 def test_hints_reach_the_decoder(whisper_models: Path, monkeypatch: pytest.MonkeyPatch):
     connector = WhisperConnector(whisper_models, models=["parrot"], beam_size=TINY_BEAM)
     recognize(connector)
-    model = connector._loaded[1]
+    model = connector._loaded[1]._model
     asked: dict[str, object] = {}
     transcribe = model.transcribe
 
@@ -114,9 +114,9 @@ def test_an_incomplete_model_is_reported(whisper_models: Path, tmp_path: Path):
     assert str(tmp_path) not in raised.value.message
 
 
-def test_the_extra_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+def test_the_library_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setitem(sys.modules, "faster_whisper", None)
-    with pytest.raises(ConnectorRejected, match=r"pip install -e '\.\[whisper\]'"):
+    with pytest.raises(ConnectorRejected, match="requirements-languages"):
         recognize(WhisperConnector(tmp_path))
 
 

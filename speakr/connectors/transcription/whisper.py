@@ -1,10 +1,4 @@
-"""Whisper on this machine: faster-whisper, which runs on CTranslate2.
-
-An extra: `.venv/bin/pip install -e '.[whisper]'` in the checkout.
-
-Source: Radford et al., "Robust Speech Recognition via Large-Scale Weak Supervision", 2022; the decoder's
-settings are faster-whisper's, but for what makes a chunk depend on chance or on the chunk before it.
-"""
+"""Whisper of any size on this machine: faster-whisper, which runs on CTranslate2."""
 
 from __future__ import annotations
 
@@ -12,15 +6,15 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import structlog
 
 from speakr.connectors.transcription.base import SECTION, About, AudioChunk, Capabilities, OnSegment
-from speakr.connectors.transcription.openai_answers import read_answer
 from speakr.connectors.transcription.openai_models import own_models
+from speakr.connectors.transcription.whisper_decoding import BEAM_SIZE, LATE_SECONDS, Decoder
 from speakr.connectors.transcription.whisper_download import Hub, fetch
-from speakr.connectors.transcription.whisper_languages import language_code
+from speakr.connectors.transcription.whisper_loading import load_model, unusable_reason
 from speakr.connectors.transcription.whisper_models import (
     DEFAULT_MODEL,
     folder_of,
@@ -28,15 +22,13 @@ from speakr.connectors.transcription.whisper_models import (
     missing_files,
     size_bytes,
 )
+from speakr.connectors.transcription.whisper_packs import PACK_SECONDS
 from speakr.domain.errors import ConnectorRejected, ConnectorUnavailable
-from speakr.domain.transcript import Hints, Hypothesis, Segment
+from speakr.domain.transcript import Hints, Hypothesis
 from speakr.environment import setting
 from speakr.settings import Settings
 
 logger = structlog.get_logger(__name__)
-
-BEAM_SIZE = 5
-NOT_INSTALLED = "The local Whisper engine is not installed; `.venv/bin/pip install -e '.[whisper]'` in the checkout adds it."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,15 +74,15 @@ class WhisperSettings:
 
 
 class WhisperConnector:
-    """Transcribe a whole chunk: Whisper uses the words around a word, and finds pauses itself.
+    """Transcribe with a Whisper model of any size, which is downloaded from the hub when it is missing.
 
-    Temperature 0 and no text of earlier windows: a chunk transcribed again after a crash gives the same text.
+    A chunk holds up to four packs of speech, so that few windows of the model are half empty.
     """
 
     name = "whisper"
     about: ClassVar[About] = About(
         description="Whisper on this machine (faster-whisper)",
-        needs="`.venv/bin/pip install -e '.[whisper]'` in the checkout, a model",
+        needs="a model, downloaded from the hub on first use; not in an English-only installation",
         supports="language, hotwords, prompt",
         settings=WhisperSettings,
     )
@@ -99,7 +91,7 @@ class WhisperConnector:
         initial_prompt=True,
         timestamps=True,
         language_detection=True,
-        target_chunk_seconds=120.0,
+        target_chunk_seconds=4 * PACK_SECONDS,
         max_chunk_seconds=300.0,
         overlap_seconds=2.0,
     )
@@ -121,7 +113,7 @@ class WhisperConnector:
         self._hub = hub
         self._device, self._compute_type, self._threads = device, compute_type, threads
         self._beam_size = beam_size
-        self._loaded: tuple[str, Any] | None = None
+        self._loaded: tuple[str, Decoder] | None = None
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
@@ -154,43 +146,20 @@ class WhisperConnector:
         """Transcribe one chunk; pass on each segment as it is decoded."""
         if not chunk.spans or not chunk.samples.size:
             return Hypothesis(segments=(), language=hints.language)
-        model = self._load(hints.model or self.models[0], chunk)
-        parts: list[Segment] = []
-        estimated = False
+        decoder = self._load(hints.model or self.models[0], chunk)
         try:
-            spoken, info = model.transcribe(
-                chunk.samples.astype("float32") / 32768.0,
-                language=language_code(hints.language),
-                initial_prompt=hints.initial_prompt,
-                hotwords=hints.hotwords,
-                word_timestamps=True,
-                temperature=0.0,
-                beam_size=self._beam_size,
-                condition_on_previous_text=False,
-            )
-            language = language_code(info.language)
-            for segment in spoken:
-                read = read_answer({"segments": [_as_answer(segment)]}, chunk, None)
-                for part in read.segments if read else ():
-                    parts.append(part)
-                    on_segment(part)
-                estimated = estimated or bool(read and read.times_estimated)
-                chunk.context.heartbeat()
+            return decoder.transcribe(chunk, hints, on_segment)
         except (RuntimeError, ValueError) as error:
             self._loaded = None
             logger.exception("whisper_failed")
             raise ConnectorUnavailable("The local Whisper engine failed on this recording.") from error
-        parts.sort(key=lambda segment: (segment.start, segment.end))
-        return Hypothesis(segments=tuple(parts), language=language, times_estimated=estimated)
 
-    def _load(self, name: str, chunk: AudioChunk) -> Any:
+    def _load(self, name: str, chunk: AudioChunk) -> Decoder:
         """Return a model, one of them in memory at a time; fetch it first if need be."""
         if self._loaded is not None and self._loaded[0] == name:
             return self._loaded[1]
-        try:
-            import faster_whisper  # noqa: PLC0415 - an extra, and 300 MB in memory
-        except ImportError as error:
-            raise ConnectorRejected(NOT_INSTALLED) from error
+        if (reason := unusable_reason()) is not None:
+            raise ConnectorRejected(reason)
         folder = folder_of(self._models_dir, name)
         missing = missing_files(folder)
         if missing and (self._hub is None or (folder.is_absolute() and folder == Path(name))):
@@ -198,50 +167,13 @@ class WhisperConnector:
         if missing and self._hub is not None:
             fetch(self._hub, name, folder, chunk.context.heartbeat)
         self._loaded = None  # before the next one: two may be too big
-        device, compute_type = self._choose_device()
-        try:
-            model = faster_whisper.WhisperModel(
-                str(folder),
-                device=device,
-                compute_type=compute_type,
-                cpu_threads=self._threads,
-                local_files_only=True,
-            )
-        except (RuntimeError, ValueError, OSError) as error:
-            logger.exception("whisper_model_not_loaded", model=name)
-            raise ConnectorRejected(
-                f"The Whisper model {Path(name).name[:60]} cannot be loaded on {device} as {compute_type}."
-            ) from error
-        self._loaded = (name, model)
-        return model
-
-    def _choose_device(self) -> tuple[str, str]:
-        import ctranslate2  # noqa: PLC0415 - comes with faster-whisper
-
-        device = self._device
-        if device == "auto":
-            device = "cuda" if ctranslate2.get_cuda_device_count() else "cpu"
-        if self._compute_type != "auto":
-            return device, self._compute_type
-        wanted = "float16" if device == "cuda" else "int8"
-        known = ctranslate2.get_supported_compute_types(device)
-        return device, wanted if wanted in known else "default"
-
-
-def _as_answer(segment: Any) -> dict[str, Any]:
-    """Return a segment of faster-whisper in the shape in which servers tell it."""
-    return {
-        "start": float(segment.start),
-        "end": float(segment.end),
-        "text": segment.text,
-        "avg_logprob": float(segment.avg_logprob),
-        "words": [
-            {
-                "word": word.word,
-                "start": float(word.start),
-                "end": float(word.end),
-                "probability": float(word.probability),
-            }
-            for word in segment.words or ()
-        ],
-    }
+        model = load_model(
+            folder,
+            Path(name).name,
+            device=self._device,
+            compute_type=self._compute_type,
+            threads=self._threads,
+        )
+        late = LATE_SECONDS if name == DEFAULT_MODEL else 0.0
+        self._loaded = (name, Decoder(model, beam_size=self._beam_size, late_seconds=late))
+        return self._loaded[1]
