@@ -56,9 +56,17 @@ def assemble(
 
 
 def _language(results: Sequence[Mapping[str, Any]]) -> str | None:
-    """Return the first language that an engine understood; `und` if it understood none of the speech."""
-    found = [result["language"] for result in results if result.get("language")]
-    return next((language for language in found if language != UNDETERMINED), next(iter(found), None))
+    """Return the language of most of the speech; `und` if no engine understood any of it.
+
+    At equal length the earlier language counts, so an engine that gives no segments is asked in order.
+    """
+    seconds: dict[str, float] = {}
+    for result in results:
+        if language := result.get("language"):
+            spoken = sum(kept["end"] - kept["start"] for kept in result.get("segments", ()))
+            seconds[language] = seconds.get(language, 0.0) + spoken
+    known = [language for language in seconds if language != UNDETERMINED]
+    return max(known or seconds, key=lambda language: seconds[language], default=None)
 
 
 def _is_diarized(result: Mapping[str, Any]) -> bool:

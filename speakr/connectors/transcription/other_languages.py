@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from speakr.connectors.transcription.whisper_base import WhisperBase
 from speakr.domain.errors import ConnectorRejected
 
 if TYPE_CHECKING:
@@ -53,6 +54,6 @@ class NoOtherLanguages:
         raise ConnectorRejected(ENGLISH_ONLY)
 
 
-def make_other_languages(settings: Settings) -> OtherLanguages:  # noqa: ARG001 - the protocol's
-    """Make the recogniser for other languages that the settings ask for; nothing is loaded."""
-    return NoOtherLanguages()
+def make_other_languages(settings: Settings) -> OtherLanguages:
+    """Make the recogniser for other languages; nothing is loaded."""
+    return WhisperBase.from_settings(settings)

@@ -21,7 +21,7 @@ from speakr.connectors.transcription.base import AudioChunk, OnSegment
 from speakr.connectors.transcription.openai_answers import read_answer
 from speakr.connectors.transcription.whisper_languages import language_code
 from speakr.connectors.transcription.whisper_packs import Pack, is_in_speech, pack
-from speakr.domain.transcript import Hints, Hypothesis, Segment
+from speakr.domain.transcript import UNDETERMINED, Hints, Hypothesis, Segment
 
 logger = structlog.get_logger(__name__)
 
@@ -62,7 +62,7 @@ class Decoder:
     def transcribe(self, chunk: AudioChunk, hints: Hints, on_segment: OnSegment) -> Hypothesis:
         """Transcribe a chunk; pass on each segment as it is decoded.
 
-        The hypothesis has the language of most of the text, None if none was certain.
+        The hypothesis has the language of most of the text, `und` if none was certain.
 
         Raises:
             RuntimeError: the model failed.
@@ -86,7 +86,8 @@ class Decoder:
             chunk.context.heartbeat()
         parts.sort(key=lambda segment: (segment.start, segment.end))
         main = max(seconds, key=lambda token: seconds[token], default=None)
-        return Hypothesis(tuple(parts), language_code(main), times_estimated=estimated)
+        language = UNDETERMINED if main is None else language_code(main)
+        return Hypothesis(tuple(parts), language, times_estimated=estimated)
 
     def _language(self, packed: Pack, hints: Hints, before: Spoken | None) -> Spoken:
         """Return the requested language if the model has it, else the detected one, else that of the pack before."""
@@ -111,7 +112,27 @@ class Decoder:
     def _decode(
         self, packed: Pack, spoken: Spoken, hints: Hints, chunk: AudioChunk
     ) -> Iterator[dict[str, Any]]:
-        """Yield the credible segments of a pack in the form of servers' answers, in seconds from the chunk's start."""
+        """Yield the credible segments of a pack in the form of servers' answers, in seconds from the chunk's start.
+
+        People repeat themselves too. A pack whose text does is decoded in halves: a loop of the model stays one.
+        """
+        found = list(self._segments(packed, spoken, hints))
+        chunk.context.heartbeat()
+        if any(segment.compression_ratio > MAX_COMPRESSION_RATIO for segment in found):
+            for half in packed.halves():
+                yield from self._decode(half, spoken, hints, chunk)
+            if len(packed.pieces) > 1:
+                return
+        least = MIN_LOG_PROBABILITY if spoken.is_certain else MIN_LOG_PROBABILITY_UNSURE
+        for segment in found:
+            if segment.compression_ratio > MAX_COMPRESSION_RATIO or segment.avg_logprob < least:
+                _report_dropped(segment)
+                continue
+            for answer in _answers(segment, packed, self._late_seconds):
+                if is_in_speech(chunk.spans, answer["start"], answer["end"]):
+                    yield _counted_from(chunk.start, answer)
+
+    def _segments(self, packed: Pack, spoken: Spoken, hints: Hints) -> Iterator[Any]:
         found, _ = self._model.transcribe(
             packed.samples,
             language=spoken.token,
@@ -122,18 +143,15 @@ class Decoder:
             beam_size=self._beam_size,
             condition_on_previous_text=False,
         )
-        least = MIN_LOG_PROBABILITY if spoken.is_certain else MIN_LOG_PROBABILITY_UNSURE
-        for segment in found:
-            if segment.compression_ratio > MAX_COMPRESSION_RATIO or segment.avg_logprob < least:
-                logger.info(
-                    "segment_dropped",
-                    compression_ratio=round(segment.compression_ratio, 1),
-                    log_probability=round(segment.avg_logprob, 2),
-                )
-                continue
-            for answer in _answers(segment, packed, self._late_seconds):
-                if is_in_speech(chunk.spans, answer["start"], answer["end"]):
-                    yield _counted_from(chunk.start, answer)
+        yield from found
+
+
+def _report_dropped(segment: Any) -> None:
+    logger.info(
+        "segment_dropped",
+        compression_ratio=round(segment.compression_ratio, 1),
+        log_probability=round(segment.avg_logprob, 2),
+    )
 
 
 class EncodedOnce:

@@ -1,7 +1,7 @@
 """Pack the speech of a chunk for Whisper, which pads whatever it gets to windows of 30 s.
 
 An encoder pass over a window costs the same whether it is full or nearly empty. So stretches of speech are put one
-after the other up to 28 s, with at most 0.4 s of the pause between two. Times in a pack are mapped back to the
+after the other up to 29.5 s, with at most 0.4 s of the pause between two. Times in a pack are mapped back to the
 recording.
 """
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-PACK_SECONDS: Final = 28.0
+PACK_SECONDS: Final = 29.5
 PAD_SECONDS: Final = 0.2
 """Of the pause that stays at each end of a stretch of speech: voice detection cuts soft consonants."""
 
@@ -50,6 +50,18 @@ class Pack:
     def seconds(self) -> float:
         """Length in seconds."""
         return self.samples.size / SAMPLE_RATE
+
+    def halves(self) -> Sequence[Pack]:
+        """Return two packs of half of the pieces each, none if there is only one piece."""
+        middle = len(self.pieces) // 2
+        if not middle:
+            return ()
+        at = self.starts[middle]
+        rest = tuple(start - at for start in self.starts[middle:])
+        return (
+            Pack(self.samples[:at], self.pieces[:middle], self.offset, self.starts[:middle]),
+            Pack(self.samples[at:], self.pieces[middle:], self.offset, rest),
+        )
 
     def piece_at(self, seconds: float) -> int:
         """Return the position of the piece that is played at a time of the pack."""
