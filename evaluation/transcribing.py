@@ -14,12 +14,14 @@ from evaluation.recordings import Samples
 from speakr.connectors.transcription import make_connector
 from speakr.connectors.transcription.base import TranscriptionConnector
 from speakr.connectors.transcription.embedded import EmbeddedConnector
+from speakr.connectors.transcription.whisper_base import WhisperBase
 from speakr.domain.transcript import Hints, Segment, Span, Word
 from speakr.jobs import assembling, retry_doubtful, transcribe, voices
 from speakr.jobs.plan import TranscriptionPlan
 from speakr.media.base import SAMPLE_RATE
 from speakr.media.chunks import plan_chunks, seams
 from speakr.media.speech import find_speech
+from speakr.model_files.store import shared_folder
 from speakr.services.speech import transcripts
 from speakr.settings import Settings
 from speakr.speech_settings import CONNECTORS
@@ -60,6 +62,7 @@ class Transcript:
 
     segments: Sequence[Segment]
     cost: Cost = field(default_factory=Cost)
+    language: str | None = None
 
     @property
     def text(self) -> str:
@@ -76,7 +79,7 @@ def make_engine(name: str) -> TranscriptionConnector:
     """Make an engine. The embedded one needs no settings; the others are as the server's settings have them."""
     if name == "embedded":
         # Swear words are scored unmasked.
-        return EmbeddedConnector(masks_profanity=False)
+        return EmbeddedConnector(masks_profanity=False, other_languages=WhisperBase(shared_folder()))
     return make_connector(replace(Settings.from_env(), transcription_connector=name))
 
 
@@ -149,6 +152,7 @@ def transcribe_pieces(
                 "start": spans[0].start,
                 "end": spans[-1].end,
                 "segments": [transcripts.to_json(segment) for segment in recognized.segments],
+                "language": recognized.language,
                 "times_estimated": recognized.times_estimated,
                 "is_diarized": engine.capabilities_with(hints.model).diarization,
                 "voices": vectors,
@@ -157,4 +161,4 @@ def transcribe_pieces(
     began = time.process_time()
     whole = assembling.assemble(results, plan, hints)
     cost.voices += time.process_time() - began
-    return Transcript(whole.segments, cost)
+    return Transcript(whole.segments, cost, whole.language)

@@ -1,22 +1,54 @@
 """Compare found words with spoken words: the word error rate and the errors behind it.
 
-Letters and apostrophes count, in lower case; "mr" equals "mister".
+Engines write what was spoken in their own ways: "23rd", "7%", "Mr.". Both sides are turned into spoken words first, so
+that only words count. British and American spellings stay different words.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Final, Self
 
-_OTHER_THAN_LETTERS = re.compile(r"[^a-z' ]")
-_SAME = {"mr": "mister"}
+from speakr.connectors.transcription.spoken_forms import spoken
+
+_SAME: Final = {"mr": "mister"}
+_ONE_UNIT: Final = {"dollars": "dollar", "euros": "euro", "pounds": "pound"}
+_TOKEN: Final = re.compile(r"[^\W_]+")
+_CHARACTER: Final = re.compile(r"[^\W_]")
+_NO_SPACES: Final = frozenset({"zh", "ja", "yue", "th", "lo", "my", "km"})
+"""Languages scored by characters."""
 
 
-def normalise(text: str) -> list[str]:
-    """Return the words of a text in scored form."""
-    return [_SAME.get(word, word) for word in _OTHER_THAN_LETTERS.sub(" ", text.lower()).split()]
+def normalise(text: str, language: str = "en") -> list[str]:
+    """Return the words of a text in scored form.
+
+    English: lower case, digits written out, hyphens opened, "mr" as "mister". Other languages: lower case, without marks
+    on letters, which many references leave out; digits stay. Where a language has no spaces, characters instead of words.
+    """
+    if language != "en":
+        return list(_in_other_language(text, language))
+    words: list[str] = []
+    for token in text.lower().replace("-", " ").split():
+        words += _one_unit([_SAME.get(word, word) for word in spoken(token)])
+    return words
+
+
+def _one_unit(words: list[str]) -> list[str]:
+    """Return "one dollar" for "one dollars"."""
+    match words:
+        case ["one", unit]:
+            return ["one", _ONE_UNIT.get(unit, unit)]
+    return words
+
+
+def _in_other_language(text: str, language: str) -> Iterator[str]:
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    plain = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
+    for match in (_CHARACTER if language in _NO_SPACES else _TOKEN).finditer(plain):
+        yield match[0]
 
 
 @dataclass
@@ -90,6 +122,6 @@ def align(reference: Sequence[str], recognized: Sequence[str]) -> Alignment:
     return Alignment(pairs, errors)
 
 
-def word_errors(said: str, recognized: str) -> WordErrors:
+def word_errors(said: str, recognized: str, language: str = "en") -> WordErrors:
     """Count the errors in a transcript of a text."""
-    return align(normalise(said), normalise(recognized)).errors
+    return align(normalise(said, language), normalise(recognized, language)).errors

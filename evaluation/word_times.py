@@ -61,7 +61,7 @@ def measure(corpus: Path, engine: TranscriptionConnector) -> list[Table]:
         if reference:
             found[name].add(reference, transcribe_recording(engine, samples).words)
     figures = [figure for name, differences in found.items() for figure in _figures(name, differences)]
-    return [Table(f"Word times of {engine.name}", figures)]
+    return [Table("Word times", figures)]
 
 
 def _written(entry: Entry) -> Iterator[Word]:

@@ -77,7 +77,7 @@ def measure(corpus: Path, engine: TranscriptionConnector) -> list[Table]:
                 "words written where there is no speech", invented, "", at_most(0), 0, f"{silent} recordings"
             )
         )
-    return [Table(f"Words: error rates of {engine.name}", figures)]
+    return [Table("Words: error rates", figures)]
 
 
 def _load(engine: TranscriptionConnector) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from speakr.settings import Settings
+from speakr.speech_settings import LANGUAGES
 
 
 @click.group()
@@ -32,11 +33,18 @@ def list_models() -> None:
 @click.option(
     "--into", type=click.Path(path_type=Path, file_okay=False), help="Folder; default SPEAKR_MODELS."
 )
-def prepare_models(names: tuple[str, ...], into: Path | None) -> None:
-    """Download and convert models that are missing: all, or the named ones."""
+@click.option(
+    "--languages",
+    type=click.Choice(LANGUAGES),
+    default="all",
+    envvar="SPEAKR_LANGUAGES",
+    help="en leaves out models that only other languages than English need.",
+)
+def prepare_models(names: tuple[str, ...], into: Path | None, languages: str) -> None:
+    """Download and convert models that are missing: all that the languages need, or the named ones."""
     from speakr.operations import model_preparation
 
-    model_preparation.prepare(names, into or _folder(), click.echo)
+    model_preparation.prepare(names or model_preparation.needed(languages), into or _folder(), click.echo)
 
 
 def _folder() -> Path:

@@ -21,8 +21,13 @@ def listed(root: Path) -> Iterator[str]:
         yield f"{model.name:24} {state:14} {model.title} ({model.licence})"
 
 
+def needed(languages: str) -> list[str]:
+    """Return the names of the models that these languages need: `all`, or `en`."""
+    return [model.name for model in MODELS.values() if languages == "all" or not model.is_for_other_languages]
+
+
 def prepare(names: Sequence[str], root: Path, tell: Callable[[str], None]) -> None:
-    """Prepare the named models, or all.
+    """Prepare the named models.
 
     Raises:
         OperatorError: there is no such model, or one cannot be prepared.
@@ -30,7 +35,7 @@ def prepare(names: Sequence[str], root: Path, tell: Callable[[str], None]) -> No
     if unknown := sorted(set(names) - set(MODELS)):
         raise OperatorError(f"There is no model {', '.join(unknown)}; there are {', '.join(MODELS)}.")
     try:
-        made = preparation.prepare([MODELS[name] for name in names or MODELS], root, tell)
+        made = preparation.prepare([MODELS[name] for name in names], root, tell)
     except preparation.PreparationFailed as error:
         raise OperatorError(str(error)) from error
     tell(f"Prepared {', '.join(model.name for model in made)}" if made else "All models are prepared")

@@ -11,8 +11,10 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from speakr.operations.model_preparation import needed
+
 ROOT = Path(__file__).resolve().parents[2]
-LOCKED = ("requirements.txt", "requirements-dev.txt")
+LOCKED = ("requirements.txt", "requirements-dev.txt", "requirements-languages.txt")
 
 
 def pins(path: Path) -> dict[str, Requirement]:
@@ -55,3 +57,22 @@ def test_the_extras_of_the_project_itself_are_pinned() -> None:
     for need in map(Requirement, requires("speakr") or []):
         if need.extras:
             assert need.extras <= pinned[canonicalize_name(need.name)].extras, need
+
+
+def test_languages_add_to_the_other_pins_and_contradict_none() -> None:
+    """They are installed after requirements.txt, into the same environment, and tested with requirements-dev.txt."""
+    languages = pins(ROOT / "requirements-languages.txt")
+    assert "faster-whisper" in languages
+    assert "faster-whisper" not in pins(ROOT / "requirements.txt")
+    for other in ("requirements.txt", "requirements-dev.txt"):
+        pinned = pins(ROOT / other)
+        assert {
+            name: pin.specifier
+            for name, pin in languages.items()
+            if pinned.get(name, pin).specifier != pin.specifier
+        } == {}, other
+
+
+def test_models_for_other_languages_are_left_out_of_english_installations() -> None:
+    assert "whisper-base" in needed("all")
+    assert needed("en") == [name for name in needed("all") if name != "whisper-base"]

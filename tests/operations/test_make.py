@@ -42,6 +42,13 @@ def test_run_passes_its_options_on(variables: tuple[str, ...], options: list[str
     assert [option for option in written if option] == options
 
 
+def test_english_installations_leave_out_what_other_languages_need() -> None:
+    everything, english = dry("run"), dry("run", "LANGUAGES=en")
+    assert "models-prepared-en" in english
+    assert "models-prepared-en" not in everything
+    assert "requirements-languages.txt" not in english
+
+
 def test_test_hands_its_arguments_on() -> None:
     assert re.search(
         r"-m pytest -n auto --dist worksteal tests/api -k upload$",
@@ -52,7 +59,7 @@ def test_test_hands_its_arguments_on() -> None:
 
 def test_everything_installed_is_pinned_and_from_no_named_place() -> None:
     installs = re.findall(r"\$\(PIP\) (.+?) &&", MAKEFILE)
-    assert len(installs) == 4
+    assert len(installs) == 5
     assert all("--require-hashes" in install or install.endswith("--editable .") for install in installs)
     assert "://" not in MAKEFILE
 
