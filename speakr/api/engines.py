@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from flask import Response
 from flask.views import MethodView
-from marshmallow import fields
+from marshmallow import fields, validate
 
 from speakr.api.blueprint import noun
 from speakr.api.schemas.fields import bounded
@@ -16,6 +16,8 @@ from speakr.web.identity import needs
 from speakr.web.json import json_response
 from speakr.web.rate_limits import RateClass
 from speakr.web.wire import Wire
+
+MAX_LANGUAGES = 200
 
 blp = noun("engines", "What the transcription engine supports")
 
@@ -41,6 +43,28 @@ class ModelOut(Wire):
     is_downloaded = fields.Boolean(metadata={"description": "Whether this model is already downloaded."})
 
 
+class InstalledModelOut(Wire):
+    """A model behind the engine in use."""
+
+    name = fields.String(required=True)
+    full_name = fields.String(required=True)
+    description = fields.String(required=True)
+    languages = fields.List(
+        fields.String(),
+        required=True,
+        allow_none=True,
+        validate=validate.Length(max=MAX_LANGUAGES),
+        metadata={"description": "ISO 639-1 codes; null: many languages."},
+    )
+    size_mb = fields.Float(
+        required=True, allow_none=True, metadata={"description": "On disk, in MB of a million bytes."}
+    )
+    is_downloaded = fields.Boolean(
+        required=True, allow_none=True, metadata={"description": "null: a provider has the model."}
+    )
+    is_default = fields.Boolean(required=True)
+
+
 class EngineOut(Wire):
     """The engine in use."""
 
@@ -48,6 +72,7 @@ class EngineOut(Wire):
     capabilities = fields.Nested(CapabilitiesOut, required=True)
     models = bounded(ModelOut, engines.MAX_MODELS)
     default_model = fields.String(required=True, allow_none=True)
+    all_models = bounded(InstalledModelOut, engines.MAX_MODELS)
     limitation = fields.String(
         required=True,
         allow_none=True,
@@ -63,7 +88,7 @@ class Transcription(MethodView):
     @blp.doc(operationId="getTranscriptionEngine")
     @blp.response(200, EngineOut)
     def get(self) -> Response:
-        """Return the engine, the options it supports, and the models that a request may name."""
+        """Return the engine, the options it supports, the models that a request may name, and all models behind it."""
         engine = engines.transcription()
         return json_response(
             {
@@ -78,6 +103,15 @@ class Transcription(MethodView):
                     for model in engine.models
                 ],
                 "default_model": engine.default_model,
+                "all_models": [_installed(model) for model in engine.all_models],
                 "limitation": engines.limitation(),
             }
         )
+
+
+def _installed(model: engines.ModelRow) -> dict[str, object]:
+    size = None if model.size_bytes is None else round(model.size_bytes / 1_000_000, 1)
+    return {
+        **{name: value for name, value in asdict(model).items() if name != "size_bytes"},
+        "size_mb": size,
+    }

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from evaluation.hotwords import count_found
-from evaluation.report import Figure, Table, at_least, at_most
+from evaluation.report import Figure, Table, at_least, at_most, show_side_by_side
 from evaluation.seams import Damage, Talk, compare
 from evaluation.transcribing import Cost
 from evaluation.voice_profiles import Utterance, equal_error_rate, identify
@@ -27,7 +27,48 @@ def test_words_are_scored_as_people_say_them() -> None:
         "said",
         "well",
         "known",
+        "forty",
+        "two",
     ]
+
+
+@pytest.mark.parametrize(
+    ("written", "spoken"),
+    [
+        ("on the 23rd", "on the twenty third"),
+        ("at 10:30", "at ten thirty"),
+        ("7%", "seven percent"),
+        ("1,200 seats", "one thousand two hundred seats"),
+        ("$5", "five dollars"),
+        ("the 2nd, in the 1990s", "the second in the nineteen nineties"),
+        ("twenty-three", "twenty three"),
+        ("colour", "colour"),
+    ],
+)
+def test_digits_are_scored_as_they_are_spoken(written: str, spoken: str) -> None:
+    assert word_errors(spoken, written).total == 0
+    assert word_errors(written, spoken).total == 0
+
+
+def test_other_spellings_stay_errors() -> None:
+    assert word_errors("the colour", "the color").total == 1
+    assert word_errors("the 22nd", "the 23rd").total == 1
+
+
+def test_other_languages_are_scored_without_marks_and_chinese_by_characters() -> None:
+    assert word_errors("El número está aquí", "el numero esta aqui.", "es").total == 0
+    assert word_errors("砸自己的脚", "砸自己脚", "zh") == WordErrors(5, 0, 1, 0)
+
+
+def test_engines_are_shown_side_by_side(capsys: pytest.CaptureFixture[str]) -> None:
+    def table(value: float) -> Table:
+        return Table("Words", [Figure("WER", value, " %", at_most(5))])
+
+    show_side_by_side({"first": [table(3)], "second": [table(7), Table("Times", [Figure("median", 4)])]})
+    shown = capsys.readouterr().out
+    assert "| figure | goal | first | second |" in shown
+    assert "| WER | ≤ 5 % | 3.0 % | 7.0 %* |" in shown
+    assert "| median |  |  | 4.0 |" in shown
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from pkgutil import resolve_name
 from typing import Any
 
 from speakr.connectors.transcription.base import Capabilities, HasSpare, KeepsModels, TranscriptionConnector
+from speakr.connectors.transcription.model_table import ModelRow, model_table
 from speakr.connectors.transcription.openai_models import OPENAI_DEFAULT_MODEL, ModelChoice, read_choices
 from speakr.settings import Settings
 from speakr.speech_settings import CONNECTORS
@@ -21,6 +22,8 @@ class Description:
     capabilities: Capabilities
     models: Sequence[ModelChoice]
     default_model: str | None
+    all_models: Sequence[ModelRow]
+    """Those of the embedded engine too, which a request cannot name."""
 
 
 def choose(settings: Settings) -> str:
@@ -63,6 +66,7 @@ def describe(settings: Settings) -> Description:
         capabilities=connector.capabilities,
         models=tuple(_choice(connector, model, labels.get(model, model)) for model in connector.models),
         default_model=connector.default_model,
+        all_models=tuple(model_table(settings, connector)),
     )
 
 

@@ -8,22 +8,27 @@ from speakr import offload
 from speakr.backends import get_backends
 from speakr.connectors import transcription as connectors
 from speakr.connectors.transcription import Description, describe
+from speakr.connectors.transcription.model_table import ModelRow
 from speakr.media.voices import weights
 from speakr.services.system import system_settings
+
+__all__ = ["ModelRow"]
 
 MAX_MODELS = 1_000
 """Models that are offered; the list is a setting of at most 2,000 characters."""
 
 
 def transcription() -> Description:
-    """Describe the current engine and its models. Its capabilities include Speakr's own diarization."""
-    engine = describe(
-        replace(
-            get_backends().settings,
-            transcription_models=system_settings.get("transcription_models"),
-            transcription_model=system_settings.get("transcription_model"),
-        )
+    """Describe the current engine and its models. Its capabilities include Speakr's own diarization.
+
+    The first call of a process reads the files of the engine's models to check their hashes.
+    """
+    settings = replace(
+        get_backends().settings,
+        transcription_models=system_settings.get("transcription_models"),
+        transcription_model=system_settings.get("transcription_model"),
     )
+    engine = offload.run_blocking(lambda: describe(settings))
     if engine.capabilities.diarization or not tells_voices_apart():
         return engine
     able = replace(engine.capabilities, diarization=True, speaker_count_control=True)
