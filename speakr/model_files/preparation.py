@@ -80,8 +80,16 @@ def _prepare_all(models: Sequence[Model], root: Path, place: Path, tell: Tell) -
         _run([str(python), "-I", script, str(sources), str(made)], f"{model.name} cannot be converted")
         _check(model, made)
         shutil.rmtree(root / model.name, ignore_errors=True)
+        _open_to_all(made)
         made.rename(root / model.name)
         shutil.rmtree(sources)
+
+
+def _open_to_all(folder: Path) -> None:
+    """Let every user read a model: the one who prepares it may not be the one who runs the server."""
+    folder.chmod(0o755)
+    for path in folder.iterdir():
+        path.chmod(0o644)
 
 
 @contextlib.contextmanager

@@ -97,9 +97,9 @@ class EmbeddedConnector:
 
     name = "embedded"
     about: ClassVar[About] = About(
-        description="Moonshine base, English only, about one word in thirty wrong on clear speech",
-        needs="nothing; its model is prepared at installation",
-        supports="hotwords",
+        description="Moonshine base for English, about one word in thirty wrong on clear speech; Whisper base for other languages, about one in nine",
+        needs="nothing; its models are prepared at installation",
+        supports="language, hotwords",
         settings=EmbeddedSettings,
     )
     capabilities = Capabilities(
