@@ -36,7 +36,7 @@ CERTAIN: Final = 0.5
 """Probability from which a detected language is trusted."""
 LATE_SECONDS: Final = 0.05
 """Whisper base puts the times of words this much too early."""
-LONGEST_PAUSE_SECONDS: Final = 1.0
+MAX_PAUSE_SECONDS: Final = 1.0
 """A segment never spans a longer pause than this."""
 
 
@@ -211,7 +211,7 @@ def _word(word: Any, packed: Pack, late_seconds: float) -> dict[str, Any]:
 def _groups(words: Sequence[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
     group = [words[0]]
     for left, right in pairwise(words):
-        if right["start"] - left["end"] > LONGEST_PAUSE_SECONDS:
+        if right["start"] - left["end"] > MAX_PAUSE_SECONDS:
             yield group
             group = []
         group.append(right)

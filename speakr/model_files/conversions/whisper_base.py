@@ -31,7 +31,7 @@ OTHER_FILES = ("config.json", "tokenizer.json", "vocabulary.txt")
 TYPES = {0: "<f4", 1: "|i1", 2: "<i2", 3: "<i4", 4: "<f2"}
 """The types of numbers in a model file, by their codes."""
 CODES = {name: code for code, name in TYPES.items()}
-LARGEST = 127
+MAX_INT8 = 127
 
 Array = npt.NDArray[np.generic]
 
@@ -74,8 +74,8 @@ def quantized(name: str, values: Array) -> Iterator[tuple[str, Array]]:
         yield name, exact
         return
     largest = np.abs(exact).max(axis=1)
-    largest[largest == 0] = LARGEST
-    scale = (np.float32(LARGEST) / largest).astype("<f4")
+    largest[largest == 0] = MAX_INT8
+    scale = (np.float32(MAX_INT8) / largest).astype("<f4")
     yield name, np.rint(exact * scale[:, None]).astype("|i1")
     yield f"{name}_scale", scale
 
