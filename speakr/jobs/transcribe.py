@@ -108,6 +108,7 @@ def _prepare(held: claims.Claim) -> TranscriptionPlan:
         claims.report(held, "Decoding", 1)
     with scratch.folder() as folder:
         audio = _decode(held, folder)
+        noise_db = find_noise(audio.sources[0].path, audio.sources[0].spans)
         _store_pcm(pcm_key, folder, audio.sources)
         try:
             _report_decoded(held)
@@ -115,7 +116,6 @@ def _prepare(held: claims.Claim) -> TranscriptionPlan:
             with unit_of_work():
                 blobs.drop_late(held.job_id, pcm_key)
             raise
-        noise_db = find_noise(audio.sources[0].path, audio.sources[0].spans)
     are_speakers_wanted = _are_speakers_wanted(held)
     has_voices = are_speakers_wanted and _has_voice_model()
     engine = _transcribers()[0].connector.capabilities
