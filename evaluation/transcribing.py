@@ -21,6 +21,8 @@ from speakr.jobs.plan import TranscriptionPlan
 from speakr.media.base import SAMPLE_RATE
 from speakr.media.chunks import plan_chunks, seams
 from speakr.media.speech import find_speech
+from speakr.media.voices import windows
+from speakr.media.voices.networks import load
 from speakr.model_files.store import shared_folder
 from speakr.services.speech import transcripts
 from speakr.settings import Settings
@@ -145,7 +147,13 @@ def transcribe_pieces(
         cost.words += time.process_time() - began
         cost.waited += time.monotonic() - began_waiting
         began = time.process_time()
-        vectors = voices.embed(chunk.samples, chunk.start, spans, step) if step else None
+        vectors = (
+            windows.to_json(
+                windows.embed_spans(chunk.samples, chunk.start, spans, step, load(shared_folder()))
+            )
+            if step
+            else None
+        )
         cost.voices += time.process_time() - began
         results.append(
             {
