@@ -86,6 +86,7 @@ def deployment(request: pytest.FixtureRequest, provider: Provider) -> Iterator[D
     if made.mark not in _undisturbed:
         _undisturbed[made.mark] = _run_undisturbed(made, provider)
     provider.forget()
+    made.forget_deaths()
     yield made
     provider.go_on()
     made.make_whole()

@@ -144,7 +144,6 @@ def test_after_a_power_cut_everything_goes_on(
 def test_a_recording_whose_horses_died_is_tried_again_alone(
     deployment: Deployment, provider: Provider, assert_sent_once: Callable[..., None]
 ) -> None:
-    deployment.forget_deaths()
     provider.hold_after(0)
     suspect = deployment.upload(speech.short_recording())
     for time_around in (1, 2):
