@@ -16,8 +16,8 @@ class JobKind(StrEnum):
     EMBED = "embed"
     MERGE = "merge"
     CUT = "cut"
-    FETCH = "fetch"
     VOICES = "voices"
+    FETCH = "fetch"
 
 
 class Queue(StrEnum):

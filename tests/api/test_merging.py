@@ -140,7 +140,7 @@ def test_speakers_of_one_name_become_one_and_unknown_ones_stay_apart(alice: Pers
 
 def test_a_speaker_who_is_known_by_voice_gets_the_name(alice: Person, work: Work) -> None:
     one, two = spoken(alice, FIRST), spoken(alice, SECOND)
-    ann, other = (voice_profiles._HALF_FLOATS.pack(*each, *[0.0] * 254) for each in ((1.0, 0.0), (0.0, 1.0)))
+    ann, other = (voice_profiles._HALF_FLOATS.pack(*each, *[0.0] * 190) for each in ((1.0, 0.0), (0.0, 1.0)))
     with unit_of_work() as session:
         speaker = Speaker(user_id=alice.id, name="Ann")
         session.add(speaker)

@@ -89,7 +89,7 @@ def test_the_sample_goes_through_the_whole_pipeline(start: Callable[..., Stack],
     stack = start("--verbose", data=data, SPEAKR_BOOTSTRAP_TOKEN=TOKEN, SPEAKR_ADMIN_PASSWORD=PASSWORD)
     stack.wait_for_text("(Serving at)")
     shown = stack.screen
-    assert "rather cold hearted and rather selfish" in shown
+    assert "rather cold-hearted, and rather selfish" in shown
     assert "Extractive summary" in shown
     assert "received recording.summary.completed for recording 1, signature verified" in shown
     assert TOKEN not in shown
