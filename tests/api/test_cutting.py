@@ -84,7 +84,7 @@ def test_speakers_tags_and_titles_are_kept_on_both_sides(alice: Person, work: Wo
         session.flush()
         session.add(RecordingTag(recording_id=one, tag_id=tag.id, position=1))
         session.add(RecordingSpeaker(recording_id=one, label="SPEAKER_00", name="Ann", speaker_id=ann.id))
-        vector = voice_profiles._HALF_FLOATS.pack(1.0, *[0.0] * 255)
+        vector = voice_profiles._HALF_FLOATS.pack(1.0, *[0.0] * 191)
         voice_profiles.keep(one, [ProfileVoice("SPEAKER_00", vector, 18.0)])
     alice.patch(f"{V1}/{one}", json={"meeting_date": "2026-03-01T09:00:00Z"})
     first, second = (detail(alice, each) for each in halves(alice, work, one, 20.0))
