@@ -7,6 +7,9 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
+MOST = 4
+"""Connections that `small_worker` admits; it stands here because tests must not import that module."""
+
 
 def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
     environ["wsgi.input"].read()

@@ -38,6 +38,7 @@ Result = TypeVar("Result")
 
 
 _BLOCK = re.compile(r"event_loop_blocked\b")
+_IDLE = re.compile(r'\bcode= .*\brequest= |(?=.*"code": "")(?=.*"request": "")')
 _FIGURES = re.compile(r"(?<![a-z])(seconds|cpu_seconds|waited_for_cpu_seconds)\W+([\d.]+)")
 
 
@@ -55,7 +56,10 @@ def blocks_in(log: str) -> list[str]:
 def _is_too_long(line: str) -> bool:
     figures = {name: float(number) for name, number in _FIGURES.findall(line)}
     computed, no_cpu = figures["cpu_seconds"], figures["waited_for_cpu_seconds"]
-    return computed > LIMIT_SECONDS or figures["seconds"] - computed - no_cpu > WAIT_LIMIT_SECONDS
+    if computed > LIMIT_SECONDS:
+        return True
+    # Without a request and a line of code the loop was idle: the whole process, or the machine, stood still.
+    return not _IDLE.search(line) and figures["seconds"] - computed - no_cpu > WAIT_LIMIT_SECONDS
 
 
 class _Pool:
