@@ -113,18 +113,18 @@ KINDS: Mapping[str, Kind] = {
         subject=Subject.RECORDING,
         shows_in_status=True,
     ),
+    JobKind.VOICES: Kind(
+        handler="speakr.jobs.outdated_voices:run",
+        queue=Queue.MEANING,
+        subject=Subject.RECORDING,
+        is_awaited=False,
+    ),
     JobKind.FETCH: Kind(
         handler="speakr.jobs.fetch:run",
         steps="speakr.services.recordings.fetches:STEPS",
         queue=Queue.FETCH,
         subject=Subject.NOTHING,
         max_attempts=3,
-    ),
-    JobKind.VOICES: Kind(
-        handler="speakr.jobs.outdated_voices:run",
-        queue=Queue.MEANING,
-        subject=Subject.RECORDING,
-        is_awaited=False,
     ),
 }
 """By the name in `jobs.kind`. A row may name a kind that only a newer version knows."""

@@ -19,8 +19,8 @@ _DELIVERY_SECONDS = 30.0
 _DONE = "recording.summary.completed"
 _FINAL = {"COMPLETED", "FAILED"}
 _ABOUT_THE_EMBEDDED_ENGINE = """
-  This was the embedded engine: it needs no key. It understands English only; on clear speech about one word
-  in thirty is wrong. TRANSCRIPTION_BASE_URL selects another engine, see docs/settings.md."""
+  This was the embedded engine: it needs no key. On clear English about one word in thirty is wrong, in other
+  languages about one in nine. TRANSCRIPTION_BASE_URL selects another engine, see docs/settings.md."""
 
 
 class SampleFailed(Exception):

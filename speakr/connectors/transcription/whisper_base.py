@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
@@ -71,7 +72,7 @@ class WhisperBase:
             self._decoder = None
             logger.exception("whisper_failed")
             raise ConnectorUnavailable("The embedded recogniser failed on this recording.") from error
-        return Hypothesis(found.segments, found.language, found.times_estimated, WHISPER_BASE.name)
+        return replace(found, model=WHISPER_BASE.name)
 
     def _load(self) -> Decoder:
         """Return the loaded model. It takes a third of a CPU second and 100 MB, and must not happen before a fork."""
