@@ -74,7 +74,7 @@ def in_force(environ: Mapping[str, str] | None = None) -> Login:
 
     A kept token is only ever sent to the server it was kept for.
     """
-    environ = os.environ if environ is None else environ  # noqa: TID251 - the client has no part in settings.py
+    environ = os.environ if environ is None else environ  # noqa: TID251 - the client has no part in speakr.settings
     url, token = environ.get("SPEAKR_URL"), environ.get("SPEAKR_TOKEN")
     found = None
     if not (url and token):

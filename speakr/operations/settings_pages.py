@@ -59,10 +59,7 @@ class _Setting:
 
 def _sections() -> Iterator[tuple[str, list[_Setting]]]:
     """Return all settings by section: ours, those of speech engines, and what each engine declares itself."""
-    everything = declared_in(Settings)
-    own = [field for field in everything if field.name in Settings.__annotations__]
-    inherited = [field for field in everything if field not in own]
-    settings = [_Setting(Settings, field) for field in [*own, *inherited]]
+    settings = [_Setting(Settings, field) for field in declared_in(Settings)]
     settings += [_Setting(declared, field) for declared in own_settings() for field in declared_in(declared)]
     for section, found in groupby(settings, lambda each: each.section):
         yield section, list(found)

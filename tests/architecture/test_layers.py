@@ -26,7 +26,7 @@ PACKAGE = ROOT / "speakr"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 MAX_LINES = 400
-OVER_BUDGET: dict[str, str] = {"speakr/settings.py": "every setting stands in one place"}
+OVER_BUDGET: dict[str, str] = {}
 """File -> why it may be longer."""
 
 

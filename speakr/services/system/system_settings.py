@@ -1,6 +1,6 @@
 """Settings that an administrator can change while the server runs.
 
-The value is read from the table; the environment (`settings.py`) or this file has the default.
+The value is read from the table; the environment (`speakr.settings`) or this file has the default.
 """
 
 from __future__ import annotations
