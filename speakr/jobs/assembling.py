@@ -13,9 +13,9 @@ from typing import Any
 
 from speakr.domain import seams, transcript_quality
 from speakr.domain.overlaps import mark_overlaps
-from speakr.domain.transcript import DEFAULT_SPEAKER_LABEL, UNDETERMINED, Hints, Segment, numbered_label
+from speakr.domain.transcript import DEFAULT_SPEAKER_LABEL, UNDETERMINED, Hints, Segment, Span, numbered_label
 from speakr.domain.transcript_quality import TranscriptQuality
-from speakr.jobs import voices
+from speakr.jobs import engine_labels, voices
 from speakr.jobs.plan import TranscriptionPlan
 from speakr.services.speech import transcripts
 from speakr.services.speech.voice_profiles import ProfileVoice
@@ -87,6 +87,11 @@ class _SourceResults:
     is_one_speaker: bool
     is_only: bool
 
+    @property
+    def has_own_labels(self) -> bool:
+        """The labels of the engines decide who speaks; otherwise voice vectors do."""
+        return not self.is_one_speaker and engine_labels.are_enough(self.results)
+
 
 @dataclass(frozen=True, slots=True)
 class _Labelled:
@@ -110,7 +115,7 @@ def _label(part: _SourceResults, plan: TranscriptionPlan, hints: Hints) -> _Labe
     if not part.is_only:
         one = 1 if part.is_one_speaker else None
         hints = replace(hints, min_speakers=one, max_speakers=one)
-    is_labelled = are_labels_enough(part.results) and not part.is_one_speaker
+    is_labelled = part.has_own_labels
     diarized = voices.separate_speakers(_chunks(part, plan), kept, hints, is_diarized=is_labelled)
     if not plan.are_speakers_wanted:
         diarized = voices.one_speaker(diarized.segments)
@@ -123,6 +128,7 @@ def _together(parts: Sequence[voices.Diarized]) -> voices.Diarized:
     """Give each speaker a number of its own: those of a source come after those of the sources before it."""
     segments: list[Segment] = []
     known: list[ProfileVoice] = []
+    overlaps: list[Span] = []
     count = 0
     for part in parts:
         own = (
@@ -133,36 +139,28 @@ def _together(parts: Sequence[voices.Diarized]) -> voices.Diarized:
         names = {label: numbered_label(count + at) for at, label in enumerate(own)}
         segments += [replace(each, speaker=names.get(each.speaker, each.speaker)) for each in part.segments]
         known += [replace(voice, label=names.get(voice.label, voice.label)) for voice in part.voices]
+        overlaps += part.overlaps
         count += len(own)
-    return voices.Diarized(segments, tuple(known))
+    return voices.Diarized(segments, tuple(known), tuple(sorted(overlaps, key=_in_order)))
 
 
-def are_labels_enough(results: Sequence[Mapping[str, Any]]) -> bool:
-    """Tell whether the labels of the engines cover the recording.
+def chunks_to_embed(results: Sequence[Mapping[str, Any]], plan: TranscriptionPlan) -> dict[int, bool]:
+    """Return the positions of chunks that lack voice vectors, and whether a few of each speaker are enough.
 
-    If a second engine without diarization transcribed some chunks, those of the first one do not. Then Speakr's own voice
-    vectors decide, if there are any.
+    Vectors are missing if the worker that transcribed the chunk had no model or another version of it. All vectors are
+    needed where the labels of the engines are not enough, because the engines of a recording differ.
     """
-    enough = all if any(result.get("voices") for result in results) else any
-    return bool(results) and enough(is_diarized(result) for result in results)
-
-
-def chunks_to_embed(results: Sequence[Mapping[str, Any]], plan: TranscriptionPlan) -> list[int]:
-    """Return the positions of chunks of which there are a few voice vectors only, although all are needed."""
-    return [
-        part.first + at
-        for part in _by_source(results, plan)
-        if not part.is_one_speaker and not are_labels_enough(part.results)
-        for at, result in enumerate(part.results)
-        if (result.get("voices") or {}).get("is_sample")
-    ]
-
-
-def is_diarized(result: Mapping[str, Any]) -> bool:
-    """Return whether an engine separated speakers. Some do so without declaring it, which shows in their labels."""
-    return (
-        bool(result.get("is_diarized")) or len({kept["speaker"] for kept in result.get("segments", ())}) > 1
-    )
+    if plan.voice_step_seconds is None:
+        return {}
+    found: dict[int, bool] = {}
+    for part in _by_source(results, plan):
+        are_few_enough = part.has_own_labels
+        for at, result in enumerate(part.results):
+            kept = result.get("voices")
+            is_sample = bool(kept and kept.get("is_sample"))
+            if not voices.is_current(kept) or (is_sample and not are_few_enough and not part.is_one_speaker):
+                found[part.first + at] = are_few_enough
+    return found
 
 
 def _chunks(part: _SourceResults, plan: TranscriptionPlan) -> list[list[Segment]]:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import redis
 import structlog
@@ -26,7 +26,7 @@ from speakr.domain.errors import ClaimLost, JobError, MadeWay, PermanentJobError
 from speakr.domain.jobs import KINDS
 from speakr.domain.recordings import Channels
 from speakr.domain.transcript import Span
-from speakr.jobs import assembling, recognition, scratch, time_left, voices, watchdog
+from speakr.jobs import assembling, engine_labels, recognition, scratch, time_left, voices, watchdog
 from speakr.jobs.chunk_audio import cut_out, read_pcm, source_pcm
 from speakr.jobs.chunk_listener import ChunkListener
 from speakr.jobs.plan import TranscriptionPlan
@@ -38,9 +38,6 @@ from speakr.services.jobs import blobs, chunks, claims, eta, fairness
 from speakr.services.recordings import sources
 from speakr.services.speech import engines, hints, transcripts
 from speakr.storage.base import BlobMissing, StorageFull, put_file
-
-if TYPE_CHECKING:
-    pass
 
 logger = structlog.get_logger(__name__)
 
@@ -327,7 +324,7 @@ def _voices_of(
     if step is None:
         return None
     segments = outcome.hypothesis.segments
-    if outcome.is_diarized or len({segment.speaker for segment in segments}) > 1:
+    if engine_labels.are_given((each.speaker for each in segments), is_diarized=outcome.is_diarized):
         return voices.embed_some(audio.samples, audio.start, segments)
     return voices.embed(audio.samples, audio.start, spans, step)
 
@@ -335,7 +332,7 @@ def _voices_of(
 def _with_all_voices(
     held: claims.Claim, plan: TranscriptionPlan, results: Sequence[Mapping[str, Any]]
 ) -> list[Mapping[str, Any]]:
-    """Complete the voice vectors of chunks whose labels turned out not to be enough, because engines differ."""
+    """Make the voice vectors that chunks lack (`assembling.chunks_to_embed`), as far as this worker has the model."""
     found, missing = list(results), assembling.chunks_to_embed(results, plan)
     if not missing or plan.voice_step_seconds is None:
         return found
@@ -343,10 +340,15 @@ def _with_all_voices(
         pieces = chunks.spans_of(held.job_id)
     try:
         with get_backends().storage.local_path(plan.pcm_key) as path:
-            for at in missing:
+            for at, are_few_enough in missing.items():
                 audio = cut_out(source_pcm(read_pcm(path), at, plan), pieces[at], at, plan)
-                vectors = voices.embed(audio.samples, audio.start, pieces[at], plan.voice_step_seconds)
-                found[at] = {**found[at], "voices": vectors}
+                if are_few_enough:
+                    spoken = [transcripts.from_json(kept) for kept in found[at].get("segments", ())]
+                    vectors = voices.embed_some(audio.samples, audio.start, spoken)
+                else:
+                    vectors = voices.embed(audio.samples, audio.start, pieces[at], plan.voice_step_seconds)
+                if vectors is not None:
+                    found[at] = {**found[at], "voices": vectors}
     except BlobMissing:
         raise PermanentJobError("The audio of this recording is gone.", code="audio_missing") from None
     return found

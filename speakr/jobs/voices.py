@@ -49,6 +49,13 @@ def step_for(duration_seconds: float) -> float:
     return windows.step_for(duration_seconds)
 
 
+def is_current(kept: Mapping[str, Any] | None) -> bool:
+    """Return whether the models of this version made a chunk's voice vectors; also if the chunk holds no speech."""
+    from speakr.media.voices import windows  # noqa: PLC0415
+
+    return kept is not None and windows.is_current(kept)
+
+
 def embed(
     samples: Samples, start: float, spans: Sequence[Span], step_seconds: float
 ) -> dict[str, Any] | None:

@@ -137,3 +137,42 @@ def test_of_labelled_speakers_a_few_windows_are_enough() -> None:
         assert theirs[-1].start - theirs[0].start > 400
     brief = voices_of_chunks._samples_of_speakers([Segment(1.0, 1.7, "yes"), Segment(2.0, 2.1, "no")])
     assert brief == [Span(1.0, 1.7)]
+
+
+def with_overlap(kept: dict[str, Any], start: float, end: float, one: Span, other: Span) -> dict[str, Any]:
+    """Add an overlap to stored voice vectors; `one` and `other` are where each of its speakers is alone."""
+    edges = [[[each.start, each.end]] for each in (one, other)]
+    return {**kept, "overlaps": [[start, end, *edges]]}
+
+
+def test_overlaps_of_the_built_in_diarization_are_marked() -> None:
+    vectors = with_overlap(voices(0, ANN, BEN), 2.5, 3.5, Span(0.0, 2.5), Span(3.5, 6.0))
+    found = assemble(
+        chunk([*said(0, "SPEAKER_00", "SPEAKER_00"), *said(6, "SPEAKER_00")], vectors, ignored=[])
+    )
+    assert [(each.start, each.speaker, each.overlap) for each in found.segments] == [
+        (0.0, "SPEAKER_00", True),
+        (3.0, "SPEAKER_01", True),
+        (6.0, "SPEAKER_01", False),
+    ]
+
+
+WITH_MODEL = replace(PLAN, voice_step_seconds=0.8)
+
+
+def test_chunks_of_a_worker_without_the_model_are_embedded_by_the_owner() -> None:
+    with_vectors = chunk(said(0, "SPEAKER_00"), voices(0, ANN), ignored=[])
+    without = chunk(said(10, "SPEAKER_00"), None, ignored=[])
+    of_another_version = chunk(said(20, "SPEAKER_00"), {**voices(20, BEN), "model": "earlier"}, ignored=[])
+    results = [with_vectors, without, of_another_version]
+    assert assembling.chunks_to_embed(results, WITH_MODEL) == {1: False, 2: False}
+    assert assembling.chunks_to_embed(results, PLAN) == {}, "Speakr does not separate the speakers here"
+
+
+def test_a_few_vectors_are_enough_where_engines_label_all_chunks() -> None:
+    sample = {**voices(0, ANN, BEN), "is_sample": True}
+    labelled = chunk(said(0, "SPEAKER_00", "SPEAKER_01"), sample, ignored=[], is_diarized=True)
+    without = chunk(said(10, "SPEAKER_00", "SPEAKER_01"), None, ignored=[], is_diarized=True)
+    assert assembling.chunks_to_embed([labelled, without], WITH_MODEL) == {1: True}
+    other_engine = chunk(said(20, "SPEAKER_00"), voices(20, ANN), ignored=[])
+    assert assembling.chunks_to_embed([labelled, other_engine], WITH_MODEL) == {0: False}

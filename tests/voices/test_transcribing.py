@@ -294,3 +294,22 @@ def test_nothing_of_the_vectors_stays_with_the_job(
     assert db.session.scalars(select(RecordingSpeaker)).all() == []
     alice.delete(f"{V1}/recordings/{made}")
     assert voices_kept() == 0
+
+
+@pytest.mark.on_sqlite
+def test_chunks_of_a_helper_without_the_model_get_their_own_speaker(
+    alice: Person, transcribe, dialogue: Talk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load, calls = networks.load, []
+
+    def missing_once(root: object) -> object:
+        calls.append(root)
+        if len(calls) == 2:  # the second chunk, which the other person speaks
+            raise weights.VoiceModelMissing("It is not installed.")
+        return load(root)
+
+    monkeypatch.setattr(networks, "load", missing_once)
+    made = transcribe(alice, dialogue)
+    assert len(calls) > 2
+    said_by = labels_by_speaker(alice, made, dialogue)
+    assert said_by == {"reader": {"SPEAKER_00"}, "machine": {"SPEAKER_01"}}
