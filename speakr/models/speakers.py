@@ -57,7 +57,7 @@ class RecordingVoice(Base):
     )
     label: Mapped[str] = mapped_column(String(120), primary_key=True)
     vector: Mapped[bytes] = mapped_column(LargeBinary)
-    """256 half floats, little-endian, of length 1."""
+    """192 half floats, little-endian, of length 1; those of earlier models may have another number."""
     seconds: Mapped[float] = mapped_column(Float)
     """Seconds of speech behind the vector."""
     model: Mapped[str] = mapped_column(String(40))

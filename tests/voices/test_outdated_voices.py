@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import io
+import wave
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 
+import numpy as np
 import pytest
 from sqlalchemy import select, update
 
-from speakr.backends import get_backends
+from speakr.backends import get_backends, set_backends
 from speakr.db import db, release, unit_of_work
 from speakr.domain.jobs import JobKind, JobState
 from speakr.media.voices.weights import MODEL_VERSION
-from speakr.models import Job, Recording, RecordingVoice
+from speakr.models import Job, Recording, RecordingVoice, Segment
 from speakr.services.speech import outdated_voices
 from tests.conftest import Person
 from tests.voices.conftest import Talk
@@ -128,3 +133,124 @@ def test_a_recording_is_tried_once_a_day(
     assert (job.state, job.error_code) == (JobState.FAILED, "audio_missing")
     assert outdated_voices.queue_outdated() == 0
     assert set(models_of(made).values()) == {"resemblyzer-0.1.4"}
+
+
+def later(seconds: float) -> None:
+    """Let the last job lie so far in the past."""
+    with unit_of_work():
+        job = db.session.scalar(
+            select(Job).where(Job.kind == JobKind.VOICES).order_by(Job.id.desc()).limit(1)
+        )
+        assert job is not None
+        job.queued_at -= timedelta(seconds=seconds)
+
+
+def test_a_voice_without_usable_audio_stays_and_is_not_tried_again(
+    alice: Person, transcribe, work: Callable[[], None], monologue: Talk
+) -> None:
+    made = transcribe(alice, monologue)
+    assign(alice, made, SPEAKER_00="Ann")
+    make_outdated(made)
+    with unit_of_work():  # as in a transcript with times of another file
+        db.session.execute(update(Segment).values(start=Segment.start + 9000, end=Segment.end + 9000))
+    assert outdated_voices.queue_outdated() == 1
+    work()
+    assert last_job().state is JobState.SUCCEEDED
+    assert set(models_of(made).values()) == {"resemblyzer-0.1.4"}
+    assert is_outdated(alice) == {"Ann": True}
+    later(3 * 86_400)
+    assert outdated_voices.queue_outdated() == 0
+    with unit_of_work():
+        db.session.get_one(Recording, made).transcript_revision += 1
+    assert outdated_voices.queue_outdated() == 1
+    jobs = select(Job.state).where(Job.kind == JobKind.VOICES)
+    assert db.session.scalars(jobs).all() == [JobState.QUEUED], "ended jobs do not pile up"
+
+
+@pytest.mark.on_sqlite
+def test_a_server_without_voice_profiles_makes_no_voices(
+    alice: Person, transcribe, work: Callable[[], None], monologue: Talk
+) -> None:
+    made = transcribe(alice, monologue)
+    make_outdated(made)
+    assert outdated_voices.queue_outdated() == 1
+    backends = get_backends()
+    set_backends(replace(backends, settings=replace(backends.settings, voice_profiles=False)))
+    work()
+    assert set(models_of(made).values()) == {"resemblyzer-0.1.4"}
+    later(3 * 86_400)
+    assert outdated_voices.queue_outdated() == 0
+
+
+def retranscribe(person: Person, recording_id: int, work: Callable[[], None]) -> dict[str, str | None]:
+    """Transcribe again; return the name of each label."""
+    answer = person.post(f"{V1}/recordings/{recording_id}/transcribe", json={})
+    assert answer.status_code in {200, 202}, answer.json
+    work()
+    shown = person.get(f"{V1}/recordings/{recording_id}/speakers").json["speakers"]
+    return {each["label"]: each["identified_name"] if each["confirmed"] else None for each in shown}
+
+
+def test_confirmed_names_stay_although_the_voices_are_of_an_earlier_model(
+    alice: Person, transcribe, work: Callable[[], None], dialogue: Talk
+) -> None:
+    made = transcribe(alice, dialogue)
+    assign(alice, made, SPEAKER_00="Ann", SPEAKER_01="Tin")
+    make_outdated(made)
+    assert retranscribe(alice, made, work) == {"SPEAKER_00": "Ann", "SPEAKER_01": "Tin"}
+    assert set(models_of(made).values()) == {MODEL_VERSION}
+    assert is_outdated(alice) == {"Ann": False, "Tin": False}
+
+
+def test_a_confirmed_name_is_not_given_to_a_label_that_speaks_at_other_times(
+    alice: Person, transcribe, work: Callable[[], None], dialogue: Talk
+) -> None:
+    made = transcribe(alice, dialogue)
+    assign(alice, made, SPEAKER_00="Ann", SPEAKER_01="Tin")
+    make_outdated(made)
+    with unit_of_work():  # Ann spoke in the first of her three turns only
+        first = db.session.scalar(select(Segment.end).order_by(Segment.position).limit(1))
+        db.session.execute(
+            update(Segment)
+            .where(Segment.speaker == "SPEAKER_00", Segment.start > first)
+            .values(speaker="SPEAKER_02")
+        )
+    assert retranscribe(alice, made, work) == {"SPEAKER_00": None, "SPEAKER_01": "Tin"}
+
+
+@pytest.mark.on_sqlite
+def test_voices_of_a_call_are_made_from_their_own_channels(
+    alice: Person, upload, work: Callable[[], None], dialogue: Talk
+) -> None:
+    sides = np.zeros((len(dialogue.samples), 2), np.int16)
+    for start, end, who in dialogue.turns:
+        cut = slice(round(start * 16_000), round(end * 16_000))
+        sides[cut, int(who == "machine")] = dialogue.samples[cut]
+    time = np.arange(len(sides)) / 16_000  # a loud hum is on one line
+    sides[:, 1] += (9000 * np.sin(2 * np.pi * 50 * time)).astype(np.int16) // 2
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setparams((2, 2, 16_000, 0, "NONE", ""))
+        file.writeframes(sides.astype("<i2").tobytes())
+    answer = upload(alice, buffer.getvalue(), channels="separate")
+    assert answer.status_code == 202, answer.json
+    work()
+    made = answer.json["id"]
+    assert db.session.get_one(Recording, made).tracks[0]["is_split"]
+    before = vectors_of(made)
+    make_outdated(made)
+    assert outdated_voices.queue_outdated() == 1
+    work()
+    assert last_job().state is JobState.SUCCEEDED
+    after = vectors_of(made)
+    assert set(after) == set(before) == {"SPEAKER_00", "SPEAKER_01"}
+    for label, vector in after.items():
+        assert float(vector @ before[label]) > 0.97, label
+
+
+def vectors_of(recording_id: int) -> dict[str, np.ndarray]:
+    release()
+    rows = db.session.execute(
+        select(RecordingVoice.label, RecordingVoice.vector).where(RecordingVoice.recording_id == recording_id)
+    )
+    return {row.label: np.frombuffer(row.vector, "<f2").astype(np.float32) for row in rows}

@@ -24,7 +24,9 @@ from speakr.media.voices.weights import MODEL_VERSION
 FRAMES_PER_SECOND: Final = SAMPLE_RATE // HOP_SAMPLES
 WINDOW_FRAMES: Final = 160
 
-_STEPS: Final = ((2 * 3600.0, 0.8), (float("inf"), 1.6))
+CLOSEST_STEP_SECONDS: Final = 0.8
+"""Distance of windows where each one counts."""
+_STEPS: Final = ((2 * 3600.0, CLOSEST_STEP_SECONDS), (float("inf"), 1.6))
 """Up to so many seconds of recording, a window every so many seconds."""
 
 _FULL_SCALE: Final = np.float32(32768)

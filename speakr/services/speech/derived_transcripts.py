@@ -36,7 +36,6 @@ from speakr.services.jobs import claims
 from speakr.services.recordings import removal
 from speakr.services.speech import originals, speakers, transcripts, voice_profiles
 from speakr.services.speech.originals import PartText
-from speakr.services.speech.voice_profiles import ProfileVoice
 from speakr.services.webhooks import events
 
 
@@ -213,7 +212,7 @@ def _keep_voices(
     if not preferences["learn_voices"]:
         return
     voices = [
-        ProfileVoice(labels[voice.label], voice.vector, voice.seconds * text.shares[voice.label])
+        replace(voice, label=labels[voice.label], seconds=voice.seconds * text.shares[voice.label])
         for source, text, labels in zip(sources, texts, matched.labels, strict=True)
         if source.user_id == recording.user_id
         for voice in voice_profiles.voices_of(source.id)

@@ -16,12 +16,13 @@ from speakr.domain.errors import Forbidden, Invalid, NotFound
 from speakr.domain.events import RecordingUpdated
 from speakr.domain.jobs import JobState
 from speakr.domain.permissions import Actor, Permission, Scope
+from speakr.domain.transcript import Span
 from speakr.models import Recording, RecordingSpeaker, Segment, Speaker
 from speakr.services.accounts import users
 from speakr.services.jobs import processing
 from speakr.services.recordings import access
 from speakr.services.search import indexing
-from speakr.services.speech import speakers, voice_profiles
+from speakr.services.speech import confirmed_names, speakers, voice_profiles
 from speakr.services.webhooks import events
 
 MAX_ENTRIES = 200
@@ -92,17 +93,23 @@ def assign(actor: Actor, recording_id: int, speaker_map: Any, *, with_summary: b
     return Assigned(recording, message, is_queued, learned)
 
 
-def recognise(recording: Recording, least: float, earlier: Sequence[voice_profiles.Confirmed] = ()) -> None:
+def recognise(
+    recording: Recording,
+    least: float,
+    earlier: Sequence[confirmed_names.Confirmed] = (),
+    spoken: Mapping[str, Sequence[Span]] | None = None,
+) -> None:
     """Name speakers of a new transcript whose voices match a known profile with a cosine of at least `least`.
 
     Such names do not change voice profiles until a user confirms them. Names that were confirmed before this
-    transcription (`earlier`) stay confirmed. The caller has locked the owner, then the recording.
+    transcription (`earlier`) stay confirmed. `spoken` is when each label speaks now. The caller has locked the owner,
+    then the recording.
     """
     labels = [each.label for each in _speakers_of(recording.id, with_ids=True)]
-    again = voice_profiles.matched_again(recording.id, earlier)
+    again = confirmed_names.matched_again(recording.id, earlier, spoken or {})
     matched_ids = {known.speaker_id for known in again.values()}
     new = voice_profiles.recognised(recording, [label for label in labels if label not in again], least)
-    found: dict[str, voice_profiles.Confirmed | voice_profiles.Suggestion] = {
+    found: dict[str, confirmed_names.Confirmed | voice_profiles.Suggestion] = {
         **again,
         **{label: who for label, who in new.items() if who.speaker_id not in matched_ids},
     }

@@ -13,14 +13,14 @@ from speakr.domain.events import TranscriptionCompleted
 from speakr.domain.jobs import JobKind
 from speakr.domain.recordings import Warned
 from speakr.domain.transcript import Segment as SpokenSegment
-from speakr.domain.transcript import Word
+from speakr.domain.transcript import Span, Word
 from speakr.models import Recording, RecordingSpeaker, Segment, User
 from speakr.services import long_reads
 from speakr.services.accounts import usage, users
 from speakr.services.corrections import revisions
 from speakr.services.jobs import claims, pipeline, queueing, requests
 from speakr.services.search import indexing, passages
-from speakr.services.speech import hints, recording_speakers, speakers, voice_profiles
+from speakr.services.speech import confirmed_names, hints, recording_speakers, speakers, voice_profiles
 from speakr.services.system import system_settings
 from speakr.services.webhooks import events
 
@@ -139,11 +139,11 @@ def store(
         speakers.hold_owner(held.user_id)
     # Lock the recording before the names below, in the order of renaming a speaker; otherwise both could deadlock.
     recording = db.session.get_one(Recording, held.recording_id, with_for_update={"key_share": True})
+    # Each transcription assigns new labels, so earlier names of labels do not apply now. Voices still match.
+    earlier = confirmed_names.confirmed_in(recording.id) if voices else ()
     revisions.add_transcription(recording, len(segments))
     db.session.execute(delete(Segment).where(Segment.recording_id == recording.id))
     passages.put_out_of_date(recording.id)
-    # Each transcription assigns new labels, so earlier names of labels do not apply now. Voices still match.
-    earlier = voice_profiles.confirmed_in(recording.id) if voices else ()
     db.session.execute(delete(RecordingSpeaker).where(RecordingSpeaker.recording_id == recording.id))
     if segments:
         db.session.execute(
@@ -181,8 +181,16 @@ def store(
     preferences = users.preferences(db.session.get_one(User, recording.user_id))
     voice_profiles.keep(recording.id, voices if preferences["learn_voices"] else ())
     if voices and preferences["learn_voices"] and preferences["auto_speaker_labelling"]:
-        recording_speakers.recognise(recording, preferences["auto_speaker_labelling_threshold"], earlier)
+        least = preferences["auto_speaker_labelling_threshold"]
+        recording_speakers.recognise(recording, least, earlier, _spoken_by_label(segments))
     follow_up(recording, has_segments=bool(segments))
+
+
+def _spoken_by_label(segments: Sequence[Mapping[str, Any]]) -> dict[str, list[Span]]:
+    spoken: dict[str, list[Span]] = {}
+    for segment in segments:
+        spoken.setdefault(segment["speaker"], []).append(Span(segment["start"], segment["end"]))
+    return spoken
 
 
 def _describe_file(recording: Recording, found: AboutFile) -> None:

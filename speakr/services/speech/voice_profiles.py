@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import mul
 from typing import Any
 
@@ -27,8 +27,6 @@ ACCEPTED = 0.68
 ACCEPTED_MARGIN = 0.05
 """Minimum difference between the cosines of the best and the second best speaker."""
 SUGGESTED = 0.55
-SAME_SPEECH = 0.95
-"""Minimum cosine of the same speech in two transcriptions of a recording; voices in two recordings do not reach it."""
 MAX_SUGGESTED = 3
 
 PROFILE_SECONDS = 5.0
@@ -46,11 +44,20 @@ Vector = Sequence[float]
 
 @dataclass(frozen=True, slots=True)
 class ProfileVoice:
-    """The voice of one label of a recording: 192 half-precision floats of norm 1, from `seconds` of speech."""
+    """The voice of one label of a recording: 192 half-precision floats of norm 1, from `seconds` of speech.
+
+    The vector of another `model` may have another form, and cannot be compared with those of this version.
+    """
 
     label: str
     vector: bytes
     seconds: float
+    model: str = MODEL_VERSION
+
+    @property
+    def is_current(self) -> bool:
+        """The model of this version made it."""
+        return self.model == MODEL_VERSION
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +67,6 @@ class Suggestion:
     speaker_id: int
     name: str
     similarity: float
-
-
-@dataclass(frozen=True, slots=True)
-class Confirmed:
-    """A voice of a recording whose name a user confirmed."""
-
-    speaker_id: int
-    name: str
-    vector: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +95,7 @@ def keep(recording_id: int, voices: Sequence[ProfileVoice]) -> None:
                     "label": voice.label,
                     "vector": voice.vector,
                     "seconds": voice.seconds,
-                    "model": MODEL_VERSION,
+                    "model": voice.model,
                 }
                 for voice in voices
             ],
@@ -105,17 +103,21 @@ def keep(recording_id: int, voices: Sequence[ProfileVoice]) -> None:
 
 
 def voices_of(recording_id: int) -> list[ProfileVoice]:
-    """Return what is kept of the voices of a recording, as far as it can be compared with new voices."""
+    """Return the stored voices of a recording, also those of earlier models."""
     rows = db.session.execute(
-        select(RecordingVoice.label, RecordingVoice.vector, RecordingVoice.seconds).where(
-            RecordingVoice.recording_id == recording_id, RecordingVoice.model == MODEL_VERSION
-        )
+        select(
+            RecordingVoice.label, RecordingVoice.vector, RecordingVoice.seconds, RecordingVoice.model
+        ).where(RecordingVoice.recording_id == recording_id)
     )
-    return [ProfileVoice(row.label, row.vector, row.seconds) for row in rows]
+    return [ProfileVoice(row.label, row.vector, row.seconds, row.model) for row in rows]
 
 
 def blended(voices: Sequence[ProfileVoice]) -> list[ProfileVoice]:
-    """Return one voice per label: the mean of its voices, each as heavy as its speech is long."""
+    """Return one voice per label: the mean of its voices, each as heavy as its speech is long.
+
+    Voices of earlier models have no mean with others. Of a label that has no other voices, the longest one stays, until
+    a job makes it again.
+    """
     by_label: dict[str, list[ProfileVoice]] = {}
     for voice in voices:
         by_label.setdefault(voice.label, []).append(voice)
@@ -123,39 +125,16 @@ def blended(voices: Sequence[ProfileVoice]) -> list[ProfileVoice]:
 
 
 def _blend(label: str, voices: Sequence[ProfileVoice]) -> ProfileVoice:
+    current = [voice for voice in voices if voice.is_current]
+    if not current:
+        return replace(max(voices, key=lambda voice: voice.seconds), label=label)
+    voices = current
     mean = _mean(voices)
     length = sum(map(mul, mean, mean)) ** 0.5
     if len(voices) == 1 or not length:
         return ProfileVoice(label, voices[0].vector, sum(voice.seconds for voice in voices))
     vector = _HALF_FLOATS.pack(*(value / length for value in mean))
     return ProfileVoice(label, vector, sum(voice.seconds for voice in voices))
-
-
-def confirmed_in(recording_id: int) -> list[Confirmed]:
-    """Return the voices of a recording with confirmed names, before it is transcribed again."""
-    rows = db.session.execute(
-        select(RecordingSpeaker.speaker_id, RecordingSpeaker.name, RecordingVoice.vector)
-        .join(RecordingVoice, _IS_VOICE_OF)
-        .where(RecordingSpeaker.recording_id == recording_id, RecordingSpeaker.confirmed)
-    )
-    return [Confirmed(row.speaker_id, row.name, row.vector) for row in rows if row.speaker_id is not None]
-
-
-def matched_again(recording_id: int, earlier: Sequence[Confirmed]) -> dict[str, Confirmed]:
-    """Return the labels of a new transcription whose voices match those of the earlier one."""
-    voices = db.session.execute(
-        select(RecordingVoice.label, RecordingVoice.vector).where(RecordingVoice.recording_id == recording_id)
-    ).all()
-    pairs = [
-        (_cosine(_HALF_FLOATS.unpack(vector), _HALF_FLOATS.unpack(known.vector)), label, known)
-        for label, vector in (voices if earlier else ())
-        for known in earlier
-    ]
-    found: dict[str, Confirmed] = {}
-    for cosine, label, known in sorted(pairs, key=lambda pair: -pair[0]):
-        if cosine >= SAME_SPEECH and label not in found and known not in found.values():
-            found[label] = known
-    return found
 
 
 def delete_all(actor: Actor) -> int:
@@ -318,14 +297,20 @@ def _mean(rows: Sequence[Any]) -> Vector:
     return mean
 
 
+def cosine_of(one: bytes, other: bytes) -> float:
+    """Return the cosine of two voices, both of the present model."""
+    return _cosine(_HALF_FLOATS.unpack(one), _HALF_FLOATS.unpack(other))
+
+
 def _cosine(one: Vector, other: Vector) -> float:
     # Without numpy: this runs in web processes, and 192 numbers are few.
     lengths = sum(map(mul, one, one)) * sum(map(mul, other, other))
     return sum(map(mul, one, other)) / lengths**0.5 if lengths else 0.0
 
 
-_IS_VOICE_OF = and_(
+IS_OF_LABEL = and_(
     RecordingVoice.recording_id == RecordingSpeaker.recording_id,
     RecordingVoice.label == RecordingSpeaker.label,
-    RecordingVoice.model == MODEL_VERSION,
 )
+"""The stored voice of a named label, whichever model made it."""
+_IS_VOICE_OF = and_(IS_OF_LABEL, RecordingVoice.model == MODEL_VERSION)
