@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.crash import clips, wav
+from benchmarks.speech_audio import clips, wav
 from benchmarks.stack import Server, machine, print_table
 from benchmarks.transcription import SAMPLE_RATE
 from tests.servers import postgres_server

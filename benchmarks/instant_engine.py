@@ -9,17 +9,12 @@ from the response to `completed_at`, and the CPU seconds that the workers and th
 from __future__ import annotations
 
 import argparse
-import io
-import json
 import os
 import statistics
 import tempfile
-import threading
 import time
-import wave
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +22,11 @@ import numpy as np
 from sqlalchemy import Engine, text
 
 from benchmarks.latency import Watch, upload
+from benchmarks.speech_audio import RATE, clips, wav, with_pauses
 from benchmarks.stack import Server, machine, print_table
 from benchmarks.uploads import make_user
 from speakr.db import make_engine
-from tests.crash.speech import RATE, clip
+from tests.crash.provider import Provider
 
 TURN_SECONDS = 5.0
 GOALS = {"short": (1.0, 0.0), "long": (2.0, 5.6)}
@@ -39,17 +35,7 @@ COMPLETED = text("SELECT completed_at, status FROM recordings WHERE id = :record
 
 def speech(seconds: float) -> bytes:
     """Return a WAV file of real speech, repeated with pauses."""
-    names = sorted(path.stem for path in (Path("tests") / "connectors" / "data").glob("*.flac"))
-    pause = np.zeros(RATE, np.int16)
-    once = np.concatenate([part for name in names for part in (clip(name), pause)])
-    samples = np.resize(once, round(seconds * RATE))
-    buffer = io.BytesIO()
-    with wave.open(buffer, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(RATE)
-        file.writeframes(samples.astype("<i2").tobytes())
-    return buffer.getvalue()
+    return wav(np.resize(with_pauses(clips(), 1.0), round(seconds * RATE)))
 
 
 def answer_for(seconds: float, *, has_speakers: bool) -> Mapping[str, Any]:
@@ -67,28 +53,17 @@ def answer_for(seconds: float, *, has_speakers: bool) -> Mapping[str, Any]:
     return {"language": "en", "text": " ".join(str(each["text"]) for each in segments), "segments": segments}
 
 
-def start_engine(*, has_speakers: bool) -> ThreadingHTTPServer:
-    """Start a server that answers at once, by the length of the request."""
+class InstantEngine(Provider):
+    """A provider that answers at once, by the length of the audio."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            size = int(self.headers["Content-Length"])
-            left = size
-            while left > 0:
-                left -= len(self.rfile.read(min(left, 1 << 20)))
-            body = json.dumps(answer_for(size / (2 * RATE), has_speakers=has_speakers)).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    def __init__(self, *, has_speakers: bool) -> None:
+        super().__init__(delay_seconds=0.0)
+        self._has_speakers = has_speakers
 
-        def log_message(self, *_: object) -> None:
-            """Log nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    return server
+    def answer(self, digest: str, audio: bytes) -> Mapping[str, Any]:
+        """Return turns over the length of the audio."""
+        del digest
+        return answer_for(len(audio) / (2 * RATE), has_speakers=self._has_speakers)
 
 
 def cpu_seconds(pids: list[int]) -> float:
@@ -140,14 +115,14 @@ def main() -> None:
         "--log", default="WARNING", help="level of the server's log, which is printed at the end"
     )
     asked = options.parse_args()
-    stand_in = start_engine(has_speakers=not asked.without_speakers)
     with (
+        InstantEngine(has_speakers=not asked.without_speakers) as stand_in,
         tempfile.TemporaryDirectory(prefix="spk-b-") as folder,
         Server(
             Path(folder),
             asked.database,
             workers=2,
-            TRANSCRIPTION_BASE_URL=f"http://127.0.0.1:{stand_in.server_port}/v1",
+            TRANSCRIPTION_BASE_URL=stand_in.url,
             SPEAKR_LOG_LEVEL=asked.log,
         ) as server,
     ):
@@ -167,7 +142,6 @@ def main() -> None:
         print_table(title, ["audio", "202 to COMPLETED, s", "goal", "CPU of workers, s", "goal"], rows)
         if asked.log != "WARNING":
             print((Path(folder) / "log").read_text())
-    stand_in.shutdown()
 
 
 if __name__ == "__main__":

@@ -21,7 +21,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.crash import Killer, Rows, clips, wav
+from benchmarks.killing import Killer, Rows
+from benchmarks.speech_audio import clips, wav
 from benchmarks.stack import WholeServer, machine, print_table
 from speakr.db import make_engine
 from tests.servers import postgres_server

@@ -24,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.crash import clips, wav
+from benchmarks.speech_audio import clips, wav
 from benchmarks.stack import WholeServer, machine, print_table
 from benchmarks.transcription import SAMPLE_RATE, Samples
 

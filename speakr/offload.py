@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import ctypes
 import gc
 import sys
 import time
@@ -158,10 +159,11 @@ def large_work(*, is_large: bool) -> Iterator[None]:
     """Run work that makes millions of objects: one request of the process at a time, without garbage collections.
 
     A collection stops all threads for seconds while so many objects are alive, and two such requests at once could
-    need more memory than the process has. Users take turns. The work must drop its objects before the block ends. In a
-    process without gevent this does nothing.
+    need more memory than the process has. Users take turns. The work must drop its objects before the block ends; then
+    the process returns their memory to the system. In a process without gevent this does nothing.
     """
-    if not is_large or _hub() is None:
+    hub = _hub()
+    if not is_large or hub is None:
         yield
         return
     with _large_place.place():
@@ -170,6 +172,17 @@ def large_work(*, is_large: bool) -> Iterator[None]:
             yield
         finally:
             gc.enable()
+            hub.threadpool.spawn(_return_memory)
+
+
+def _return_memory() -> None:
+    """Return free memory to the system (malloc_trim(3)); the C library would keep what lies below memory in use.
+
+    It takes some milliseconds for a hundred megabytes, without the interpreter's lock. Other C libraries lack it.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def _cpu_pool(hub: Any) -> Any:

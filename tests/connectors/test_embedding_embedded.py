@@ -85,6 +85,20 @@ def test_a_damaged_model_is_refused(tmp_path: Path, damage: str) -> None:
         EmbeddedEmbeddingConnector(tmp_path, ALL_LANGUAGES).embed(["text"])
 
 
+def test_a_model_that_fails_on_a_text_refuses_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    from speakr.connectors.embedding.minilm import MiniLM
+
+    class Fail(Exception):
+        """As ONNX Runtime's, which are no RuntimeError."""
+
+    def fail(*_: object) -> None:
+        raise Fail("out of memory")
+
+    monkeypatch.setattr(MiniLM, "vector", fail)
+    with pytest.raises(ConnectorRejected, match="failed on this text"):
+        EmbeddedEmbeddingConnector(shared_folder(), ENGLISH).embed(["text"])
+
+
 def test_nothing_is_loaded_before_the_first_text() -> None:
     program = (
         "import sys, speakr.app;"

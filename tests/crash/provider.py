@@ -13,6 +13,7 @@ import threading
 import time
 import wave
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
@@ -129,7 +130,21 @@ class Provider:
             if self._answers_left is not None:
                 self._answers_left -= 1
             asked.ended = time.monotonic()
-        return asked, json.dumps(_answer(asked.digest, audio)).encode()
+        return asked, json.dumps(self.answer(asked.digest, audio)).encode()
+
+    def answer(self, digest: str, audio: bytes) -> Mapping[str, Any]:
+        """Return four words made out of the hash of the audio, spread over it (16 bit, 16 kHz)."""
+        seconds = len(audio) / 32_000
+        words = [f"w{digest[at : at + 6]}" for at in range(0, 24, 6)]
+        times = [round(seconds * at / len(words), 3) for at in range(len(words) + 1)]
+        return {
+            "language": "english",
+            "text": " ".join(words),
+            "segments": [{"start": 0.0, "end": seconds, "text": " ".join(words), "avg_logprob": -0.25}],
+            "words": [
+                {"word": word, "start": times[at], "end": times[at + 1]} for at, word in enumerate(words)
+            ],
+        }
 
     def _may_answer(self) -> bool:
         return self._is_closed or self._answers_left is None or self._answers_left > 0
@@ -144,16 +159,3 @@ def _audio_of(content_type: str, body: bytes) -> bytes:
             with wave.open(io.BytesIO(content.removesuffix(b"\r\n"))) as file:
                 return file.readframes(file.getnframes())
     raise AssertionError("no file in the form")
-
-
-def _answer(digest: str, audio: bytes) -> dict[str, Any]:
-    """Make four words out of a hash, spread over the audio (16 bit, 16 kHz)."""
-    seconds = len(audio) / 32_000
-    words = [f"w{digest[at : at + 6]}" for at in range(0, 24, 6)]
-    times = [round(seconds * at / len(words), 3) for at in range(len(words) + 1)]
-    return {
-        "language": "english",
-        "text": " ".join(words),
-        "segments": [{"start": 0.0, "end": seconds, "text": " ".join(words), "avg_logprob": -0.25}],
-        "words": [{"word": word, "start": times[at], "end": times[at + 1]} for at, word in enumerate(words)],
-    }

@@ -80,6 +80,42 @@ def test_a_backlog_of_one_user_delays_others_by_one_computation() -> None:
     assert run(BACKLOG, "cpu") <= 5
 
 
+MEMORY = f"""{PATCHED}
+import time
+from speakr.offload import large_work
+
+def resident_mib():
+    with open("/proc/self/statm") as opened:
+        return int(opened.read().split()[1]) * 4096 / 2**20
+
+kept = []
+before = resident_mib()
+with large_work(is_large=True):
+    objects = [bytes(20_000) for _ in range(10_000)]
+    kept.append(bytes(20_000))  # lies above them in the heap
+    most = resident_mib()
+    del objects
+assert most - before > 150, most
+deadline = time.monotonic() + 30
+while resident_mib() - before > 50 and time.monotonic() < deadline:
+    time.sleep(0.02)
+print(round(resident_mib() - before))
+"""
+
+
+def test_large_work_returns_its_memory_to_the_system() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", MEMORY],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        env=clean_environment(),
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) <= 50
+
+
 def test_a_backlog_of_large_work_delays_others_by_one_of_them() -> None:
     assert run(BACKLOG, "large") <= 3
 

@@ -53,6 +53,21 @@ def test_so_many_vectors_that_only_some_are_clustered(monkeypatch: pytest.Monkey
     assert is_same_partition(cluster(vectors, np.full(len(who), 0.4)), who)
 
 
+def test_one_cough_is_no_speaker_in_a_recording_of_which_some_vectors_are_clustered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(clustering, "MAX_CLUSTERED", 60)
+    vectors, who = crowd(2, 150)
+    cough = np.zeros((1, 192), np.float32)
+    cough[0, 191] = 1.0
+    vectors[0] = cough  # the first vector is always among those that are clustered
+    labels = cluster(vectors, np.full(len(who), 0.8))
+    assert set(labels) == {0, 1}
+    assert is_same_partition(labels[1:], who[1:])
+    three = cluster(vectors, np.full(len(who), 0.8), least=3)
+    assert set(three) == {0, 1, 2}, "who counts three speakers gets three"
+
+
 def test_hints_about_the_number_are_applied() -> None:
     vectors, who = crowd(4, 20)
     seconds = np.full(len(who), 0.4)

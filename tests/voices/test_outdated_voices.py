@@ -254,3 +254,19 @@ def vectors_of(recording_id: int) -> dict[str, np.ndarray]:
         select(RecordingVoice.label, RecordingVoice.vector).where(RecordingVoice.recording_id == recording_id)
     )
     return {row.label: np.frombuffer(row.vector, "<f2").astype(np.float32) for row in rows}
+
+
+def test_recordings_made_of_others_keep_voices_of_an_earlier_model(
+    alice: Person, transcribe, work: Callable[[], None], monologue: Talk
+) -> None:
+    made = transcribe(alice, monologue)
+    assign(alice, made, SPEAKER_00="Ann")
+    make_outdated(made)
+    answer = alice.post(f"{V1}/recordings/{made}/cut", json={"at": len(monologue.samples) / 32_000})
+    assert answer.status_code == 202, answer.json
+    work()
+    halves = [each["id"] for each in answer.json["recordings"]]
+    assert [models_of(half) for half in halves] == 2 * [{"SPEAKER_00": "resemblyzer-0.1.4"}]
+    assert outdated_voices.queue_outdated() == 3
+    work()
+    assert [models_of(half) for half in halves] == 2 * [{"SPEAKER_00": MODEL_VERSION}]

@@ -18,7 +18,7 @@ import structlog
 from speakr.connectors.embedding.base import pack
 from speakr.domain.errors import ConnectorRejected
 from speakr.model_files.catalogue import SENTENCES, SENTENCES_IN_LANGUAGES, Model
-from speakr.model_files.store import ModelUnusable, is_present, open_model
+from speakr.model_files.store import is_present, open_model
 from speakr.offload import run_cpu
 from speakr.settings import Settings
 
@@ -72,10 +72,16 @@ class EmbeddedEmbeddingConnector:
 
     def _embed(self, text: str) -> bytes:
         english, in_languages = self._load()
-        values = english.vector(text).tolist()
-        if in_languages is not None:
-            values += (in_languages.vector(text) * IN_LANGUAGES_WEIGHT).tolist()
-        return pack(values)
+        try:
+            values = english.vector(text).tolist()
+            if in_languages is not None:
+                values += (in_languages.vector(text) * IN_LANGUAGES_WEIGHT).tolist()
+            return pack(values)
+        except (
+            Exception
+        ) as error:  # ONNX Runtime and the tokenizers raise many kinds, also of Exception itself
+            logger.warning("embedding_model_failed", model=self.model, reason=str(error))
+            raise ConnectorRejected("The model for search by meaning failed on this text.") from error
 
     def _load(self) -> tuple[MiniLM, SentenceEncoder | None]:
         from speakr.connectors.embedding.minilm import MiniLM  # noqa: PLC0415 - loads numpy
@@ -87,7 +93,7 @@ class EmbeddedEmbeddingConnector:
                     folders = [open_model(self._root, model) for model in models_for(self.model)]
                     others = [SentenceEncoder(folder) for folder in folders[1:]]
                     self._loaded = (MiniLM(folders[0]), others[0] if others else None)
-                except (ModelUnusable, ImportError, RuntimeError, ValueError, OSError) as error:
+                except Exception as error:  # likewise; `ModelUnusable` among them
                     logger.warning("embedding_model_unusable", reason=str(error))
                     raise ConnectorRejected("The model for search by meaning cannot be loaded.") from error
             return self._loaded

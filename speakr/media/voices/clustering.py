@@ -51,12 +51,14 @@ def cluster(
     if len(vectors) == 0:
         return np.zeros(0, np.intp)
     chosen = _spread(len(vectors), MAX_CLUSTERED)
+    if len(chosen) == len(vectors):
+        return _counted(vectors, seconds, merges(vectors), least=least, most=most)
     share = seconds[chosen] * (seconds.sum() / max(seconds[chosen].sum(), 1e-9))
     labels = _counted(vectors[chosen], share, merges(vectors[chosen]), least=least, most=most)
-    if len(chosen) == len(vectors):
-        return labels
-    nearest: Labels = (vectors @ centroids(vectors[chosen], labels).T).argmax(axis=1)
-    return nearest
+    nearest = _renumbered((vectors @ centroids(vectors[chosen], labels).T).argmax(axis=1))
+    # A kept vector stood for many, so a voice of one vector seemed to speak for long. Now each counts by itself.
+    enough = _drop_small_clusters(vectors, seconds, nearest)
+    return enough if least is None or _count(enough) >= least else nearest
 
 
 def centroids(vectors: Floats, labels: Labels, weights: npt.NDArray[np.float64] | None = None) -> Floats:

@@ -61,8 +61,9 @@ class IndexedLine:
 class _Engine:
     """The embedding engine of this process, and the time before which it is not called again."""
 
-    def __init__(self, backends: Backends, embedder: EmbeddingConnector) -> None:
+    def __init__(self, backends: Backends, model: str, embedder: EmbeddingConnector) -> None:
         self.backends = backends
+        self.model = model
         self.embedder = embedder
         self.retry_at = 0.0
 
@@ -98,20 +99,23 @@ def vector_of(question: str) -> bytes:
     except (TransientJobError, ConnectorRejected) as error:
         logger.warning("embedding_model_failed", code=error.slug, reason=error.message)
         asked = getattr(error, "retry_after_seconds", None) or RETRY_AFTER_SECONDS
-        pause = min(max(asked, 1.0), MAX_RETRY_AFTER_SECONDS)
+        seconds = min(max(asked, 1.0), MAX_RETRY_AFTER_SECONDS)
         if isinstance(error, TransientJobError):  # a refusal may concern only this question
-            engine.retry_at = time.monotonic() + pause
-        raise _unavailable(pause) from error
+            engine.retry_at = time.monotonic() + seconds
+        raise _unavailable(seconds) from error
     return vector
 
 
 def _get_engine() -> _Engine:
     global _engine  # noqa: PLW0603 - two threads may both create one, which is harmless
-    if _engine is None or _engine.backends is not get_backends():
-        embedder = get_backends().make_embedder()
-        if embedder is None:
-            raise RuntimeError("require() has not been called")
-        _engine = _Engine(get_backends(), embedder)
+    backends = get_backends()
+    # The operator may prepare another model while this process runs; vectors of two models cannot be compared.
+    wanted = (backends, backends.embedding_model)
+    if _engine is None or (_engine.backends, _engine.model) != wanted:
+        embedder = backends.make_embedder()
+        if embedder is None:  # the model has been removed since `require`
+            raise _unavailable(RETRY_AFTER_SECONDS)
+        _engine = _Engine(*wanted, embedder)
     return _engine
 
 
