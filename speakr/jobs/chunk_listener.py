@@ -27,7 +27,10 @@ class ChunkListener:
         self._asked_at = time.monotonic()
 
     def begin(self) -> None:
-        """Restart the ids, so that segments replace those that another engine published for this chunk."""
+        """Restart the ids, so that segments replace those that another engine published for this chunk.
+
+        If that engine published more segments, the rest stays in open views until the transcript is complete.
+        """
         self._count = 0
 
     def on_segment(self, segment: Segment) -> None:

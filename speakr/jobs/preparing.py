@@ -77,7 +77,7 @@ class Preparation:
     decode_track: DecodeTrack
     find_speech: Callable[[Path], list[Span]]
     on_decoded: Callable[[], None] = lambda: None
-    """Called after each track; what it raises ends the preparation."""
+    """Called after each track and after each comparison of two; what it raises ends the preparation."""
 
     def prepare(self, media: Path, folder: Path) -> PreparedAudio:
         """Decode all tracks of a file into a folder, and find the speech in them.
@@ -96,7 +96,7 @@ class Preparation:
                     source.path.unlink()
                 sources.append(source)
         speaking = [source for source in sources if source.spans]
-        copies = _copies(speaking)
+        copies = _copies(speaking, self.on_decoded)
         used = [source for at, source in enumerate(speaking) if at not in copies]
         used += [source for source in sources if self._keeps_its_place(source, used)]
         used.sort(key=lambda source: (source.track, source.channel or 0))
@@ -227,14 +227,14 @@ def cut_sources(
     return pieces, planned, joints
 
 
-def _copies(speaking: Sequence[SoundSource]) -> dict[int, int]:
-    """Return which sources say the same as others, by their numbers."""
+def _copies(speaking: Sequence[SoundSource], on_compared: Callable[[], None]) -> dict[int, int]:
+    """Return which sources say the same as others, by their numbers. `on_compared` may end the search by raising."""
     if len({source.track for source in speaking}) <= 1:
         return {}
     from speakr.media import same_sound  # noqa: PLC0415
 
     return same_sound.without_copies(
-        [same_sound.Voice(source.path, source.spans, source.track) for source in speaking]
+        [same_sound.Voice(source.path, source.spans, source.track) for source in speaking], on_compared
     )
 
 
@@ -262,7 +262,7 @@ def _warnings(decoded: Sequence[DecodedAudio], tracks: Sequence[AudioTrack], cha
     found = {
         Warned.DAMAGED: any(each.bad_packet_count for each in decoded),
         Warned.CUT_OFF: any(each.is_cut_off for each in decoded),
-        Warned.TRACK_NOT_DECODED: len(decoded) < len(tracks),
+        Warned.TRACK_NOT_DECODED: len(decoded) < max(len(tracks), *(each.track_count for each in decoded)),
         Warned.CHANNELS_MIXED: channels is Channels.SEPARATE and any(each.is_sample for each in decoded),
     }
     return [code.value for code, applies in found.items() if applies]

@@ -68,7 +68,9 @@ class DecodedAudio:
     track: int = 0
     """The number of the track among the file's audio tracks, from 0."""
     tracks: Sequence[AudioTrack] = ()
-    """All audio tracks of the file."""
+    """The audio tracks of the file, as far as they are described (`probe.MAX_TRACKS`)."""
+    track_count: int = 0
+    """The number of all audio tracks of the file."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,10 @@ class Converter:
         """Yield what the resampler still holds."""
         yield from self._resample(None)
 
+    def reset(self) -> None:
+        """Drop the resampler, which may be of no use after an error; the next frame gets another one."""
+        self._resampler = self._kind = None
+
     def _resampler_for(self, frame: AudioFrame) -> tuple[av.AudioResampler | child_mix.Mixer, int]:
         count = frame.layout.nb_channels
         if count == self.channels:
@@ -118,6 +122,28 @@ class Output:
             left -= step
 
 
+def write_frame(frame: AudioFrame, converter: Converter, output: Output, tally: child.Tally) -> None:
+    """Write the samples of a frame; of one that cannot be converted, silence of its length, so that no time is lost."""
+    try:
+        for samples in converter.convert(frame):
+            output.write(samples)
+    except (av.FFmpegError, ValueError):
+        seconds = frame.samples / frame.sample_rate if frame.sample_rate else 0.0
+        tally.count_bad()
+        tally.bad_seconds += seconds
+        converter.reset()
+        output.silence(round(seconds * child.RATE))
+
+
+def write_rest(converter: Converter, output: Output, tally: child.Tally) -> None:
+    """Write what the converter still holds; it may be lost, but not what was written before."""
+    try:
+        for samples in converter.rest():
+            output.write(samples)
+    except (av.FFmpegError, ValueError):
+        tally.count_bad()
+
+
 def decode(order: Mapping[str, Any]) -> Mapping[str, Any]:
     """Write the sound of one track as headerless 16 bit samples at 16 kHz, in the memory of one frame.
 
@@ -133,6 +159,7 @@ def decode(order: Mapping[str, Any]) -> Mapping[str, Any]:
         output = Output(pcm.write, int(order["max_seconds"] * child.RATE))
         stream = child.audible_stream(container, order["decoders"], order["track"])
         found = child.tracks(container, order["decoders"])
+        track_count = len(container.streams.audio)
         number = [each.index for each in container.streams.audio].index(stream.index)
         timeline = child.Timeline(container, stream)
         for frame in child.frames(container, stream, tally):
@@ -144,18 +171,15 @@ def decode(order: Mapping[str, Any]) -> Mapping[str, Any]:
                     output.take_sample(order["max_sampled"], container.duration)
                 converter = Converter(output.channels, order["weights"])
             output.silence(round(timeline.hole_before(frame) * child.RATE))
-            try:
-                for samples in converter.convert(frame):
-                    output.write(samples)
-            except (av.FFmpegError, ValueError):
-                tally.count_bad()
-        for samples in converter.rest() if converter else ():
-            output.write(samples)
+            write_frame(frame, converter, output, tally)
+        if converter is not None:
+            write_rest(converter, output, tally)
     if not output.samples:
         raise child.Refused("undecodable")
     return {
         "track": number,
         "tracks": found,
+        "track_count": track_count,
         "channels": output.channels,
         "is_sample": is_sample,
         "samples": output.kept,

@@ -105,6 +105,7 @@ def _decoded(result: Mapping[str, Any], size_bytes: int) -> DecodedAudio:
             is_sample=bool(result["is_sample"]),
             track=int(result["track"]),
             tracks=tracks_of(result["tracks"]),
+            track_count=int(result["track_count"]),
         )
     except (KeyError, TypeError, ValueError):
         raise MediaToolFailed("Decoding this file failed; it may work on another try.") from None

@@ -13,13 +13,17 @@ import pytest
 from structlog.testing import capture_logs
 
 from speakr.domain.errors import MediaToolFailed, UnusableMedia
+from speakr.domain.recordings import Channels, Warned
+from speakr.jobs import preparing
 from speakr.media import decode as decoding
 from speakr.media.base import SAMPLE_RATE
 from speakr.media.decode import decode
+from speakr.media.probe import MAX_TRACKS
 from speakr.media.sandbox import SandboxReport
 from speakr.media.speech import read_pcm
 from tests.media.conftest import TEN_HOURS
 from tests.media.synth import tone, write_media
+from tests.support.tracks import Track, write_tracks
 
 
 def only_file(folder: Path, name: str) -> bool:
@@ -171,3 +175,47 @@ def test_an_older_file_stays_when_decoding_fails(tmp_path: Path) -> None:
     with pytest.raises(UnusableMedia):
         decode(source, pcm, TEN_HOURS)
     assert pcm.read_bytes() == b"older"
+
+
+class BrokenConverter:
+    """Refuses the second frame, and has nothing left in the end but an error."""
+
+    def __init__(self) -> None:
+        self.frames = self.resets = 0
+
+    def convert(self, frame: av.AudioFrame) -> list[bytes]:
+        self.frames += 1
+        if self.frames == 2:
+            raise ValueError("no such layout")
+        return [b"\x01\x00" * frame.samples]
+
+    def reset(self) -> None:
+        self.resets += 1
+
+    def rest(self) -> list[bytes]:
+        raise ValueError("nothing")
+
+
+def test_a_frame_that_cannot_be_converted_becomes_silence_of_its_length() -> None:
+    from speakr.media import child_decode
+
+    written = io.BytesIO()
+    output = child_decode.Output(written.write, 1 << 20)
+    converter, tally = BrokenConverter(), child_decode.child.Tally()
+    for _ in range(3):
+        frame = av.AudioFrame(format="s16", layout="mono", samples=1600)
+        frame.sample_rate = SAMPLE_RATE
+        child_decode.write_frame(frame, converter, output, tally)
+    child_decode.write_rest(converter, output, tally)
+    samples = np.frombuffer(written.getvalue(), "<i2")
+    assert [int(part.sum()) for part in np.split(samples, 3)] == [1600, 0, 1600]
+    assert (converter.resets, tally.bad, tally.bad_seconds) == (1, 2, 0.1)
+
+
+def test_tracks_beyond_those_that_are_described_are_counted(tmp_path: Path) -> None:
+    short = np.ones(1600, np.int16)
+    path = write_tracks(tmp_path / "many.mka", "matroska", [Track(samples=short)] * (MAX_TRACKS + 1))
+    found = decode(path, tmp_path / "pcm", 10.0)
+    assert (len(found.tracks), found.track_count) == (MAX_TRACKS, MAX_TRACKS + 1)
+    warnings = preparing._warnings([found] * MAX_TRACKS, found.tracks, Channels.AUTO)
+    assert warnings == [Warned.TRACK_NOT_DECODED]
