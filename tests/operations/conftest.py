@@ -27,6 +27,15 @@ _SETTING = re.compile(
 )
 
 
+@pytest.fixture(autouse=True)
+def _umask_stays() -> Iterator[None]:
+    """Commands set the umask of their process, which here is that of all later tests."""
+    before = os.umask(0)
+    os.umask(before)
+    yield
+    os.umask(before)
+
+
 def clean_environment(**settings: str) -> dict[str, str]:
     """Return this process's environment without Speakr's settings, but with the given ones."""
     inherited = {name: value for name, value in os.environ.items() if not _SETTING.match(name)}
