@@ -25,6 +25,7 @@ MAX_CPU_THREADS = 2
 """Computations that run at once in a process. They share the interpreter with the loop, so more would slow it down."""
 
 _DROPPED_AT_ONCE = 500
+_RETURN_AFTER_SECONDS = 0.5
 
 caller: contextvars.ContextVar[Hashable] = contextvars.ContextVar("caller", default=None)
 """For whom a computation runs: a user's id, or the address of a client that is not known yet. The web code sets it."""
@@ -172,7 +173,14 @@ def large_work(*, is_large: bool) -> Iterator[None]:
             yield
         finally:
             gc.enable()
-            hub.threadpool.spawn(_return_memory)
+            _return_memory_soon(hub)
+
+
+def _return_memory_soon(hub: Any) -> None:
+    """Return memory when the request has probably ended, which holds its body until then."""
+    from gevent import spawn_later  # noqa: PLC0415 - only the web process has it
+
+    spawn_later(_RETURN_AFTER_SECONDS, hub.threadpool.spawn, _return_memory)
 
 
 def _return_memory() -> None:

@@ -110,12 +110,12 @@ def _get_engine() -> _Engine:
     global _engine  # noqa: PLW0603 - two threads may both create one, which is harmless
     backends = get_backends()
     # The operator may prepare another model while this process runs; vectors of two models cannot be compared.
-    wanted = (backends, backends.embedding_model)
-    if _engine is None or (_engine.backends, _engine.model) != wanted:
+    model = backends.embedding_model
+    if _engine is None or _engine.backends is not backends or _engine.model != model:
         embedder = backends.make_embedder()
         if embedder is None:  # the model has been removed since `require`
             raise _unavailable(RETRY_AFTER_SECONDS)
-        _engine = _Engine(*wanted, embedder)
+        _engine = _Engine(backends, model, embedder)
     return _engine
 
 
