@@ -37,4 +37,5 @@ ENV PATH=/opt/speakr/bin:$PATH \
     SPEAKR_LOG_FORMAT=json
 EXPOSE 8899
 STOPSIGNAL SIGTERM
-CMD ["gunicorn", "-c", "config/gunicorn.conf.py", "wsgi:app"]
+# As in speakr/operations/environment.py: the web process returns memory that Python's own allocator would keep.
+CMD ["env", "PYTHONMALLOC=malloc", "gunicorn", "-c", "config/gunicorn.conf.py", "wsgi:app"]

@@ -130,9 +130,9 @@ class Server:
             except subprocess.TimeoutExpired:
                 child.kill()
 
-    def _start(self, *command: str) -> subprocess.Popen[bytes]:
+    def _start(self, *command: str, **more: str) -> subprocess.Popen[bytes]:
         with (self.folder / "log").open("ab") as log:
-            child = subprocess.Popen(command, env=self.environment, cwd=ROOT, stdout=log, stderr=log)
+            child = subprocess.Popen(command, env=self.environment | more, cwd=ROOT, stdout=log, stderr=log)
         self._children.append(child)
         return child
 
@@ -148,7 +148,14 @@ class Server:
 
     def _start_web(self) -> None:
         self.web = self._start(
-            sys.executable, "-m", "gunicorn", "-c", str(ROOT / "config" / "gunicorn.conf.py"), "wsgi:app"
+            sys.executable,
+            "-m",
+            "gunicorn",
+            "-c",
+            str(ROOT / "config" / "gunicorn.conf.py"),
+            "wsgi:app",
+            PYTHONMALLOC="malloc",  # as `speakr up` and the image do
+            MALLOC_ARENA_MAX="2",
         )
 
     def kill_web(self) -> None:

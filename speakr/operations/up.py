@@ -124,7 +124,9 @@ class _Processes:
         configuration = str(installation.files() / "config" / "gunicorn.conf.py")
         # Not `wsgi:app`: gunicorn looks in the current folder first, and a wsgi.py there may be another program's.
         arguments = ("-m", "gunicorn", "-c", configuration, "speakr.app:create_app()")
-        return self.python("web", *arguments, descriptors=(self.listener.socket.fileno(),))
+        web = self.python("web", *arguments, descriptors=(self.listener.socket.fileno(),))
+        web.environment = env.for_web(web.environment)
+        return web
 
     def workers(self) -> list[Child]:
         numbers = range(1, self.settings.worker_count + 1)

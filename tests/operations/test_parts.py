@@ -222,6 +222,12 @@ def test_child_processes_get_the_import_path() -> None:
     assert (environment.ROOT / "wsgi.py").exists()
 
 
+def test_the_web_process_uses_the_allocator_that_returns_memory() -> None:
+    assert environment.for_web({"A": "b"}) == {"A": "b", "PYTHONMALLOC": "malloc"}
+    assert environment.for_web({"PYTHONMALLOC": "debug"}) == {"PYTHONMALLOC": "debug"}
+    assert '"PYTHONMALLOC=malloc", "gunicorn"' in (environment.ROOT / "Dockerfile").read_text()
+
+
 def test_of_an_installed_package_the_path_stays_as_it_is(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
