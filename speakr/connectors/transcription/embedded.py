@@ -159,7 +159,8 @@ class EmbeddedConnector:
     def transcribe(self, chunk: AudioChunk, hints: Hints, on_segment: OnSegment) -> Hypothesis:
         """Transcribe a chunk in English, or leave it to the recogniser for other languages.
 
-        Speech that is not English gives no segments if there is no such recogniser, and the language `und`.
+        Speech that is not English gives no segments if there is no such recogniser, and the language `und`. Where nothing is
+        recognised, the language is the one that the user named, or None.
 
         Raises:
             ConnectorRejected: the user named another language, and no recogniser here knows it.
@@ -180,7 +181,8 @@ class EmbeddedConnector:
         segments = [self._segment(recogniser, words, hotwords) for words in utterances if words]
         for segment in segments:
             on_segment(segment)
-        return Hypothesis(segments=tuple(segments), language="en", model=recogniser.model)
+        found = "en" if segments or language == "en" else None
+        return Hypothesis(segments=tuple(segments), language=found, model=recogniser.model)
 
     def _not_english(self, chunk: AudioChunk, hints: Hints, on_segment: OnSegment, model: str) -> Hypothesis:
         if self._other_languages.is_available():

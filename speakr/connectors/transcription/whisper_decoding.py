@@ -64,7 +64,8 @@ class Decoder:
     def transcribe(self, chunk: AudioChunk, hints: Hints, on_segment: OnSegment) -> Hypothesis:
         """Transcribe a chunk; pass on each segment as it is decoded.
 
-        The hypothesis has the language of most of the text, `und` if none was certain.
+        The hypothesis has the language of most of the text. Without any certain text it has the requested language, or
+        `und` if none was requested.
 
         Raises:
             RuntimeError: the model failed.
@@ -91,7 +92,7 @@ class Decoder:
             chunk.context.heartbeat()
         parts.sort(key=lambda segment: (segment.start, segment.end))
         main = max(seconds, key=lambda token: seconds[token], default=None)
-        language = UNDETERMINED if main is None else code_of(main)
+        language = code_of(hints.language) or UNDETERMINED if main is None else code_of(main)
         return Hypothesis(
             tuple(parts),
             language,
