@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -287,6 +289,50 @@ def test_a_runtime_that_cannot_load_the_model_leaves_it_to_the_spare(
         result = EmbeddedConnector().transcribe(make_chunk("cards_003"), Hints(), lambda _: None)
     assert result.model == "pocketsphinx"
     assert "embedded_model_not_loaded" in [entry["event"] for entry in logs]
+
+
+def test_without_memory_the_model_is_loaded_later_and_the_spare_is_not_used():
+    code = """
+import resource
+import onnxruntime
+from speakr.connectors.transcription import moonshine_recogniser
+from speakr.connectors.transcription.embedded import EmbeddedConnector
+from speakr.domain.errors import ConnectorUnavailable
+with open("/proc/self/status") as status:
+    used = int(next(line for line in status if line.startswith("VmSize")).split()[1]) * 1024
+connector = EmbeddedConnector()
+resource.setrlimit(resource.RLIMIT_AS, (used + 40 * 2**20, resource.RLIM_INFINITY))
+try:
+    connector._load()
+except ConnectorUnavailable as error:
+    print(error.message)
+resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+print(connector._load().model)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    lines = [line for line in done.stdout.splitlines() if "memory." in line or line == MODEL]
+    assert lines == [
+        "The embedded recogniser cannot be loaded now; the server may have too little memory.",
+        MODEL,
+    ]
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), OSError(5, "Input/output error"), RuntimeError("std::bad_alloc")]
+)
+def test_a_passing_failure_of_loading_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, make_chunk: MakeChunk, error: Exception
+):
+    class Unable:
+        def __init__(self, _: Path) -> None:
+            raise error
+
+    connector = EmbeddedConnector()
+    with monkeypatch.context() as patched:
+        patched.setattr(moonshine_recogniser, "Moonshine", Unable)
+        with pytest.raises(ConnectorUnavailable):
+            recognize(connector, make_chunk("cards_003"))
+    assert connector.transcribe(make_chunk("cards_003"), Hints(), lambda _: None).model == MODEL
 
 
 def test_a_runtime_that_fails_on_a_chunk_is_asked_again_later(

@@ -16,7 +16,7 @@ from speakr.connectors.transcription.base import SAMPLE_RATE, AudioChunk
 from speakr.connectors.transcription.other_languages import make_other_languages
 from speakr.connectors.transcription.whisper_base import WhisperBase
 from speakr.connectors.transcription.whisper_decoding import Decoder
-from speakr.domain.errors import ConnectorRejected
+from speakr.domain.errors import ConnectorRejected, ConnectorUnavailable
 from speakr.domain.transcript import UNDETERMINED, Hints, Segment, Span
 from speakr.model_files import store
 from speakr.model_files.catalogue import WHISPER_BASE
@@ -131,6 +131,20 @@ def test_a_damaged_model_is_refused_and_not_tried_again(
     with pytest.raises(ConnectorRejected, match=r"model\.bin") as raised:
         transcribe(recogniser, make_chunk("goforward"))
     assert str(tmp_path) not in raised.value.message
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("mkl_malloc: failed to allocate memory"), MemoryError(), OSError(12, "ENOMEM")]
+)
+def test_without_memory_a_model_is_loaded_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("faster_whisper.WhisperModel", fail)
+    with pytest.raises(ConnectorUnavailable, match="too little memory"):
+        whisper_loading.load_model(tmp_path, "base", device="cpu", compute_type="int8", threads=1)
 
 
 def test_an_english_only_server_refuses_other_languages(tmp_path: Path, make_chunk: MakeChunk) -> None:

@@ -18,6 +18,7 @@ import structlog
 from speakr.connectors.transcription.base import SECTION, About, AudioChunk, Capabilities, OnSegment
 from speakr.connectors.transcription.english_gate import is_english
 from speakr.connectors.transcription.hotwords import read_hotwords
+from speakr.connectors.transcription.memory_errors import is_out_of_memory
 from speakr.connectors.transcription.other_languages import (
     ENGLISH_ONLY,
     NoOtherLanguages,
@@ -26,7 +27,7 @@ from speakr.connectors.transcription.other_languages import (
 )
 from speakr.connectors.transcription.profanity import mask
 from speakr.connectors.transcription.words import mean_probability
-from speakr.domain.errors import ConnectorRejected
+from speakr.domain.errors import ConnectorRejected, ConnectorUnavailable
 from speakr.domain.seams import RecognizedWord, repair
 from speakr.domain.transcript import UNDETERMINED, Hints, Hypothesis, Segment, Span, Word
 from speakr.environment import setting
@@ -43,6 +44,18 @@ logger = structlog.get_logger(__name__)
 OVERLAP_SECONDS = 2.0
 """Seconds that neighbours overlap where speech is too long to be one utterance."""
 _TOUCHING_SECONDS = 0.01
+_LASTING = frozenset(
+    [
+        "ImportError",
+        "ModuleNotFoundError",
+        "NotImplementedError",
+        "NotImplemented",
+        "Fail",
+        "InvalidGraph",
+        "InvalidProtobuf",
+    ]
+)
+"""Names of the errors of Python and onnxruntime for a missing library, an unknown format and an unsupported processor."""
 _SPARE = "PocketSphinx transcribes instead, with more errors."
 
 
@@ -231,7 +244,11 @@ class EmbeddedConnector:
         return self._recogniser
 
     def _moonshine(self) -> Recogniser | None:
-        """Return the recogniser of the model; None if it cannot be used here, which the log says."""
+        """Return the recogniser of the model; None if it cannot be used here, which the log says.
+
+        Raises:
+            ConnectorUnavailable: it cannot be loaded now, as without memory.
+        """
         try:
             folder = open_model(self._models_folder, MOONSHINE)
             from speakr.connectors.transcription.moonshine_recogniser import (  # noqa: PLC0415 - loads onnxruntime
@@ -241,7 +258,12 @@ class EmbeddedConnector:
             return MoonshineRecogniser(folder)
         except ModelUnusable as unusable:
             logger.warning("embedded_model_unusable", reason=str(unusable), help=_SPARE)
-        except Exception:  # the runtime's own errors have no common class but this one
+        except Exception as error:  # the runtime's own errors have no common class but this one
+            if is_out_of_memory(error) or type(error).__name__ not in _LASTING:
+                logger.exception("embedded_model_not_loaded", model=MOONSHINE.name)
+                raise ConnectorUnavailable(
+                    "The embedded recogniser cannot be loaded now; the server may have too little memory."
+                ) from error
             logger.exception("embedded_model_not_loaded", model=MOONSHINE.name, help=_SPARE)
         return None
 
