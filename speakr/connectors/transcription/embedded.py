@@ -17,7 +17,7 @@ import structlog
 
 from speakr.connectors.transcription.base import SECTION, About, AudioChunk, Capabilities, OnSegment
 from speakr.connectors.transcription.english_gate import is_english
-from speakr.connectors.transcription.hotwords import read_hotwords
+from speakr.connectors.transcription.hotwords import read_hotwords, spelled
 from speakr.connectors.transcription.memory_errors import is_out_of_memory
 from speakr.connectors.transcription.other_languages import (
     ENGLISH_ONLY,
@@ -57,6 +57,10 @@ _LASTING = frozenset(
 )
 """Names of the errors of Python and onnxruntime for a missing library, an unknown format and an unsupported processor."""
 _SPARE = "PocketSphinx transcribes instead, with more errors."
+_BLIND_TO_LANGUAGE = "It writes English words for speech in any language."
+_SPARE_OF_ENGLISH = (
+    "Instead, Whisper transcribes, and PocketSphinx what is requested in English, both with more errors."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,11 +170,16 @@ class EmbeddedConnector:
         try:
             open_model(self._models_folder, MOONSHINE)
         except ModelUnusable as unusable:
-            return f"{unusable} {_SPARE}"
+            if self._other_languages.is_available():
+                return f"{unusable} {_SPARE_OF_ENGLISH}"
+            return f"{unusable} {_SPARE} {_BLIND_TO_LANGUAGE}"
         return None
 
     def transcribe(self, chunk: AudioChunk, hints: Hints, on_segment: OnSegment) -> Hypothesis:
         """Transcribe a chunk in English, or leave it to the recogniser for other languages.
+
+        PocketSphinx cannot tell other languages from English. Where it is in use, it transcribes without a named language
+        only if there is no recogniser for other languages.
 
         Speech that is not English gives no segments if there is no such recogniser, and the language `und`. Where nothing is
         recognised, the language is the one that the user named, or None.
@@ -180,16 +189,21 @@ class EmbeddedConnector:
             ConnectorUnavailable: the recogniser failed.
         """
         language = (hints.language or "").split("-")[0].lower()
-        if language not in ("", "auto", "en"):
+        language = "" if language == "auto" else language
+        if language not in ("", "en"):
             if not self._other_languages.is_available():
                 raise ConnectorRejected(ENGLISH_ONLY)
             return self._other_languages.transcribe(chunk, hints, on_segment)
         recogniser = self._load()
+        if not language and recogniser.model != MOONSHINE.name and self._other_languages.is_available():
+            return self._other_languages.transcribe(chunk, hints, on_segment)
         hotwords = read_hotwords(hints.hotwords or "")
         utterances = self._recognise(recogniser, recogniser.prepared(chunk), hotwords)
         # PocketSphinx has no such probabilities: its own tell nothing about the language.
         is_gated = language != "en" and recogniser.model == MOONSHINE.name
-        if is_gated and not is_english([word for words in utterances for word in words]):
+        # Hotwords have low probabilities, because the model would not have written them.
+        own = [word for words in utterances for word in words if spelled(word.text, hotwords) is None]
+        if is_gated and not is_english(own):
             return self._not_english(chunk, hints, on_segment, recogniser.model)
         segments = [self._segment(recogniser, words, hotwords) for words in utterances if words]
         for segment in segments:
