@@ -122,6 +122,7 @@ class EmbeddedConnector:
     capabilities = Capabilities(
         hotwords=True,
         timestamps=True,
+        is_local=True,
         target_chunk_seconds=30.0,
         max_chunk_seconds=120.0,
         languages=frozenset({"en"}),

@@ -90,6 +90,7 @@ class WhisperConnector:
         hotwords=True,
         initial_prompt=True,
         timestamps=True,
+        is_local=True,
         language_detection=True,
         target_chunk_seconds=4 * PACK_SECONDS,
         max_chunk_seconds=300.0,
