@@ -144,7 +144,7 @@ class WhisperConnector:
         return is_downloaded(self._models_dir, model)
 
     def transcribe(self, chunk: AudioChunk, hints: Hints, on_segment: OnSegment) -> Hypothesis:
-        """Transcribe one chunk; pass on each segment as it is decoded."""
+        """Transcribe one chunk; pass on its segments pack by pack."""
         if not chunk.spans or not chunk.samples.size:
             return Hypothesis(segments=(), language=hints.language)
         decoder = self._load(hints.model or self.models[0], chunk)
