@@ -32,7 +32,7 @@ from speakr.domain.errors import (
     JobError,
 )
 from speakr.domain.jobs import JobState
-from speakr.domain.transcript import Hints, Hypothesis, Segment, Span
+from speakr.domain.transcript import Hints, Segment, Span
 from speakr.jobs import engine_health, engine_slots, recognition, runner
 from speakr.jobs.engine_health import Health
 from speakr.jobs.engine_slots import EngineSlots
@@ -371,62 +371,3 @@ def test_a_note_outlives_its_worker_and_not_its_chunk(
     assert seen[:2] == [None, {"transcript": "t-1"}]
     notes = db.session.query(JobChunk.note).filter(JobChunk.result.isnot(None)).all()
     assert all(note is None for (note,) in notes)
-
-
-# -- pauses
-
-
-def test_a_recording_on_which_a_local_engine_fails_stops_no_other(redis: Redis) -> None:
-    local = raising(ConnectorUnavailable("failed on this recording"))
-    local.capabilities = replace(local.capabilities, is_local=True)
-    for _ in range(engine_health.FAILURES_IN_A_ROW + 1):
-        with pytest.raises(ConnectorUnavailable, match="failed on this recording"):
-            recognize([engine(redis, "a", local)])
-    assert len(recognize([engine(redis, "a", FakeTranscriber())]).hypothesis.segments) == 1
-
-
-@pytest.mark.parametrize("local", [EmbeddedConnector, WhisperConnector])
-def test_engines_in_the_worker_are_local(local: type[TranscriptionConnector]) -> None:
-    assert local.capabilities.is_local
-
-
-def test_a_paused_engine_counts_no_try(
-    app: Flask, recorded: int, transcriber: FakeTranscriber, second: FakeTranscriber, redis_connection: Redis
-) -> None:
-    def fail(_: object) -> None:
-        raise ConnectorUnavailable("Away.")
-
-    transcriber.before = second.before = fail
-    for place in ("first", "second"):
-        for _ in range(engine_health.FAILURES_IN_A_ROW):
-            Health(redis_connection, place).failed()
-    job_id = job_of(recorded).id
-    for _ in range(8):
-        with unit_of_work() as session:
-            session.get_one(Job, job_id).not_before = None
-        runner.run(job_id)
-    job = job_of(recorded)
-    assert (job.state, job.attempts, job.error_code) == (JobState.QUEUED, 0, "provider_unavailable")
-    assert job.message.startswith("The engine is paused after failures; continues in ")
-    assert transcriber.chunks == second.chunks == []
-
-
-# -- the language of a chunk that was halved
-
-
-def test_the_language_of_halves_is_that_of_most_speech(redis: Redis) -> None:
-    first = FakeTranscriber()
-    first.capabilities = Capabilities(target_chunk_seconds=60, max_chunk_seconds=15)
-    known = first.transcribe
-
-    def transcribe(chunk: AudioChunk, hints: Hints, on_segment: OnSegment) -> Hypothesis:
-        found = known(chunk, hints, on_segment)
-        if chunk.start == 100.0:
-            return replace(found, language="en", language_probability=0.2)
-        return replace(found, language="de", language_probability=0.6 if chunk.start < 130 else 0.8)
-
-    first.transcribe = transcribe  # type: ignore[method-assign]
-    spans = (Span(100.0, 102.0), Span(121.0, 139.0), Span(141.0, 160.0))
-    found = recognize([engine(redis, "a", first)], audio(60.0, spans)).hypothesis
-    assert found.language == "de"
-    assert found.language_probability == pytest.approx(0.7)
