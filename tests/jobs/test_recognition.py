@@ -18,11 +18,7 @@ from speakr.connectors.transcription.base import (
     SAMPLE_RATE,
     AudioChunk,
     Capabilities,
-    OnSegment,
-    TranscriptionConnector,
 )
-from speakr.connectors.transcription.embedded import EmbeddedConnector
-from speakr.connectors.transcription.whisper import WhisperConnector
 from speakr.db import db, unit_of_work
 from speakr.domain.errors import (
     ConnectorBusy,
