@@ -34,7 +34,7 @@ from speakr.domain.insights import Insights
 from speakr.domain.non_speech import is_spoken
 from speakr.domain.speakers import Identification
 from speakr.domain.summaries import Summary, Title
-from speakr.domain.transcript import Hints, Hypothesis, Segment, Word
+from speakr.domain.transcript import UNDETERMINED, Hints, Hypothesis, Segment, Word
 
 MAX_SEGMENT_LENGTH = 50_000
 MAX_WORD_LENGTH = 500
@@ -86,8 +86,13 @@ class CleanTranscriber:
         return dataclasses.replace(
             found,
             segments=tuple(map(clean_segment, spoken)),
-            language=languages.code_of(found.language),
+            language=_language(found.language),
         )
+
+
+def _language(named: str | None) -> str | None:
+    """Return the code of a language that an engine names; `und` stays: the engine found speech that it does not know."""
+    return UNDETERMINED if named == UNDETERMINED else languages.code_of(named)
 
 
 class _CleanContext(ChunkContext):

@@ -213,6 +213,13 @@ class ConnectorBusy(ConnectorUnavailable):
     """What the job's message says."""
 
 
+class ConnectorPaused(ConnectorBusy):
+    """Speakr does not call a provider that failed repeatedly. The job waits, as it has not been tried."""
+
+    code = ConnectorUnavailable.code
+    reason = "The engine is paused after failures"
+
+
 class FetchSlotsTaken(ConnectorBusy):
     """As many files are being fetched as may be at the same time."""
 

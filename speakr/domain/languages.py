@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
+
+from speakr.domain.transcript import UNDETERMINED
 
 MAX_NAME_LENGTH: Final = 40
 
@@ -142,6 +144,19 @@ def code_of(text: object) -> str | None:
         return read(text) if isinstance(text, str) else None
     except NoLanguage:
         return None
+
+
+def main_language(parts: Iterable[tuple[str | None, float]]) -> str | None:
+    """Return the language of the most seconds of speech, at equal length the earlier one; None if none is named.
+
+    parts: languages and the seconds of speech in each. `und` is the answer only if no other language is named.
+    """
+    seconds: dict[str, float] = {}
+    for language, spoken in parts:
+        if language:
+            seconds[language] = seconds.get(language, 0.0) + spoken
+    known = [language for language in seconds if language != UNDETERMINED]
+    return max(known or seconds, key=lambda language: seconds[language], default=None)
 
 
 def whisper_code(language: str | None) -> str | None:

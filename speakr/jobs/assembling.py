@@ -12,8 +12,9 @@ from operator import attrgetter
 from typing import Any
 
 from speakr.domain import seams, transcript_quality
+from speakr.domain.languages import main_language
 from speakr.domain.overlaps import mark_overlaps
-from speakr.domain.transcript import DEFAULT_SPEAKER_LABEL, UNDETERMINED, Hints, Segment, Span, numbered_label
+from speakr.domain.transcript import DEFAULT_SPEAKER_LABEL, Hints, Segment, Span, numbered_label
 from speakr.domain.transcript_quality import TranscriptQuality
 from speakr.jobs import engine_labels, voices
 from speakr.jobs.plan import TranscriptionPlan
@@ -65,17 +66,11 @@ def assemble(
 
 
 def _language(results: Sequence[Mapping[str, Any]]) -> str | None:
-    """Return the language of most of the speech; `und` if no engine understood any of it.
-
-    At equal length the earlier language counts, so an engine that gives no segments is asked in order.
-    """
-    seconds: dict[str, float] = {}
-    for result in results:
-        if language := result.get("language"):
-            spoken = sum(kept["end"] - kept["start"] for kept in result.get("segments", ()))
-            seconds[language] = seconds.get(language, 0.0) + spoken
-    known = [language for language in seconds if language != UNDETERMINED]
-    return max(known or seconds, key=lambda language: seconds[language], default=None)
+    """Return the language of most of the speech; `und` if no engine understood any of it."""
+    return main_language(
+        (result.get("language"), sum(kept["end"] - kept["start"] for kept in result.get("segments", ())))
+        for result in results
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """A circuit breaker per engine, shared by all workers: Speakr does not call an engine that fails repeatedly.
 
-After three failures in a row the engine is paused. Then one worker tries it while the others still skip it, and each
-further failure doubles the pause. An engine that asks callers to wait is paused for as long as it says. The state is in
+Engines that work in the worker itself are never paused: their failures concern one recording or one machine.
+After three failures in a row another engine is paused; jobs wait for it without using up their attempts. Then one
+worker tries it while the others still skip it, and each further failure doubles the pause. An engine that asks callers to wait is paused for as long as it says. The state is in
 Redis and expires soon; without Redis every engine counts as healthy.
 """
 

@@ -23,10 +23,12 @@ from speakr.connectors.transcription.base import (
 from speakr.connectors.transcription.options import ignored_options
 from speakr.domain.errors import (
     ConnectorBusy,
+    ConnectorPaused,
     ConnectorRejected,
     ConnectorTooLarge,
     ConnectorUnavailable,
 )
+from speakr.domain.languages import main_language
 from speakr.domain.seams import RecognizedWord, join
 from speakr.domain.transcript import Hints, Hypothesis, Segment, Span
 from speakr.jobs import engine_memory, retry_doubtful
@@ -148,7 +150,7 @@ def transcribe_chunk(
     for place, engine in enumerate(engines):
         rest = engine.health.rest()
         if rest is not None:
-            kind = ConnectorBusy if rest.is_requested else ConnectorUnavailable
+            kind = ConnectorBusy if rest.is_requested else ConnectorPaused
             failures.append(kind("The transcription engine is paused.", retry_after_seconds=rest.seconds))
             continue
         engine_hints = (
@@ -214,7 +216,8 @@ def _transcribe_with(
         engine.health.asked_to_wait(error.retry_after_seconds or BUSY_SECONDS)
         raise
     except ConnectorUnavailable:
-        engine.health.failed()
+        if not engine.connector.capabilities.is_local:
+            engine.health.failed()
         raise
     except ConnectorRejected:
         engine.health.succeeded()  # the refusal concerns this request, or is for the operator to fix
@@ -246,14 +249,20 @@ def _transcribe_halves(
         RecognizedWord(start, stop, half.segments, half.times_estimated)
         for (start, stop), half in zip(((audio.start, cut), (cut, end)), result, strict=True)
     ]
+    language = main_language(
+        (half.language, sum(each.end - each.start for each in half.segments)) for half in result
+    )
+    probabilities = [
+        half.language_probability
+        for half in result
+        if half.language == language and half.language_probability is not None
+    ]
     return Hypothesis(
         segments=tuple(join(parts, [overlap])),
-        language=next((half.language for half in result if half.language), None),
+        language=language,
         times_estimated=any(half.times_estimated for half in result),
         model=next((half.model for half in result if half.model), None),
-        language_probability=next(
-            (half.language_probability for half in result if half.language_probability is not None), None
-        ),
+        language_probability=sum(probabilities) / len(probabilities) if probabilities else None,
     )
 
 

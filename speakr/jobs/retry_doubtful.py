@@ -10,8 +10,9 @@ import structlog
 
 from speakr.connectors.transcription.base import SAMPLE_RATE, AudioChunk, ChunkContext, TranscriptionConnector
 from speakr.domain.errors import ConnectorRejected, TransientJobError
-from speakr.domain.quality import Doubt, find_doubts
-from speakr.domain.transcript import Hints, Hypothesis, Segment, Span
+from speakr.domain.languages import main_language
+from speakr.domain.quality import Doubt, Fault, find_doubts
+from speakr.domain.transcript import UNDETERMINED, Hints, Hypothesis, Segment, Span
 from speakr.jobs import engine_memory
 
 logger = structlog.get_logger(__name__)
@@ -35,43 +36,76 @@ def improve(
     doubts = find_doubts(original.segments, chunk.spans, times_estimated=original.times_estimated)
     if not doubts:
         return original
-    segments = list(original.segments)
+    current = original
     retried = repaired = 0.0
-    for span in _spans_of(doubts, chunk)[:MAX_SPANS]:
-        inside = [segment for segment in segments if _is_in(segment, span)]
+    for span in _spans_of(doubts, original, chunk)[:MAX_SPANS]:
+        inside = [doubt for doubt in doubts if _is_in(doubt.span, span)]
         try:
-            again = _transcribe_span(span, chunk, engine, hints, heartbeat)
+            again = _transcribe_span(
+                span, chunk, engine, _hints_for(inside, original, engine, hints), heartbeat
+            )
         except (ConnectorRejected, TransientJobError) as error:
             logger.info("second_hearing_failed", code=error.slug)
             break
         retried += span.duration
-        others = [segment for segment in segments if segment not in inside]
-        better = _is_better(again.segments, inside, others, chunk.spans)
-        logger.info("heard_again", start=round(span.start, 1), end=round(span.end, 1), kept=better)
-        if better:
+        better = _with_second(current, again, span, chunk.spans, inside)
+        logger.info(
+            "heard_again", start=round(span.start, 1), end=round(span.end, 1), kept=better is not None
+        )
+        if better is not None:
             repaired += span.duration
-            segments = sorted([*others, *again.segments], key=attrgetter("start", "end"))
-    return replace(original, segments=tuple(segments), retried_seconds=retried, repaired_seconds=repaired)
+            current = better
+    return replace(current, retried_seconds=retried, repaired_seconds=repaired)
 
 
-def _spans_of(doubts: Sequence[Doubt], chunk: AudioChunk) -> list[Span]:
-    """Return the stretches to transcribe again: whole spans of speech where there are any, merged where they touch."""
+def _spans_of(doubts: Sequence[Doubt], original: Hypothesis, chunk: AudioChunk) -> list[Span]:
+    """Return the stretches to transcribe again, in order.
+
+    A stretch cuts neither a span of speech nor a segment; otherwise words of a neighbour would be written twice or be lost.
+    Estimated times do not say where a segment is, so then the stretch is the whole chunk.
+    """
     end = chunk.start + len(chunk.samples) / SAMPLE_RATE
+    if original.times_estimated:
+        return [Span(chunk.start, end)]
+    speech = _joined(chunk.spans, gap_seconds=0.0)
+    blocks = _joined([*speech, *(Span(each.start, each.end) for each in original.segments)])
+    edges = [chunk.start, *(edge for block in blocks for edge in (block.start, block.end)), end]
     wide = []
-    for doubt in doubts:
-        touched = [
-            span for span in chunk.spans if span.start < doubt.span.end and doubt.span.start < span.end
-        ]
-        first = min([doubt.span.start - PAD_SECONDS, *(span.start for span in touched)])
-        last = max([doubt.span.end + PAD_SECONDS, *(span.end for span in touched)])
-        wide.append(Span(max(first, chunk.start), min(last, end)))
+    for at, block in enumerate(blocks):
+        if any(_is_in(doubt.span, block) for doubt in doubts):
+            first = max(block.start - PAD_SECONDS, edges[2 * at], chunk.start)
+            last = min(block.end + PAD_SECONDS, edges[2 * at + 3], end)
+            wide.append(Span(first, last))
+    return [span for span in wide if span.duration > 0]
+
+
+def _joined(spans: Sequence[Span], *, gap_seconds: float = -1e-6) -> list[Span]:
+    """Return the spans in order; those that are at most so far apart as one. By default they must overlap."""
     joined: list[Span] = []
-    for span in sorted(wide, key=attrgetter("start")):
-        if joined and span.start <= joined[-1].end:
+    for span in sorted(spans, key=attrgetter("start")):
+        if joined and span.start - joined[-1].end <= gap_seconds:
             joined[-1] = Span(joined[-1].start, max(joined[-1].end, span.end))
-        elif span.duration > 0:
+        else:
             joined.append(span)
     return joined
+
+
+def _hints_for(
+    doubts: Sequence[Doubt], original: Hypothesis, engine: TranscriptionConnector, hints: Hints
+) -> Hints:
+    """Return the hints for a second transcription.
+
+    It has no prompt, because engines repeat it when a stretch has no speech. It names the language of the chunk, because
+    a short stretch says little about it, unless the fault is that the text is in another one.
+    """
+    language = hints.language
+    known = engine.capabilities_with(hints.model).languages
+    is_usable = original.language not in {None, UNDETERMINED} and (
+        known is None or original.language in known
+    )
+    if not language and is_usable and all(doubt.fault is not Fault.OTHER_LANGUAGE for doubt in doubts):
+        language = original.language
+    return replace(hints, initial_prompt=None, language=language)
 
 
 def _transcribe_span(
@@ -85,9 +119,8 @@ def _transcribe_span(
     piece = AudioChunk(
         chunk.cut(span), max(span.start, chunk.start), tuple(speech or [span]), _RetryContext(heartbeat)
     )
-    # Engines repeat the prompt when a stretch has no speech. Segments are not published, because they may be
-    # discarded.
-    return engine.transcribe(piece, replace(hints, initial_prompt=None), lambda _segment: heartbeat())
+    # Segments are not published, because they may be discarded.
+    return engine.transcribe(piece, hints, lambda _segment: heartbeat())
 
 
 class _RetryContext(ChunkContext):
@@ -103,22 +136,64 @@ class _RetryContext(ChunkContext):
         self._heartbeat()
 
 
-def _is_in(segment: Segment, span: Span) -> bool:
-    middle = (segment.start + segment.end) / 2
-    return span.start <= middle <= span.end
+def _is_in(part: Segment | Span, span: Span) -> bool:
+    return span.start <= (part.start + part.end) / 2 <= span.end
+
+
+def _with_second(
+    current: Hypothesis, again: Hypothesis, span: Span, speech: Sequence[Span], doubts: Sequence[Doubt]
+) -> Hypothesis | None:
+    """Return the hypothesis with the second transcription of a stretch, or None if the first one is as good.
+
+    doubts: those in the stretch.
+    """
+    inside = [segment for segment in current.segments if _is_in(segment, span)]
+    others = [segment for segment in current.segments if not _is_in(segment, span)]
+    if any(segment.text.strip() for segment in again.segments):
+        estimated = current.times_estimated or again.times_estimated
+        is_better = _is_better(again.segments, inside, others, speech, times_estimated=estimated)
+    else:  # nothing is better than an invented text, but not than a doubtful one where there is speech
+        invented = [doubt for doubt in doubts if doubt.fault is Fault.TEXT_OVER_SILENCE]
+        is_better = len(invented) == len(inside)
+    if not is_better:
+        return None
+    language = main_language(
+        [(current.language, _seconds(others)), (again.language, _seconds(again.segments))]
+    )
+    is_same = language == current.language
+    return replace(
+        current,
+        segments=tuple(sorted([*others, *again.segments], key=attrgetter("start", "end"))),
+        times_estimated=(current.times_estimated and bool(others)) or again.times_estimated,
+        language=language,
+        language_probability=current.language_probability if is_same else again.language_probability,
+    )
 
 
 def _is_better(
-    again: Sequence[Segment], before: Sequence[Segment], others: Sequence[Segment], speech: Sequence[Span]
+    again: Sequence[Segment],
+    before: Sequence[Segment],
+    others: Sequence[Segment],
+    speech: Sequence[Span],
+    *,
+    times_estimated: bool,
 ) -> bool:
     """Return whether the second transcription has fewer faults or, at equal faults, a higher confidence."""
     faults = [
-        len(find_doubts(sorted([*others, *segments], key=attrgetter("start")), speech))
+        len(
+            find_doubts(
+                sorted([*others, *segments], key=attrgetter("start")), speech, times_estimated=times_estimated
+            )
+        )
         for segments in (again, before)
     ]
     if faults[0] != faults[1]:
         return faults[0] < faults[1]
-    return bool(again) and _confidence(again) > _confidence(before)
+    return _confidence(again) > _confidence(before)
+
+
+def _seconds(segments: Sequence[Segment]) -> float:
+    return sum(segment.end - segment.start for segment in segments)
 
 
 def _confidence(segments: Sequence[Segment]) -> float:

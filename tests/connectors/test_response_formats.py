@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from speakr.connectors.transcription import make_connector
+from speakr.connectors.transcription import make_connector, response_formats
 from speakr.connectors.transcription.base import SAMPLE_RATE, AudioChunk, ChunkContext, TranscriptionConnector
 from speakr.connectors.transcription.response_formats import MEMORY_SECONDS
 from speakr.domain.errors import ConnectorRejected, ConnectorUnavailable
@@ -164,3 +164,34 @@ def test_other_refusals_and_passing_failures_are_not_asked_again(
         with pytest.raises(error):
             recognize(new_connector(), memory)
     assert len(provider.requests) == 3
+
+
+def test_a_file_that_every_form_refuses_makes_later_answers_no_poorer(
+    provider: FakeProvider, new_connector: MakeConnector, memory: Memory
+) -> None:
+    connector = new_connector()
+    provider.answer = accepting(set(), "cannot write verbose_json or json of this file")
+    with pytest.raises(ConnectorRejected):
+        recognize(connector, memory)
+    provider.answer = accepting({"verbose_json"}, "")
+    sent = len(provider.requests)
+    recognize(connector, memory)
+    assert [form_of(request) for request in provider.requests[sent:]] == [("verbose_json", True)]
+    assert memory.kept == {}
+
+
+def test_a_process_forgets_a_refused_form_after_some_hours(
+    provider: FakeProvider, new_connector: MakeConnector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forgetful = ChunkContext()  # as without Redis
+    connector = new_connector()
+    provider.answer = accepting({"json"}, "no verbose_json")
+    recognize(connector, forgetful)
+    recognize(connector, forgetful)
+    assert form_of(provider.requests[-2]) == form_of(provider.requests[-1]) == ("json", False)
+    monkeypatch.setattr(response_formats, "MEMORY_SECONDS", 0.0)
+    connector = new_connector()
+    recognize(connector, forgetful)
+    provider.answer = accepting({"verbose_json"}, "no json")
+    recognize(connector, forgetful)
+    assert form_of(provider.requests[-1]) == ("verbose_json", True)

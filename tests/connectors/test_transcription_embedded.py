@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -152,6 +154,29 @@ def test_hotwords_that_were_not_said_change_nothing(embedded: EmbeddedConnector,
     assert with_hotwords == embedded.transcribe(chunk, Hints(), lambda _: None)
 
 
+def test_hotwords_with_accents_are_spelled_as_given(embedded: EmbeddedConnector, make_chunk: MakeChunk):
+    hints = Hints(hotwords="Yöung, Fórward")
+    (segment,) = embedded.transcribe(make_chunk("librivox_0880"), hints, lambda _: None).segments
+    assert "Yöung" in segment.text
+    (other,) = embedded.transcribe(make_chunk("goforward"), hints, lambda _: None).segments
+    assert "Fórward" in other.text
+
+
+def test_improbable_hotwords_do_not_make_english_another_language(
+    embedded: EmbeddedConnector, monkeypatch: pytest.MonkeyPatch
+):
+    said = [
+        Word("Go", 0, 1, 0.9),
+        Word("Zaphod", 1, 2, 0.05),
+        Word("Quilter,", 2, 3, 0.05),
+        Word("go.", 3, 4, 0.9),
+    ]
+    monkeypatch.setattr(embedded._load(), "recognise", lambda *_: said)
+    chunk = one_span(read_clip("goforward"))
+    assert embedded.transcribe(chunk, Hints(hotwords="Zaphod, Quilter"), lambda _: None).language == "en"
+    assert embedded.transcribe(chunk, Hints(), lambda _: None).language == "und"
+
+
 # -- other languages
 
 
@@ -275,6 +300,22 @@ def test_a_damaged_model_is_replaced_by_the_spare(copied_models: Path, damage, m
     assert str(copied_models) not in (connector.limitation() or "")
 
 
+def test_the_spare_gets_only_what_is_requested_in_english_if_whisper_is_there(
+    tmp_path: Path, make_chunk: MakeChunk
+):
+    other = German()
+    connector = EmbeddedConnector(tmp_path, other_languages=other)
+    result = connector.transcribe(make_chunk("cards_003"), Hints(), lambda _: None)
+    assert ([segment.text for segment in result.segments], result.language) == (["Guten Morgen."], "de")
+    english = connector.transcribe(make_chunk("cards_003"), Hints(language="en"), lambda _: None)
+    assert (english.model, english.language, len(other.asked)) == ("pocketsphinx", "en", 1)
+    assert "PocketSphinx what is requested in English" in (connector.limitation() or "")
+
+
+def test_a_spare_alone_says_that_it_knows_no_other_language(tmp_path: Path):
+    assert "English words for speech in any language" in (EmbeddedConnector(tmp_path).limitation() or "")
+
+
 def test_a_runtime_that_cannot_load_the_model_leaves_it_to_the_spare(
     monkeypatch: pytest.MonkeyPatch, make_chunk: MakeChunk
 ):
@@ -287,6 +328,50 @@ def test_a_runtime_that_cannot_load_the_model_leaves_it_to_the_spare(
         result = EmbeddedConnector().transcribe(make_chunk("cards_003"), Hints(), lambda _: None)
     assert result.model == "pocketsphinx"
     assert "embedded_model_not_loaded" in [entry["event"] for entry in logs]
+
+
+def test_without_memory_the_model_is_loaded_later_and_the_spare_is_not_used():
+    code = """
+import resource
+import onnxruntime
+from speakr.connectors.transcription import moonshine_recogniser
+from speakr.connectors.transcription.embedded import EmbeddedConnector
+from speakr.domain.errors import ConnectorUnavailable
+with open("/proc/self/status") as status:
+    used = int(next(line for line in status if line.startswith("VmSize")).split()[1]) * 1024
+connector = EmbeddedConnector()
+resource.setrlimit(resource.RLIMIT_AS, (used + 40 * 2**20, resource.RLIM_INFINITY))
+try:
+    connector._load()
+except ConnectorUnavailable as error:
+    print(error.message)
+resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+print(connector._load().model)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    lines = [line for line in done.stdout.splitlines() if "memory." in line or line == MODEL]
+    assert lines == [
+        "The embedded recogniser cannot be loaded now; the server may have too little memory.",
+        MODEL,
+    ]
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), OSError(5, "Input/output error"), RuntimeError("std::bad_alloc")]
+)
+def test_a_passing_failure_of_loading_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, make_chunk: MakeChunk, error: Exception
+):
+    class Unable:
+        def __init__(self, _: Path) -> None:
+            raise error
+
+    connector = EmbeddedConnector()
+    with monkeypatch.context() as patched:
+        patched.setattr(moonshine_recogniser, "Moonshine", Unable)
+        with pytest.raises(ConnectorUnavailable):
+            recognize(connector, make_chunk("cards_003"))
+    assert connector.transcribe(make_chunk("cards_003"), Hints(), lambda _: None).model == MODEL
 
 
 def test_a_runtime_that_fails_on_a_chunk_is_asked_again_later(

@@ -56,6 +56,27 @@ def test_words_are_read_out_of_any_list():
     assert hotwords.read_hotwords("a" * 500) == {}
 
 
+def test_words_with_accents_stay_whole_and_are_known_without_them():
+    listed = "José, Müller; Łukasz Søren — Zoë O’Brien Jean-Réné Straße Jose\u0301"  # noqa: RUF001
+    assert hotwords.read_hotwords(listed) == {
+        "jose": "José",
+        "muller": "Müller",
+        "lukasz": "Łukasz",
+        "soren": "Søren",
+        "zoe": "Zoë",
+        "o'brien": "O’Brien",  # noqa: RUF001
+        "jean-rene": "Jean-Réné",
+        "strasse": "Straße",
+    }
+    assert hotwords.read_hotwords("Иван 田中") == {}
+
+
+def test_a_word_is_spelled_as_the_user_does_with_or_without_accents():
+    known = hotwords.read_hotwords("José, O’Brien")  # noqa: RUF001
+    spelled = [hotwords.spelled(text, known) for text in ("“Jose,”", "José's", "o'brien.", "Joseph")]
+    assert spelled == ["“José,”", None, "O’Brien.", None]  # noqa: RUF001
+
+
 @pytest.mark.parametrize(
     ("word", "phones"),
     [

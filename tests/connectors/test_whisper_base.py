@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,11 +13,11 @@ import numpy as np
 import pytest
 
 from speakr.connectors.transcription import make_connector, whisper_loading
-from speakr.connectors.transcription.base import SAMPLE_RATE, AudioChunk
+from speakr.connectors.transcription.base import SAMPLE_RATE, AudioChunk, ChunkContext
 from speakr.connectors.transcription.other_languages import make_other_languages
 from speakr.connectors.transcription.whisper_base import WhisperBase
 from speakr.connectors.transcription.whisper_decoding import Decoder
-from speakr.domain.errors import ConnectorRejected
+from speakr.domain.errors import ConnectorRejected, ConnectorUnavailable
 from speakr.domain.transcript import UNDETERMINED, Hints, Segment, Span
 from speakr.model_files import store
 from speakr.model_files.catalogue import WHISPER_BASE
@@ -81,10 +82,12 @@ class TestWithTheModel:
         found = transcribe(base, make_chunk("goforward"), language="ja")
         assert found.language in {"ja", UNDETERMINED}
 
-    def test_a_language_that_the_model_does_not_have_is_detected(
-        self, base: WhisperBase, make_chunk: MakeChunk
+    @pytest.mark.parametrize("language", ["yue", "eo"])
+    def test_a_language_that_the_model_does_not_have_is_refused(
+        self, base: WhisperBase, make_chunk: MakeChunk, language: str
     ) -> None:
-        assert transcribe(base, make_chunk("goforward"), language="yue").language == "en"
+        with pytest.raises(ConnectorRejected, match=f"does not know the language {language}"):
+            transcribe(base, make_chunk("goforward"), language=language)
 
     def test_the_process_stays_below_500_mb(self) -> None:
         code = f"""
@@ -131,6 +134,20 @@ def test_a_damaged_model_is_refused_and_not_tried_again(
     with pytest.raises(ConnectorRejected, match=r"model\.bin") as raised:
         transcribe(recogniser, make_chunk("goforward"))
     assert str(tmp_path) not in raised.value.message
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("mkl_malloc: failed to allocate memory"), MemoryError(), OSError(12, "ENOMEM")]
+)
+def test_without_memory_a_model_is_loaded_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("faster_whisper.WhisperModel", fail)
+    with pytest.raises(ConnectorUnavailable, match="too little memory"):
+        whisper_loading.load_model(tmp_path, "base", device="cpu", compute_type="int8", threads=1)
 
 
 def test_an_english_only_server_refuses_other_languages(tmp_path: Path, make_chunk: MakeChunk) -> None:
@@ -230,6 +247,35 @@ def test_where_no_language_is_certain_only_likely_text_is_kept(log_probability: 
     found = decode(model, *TWO_PACKS)
     assert found.language == UNDETERMINED
     assert len(found.segments) == kept
+
+
+def test_a_requested_language_is_that_of_a_chunk_without_text() -> None:
+    assert decode(Scripted([], []), Span(0.0, 5.0), language="de").language == "de"
+
+
+def test_progress_is_reported_after_each_window_of_a_pack() -> None:
+    class Slow(Scripted):
+        def transcribe(self, samples: np.ndarray, **options: object):
+            (segment,), _ = super().transcribe(samples, **options)
+
+            def windows() -> Iterator[SimpleNamespace]:
+                for _ in range(3):
+                    reports.append(context.count)
+                    yield segment
+
+            return windows(), None
+
+    class Counting(ChunkContext):
+        count = 0
+
+        def heartbeat(self) -> None:
+            self.count += 1
+
+    reports: list[int] = []
+    context = Counting()
+    chunk = AudioChunk(np.ones(90 * SAMPLE_RATE, np.int16), 0.0, (Span(0.0, 90.0),), context)
+    Decoder(Slow([("de", 0.9)], [{}])).transcribe(chunk, Hints(), lambda _: None)
+    assert reports == [0, 1, 2]
 
 
 @pytest.mark.parametrize("fault", [{"avg_logprob": -1.1}, {"compression_ratio": 2.5}])

@@ -14,7 +14,11 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from speakr.backends import Backends
-from speakr.connectors.transcription.base import SAMPLE_RATE, AudioChunk, Capabilities
+from speakr.connectors.transcription.base import (
+    SAMPLE_RATE,
+    AudioChunk,
+    Capabilities,
+)
 from speakr.db import db, unit_of_work
 from speakr.domain.errors import (
     ConnectorBusy,

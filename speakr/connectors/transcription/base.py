@@ -35,6 +35,8 @@ class Capabilities:
     """The longest audio one request may hold."""
     languages: frozenset[str] | None = None
     """Supported ISO 639-1 codes; None means all."""
+    is_local: bool = False
+    """It works in the worker itself, so a failure says nothing about other recordings and other workers."""
     overlap_seconds: float = 0.0
     """How much of its neighbour a chunk is given where the cut is inside speech; the seam is repaired later."""
 

@@ -17,7 +17,8 @@ import structlog
 
 from speakr.connectors.transcription.base import SECTION, About, AudioChunk, Capabilities, OnSegment
 from speakr.connectors.transcription.english_gate import is_english
-from speakr.connectors.transcription.hotwords import read_hotwords
+from speakr.connectors.transcription.hotwords import read_hotwords, spelled
+from speakr.connectors.transcription.memory_errors import is_out_of_memory
 from speakr.connectors.transcription.other_languages import (
     ENGLISH_ONLY,
     NoOtherLanguages,
@@ -26,7 +27,7 @@ from speakr.connectors.transcription.other_languages import (
 )
 from speakr.connectors.transcription.profanity import mask
 from speakr.connectors.transcription.words import mean_probability
-from speakr.domain.errors import ConnectorRejected
+from speakr.domain.errors import ConnectorRejected, ConnectorUnavailable
 from speakr.domain.seams import RecognizedWord, repair
 from speakr.domain.transcript import UNDETERMINED, Hints, Hypothesis, Segment, Span, Word
 from speakr.environment import setting
@@ -43,7 +44,23 @@ logger = structlog.get_logger(__name__)
 OVERLAP_SECONDS = 2.0
 """Seconds that neighbours overlap where speech is too long to be one utterance."""
 _TOUCHING_SECONDS = 0.01
+_LASTING = frozenset(
+    [
+        "ImportError",
+        "ModuleNotFoundError",
+        "NotImplementedError",
+        "NotImplemented",
+        "Fail",
+        "InvalidGraph",
+        "InvalidProtobuf",
+    ]
+)
+"""Names of the errors of Python and onnxruntime for a missing library, an unknown format and an unsupported processor."""
 _SPARE = "PocketSphinx transcribes instead, with more errors."
+_BLIND_TO_LANGUAGE = "It writes English words for speech in any language."
+_SPARE_OF_ENGLISH = (
+    "Instead, Whisper transcribes, and PocketSphinx what is requested in English, both with more errors."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +122,7 @@ class EmbeddedConnector:
     capabilities = Capabilities(
         hotwords=True,
         timestamps=True,
+        is_local=True,
         target_chunk_seconds=30.0,
         max_chunk_seconds=120.0,
         languages=frozenset({"en"}),
@@ -153,34 +171,46 @@ class EmbeddedConnector:
         try:
             open_model(self._models_folder, MOONSHINE)
         except ModelUnusable as unusable:
-            return f"{unusable} {_SPARE}"
+            if self._other_languages.is_available():
+                return f"{unusable} {_SPARE_OF_ENGLISH}"
+            return f"{unusable} {_SPARE} {_BLIND_TO_LANGUAGE}"
         return None
 
     def transcribe(self, chunk: AudioChunk, hints: Hints, on_segment: OnSegment) -> Hypothesis:
         """Transcribe a chunk in English, or leave it to the recogniser for other languages.
 
-        Speech that is not English gives no segments if there is no such recogniser, and the language `und`.
+        PocketSphinx cannot tell other languages from English. Where it is in use, it transcribes without a named language
+        only if there is no recogniser for other languages.
+
+        Speech that is not English gives no segments if there is no such recogniser, and the language `und`. Where nothing is
+        recognised, the language is the one that the user named, or None.
 
         Raises:
             ConnectorRejected: the user named another language, and no recogniser here knows it.
             ConnectorUnavailable: the recogniser failed.
         """
         language = (hints.language or "").split("-")[0].lower()
-        if language not in ("", "auto", "en"):
+        language = "" if language == "auto" else language
+        if language not in ("", "en"):
             if not self._other_languages.is_available():
                 raise ConnectorRejected(ENGLISH_ONLY)
             return self._other_languages.transcribe(chunk, hints, on_segment)
         recogniser = self._load()
+        if not language and recogniser.model != MOONSHINE.name and self._other_languages.is_available():
+            return self._other_languages.transcribe(chunk, hints, on_segment)
         hotwords = read_hotwords(hints.hotwords or "")
         utterances = self._recognise(recogniser, recogniser.prepared(chunk), hotwords)
         # PocketSphinx has no such probabilities: its own tell nothing about the language.
         is_gated = language != "en" and recogniser.model == MOONSHINE.name
-        if is_gated and not is_english([word for words in utterances for word in words]):
+        # Hotwords have low probabilities, because the model would not have written them.
+        own = [word for words in utterances for word in words if spelled(word.text, hotwords) is None]
+        if is_gated and not is_english(own):
             return self._not_english(chunk, hints, on_segment, recogniser.model)
         segments = [self._segment(recogniser, words, hotwords) for words in utterances if words]
         for segment in segments:
             on_segment(segment)
-        return Hypothesis(segments=tuple(segments), language="en", model=recogniser.model)
+        found = "en" if segments or language == "en" else None
+        return Hypothesis(segments=tuple(segments), language=found, model=recogniser.model)
 
     def _not_english(self, chunk: AudioChunk, hints: Hints, on_segment: OnSegment, model: str) -> Hypothesis:
         if self._other_languages.is_available():
@@ -229,7 +259,11 @@ class EmbeddedConnector:
         return self._recogniser
 
     def _moonshine(self) -> Recogniser | None:
-        """Return the recogniser of the model; None if it cannot be used here, which the log says."""
+        """Return the recogniser of the model; None if it cannot be used here, which the log says.
+
+        Raises:
+            ConnectorUnavailable: it cannot be loaded now, as without memory.
+        """
         try:
             folder = open_model(self._models_folder, MOONSHINE)
             from speakr.connectors.transcription.moonshine_recogniser import (  # noqa: PLC0415 - loads onnxruntime
@@ -239,7 +273,12 @@ class EmbeddedConnector:
             return MoonshineRecogniser(folder)
         except ModelUnusable as unusable:
             logger.warning("embedded_model_unusable", reason=str(unusable), help=_SPARE)
-        except Exception:  # the runtime's own errors have no common class but this one
+        except Exception as error:  # the runtime's own errors have no common class but this one
+            if is_out_of_memory(error) or type(error).__name__ not in _LASTING:
+                logger.exception("embedded_model_not_loaded", model=MOONSHINE.name)
+                raise ConnectorUnavailable(
+                    "The embedded recogniser cannot be loaded now; the server may have too little memory."
+                ) from error
             logger.exception("embedded_model_not_loaded", model=MOONSHINE.name, help=_SPARE)
         return None
 

@@ -30,8 +30,9 @@ def is_looping(tokens: Sequence[int]) -> bool:
 
 
 def without_loop(words: Sequence[Word]) -> list[Word]:
-    """Return the words; where the utterance ends in a phrase of two words or more, three times or more, it keeps one.
+    """Return the words; where they end in a phrase of two words or more, three times or more, they keep one.
 
+    It is for text that the model did not end: what it ended may be what was said ("bye bye, bye bye, bye bye").
     A part of the phrase after the last whole repetition goes as well. Phrases that are followed by other words stay.
     """
     said = [word.text.casefold().strip(_MARKS) for word in words]

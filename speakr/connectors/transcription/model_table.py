@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from speakr.connectors.transcription import whisper_loading
 from speakr.connectors.transcription.base import KeepsModels, TranscriptionConnector
 from speakr.model_files.catalogue import MOONSHINE, WHISPER_BASE, Model
 from speakr.model_files.store import is_prepared, size_bytes
@@ -56,8 +57,14 @@ def model_table(settings: Settings, connector: TranscriptionConnector) -> list[M
 def _embedded(settings: Settings) -> Iterator[ModelRow]:
     has_english = is_prepared(settings.models_folder, MOONSHINE)
     yield _prepared(settings, MOONSHINE, ENGLISH, _MOONSHINE_BYTES, is_default=has_english)
+    has_other = (
+        settings.languages == "all"
+        and is_prepared(settings.models_folder, WHISPER_BASE)
+        and whisper_loading.unusable_reason() is None
+    )
     if settings.languages == "all":
-        yield _prepared(settings, WHISPER_BASE, None, _WHISPER_BYTES, is_default=False)
+        is_default = has_other and not has_english
+        yield _prepared(settings, WHISPER_BASE, None, _WHISPER_BYTES, is_default=is_default)
     yield ModelRow(
         name=SPARE,
         full_name="PocketSphinx",
@@ -65,7 +72,7 @@ def _embedded(settings: Settings) -> Iterator[ModelRow]:
         languages=ENGLISH,
         size_bytes=_SPARE_BYTES,
         is_downloaded=importlib.util.find_spec("pocketsphinx") is not None,
-        is_default=not has_english,
+        is_default=not has_english and not has_other,
     )
 
 

@@ -10,7 +10,7 @@ Source: N. Jeffries et al., "Moonshine: Speech Recognition for Live Transcriptio
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,6 +29,9 @@ MAX_SECONDS: Final = 28.0
 MIN_SECONDS: Final = 0.1
 MAX_TOKENS_PER_SECOND: Final = 6.5
 """The limit of its makers."""
+MIN_SECONDS_TO_HALVE: Final = 3.0
+"""Shorter utterances are not decoded in halves: half a phrase is recognised worse."""
+_PAUSE_SECONDS: Final = 0.2
 
 _GRAPHS: Final = ("encoder", "keys", "decoder")
 _HEADS: Final = 8
@@ -64,6 +67,11 @@ class _Decoded:
         self.log_probabilities.append(float(step.scores[token]) - total)
         self.attention.append(step.attention)
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether the model ended the text itself."""
+        return bool(self.tokens) and self.tokens[-1] == END
+
     def cut(self, count: int) -> None:
         """Keep only the first tokens."""
         for values in (self.tokens, self.log_probabilities, self.attention):
@@ -96,11 +104,28 @@ class Moonshine:
         """Return the words of an utterance, punctuation attached, with times in seconds from its start.
 
         samples: -1 to 1, 16 kHz, at most 28 s. hotwords: as they are to be written.
+
+        Decoding that does not come to an end, as in a loop, has lost what was said later. Then the halves of the
+        utterance are decoded.
         """
         if samples.size < MIN_SECONDS * SAMPLE_RATE:
             return []
         decoded = self._decode(samples, HotwordBias(self.tokens, hotwords) if hotwords else None)
-        return without_loop(self._join(decoded, samples.size / SAMPLE_RATE))
+        if not decoded.is_complete and (words := self._words_of_halves(samples, hotwords)):
+            return words
+        words = self._join(decoded, samples.size / SAMPLE_RATE)
+        return words if decoded.is_complete else without_loop(words)
+
+    def _words_of_halves(self, samples: Signal, hotwords: Sequence[str]) -> list[Word]:
+        """Return the words of both halves; a half without any is halved again, as the model may have missed its beginning."""
+        if samples.size < MIN_SECONDS_TO_HALVE * SAMPLE_RATE:
+            return []
+        cut = quietest_sample(samples)
+        found: list[Word] = []
+        for first, half in ((0, samples[:cut]), (cut, samples[cut:])):
+            words = self.words(half, hotwords) or self._words_of_halves(half, hotwords)
+            found += [_later(word, first / SAMPLE_RATE) for word in words]
+        return found
 
     def _decode(self, samples: Signal, bias: HotwordBias | None) -> _Decoded:
         feed = self._begin(samples)
@@ -159,6 +184,18 @@ class Moonshine:
             if text:
                 words += [Word(part, starts[first], end, min(1.0, probability)) for part in text.split()]
         return words
+
+
+def quietest_sample(samples: Signal) -> int:
+    """Return the middle of the quietest fifth of a second, at least a quarter of the length from both ends."""
+    window = round(_PAUSE_SECONDS * SAMPLE_RATE)
+    first, last = samples.size // 4, samples.size - samples.size // 4
+    energy = np.cumsum(np.square(samples[first:last], dtype=np.float64))
+    return first + int((energy[window:] - energy[:-window]).argmin()) + window // 2
+
+
+def _later(word: Word, seconds: float) -> Word:
+    return replace(word, start=word.start + seconds, end=word.end + seconds)
 
 
 def _contrast(attention: Signal) -> Signal:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from speakr.connectors.transcription.base import AudioChunk
+from speakr.connectors.transcription.hotwords import spelled
 from speakr.connectors.transcription.moonshine import MAX_SECONDS, Moonshine
 from speakr.connectors.transcription.word_alignment import Aligner
 from speakr.domain.errors import ConnectorUnavailable
@@ -20,7 +20,6 @@ from speakr.model_files.catalogue import MOONSHINE
 
 _FULL_SCALE: Final = 32768.0
 _SENTENCE_ENDS: Final = (".", "?", "!", "…", '"', "”")
-_CORE: Final = re.compile(r"[A-Za-z][A-Za-z'-]*")
 
 Samples = npt.NDArray[np.int16]
 
@@ -43,15 +42,16 @@ class MoonshineRecogniser:
     def recognise(self, samples: Samples, hotwords: Mapping[str, str]) -> list[Word]:
         """Return the words of one utterance, with times in seconds from its start.
 
-        hotwords: in lower case, to how they are written.
+        hotwords: in lower case without accents, to how they are written. The model may write them with or without.
 
         Raises:
             ConnectorUnavailable: the runtime failed, as it does without memory.
         """
         if samples.size == 0 or samples.min() == samples.max():
             return []
+        forms = tuple(dict.fromkeys([*hotwords.values(), *hotwords]))
         try:
-            words = self._model.words(samples.astype(np.float32) / _FULL_SCALE, tuple(hotwords.values()))
+            words = self._model.words(samples.astype(np.float32) / _FULL_SCALE, forms)
         except Exception as error:  # the runtime's own errors have no common class but this one
             raise ConnectorUnavailable("The embedded recogniser failed on this recording.") from error
         return [_spelled(word, hotwords) for word in self._aligner.align(samples, words)]
@@ -72,8 +72,5 @@ class MoonshineRecogniser:
 
 def _spelled(word: Word, hotwords: Mapping[str, str]) -> Word:
     """Write a hotword as the user does, with the punctuation around it."""
-    core = _CORE.search(word.text)
-    written = hotwords.get(core[0].lower()) if core else None
-    if core is None or written is None:
-        return word
-    return replace(word, text=word.text[: core.start()] + written + word.text[core.end() :])
+    written = spelled(word.text, hotwords)
+    return word if written is None else replace(word, text=written)

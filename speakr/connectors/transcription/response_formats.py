@@ -8,6 +8,7 @@ hours by base URL and model, so that the next chunk is asked for once; then it i
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeVar
@@ -54,38 +55,44 @@ def requests_for(form: Form) -> Sequence[Request]:
 
 
 class FormMemory:
-    """What a server has refused, by model: in this process, and in the memory that all workers share."""
+    """The form that a server answered in, by model: in this process, and in the memory that all workers share."""
 
     def __init__(self, base_url: str) -> None:
         self._base_url = base_url
-        self._known: dict[str, int] = {}
+        self._known: dict[str, tuple[int, float]] = {}
+        """Position of the form, and the monotonic time at which it is forgotten."""
 
     def ask(self, model: str, form: Form, context: ChunkContext, send: Callable[[Request], Answer]) -> Answer:
         """Send the richest request that the server has not refused, and simpler ones while it refuses the form.
+
+        A simpler form is remembered when the server has answered in it: the refusal may have been about this file.
 
         Raises what `send` raises, at the latest for the simplest form.
         """
         requests = requests_for(form)
         name = self._name(model)
-        at = min(self._first(name, context), len(requests) - 1)
+        first = at = min(self._first(name, context), len(requests) - 1)
         while True:
             try:
-                return send(requests[at])
+                answer = send(requests[at])
             except ConnectorRejected as error:
                 simpler = _next(requests, at, error)
                 if simpler is None:
                     raise
+            else:
+                if at != first:
+                    self._known[name] = at, time.monotonic() + MEMORY_SECONDS
+                    context.remember(name, str(at), MEMORY_SECONDS)
+                return answer
             logger.info("response_format_refused", model=model, refused=requests[at].form)
             at = simpler
-            self._known[name] = at
-            context.remember(name, str(at), MEMORY_SECONDS)
 
     def _first(self, name: str, context: ChunkContext) -> int:
-        if name not in self._known:
-            kept = context.recall(name) or ""
-            if kept.isascii() and kept.isdigit():
-                self._known[name] = int(kept)
-        return self._known.get(name, 0)
+        known, until = self._known.get(name, (0, 0.0))
+        if time.monotonic() < until:
+            return known
+        kept = context.recall(name) or ""
+        return int(kept) if kept.isascii() and kept.isdigit() else 0
 
     def _name(self, model: str) -> str:
         server = hashlib.sha256(f"{self._base_url}\n{model}".encode()).hexdigest()[:32]

@@ -20,6 +20,7 @@ import numpy.typing as npt
 from speakr.connectors.transcription import noise
 from speakr.connectors.transcription.base import SAMPLE_RATE, AudioChunk
 from speakr.connectors.transcription.hotwords import boost
+from speakr.connectors.transcription.memory_errors import is_out_of_memory
 from speakr.connectors.transcription.plain_text import write_text
 from speakr.domain.errors import ConnectorRejected, ConnectorUnavailable
 from speakr.domain.transcript import Word
@@ -67,7 +68,7 @@ class SphinxRecogniser:
         hotwords: in lower case, to how they are written.
 
         Raises:
-            ConnectorUnavailable: the decoder failed.
+            ConnectorUnavailable: the decoder failed, or there is not enough memory to load it.
             ConnectorRejected: PocketSphinx is not installed.
         """
         if samples.size == 0 or samples.min() == samples.max():
@@ -106,7 +107,11 @@ class SphinxRecogniser:
                 if hotwords:
                     boost(self._decoder, hotwords)
                 self._boosted = hotwords
-            except (ImportError, RuntimeError) as error:
+            except (ImportError, RuntimeError, MemoryError) as error:
+                if is_out_of_memory(error):
+                    raise ConnectorUnavailable(
+                        "The server has too little memory for the recogniser now."
+                    ) from error
                 raise ConnectorRejected("The embedded recogniser is not installed completely.") from error
         return self._decoder
 

@@ -90,6 +90,7 @@ class WhisperConnector:
         hotwords=True,
         initial_prompt=True,
         timestamps=True,
+        is_local=True,
         language_detection=True,
         target_chunk_seconds=4 * PACK_SECONDS,
         max_chunk_seconds=300.0,
@@ -143,7 +144,7 @@ class WhisperConnector:
         return is_downloaded(self._models_dir, model)
 
     def transcribe(self, chunk: AudioChunk, hints: Hints, on_segment: OnSegment) -> Hypothesis:
-        """Transcribe one chunk; pass on each segment as it is decoded."""
+        """Transcribe one chunk; pass on its segments pack by pack."""
         if not chunk.spans or not chunk.samples.size:
             return Hypothesis(segments=(), language=hints.language)
         decoder = self._load(hints.model or self.models[0], chunk)

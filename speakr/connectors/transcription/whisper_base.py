@@ -56,12 +56,12 @@ class WhisperBase:
         return reason is None
 
     def transcribe(self, chunk: AudioChunk, hints: Hints, on_segment: OnSegment) -> Hypothesis:
-        """Transcribe one chunk; pass on each segment as it is decoded.
+        """Transcribe one chunk; pass on its segments pack by pack.
 
         Raises:
             ConnectorRejected: the server is for English only, the model is missing, not whole or another, or this
-                machine cannot run it.
-            ConnectorUnavailable: the model failed on this chunk.
+                machine cannot run it, or the model does not have the named language.
+            ConnectorUnavailable: the model failed on this chunk, or there is not enough memory to load it.
         """
         if not chunk.spans or not chunk.samples.size:
             return Hypothesis((), hints.language, model=WHISPER_BASE.name)

@@ -20,6 +20,7 @@ import structlog
 from speakr.connectors.transcription.base import AudioChunk, OnSegment
 from speakr.connectors.transcription.openai_answers import read_answer
 from speakr.connectors.transcription.whisper_packs import Pack, is_in_speech, pack
+from speakr.domain.errors import ConnectorRejected
 from speakr.domain.languages import code_of, whisper_code
 from speakr.domain.transcript import UNDETERMINED, Hints, Hypothesis, Segment
 
@@ -62,11 +63,15 @@ class Decoder:
         model.encode = self._encoding
 
     def transcribe(self, chunk: AudioChunk, hints: Hints, on_segment: OnSegment) -> Hypothesis:
-        """Transcribe a chunk; pass on each segment as it is decoded.
+        """Transcribe a chunk pack by pack; pass on the segments of a pack when it is decoded.
 
-        The hypothesis has the language of most of the text, `und` if none was certain.
+        It reports progress after each window of a pack.
+
+        The hypothesis has the language of most of the text. Without any certain text it has the requested language, or
+        `und` if none was requested.
 
         Raises:
+            ConnectorRejected: the model does not have the requested language.
             RuntimeError: the model failed.
         """
         seconds: dict[str, float] = defaultdict(float)
@@ -91,7 +96,7 @@ class Decoder:
             chunk.context.heartbeat()
         parts.sort(key=lambda segment: (segment.start, segment.end))
         main = max(seconds, key=lambda token: seconds[token], default=None)
-        language = UNDETERMINED if main is None else code_of(main)
+        language = code_of(hints.language) or UNDETERMINED if main is None else code_of(main)
         return Hypothesis(
             tuple(parts),
             language,
@@ -100,12 +105,18 @@ class Decoder:
         )
 
     def _language(self, packed: Pack, hints: Hints, before: Spoken | None) -> Spoken:
-        """Return the requested language if the model has it, else the detected one, else that of the pack before."""
+        """Return the requested language; without one the detected one, if it is uncertain that of the pack before.
+
+        Raises:
+            ConnectorRejected: the model does not have the requested language.
+        """
         self._encoding.forget()
         if not self._model.model.is_multilingual:
             return Spoken("en", is_certain=True)
-        wanted = self._token(whisper_code(hints.language))
-        if wanted is not None:
+        if (code := code_of(hints.language)) is not None:
+            wanted = self._token(whisper_code(code))
+            if wanted is None:
+                raise ConnectorRejected(f"The Whisper model does not know the language {code}.")
             return Spoken(wanted, is_certain=True)
         detected, probability, _ = self._model.detect_language(audio=packed.samples)
         if probability >= CERTAIN:
@@ -114,10 +125,9 @@ class Decoder:
         return before or Spoken(detected, is_certain=False, probability=float(probability))
 
     def _token(self, code: str | None) -> str | None:
-        """Return the name of a language among the model's tokens; None if it has no such language."""
-        name = "jw" if code == "jv" else code
-        known = name in self._model.supported_languages
-        return name if known and self._model.hf_tokenizer.token_to_id(f"<|{name}|>") is not None else None
+        """Return the code of a language as Whisper models have it; None if this one has no such language."""
+        known = code in self._model.supported_languages
+        return code if known and self._model.hf_tokenizer.token_to_id(f"<|{code}|>") is not None else None
 
     def _decode(
         self, packed: Pack, spoken: Spoken, hints: Hints, chunk: AudioChunk
@@ -126,8 +136,10 @@ class Decoder:
 
         People repeat themselves too. A pack whose text does is decoded in halves: a loop of the model stays one.
         """
-        found = list(self._segments(packed, spoken, hints))
-        chunk.context.heartbeat()
+        found = []
+        for segment in self._segments(packed, spoken, hints):
+            found.append(segment)
+            chunk.context.heartbeat()
         if any(segment.compression_ratio > MAX_COMPRESSION_RATIO for segment in found):
             for half in packed.halves():
                 yield from self._decode(half, spoken, hints, chunk)

@@ -14,12 +14,14 @@ from typing import Any, Final
 
 import structlog
 
-from speakr.domain.errors import ConnectorRejected
+from speakr.connectors.transcription.memory_errors import is_out_of_memory
+from speakr.domain.errors import ConnectorRejected, ConnectorUnavailable
 
 logger = structlog.get_logger(__name__)
 
 NOT_INSTALLED: Final = "The Whisper engine is not installed; `pip install --require-hashes -r requirements-languages.txt` adds it."
 OLD_PROCESSOR: Final = "This processor cannot run the Whisper engine: it lacks SSE 4.1."
+NO_MEMORY: Final = "The server has too little memory to load the Whisper model now."
 _NEEDED_FLAG: Final = "sse4_1"
 """CTranslate2's least on x86-64; without it the process would end with SIGILL."""
 
@@ -49,6 +51,7 @@ def load_model(folder: Path, name: str, *, device: str, compute_type: str, threa
 
     Raises:
         ConnectorRejected: the library is missing or cannot run here, or the files are no model.
+        ConnectorUnavailable: there is not enough memory now.
     """
     if (reason := unusable_reason()) is not None:
         raise ConnectorRejected(reason)
@@ -56,16 +59,20 @@ def load_model(folder: Path, name: str, *, device: str, compute_type: str, threa
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # noqa: TID251 - read by a library that is loaded below
     try:
         import faster_whisper  # noqa: PLC0415 - not before a fork
-    except (ImportError, OSError) as error:
+    except (ImportError, OSError, MemoryError) as error:
         logger.exception("whisper_not_loaded")
+        if is_out_of_memory(error):
+            raise ConnectorUnavailable(NO_MEMORY) from error
         raise ConnectorRejected(NOT_INSTALLED) from error
     device, compute_type = _choose_device(device, compute_type)
     try:
         return faster_whisper.WhisperModel(
             str(folder), device=device, compute_type=compute_type, cpu_threads=threads, local_files_only=True
         )
-    except (RuntimeError, ValueError, OSError) as error:
+    except (RuntimeError, ValueError, OSError, MemoryError) as error:
         logger.exception("whisper_model_not_loaded", model=name)
+        if is_out_of_memory(error):
+            raise ConnectorUnavailable(NO_MEMORY) from error
         raise ConnectorRejected(
             f"The Whisper model {name[:60]} cannot be loaded on {device} as {compute_type}."
         ) from error

@@ -18,6 +18,7 @@ from speakr.domain.derivation import Derivation, SourcePart
 from speakr.domain.errors import Conflict, Invalid, NotFound
 from speakr.domain.events import RecordingCreated
 from speakr.domain.jobs import JobKind
+from speakr.domain.languages import main_language
 from speakr.domain.permissions import Actor, Permission
 from speakr.domain.recordings import RecordingStatus
 from speakr.domain.speakers import listed
@@ -133,7 +134,7 @@ def create(
         created_at=now(),
         meeting_date=wanted.meeting_date,
         deletion_exempt=any(recording.deletion_exempt for recording in own),
-        language=next((source.language for source in sources if source.language), None),
+        language=main_language((source.language, 0.0) for source in sources),
         hints=dict(first.hints) if first in own else {},
     )
     db.session.add(recording)

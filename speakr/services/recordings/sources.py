@@ -11,7 +11,7 @@ from speakr.db import db
 from speakr.domain.errors import ClaimLost, PermanentJobError
 from speakr.domain.recordings import is_placeholder
 from speakr.domain.statements import NumberedLine
-from speakr.domain.transcript import Segment
+from speakr.domain.transcript import UNDETERMINED, Segment
 from speakr.models import Recording, User
 from speakr.services.accounts import budgets, users
 from speakr.services.jobs.claims import Claim
@@ -92,7 +92,7 @@ def _common(recording: Recording) -> dict[str, Any]:
         "lines": language_model.to_lines([Segment(*row[:5]) for row in rows]),
         "segment_ids": [row.id for row in rows],
         "language": users.preferences(db.session.get_one(User, recording.user_id))["output_language"],
-        "spoken_language": recording.language,
+        "spoken_language": None if recording.language == UNDETERMINED else recording.language,
         "owner_id": recording.user_id,
         "revision": recording.transcript_revision,
     }
