@@ -52,7 +52,7 @@ def tree_without(path: str, folder: Path) -> None:
         shutil.copytree(ROOT / name, folder / name, ignore=IGNORED)
     shutil.copy(ROOT / "pyproject.toml", folder)
     shutil.rmtree(folder / package_folder(path))
-    for tests in test_folders(path):
+    for tests in own_tests(path):
         shutil.rmtree(folder / tests, ignore_errors=True)
     app = folder / "speakr" / "app.py"
     before = app.read_text()
@@ -65,11 +65,8 @@ def package_folder(path: str) -> Path:
     return Path(*path.partition(":")[0].split(".")[:-1])
 
 
-def test_folders(path: str) -> list[Path]:
+def own_tests(path: str) -> list[Path]:
     return [Path(*folder.split("."), package_of(path)) for folder in FOLDERS]
-
-
-test_folders.__test__ = False  # type: ignore[attr-defined] # a function of this module, not a test
 
 
 @pytest.mark.parametrize("path", REMOVABLE)
@@ -102,7 +99,7 @@ def prefix_of(path: str) -> str:
 @pytest.mark.parametrize("path", REMOVABLE)
 def test_no_other_file_imports_the_family(path: str) -> None:
     package = ".".join(package_folder(path).parts)
-    own = [ROOT / package_folder(path), *(ROOT / folder for folder in test_folders(path))]
+    own = [ROOT / package_folder(path), *(ROOT / folder for folder in own_tests(path))]
     names = re.compile(
         rf"{re.escape(package)}\b|{'|'.join(re.escape(f'{folder}.{package_of(path)}') for folder in FOLDERS)}"
     )

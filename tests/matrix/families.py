@@ -38,7 +38,7 @@ def package_of(path: str) -> str:
     return path.partition(":")[0].split(".")[-2]
 
 
-def tests_of(path: str, module: str) -> Any:
+def module_of(path: str, module: str) -> Any:
     """Return a module of a family's own tests; None if it has none."""
     for folder in FOLDERS:
         package = f"{folder}.{package_of(path)}"
@@ -48,7 +48,7 @@ def tests_of(path: str, module: str) -> Any:
 
 
 FAMILY_ROWS: list[FamilyRows] = [
-    found.ROWS for path in FAMILIES[1:] if (found := tests_of(path, "matrix")) is not None
+    found.ROWS for path in FAMILIES[1:] if (found := module_of(path, "matrix")) is not None
 ]
 
 
