@@ -21,7 +21,7 @@ import requests
 
 from speakr.app import FAMILIES
 from tests.intake.server import ALICE, BOB, TIMEOUT_SECONDS, IntakeServer, wait_for
-from tests.matrix.families import package_of, module_of
+from tests.matrix.families import module_of, package_of
 
 PAGES = Path(__file__).resolve().parents[2] / "docs" / "compat" / "exchanges"
 BEARER: Mapping[str, str] = {"Authorization": "Bearer {token}"}

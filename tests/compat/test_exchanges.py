@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.compat import exchanges
-from tests.matrix.families import package_of, module_of
+from tests.matrix.families import module_of, package_of
 
 pytestmark = pytest.mark.stack
 
