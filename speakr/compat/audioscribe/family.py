@@ -5,7 +5,8 @@ from __future__ import annotations
 from flask import Response
 
 from speakr.compat.audioscribe.routes import blp
-from speakr.compat.audioscribe.schemas import document
+from speakr.compat.audioscribe.schemas import SESSION_KEYS, document
+from speakr.domain.webhooks import AccountWebhook
 from speakr.web.authenticators.api_token import ApiToken
 from speakr.web.documents import Documents
 from speakr.web.failures import Failure
@@ -24,6 +25,7 @@ FAMILY = ApiFamily(
     blueprints=(blp,),
     authenticators=(ApiToken(),),
     render=render,
+    account_webhook=AccountWebhook(preference="audioscribe_webhook_url", keys=SESSION_KEYS),
     documents=Documents(build=document, page=None),
     credential_hint="A token is required: send it as 'Authorization: Bearer <token>'.",
 )
