@@ -23,7 +23,7 @@ from speakr.settings import Settings
 from speakr.web.access import access_of
 from speakr.web.rate_limits import limits_of
 from tests.conftest import SECRET
-from tests.docs.pages import ROOT, blocks, in_backticks, read, table, tables
+from tests.docs.pages import DOCS, ROOT, blocks, in_backticks, read, table, tables
 from tests.support.native import native_rules
 
 METHODS = {"get", "post", "put", "patch", "delete"}
@@ -88,7 +88,8 @@ def test_scopes_and_rate_classes_of_endpoints(app: Flask) -> None:
 
 def test_everything_a_request_may_say_is_on_a_page(app: Flask) -> None:
     spec = document(app)
-    pages = read("api") + read("webhooks")
+    # Pages on families of other products name the preferences that these add.
+    pages = read("api") + read("webhooks") + "".join(page.read_text() for page in DOCS.glob("compat/*.md"))
     code = [each for line in pages.splitlines() for each in in_backticks(line)]
     code += [block.text for block in blocks(pages)]
     printed = {word for each in code for word in re.findall(r"\w+(?:\[\d\])?", each)}
