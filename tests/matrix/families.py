@@ -5,6 +5,7 @@ A family without tests, or tests of a family that is not listed in `FAMILIES`, n
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -47,11 +48,12 @@ def module_of(path: str, module: str) -> Any:
     return None
 
 
-FAMILY_ROWS: list[FamilyRows] = [
-    found.ROWS for path in FAMILIES[1:] if (found := module_of(path, "matrix")) is not None
-]
+@functools.cache
+def family_rows() -> list[FamilyRows]:
+    """Return the rows of all families; a function, because their modules import this one."""
+    return [found.ROWS for path in FAMILIES[1:] if (found := module_of(path, "matrix")) is not None]
 
 
 def rows_of(rule: str) -> FamilyRows | None:
     """Return the rows of the family to which a rule belongs; None for the native API."""
-    return next((rows for rows in FAMILY_ROWS if rule.startswith(f"{rows.prefix}/")), None)
+    return next((rows for rows in family_rows() if rule.startswith(f"{rows.prefix}/")), None)
