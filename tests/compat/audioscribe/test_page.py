@@ -46,7 +46,7 @@ def test_commands_run_as_printed(server: IntakeServer, receiver: Receiver) -> No
     answers = []
     for command in commands:
         script = real + command.replace("curl ", "curl -sS --fail ").replace(HOOK, receiver.url("/a1"))
-        done = subprocess.run(["bash", "-ec", script], capture_output=True, text=True, check=False)
+        done = subprocess.run(["/bin/bash", "-ec", script], capture_output=True, text=True, check=False)
         assert done.returncode == 0, (command, done.stderr)
         answers.append(json.loads(done.stdout))
     listed, one, me = answers
