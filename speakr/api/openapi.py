@@ -13,6 +13,7 @@ from flask import Flask
 
 from speakr.api import openapi_conventions, openapi_examples
 from speakr.api.blueprint import Api
+from speakr.web import families
 from speakr.web.access import Access, access_of, handler_of
 
 _BASE = "/api/v1"
@@ -53,6 +54,7 @@ def document(app: Flask) -> dict[str, Any]:
             paths[path] = {"servers": [{"url": "/"}], **item}
     spec["paths"] = paths
     _require(spec)
+    _add_account_webhooks(spec)
     openapi_conventions.add_components(spec)
     openapi_examples.add(spec)
     return spec
@@ -73,6 +75,21 @@ def _require(spec: dict[str, Any]) -> None:
             for parameter in operation.get("parameters", ()) if isinstance(operation, dict) else ():
                 if _lift(parameter.get("schema", {})):
                     parameter["required"] = True
+
+
+def _add_account_webhooks(spec: dict[str, Any]) -> None:
+    """Describe the preferences that API families add."""
+    for name in families.account_webhooks():
+        address = {
+            "type": "string",
+            "format": "uri",
+            "maxLength": 500,
+            "nullable": True,
+            "description": "Address of an account webhook; null for none. Needs the scope `webhooks`.",
+            "example": None,
+        }
+        for shape in ("PreferencesIn", "PreferencesOut"):
+            spec["components"]["schemas"][shape]["properties"][name] = address
 
 
 def _lift(field: dict[str, Any]) -> bool:

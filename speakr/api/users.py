@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import Response
@@ -9,6 +10,7 @@ from flask.views import MethodView
 
 from speakr.api.blueprint import noun
 from speakr.api.schemas.users import (
+    ACCOUNT_WEBHOOKS,
     AutoSummarizationIn,
     AutoSummarizationOut,
     StatsOut,
@@ -19,12 +21,14 @@ from speakr.api.schemas.users import (
     UserUpdateIn,
     VoicesDeletedOut,
 )
-from speakr.db import unit_of_work
+from speakr.db import release, unit_of_work
 from speakr.domain.errors import Invalid
 from speakr.domain.permissions import Scope
 from speakr.services.accounts import users
 from speakr.services.speech import voice_profiles
 from speakr.services.system import stats
+from speakr.services.webhooks import account_webhooks
+from speakr.web import families
 from speakr.web.identity import actor, needs
 from speakr.web.json import json_response
 from speakr.web.rate_limits import RateClass, count_guess, guessed_right
@@ -33,7 +37,8 @@ blp = noun("users", "Whoever asks")
 
 
 def shown(user: Any) -> dict[str, Any]:
-    """Return what a user sees of their own account."""
+    """Return what the caller sees of their own account."""
+    urls = account_webhooks.urls_of(actor(), families.account_webhooks())
     return {
         "id": user.id,
         "username": user.username,
@@ -45,7 +50,7 @@ def shown(user: Any) -> dict[str, Any]:
         "email_verified": user.email_verified,
         "sso_provider": None,
         "can_share_publicly": False,
-        "preferences": users.preferences(user),
+        "preferences": users.preferences(user) | urls,
         "group_memberships": users.memberships_of(user.id),
     }
 
@@ -73,8 +78,19 @@ class Me(MethodView):
             count_guess(actor().username)  # before the guess is checked, so that no guess is free
             password = users.new_password(actor(), current=current or "", new=new)
             guessed_right(actor().username)
+        targets = _checked_webhooks(changes.get("preferences", {}).pop(ACCOUNT_WEBHOOKS, {}))
         with unit_of_work():
-            return shown(users.update(actor(), changes, password))
+            user = users.update(actor(), changes, password)
+            account_webhooks.put(actor(), targets)
+            return shown(user)
+
+
+def _checked_webhooks(urls: Mapping[str, str | None]) -> Sequence[account_webhooks.Target]:
+    """Check the addresses of account webhooks; host names are resolved now."""
+    if not urls:
+        return ()
+    release()
+    return account_webhooks.check(actor(), families.account_webhooks(), urls)
 
 
 @blp.route("/users/me/voices")

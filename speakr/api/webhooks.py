@@ -24,6 +24,7 @@ from speakr.db import release, unit_of_work
 from speakr.domain.events import EventType
 from speakr.domain.permissions import Scope
 from speakr.domain.signatures import standard_secret
+from speakr.domain.webhooks import PayloadStyle
 from speakr.services.system import system_settings
 from speakr.services.webhooks import webhooks
 from speakr.services.webhooks.deliveries import samples
@@ -141,4 +142,4 @@ class Sample(MethodView):
     @blp.response(200, SampleOut)
     def get(self, query: dict[str, Any]) -> Any:
         """Return an example of a delivery, signed with a secret that is shown, to test a receiver."""
-        return samples.make(actor(), query["event"], query["payload"])
+        return samples.make(actor(), query["event"], PayloadStyle(query["payload"]))

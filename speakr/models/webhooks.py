@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, String, Text
+from sqlalchemy import ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from speakr.db import Base
@@ -17,6 +17,7 @@ class Webhook(Base):
     """A subscriber's URL with its secret and chosen event types."""
 
     __tablename__ = "webhooks"
+    __table_args__ = (Index("uq_webhooks_preference", "user_id", "preference", unique=True),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
@@ -29,6 +30,10 @@ class Webhook(Base):
     folder_ids: Mapped[list[Any] | None]
     """Only events of recordings in one of these folders; None for any."""
     payload: Mapped[PayloadStyle] = mapped_column(default=PayloadStyle.FULL)
+    payload_keys: Mapped[dict[str, Any] | None]
+    """Key -> `FlatField` of flat payloads; None for all fields under their own names."""
+    preference: Mapped[str | None] = mapped_column(String(60))
+    """The preference that this webhook is the value of; None of all that were made at `/webhooks`."""
     headers_sealed: Mapped[str | None] = mapped_column(Text)
     """Headers that go out with every delivery, as JSON; sealed, for they often hold a password."""
     is_ordered: Mapped[bool] = mapped_column(default=False)

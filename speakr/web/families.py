@@ -16,6 +16,7 @@ from gunicorn.http.errors import ParseException  # type: ignore[import-untyped] 
 from werkzeug.exceptions import BadRequest, HTTPException
 
 from speakr.domain.errors import SpeakrError
+from speakr.domain.webhooks import AccountWebhook
 from speakr.settings import Settings
 from speakr.web import failures
 from speakr.web.authenticators.base import Authenticator
@@ -47,6 +48,8 @@ class ApiFamily:
     cors: CorsPolicy = field(default_factory=CorsPolicy)
     documents: Documents | None = None
     """Its OpenAPI document and the page that shows it; None serves neither."""
+    account_webhook: AccountWebhook | None = None
+    """A webhook that its users set with a preference; the native API shows and changes the preference."""
     challenge: str | None = 'Bearer realm="speakr"'
     """The `WWW-Authenticate` header of a 401 (RFC 9110, section 11.6.1); None sends none."""
     credential_hint: str = "A credential is required."
@@ -72,6 +75,7 @@ class MountedFamily:
 class _Families:
     def __init__(self, mounted: Sequence[MountedFamily]) -> None:
         self._first = mounted[0]
+        self.account_webhooks = _account_webhooks([each.family for each in mounted])
         self._longest_first = sorted(mounted, key=lambda each: len(each.family.prefix), reverse=True)
 
     def of_path(self, path: str) -> MountedFamily:
@@ -80,6 +84,20 @@ class _Families:
             if path.startswith(prefix) and path[len(prefix) : len(prefix) + 1] in {"", "/"}:
                 return mounted
         return self._first
+
+
+def _account_webhooks(families: Sequence[ApiFamily]) -> Mapping[str, AccountWebhook]:
+    declared = [family.account_webhook for family in families if family.account_webhook is not None]
+    found = {webhook.preference: webhook for webhook in declared}
+    if len(found) < len(declared):
+        raise ValueError(f"two API families have the same preference for a webhook: {sorted(found)}")
+    return found
+
+
+def account_webhooks() -> Mapping[str, AccountWebhook]:
+    """Return the account webhooks of all families by their preferences."""
+    families: _Families = current_app.extensions[_KEY]
+    return families.account_webhooks
 
 
 def current() -> MountedFamily:

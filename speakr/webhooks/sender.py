@@ -175,7 +175,8 @@ class Sender:
         )
 
     def _pause(self, dispatch: Dispatch, asked: float | None) -> float | None:
-        if dispatch.attempt >= self._max_attempts or _is_test(dispatch):
+        most = min(self._max_attempts, dispatch.max_attempts or self._max_attempts)
+        if dispatch.attempt >= most or _is_test(dispatch):
             return None
         return retry_schedule.pause_before(
             dispatch.attempt + 1, dice=random.random, retry_after_seconds=asked

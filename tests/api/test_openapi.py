@@ -14,6 +14,7 @@ from openapi_spec_validator import validate
 from speakr.api.openapi import document
 from speakr.domain.permissions import Scope
 from speakr.web.access import Access, access_of
+from tests.support.native import native_rules
 
 pytestmark = pytest.mark.on_sqlite
 
@@ -44,7 +45,7 @@ def test_every_routed_operation_is_described_under_a_name_of_its_own(
     }
     routed = {
         (method.lower(), re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule))
-        for rule in app.url_map.iter_rules()
+        for rule in native_rules(app)
         if rule.rule.startswith("/api/")
         and rule.endpoint.partition(".")[0]
         not in {"system", "native_openapi", "native_docs", "email_verification_page"}
@@ -57,9 +58,7 @@ def test_every_routed_operation_is_described_under_a_name_of_its_own(
 
 
 def test_every_operation_names_the_scope_it_needs(app: Flask, spec: dict[str, Any]) -> None:
-    endpoints = {
-        re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule): rule.endpoint for rule in app.url_map.iter_rules()
-    }
+    endpoints = {re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule): rule.endpoint for rule in native_rules(app)}
     for path, method, operation in operations(spec):
         full = path if path.startswith("/api/") else f"/api/v1{path}"
         access = access_of(endpoints[full], method.upper())

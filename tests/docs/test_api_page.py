@@ -23,7 +23,8 @@ from speakr.settings import Settings
 from speakr.web.access import access_of
 from speakr.web.rate_limits import limits_of
 from tests.conftest import SECRET
-from tests.docs.pages import ROOT, blocks, in_backticks, read, table, tables
+from tests.docs.pages import DOCS, ROOT, blocks, in_backticks, read, table, tables
+from tests.support.native import native_rules
 
 METHODS = {"get", "post", "put", "patch", "delete"}
 UNDOCUMENTED_FORM_FIELDS = {"tag_ids[0]", "tag_ids[1]"}
@@ -72,7 +73,7 @@ def test_every_endpoint_is_on_the_page_and_the_other_way_round(app: Flask, page:
 def test_scopes_and_rate_classes_of_endpoints(app: Flask) -> None:
     rules = {
         f"{method} {as_on_the_page(rule.rule)}": rule.endpoint
-        for rule in app.url_map.iter_rules()
+        for rule in native_rules(app)
         for method in rule.methods or ()
     }
     declared = {}
@@ -87,7 +88,8 @@ def test_scopes_and_rate_classes_of_endpoints(app: Flask) -> None:
 
 def test_everything_a_request_may_say_is_on_a_page(app: Flask) -> None:
     spec = document(app)
-    pages = read("api") + read("webhooks")
+    # Pages on families of other products name the preferences that these add.
+    pages = read("api") + read("webhooks") + "".join(page.read_text() for page in DOCS.glob("compat/*.md"))
     code = [each for line in pages.splitlines() for each in in_backticks(line)]
     code += [block.text for block in blocks(pages)]
     printed = {word for each in code for word in re.findall(r"\w+(?:\[\d\])?", each)}
@@ -129,7 +131,7 @@ def test_kinds_of_notices() -> None:
 def test_what_needs_no_token_is_on_the_page(app: Flask, page: str) -> None:
     public = {
         f"GET {rule.rule}".removesuffix("/")
-        for rule in app.url_map.iter_rules()
+        for rule in native_rules(app)
         if (access := access_of(rule.endpoint, "GET")) is not None and access.is_public and not rule.arguments
     }
     assert set(table(page, "address").codes()) == public

@@ -130,6 +130,10 @@ class IntakeServer:
         """Start a worker for the uploaded recordings."""
         return self._start("worker.py")
 
+    def start_dispatcher(self) -> subprocess.Popen[bytes]:
+        """Start the dispatcher, which sends to webhooks."""
+        return self._start("-m", "speakr", "dispatch-webhooks")
+
     def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
         with self._log.open("ab") as log:
             child = subprocess.Popen(

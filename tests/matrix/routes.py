@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tests.conftest import wav
+from tests.matrix.families import family_rows
 from tests.matrix.policies import (
     ANYBODY,
     EACH,
@@ -39,6 +40,7 @@ PUBLIC = {
     "GET /api/v1/docs/<path:path>",
     "GET /api/v1/email/verify",
     "POST /api/v1/email/verify",
+    *(route for rows in family_rows() for route in rows.public),
 }
 """Without a token; they show no user data."""
 
@@ -326,5 +328,6 @@ ROUTES: dict[str, Sequence[Case]] = {
     **_WEBHOOKS,
     **_PEOPLE,
     **_TOKENS,
+    **{route: cases for rows in family_rows() for route, cases in rows.routes.items()},
 }
 """`METHOD /rule` -> the ways it is called."""

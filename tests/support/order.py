@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-_FIRST = ("crash", "intake", "operations", "generated", "fuzz", "docs", "voices")
+_FIRST = ("crash", "intake", "compat", "operations", "generated", "fuzz", "docs", "voices")
 """Directories whose tests share slow fixtures or take long, the slowest first.
 
 A worker of pytest-xdist begins with the first of its share, and others steal from the end of it. So directories at the front stay

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 from zoneinfo import available_timezones
 
-from marshmallow import ValidationError, fields, pre_load, validate
+from marshmallow import ValidationError, fields, post_dump, post_load, pre_load, validate
 
 from speakr.api.schemas.fields import (
     BLANKS,
@@ -22,9 +22,12 @@ from speakr.api.schemas.fields import (
 )
 from speakr.domain.caps import CAPS, Noun
 from speakr.services.accounts.users import MAX_FOUND
+from speakr.web import families
 from speakr.web.wire import UtcDateTime, Wire
 
 MAX_PROMPT_LENGTH = 20_000
+ACCOUNT_WEBHOOKS = "account_webhooks"
+MAX_URL_LENGTH = 500
 MIN_PASSWORD_LENGTH = 8
 MAX_PASSWORD_LENGTH = 1_000
 """Bounds the time that a client can make hashing take."""
@@ -64,6 +67,11 @@ class PreferencesOut(Wire):
     refresh_after_corrections = fields.Boolean(required=True)
     summary_prompt = fields.String(required=True, allow_none=True)
     time_zone = fields.String(required=True, allow_none=True)
+
+    @post_dump(pass_original=True)
+    def with_account_webhooks(self, data: dict[str, Any], original: Any, **_: object) -> dict[str, Any]:
+        """Add the addresses of account webhooks, whose names API families choose."""
+        return data | {name: original[name] for name in families.account_webhooks() if name in original}
 
 
 class Threshold(fields.Raw):
@@ -125,6 +133,21 @@ class PreferencesIn(Wire):
             optional = ("transcription_language", "output_language", "summary_prompt", "time_zone")
             data = {**data, **{name: None for name in optional if data.get(name) == ""}}
         return data
+
+    @post_load(pass_original=True)
+    def with_account_webhooks(self, data: dict[str, Any], original: Any, **_: object) -> dict[str, Any]:
+        """Put the addresses of account webhooks, whose names API families choose, under `ACCOUNT_WEBHOOKS`."""
+        sent = {name: original[name] for name in families.account_webhooks() if name in original}
+        wrong = [name for name, url in sent.items() if not _is_address_or_none(url)]
+        if wrong:
+            raise ValidationError(
+                {name: [f"must be a URL of at most {MAX_URL_LENGTH} characters"] for name in wrong}
+            )
+        return data | {ACCOUNT_WEBHOOKS: sent} if sent else data
+
+
+def _is_address_or_none(value: object) -> bool:
+    return value is None or (isinstance(value, str) and len(value) <= MAX_URL_LENGTH)
 
 
 class UserUpdateIn(Wire):

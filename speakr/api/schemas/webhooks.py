@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import fields, validate
+from marshmallow import fields, post_dump, validate
 
 from speakr.api.schemas.events import EventOut
 from speakr.api.schemas.fields import (
@@ -21,8 +21,9 @@ from speakr.api.schemas.fields import (
 )
 from speakr.api.schemas.pages import PagedOut, page_of
 from speakr.domain.events import EventType
+from speakr.domain.flat_recordings import FlatField
 from speakr.domain.headers import MAX_HEADERS, MAX_VALUE_LENGTH
-from speakr.domain.webhooks import PayloadStyle, WhenPaused
+from speakr.domain.webhooks import PayloadStyle, SampleStyle, WhenPaused
 from speakr.services.webhooks.webhook_options import masked_headers
 from speakr.web.wire import UtcDateTime, Wire
 
@@ -31,6 +32,14 @@ _URL = {"format": "uri", "maxLength": 500}
 _MAX_IDS = 100
 _MAX_IN_FLIGHT = 8
 _MAX_PER_SECOND = 100
+MAX_KEYS = 20
+_MAX_KEY_LENGTH = 60
+_KEYS = {
+    "maxProperties": MAX_KEYS,
+    "description": "Keys of a flat payload, each with what it has; null for all fields under their own names.",
+    "example": {"title": "title", "note": "text"},
+}
+_ONLY_IF_SET = ("payload_keys", "preference")
 _HEADERS = {
     "maxProperties": MAX_HEADERS,
     "description": "Sent with every delivery; names must not be those that Speakr sets itself.",
@@ -88,6 +97,17 @@ class WebhookOut(Wire):
     max_in_flight = fields.Integer(required=True, allow_none=True)
     max_per_second = fields.Integer(required=True, allow_none=True)
     when_paused = one_of(WhenPaused, required=True)
+    payload_keys = fields.Dict(
+        keys=fields.String(), values=fields.String(), metadata={"description": "Of flat payloads, if chosen."}
+    )
+    preference = fields.String(
+        metadata={"description": "The preference that holds the address, if one does."}
+    )
+
+    @post_dump
+    def without_unset(self, data: dict[str, Any], **_: object) -> dict[str, Any]:
+        """Leave out what only some webhooks have."""
+        return {name: value for name, value in data.items() if name not in _ONLY_IF_SET or value is not None}
 
 
 class WebhookSecretOut(WebhookOut):
@@ -112,7 +132,17 @@ class WebhookOptionsIn(Wire):
 
     tag_ids = _ids("that have one of these tags")
     folder_ids = _ids("in one of these folders")
-    payload = one_of(PayloadStyle, description="`thin`: ids only, if content must not leave the server.")
+    payload = one_of(
+        PayloadStyle,
+        description="`thin`: ids only, if content must not leave the server. `flat`: the recording with its texts.",
+    )
+    payload_keys = fields.Dict(
+        keys=fields.String(validate=validate.Length(min=1, max=_MAX_KEY_LENGTH)),
+        values=one_of(FlatField),
+        allow_none=True,
+        validate=validate.Length(max=MAX_KEYS),
+        metadata=_KEYS,
+    )
     headers = fields.Dict(
         keys=fields.String(),
         values=fields.String(metadata={"maxLength": MAX_VALUE_LENGTH}),
@@ -157,7 +187,7 @@ class SampleQuery(Wire):
     """Which event to show."""
 
     event = one_of(EventType, load_default=EventType.SUMMARY_COMPLETED)
-    payload = one_of(PayloadStyle, load_default=PayloadStyle.FULL)
+    payload = one_of(SampleStyle, load_default=SampleStyle.FULL)
 
 
 class SampleOut(Wire):

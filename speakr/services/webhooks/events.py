@@ -19,7 +19,7 @@ from speakr.domain.events import EventData, EventType, RecordingEvent
 from speakr.domain.permissions import Actor
 from speakr.domain.webhooks import PayloadStyle
 from speakr.models import Delivery, Event, Webhook
-from speakr.services.webhooks import subscriptions
+from speakr.services.webhooks import flat_payloads, subscriptions
 
 COMMIT_SKEW = timedelta(hours=1)
 """Ids follow time only roughly: of two concurrent transactions, the one that began first may commit last."""
@@ -143,10 +143,16 @@ def delivery_of(event: Event, webhook: Webhook) -> Delivery:
         webhook_id=webhook.id,
         event_uuid=event.uuid,
         event_type=event.type,
-        body=orjson.dumps(envelope(event, webhook.payload)).decode(),
+        body=orjson.dumps(_payload(event, webhook)).decode(),
         next_attempt_at=event.occurred_at,
         created_at=event.occurred_at,
     )
+
+
+def _payload(event: Event, webhook: Webhook) -> dict[str, Any]:
+    if webhook.payload is PayloadStyle.FLAT:
+        return flat_payloads.body_of(event, webhook)
+    return envelope(event, webhook.payload)
 
 
 def envelope(event: Event, style: PayloadStyle = PayloadStyle.FULL) -> dict[str, Any]:

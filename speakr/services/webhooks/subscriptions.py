@@ -11,6 +11,7 @@ from sqlalchemy import and_, or_, select
 from speakr.db import db
 from speakr.domain.webhooks import WhenPaused
 from speakr.models import Event, Recording, RecordingTag, User, Webhook
+from speakr.services.webhooks import flat_payloads
 
 _AT_ONCE = 1_000
 
@@ -45,8 +46,15 @@ def webhooks_for(user_id: int, new_events: Sequence[Event]) -> Iterator[tuple[Ev
     places = _places(filtered, {event.recording_id for event in new_events if event.recording_id})
     for event in new_events:
         for webhook in webhooks:
-            if event.type in webhook.events and places.has(event.recording_id, webhook):
+            if _wants(webhook, event) and places.has(event.recording_id, webhook):
                 yield event, webhook
+
+
+def _wants(webhook: Webhook, event: Event) -> bool:
+    """Tell whether a webhook is for this type of event; an account webhook gets new recordings, whatever its row lists."""
+    if webhook.preference is not None:
+        return flat_payloads.is_new_recording(event)
+    return event.type in webhook.events
 
 
 def _receiving(user_id: int) -> Sequence[Webhook]:

@@ -14,6 +14,7 @@ from speakr.db import db
 from speakr.domain import headers as header_rules
 from speakr.domain.errors import Invalid
 from speakr.domain.permissions import Actor
+from speakr.domain.webhooks import FLAT_EVENTS, PayloadStyle
 from speakr.models import Folder, Tag, Webhook, WebhookSequence
 from speakr.services.accounts import memberships
 from speakr.services.accounts.sealing import seal, unseal
@@ -29,7 +30,7 @@ def put(actor: Actor, webhook: Webhook, values: Mapping[str, Any]) -> None:
     """Validate the given options and set them; the API has checked their ranges.
 
     Raises:
-        Invalid: the actor may not use a tag or folder, or a header is not allowed.
+        Invalid: the actor may not use a tag or folder, a header is not allowed, or a flat payload has other events.
 
     """
     for name, kind in _FILTERS.items():
@@ -39,9 +40,23 @@ def put(actor: Actor, webhook: Webhook, values: Mapping[str, Any]) -> None:
         webhook.headers_sealed = _sealed(values["headers"] or {}, headers_of(webhook))
     if "ordered" in values:
         webhook.is_ordered = values["ordered"]
+    if "payload_keys" in values:
+        keys = values["payload_keys"] or {}
+        webhook.payload_keys = {key: field.value for key, field in keys.items()} or None
     for name in _PLAIN:
         if name in values:
             setattr(webhook, name, values[name])
+    if webhook.payload is PayloadStyle.FLAT:
+        _require_flat_events(webhook)
+
+
+def _require_flat_events(webhook: Webhook) -> None:
+    others = sorted(set(webhook.events) - {event.value for event in FLAT_EVENTS})
+    if others:
+        raise Invalid(
+            f"Flat payloads are only for {' and '.join(FLAT_EVENTS)}.",
+            errors={"events": [f"have no flat payload: {others}"]},
+        )
 
 
 def start_sequence(webhook: Webhook) -> None:

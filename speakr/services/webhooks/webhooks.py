@@ -19,6 +19,7 @@ from speakr.domain.permissions import Actor
 from speakr.domain.signatures import new_secret, standard_secret
 from speakr.domain.webhooks import WhenPaused
 from speakr.egress import AddressRefused, AllowList, NameNotResolved, check_url
+from speakr.egress.addresses import closed
 from speakr.egress.guard import without_reason
 from speakr.models import Delivery, User, Webhook
 from speakr.services import paging
@@ -37,6 +38,7 @@ __all__ = [
     "delete",
     "erase_old_secrets",
     "get",
+    "is_opened_http",
     "list_page",
     "lock_row",
     "rotate_secret",
@@ -101,6 +103,18 @@ def check_target(actor: Actor, url: str, *, allow_http: bool) -> None:
         raise without_reason(error) from None
 
 
+def is_opened_http(url: str) -> bool:
+    """Tell whether an address is plain HTTP to a host that is not public and that the operator has opened."""
+    allowed = AllowList.parse(get_backends().settings.webhook_allowed_hosts)
+    if not url.lower().startswith("http://"):
+        return False
+    try:
+        found = check_url(url, allow_http=True, allow_list=allowed)
+    except Invalid:
+        return False
+    return all(closed(address) is not None for address in found.addresses)
+
+
 def _checked_events(wanted: Sequence[Any]) -> list[str]:
     if not wanted:
         raise Invalid("events must be a non-empty list", errors={"events": ["must not be empty"]})
@@ -147,7 +161,9 @@ def create(
     db.session.scalar(select(User.id).where(User.id == actor.user_id).with_for_update(key_share=True))
     limit = system_settings.get("webhook_max_per_user")
     have = (
-        db.session.scalar(select(func.count()).select_from(Webhook).where(Webhook.user_id == actor.user_id))
+        db.session.scalar(
+            select(func.count()).where(Webhook.user_id == actor.user_id, Webhook.preference.is_(None))
+        )
         or 0
     )
     if have >= limit:

@@ -32,6 +32,7 @@ from speakr.domain.clock import now
 from speakr.domain.deliveries import IMMEDIATE
 from speakr.models import Delivery, Webhook, WebhookSequence
 from speakr.services.accounts.sealing import unseal
+from speakr.services.webhooks.account_webhooks import MAX_ATTEMPTS
 from speakr.services.webhooks.deliveries.states import IS_OPEN, has_id
 from speakr.services.webhooks.webhooks import ROTATION_OVERLAP
 
@@ -80,6 +81,7 @@ class Waiting:
     is_ordered: bool = False
     max_in_flight: int | None = None
     max_per_second: int | None = None
+    max_attempts: int | None = None
     has_due: bool = True
     has_urgent: bool = False
 
@@ -99,6 +101,8 @@ class Dispatch:
     secrets: tuple[str, ...]
     headers: tuple[tuple[str, str], ...] = ()
     max_per_second: int | None = None
+    max_attempts: int | None = None
+    """Attempts before giving up; None for the server's own number."""
     event_uuid: str
     event_type: str
     body: bytes
@@ -136,6 +140,7 @@ _COLUMNS = (
     Webhook.is_ordered,
     Webhook.max_in_flight,
     Webhook.max_per_second,
+    Webhook.preference,
 )
 _WITH_WORK = _with_work()
 
@@ -172,6 +177,7 @@ def _waiting(row: Any, moment: datetime) -> Waiting | None:
         is_ordered=row.is_ordered,
         max_in_flight=row.max_in_flight,
         max_per_second=row.max_per_second,
+        max_attempts=None if row.preference is None else MAX_ATTEMPTS,
         has_due=row.since is not None,
         has_urgent=row.urgent is not None,
     )
@@ -325,6 +331,7 @@ def _dispatch(waiting: Waiting, row: Any, moment: datetime, until: datetime) -> 
         secrets=secrets,
         headers=waiting.headers,
         max_per_second=waiting.max_per_second,
+        max_attempts=waiting.max_attempts,
         event_uuid=row.event_uuid,
         event_type=row.event_type,
         body=row.body.encode(),
