@@ -13,9 +13,11 @@ from flask import Flask
 
 from speakr.db import db
 from speakr.domain.permissions import Scope
+from speakr.jobs import runner
 from speakr.settings import Settings
 from speakr.web.access import Access, access_of
 from tests.conftest import multipart, wav
+from tests.fakes import MemoryJobNotifier
 from tests.matrix.canaries import leaks
 from tests.matrix.meanings import build_with_meanings
 from tests.matrix.policies import Case
@@ -75,8 +77,11 @@ def worlds() -> dict[str, tuple[World, Snapshot]]:
 
 
 @pytest.fixture
-def rebuild(app: Flask, settings: Settings, worlds: dict[str, tuple[World, Snapshot]]) -> Callable[[], World]:
+def rebuild(
+    app: Flask, settings: Settings, worlds: dict[str, tuple[World, Snapshot]], notifier: MemoryJobNotifier
+) -> Callable[[], World]:
     """Forget everything and start anew."""
+    notifier.run_clip = runner.run
 
     def again() -> World:
         db.session.remove()
