@@ -138,7 +138,8 @@ def read(text: str) -> str | None:
 
 def english_name(code: str) -> str:
     """Return the English name of a language in lower case, or its code if it has none here."""
-    return next((name for name, known in _ENGLISH_NAMES.items() if known == code), code)
+    usual = {"es": "spanish", "pa": "punjabi", "fa": "persian", "pt": "portuguese"}
+    return usual.get(code) or next((name for name, known in _ENGLISH_NAMES.items() if known == code), code)
 
 
 def code_of(text: object) -> str | None:

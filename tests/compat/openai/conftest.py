@@ -1,0 +1,18 @@
+"""Fixtures of the tests of OpenAI's audio API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.fakes import MemoryJobNotifier
+
+
+@pytest.fixture
+def inline(work: Callable[[], None], notifier: MemoryJobNotifier) -> MemoryJobNotifier:
+    """Let a worker run each job in the request that queues it."""
+    from speakr.jobs import runner
+
+    notifier.run_clip = runner.run
+    return notifier
