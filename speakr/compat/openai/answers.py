@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 import orjson
 from flask import Response, current_app
 
 from speakr.compat.openai import schemas
+from speakr.compat.openai.schemas_form import Wanted
 from speakr.domain.clips import ClipResult, ClipSegment
 from speakr.domain.errors import SpeakrError
 from speakr.services import exports
@@ -18,23 +19,6 @@ from speakr.web.identity import actor
 from speakr.web.json import json_response
 
 SUBTITLES: Final = frozenset({"srt", "vtt"})
-FORMATS: Final = ("json", "text", "srt", "vtt", "verbose_json", "diarized_json")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """What a request asks for besides the transcript itself."""
-
-    form: str
-    task: str
-    is_stream: bool
-    has_words: bool
-    has_segments: bool
-
-    @property
-    def is_diarized(self) -> bool:
-        """Whether the answer names speakers."""
-        return self.form == "diarized_json"
 
 
 def render(result: ClipResult, wanted: Wanted) -> Response:

@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 
 from speakr.domain.permissions import Scope
-from tests.compat.openai.matrix import wrong_shape
+from tests.compat.openai.shape import wrong_shape
 from tests.conftest import Person, multipart, wav
 from tests.fakes import FakeTranscriber, MemoryJobNotifier
 
@@ -123,7 +123,7 @@ def test_an_unexpected_failure(alice: Person, app: Flask, monkeypatch: pytest.Mo
         raise RuntimeError("/srv/secret/path")
 
     monkeypatch.setattr(routes, "_names", fail)
-    monkeypatch.setitem(app.config, "PROPAGATE_EXCEPTIONS", False)
+    monkeypatch.setitem(app.config, "PROPAGATE_EXCEPTIONS", value=False)
     answer = alice.get("/v1/models")
     assert error_of(answer, 500)["type"] == "server_error"
     assert answer.headers["x-should-retry"] == "false"
