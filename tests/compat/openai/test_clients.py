@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import json
 import os
+import shutil
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -19,14 +22,16 @@ import requests
 
 from tests.conftest import multipart
 from tests.crash.deployment import children_of
+from tests.docs.pages import blocks, read
+from tests.docs.test_commands import differences
 from tests.intake.server import ALICE, IntakeServer, wait_for
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 
 DATA = Path(__file__).parents[2] / "connectors" / "data"
-SHORT, READER, READER_AGAIN = (
-    DATA / f"{name}.flac" for name in ("goforward", "librivox_0870", "librivox_0880")
-)
+SHORT, READER = DATA / "goforward.flac", DATA / "librivox_0870.flac"
+LONG = Path(__file__).parents[3] / "speakr" / "sample" / "sense_and_sensibility.flac"
+"""Seventeen seconds of the reader of `READER`."""
 PATH = "/v1/audio/transcriptions"
 
 
@@ -86,9 +91,7 @@ def test_a_file_is_transcribed_in_every_format(live: Live) -> None:
 def test_a_stream_brings_words_before_the_work_is_done(live: Live) -> None:
     began = time.monotonic()
     text, done, first = "", "", 0.0
-    for event in live.client().audio.transcriptions.create(
-        model="gpt-4o-transcribe", file=READER_AGAIN, stream=True
-    ):
+    for event in live.client().audio.transcriptions.create(model="gpt-4o-transcribe", file=LONG, stream=True):
         if event.type == "transcript.text.delta":
             first = first or time.monotonic() - began
             text += event.delta
@@ -104,7 +107,7 @@ def test_a_known_speaker_is_named(live: Live) -> None:
     reference = f"data:audio/flac;base64,{base64.b64encode(READER.read_bytes()).decode()}"
     answer = live.client().audio.transcriptions.create(
         model="gpt-4o-transcribe-diarize",
-        file=READER_AGAIN,
+        file=LONG,
         response_format="diarized_json",
         known_speaker_names=["Reader"],
         known_speaker_references=[reference],
@@ -155,7 +158,7 @@ def test_a_chunked_body_without_a_length_and_with_its_file_first(live: Live) -> 
 
 
 def test_a_client_that_goes_away_stops_the_work(live: Live) -> None:
-    body, content_type = multipart(READER_AGAIN.read_bytes(), "a.flac", {"model": "whisper-1"})
+    body, content_type = multipart(LONG.read_bytes(), "a.flac", {"model": "whisper-1"})
     before = len(live.jobs())
     with contextlib.suppress(requests.ReadTimeout):
         requests.Session().post(
@@ -172,7 +175,7 @@ def test_a_client_that_goes_away_stops_the_work(live: Live) -> None:
 def test_a_clip_survives_the_death_of_its_worker_process(live: Live) -> None:
     answers: list[requests.Response] = []
     before = len(live.jobs())
-    request = threading.Thread(target=lambda: answers.append(live.post(PATH, READER_AGAIN)))
+    request = threading.Thread(target=lambda: answers.append(live.post(PATH, LONG)))
     request.start()
     wait_for(lambda: len(live.jobs()) > before and live.jobs()[0]["state"] == "running", "a worker has it")
     for horse in children_of(live.worker.pid):
@@ -184,7 +187,36 @@ def test_a_clip_survives_the_death_of_its_worker_process(live: Live) -> None:
 
 
 def test_a_clip_comes_before_recordings_that_wait(live: Live) -> None:
-    uploads = [live.server.upload(READER_AGAIN.read_bytes(), f"{at}.flac").json()["id"] for at in range(3)]
+    uploads = [live.server.upload(LONG.read_bytes(), f"{at}.flac").json()["id"] for at in range(3)]
     assert live.post(PATH, SHORT).status_code == 200
     statuses = [live.server.get(f"/api/v1/recordings/{each}")["status"] for each in uploads]
     assert "PENDING" in statuses
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl to run it")
+def test_the_commands_of_the_page_do_what_it_shows(live: Live, tmp_path: Path) -> None:
+    (tmp_path / "meeting.flac").write_bytes(SHORT.read_bytes())
+    found = blocks(read("compat/openai.md"))
+    commands = 0
+    for block, following in zip(found, [*found[1:], None], strict=True):
+        if block.language != "sh":
+            continue
+        done = subprocess.run(
+            ["/bin/sh", "-c", 'curl() { command curl -sS "$@"; }\n' + block.text],
+            env={
+                "PATH": os.environ["PATH"],
+                "api": f"http://127.0.0.1:{live.server.port}/v1",
+                "auth": f"Authorization: Bearer {ALICE}",
+            },
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=200,
+            check=True,
+        )
+        commands += 1
+        if following is not None and following.language == "json":
+            assert list(differences(json.loads(following.text), json.loads(done.stdout))) == []
+        else:
+            assert "error" not in done.stdout
+    assert commands == 5
