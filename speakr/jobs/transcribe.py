@@ -22,7 +22,7 @@ from speakr.backends import get_backends
 from speakr.connectors.transcription.base import AudioChunk
 from speakr.db import release, unit_of_work
 from speakr.domain.errors import ClaimLost, JobError, MadeWay, PermanentJobError, TransientJobError
-from speakr.domain.jobs import KINDS
+from speakr.domain.jobs import KINDS, Queue
 from speakr.domain.recordings import Channels
 from speakr.domain.transcript import Span
 from speakr.jobs import assembling, recognition, scratch, time_left, voices, watchdog
@@ -244,6 +244,7 @@ def _make_way_if_due(held: claims.Claim, ran_seconds: float) -> None:
         return  # the machine would stay closed for others
     queue = KINDS[held.kind].queue
     is_due = fairness.must_make_way(held.job_id, held.user_id, queue, ran_seconds=ran_seconds)
+    is_due = is_due or (queue is Queue.SPEECH and fairness.is_clip_late())
     release()
     if is_due:
         raise MadeWay

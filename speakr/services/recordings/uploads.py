@@ -74,8 +74,9 @@ class IncomingFile:
 
     def make_durable(self) -> StoredFile:
         """Sync the received bytes. The caller deletes the blob if it is not used. Raises `OutOfSpace`."""
+        sink = self._opened()
         try:
-            self._opened().commit()
+            sink.commit()
         except StorageFull as error:
             raise out_of_space() from error
         return StoredFile(self._key, self.sha256, self.size_bytes)
