@@ -10,7 +10,6 @@ import shutil
 import signal
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -95,18 +94,16 @@ def test_a_file_is_transcribed_in_every_format(live: Live) -> None:
 
 
 def test_a_stream_brings_words_before_the_work_is_done(live: Live) -> None:
-    began = time.monotonic()
-    text, done, first = "", "", 0.0
+    text, done, states = "", "", []
     for event in live.client().audio.transcriptions.create(model="gpt-4o-transcribe", file=LONG, stream=True):
         if event.type == "transcript.text.delta":
-            first = first or time.monotonic() - began
+            states.append(live.jobs()[0]["state"])
             text += event.delta
-            assert done == "", "deltas come before the end"
         elif event.type == "transcript.text.done":
             done = event.text
+    assert states[0] == "running"
     assert len(done) > 100
     assert text.split()[:5] == done.split()[:5]
-    assert first < 0.8 * (time.monotonic() - began)
 
 
 def test_a_known_speaker_is_named(live: Live) -> None:
@@ -166,15 +163,14 @@ def test_a_chunked_body_without_a_length_and_with_its_file_first(live: Live) -> 
 def test_a_client_that_goes_away_stops_the_work(live: Live) -> None:
     body, content_type = multipart(LONG.read_bytes(), "a.flac", {"model": "whisper-1"})
     before = len(live.jobs())
-    with contextlib.suppress(requests.ReadTimeout):
-        requests.Session().post(
-            f"http://127.0.0.1:{live.server.port}{PATH}",
-            data=body,
-            headers={"Content-Type": content_type, "Authorization": f"Bearer {ALICE}"},
-            timeout=(5, 2),
-        )
-    assert len(live.jobs()) == before + 1
-    wait_for(lambda: live.jobs()[0]["state"] == "cancelled", f"cancelled, but {live.jobs()[0]}")
+    head = (
+        f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {ALICE}\r\n"
+        f"Content-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    with live.server.connect() as connection:
+        connection.sendall(head.encode() + body)
+        wait_for(lambda: len(live.jobs()) == before + 1, "the job is queued")
+    wait_for(lambda: live.jobs()[0]["state"] == "cancelled", "the job is cancelled")
     wait_for(lambda: not live.server.kept().blobs, "its file is deleted")
 
 
