@@ -16,12 +16,14 @@ from speakr.domain.permissions import Scope
 from speakr.settings import Settings
 from speakr.web.access import Access, access_of
 from tests.conftest import multipart, wav
+from tests.fakes import MemoryJobNotifier
 from tests.matrix.canaries import leaks
 from tests.matrix.families import rows_of
 from tests.matrix.meanings import build_with_meanings
 from tests.matrix.policies import Case
 from tests.matrix.routes import ROUTES
 from tests.matrix.world import World
+from tests.support.clips import run_inline
 from tests.support.snapshots import Snapshot
 
 _PARAMETER = re.compile(r"<(?:[a-z]+:)?([a-z_]+)>")
@@ -76,8 +78,11 @@ def worlds() -> dict[str, tuple[World, Snapshot]]:
 
 
 @pytest.fixture
-def rebuild(app: Flask, settings: Settings, worlds: dict[str, tuple[World, Snapshot]]) -> Callable[[], World]:
+def rebuild(
+    app: Flask, settings: Settings, worlds: dict[str, tuple[World, Snapshot]], notifier: MemoryJobNotifier
+) -> Callable[[], World]:
     """Forget everything and start anew."""
+    run_inline(notifier)
 
     def again() -> World:
         db.session.remove()

@@ -69,6 +69,7 @@ _RECORDINGS = {
             MINE, ids={"upload_id": "signed_upload_id"}, data=wav(0.1), headers={"Content-Type": "audio/wav"}
         ),
     ],
+    f"POST {_V1}/transcriptions": [Case(ANYBODY, is_upload=True)],
     f"GET {_ONE}": [Case(VIEW, shows=_TEXTS)],
     f"PATCH {_ONE}": [
         Case(EDIT, fixed(title="New"), shows=("notes",)),

@@ -37,6 +37,11 @@ class Capabilities:
     """Supported ISO 639-1 codes; None means all."""
     is_local: bool = False
     """It works in the worker itself, so a failure says nothing about other recordings and other workers."""
+    translation: bool = False
+    """It can write English, whatever is spoken."""
+    live_chunk_seconds: float | None = None
+    """How much speech to hand over at once while a client waits for the first words, for an engine that reports its
+    segments at the end of a chunk; None: `target_chunk_seconds`."""
     overlap_seconds: float = 0.0
     """How much of its neighbour a chunk is given where the cut is inside speech; the seam is repaired later."""
 
