@@ -43,7 +43,7 @@ from speakr.api import (
     users,
     webhooks,
 )
-from speakr.api.blueprint import Api, IdConverter, NumberConverter
+from speakr.api.blueprint import Api
 
 BLUEPRINTS = (
     uploads.blp,
@@ -107,12 +107,7 @@ def register(app: Flask) -> None:
             },
         },
     )
-    app.url_map.converters["id"] = IdConverter
-    app.url_map.converters["number"] = NumberConverter
     api = Api(app)
-    api.register_converter(
-        IdConverter, lambda converter: {"type": "integer", "minimum": 1, "maximum": converter.max}
-    )
     app.extensions["speakr-api"] = api
     for blueprint in BLUEPRINTS:
         api.register_blueprint(blueprint)

@@ -62,6 +62,16 @@ class JwtPair:
     refresh_cookie: str = "refresh_token"
     csrf_cookie: str = "csrf_token"
     """Readable by scripts, which send its value in the header `X-CSRF-Token`."""
+    needs_csrf_token: bool = True
+    """Whether a cookie needs that header for unsafe methods. If not, the request must name its own or a listed origin."""
+    reads_header: bool = True
+    reads_cookie: bool = True
+    access_path: str | None = None
+    """Where browsers send the access token; None: below the prefix of the family."""
+    refresh_path: str | None = None
+    """Where browsers send the refresh token; None: below the prefix of the family."""
+    names_user: bool = False
+    """Put `token_type` and `user_id` into the claims, which clients of djangorestframework-simplejwt read."""
 
     def authenticate(self, request: Request) -> Actor | None:
         """Check the access token, if there is one."""
