@@ -56,6 +56,43 @@ def remove(actor: Actor, recording_id: int, tag_id: int) -> None:
     _changed(recording)
 
 
+def replace(actor: Actor, recording_id: int, tag_ids: Sequence[int]) -> None:
+    """Let a recording have these tags and no others. Tags that stay keep their place.
+
+    Raises:
+        Invalid: the actor may not use one of the tags, or there is none with this id.
+
+    """
+    recording = access.get(actor, recording_id, Permission.OWN)
+    tags = required(actor, tag_ids)
+    # Lock the recording, so that of two replacements at once one wins as a whole.
+    db.session.execute(
+        select(Recording.id).where(Recording.id == recording.id).with_for_update(key_share=True)
+    )
+    kept = [tag.id for tag in tags]
+    removed: Any = db.session.execute(
+        delete(RecordingTag).where(
+            RecordingTag.recording_id == recording.id, RecordingTag.tag_id.not_in(kept)
+        )
+    )
+    if put_on([recording.id], tags) or removed.rowcount:
+        _changed(recording)
+
+
+def required(actor: Actor, tag_ids: Sequence[int]) -> list[Tag]:
+    """Return tags that the actor may use.
+
+    Raises:
+        Invalid: there is no such tag, or the actor may not use it; the error does not say which.
+
+    """
+    tags = usable(actor, tag_ids)
+    if missing := sorted(set(tag_ids) - {tag.id for tag in tags}):
+        message = f"There is no tag {missing[0]}."
+        raise Invalid(message, errors={"tag_ids": [message]})
+    return tags
+
+
 def usable(actor: Actor, tag_ids: Sequence[int], names: Sequence[str] = ()) -> list[Tag]:
     """Return the requested tags that the actor may use, in the order of the request, each once.
 
