@@ -225,6 +225,26 @@ class Settings(SpeechSettings):
         default=True, env="SPEAKR_VOICE_PROFILES", section="Transcription", help="Learn and recognise voices."
     )
 
+    # -- formatted text
+    format_text: bool = setting(
+        default=True,
+        env="WHISPER_FORMAT_TEXT",
+        section="Formatted text",
+        help="Format text as paragraphs where a client asks for it. Off: the text stays as it was recognised.",
+    )
+    paragraph_break_seconds: float = setting(
+        default=2.0,
+        env="WHISPER_PARAGRAPH_BREAK_SECONDS",
+        section="Formatted text",
+        help="A longer pause between two segments ends a paragraph, in seconds.",
+    )
+    max_sentence_length: int = setting(
+        default=150,
+        env="WHISPER_MAX_SENTENCE_LENGTH",
+        section="Formatted text",
+        help="A paragraph of segments ends when it is longer than twice this, in characters.",
+    )
+
     # -- language
     llm_base_url: str = setting(
         default="",
@@ -486,6 +506,10 @@ class Settings(SpeechSettings):
             raise SettingsError("EMBEDDING_MODEL_NAME has more than 120 characters")
         check_time_zone("SPEAKR_TIME_ZONE", self.time_zone)
         self._check_uploads()
+        if self.paragraph_break_seconds < 0 or self.max_sentence_length < 1:
+            raise SettingsError(
+                "WHISPER_PARAGRAPH_BREAK_SECONDS must be 0 or more and WHISPER_MAX_SENTENCE_LENGTH above 0"
+            )
         if self.trusted_proxy_count < 0:
             raise SettingsError("SPEAKR_TRUSTED_PROXIES must be 0 or more")
         if min(self.webhook_history_days, self.webhook_history_rows) < 1:

@@ -12,7 +12,8 @@ from flask import Flask
 
 from speakr.api.openapi import document
 from speakr.api.schemas.filing import FilingIn
-from speakr.api.schemas.recordings import RecordingListQuery, UploadForm
+from speakr.api.schemas.recordings import RecordingListQuery
+from speakr.api.schemas.upload_form import UploadForm
 from speakr.api.schemas.webhooks import WebhookOptionsIn
 from speakr.domain.jobs import JobKind, JobState
 from speakr.domain.notices import NoticeKind
