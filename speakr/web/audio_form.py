@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from flask import Request
 
@@ -19,7 +20,7 @@ _WRONG_KINDS = frozenset({"unsupported_media_type", "missing_boundary"})
 """Codes that are about the request, not about the file."""
 
 
-class CountedTarget(FileTarget):
+class CountedTarget(FileTarget, Protocol):
     """A target that knows how many bytes it has received."""
 
     size_bytes: int

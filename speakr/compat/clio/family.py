@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from flask import Flask
 
-from speakr.compat.clio import health
+from speakr.compat.clio import health, media, notes, tags
 from speakr.compat.clio.errors import render
 from speakr.compat.clio.noun import ANONYMOUS_RATE, PREFIX, USER_RATE
 from speakr.compat.clio.tokens import PAIRS
 from speakr.web.authenticators import jwt_pair
-from speakr.web.authenticators.signed_address import SignedAddress
 from speakr.web.cors import CorsPolicy
 from speakr.web.described import Description
 from speakr.web.documents import Documents
 from speakr.web.families import ApiFamily
 
-DESCRIPTION = Description(name="clio", title="Clio Voice Notes", blueprints=(health.blp,))
+DESCRIPTION = Description(
+    name="clio", title="Clio Voice Notes", blueprints=(health.blp, notes.blp, tags.blp, media.blp)
+)
 
 CORS = CorsPolicy(
     allows_credentials=True,
@@ -38,7 +39,7 @@ FAMILY = ApiFamily(
     name="clio",
     prefix=PREFIX,
     register=_register,
-    authenticators=(SignedAddress(), PAIRS),
+    authenticators=(media.SignedMedia(), PAIRS),
     render=render,
     rates={USER_RATE: "rate_limit_compat_user", ANONYMOUS_RATE: "rate_limit_compat_anonymous"},
     cors=CORS,

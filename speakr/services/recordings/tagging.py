@@ -16,7 +16,7 @@ from speakr.domain.errors import Invalid, NotFound
 from speakr.domain.events import RecordingUpdated
 from speakr.domain.permissions import Actor, Permission
 from speakr.models import Recording, RecordingTag, Tag
-from speakr.services import caps
+from speakr.services import caps, row_locks
 from speakr.services.accounts import memberships
 from speakr.services.recordings import access
 from speakr.services.webhooks import events
@@ -65,10 +65,10 @@ def replace(actor: Actor, recording_id: int, tag_ids: Sequence[int]) -> None:
     """
     recording = access.get(actor, recording_id, Permission.OWN)
     tags = required(actor, tag_ids)
-    # Lock the recording, so that of two replacements at once one wins as a whole.
-    db.session.execute(
-        select(Recording.id).where(Recording.id == recording.id).with_for_update(key_share=True)
-    )
+    row_locks.hold(Tag, Tag.id.in_([tag.id for tag in tags]))
+    row_locks.hold(
+        Recording, Recording.id == recording.id
+    )  # of two replacements at once, one wins as a whole
     kept = [tag.id for tag in tags]
     removed: Any = db.session.execute(
         delete(RecordingTag).where(
