@@ -327,6 +327,19 @@ class Settings(SpeechSettings):
         help="That user's first API token, at least 32 random characters. Empty: a random one, printed once.",
     )
 
+    registration: bool = setting(
+        default=False,
+        env="SPEAKR_REGISTRATION",
+        section="Users",
+        help="Let anyone who reaches this server create an account. `speakr up` turns it on when only this machine can reach it.",
+    )
+    registration_quota_mb: int = setting(
+        default=1000,
+        env="SPEAKR_REGISTRATION_QUOTA_MB",
+        section="Users",
+        help="Storage of an account made that way, in MiB, unless default_storage_quota_mb is set.",
+    )
+
     # -- jobs
     bind: str = setting(
         default="127.0.0.1:8899",
@@ -538,6 +551,8 @@ class Settings(SpeechSettings):
     def _check_uploads(self) -> None:
         if self.max_open_uploads < 1 or self.upload_expiry_hours <= 0:
             raise SettingsError("SPEAKR_MAX_OPEN_UPLOADS and SPEAKR_UPLOAD_EXPIRY_HOURS must be above 0")
+        if self.registration_quota_mb < 0:
+            raise SettingsError("SPEAKR_REGISTRATION_QUOTA_MB must be 0 or more")
         if self.fetches_per_user < 0:
             raise SettingsError("SPEAKR_FETCHES_PER_USER must be 0 or more")
         if min(self.fetch_timeout_seconds, self.fetch_idle_seconds) <= 0:

@@ -1,14 +1,14 @@
 """First and last names of users.
 
 Revision ID: 4d1e9c7a2b60
-Revises: b3f0c6d18e42
+Revises: 4f6a1c9be803
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "4d1e9c7a2b60"
-down_revision = "b3f0c6d18e42"
+down_revision = "4f6a1c9be803"
 branch_labels = None
 depends_on = None
 

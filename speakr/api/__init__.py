@@ -8,6 +8,7 @@ from speakr import __version__
 from speakr.api import (
     accounts,
     audio,
+    auth,
     batch,
     calendar_events,
     chat,
@@ -45,6 +46,7 @@ from speakr.api import (
     webhooks,
 )
 from speakr.api.blueprint import Api
+from speakr.web.authenticators import jwt_pair
 
 BLUEPRINTS = (
     uploads.blp,
@@ -73,6 +75,7 @@ BLUEPRINTS = (
     deliveries.blp,
     events.blp,
     notices.blp,
+    auth.blp,
     users.blp,
     email_verification.blp,
     dashboards.blp,
@@ -111,6 +114,7 @@ def register(app: Flask) -> None:
     )
     api = Api(app)
     app.extensions["speakr-api"] = api
+    jwt_pair.init_app(app)
     for blueprint in BLUEPRINTS:
         api.register_blueprint(blueprint)
     app.register_blueprint(system.blp)

@@ -127,13 +127,19 @@ class Description:
         """Return the OpenAPI document; each operation says whether it needs a token."""
         api: Api = app.extensions[self._key]
         spec = api.describe()
-        endpoints = {_PARAMETER.sub(r"{\1}", rule.rule): rule.endpoint for rule in app.url_map.iter_rules()}
+        endpoints = {
+            (_PARAMETER.sub(r"{\1}", rule.rule), method.lower()): rule.endpoint
+            for rule in app.url_map.iter_rules()
+            for method in rule.methods or ()
+        }
         for path, item in spec["paths"].items():
             for method in _METHODS & set(item):
-                access = access_of(endpoints[path], method.upper())
+                endpoint = endpoints[path, method]
+                access = access_of(endpoint, method.upper())
                 is_public = access is None or access.is_public
                 item[method]["security"] = [] if is_public else [{"bearer": []}]
                 item[method]["responses"].pop("default", None)
+                item[method].setdefault("operationId", f"{endpoint}.{method}")
         return spec
 
     @property

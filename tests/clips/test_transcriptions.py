@@ -250,5 +250,3 @@ def test_deleting_a_user_deletes_queued_clips(alice: Person, make_person: Callab
     admin = make_person("admin", is_admin=True)
     answer = admin.delete(f"/api/v1/admin/users/{alice.id}")
     assert answer.status_code in {200, 204, 404}, answer.data
-
-

@@ -135,20 +135,16 @@ class Retranscribe(MethodView):
     @blp.response(200, shapes.RetranscribedOut)
     def post(self, body: dict[str, Any], note_id: int) -> Any:
         """Transcribe a note again; title, favourite and tags stay. If it fails, the earlier text is back."""
-        language = body["language"]
-        if language not in shapes.LANGUAGES:
-            message = f"Invalid language. Choose one of: {', '.join(shapes.LANGUAGES)}."
-            raise Invalid(message, errors={"language": [message]})
+        language = shapes.language_of(body["language"])
         with unit_of_work():
             recording = _own(note_id)
             _require_finished(recording)
-            asked = {"language": "" if language == "auto" else language}
-            _, is_new = processing.transcribe(actor(), note_id, asked)
+            _, is_new = processing.transcribe(actor(), note_id, {"language": language or ""})
             if not is_new:
                 raise _in_work()
         data = {"id": recording.id, "title": recording.title, "transcription": "", "status": "processing"}
         data |= {
-            "language_detected": language,
+            "language_detected": body["language"],
             "error_message": "",
             "updated_at": moment(recording.updated_at),
         }

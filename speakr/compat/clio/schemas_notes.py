@@ -11,9 +11,11 @@ from marshmallow import fields, validate
 from speakr.compat.clio.media import address_of
 from speakr.compat.clio.noun import PREFIX
 from speakr.domain.caps import CAPS, Noun
+from speakr.domain.clips import ClipResult
 from speakr.domain.errors import Invalid
 from speakr.domain.recordings import RecordingStatus
 from speakr.domain.search import Term, parse
+from speakr.domain.transcript import mean_confidence
 from speakr.domain.transcript_edits import MAX_SEGMENTS
 from speakr.services.recordings.listing import Filters
 from speakr.services.search.numbered_pages import Sort
@@ -159,6 +161,39 @@ class RetranscribedOut(Wire):
     data = fields.Dict(required=True)
 
 
+class TranscribeForm(Wire):
+    """A file to transcribe, for the OpenAPI document."""
+
+    audio_file = fields.Raw(required=True, metadata={"type": "string", "format": "binary"})
+    language = fields.String(metadata={"enum": list(LANGUAGES), "example": "en"})
+
+
+class TranscribedSegmentOut(Wire):
+    """A stretch of speech; times in seconds."""
+
+    start_time = fields.Float(required=True, metadata={"example": 0.0})
+    end_time = fields.Float(required=True, metadata={"example": 15.2})
+    text = fields.String(required=True, metadata={"example": "This is the text."})
+    confidence = fields.Float(required=True, allow_none=True, metadata={"example": 0.95})
+
+
+class TranscriptDataOut(Wire):
+    """A transcript that is not stored."""
+
+    transcription = fields.String(required=True)
+    language = fields.String(required=True, metadata={"example": "en"})
+    duration = fields.Float(required=True, metadata={"description": "Seconds", "example": 30.5})
+    confidence = fields.Float(required=True, metadata={"example": 0.92})
+    segments = bounded(TranscribedSegmentOut, MAX_SEGMENTS)
+
+
+class TranscribedOut(Wire):
+    """The answer to a transcription."""
+
+    success = fields.Boolean(required=True)
+    data = fields.Nested(TranscriptDataOut, required=True)
+
+
 class DoneOut(Wire):
     """Something was done."""
 
@@ -216,6 +251,19 @@ def order_of(query: Mapping[str, Any]) -> list[Sort]:
     return found or [Sort("created_at", descending=True)]
 
 
+def language_of(name: str) -> str | None:
+    """Return the language that a request names; None if the engine is to detect it.
+
+    Raises:
+        Invalid: it is none of `LANGUAGES`.
+
+    """
+    if name not in LANGUAGES:
+        message = f"Invalid language. Choose one of: {', '.join(LANGUAGES)}."
+        raise Invalid(message, errors={"language": [message]})
+    return None if name == "auto" else name
+
+
 def status_of(row: Any) -> str:
     """Return the status of a note in Clio's words."""
     return next(name for name, of_name in STATUSES.items() if row.status in of_name)
@@ -271,4 +319,19 @@ def segment_json(row: Any) -> dict[str, Any]:
         "text": row.text,
         "confidence": row.confidence,
         "speaker_id": "",
+    }
+
+
+def clip_json(result: ClipResult, text: str) -> dict[str, Any]:
+    """Return a transcript that is not stored (`TranscriptDataOut`)."""
+    confidence = mean_confidence(each.confidence for each in result.segments)
+    return {
+        "transcription": text,
+        "language": result.language or "auto",
+        "duration": round(result.duration_seconds, 3),
+        "confidence": round(confidence or 0.0, 3),
+        "segments": [
+            {"start_time": each.start, "end_time": each.end, "text": each.text, "confidence": each.confidence}
+            for each in result.segments
+        ],
     }

@@ -7,7 +7,7 @@ session (`services/sessions.py`) decides whether a token with a valid signature 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -73,6 +73,19 @@ class JwtPair:
     """Where browsers send the refresh token; None: below the prefix of the family."""
     names_user: bool = False
     """Put `token_type` and `user_id` into the claims, which clients of djangorestframework-simplejwt read."""
+
+    @property
+    def in_header(self) -> JwtPair:
+        """The authenticator that looks in the header only."""
+        return replace(self, reads_cookie=False)
+
+    @property
+    def in_cookie(self) -> JwtPair:
+        """The authenticator that looks in the cookie only.
+
+        Last in a family, so that a stale cookie does not refuse a request that has a valid credential.
+        """
+        return replace(self, reads_header=False)
 
     def authenticate(self, request: Request) -> Actor | None:
         """Check the access token, if there is one."""
