@@ -6,4 +6,15 @@ PUBLIC = {
     "GET /clio/api/docs/",
     "GET /clio/api/docs/<path:path>",
 }
-NEEDS_CREDENTIAL: set[str] = set()
+_NOTES = {
+    "GET /clio/api/notes/",
+    "POST /clio/api/notes/",
+    *(f"{method} /clio/api/notes/<id:note_id>/" for method in ("GET", "PUT", "PATCH", "DELETE")),
+    "POST /clio/api/notes/<id:note_id>/retranscribe/",
+    "GET /clio/api/tags/",
+    "POST /clio/api/tags/",
+    *(f"{method} /clio/api/tags/<id:tag_id>/" for method in ("GET", "PUT", "PATCH", "DELETE")),
+    "POST /clio/api/transcribe/",
+    "GET /clio/media/audio/<id:user_id>/<id:recording_id>_<name>",
+}
+NEEDS_CREDENTIAL: set[str] = {*_NOTES}
