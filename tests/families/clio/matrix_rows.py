@@ -5,5 +5,14 @@ PUBLIC = {
     "GET /clio/api/schema/",
     "GET /clio/api/docs/",
     "GET /clio/api/docs/<path:path>",
+    "POST /clio/api/auth/register/",
+    "POST /clio/api/auth/login/",
+    "POST /clio/api/auth/refresh/",
 }
-NEEDS_CREDENTIAL: set[str] = set()
+NEEDS_CREDENTIAL = {
+    "POST /clio/api/auth/logout/",
+    "GET /clio/api/auth/profile/",
+    "PUT /clio/api/auth/profile/",
+    "PATCH /clio/api/auth/profile/",
+    "GET /clio/api/stats/",
+}
