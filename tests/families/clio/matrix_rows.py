@@ -5,8 +5,16 @@ PUBLIC = {
     "GET /clio/api/schema/",
     "GET /clio/api/docs/",
     "GET /clio/api/docs/<path:path>",
+    "POST /clio/api/auth/register/",
+    "POST /clio/api/auth/login/",
+    "POST /clio/api/auth/refresh/",
 }
-_NOTES = {
+NEEDS_CREDENTIAL = {
+    "POST /clio/api/auth/logout/",
+    "GET /clio/api/auth/profile/",
+    "PUT /clio/api/auth/profile/",
+    "PATCH /clio/api/auth/profile/",
+    "GET /clio/api/stats/",
     "GET /clio/api/notes/",
     "POST /clio/api/notes/",
     *(f"{method} /clio/api/notes/<id:note_id>/" for method in ("GET", "PUT", "PATCH", "DELETE")),
@@ -17,4 +25,3 @@ _NOTES = {
     "POST /clio/api/transcribe/",
     "GET /clio/media/audio/<id:user_id>/<id:recording_id>_<name>",
 }
-NEEDS_CREDENTIAL: set[str] = {*_NOTES}
