@@ -1,14 +1,14 @@
 """The mean confidence of a recording's transcript, beside the recording; an index by duration.
 
 Revision ID: 4f6a1c9be803
-Revises: b3f0c6d18e42
+Revises: e4a7c90b15d8
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "4f6a1c9be803"
-down_revision = "b3f0c6d18e42"
+down_revision = "e4a7c90b15d8"
 branch_labels = None
 depends_on = None
 

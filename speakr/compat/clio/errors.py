@@ -31,5 +31,6 @@ def render(failure: Failure) -> Response:
 
 def _fields(failure: Failure) -> dict[str, list[str]]:
     if not failure.errors:
-        return {_FIELD.get(failure.code, _GENERAL): [failure.message]}
+        name = "audio_file" if "max_size_mb" in failure.extra else _FIELD.get(failure.code, _GENERAL)
+        return {name: [failure.message]}
     return {_GENERAL if name == "body" else name: texts for name, texts in failure.errors.items()}

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from flask import Flask
 
-from speakr.compat.clio import accounts, health, stats
+from speakr.compat.clio import accounts, health, media, notes, stats, tags, transcribe
 from speakr.compat.clio.errors import render
 from speakr.compat.clio.noun import ANONYMOUS_RATE, PREFIX, USER_RATE
 from speakr.web.authenticators import jwt_pair
 from speakr.web.authenticators.api_token import ApiToken
-from speakr.web.authenticators.signed_address import SignedAddress
 from speakr.web.cors import CorsPolicy
 from speakr.web.described import Description
 from speakr.web.documents import Documents
 from speakr.web.families import ApiFamily
 
 DESCRIPTION = Description(
-    name="clio", title="Clio Voice Notes", blueprints=(accounts.blp, stats.blp, health.blp)
+    name="clio",
+    title="Clio Voice Notes",
+    blueprints=(accounts.blp, notes.blp, tags.blp, transcribe.blp, stats.blp, media.blp, health.blp),
 )
 
 DEVELOPED_AT = tuple(f"http://{host}:{port}" for host in ("localhost", "127.0.0.1") for port in (3000, 3011))
@@ -33,7 +34,7 @@ FAMILY = ApiFamily(
     prefix=PREFIX,
     register=_register,
     authenticators=(
-        SignedAddress(),
+        media.SignedMedia(),
         accounts.PAIRS.in_header,
         ApiToken(headers=(), query_parameter=None),
         accounts.PAIRS.in_cookie,

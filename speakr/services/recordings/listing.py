@@ -317,7 +317,7 @@ def _tag_conditions(actor: Actor, filters: Filters) -> list[ColumnElement[bool]]
 
 # Built once, because every page runs it.
 _TAGS = (
-    select(RecordingTag.recording_id, Tag.id, Tag.name, Tag.color)
+    select(RecordingTag.recording_id, Tag.id, Tag.name, Tag.color, Tag.created_at)
     .join(Tag, Tag.id == RecordingTag.tag_id)
     .where(RecordingTag.recording_id.in_(bindparam("recording_ids", expanding=True)))
     .order_by(RecordingTag.recording_id, RecordingTag.position, Tag.id)
@@ -325,7 +325,7 @@ _TAGS = (
 
 
 def tags_of(recording_ids: Sequence[int]) -> Mapping[int, Sequence[AnyRow]]:
-    """Return (id, name, color) of the tags of recordings by recording id, in the order of the tags."""
+    """Return (id, name, color, created_at) of the tags of recordings by recording id, in the order of the tags."""
     found: dict[int, list[AnyRow]] = {recording_id: [] for recording_id in recording_ids}
     if recording_ids:
         for row in db.session.connection().execute(_TAGS, {"recording_ids": recording_ids}):

@@ -15,4 +15,13 @@ NEEDS_CREDENTIAL = {
     "PUT /clio/api/auth/profile/",
     "PATCH /clio/api/auth/profile/",
     "GET /clio/api/stats/",
+    "GET /clio/api/notes/",
+    "POST /clio/api/notes/",
+    *(f"{method} /clio/api/notes/<id:note_id>/" for method in ("GET", "PUT", "PATCH", "DELETE")),
+    "POST /clio/api/notes/<id:note_id>/retranscribe/",
+    "GET /clio/api/tags/",
+    "POST /clio/api/tags/",
+    *(f"{method} /clio/api/tags/<id:tag_id>/" for method in ("GET", "PUT", "PATCH", "DELETE")),
+    "POST /clio/api/transcribe/",
+    "GET /clio/media/audio/<id:user_id>/<id:recording_id>_<name>",
 }
