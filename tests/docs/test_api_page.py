@@ -80,6 +80,9 @@ def test_scopes_and_rate_classes_of_endpoints(app: Flask) -> None:
     for name in endpoints_on_the_page():
         access = access_of(rules[name], name.split()[0])
         assert access is not None
+        if access.is_public:  # its view counts, so the page alone names the class
+            declared[name] = ("none", endpoints_on_the_page()[name][1])
+            continue
         assert access.scope is not None
         assert access.rate is not None
         declared[name] = (access.scope.value, access.rate.value)

@@ -12,6 +12,7 @@ from tests.matrix.policies import (
     GROUP,
     IN_GROUP,
     LEADS,
+    LOGGED_IN,
     MANAGES,
     MINE,
     OWN,
@@ -39,6 +40,9 @@ PUBLIC = {
     "GET /api/v1/docs/<path:path>",
     "GET /api/v1/email/verify",
     "POST /api/v1/email/verify",
+    "POST /api/v1/auth/register",
+    "POST /api/v1/auth/login",
+    "POST /api/v1/auth/refresh",
 }
 """Without a token; they show no user data."""
 
@@ -272,6 +276,8 @@ _WEBHOOKS = {
 }
 
 _PEOPLE = {
+    f"POST {_V1}/auth/logout": [Case(LOGGED_IN)],
+    f"GET {_V1}/auth/me": [Case(ANYBODY, shows=("email", "company", "prompt"))],
     f"GET {_V1}/users/me": [Case(ANYBODY, shows=("email", "company", "prompt"))],
     f"PATCH {_V1}/users/me": [Case(ANYBODY, fixed(job_title="New"), shows=("email",))],
     f"POST {_V1}/users/me/email/verification": [Case(ANYBODY)],
