@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import io
+import json
+import os
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,7 +17,7 @@ import av
 import numpy as np
 import pytest
 
-from tests.crash.speech import RATE, clip, short_recording
+from tests.crash.speech import CLIPS, RATE, clip, short_recording
 from tests.families.clio.conftest import API, audio_form
 from tests.intake.server import ALICE, BOB, IntakeServer, wait_for
 
@@ -170,3 +175,48 @@ def test_what_cannot_be_transcribed_is_refused_by_field(server: IntakeServer) ->
     ):
         answer = transcribe(server, data, **fields)
         assert (answer.status_code, list(answer.json()["errors"])) == (400, [field]), answer.text
+
+
+def commands_of_the_page() -> list[str]:
+    """Return the commands of the section about notes, without the line that sets a variable."""
+    page = (Path(__file__).parents[3] / "docs" / "compat" / "clio.md").read_text()
+    section = page.partition("## Notes")[2].partition("```sh\n")[2].partition("```")[0]
+    return [line for line in section.splitlines() if line.startswith("curl ")]
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="the page uses curl")
+def test_commands_of_the_page_work(server: IntakeServer, tmp_path: Path) -> None:
+    (tmp_path / "meeting.flac").write_bytes((CLIPS / "goforward.flac").read_bytes())
+    known = {
+        "api": f"http://127.0.0.1:{server.port}{API}",
+        "json": "Content-Type: application/json",
+        "auth": f"Authorization: Bearer {BOB}",
+    }
+    tag = note = 1
+    seen = []
+    for command in commands_of_the_page():
+        line = command.replace("tag_ids=1 ", f"tag_ids={tag} ").replace("tags=1&", f"tags={tag}&")
+        line = line.replace("/notes/1/", f"/notes/{note}/").replace(
+            "curl ", "curl -s -w '\n%{http_code}' ", 1
+        )
+        if "retranscribe" in line:
+            completed(server, note, BOB)
+        done = subprocess.run(
+            ["/bin/bash", "-c", line],
+            env={"PATH": os.environ["PATH"], "no_proxy": "*", **known},
+            cwd=tmp_path,
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=180,
+        )
+        body, _, status = done.stdout.rpartition("\n")
+        answer = json.loads(body)
+        seen.append(int(status))
+        if seen == [201]:
+            tag = answer["id"]
+        elif seen == [201, 201]:
+            note = answer["data"]["id"]
+        elif len(seen) == 3:
+            assert [each["id"] for each in answer["results"]] == [note]
+    assert seen == [201, 201, 200, 200, 200, 200, 200, 200]
