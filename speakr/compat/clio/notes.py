@@ -34,7 +34,7 @@ _MAX_PAGE = 1_000_000
 blp = noun("notes", "Audio with its text")
 
 
-@blp.route("/notes/", strict_slashes=False)
+@blp.route("/notes/")
 class Notes(MethodView):
     """All notes of a user."""
 
@@ -87,7 +87,7 @@ class Notes(MethodView):
         return json_response({"success": True, "message": message, "data": _shown(recording)}, 201)
 
 
-@blp.route("/notes/<id:note_id>/", strict_slashes=False)
+@blp.route("/notes/<id:note_id>/")
 class Note(MethodView):
     """One note."""
 
@@ -125,7 +125,7 @@ class Note(MethodView):
         return {"success": True, "message": "Voice note deleted successfully"}
 
 
-@blp.route("/notes/<id:note_id>/retranscribe/", strict_slashes=False)
+@blp.route("/notes/<id:note_id>/retranscribe/")
 class Retranscribe(MethodView):
     """Another transcription of a note."""
 

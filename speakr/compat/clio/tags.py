@@ -16,7 +16,7 @@ from speakr.web.identity import actor, needs
 blp = noun("tags", "Labels for notes")
 
 
-@blp.route("/tags/", strict_slashes=False)
+@blp.route("/tags/")
 class Tags(MethodView):
     """All tags that a user may put on notes."""
 
@@ -38,7 +38,7 @@ class Tags(MethodView):
             return tags.create(actor(), values)
 
 
-@blp.route("/tags/<id:tag_id>/", strict_slashes=False)
+@blp.route("/tags/<id:tag_id>/")
 class Tag(MethodView):
     """One tag."""
 

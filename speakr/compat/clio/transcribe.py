@@ -21,7 +21,7 @@ from speakr.web.multipart import multipart_body
 blp = noun("transcribe", "Transcription without a note")
 
 
-@blp.route("/transcribe/", strict_slashes=False)
+@blp.route("/transcribe/")
 class Transcribe(MethodView):
     """A transcription in one request."""
 
