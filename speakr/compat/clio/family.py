@@ -42,7 +42,7 @@ FAMILY = ApiFamily(
     render=render,
     rates={USER_RATE: "rate_limit_compat_user", ANONYMOUS_RATE: "rate_limit_compat_anonymous"},
     cors=CorsPolicy(allows_credentials=True, further_origins=DEVELOPED_AT),
-    documents=Documents(build=DESCRIPTION.build, path="/api/schema/", page="/api/docs"),
+    documents=Documents(build=DESCRIPTION.build, path="/api/schema/", page="/api/docs", redoc="/api/redoc"),
     challenge="Bearer",
     credential_hint="Authentication credentials were not provided.",
 )

@@ -89,7 +89,7 @@ def create(new: NewAccount) -> tuple[User, users.CheckedPassword]:
     )
     user.first_name, user.last_name = new.first_name, new.last_name
     if system_settings.get("default_storage_quota_mb") is None:
-        # Whoever can reach the server can register, so an account may not fill the disk.
+        # Registration is open to all who reach the server, so one account may not fill the disk.
         user.storage_quota_bytes = get_backends().settings.registration_quota_mb * _BYTES_PER_MB
     email_verification.queue_if_needed(user)
     actor = Actor(

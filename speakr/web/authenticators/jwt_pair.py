@@ -157,7 +157,7 @@ class JwtPair:
         """End the session of a refresh token, by default of the actor's own token; with `everywhere`, all of the user.
 
         Raises:
-            Invalid: the refresh token is not one of this user (code `invalid_token`).
+            Invalid: the refresh token is not one of this user.
 
         """
         session_id = actor.session_id
@@ -244,9 +244,9 @@ def _session_of(refresh_token: str, actor: Actor) -> int:
     try:
         claims = _claims(refresh_token, "refresh")
     except NotAuthenticated as error:
-        raise Invalid(error.message, code="invalid_token") from error
+        raise Invalid(error.message, errors={"refresh_token": ["is not valid"]}) from error
     if claims["sub"] != str(actor.user_id):
-        raise Invalid("The token is not valid.", code="invalid_token")
+        raise Invalid("The token is not valid.", errors={"refresh_token": ["is not valid"]})
     session_id: int = claims["sid"]
     return session_id
 

@@ -4,6 +4,8 @@ PUBLIC = {
     "GET /clio/api/health/",
     "GET /clio/api/schema/",
     "GET /clio/api/docs/",
+    "GET /clio/api/redoc/",
+    "GET /clio/api/redoc/redoc.js",
     "GET /clio/api/docs/<path:path>",
     "POST /clio/api/auth/register/",
     "POST /clio/api/auth/login/",
