@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tests.conftest import wav
+from tests.matrix.families import FAMILY_ROWS
 from tests.matrix.policies import (
     ANYBODY,
     EACH,
@@ -43,6 +44,7 @@ PUBLIC = {
     "POST /api/v1/auth/register",
     "POST /api/v1/auth/login",
     "POST /api/v1/auth/refresh",
+    *(route for rows in FAMILY_ROWS for route in rows.public),
 }
 """Without a token; they show no user data."""
 
@@ -71,6 +73,7 @@ _RECORDINGS = {
             MINE, ids={"upload_id": "signed_upload_id"}, data=wav(0.1), headers={"Content-Type": "audio/wav"}
         ),
     ],
+    f"POST {_V1}/transcriptions": [Case(ANYBODY, is_upload=True)],
     f"GET {_ONE}": [Case(VIEW, shows=_TEXTS)],
     f"PATCH {_ONE}": [
         Case(EDIT, fixed(title="New"), shows=("notes",)),
@@ -332,5 +335,6 @@ ROUTES: dict[str, Sequence[Case]] = {
     **_WEBHOOKS,
     **_PEOPLE,
     **_TOKENS,
+    **{route: cases for rows in FAMILY_ROWS for route, cases in rows.routes.items()},
 }
 """`METHOD /rule` -> the ways it is called."""
