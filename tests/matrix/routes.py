@@ -150,6 +150,7 @@ _RECORDINGS = {
     f"PUT {_ONE}/speakers/assign": [Case(EDIT, fixed(speaker_map={"SPEAKER_01": "Somebody"}))],
     f"POST {_ONE}/speakers/identify": [Case(EDIT)],
     f"POST {_ONE}/tags": [Case(OWN, lambda ids: {"tag_ids": [ids["tag_id"]]})],
+    f"PUT {_ONE}/tags": [Case(OWN, lambda ids: {"tag_ids": [ids["tag_id"]]}, shows=("tag",))],
     f"DELETE {_ONE}/tags/<id:tag_id>": [Case(OWN), Case(OWN, ids=_GROUPS_TAG, name="of a group")],
     f"GET {_ONE}/shares": [Case(OWN)],
     f"POST {_ONE}/shares": [Case(OWN, lambda ids: {"user_id": ids["user_id"]})],
