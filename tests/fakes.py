@@ -60,6 +60,9 @@ class MemoryJobNotifier:
         return len(self.notifications)
 
 
+_STEP_SECONDS = 0.02
+
+
 class MemoryLiveFeed:
     """Keeps messages in a list per topic."""
 
@@ -71,7 +74,10 @@ class MemoryLiveFeed:
         known.append(LiveMessage(f"{len(known) + 1}-0", kind, data))
 
     def read(self, topic: Topic, after: str, wait_seconds: float) -> Sequence[LiveMessage]:
-        return self.messages[topic][int(after.partition("-")[0]) :]
+        found = self.messages[topic][int(after.partition("-")[0]) :]
+        if not found and wait_seconds >= _STEP_SECONDS:
+            time.sleep(_STEP_SECONDS)
+        return found
 
     def forget(self, topic: Topic) -> None:
         self.messages.pop(topic, None)

@@ -250,3 +250,18 @@ def test_deleting_a_user_deletes_queued_clips(alice: Person, make_person: Callab
     answer = admin.delete(f"/api/v1/admin/users/{alice.id}")
     assert answer.status_code in {200, 204}, answer.data
     assert left_behind() == NOTHING
+
+
+def test_a_recording_makes_way_for_a_clip_that_waits(alice: Person, bob: Person, app: Any) -> None:
+    from datetime import timedelta
+
+    from speakr.services.jobs import fairness
+
+    job_id = submit(bob)
+    assert not fairness.is_clip_late(), "an idle worker may take it"
+    with unit_of_work() as session:
+        job = session.get_one(Job, job_id)
+        job.queued_at = now() - timedelta(seconds=2)
+    assert fairness.is_clip_late()
+    clips.cancel(actor_of(bob), job_id)
+    assert not fairness.is_clip_late()
