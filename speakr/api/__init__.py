@@ -8,6 +8,7 @@ from speakr import __version__
 from speakr.api import (
     accounts,
     audio,
+    auth,
     batch,
     calendar_events,
     chat,
@@ -44,7 +45,8 @@ from speakr.api import (
     users,
     webhooks,
 )
-from speakr.api.blueprint import Api, IdConverter, NumberConverter
+from speakr.api.blueprint import Api
+from speakr.web.authenticators import jwt_pair
 
 BLUEPRINTS = (
     uploads.blp,
@@ -73,6 +75,7 @@ BLUEPRINTS = (
     deliveries.blp,
     events.blp,
     notices.blp,
+    auth.blp,
     users.blp,
     email_verification.blp,
     dashboards.blp,
@@ -109,13 +112,9 @@ def register(app: Flask) -> None:
             },
         },
     )
-    app.url_map.converters["id"] = IdConverter
-    app.url_map.converters["number"] = NumberConverter
     api = Api(app)
-    api.register_converter(
-        IdConverter, lambda converter: {"type": "integer", "minimum": 1, "maximum": converter.max}
-    )
     app.extensions["speakr-api"] = api
+    jwt_pair.init_app(app)
     for blueprint in BLUEPRINTS:
         api.register_blueprint(blueprint)
     app.register_blueprint(system.blp)

@@ -50,6 +50,8 @@ def _base(row: Any, tags: Sequence[Any], folder_name: str | None) -> dict[str, A
         "deletion_exempt": row.deletion_exempt,
         "error_message": row.error_message,
         "keep_audio_only": row.keep_audio_only,
+        "language": row.language,
+        "confidence": None if row.confidence is None else round(row.confidence, 3),
         "tags": [{"id": tag.id, "name": tag.name, "color": tag.color} for tag in tags],
     }
 

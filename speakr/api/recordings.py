@@ -102,6 +102,7 @@ def filters_of(query: dict[str, Any]) -> listing.Filters:
         text=(query.get("q") or query.get("search") or "").strip() or None,
         is_inbox=query.get("inbox"),
         is_starred=query.get("starred"),
+        language=query.get("language") or None,
         updated_since=_when("updated_since", query.get("updated_since")),
         ids=None if "ids" not in query else [int(number) for number in query["ids"].split(",")],
     )

@@ -11,7 +11,7 @@ from flask.views import MethodView
 
 from speakr.api.blueprint import noun
 from speakr.api.idempotent import idempotent
-from speakr.api.schemas.recordings import UploadOut
+from speakr.api.schemas.upload_form import UploadOut
 from speakr.api.schemas.upload_sources import SignedUploadIn, SignedUploadOut
 from speakr.api.upload_form import fields_of, read_form
 from speakr.api.uploads import upload_body

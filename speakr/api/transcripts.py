@@ -32,7 +32,7 @@ from speakr.services import exports, long_reads
 from speakr.services.corrections import corrections, history
 from speakr.services.language import summaries
 from speakr.services.recordings import access, editing, holding
-from speakr.services.speech import transcripts
+from speakr.services.speech import paragraphs, transcripts
 from speakr.web.downloads import content_disposition
 from speakr.web.identity import actor, needs
 from speakr.web.json import json_response, written_response
@@ -81,13 +81,22 @@ def _shown(recording: Any, name: str, query: dict[str, Any]) -> Response:
         body = run_cpu(lambda: as_json(revision, segments, with_words=with_words), is_long=long)
         drop(segments)
         return written_response(body)
+    if name == "text" and query["style"] == "paragraphs":
+        # An earlier version, and the recognised one, are formatted as recognised.
+        present = recording.id if query["version"] == history.CURRENT else None
+        content = paragraphs.format_segments(segments, recording_id=present)
+        return _as_text(name, content, "text/plain")
     export = exports.export(actor(), name, segments, paragraphs=query["paragraphs"].lower() == "true")
     if export.is_binary:
         return _as_file(export, f"transcript-{recording.id}.{export.extension}")
     content = run_cpu(lambda: "".join(str(piece) for piece in export.pieces), is_long=long)
     drop(segments)
+    return _as_text(name, content, export.media_type)
+
+
+def _as_text(name: str, content: str, media_type: str) -> Response:
     if _prefers_text():
-        return Response(content, mimetype=export.media_type)
+        return Response(content, mimetype=media_type)
     return json_response({"format": name, "content": content})
 
 

@@ -15,7 +15,7 @@ from speakr.api.schemas.recordings import LONG_TEXT
 from speakr.domain import languages
 from speakr.domain.clock import parse_iso
 from speakr.domain.errors import Invalid
-from speakr.domain.recordings import Channels
+from speakr.domain.recordings import FIRST_WORDS, Channels
 from speakr.domain.transcript import Hints
 from speakr.services.jobs import processing
 from speakr.services.recordings.intake import UploadForm
@@ -32,6 +32,7 @@ _VARIABLE_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")
 
 _JSON_FIELDS = (
     "title",
+    "auto_title",
     "notes",
     "meeting_date",
     "file_last_modified",
@@ -62,6 +63,7 @@ def read_form(fields: MultiDict[str, str], filename: str) -> UploadForm:
     return UploadForm(
         filename=filename,
         title=_text(fields, "title", 200),
+        takes_title_from_words=fields.get("auto_title") == FIRST_WORDS,
         notes=_text(fields, "notes", LONG_TEXT),
         meeting_date=_meeting_date(fields),
         file_last_modified=_milliseconds(fields, "file_last_modified"),

@@ -11,7 +11,7 @@ from flask.views import MethodView
 
 from speakr.api import idempotent
 from speakr.api.blueprint import noun
-from speakr.api.schemas.recordings import UploadForm, UploadOut
+from speakr.api.schemas.upload_form import UploadForm, UploadOut
 from speakr.api.upload_form import read_form
 from speakr.domain.permissions import Scope
 from speakr.services.recordings import uploads

@@ -44,6 +44,8 @@ def shown(user: Any) -> dict[str, Any]:
         "username": user.username,
         "email": user.email,
         "name": user.name,
+        "first_name": user.first_name,
+        "last_name": user.last_name,
         "job_title": user.job_title,
         "company": user.company,
         "is_admin": user.is_admin,

@@ -66,6 +66,16 @@ class Conflict(SpeakrError):
     code = "conflict"
 
 
+class UserExists(Conflict):
+    """Another user has the name or the e-mail address; `errors` names the field."""
+
+    code = "user_exists"
+
+    def __init__(self, message: str, *, errors: Mapping[str, list[str]]) -> None:
+        super().__init__(message)
+        self.errors = dict(errors)
+
+
 class UploadLocked(Conflict):
     """Another request writes to this upload; its lock ends by itself after `retry_after_seconds`."""
 

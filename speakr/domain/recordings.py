@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterable
 from enum import StrEnum
 
 
@@ -57,6 +59,11 @@ MAX_TRACKS = 32
 MAX_COPIES = 100
 """Recordings of the same bytes that a recording names, the oldest first."""
 
+FIRST_WORDS = "first_words"
+"""What an upload asks for to get the first words of its transcript as title."""
+
+_TITLE_WORDS = 8
+
 TITLE_PLACEHOLDER = "Recording - "
 
 
@@ -68,3 +75,9 @@ def placeholder_title(filename: str) -> str:
 def is_placeholder(title: str) -> bool:
     """Return True if `placeholder_title` made this title."""
     return title.startswith(TITLE_PLACEHOLDER) or not title.strip()
+
+
+def title_of_first_words(texts: Iterable[str]) -> str:
+    """Return the first eight words of a transcript, with `...` if there are as many; empty without any word."""
+    words = list(itertools.islice((word for text in texts for word in text.split()), _TITLE_WORDS))
+    return " ".join(words)[:190] + ("..." if len(words) == _TITLE_WORDS else "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -84,6 +84,12 @@ class Hints:
     model: str | None = None
     translate: bool | None = None
     """Write English, whatever is spoken; only for engines that can."""
+
+
+def mean_confidence(confidences: Iterable[float | None]) -> float | None:
+    """Return the mean of the confidences of segments, as far as they are known."""
+    known = [each for each in confidences if each is not None]
+    return sum(known) / len(known) if known else None
 
 
 _LONG_SEGMENTS, LONG_TEXT = 500, 20_000

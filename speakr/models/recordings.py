@@ -29,6 +29,7 @@ class Recording(Base):
         Index("ix_recordings_user_meeting", "user_id", "meeting_date", "id"),
         Index("ix_recordings_user_title", "user_id", "title", "id"),
         Index("ix_recordings_user_size", "user_id", "file_size", "id"),
+        Index("ix_recordings_user_duration", "user_id", "audio_duration", "id"),
         Index("ix_recordings_user_status", "user_id", "status", "id"),
         Index("ix_recordings_user_sha256", "user_id", "sha256"),
         Index("ix_recordings_user_updated", "user_id", "updated_at", "id"),
@@ -80,6 +81,8 @@ class Recording(Base):
     """False also for a recording in which nothing is said; see `is_transcribed`."""
     has_summary: Mapped[bool] = mapped_column(default=False)
     language: Mapped[str | None] = mapped_column(String(16))
+    confidence: Mapped[float | None]
+    """Mean confidence of the present segments, 0 to 1; None if no segment has one."""
     transcription_engine: Mapped[str | None] = mapped_column(String(120))
     processing_time_seconds: Mapped[float | None]
     transcription_duration_seconds: Mapped[float | None]

@@ -18,6 +18,7 @@ _FRUGAL = {
 }
 _FIRST_START_ONLY = ("SPEAKR_ADMIN_PASSWORD", "SPEAKR_BOOTSTRAP_TOKEN")
 _ALLOW_LIST = "WEBHOOK_INTRANET_HOST_ALLOWLIST"
+_REGISTRATION = "SPEAKR_REGISTRATION"
 
 
 def inherited() -> dict[str, str]:
@@ -46,15 +47,18 @@ def for_web(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def opened_to_loopback(environment: Mapping[str, str], *, is_loopback: bool) -> dict[str, str]:
-    """Let webhooks reach 127.0.0.1 when only 127.0.0.1 can reach the server.
+    """Let webhooks reach 127.0.0.1, and users register, when only 127.0.0.1 can reach the server.
 
     Every client of such a server is on this machine and could call 127.0.0.1 itself. This does not
-    hold behind a proxy. A list of the operator is never changed.
+    hold behind a proxy. What the operator has set is never changed.
     """
     is_proxied = environment.get("SPEAKR_TRUSTED_PROXIES", "").strip() not in {"", "0"}
-    if not is_loopback or is_proxied or _ALLOW_LIST in environment:
+    if not is_loopback or is_proxied:
         return dict(environment)
-    return {**environment, _ALLOW_LIST: "127.0.0.1/32"}
+    opened = {_ALLOW_LIST: "127.0.0.1/32"}
+    if not environment.get("SPEAKR_PUBLIC_URL", "").strip():  # it has one behind a proxy or a tunnel
+        opened[_REGISTRATION] = "true"
+    return {**opened, **environment}
 
 
 def without_first_start(environment: Mapping[str, str]) -> dict[str, str]:

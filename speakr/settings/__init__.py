@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Self
 
 from speakr.environment import SettingsError, read, setting
-from speakr.settings.basics import BasicSettings, FirstStartSettings
-from speakr.settings.engines import LanguageSettings, TranscriptionSettings
+from speakr.settings.basics import BasicSettings, FirstStartSettings, UserSettings
+from speakr.settings.engines import FormattedTextSettings, LanguageSettings, TranscriptionSettings
 from speakr.settings.limits import LimitSettings
 from speakr.settings.processes import ProcessSettings
 from speakr.settings.uploads import UploadSettings
@@ -30,8 +30,10 @@ class Settings(
     MailSettings,
     WebhookSettings,
     ProcessSettings,
+    UserSettings,
     FirstStartSettings,
     LanguageSettings,
+    FormattedTextSettings,
     TranscriptionSettings,
     UploadSettings,
     BasicSettings,
@@ -46,7 +48,9 @@ class Settings(
         self.check_basics()
         self.check_engines(self.transcription_connector)
         self.check_uploads()
+        self.check_formatted_text()
         self.check_language()
+        self.check_users()
         self.check_webhooks()
         self.check_mail()
         self.check_limits()

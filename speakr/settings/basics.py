@@ -114,3 +114,26 @@ class FirstStartSettings:
         section="First start",
         help="That user's first API token, at least 32 random characters. Empty: a random one, printed once.",
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class UserSettings:
+    """Accounts that people make for themselves."""
+
+    registration: bool = setting(
+        default=False,
+        env="SPEAKR_REGISTRATION",
+        section="Users",
+        help="Let anyone who reaches this server create an account. `speakr up` turns it on when only this machine can reach it.",
+    )
+    registration_quota_mb: int = setting(
+        default=1000,
+        env="SPEAKR_REGISTRATION_QUOTA_MB",
+        section="Users",
+        help="Storage of an account made that way, in MiB, unless default_storage_quota_mb is set.",
+    )
+
+    def check_users(self) -> None:
+        """Refuse a negative quota."""
+        if self.registration_quota_mb < 0:
+            raise SettingsError("SPEAKR_REGISTRATION_QUOTA_MB must be 0 or more")

@@ -57,6 +57,37 @@ class TranscriptionSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FormattedTextSettings:
+    """How a transcript becomes paragraphs."""
+
+    format_text: bool = setting(
+        default=True,
+        env="WHISPER_FORMAT_TEXT",
+        section="Formatted text",
+        help="Format text as paragraphs where a client asks for it. Off: the text stays as it was recognised.",
+    )
+    paragraph_break_seconds: float = setting(
+        default=2.0,
+        env="WHISPER_PARAGRAPH_BREAK_SECONDS",
+        section="Formatted text",
+        help="A longer pause between two segments ends a paragraph, in seconds.",
+    )
+    max_sentence_length: int = setting(
+        default=150,
+        env="WHISPER_MAX_SENTENCE_LENGTH",
+        section="Formatted text",
+        help="A paragraph of segments ends when it is longer than twice this, in characters.",
+    )
+
+    def check_formatted_text(self) -> None:
+        """Refuse a negative pause and a length below 1."""
+        if self.paragraph_break_seconds < 0 or self.max_sentence_length < 1:
+            raise SettingsError(
+                "WHISPER_PARAGRAPH_BREAK_SECONDS must be 0 or more and WHISPER_MAX_SENTENCE_LENGTH above 0"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
 class LanguageSettings:
     """The language model, the embedding model, and the time zone of phrases."""
 

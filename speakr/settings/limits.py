@@ -46,6 +46,11 @@ class LimitSettings:
     rate_limit_batch: int = per_minute(10, "BATCH", "changes of many recordings at once, per token")
     rate_limit_password: int = per_minute(5, "PASSWORD", "attempts with a password, per client address")
     rate_limit_bad_token: int = per_minute(30, "BAD_TOKEN", "attempts with a wrong token, per client address")
+    rate_limit_registration: int = per_minute(5, "REGISTRATION", "new accounts, per client address")
+    rate_limit_compat_user: int = per_minute(60, "COMPAT_USER", "APIs of other products, per token")
+    rate_limit_compat_anonymous: int = per_minute(
+        10, "COMPAT_ANONYMOUS", "APIs of other products without a token, per client address"
+    )
     metrics_token: str = setting(
         default="",
         env="SPEAKR_METRICS_TOKEN",

@@ -24,8 +24,11 @@ class Access:
     is_public: bool = False
 
 
-def needs(scope: Scope | None, rate: str, *, takes_password: bool = False) -> Callable[[View], View]:
-    """Declare the scope and the rate class of a view; with `takes_password`, it accepts Basic too."""
+def needs(scope: Scope | None, rate: str | None, *, takes_password: bool = False) -> Callable[[View], View]:
+    """Declare the scope and the rate class of a view; with `takes_password`, it accepts Basic too.
+
+    rate: None for what players ask for many times a minute, such as ranges of a file; it is not counted.
+    """
 
     def mark(view: View) -> View:
         view.access = Access(scope, rate, takes_password)  # type: ignore[attr-defined] # a function takes attributes

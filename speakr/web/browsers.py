@@ -54,8 +54,8 @@ def _path(path: str | None) -> str:
     return f"{request.script_root}{families.current().family.prefix if path is None else path}"
 
 
-def require_own_page(asked: Request) -> None:
-    """Refuse a request from a page of another origin.
+def require_own_page(asked: Request, *, is_named: bool = False) -> None:
+    """Refuse a request from a page of another origin; with `is_named` also one that names no page.
 
     Raises:
         Forbidden: `Origin`, or else `Referer`, names another origin (code `csrf_failed`).
@@ -63,8 +63,12 @@ def require_own_page(asked: Request) -> None:
     """
     origin = asked.headers.get("Origin") or _origin_of(asked.headers.get("Referer", ""))
     own = {_origin_of(base_url()), _origin_of(asked.url_root)}
-    if origin is None or origin in own or origin in families.current().origins:
+    if (origin is None and not is_named) or origin in own or origin in families.current().origins:
         return
+    if origin is None:
+        raise Forbidden(
+            "A request that relies on a cookie needs the header Origin or Referer.", code="csrf_failed"
+        )
     raise Forbidden("This request was made by a page of another origin.", code="csrf_failed")
 
 

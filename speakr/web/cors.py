@@ -35,6 +35,8 @@ class CorsPolicy:
     """Any page may call; otherwise those in SPEAKR_CORS_ORIGINS."""
     allows_credentials: bool = False
     """Browsers may send cookies. A server setting of `*` does not extend to them."""
+    further_origins: tuple[str, ...] = ()
+    """Pages that may call in addition to those in SPEAKR_CORS_ORIGINS."""
     request_headers: str = _REQUEST_HEADERS
     """Headers that pages may send, comma-separated."""
     exposed_headers: str = _ANSWER_HEADERS
@@ -50,7 +52,8 @@ def origins_of(policy: CorsPolicy, settings: Settings) -> frozenset[str]:
     """Return the origins that a policy allows on this server; `*` is any."""
     if policy.allows_any_origin:
         return frozenset({_ANY})
-    return frozenset(origin.strip() for origin in settings.cors_origins.split(",") if origin.strip())
+    listed = (origin.strip() for origin in settings.cors_origins.split(","))
+    return frozenset(policy.further_origins).union(origin for origin in listed if origin)
 
 
 def answer_preflight(policy: CorsPolicy, origins: frozenset[str]) -> Response | None:
@@ -72,7 +75,7 @@ def add_headers(response: Response, policy: CorsPolicy, origins: frozenset[str])
     """Allow a page of an allowed origin to read the response, also if it is a failure."""
     if not origins:
         return
-    if _ANY not in origins:
+    if origins != {_ANY}:
         response.vary.add("Origin")  # also for other pages: a cache must not mix up their responses
     origin = _allowed_origin(origins)
     if origin is None:
@@ -88,6 +91,6 @@ def _allowed_origin(origins: frozenset[str]) -> str | None:
     origin = request.headers.get("Origin")
     if origin is None:
         return None
-    if _ANY in origins:
-        return _ANY
-    return origin if origin in origins else None
+    if origin in origins:  # also beside `*`, which allows no cookies
+        return origin
+    return _ANY if _ANY in origins else None

@@ -1,4 +1,4 @@
-"""The OpenAPI document of an API family, and the page that shows it (Swagger UI)."""
+"""The OpenAPI document of an API family, and the pages that show it (Swagger UI, Redoc)."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ import re
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
-from flask import Flask, Response, current_app
+from flask import Flask, Response, current_app, request, send_file
 from flask_swagger_ui import get_swaggerui_blueprint
 
+from speakr.domain.errors import NotFound
 from speakr.offload import run_cpu
 from speakr.web.access import public
 from speakr.web.json import json_response
@@ -33,6 +36,16 @@ class Documents:
     path: str = "/openapi.json"
     page: str | None = "/docs"
     """Path of Swagger UI; None serves none."""
+    redoc: str | None = None
+    """Path of Redoc; None serves none."""
+
+
+_REDOC_PACKAGE, _REDOC_SCRIPT = "flask_openapi_redoc", "templates/redoc/js/redoc.standalone.js"
+_REDOC_PAGE = (
+    '<!doctype html><html lang="en"><meta charset="utf-8"><title>API</title><body style="margin:0">'
+    '<redoc spec-url="{document}" disable-search="true"></redoc>'
+    '<script src="{script}"></script></body></html>\n'
+)
 
 
 def _protect(response: Response) -> Response:
@@ -63,3 +76,33 @@ def serve(app: Flask, name: str, prefix: str, documents: Documents) -> None:
         pages.after_request(_protect)
         app.register_blueprint(pages)
         public(app.view_functions[f"{name}_docs.show"])
+    if documents.redoc is not None:
+        _serve_redoc(app, name, prefix, documents)
+
+
+def _serve_redoc(app: Flask, name: str, prefix: str, documents: Documents) -> None:
+    page_path = f"{prefix}{documents.redoc}"
+    script_path = f"{page_path}/redoc.js"
+
+    @public
+    def page() -> Response:
+        """Show the API with Redoc."""
+        root = request.script_root
+        text = _REDOC_PAGE.format(document=f"{root}{prefix}{documents.path}", script=f"{root}{script_path}")
+        return _protect(current_app.response_class(text, mimetype="text/html"))
+
+    @public
+    def script() -> Response:
+        """Serve the script of Redoc."""
+        return send_file(_redoc_script(), mimetype="text/javascript", conditional=True)
+
+    app.add_url_rule(f"{page_path}/", f"{name}_redoc", page, methods=["GET"])
+    app.add_url_rule(script_path, f"{name}_redoc_script", script, methods=["GET"])
+
+
+def _redoc_script() -> Path:
+    # Found without an import, which would load another web framework.
+    found = find_spec(_REDOC_PACKAGE)
+    if found is None or not found.submodule_search_locations:
+        raise NotFound("Redoc is not installed.")
+    return Path(found.submodule_search_locations[0]) / _REDOC_SCRIPT

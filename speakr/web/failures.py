@@ -112,7 +112,7 @@ def of_domain_error(error: errors.SpeakrError, challenge: str | None) -> Failure
         status=status_of(error),
         code=error.slug,
         message=error.message,
-        errors=error.errors if isinstance(error, errors.Invalid) else {},
+        errors=error.errors if isinstance(error, errors.Invalid | errors.UserExists) else {},
         extra=error.extra,
         headers=headers,
     )

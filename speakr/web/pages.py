@@ -112,6 +112,11 @@ def bare_page(part: Part[Any], query: Mapping[str, int]) -> tuple[Sequence[Any],
     return part.items, 200, {"Link": place.links(), "X-Total-Count": str(part.total)}
 
 
+def page_url(page: int) -> str:
+    """Return the address of another page of the list that the request asks for."""
+    return _url(page=page)
+
+
 def _place_of(part: Part[Any], query: Mapping[str, int]) -> Place:
     return Place(page=query["page"], per_page=window_of(query).limit, total=part.total)
 

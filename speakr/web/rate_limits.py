@@ -36,13 +36,14 @@ class RateClass(StrEnum):
     UPLOAD = "upload"
     BATCH = "batch"
     PASSWORD = "password"  # noqa: S105 - a class of requests: guesses at a password, per address
+    REGISTRATION = "registration"  # new accounts, per address
     BAD_TOKEN = "bad_token"  # noqa: S105 - wrong tokens, per address
 
 
 TOKENS_PER_USER = 3
 """How many times the limit of one token all credentials of a user have together, so that further tokens do not help."""
 
-_PER_ADDRESS: frozenset[str] = frozenset({RateClass.PASSWORD, RateClass.BAD_TOKEN})
+_PER_ADDRESS: frozenset[str] = frozenset({RateClass.PASSWORD, RateClass.REGISTRATION, RateClass.BAD_TOKEN})
 
 
 def limits_of(settings: Settings) -> dict[str, int]:

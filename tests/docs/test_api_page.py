@@ -12,7 +12,8 @@ from flask import Flask
 
 from speakr.api.openapi import document
 from speakr.api.schemas.filing import FilingIn
-from speakr.api.schemas.recordings import RecordingListQuery, UploadForm
+from speakr.api.schemas.recordings import RecordingListQuery
+from speakr.api.schemas.upload_form import UploadForm
 from speakr.api.schemas.webhooks import WebhookOptionsIn
 from speakr.domain.jobs import JobKind, JobState
 from speakr.domain.notices import NoticeKind
@@ -20,6 +21,7 @@ from speakr.domain.permissions import Scope
 from speakr.domain.recordings import RecordingStatus
 from speakr.services.system import system_settings
 from speakr.settings import Settings
+from speakr.web import families
 from speakr.web.access import access_of
 from speakr.web.rate_limits import limits_of
 from tests.conftest import SECRET
@@ -80,6 +82,9 @@ def test_scopes_and_rate_classes_of_endpoints(app: Flask) -> None:
     for name in endpoints_on_the_page():
         access = access_of(rules[name], name.split()[0])
         assert access is not None
+        if access.is_public:  # its view counts, so the page alone names the class
+            declared[name] = ("none", endpoints_on_the_page()[name][1])
+            continue
         assert access.scope is not None
         assert access.rate is not None
         declared[name] = (access.scope.value, access.rate.value)

@@ -30,6 +30,7 @@ from speakr.services.jobs import claims, recovery, requests
 from speakr.services.webhooks import events
 from speakr.services.webhooks.deliveries import recovery as failed_deliveries
 from speakr.settings import Settings
+from speakr.web import families
 from speakr.webhooks.retry_schedule import SCHEDULE_SECONDS, classify
 from tests.conftest import Person
 from tests.docs.drawings import Arrow, drawing, ends, labels, messages, transitions
@@ -99,7 +100,7 @@ def test_layers_are_those_of_the_import_contract() -> None:
 # -- routes
 
 
-def test_api_families_are_those_that_are_routed(app: Flask) -> None:
+def test_routes_of_the_native_api_are_those_that_are_drawn(app: Flask) -> None:
     routed = set()
     for rule in native_rules(app):
         found = re.match(r"/api/\w+", rule.rule)

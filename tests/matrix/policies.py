@@ -54,6 +54,9 @@ MANAGES = but(GROUP, member=403, owner=403)
 SITE_ADMIN = _policy(403, root="yes")
 """For site admins. That there are such routes is no secret, so others get 403, also with a token that has the scope."""
 
+LOGGED_IN = _policy(403)
+"""What needs the session of a login; the callers here have API tokens."""
+
 Fill = Callable[[Mapping[str, Any]], Any]
 
 

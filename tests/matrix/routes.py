@@ -13,6 +13,7 @@ from tests.matrix.policies import (
     GROUP,
     IN_GROUP,
     LEADS,
+    LOGGED_IN,
     MANAGES,
     MINE,
     OWN,
@@ -40,6 +41,9 @@ PUBLIC = {
     "GET /api/v1/docs/<path:path>",
     "GET /api/v1/email/verify",
     "POST /api/v1/email/verify",
+    "POST /api/v1/auth/register",
+    "POST /api/v1/auth/login",
+    "POST /api/v1/auth/refresh",
     *(route for rows in family_rows() for route in rows.public),
 }
 """Without a token; they show no user data."""
@@ -146,6 +150,7 @@ _RECORDINGS = {
     f"PUT {_ONE}/speakers/assign": [Case(EDIT, fixed(speaker_map={"SPEAKER_01": "Somebody"}))],
     f"POST {_ONE}/speakers/identify": [Case(EDIT)],
     f"POST {_ONE}/tags": [Case(OWN, lambda ids: {"tag_ids": [ids["tag_id"]]})],
+    f"PUT {_ONE}/tags": [Case(OWN, lambda ids: {"tag_ids": [ids["tag_id"]]}, shows=("tag",))],
     f"DELETE {_ONE}/tags/<id:tag_id>": [Case(OWN), Case(OWN, ids=_GROUPS_TAG, name="of a group")],
     f"GET {_ONE}/shares": [Case(OWN)],
     f"POST {_ONE}/shares": [Case(OWN, lambda ids: {"user_id": ids["user_id"]})],
@@ -275,6 +280,8 @@ _WEBHOOKS = {
 }
 
 _PEOPLE = {
+    f"POST {_V1}/auth/logout": [Case(LOGGED_IN)],
+    f"GET {_V1}/auth/me": [Case(ANYBODY, shows=("email", "company", "prompt"))],
     f"GET {_V1}/users/me": [Case(ANYBODY, shows=("email", "company", "prompt"))],
     f"PATCH {_V1}/users/me": [Case(ANYBODY, fixed(job_title="New"), shows=("email",))],
     f"POST {_V1}/users/me/email/verification": [Case(ANYBODY)],

@@ -207,12 +207,17 @@ def test_following_prints_complete_lines_once(tmp_path: Path) -> None:
 # -- the environment
 
 
-def test_loopback_is_open_to_webhooks_only_when_the_server_is_loopback_too() -> None:
-    name = "WEBHOOK_INTRANET_HOST_ALLOWLIST"
-    assert environment.opened_to_loopback({}, is_loopback=True) == {name: "127.0.0.1/32"}
+def test_loopback_is_open_only_when_the_server_is_loopback_too() -> None:
+    hosts, registration = "WEBHOOK_INTRANET_HOST_ALLOWLIST", "SPEAKR_REGISTRATION"
+    opened = {hosts: "127.0.0.1/32", registration: "true"}
+    assert environment.opened_to_loopback({}, is_loopback=True) == opened
     assert environment.opened_to_loopback({}, is_loopback=False) == {}
-    for given in ({name: ""}, {name: "n8n.local"}, {"SPEAKR_TRUSTED_PROXIES": "1"}):
-        assert environment.opened_to_loopback(given, is_loopback=True) == given
+    for given in ({hosts: ""}, {hosts: "n8n.local"}, {registration: "no"}):
+        assert environment.opened_to_loopback(given, is_loopback=True) == {**opened, **given}
+    proxied = {"SPEAKR_TRUSTED_PROXIES": "1"}
+    assert environment.opened_to_loopback(proxied, is_loopback=True) == proxied
+    public = {"SPEAKR_PUBLIC_URL": "https://speakr.example.org"}
+    assert registration not in environment.opened_to_loopback(public, is_loopback=True)
 
 
 def test_child_processes_get_the_import_path() -> None:

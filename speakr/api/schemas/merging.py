@@ -5,7 +5,7 @@ from __future__ import annotations
 from marshmallow import fields, validate
 
 from speakr.api.schemas.fields import StrictBoolean, an_id, text
-from speakr.api.schemas.recordings import UploadOut
+from speakr.api.schemas.upload_form import UploadOut
 from speakr.domain.derivation import MAX_GAP_SECONDS, MAX_MERGED, MIN_MERGED
 from speakr.web.wire import Wire
 

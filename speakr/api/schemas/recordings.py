@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from marshmallow import ValidationError, fields, pre_load, validate
 
 from speakr.api.schemas.common import PaginationOut
 from speakr.api.schemas.fields import (
-    LANGUAGE,
     WHEN,
     ClaimOut,
     Pattern,
@@ -20,11 +16,11 @@ from speakr.api.schemas.fields import (
     bounded,
     text,
 )
-from speakr.api.schemas.tracks import CHANNELS, AboutFileOut
+from speakr.api.schemas.tracks import AboutFileOut
 from speakr.api.schemas.transcript_quality import QualityOut, TranscribedWithOut
 from speakr.domain.caps import CAPS, Noun
 from speakr.domain.insights import MAX_PER_LIST
-from speakr.domain.recordings import MAX_COPIES, Channels, RecordingStatus
+from speakr.domain.recordings import MAX_COPIES, RecordingStatus
 from speakr.services.recordings.listing import SORT_COLUMNS
 from speakr.web.wire import UtcDateTime, Wire
 
@@ -74,6 +70,16 @@ class RecordingBaseOut(Wire):
     deletion_exempt = fields.Boolean(required=True)
     error_message = fields.String(required=True, allow_none=True)
     keep_audio_only = fields.Boolean(required=True)
+    language = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Of the transcript: ISO 639-1, or und.", "example": "en"},
+    )
+    confidence = fields.Float(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Mean of the present segments, 0 to 1.", "example": 0.93},
+    )
     tags = bounded(TagRefOut, CAPS[Noun.RECORDING_TAGS])
 
 
@@ -228,6 +234,9 @@ class RecordingListQuery(Wire):
     search = Text(metadata={"description": "The same as q."})
     inbox = QueryBoolean()
     starred = QueryBoolean()
+    language = text(
+        16, metadata={"description": "The language of the transcript: ISO 639-1, or und.", "example": "en"}
+    )
     updated_since = fields.String(
         validate=_SHORT,
         metadata={
@@ -328,70 +337,4 @@ class StatusOut(Wire):
             "description": "Seconds until the transcript; null while it does not run, or the engine has no history.",
             "example": 42,
         },
-    )
-
-
-class UploadOut(Wire):
-    """An uploaded recording."""
-
-    id = fields.Integer(required=True)
-    title = fields.String(required=True)
-    status = fields.String(required=True, validate=validate.OneOf(STATUSES))
-    created_at = UtcDateTime(required=True)
-    meeting_date = UtcDateTime(required=True, allow_none=True)
-    file_size = fields.Integer(required=True)
-    original_filename = fields.String(required=True)
-    mime_type = fields.String(required=True)
-    notes = fields.String(required=True, allow_none=True)
-    keep_audio_only = fields.Boolean(required=True)
-    duplicate_warning = fields.Nested(
-        Wire.from_dict(
-            {
-                "existing_recording_id": fields.Integer(required=True),
-                "existing_title": fields.String(required=True),
-                "existing_created_at": UtcDateTime(required=True),
-            },
-            name="DuplicateWarningOut",
-        )
-    )
-
-
-_NUMBER: Mapping[str, Any] = {
-    "anyOf": [{"type": "integer"}, {"type": "string"}],
-    "description": "A number; anything else counts as absent.",
-    "example": 2,
-}
-
-
-class UploadForm(Wire):
-    """The fields of an upload, for the OpenAPI document; `api/uploads.py` reads them from the stream."""
-
-    file = fields.Raw(required=True, metadata={"type": "string", "format": "binary"})
-    title = fields.String()
-    notes = fields.String()
-    meeting_date = fields.String(metadata={**WHEN, "example": "2024-01-15T09:00:00Z"})
-    file_last_modified = fields.String(
-        metadata={"description": "Milliseconds since 1970.", "example": "1705309200000"}
-    )
-    file_time_hint = fields.String(
-        metadata={
-            "description": "Milliseconds since 1970; used if neither the file nor its name has a date.",
-            "example": "1705309200000",
-        }
-    )
-    language = fields.String(metadata=LANGUAGE)
-    min_speakers = fields.Raw(metadata=_NUMBER)
-    max_speakers = fields.Raw(metadata=_NUMBER)
-    tag_id = fields.Raw(metadata={**_NUMBER, "description": "One tag; several as tag_ids[0], tag_ids[1] ..."})
-    tags = fields.String(metadata={"description": "A tag by name; may be repeated."})
-    folder_id = fields.Raw(metadata=_NUMBER)
-    keep_audio_only = fields.String(metadata={"description": "true: store only the audio track of a video."})
-    channels = fields.String(
-        validate=validate.OneOf(list(Channels)), metadata={**CHANNELS, "example": "separate"}
-    )
-    hotwords = fields.String()
-    initial_prompt = fields.String()
-    transcription_model = fields.String()
-    prompt_variables = fields.String(
-        metadata={"description": "A JSON object of texts for {{names}} in prompts."}
     )

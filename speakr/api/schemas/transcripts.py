@@ -11,6 +11,8 @@ from speakr.domain.transcript_edits import MAX_SEGMENTS, MAX_WORDS
 from speakr.services import exports
 from speakr.web.wire import Wire
 
+STYLES = ("lines", "paragraphs")
+
 
 class WordOut(Wire):
     """One word; times in seconds."""
@@ -77,6 +79,15 @@ class TranscriptQuery(Wire):
         metadata={
             "description": "current, raw (as the engine wrote it) or the number of a revision",
             "example": "current",
+        },
+    )
+    style = fields.String(
+        load_default=STYLES[0],
+        validate=validate.OneOf(STYLES),
+        metadata={
+            "description": "text only. lines: the owner's template for each segment. paragraphs: without speakers, a"
+            " blank line after each long pause; settings define its rules.",
+            "example": "paragraphs",
         },
     )
     paragraphs = fields.String(

@@ -7,7 +7,7 @@ from marshmallow import fields, validate
 from speakr.api.schemas.fields import MAX_ELEMENTS, WHEN, Language, StrictBoolean, an_id, text
 from speakr.api.schemas.recordings import LONG_TEXT
 from speakr.api.schemas.tracks import CHANNELS
-from speakr.domain.recordings import Channels
+from speakr.domain.recordings import FIRST_WORDS, Channels
 from speakr.web.wire import UtcDateTime, Wire
 
 MAX_LIFETIME_SECONDS = 7 * 24 * 3600
@@ -20,6 +20,11 @@ class UploadFieldsIn(Wire):
     """What describes a recording, as with a multipart upload."""
 
     title = text(200, allow_none=True)
+    auto_title = fields.String(
+        allow_none=True,
+        validate=validate.OneOf([FIRST_WORDS]),
+        metadata={"description": "As in the upload of a form.", "example": FIRST_WORDS},
+    )
     notes = text(LONG_TEXT, allow_none=True)
     meeting_date = fields.String(
         allow_none=True,

@@ -21,7 +21,7 @@ from speakr.api.schemas.fields import (
     text,
 )
 from speakr.domain.caps import CAPS, Noun
-from speakr.services.accounts.users import MAX_FOUND
+from speakr.services.accounts.users import AUDIO_QUALITIES, MAX_FOUND, PREFERRED_LANGUAGES
 from speakr.web import families
 from speakr.web.wire import UtcDateTime, Wire
 
@@ -67,6 +67,8 @@ class PreferencesOut(Wire):
     refresh_after_corrections = fields.Boolean(required=True)
     summary_prompt = fields.String(required=True, allow_none=True)
     time_zone = fields.String(required=True, allow_none=True)
+    preferred_language = fields.String(required=True)
+    audio_quality = fields.String(required=True)
 
     @post_dump(pass_original=True)
     def with_account_webhooks(self, data: dict[str, Any], original: Any, **_: object) -> dict[str, Any]:
@@ -126,6 +128,17 @@ class PreferencesIn(Wire):
         },
     )
 
+    preferred_language = Text(
+        validate=validate.OneOf(PREFERRED_LANGUAGES),
+        metadata={
+            "description": "Language that clients show and record in; it does not choose the engine's."
+        },
+    )
+    audio_quality = Text(
+        validate=validate.OneOf(AUDIO_QUALITIES),
+        metadata={"description": "How clients record: 8, 16 or 44.1 kHz."},
+    )
+
     @pre_load
     def empty_is_none(self, data: object, **_: object) -> object:
         """Treat an empty text as no language or no prompt."""
@@ -154,6 +167,8 @@ class UserUpdateIn(Wire):
     """Fields that users may change of their own account; all optional."""
 
     name = text(120, allow_none=True)
+    first_name = text(150, allow_none=True)
+    last_name = text(150, allow_none=True)
     job_title = text(120, allow_none=True)
     company = text(120, allow_none=True)
     email = text(254, allow_none=True, metadata=EMAIL)
@@ -244,6 +259,8 @@ class UserOut(Wire):
     username = fields.String(required=True)
     email = fields.String(required=True, allow_none=True)
     name = fields.String(required=True, allow_none=True)
+    first_name = fields.String(required=True, allow_none=True)
+    last_name = fields.String(required=True, allow_none=True)
     job_title = fields.String(required=True, allow_none=True)
     company = fields.String(required=True, allow_none=True)
     is_admin = fields.Boolean(required=True)

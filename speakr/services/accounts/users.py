@@ -14,7 +14,7 @@ from sqlalchemy import func, or_, select, text
 from speakr.db import db
 from speakr.domain.caps import CAPS, Noun
 from speakr.domain.email_addresses import is_sendable
-from speakr.domain.errors import Conflict, Forbidden, Invalid, NotAuthenticated, NotFound
+from speakr.domain.errors import Conflict, Forbidden, Invalid, NotAuthenticated, NotFound, UserExists
 from speakr.domain.permissions import DEFAULT_SCOPES, Actor, scopes_of_password
 from speakr.models import Group, GroupMembership, User
 from speakr.offload import run_cpu
@@ -37,7 +37,24 @@ DEFAULT_PREFERENCES: dict[str, Any] = {
     "refresh_after_corrections": False,
     "summary_prompt": None,
     "time_zone": None,
+    "preferred_language": "en-US",
+    "audio_quality": "high",
 }
+
+PREFERRED_LANGUAGES = (
+    "en-US",
+    "en-GB",
+    "es-ES",
+    "fr-FR",
+    "de-DE",
+    "it-IT",
+    "pt-PT",
+    "ja-JP",
+    "ko-KR",
+    "zh-CN",
+)
+AUDIO_QUALITIES = ("low", "medium", "high")
+"""Sampling rates at which clients record: 8, 16 and 44.1 kHz. The server keeps the word for them."""
 
 MAX_FOUND = 20
 MIN_QUERY_LENGTH = 2
@@ -53,7 +70,7 @@ The hash of a random password that was not kept. Hashing one at the start would 
 
 _MIN_PASSWORD_LENGTH = 8
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
-_PLAIN = ("name", "job_title", "company")
+_PLAIN = ("name", "first_name", "last_name", "job_title", "company")
 _ACCOUNTS_LOCK = 0x5BEA_0001
 """The key of a PostgreSQL advisory lock."""
 
@@ -119,7 +136,7 @@ def rename(user: User, username: str) -> None:
     username = username.strip()
     if not username:
         raise Invalid("A user needs a name.", errors={"username": ["must not be empty"]})
-    _require_free(user, _is_like(User.username, username))
+    _require_free(user, "username", _is_like(User.username, username))
     user.username = username
 
 
@@ -131,7 +148,7 @@ def set_email(user: User, email: str | None) -> None:
     if email is not None:
         if not _EMAIL.fullmatch(email) or not is_sendable(email):
             raise Invalid("This is not an e-mail address.", errors={"email": ["must be an e-mail address"]})
-        _require_free(user, _is_like(User.email, email))
+        _require_free(user, "email", _is_like(User.email, email))
     user.email, user.email_verified = email, False
     if user.id is not None:
         mailing.withdraw(user.id)
@@ -143,11 +160,13 @@ def _is_like(column: Any, text: str) -> Any:
     return func.lower(column) == func.lower(text)
 
 
-def _require_free(user: User, is_same: Any) -> None:
+def _require_free(user: User, field: str, is_same: Any) -> None:
     with db.session.no_autoflush:
         taken = db.session.scalars(select(User.id).where(is_same)).all()
     if set(taken) - {user.id}:
-        raise Conflict("A user with this name or e-mail address already exists.", code="user_exists")
+        raise UserExists(
+            "A user with this name or e-mail address already exists.", errors={field: ["is already in use"]}
+        )
 
 
 def find(username: str) -> User | None:

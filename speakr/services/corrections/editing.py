@@ -21,7 +21,7 @@ from speakr.domain.errors import Conflict, Invalid, NotFound, NotModifiedSince
 from speakr.domain.jobs import JobKind, dedupe_key
 from speakr.domain.permissions import Actor, Permission
 from speakr.domain.speakers import is_label
-from speakr.domain.transcript import LONG_TEXT, is_long
+from speakr.domain.transcript import LONG_TEXT, is_long, mean_confidence
 from speakr.domain.transcript_edits import MAX_SEGMENTS
 from speakr.domain.transcript_history import (
     RevisionKind,
@@ -233,6 +233,7 @@ def _store(actor: Actor, state: TranscriptState, computed: _Computed) -> bool:
         segment_rows.write(recording.id, computed.rows)
         revisions.add(recording, computed.note)
         recording.has_transcription = bool(computed.edit.segments)
+        recording.confidence = mean_confidence(each.confidence for each in computed.edit.segments)
         if computed.edit.new_names:
             recording_speakers.add_names(recording, computed.edit.new_names)
         followers.on_changed(recording, computed.note.kind)

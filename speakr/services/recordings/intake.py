@@ -23,7 +23,7 @@ from speakr.domain.clock import now
 from speakr.domain.events import RecordingCreated
 from speakr.domain.jobs import JobKind
 from speakr.domain.permissions import Actor
-from speakr.domain.recordings import Channels, DateSource, Warned, placeholder_title
+from speakr.domain.recordings import FIRST_WORDS, Channels, DateSource, Warned, placeholder_title
 from speakr.domain.transcript import Hints
 from speakr.media.base import MediaInfo, MediaLimits
 from speakr.media.extract import extract_audio
@@ -77,6 +77,8 @@ class UploadForm:
 
     filename: str
     title: str | None = None
+    takes_title_from_words: bool = False
+    """Without a title: the first words of the transcript, instead of one that the language model writes."""
     notes: str | None = None
     meeting_date: datetime | None = None
     file_last_modified: datetime | None = None
@@ -287,7 +289,7 @@ def create(actor: Actor, media: StoredMedia, form: UploadForm) -> tuple[Recordin
         meeting_date_source=date_source.value,
         tracks=[track.to_json(index) for index, track in enumerate(media.info.tracks)],
         warnings=[code.value for code in media.warnings],
-        hints=options,
+        hints={**options, "title": FIRST_WORDS} if form.takes_title_from_words else options,
     )
     db.session.add(recording)
     db.session.flush()  # to know recording.id

@@ -26,6 +26,7 @@ SORT_COLUMNS: Mapping[str, Any] = {
     "meeting_date": Recording.meeting_date,
     "title": Recording.title,
     "file_size": Recording.file_size,
+    "audio_duration": Recording.audio_duration,
     "status": Recording.status,
 }
 
@@ -64,6 +65,8 @@ ITEM_COLUMNS = (
     Recording.keep_audio_only,
     Recording.mime_type,
     Recording.updated_at,
+    Recording.language,
+    Recording.confidence,
 )
 
 
@@ -82,6 +85,10 @@ class Filters:
     is_starred: bool | None = None
     updated_since: datetime | None = None
     ids: Sequence[int] | None = None
+    statuses: Sequence[RecordingStatus] | None = None
+    language: str | None = None
+    tag_ids: Sequence[int] | None = None
+    """Recordings with any of these tags."""
 
 
 _ANY = Filters()
@@ -232,7 +239,8 @@ def items(recording_ids: Sequence[int]) -> Sequence[AnyRow]:
 def asks_for_marks(filters: Filters) -> bool:
     """Tell whether a filter uses flags, tags or folders, which are not shown for recordings of other users."""
     is_marked = filters.is_inbox or filters.is_starred or filters.folder not in {None, UNFILED}
-    return bool(is_marked or filters.tag_id is not None or filters.tag_name is not None)
+    is_tagged = (filters.tag_id, filters.tag_ids, filters.tag_name) != (None, None, None)
+    return bool(is_marked or is_tagged)
 
 
 def narrowing_of_others(filters: Filters) -> list[ColumnElement[bool]]:
@@ -258,6 +266,10 @@ def _plain_conditions(filters: Filters) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
     if filters.status is not None:
         found.append(Recording.status.in_(STATUS_FILTERS[filters.status]))
+    if filters.statuses is not None:
+        found.append(Recording.status.in_(filters.statuses))
+    if filters.language is not None:
+        found.append(Recording.language == filters.language)
     if filters.created_from is not None:
         found.append(Recording.created_at >= filters.created_from)
     if filters.created_to is not None:
@@ -286,6 +298,12 @@ def _tag_conditions(actor: Actor, filters: Filters) -> list[ColumnElement[bool]]
         found.append(
             Recording.id.in_(select(RecordingTag.recording_id).where(RecordingTag.tag_id == filters.tag_id))
         )
+    if filters.tag_ids is not None:
+        found.append(
+            Recording.id.in_(
+                select(RecordingTag.recording_id).where(RecordingTag.tag_id.in_(filters.tag_ids))
+            )
+        )
     if filters.tag_name is not None:
         found.append(
             Recording.id.in_(
@@ -299,7 +317,7 @@ def _tag_conditions(actor: Actor, filters: Filters) -> list[ColumnElement[bool]]
 
 # Built once, because every page runs it.
 _TAGS = (
-    select(RecordingTag.recording_id, Tag.id, Tag.name, Tag.color)
+    select(RecordingTag.recording_id, Tag.id, Tag.name, Tag.color, Tag.created_at)
     .join(Tag, Tag.id == RecordingTag.tag_id)
     .where(RecordingTag.recording_id.in_(bindparam("recording_ids", expanding=True)))
     .order_by(RecordingTag.recording_id, RecordingTag.position, Tag.id)
@@ -307,7 +325,7 @@ _TAGS = (
 
 
 def tags_of(recording_ids: Sequence[int]) -> Mapping[int, Sequence[AnyRow]]:
-    """Return (id, name, color) of the tags of recordings by recording id, in the order of the tags."""
+    """Return (id, name, color, created_at) of the tags of recordings by recording id, in the order of the tags."""
     found: dict[int, list[AnyRow]] = {recording_id: [] for recording_id in recording_ids}
     if recording_ids:
         for row in db.session.connection().execute(_TAGS, {"recording_ids": recording_ids}):

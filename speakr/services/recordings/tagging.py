@@ -16,7 +16,7 @@ from speakr.domain.errors import Invalid, NotFound
 from speakr.domain.events import RecordingUpdated
 from speakr.domain.permissions import Actor, Permission
 from speakr.models import Recording, RecordingTag, Tag
-from speakr.services import caps
+from speakr.services import caps, row_locks
 from speakr.services.accounts import memberships
 from speakr.services.recordings import access
 from speakr.services.webhooks import events
@@ -54,6 +54,43 @@ def remove(actor: Actor, recording_id: int, tag_id: int) -> None:
     if not deleted.rowcount:
         raise NotFound("Tag not on this recording")
     _changed(recording)
+
+
+def replace(actor: Actor, recording_id: int, tag_ids: Sequence[int]) -> None:
+    """Let a recording have these tags and no others. Tags that stay keep their place.
+
+    Raises:
+        Invalid: the actor may not use one of the tags, or there is none with this id.
+
+    """
+    recording = access.get(actor, recording_id, Permission.OWN)
+    tags = required(actor, tag_ids)
+    row_locks.hold(Tag, Tag.id.in_([tag.id for tag in tags]))
+    row_locks.hold(
+        Recording, Recording.id == recording.id
+    )  # of two replacements at once, one wins as a whole
+    kept = [tag.id for tag in tags]
+    removed: Any = db.session.execute(
+        delete(RecordingTag).where(
+            RecordingTag.recording_id == recording.id, RecordingTag.tag_id.not_in(kept)
+        )
+    )
+    if put_on([recording.id], tags) or removed.rowcount:
+        _changed(recording)
+
+
+def required(actor: Actor, tag_ids: Sequence[int]) -> list[Tag]:
+    """Return tags that the actor may use.
+
+    Raises:
+        Invalid: there is no such tag, or the actor may not use it; the error does not say which.
+
+    """
+    tags = usable(actor, tag_ids)
+    if missing := sorted(set(tag_ids) - {tag.id for tag in tags}):
+        message = f"There is no tag {missing[0]}."
+        raise Invalid(message, errors={"tag_ids": [message]})
+    return tags
 
 
 def usable(actor: Actor, tag_ids: Sequence[int], names: Sequence[str] = ()) -> list[Tag]:

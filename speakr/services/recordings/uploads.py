@@ -112,8 +112,13 @@ class IncomingFile:
         return self._sink
 
 
-def begin() -> IncomingFile:
-    """Prepare to receive a file. Leaves no transaction open, because the bytes may take minutes to arrive."""
+def begin(*, max_mb: int | None = None) -> IncomingFile:
+    """Prepare to receive a file. Leaves no transaction open, because the bytes may take minutes to arrive.
+
+    max_mb: a further limit in MiB; the lower one counts.
+    """
     limits = size_limits.current()
+    if max_mb is not None:
+        limits = SizeLimits(min(limits.audio_mb, max_mb), min(limits.video_mb, max_mb))
     release()
     return IncomingFile(get_backends().storage, limits)

@@ -20,6 +20,7 @@ from speakr.domain.speaker_matching import (
     match_labels,
 )
 from speakr.domain.speakers import listed
+from speakr.domain.transcript import mean_confidence
 from speakr.domain.transcript_history import StoredSegment, packed_segments
 from speakr.domain.transcript_parts import joined
 from speakr.models import (
@@ -169,6 +170,7 @@ def _write(
         (text.segments, offset, labels)
         for text, offset, labels in zip(texts, offsets, matched.labels, strict=True)
     )
+    recording.confidence = mean_confidence(each.confidence for each in segments)
     segment_rows.write(recording.id, segment_rows.planned([], [replace(each, id=None) for each in segments]))
     if any(text.raw is not None for text in texts):
         ids = _new_ids(recording.id, segments)

@@ -11,9 +11,9 @@ from sqlalchemy import and_, bindparam, delete, func, insert, select
 from speakr.db import db
 from speakr.domain.events import TranscriptionCompleted
 from speakr.domain.jobs import JobKind
-from speakr.domain.recordings import Warned
+from speakr.domain.recordings import FIRST_WORDS, Warned, is_placeholder, title_of_first_words
 from speakr.domain.transcript import Segment as SpokenSegment
-from speakr.domain.transcript import Span, Word
+from speakr.domain.transcript import Span, Word, mean_confidence
 from speakr.models import Recording, RecordingSpeaker, Segment, User
 from speakr.services import long_reads
 from speakr.services.accounts import usage, users
@@ -155,6 +155,10 @@ def store(
         )
     recording.has_transcription = bool(segments)
     recording.language, recording.transcription_engine = language, engine
+    recording.confidence = mean_confidence([kept["confidence"] for kept in segments])
+    if recording.hints.get("title") == FIRST_WORDS and is_placeholder(recording.title):
+        title = title_of_first_words(kept["text"] for kept in segments)
+        recording.title = title or recording.title
     recording.transcribed_with = {
         **hints.to_json(hints.from_json(held.options)),
         "ignored": list(ignored_options),

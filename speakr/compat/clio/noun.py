@@ -1,0 +1,18 @@
+"""Blueprints of Clio's nouns, and what its throttles count."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from speakr.web.described import Blueprint
+
+PREFIX: Final = "/clio"
+USER_RATE: Final = "user"
+"""Rate class of requests with a credential."""
+ANONYMOUS_RATE: Final = "anonymous"
+"""Rate class of requests to public endpoints, per address. Their views count it themselves."""
+
+
+def noun(name: str, description: str, *, prefix: str = f"{PREFIX}/api") -> Blueprint:
+    """Return the blueprint of one noun. Names are unique among all families."""
+    return Blueprint(f"clio-{name}", name, url_prefix=prefix, description=description)
