@@ -16,12 +16,14 @@ from speakr.api.schemas.tags import (
     TagOut,
     TagsAddedOut,
     TagsAddIn,
+    TagsReplacedOut,
+    TagsReplaceIn,
     TagUpdatedOut,
     TagUpdateIn,
 )
 from speakr.db import unit_of_work
 from speakr.domain.permissions import Scope
-from speakr.services.recordings import filing, tagging, tags
+from speakr.services.recordings import filing, listing, tagging, tags
 from speakr.web.identity import actor, needs
 from speakr.web.pages import paged, window_of
 from speakr.web.rate_limits import RateClass
@@ -114,6 +116,16 @@ class RecordingTags(MethodView):
             done = tagging.add(actor(), recording_id, ids, body.get("tags") or [])
             added = [{"id": tag.id, "name": tag.name} for tag in done.added]
         return {"success": True, "added_tags": added, "errors": list(done.problems) or None}
+
+    @needs(Scope.WRITE, RateClass.WRITE)
+    @blp.doc(operationId="replaceTags")
+    @blp.arguments(TagsReplaceIn)
+    @blp.response(200, TagsReplacedOut)
+    def put(self, body: dict[str, Any], recording_id: int) -> Any:
+        """Let a recording have these tags and no others; an empty list removes all."""
+        with unit_of_work():
+            tagging.replace(actor(), recording_id, body["tag_ids"])
+            return {"success": True, "tags": listing.tags_of([recording_id])[recording_id]}
 
 
 @blp.route("/recordings/<id:recording_id>/tags/<id:tag_id>")

@@ -277,14 +277,23 @@ class Speakr(Editing, Webhooks):
 
     # -- texts
 
-    def transcript(self, recording_id: int, format: str = "text") -> str:  # noqa: A002 - the API's word
+    def transcript(
+        self,
+        recording_id: int,
+        format: str = "text",  # noqa: A002 - the API's word
+        *,
+        style: str = "lines",
+    ) -> str:
         """Return the transcript in one of the server's text formats (`text`, `srt`, `vtt`).
+
+        style: of text: `lines` with speakers, or `paragraphs` without.
 
         Raises:
             ApiError: the server has no such format, and names those that it has.
 
         """
-        content: str = self._get(f"/recordings/{recording_id}/transcript", format=format)["content"]
+        asked = {"format": format} if style == "lines" else {"format": format, "style": style}
+        content: str = self._get(f"/recordings/{recording_id}/transcript", **asked)["content"]
         return content
 
     def segments(self, recording_id: int, *, words: bool = False) -> list[Json]:

@@ -74,17 +74,17 @@ def of_text(text: str, rules: ParagraphRules) -> str:
 def _paragraphs(segments: Sequence[Timed], rules: ParagraphRules) -> Iterator[str]:
     longest = _SEGMENTS_FACTOR * rules.max_sentence_length
     parts: list[str] = []
-    length = 0
-    for number, each in enumerate(segments):
-        text = _tidy(each.text)
-        if text:
-            length += len(text) + bool(parts)
-            parts.append(text)
-        following = segments[number + 1] if number + 1 < len(segments) else None
-        is_pause = following is None or following.start - each.end > rules.break_seconds
-        if parts and (is_pause or length > longest):
+    length, last_end = 0, 0.0
+    for each in segments:
+        if parts and (each.start - last_end > rules.break_seconds or length > longest):
             yield " ".join(parts)
             parts, length = [], 0
+        last_end = each.end
+        if text := _tidy(each.text):
+            length += len(text) + bool(parts)
+            parts.append(text)
+    if parts:
+        yield " ".join(parts)
 
 
 def _tidy(text: str) -> str:

@@ -82,6 +82,8 @@ class Hints:
     hotwords: str | None = None
     initial_prompt: str | None = None
     model: str | None = None
+    translate: bool | None = None
+    """Write English, whatever is spoken; only for engines that can."""
 
 
 def mean_confidence(confidences: Iterable[float | None]) -> float | None:

@@ -7,13 +7,12 @@ last one is done. Each finished chunk is a row, so no chunk is transcribed twice
 from __future__ import annotations
 
 import contextlib
-import errno
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import redis
 import structlog
@@ -23,7 +22,7 @@ from speakr.backends import get_backends
 from speakr.connectors.transcription.base import AudioChunk
 from speakr.db import release, unit_of_work
 from speakr.domain.errors import ClaimLost, JobError, MadeWay, PermanentJobError, TransientJobError
-from speakr.domain.jobs import KINDS
+from speakr.domain.jobs import KINDS, Queue
 from speakr.domain.recordings import Channels
 from speakr.domain.transcript import Span
 from speakr.jobs import assembling, recognition, scratch, time_left, voices, watchdog
@@ -39,9 +38,6 @@ from speakr.services.jobs import blobs, chunks, claims, eta, fairness
 from speakr.services.recordings import sources
 from speakr.services.speech import engines, hints, transcripts
 from speakr.storage.base import BlobMissing, StorageFull, put_file
-
-if TYPE_CHECKING:
-    pass
 
 logger = structlog.get_logger(__name__)
 
@@ -109,8 +105,13 @@ def _first_engine(held: claims.Claim) -> str:
     return _transcribers()[0].named(held.options.get("model"))
 
 
-def prepare(held: claims.Claim, decode: Decode, *, are_speakers_wanted: bool) -> TranscriptionPlan:
-    """Decode the audio of a job, find the speech in it and cut it into chunks."""
+def prepare(
+    held: claims.Claim, decode: Decode, *, are_speakers_wanted: bool, is_live: bool = False
+) -> TranscriptionPlan:
+    """Decode the audio of a job, find the speech in it and cut it into chunks.
+
+    is_live: a client waits for the first words, so the chunks are short.
+    """
     with unit_of_work():
         pcm_key = claims.reserve_blob(held, "pcm")
         claims.report(held, "Decoding", 1)
@@ -127,7 +128,9 @@ def prepare(held: claims.Claim, decode: Decode, *, are_speakers_wanted: bool) ->
     has_voices = are_speakers_wanted and _has_voice_model()
     engine = _transcribers()[0].connector.capabilities
     pieces, planned, joints = cut_sources(
-        audio.sources, engine.target_chunk_seconds, engine.max_chunk_seconds
+        audio.sources,
+        (engine.live_chunk_seconds if is_live else None) or engine.target_chunk_seconds,
+        engine.max_chunk_seconds,
     )
     plan = TranscriptionPlan(
         pcm_key=pcm_key,
@@ -170,7 +173,7 @@ def _decode_recording(held: claims.Claim, folder: Path) -> PreparedAudio:
     key = sources.audio_key(held.recording_id)
     release()
     try:
-        with reporting_full_disk(), get_backends().storage.local_path(key) as source:
+        with scratch.reporting_full_disk(), get_backends().storage.local_path(key) as source:
             return decode_file(held, source, folder)
     except BlobMissing:
         raise PermanentJobError("The audio of this recording is gone.", code="audio_missing") from None
@@ -188,17 +191,6 @@ def decode_file(held: claims.Claim, source: Path, folder: Path) -> PreparedAudio
     return preparation.prepare(source, folder)
 
 
-@contextlib.contextmanager
-def reporting_full_disk() -> Iterator[None]:
-    """Raise a full disk as a passing failure."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        raise TransientJobError("The server's disk is full.", code="out_of_space") from None
-
-
 def _report_decoded(held: claims.Claim) -> None:
     with unit_of_work():
         claims.report(held, "Looking for speech", 3)
@@ -208,7 +200,7 @@ def _store_pcm(key: str, folder: Path, parts: Sequence[SoundSource]) -> None:
     """Store the samples of all sources, one after the other."""
     pcm = folder / "pcm"
     try:
-        with reporting_full_disk(), pcm.open("wb") as whole:
+        with scratch.reporting_full_disk(), pcm.open("wb") as whole:
             for part in parts:
                 with part.path.open("rb") as file:
                     shutil.copyfileobj(file, whole, 1 << 20)
@@ -252,6 +244,7 @@ def _make_way_if_due(held: claims.Claim, ran_seconds: float) -> None:
         return  # the machine would stay closed for others
     queue = KINDS[held.kind].queue
     is_due = fairness.must_make_way(held.job_id, held.user_id, queue, ran_seconds=ran_seconds)
+    is_due = is_due or (queue is Queue.SPEECH and fairness.is_clip_late())
     release()
     if is_due:
         raise MadeWay

@@ -31,7 +31,7 @@ def receive_audio(
 ) -> ReceivedUpload:
     """Receive a form with an audio file.
 
-    The declared type is a first check only: whoever examines the bytes decides whether they are audio.
+    The declared type is a first check only: the examination of the bytes decides whether they are audio.
 
     Raises:
         Invalid: the form, the type or the size is wrong; `errors` names the field.

@@ -196,3 +196,26 @@ def test_a_colour_is_all_of_the_text(alice: Person) -> None:
     answer = alice.post("/api/v1/tags", json={"name": "x", "color": "#3B82F6\n"})
     assert answer.status_code == 400
     assert answer.json["errors"].keys() == {"color"}
+
+
+def test_tags_of_a_recording_are_replaced_as_a_whole(alice: Person, bob: Person, upload) -> None:
+    recording = upload(alice).json["id"]
+    path = f"/api/v1/recordings/{recording}/tags"
+    first, second, third = (make(alice, name)["id"] for name in ("one", "two", "three"))
+    foreign = make(bob, "theirs")["id"]
+
+    def names() -> list[str]:
+        return [tag["name"] for tag in alice.get(f"/api/v1/recordings/{recording}").json["tags"]]
+
+    answer = alice.put(path, json={"tag_ids": [first, second]})
+    assert (answer.status_code, [tag["id"] for tag in answer.json["tags"]]) == (200, [first, second])
+    alice.put(path, json={"tag_ids": [third, second]})
+    assert names() == ["two", "three"]  # what stays keeps its place
+    for wrong in ([third, foreign], [2_000_000_000]):
+        refused = alice.put(path, json={"tag_ids": wrong})
+        assert (refused.status_code, list(refused.json["errors"])) == (400, ["tag_ids"])
+    assert names() == ["two", "three"]
+    assert bob.put(path, json={"tag_ids": []}).status_code == 404
+    assert alice.put(path, json={}).status_code == 400
+    assert alice.put(path, json={"tag_ids": []}).json["tags"] == []
+    assert names() == []

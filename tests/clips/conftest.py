@@ -8,19 +8,13 @@ from typing import Any
 import pytest
 
 from tests.fakes import MemoryJobNotifier
+from tests.support.clips import run_inline
 
 
 @pytest.fixture
-def inline(
-    work: Callable[[], None], notifier: MemoryJobNotifier, monkeypatch: pytest.MonkeyPatch
-) -> MemoryJobNotifier:
+def inline(work: Callable[[], None], notifier: MemoryJobNotifier) -> MemoryJobNotifier:
     """Let a worker run each job in the request that queues it."""
-    from speakr.jobs import runner
-
-    def notify(kind: str, job_id: int, ring_count: int) -> None:
-        runner.run(job_id)
-
-    monkeypatch.setattr(notifier, "notify", notify)
+    run_inline(notifier)
     return notifier
 
 

@@ -356,7 +356,7 @@ def test_a_helper_that_fails_steps_aside(app: Flask, recorded: int, transcriber:
 
     from speakr.jobs import transcribe
 
-    transcribe._prepare(held)
+    transcribe.prepare(held, transcribe._decode_recording, are_speakers_wanted=True)
     transcriber.before = busy
     runner.help_with(job_id)
     release()

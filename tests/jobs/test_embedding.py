@@ -80,6 +80,7 @@ def test_a_transcript_is_followed_by_its_passages(
 def test_it_is_the_last_that_workers_look_for() -> None:
     assert KINDS[JobKind.EMBED].queue is list(Queue)[-1]
     assert {kind.queue for kind in KINDS.values() if kind.is_awaited} == {
+        Queue.CLIPS,
         Queue.LANGUAGE,
         Queue.FETCH,
         Queue.SPEECH,

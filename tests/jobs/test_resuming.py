@@ -223,7 +223,7 @@ def test_calls_for_help_that_wait_are_enough(queues: Redis) -> None:
 
 def cut_in_ten(job_id: int, worker: str = "owner") -> claims.Claim:
     held = claimed(job_id, worker)
-    transcribe._prepare(held)
+    transcribe.prepare(held, transcribe._decode_recording, are_speakers_wanted=True)
     release()
     return held
 

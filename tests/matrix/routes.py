@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tests.conftest import wav
+from tests.matrix.families import FAMILY_ROWS
 from tests.matrix.policies import (
     ANYBODY,
     EACH,
@@ -43,6 +44,7 @@ PUBLIC = {
     "POST /api/v1/auth/register",
     "POST /api/v1/auth/login",
     "POST /api/v1/auth/refresh",
+    *(route for rows in FAMILY_ROWS for route in rows.public),
 }
 """Without a token; they show no user data."""
 
@@ -71,6 +73,7 @@ _RECORDINGS = {
             MINE, ids={"upload_id": "signed_upload_id"}, data=wav(0.1), headers={"Content-Type": "audio/wav"}
         ),
     ],
+    f"POST {_V1}/transcriptions": [Case(ANYBODY, is_upload=True)],
     f"GET {_ONE}": [Case(VIEW, shows=_TEXTS)],
     f"PATCH {_ONE}": [
         Case(EDIT, fixed(title="New"), shows=("notes",)),
@@ -147,6 +150,7 @@ _RECORDINGS = {
     f"PUT {_ONE}/speakers/assign": [Case(EDIT, fixed(speaker_map={"SPEAKER_01": "Somebody"}))],
     f"POST {_ONE}/speakers/identify": [Case(EDIT)],
     f"POST {_ONE}/tags": [Case(OWN, lambda ids: {"tag_ids": [ids["tag_id"]]})],
+    f"PUT {_ONE}/tags": [Case(OWN, lambda ids: {"tag_ids": [ids["tag_id"]]}, shows=("tag",))],
     f"DELETE {_ONE}/tags/<id:tag_id>": [Case(OWN), Case(OWN, ids=_GROUPS_TAG, name="of a group")],
     f"GET {_ONE}/shares": [Case(OWN)],
     f"POST {_ONE}/shares": [Case(OWN, lambda ids: {"user_id": ids["user_id"]})],
@@ -332,5 +336,6 @@ ROUTES: dict[str, Sequence[Case]] = {
     **_WEBHOOKS,
     **_PEOPLE,
     **_TOKENS,
+    **{route: cases for rows in FAMILY_ROWS for route, cases in rows.routes.items()},
 }
 """`METHOD /rule` -> the ways it is called."""

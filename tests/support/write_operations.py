@@ -257,6 +257,7 @@ API: Mapping[str, Operation] = {
     ),
     "cut": lambda w: w.ask("POST", f"{w.of(1)}/cut", {"at": 0.5}),
     "add tag": lambda w: w.ask("POST", f"{w.of(0)}/tags", {"tag_ids": [w.tag, w.other_tag]}),
+    "replace tags": lambda w: w.ask("PUT", f"{w.of(1)}/tags", {"tag_ids": [w.tag, w.other_tag]}),
     "change tag": lambda w: w.ask("PATCH", f"/tags/{w.tag}", {"color": "#112233"}),
     "delete tag": lambda w: w.ask("DELETE", f"/tags/{w.tag}"),
     "delete folder": lambda w: w.ask("DELETE", f"/folders/{w.folder}"),

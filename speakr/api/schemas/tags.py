@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from marshmallow import fields, pre_load, validate
 
-from speakr.api.schemas.fields import NOT_BLANK, REQUIRED, StrictBoolean, an_id, text
+from speakr.api.schemas.fields import NOT_BLANK, REQUIRED, StrictBoolean, an_id, bounded, text
 from speakr.api.schemas.filing import FilingIn, FilingOut
 from speakr.api.schemas.pages import PagedOut, page_of
+from speakr.api.schemas.recordings import TagRefOut
+from speakr.domain.caps import CAPS, Noun
 from speakr.web.wire import Wire
 
 
@@ -60,6 +62,24 @@ class TagsAddIn(Wire):
         if isinstance(data, dict) and isinstance(data.get("tags"), str):
             return {**data, "tags": [data["tags"]]}
         return data
+
+
+class TagsReplaceIn(Wire):
+    """All tags of a recording from now on."""
+
+    tag_ids = fields.List(
+        an_id(),
+        required=True,
+        validate=validate.Length(max=CAPS[Noun.RECORDING_TAGS]),
+        metadata={"example": [3, 5]},
+    )
+
+
+class TagsReplacedOut(Wire):
+    """The tags of a recording, in their order."""
+
+    success = StrictBoolean(required=True)
+    tags = bounded(TagRefOut, CAPS[Noun.RECORDING_TAGS])
 
 
 class AddedTagOut(Wire):

@@ -20,13 +20,14 @@ from speakr.client.commands.terminal import Failed, Misused, server, show_json, 
     show_default=True,
     help="A format that the server can write: text, json (segments with times), srt, vtt.",
 )
+@click.option("--paragraphs", is_flag=True, help="text without speakers, in paragraphs.")
 @click.option(
     "-o",
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write it to a file instead.",
 )
-def transcript(recording_id: int, *, format_: str, output: Path | None) -> None:
+def transcript(recording_id: int, *, format_: str, paragraphs: bool, output: Path | None) -> None:
     """Print what was said in a recording."""
     with server() as speakr:
         if format_ == "json":
@@ -36,7 +37,8 @@ def transcript(recording_id: int, *, format_: str, output: Path | None) -> None:
                 return
             text = json.dumps(segments, ensure_ascii=False, indent=2)
         else:
-            text = speakr.transcript(recording_id, format_)
+            style = "paragraphs" if paragraphs else "lines"
+            text = speakr.transcript(recording_id, format_, style=style)
     if output is None:
         show_text(text)
         return

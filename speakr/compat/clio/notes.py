@@ -27,8 +27,8 @@ from speakr.web.pages import page_url
 from speakr.web.wire import moment
 
 AUDIO_FIELD, MIN_BYTES, MAX_MB = "audio_file", 1024, 50
-_SHOWN_SEGMENTS = 40
-"""Of each note in a list; a memo of some minutes is shown whole."""
+_SHOWN_SEGMENTS = 20
+"""Of each note in a list."""
 _MAX_PAGE = 1_000_000
 
 blp = noun("notes", "Audio with its text")

@@ -14,7 +14,7 @@ from speakr.domain.caps import CAPS, Noun
 from speakr.domain.clips import ClipResult
 from speakr.domain.errors import Invalid
 from speakr.domain.recordings import RecordingStatus
-from speakr.domain.search import Term, parse
+from speakr.domain.search import MAX_TERMS, Term, parse
 from speakr.domain.transcript import mean_confidence
 from speakr.domain.transcript_edits import MAX_SEGMENTS
 from speakr.services.recordings.listing import Filters
@@ -206,7 +206,7 @@ class NoteQuery(Wire):
 
     page = fields.String(load_default="1", metadata={"example": "1"})
     page_size = fields.String(load_default="20", metadata={"example": "20"})
-    search = fields.String(load_default="", metadata={"description": "Words of the title or the text."})
+    search = text(400, load_default="", metadata={"description": "Words of the title or the text."})
     status = fields.String(load_default="", metadata={"description": ", ".join(STATUSES)})
     language_detected = fields.String(load_default="", metadata={"example": "en"})
     is_favorite = fields.String(load_default="", metadata={"description": "true or false"})
@@ -239,7 +239,7 @@ def filters_of(query: Mapping[str, Any]) -> Filters:
 
 def terms_of(query: Mapping[str, Any]) -> tuple[Term, ...] | None:
     """Return the words to find, each also as the beginning of a word; None without any."""
-    words = _NOT_WORDS.sub(" ", query["search"]).split()
+    words = _NOT_WORDS.sub(" ", query["search"]).split()[:MAX_TERMS]
     return parse(" ".join(f"{word}*" for word in words)) if words else None
 
 

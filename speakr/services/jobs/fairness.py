@@ -8,7 +8,7 @@ recordings come before the long ones.
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Select, Subquery, case, func, or_, select
@@ -24,6 +24,8 @@ SHORT_SECONDS = 60.0
 """Audio of a job that long ones make way for, even if it is the same user's."""
 
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+
+_CLIP_IS_LATE_AFTER = timedelta(seconds=1)
 
 MIN_SLICE_SECONDS = 10.0
 """Seconds that a job runs before it makes way for one whose turn is no earlier than its own."""
@@ -93,6 +95,17 @@ def must_make_way(job_id: int, user_id: int, queue: Queue, *, ran_seconds: float
         )
     found = select(turns.c.id).where(is_earlier, turns.c.id != job_id).limit(1)
     return db.session.scalar(found) is not None
+
+
+def is_clip_late() -> bool:
+    """Tell whether a request waits for a clip that no idle worker has taken, so that recordings make way for it."""
+    found = select(Job.id).where(
+        Job.state == JobState.QUEUED,
+        Job.kind.in_(kinds_of(Queue.CLIPS)),
+        Job.queued_at < now() - _CLIP_IS_LATE_AFTER,
+        or_(Job.not_before.is_(None), Job.not_before <= now()),
+    )
+    return db.session.scalar(found.limit(1)) is not None
 
 
 def _turns(kinds: Collection[str], *, only_due: bool = True) -> Select[Any]:

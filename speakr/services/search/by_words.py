@@ -17,6 +17,7 @@ from sqlalchemy import (
     cast,
     column,
     exists,
+    false,
     func,
     literal,
     literal_column,
@@ -117,17 +118,33 @@ def _newest(
 ) -> Sequence[int]:
     """Return the newest recordings found that also contain the terms that the index cannot check exactly."""
     query = query.order_by(hits.id.desc())
-    inexact = [term for term in terms if not term.is_exact]
-    if inexact:
-        engine = _engine()
-        query, read_id = engine.in_order(hits, query)
-        query = query.join(SearchDocument, SearchDocument.recording_id == read_id)
-        for term in inexact:
+    if not all(term.is_exact for term in terms):
+        query = _checked(*_engine().in_order(hits, query), terms, fields)
+    return db.session.connection().execute(query.limit(most)).scalars().all()
+
+
+def own_ids(actor: Actor, terms: Sequence[Term], fields: Sequence[Field]) -> Select[Any]:
+    """Return a query for the ids of the actor's own recordings that contain all terms, in no order."""
+    if all(term.is_excluded for term in terms):
+        return select(Recording.id).where(false())
+    hits, query = _own(actor, terms, listing.Filters(), fields)
+    is_exact = all(term.is_exact for term in terms)
+    return query if is_exact else _checked(query, hits.joined_id, terms, fields)
+
+
+def _checked(
+    query: Select[Any], read_id: ColumnElement[int], terms: Sequence[Term], fields: Sequence[Field]
+) -> Select[Any]:
+    """Look into the texts for the terms that the index cannot check exactly."""
+    engine = _engine()
+    query = query.join(SearchDocument, SearchDocument.recording_id == read_id)
+    for term in terms:
+        if not term.is_exact:
             is_there = or_(
                 *(engine.contains(getattr(SearchDocument, field), term.needle) for field in fields)
             )
             query = query.where(not_(is_there) if term.is_excluded else is_there)
-    return db.session.connection().execute(query.limit(most)).scalars().all()
+    return query
 
 
 def _own(

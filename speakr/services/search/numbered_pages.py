@@ -15,9 +15,6 @@ from speakr.models import Recording
 from speakr.services.recordings import listing
 from speakr.services.search import by_words
 
-MAX_FOUND = 10_000
-"""Recordings that the words of a list may find; the newest count."""
-
 
 @dataclass(frozen=True, slots=True)
 class Sort:
@@ -51,9 +48,7 @@ def page_of(
     """
     conditions = [Recording.user_id == actor.user_id, *listing.narrowing(actor, filters)]
     if terms is not None:
-        fields = (Field.TITLE, Field.TRANSCRIPT)
-        found = by_words.newest(actor, terms, listing.Filters(), fields, limit=MAX_FOUND)
-        conditions.append(Recording.id.in_(found))
+        conditions.append(Recording.id.in_(by_words.own_ids(actor, terms, (Field.TITLE, Field.TRANSCRIPT))))
     total = db.session.scalar(select(func.count()).select_from(Recording).where(*conditions)) or 0
     skipped = (page - 1) * per_page
     if skipped >= total:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from itertools import groupby
-from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import select
 
@@ -18,6 +17,14 @@ from speakr.models import RecognizedTranscript, Segment
 from speakr.offload import run_cpu
 
 _S = Segment.__table__.c
+
+
+class TimedText(NamedTuple):
+    """A segment as far as its text is formatted."""
+
+    start: float
+    end: float
+    text: str
 
 
 def rules() -> ParagraphRules:
@@ -64,8 +71,11 @@ def beginnings(recording_ids: Sequence[int], *, segments: int) -> Mapping[int, s
         .where(_S.recording_id.in_(recording_ids), _S.position < segments)
         .order_by(_S.recording_id, _S.position)
     )
+    grouped: defaultdict[int, list[TimedText]] = defaultdict(list)
+    for recording_id, *segment in rows:
+        grouped[recording_id].append(TimedText(*segment))
     edited, applied = are_edited(recording_ids), rules()
     return {
-        recording_id: paragraphs.of_segments(list(found), applied, is_edited=recording_id in edited)
-        for recording_id, found in groupby(rows, attrgetter("recording_id"))
+        recording_id: paragraphs.of_segments(found, applied, is_edited=recording_id in edited)
+        for recording_id, found in grouped.items()
     }

@@ -176,6 +176,8 @@ def test_search_finds_titles_and_texts_by_the_beginning_of_words(
     assert titles("walrus") == []
     assert titles("  ") == ["Holidays", "Quarterly figures"]
     assert titles("--") == []
+    assert titles("heard " * 30 + "walrus") == ["Holidays", "Quarterly figures"]
+    refused(alice.get(f"{API}/notes/", query_string={"search": "x" * 401}), 400, "search")
 
 
 def test_filters_narrow_the_list(alice: Person, make_note: MakeNote) -> None:
