@@ -80,7 +80,7 @@ def test_every_operation_says_what_it_does_and_where_it_belongs(spec: dict[str, 
 def test_bodies_and_only_they_may_have_a_wrong_type(spec: dict[str, Any]) -> None:
     for path, method, operation in operations(spec):
         has_body = "requestBody" in operation
-        has_file = path == "/recordings/upload" or operation["operationId"] in {
+        has_file = path in {"/recordings/upload", "/transcriptions"} or operation["operationId"] in {
             "createUpload",
             "continueUpload",
         }

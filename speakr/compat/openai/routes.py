@@ -29,6 +29,7 @@ ALIASES: Final = (
 )
 """OpenAI's names; each means the default model of the engine."""
 _MAX_NAME: Final = 120
+_UNKNOWN_MODEL: Final = "model_not_found"
 
 
 @blp.post("/audio/transcriptions", strict_slashes=False)
@@ -81,7 +82,7 @@ def _names() -> list[str]:
 
 def _known(name: str) -> str:
     if name not in _names():
-        raise NotFound(f"The model '{name[:_MAX_NAME]}' does not exist.", code="model_not_found")
+        raise NotFound(f"The model '{name[:_MAX_NAME]}' does not exist.", code=_UNKNOWN_MODEL)
     return name
 
 

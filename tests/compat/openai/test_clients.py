@@ -137,7 +137,7 @@ def test_failures_are_the_clients_own_exceptions(live: Live) -> None:
     with pytest.raises(openai.BadRequestError) as wrong:
         client.audio.transcriptions.create(model="whisper-1", file=("a.mp3", b"no sound"))
     assert wrong.value.code == "not_media"
-    with pytest.raises(openai.BadRequestError):
+    with pytest.raises(openai.BadRequestError), pytest.deprecated_call():
         client.audio.translations.create(model="whisper-1", file=SHORT)
     assert "whisper-1" in [model.id for model in client.models.list()]
     assert client.models.retrieve("whisper-1").id == "whisper-1"
