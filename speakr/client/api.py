@@ -96,6 +96,13 @@ class Speakr(Editing, Webhooks):
             body = {"name": name} if scopes is None else {"name": name, "scopes": list(scopes)}
             return transport.ask("POST", "/tokens", json=body)
 
+    @staticmethod
+    def register(base_url: str, username: str, password: str, *, email: str | None = None) -> Json:
+        """Create an account on a server that allows it; return the `user` and tokens of a login."""
+        with closing(Transport(base_url, HTTPBasicAuth(b"", b""), timeout=60.0)) as transport:
+            form = {"username": username, "password": password, "email": email}
+            return transport.ask("POST", "/auth/register", json=form)
+
     def revoke_token(self, token_id: int) -> None:
         """End a token."""
         self._transport.ask("DELETE", f"/tokens/{token_id}")

@@ -85,6 +85,15 @@ def test_login_with_a_password_makes_a_token_and_logout_revokes_it(stub: Stub, r
     assert run("logout").stdout == "You are not logged in.\n"
 
 
+def test_an_account_is_created_before_its_token(stub: Stub, run: Run) -> None:
+    tokens_of_ann = tokens(token("made12", *ALL))
+    stub.will(Answer(201, {"user": {"username": "ann"}}), Answer(201, {"id": 9, "token": "made123"}))
+    stub.will(ANN, tokens_of_ann)
+    run("login", stub.url, "--username", "ann", "--password-stdin", "--register", typed="a long one\n")
+    assert [asked.path for asked in stub.asked[:2]] == ["/api/v1/auth/register", "/api/v1/tokens"]
+    assert json.loads(stub.asked[0].body) == {"username": "ann", "password": "a long one", "email": None}
+
+
 def test_logout_without_the_server_still_forgets(stub: Stub, run: Run) -> None:
     config.keep(config.Login(stub.url, "abc", 9))
     stub.will(error(401, "invalid_token", "This token is unknown."))
@@ -111,6 +120,7 @@ def test_whoami(logged_in: Stub, run: Run) -> None:
         ("http://a", "--token", "two words"),
         ("http://a", "--token", "abc", "--username", "ann"),
         ("http://a", "--token", "abc", "--password-stdin"),
+        ("http://a", "--token", "abc", "--register"),
     ],
 )
 def test_misuse(arguments: tuple[str, ...], run: Run) -> None:

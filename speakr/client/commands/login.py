@@ -28,8 +28,15 @@ WHAT_FOR = {
 @click.option("--token-stdin", is_flag=True, help="Read the token from standard input.")
 @click.option("--username", help="Log in with a password instead, and have a token made.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+@click.option("--register", is_flag=True, help="With --username: create the account first.")
 def login(
-    url: str | None, *, token: str | None, token_stdin: bool, username: str | None, password_stdin: bool
+    url: str | None,
+    *,
+    token: str | None,
+    token_stdin: bool,
+    username: str | None,
+    password_stdin: bool,
+    register: bool,
 ) -> None:
     """Log in to a server, and keep its address and a token for the other commands.
 
@@ -37,15 +44,17 @@ def login(
     """
     if username is not None and (token is not None or token_stdin):
         raise click.UsageError("Give a token or a user name, not both.")
-    if password_stdin and username is None:
-        raise click.UsageError("--password-stdin needs --username.")
+    if (password_stdin or register) and username is None:
+        raise click.UsageError("--password-stdin and --register need --username.")
     try:
         address = clean_url(url or click.prompt("Address of the server", default=config.DEFAULT_URL))
     except ClientError as error:
         raise Misused(str(error)) from None
     with report_errors():
-        made = _with_password(address, username, is_piped=password_stdin) if username is not None else None
-        made = made or config.Login(address, _token(token, is_piped=token_stdin))
+        if username is not None:
+            made = _with_password(address, username, is_piped=password_stdin, is_new=register)
+        else:
+            made = config.Login(address, _token(token, is_piped=token_stdin))
         with Speakr(made.url, made.token) as speakr:
             _introduce(speakr, made.token)
         config.keep(made)
@@ -60,8 +69,10 @@ def _token(given: str | None, *, is_piped: bool) -> str:
     return found
 
 
-def _with_password(url: str, username: str, *, is_piped: bool) -> config.Login:
+def _with_password(url: str, username: str, *, is_piped: bool, is_new: bool) -> config.Login:
     password = sys.stdin.readline().rstrip("\r\n") if is_piped else click.prompt("Password", hide_input=True)
+    if is_new:
+        Speakr.register(url, username, password)
     made = Speakr.create_token(url, username, password, name=f"speakr on {socket.gethostname()}")
     return config.Login(url, made["token"], made["id"])
 
