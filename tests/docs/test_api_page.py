@@ -21,7 +21,6 @@ from speakr.domain.permissions import Scope
 from speakr.domain.recordings import RecordingStatus
 from speakr.services.system import system_settings
 from speakr.settings import Settings
-from speakr.web import families
 from speakr.web.access import access_of
 from speakr.web.rate_limits import limits_of
 from tests.conftest import SECRET

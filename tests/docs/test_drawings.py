@@ -30,7 +30,6 @@ from speakr.services.jobs import claims, recovery, requests
 from speakr.services.webhooks import events
 from speakr.services.webhooks.deliveries import recovery as failed_deliveries
 from speakr.settings import Settings
-from speakr.web import families
 from speakr.webhooks.retry_schedule import SCHEDULE_SECONDS, classify
 from tests.conftest import Person
 from tests.docs.drawings import Arrow, drawing, ends, labels, messages, transitions
