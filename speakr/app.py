@@ -15,7 +15,10 @@ from speakr.telemetry import logging
 
 logger = structlog.get_logger(__name__)
 
-FAMILIES = ("speakr.api.family:FAMILY",)
+FAMILIES = (
+    "speakr.api.family:FAMILY",
+    "speakr.compat.saled.family:FAMILY",
+)
 """The APIs of the web process, the native one first. Imported only there."""
 
 

@@ -1,0 +1,1 @@
+"""What Saled's clients send, and what they get."""
