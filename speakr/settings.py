@@ -338,6 +338,18 @@ class Settings(SpeechSettings):
         section="Processes",
         help="MB of memory for a job that is tried again alone because its workers died; 0: most of what is available.",
     )
+    clip_start_seconds: float = setting(
+        default=60.0,
+        env="SPEAKR_CLIP_START_SECONDS",
+        section="Processes",
+        help="Seconds that a request for a transcription that is not kept waits for a free worker before it gets 503.",
+    )
+    clip_wait_seconds: float = setting(
+        default=540.0,
+        env="SPEAKR_CLIP_WAIT_SECONDS",
+        section="Processes",
+        help="Seconds in which such a transcription must be complete; many clients wait for 600.",
+    )
     job_max_attempts: int = setting(
         default=5,
         env="SPEAKR_JOB_MAX_ATTEMPTS",

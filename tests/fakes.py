@@ -16,7 +16,7 @@ from speakr.domain.speakers import Identification
 from speakr.domain.statements import Source, Usage
 from speakr.domain.summaries import Summary, Title
 from speakr.domain.transcript import Hints, Hypothesis, Segment, Word
-from speakr.live import LiveMessage
+from speakr.live import LiveMessage, Topic
 
 
 class MemoryJobNotifier:
@@ -56,20 +56,20 @@ class MemoryJobNotifier:
 
 
 class MemoryLiveFeed:
-    """Keeps messages in a list per recording."""
+    """Keeps messages in a list per topic."""
 
     def __init__(self) -> None:
-        self.messages: dict[int, list[LiveMessage]] = defaultdict(list)
+        self.messages: dict[Topic, list[LiveMessage]] = defaultdict(list)
 
-    def publish(self, recording_id: int, kind: str, data: dict[str, Any]) -> None:
-        known = self.messages[recording_id]
+    def publish(self, topic: Topic, kind: str, data: dict[str, Any]) -> None:
+        known = self.messages[topic]
         known.append(LiveMessage(f"{len(known) + 1}-0", kind, data))
 
-    def read(self, recording_id: int, after: str, wait_seconds: float) -> Sequence[LiveMessage]:
-        return self.messages[recording_id][int(after.partition("-")[0]) :]
+    def read(self, topic: Topic, after: str, wait_seconds: float) -> Sequence[LiveMessage]:
+        return self.messages[topic][int(after.partition("-")[0]) :]
 
-    def forget(self, recording_id: int) -> None:
-        self.messages.pop(recording_id, None)
+    def forget(self, topic: Topic) -> None:
+        self.messages.pop(topic, None)
 
 
 class FakeTranscriber:

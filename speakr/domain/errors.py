@@ -110,6 +110,16 @@ class Unavailable(SpeakrError):
     code = "unavailable"
 
 
+class Busy(Unavailable):
+    """All workers are busy; the request was undone and may be sent again after `retry_after_seconds`."""
+
+    code = "busy"
+
+    def __init__(self, message: str, *, retry_after_seconds: float) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
 class ConflictingWrites(Unavailable):
     """Concurrent requests change the same data; this one was undone and may be sent again."""
 

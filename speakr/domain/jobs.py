@@ -18,11 +18,14 @@ class JobKind(StrEnum):
     CUT = "cut"
     VOICES = "voices"
     FETCH = "fetch"
+    CLIP = "clip"
 
 
 class Queue(StrEnum):
     """The queues that workers read, in this order: short work first, work without a waiting user last."""
 
+    CLIPS = "speakr-clips"
+    """First: a request waits for the result."""
     LANGUAGE = "speakr-language"
     FETCH = "speakr-fetch"
     """Before speech: an address may expire while a long backlog is transcribed."""
@@ -66,6 +69,8 @@ class Kind:
     """The recording is not complete while such a job is queued or running."""
     is_awaited: bool = True
     """Users wait for it: it counts in queue positions, and helpers of other jobs stop for it."""
+    is_repeatable: bool = True
+    """A failed or cancelled job may be queued again; False if nothing is kept of what it works on."""
     max_attempts: int | None = None
     """Tries that may end in a passing failure; None: as many as the setting SPEAKR_JOB_MAX_ATTEMPTS."""
 
@@ -124,6 +129,15 @@ KINDS: Mapping[str, Kind] = {
         steps="speakr.services.recordings.fetches:STEPS",
         queue=Queue.FETCH,
         subject=Subject.NOTHING,
+        max_attempts=3,
+    ),
+    JobKind.CLIP: Kind(
+        handler="speakr.jobs.clip:run",
+        steps="speakr.services.speech.clips:STEPS",
+        queue=Queue.CLIPS,
+        subject=Subject.NOTHING,
+        budget=Budget.AUDIO,
+        is_repeatable=False,
         max_attempts=3,
     ),
 }

@@ -40,7 +40,7 @@ class ChunkListener:
         # A chunk that is transcribed again after a crash publishes its segments again, under the same ids.
         message["id"] = f"{self._chunk.position}.{self._count}"
         self._count += 1
-        get_backends().live.publish(self._chunk.recording_id, "segment", message)
+        get_backends().live.publish(self._chunk.topic, "segment", message)
 
     def heartbeat(self) -> None:
         """Check at intervals; raise `ClaimLost` when the result is no longer wanted."""

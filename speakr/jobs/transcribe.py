@@ -10,7 +10,7 @@ import contextlib
 import errno
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,7 @@ from speakr.domain.jobs import KINDS
 from speakr.domain.recordings import Channels
 from speakr.domain.transcript import Span
 from speakr.jobs import assembling, recognition, scratch, time_left, voices, watchdog
+from speakr.jobs.assembling import AssembledTranscript
 from speakr.jobs.chunk_audio import cut_out, read_pcm, source_pcm
 from speakr.jobs.chunk_listener import ChunkListener
 from speakr.jobs.plan import TranscriptionPlan
@@ -45,6 +46,9 @@ if TYPE_CHECKING:
 logger = structlog.get_logger(__name__)
 
 _ASK_WHETHER_WANTED_SECONDS = 1.0
+
+Decode = Callable[[claims.Claim, Path], PreparedAudio]
+"""Decodes the audio of a job into a folder."""
 
 _engines: Sequence[recognition.Engine] | None = None
 
@@ -78,15 +82,19 @@ def find_noise(pcm: Path, spans: Sequence[Span]) -> float | None:
 def run(held: claims.Claim) -> None:
     """Transcribe a recording. Continue where an earlier owner stopped."""
     began = time.monotonic()
-    plan = _resume(held) if held.plan else _prepare(held)
-    _call_helpers(held, plan)
-    _transcribe_all_chunks(held)
+    plan = (
+        resume(held)
+        if held.plan
+        else prepare(held, _decode_recording, are_speakers_wanted=_are_speakers_wanted(held))
+    )
+    call_helpers(held, plan)
+    transcribe_all_chunks(held)
     engine = _keep(held, plan)
     if not held.plan:  # otherwise a part of the work was done before
         time_left.learn(engine, seconds=time.monotonic() - began, audio_seconds=plan.duration_seconds)
 
 
-def _resume(held: claims.Claim) -> TranscriptionPlan:
+def resume(held: claims.Claim) -> TranscriptionPlan:
     """Return the plan of an earlier owner, with the time that the rest will take."""
     plan = TranscriptionPlan.from_json(held.plan or {})
     with unit_of_work():
@@ -101,13 +109,13 @@ def _first_engine(held: claims.Claim) -> str:
     return _transcribers()[0].named(held.options.get("model"))
 
 
-def _prepare(held: claims.Claim) -> TranscriptionPlan:
-    """Decode the recording, find the speech in it and cut it into chunks."""
+def prepare(held: claims.Claim, decode: Decode, *, are_speakers_wanted: bool) -> TranscriptionPlan:
+    """Decode the audio of a job, find the speech in it and cut it into chunks."""
     with unit_of_work():
         pcm_key = claims.reserve_blob(held, "pcm")
         claims.report(held, "Decoding", 1)
     with scratch.folder() as folder:
-        audio = _decode(held, folder)
+        audio = decode(held, folder)
         noise_db = find_noise(audio.sources[0].path, audio.sources[0].spans)
         _store_pcm(pcm_key, folder, audio.sources)
         try:
@@ -116,7 +124,6 @@ def _prepare(held: claims.Claim) -> TranscriptionPlan:
             with unit_of_work():
                 blobs.drop_late(held.job_id, pcm_key)
             raise
-    are_speakers_wanted = _are_speakers_wanted(held)
     has_voices = are_speakers_wanted and _has_voice_model()
     engine = _transcribers()[0].connector.capabilities
     pieces, planned, joints = cut_sources(
@@ -159,9 +166,18 @@ def _has_voice_model() -> bool:
     return engines.tells_voices_apart()
 
 
-def _decode(held: claims.Claim, folder: Path) -> PreparedAudio:
+def _decode_recording(held: claims.Claim, folder: Path) -> PreparedAudio:
     key = sources.audio_key(held.recording_id)
     release()
+    try:
+        with reporting_full_disk(), get_backends().storage.local_path(key) as source:
+            return decode_file(held, source, folder)
+    except BlobMissing:
+        raise PermanentJobError("The audio of this recording is gone.", code="audio_missing") from None
+
+
+def decode_file(held: claims.Claim, source: Path, folder: Path) -> PreparedAudio:
+    """Decode a file into a folder and find the speech in it, with the options of the job."""
     preparation = Preparation(
         max_seconds=get_backends().settings.max_duration_hours * 3600,
         channels=Channels(held.options.get("channels", Channels.AUTO)),
@@ -169,15 +185,12 @@ def _decode(held: claims.Claim, folder: Path) -> PreparedAudio:
         find_speech=find_speech,
         on_decoded=lambda: _report_decoded(held),
     )
-    try:
-        with _reporting_full_disk(), get_backends().storage.local_path(key) as source:
-            return preparation.prepare(source, folder)
-    except BlobMissing:
-        raise PermanentJobError("The audio of this recording is gone.", code="audio_missing") from None
+    return preparation.prepare(source, folder)
 
 
 @contextlib.contextmanager
-def _reporting_full_disk() -> Iterator[None]:
+def reporting_full_disk() -> Iterator[None]:
+    """Raise a full disk as a passing failure."""
     try:
         yield
     except OSError as error:
@@ -195,7 +208,7 @@ def _store_pcm(key: str, folder: Path, parts: Sequence[SoundSource]) -> None:
     """Store the samples of all sources, one after the other."""
     pcm = folder / "pcm"
     try:
-        with _reporting_full_disk(), pcm.open("wb") as whole:
+        with reporting_full_disk(), pcm.open("wb") as whole:
             for part in parts:
                 with part.path.open("rb") as file:
                     shutil.copyfileobj(file, whole, 1 << 20)
@@ -205,14 +218,16 @@ def _store_pcm(key: str, folder: Path, parts: Sequence[SoundSource]) -> None:
         raise TransientJobError("The server's storage is full.", code="out_of_space") from None
 
 
-def _call_helpers(held: claims.Claim, plan: TranscriptionPlan) -> None:
+def call_helpers(held: claims.Claim, plan: TranscriptionPlan) -> None:
+    """Ask other workers to transcribe chunks of this job, too."""
     others = min(get_backends().settings.worker_count - 1, plan.chunk_count - 1)
     if others > 0 and not held.is_alone:
         with contextlib.suppress(redis.RedisError):  # maintenance requests them later
             get_backends().notifier.notify_helpers(held.job_id, held.fence, others)
 
 
-def _transcribe_all_chunks(held: claims.Claim) -> None:
+def transcribe_all_chunks(held: claims.Claim) -> None:
+    """Transcribe chunks until none is left; those of helpers included."""
     began = time.monotonic()
     is_first = True
     while True:
@@ -290,7 +305,7 @@ def run_chunk(chunk: chunks.ChunkClaim) -> None:
     }
     progress = conflicts.in_unit(lambda: chunks.finish(chunk, result))
     get_backends().live.publish(
-        chunk.recording_id,
+        chunk.topic,
         "progress",
         {
             "progress": progress,
@@ -352,13 +367,18 @@ def _with_all_voices(
     return found
 
 
-def _keep(held: claims.Claim, plan: TranscriptionPlan) -> str:
-    """Store the transcript; return the names of its engines."""
+def assemble(held: claims.Claim, plan: TranscriptionPlan) -> tuple[AssembledTranscript, str]:
+    """Make one transcript from the results of all chunks; return it with the names of its engines."""
     with unit_of_work():
         claims.report(held, "Assembling the transcript", 97)
         results = chunks.results(held.job_id)
     whole = assembling.assemble(_with_all_voices(held, plan, results), plan, hints.from_json(held.options))
-    engine = ", ".join(whole.engines)[:120] or _first_engine(held)
+    return whole, ", ".join(whole.engines)[:120] or _first_engine(held)
+
+
+def _keep(held: claims.Claim, plan: TranscriptionPlan) -> str:
+    """Store the transcript; return the names of its engines."""
+    whole, engine = assemble(held, plan)
 
     def store() -> None:
         claims.keep_plan(held, replace(plan, ignored_options=tuple(whole.ignored_options)).to_json())

@@ -1,6 +1,7 @@
 """The tables, one file per noun. Imported together so that every relationship resolves."""
 
 from speakr.models.calendar_events import CalendarEvent
+from speakr.models.clips import Clip
 from speakr.models.deliveries import Delivery, WebhookSequence
 from speakr.models.emails import Email
 from speakr.models.events import Event
@@ -31,6 +32,7 @@ from speakr.models.webhooks import Webhook
 __all__ = [
     "ApiToken",
     "CalendarEvent",
+    "Clip",
     "Delivery",
     "Email",
     "Event",

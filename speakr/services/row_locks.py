@@ -35,6 +35,7 @@ PARTS: Mapping[str, str] = {
     "speakers": "users",
     "job_chunks": "jobs",
     "job_blobs": "jobs",
+    "clips": "jobs",
     "segments": "recordings",
     "recording_speakers": "recordings",
     "recording_tags": "recordings",

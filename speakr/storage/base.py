@@ -172,3 +172,14 @@ def put_file(storage: Storage, key: str, path: Path) -> None:
     except BaseException:
         sink.abort()
         raise
+
+
+def put_bytes(storage: Storage, key: str, data: bytes) -> None:
+    """Store a few bytes under a key: all of them, or nothing. Raises `StorageFull`."""
+    sink = storage.create(key)
+    try:
+        sink.write(data)
+        sink.commit()
+    except BaseException:
+        sink.abort()
+        raise

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import select
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -132,6 +133,14 @@ class Connection:
         if self._window_bytes < MIN_BYTES_PER_SECOND * self._waited_seconds:
             raise ClientTooSlow(f"the client {what} too slowly")
         self._waited_seconds, self._window_bytes = 0.0, 0
+
+    def has_left(self) -> bool:
+        """Tell whether the client has closed the connection. Ask only after the whole body was read."""
+        try:
+            readable, _, _ = select.select([self._client.fileno()], [], [], 0)
+            return bool(readable) and self._client.recv(1, socket.MSG_PEEK) == b""
+        except (OSError, ValueError):  # ValueError: the socket is closed, or encrypted and cannot peek
+            return False
 
     def abort(self) -> None:
         """End the connection; a greenlet that waits for the client wakes with an error."""

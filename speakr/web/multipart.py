@@ -91,23 +91,24 @@ def receive_upload(
     *,
     on_progress: Callable[[], None] | None = None,
     file_field: str = "file",
+    max_form_bytes: int = MAX_FORM_BYTES,
 ) -> ReceivedUpload:
     """Read the body of `request`, and pass the part named `file_field` to `target`.
 
-    Calls `on_progress` after each piece of the file. Skips file parts under other names. Aborts the target on any
+    Calls `on_progress` after each piece of the file. `max_form_bytes` limits all that is not file content. Skips file parts under other names. Aborts the target on any
     failure. Raises `Invalid` with the slug `unsupported_media_type`, `missing_boundary`, `malformed_form`,
     `incomplete_upload`, `several_files` or `no_file_selected`; `TooLarge` (`too_large`, `form_too_large`);
     `OutOfSpace`.
     """
     boundary = _boundary(request)
-    max_body_bytes = target.max_bytes + MAX_FORM_BYTES
+    max_body_bytes = target.max_bytes + max_form_bytes
     declared_bytes = request.content_length
     if declared_bytes is not None and declared_bytes > max_body_bytes:
         raise target.too_large()
     request.max_content_length = (
         max_body_bytes + BLOCK_BYTES
     )  # our own limit is checked first and has the better message
-    form = _Form(boundary, target, on_progress, file_field)
+    form = _Form(boundary, target, on_progress, file_field, max_form_bytes)
     try:
         for block in blocks_of(request.stream):
             form.feed(block)
@@ -149,12 +150,14 @@ class _Form:
         target: FileTarget,
         on_progress: Callable[[], None] | None,
         file_field: str,
+        max_form_bytes: int,
     ) -> None:
         self.fields: MultiDict[str, str] = MultiDict()
         self.file: ReceivedFile | None = None
         self._decoder = MultipartDecoder(boundary)
         self._target = target
-        self._max_bytes = target.max_bytes + MAX_FORM_BYTES
+        self._max_form_bytes = max_form_bytes
+        self._max_bytes = target.max_bytes + max_form_bytes
         self._on_progress = on_progress
         self._file_field = file_field
         self._is_file_open = False
@@ -178,8 +181,11 @@ class _Form:
         self._held_back = whole[cut:]
         self._decode(whole[:cut])
         # The decoder keeps back at most part of a boundary, except of headers, and those count here.
-        if self._read_bytes - self._file_bytes - self._skipped_bytes > MAX_FORM_BYTES:
-            raise TooLarge("The form fields together are larger than 1 MB.", code="form_too_large")
+        if self._read_bytes - self._file_bytes - self._skipped_bytes > self._max_form_bytes:
+            raise TooLarge(
+                f"The form fields together are larger than {self._max_form_bytes // MEBIBYTE} MB.",
+                code="form_too_large",
+            )
 
     def finish(self, declared_bytes: int | None) -> None:
         """Check that the body ended with its final boundary."""
@@ -243,7 +249,7 @@ class _Form:
         part = self._part
         if isinstance(part, Field):
             text = bytes(self._value).decode(_charset(part.headers), "replace")
-            self.fields.add(clean_text(part.name, MAX_FORM_BYTES), clean_text(text, MAX_FORM_BYTES))
+            self.fields.add(clean_text(part.name, MAX_FORM_BYTES), clean_text(text, self._max_form_bytes))
             self._value.clear()
         elif isinstance(part, File) and self._is_file(part):
             filename = _client_filename(part)

@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from speakr.db import db
 from speakr.domain.errors import Forbidden, PermanentJobError
 from speakr.domain.jobs import ACTIVE, Budget, kinds_counted_against
-from speakr.models import Job, Recording, User
+from speakr.models import Clip, Job, Recording, User
 from speakr.services.accounts import usage
 from speakr.services.system import system_settings
 
@@ -111,7 +111,12 @@ def _admit_seconds(user_id: int, limits: Limits, seconds: float) -> None:
             Job.state.in_(ACTIVE),
         )
     )
-    used = usage.this_month(user_id)[1] + (db.session.scalar(promised) or 0.0)
+    clips = (
+        select(func.coalesce(func.sum(Clip.duration_seconds), 0.0))
+        .join(Job, Job.id == Clip.job_id)
+        .where(Job.user_id == user_id, Job.state.in_(ACTIVE))
+    )
+    used = usage.this_month(user_id)[1] + sum(db.session.scalar(each) or 0.0 for each in (promised, clips))
     if used + seconds > limits.seconds or used >= limits.seconds:
         raise Forbidden(
             f"The budget of {limits.seconds // 60} minutes of transcription for this month would be exceeded.",

@@ -31,6 +31,11 @@ def reserve(job_id: int, prefix: str) -> str:
     return key
 
 
+def adopt(job_id: int, key: str) -> None:
+    """Give a new job a blob that is already written, in the transaction that inserts the job."""
+    db.session.add(JobBlob(storage_key=key, job_id=job_id))
+
+
 def hand_over(job_id: int, key: str) -> None:
     """Take a blob from its job, in the transaction that stores the key elsewhere: `drop` does not delete it then."""
     db.session.execute(

@@ -8,11 +8,13 @@ from typing import Any
 
 from sqlalchemy import func, select, update
 
+from speakr import live
 from speakr.db import db
 from speakr.domain.clock import now
 from speakr.domain.errors import ClaimLost
 from speakr.domain.jobs import ACTIVE, ChunkState
 from speakr.domain.transcript import Span
+from speakr.live import Topic
 from speakr.models import Job, JobChunk
 from speakr.services import row_locks
 from speakr.services.jobs import quarantine
@@ -25,7 +27,7 @@ class ChunkClaim:
 
     chunk_id: int
     job_id: int
-    recording_id: int
+    recording_id: int | None
     position: int
     spans: Sequence[Span]
     fence: int
@@ -33,14 +35,17 @@ class ChunkClaim:
     plan: Mapping[str, Any]
     note: Mapping[str, Any]
 
+    @property
+    def topic(self) -> Topic:
+        """Where live events of this chunk are published."""
+        return live.of_job(self.job_id) if self.recording_id is None else self.recording_id
+
 
 def claim_next(job_id: int, worker: str) -> ChunkClaim | None:
     """Claim the first pending chunk of a job; return None if there is none."""
     job = db.session.get(Job, job_id, populate_existing=True)
     if job is None or job.state not in ACTIVE or job.plan is None or job.cancel_requested:
         return None
-    if job.recording_id is None:
-        return None  # chunks are pieces of a recording
     if job.quarantined_at is not None and job.worker != worker:
         return None  # no helpers: it runs alone
     while True:

@@ -67,6 +67,9 @@ def retry(actor: Actor, job_id: int) -> Job:
     job = jobs.get(actor, job_id, Permission.EDIT)
     if job.state not in {JobState.FAILED, JobState.CANCELLED}:
         raise Conflict("Only a failed or cancelled job can be retried.", code="job_not_failed")
+    kind = KINDS.get(job.kind)
+    if kind is not None and not kind.is_repeatable:
+        raise Conflict("The audio of this job was not kept; send it again.", code="job_not_repeatable")
     if job.recording_id is not None and queueing.active(job.dedupe_key) is None:
         _admit(db.session.get_one(Recording, job.recording_id), job.kind)
     return jobs.submit_again(job)

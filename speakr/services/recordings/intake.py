@@ -150,6 +150,22 @@ def _as_received(file: StoredFile, sha256: str, info: MediaInfo, warnings: Seque
     )
 
 
+def look_at(key: str, size_bytes: int, limits: SizeLimits) -> MediaInfo:
+    """Examine a blob whose sound alone is of interest. This is slow, so no transaction may be open.
+
+    Raises:
+        UnusableMedia: the file has no audio that can be decoded.
+        TooLarge: the file exceeds the limit for its kind.
+
+    """
+    settings = get_backends().settings
+    release()
+    with _sandboxes, get_backends().storage.local_path(key) as path:
+        info = probe(path, MediaLimits(max_seconds=settings.max_duration_hours * 3600))
+    limits.require_fits(size_bytes, is_audio_kept_only=info.has_video)
+    return info
+
+
 def hash_file(path: Path) -> str:
     """Return the SHA-256 of a file in hexadecimal, while other greenlets continue."""
 

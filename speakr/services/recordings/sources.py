@@ -35,6 +35,11 @@ def audio_key(recording_id: int) -> str:
     return key
 
 
+def used_tracks(recording_id: int) -> tuple[int, ...]:
+    """Return the numbers of the audio tracks that were transcribed; none if that is not known."""
+    return tuple(track["index"] for track in _recording(recording_id).tracks or () if track["is_used"])
+
+
 def mime_type(recording_id: int) -> str:
     """Return the media type of a recording's audio, which may not be stored yet."""
     return _recording(recording_id).mime_type

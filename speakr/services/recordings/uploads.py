@@ -72,6 +72,14 @@ class IncomingFile:
         """Return the error for a file over every limit."""
         return self._limits.too_large()
 
+    def commit(self) -> StoredFile:
+        """Make the received bytes durable. The caller deletes the blob if it is not used. Raises `OutOfSpace`."""
+        try:
+            self._opened().commit()
+        except StorageFull as error:
+            raise out_of_space() from error
+        return StoredFile(self._key, self.sha256, self.size_bytes)
+
     def complete(self, actor: Actor, form: UploadForm) -> tuple[Recording, Duplicate | None]:
         """Create the recording from the received bytes.
 
@@ -81,12 +89,7 @@ class IncomingFile:
             UnusableMedia, TooLarge, OutOfSpace, Forbidden: see `intake`; nothing is stored.
 
         """
-        sink = self._opened()
-        try:
-            sink.commit()
-        except StorageFull as error:
-            raise out_of_space() from error
-        file = StoredFile(self._key, self.sha256, self.size_bytes)
+        file = self.commit()
         try:
             media = intake.examine(file, self._limits, is_sound_enough=form.keep_audio_only)
         except BaseException:

@@ -13,7 +13,7 @@ from speakr.services.corrections import followers
 from speakr.services.jobs import recovery
 from speakr.services.recordings import resumable, retention
 from speakr.services.search import indexing, passages
-from speakr.services.speech import outdated_voices
+from speakr.services.speech import clips, outdated_voices
 from speakr.services.system import idempotency, unwanted_blobs
 from speakr.services.webhooks import webhook_options, webhooks
 
@@ -23,10 +23,12 @@ EVERY_SECONDS = 2.0
 _RARE_INTERVAL_SECONDS = 600.0
 
 _PASSAGES_SECONDS = 10.0
+_CLIPS_SECONDS = 60.0
 
 _last_rare = -_RARE_INTERVAL_SECONDS
 _next_passages = 0.0
 _next_voices = 0.0
+_next_clips = 0.0
 _one_at_a_time = threading.Lock()
 
 
@@ -39,6 +41,7 @@ def run_maintenance() -> None:
         unwanted_blobs.clear()
         indexing.catch_up()
         followers.queue_due()
+        _forget_old_clips()
         _queue_passages()
         _queue_outdated_voices()
         _clean_rarely()
@@ -58,6 +61,16 @@ def recover_jobs() -> None:
             logger.warning("job_notifier_unreachable")
     finally:
         release()
+
+
+def _forget_old_clips() -> None:
+    """Delete results of clips that were not read in time, once a minute."""
+    global _next_clips  # noqa: PLW0603 - when this process runs this next
+    if time.monotonic() < _next_clips:
+        return
+    _next_clips = time.monotonic() + _CLIPS_SECONDS
+    with unit_of_work():
+        clips.forget_old()
 
 
 def _queue_passages() -> None:

@@ -1,0 +1,1 @@
+"""Transcriptions of files that are not kept."""

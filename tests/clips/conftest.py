@@ -1,0 +1,37 @@
+"""Clips in one process: the job runs as soon as it is queued."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.fakes import MemoryJobNotifier
+
+
+@pytest.fixture
+def inline(
+    work: Callable[[], None], notifier: MemoryJobNotifier, monkeypatch: pytest.MonkeyPatch
+) -> MemoryJobNotifier:
+    """Let a worker run each job in the request that queues it."""
+    from speakr.jobs import runner
+
+    def notify(kind: str, job_id: int, ring_count: int) -> None:
+        runner.run(job_id)
+
+    monkeypatch.setattr(notifier, "notify", notify)
+    return notifier
+
+
+def events_in(stream: bytes) -> list[tuple[str, Any]]:
+    """Return the server-sent events of a body: name and data."""
+    import json
+
+    found = []
+    for block in stream.decode().split("\n\n"):
+        lines = [line for line in block.splitlines() if not line.startswith(":")]
+        if lines:
+            name = lines[0].removeprefix("event: ")
+            found.append((name, json.loads(lines[1].removeprefix("data: "))))
+    return found
