@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from flask import Response
@@ -18,21 +19,20 @@ from speakr.web.families import ApiFamily
 from speakr.web.json import json_response
 
 _NO_FILE = {"no_file", "no_file_selected"}
-_MISSING = ("required", "missing data")
+_MISSING = re.compile("required", re.IGNORECASE)
 
 
 def render(failure: Failure) -> Response:
-    """Write `{detail}`: a sentence, or a list of fields with status 422, as FastAPI does."""
+    """Write `{detail}`: a sentence, or a list of missing fields with status 422, as FastAPI does."""
     fields = {"file": ["Field required"]} if failure.code in _NO_FILE else failure.errors
-    if failure.code in {*_NO_FILE, "invalid"} and fields:
-        return json_response({"detail": [_problem(name, texts) for name, texts in fields.items()]}, 422)
+    missing = {name: texts for name, texts in fields.items() if _MISSING.search(" ".join(texts))}
+    if missing:
+        return json_response({"detail": [_problem(name, texts) for name, texts in missing.items()]}, 422)
     return json_response({"detail": failure.message}, failure.status)
 
 
 def _problem(name: str, texts: list[str]) -> dict[str, Any]:
-    text = " ".join(texts)
-    kind = "missing" if any(word in text.lower() for word in _MISSING) else "value_error"
-    return {"type": kind, "loc": ["body", *name.split(".")], "msg": text}
+    return {"type": "missing", "loc": ["body", *name.split(".")], "msg": " ".join(texts)}
 
 
 FAMILY = ApiFamily(

@@ -7,22 +7,47 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from speakr.domain.clips import ClipResult
+from speakr.domain.errors import NotFound
+from speakr.domain.jobs import ACTIVE
 from speakr.services.accounts import opaque_ids
 from speakr.services.jobs.progress import Progress
+from speakr.services.language.posted_chat import PostedAnswer
+from speakr.services.language.posted_summaries import View
 from speakr.services.speech.engines import ModelRow
 from speakr.services.speech.model_names import short
+from speakr.services.speech.retranscription import confidence_of
 
-RECORDING = "recording"
-SUMMARY = "posted summary"
+_RECORDING, _SUMMARY = "recording", "posted summary"
 """What the numbers in job ids count."""
 _NUMBERED = re.compile(r"SPEAKER_(\d+)")
 UNKNOWN_JOB = "Transcription job not found or expired"
 
 
+def job_id_of(recording_id: int) -> str:
+    """Return the id of the job that transcribes a recording."""
+    return opaque_ids.encode(_RECORDING, recording_id)
+
+
+def recording_of(job_id: str) -> int:
+    """Return the number of a job's recording; 0, which no recording has, for an unknown id."""
+    return opaque_ids.decode(_RECORDING, job_id) or 0
+
+
+def summary_id_of(view: View) -> str:
+    """Return the id of the job that writes a summary."""
+    return opaque_ids.encode(_SUMMARY, view.job.id)
+
+
+def summary_of(job_id: str) -> int:
+    """Return the number of a job's summary; 0, which no summary has, for an unknown id."""
+    return opaque_ids.decode(_SUMMARY, job_id) or 0
+
+
 def status(made: Progress) -> dict[str, Any]:
     """Return the state of a job."""
     return {
-        "job_id": opaque_ids.encode(RECORDING, made.recording_id),
+        "job_id": job_id_of(made.recording_id),
         "status": state_of(made),
         "progress": made.percent,
         "updated_at": made.updated_at.timestamp(),
@@ -110,6 +135,18 @@ def _display(seconds: float) -> str:
     return f"{whole // 3_600_000:02d}:{whole // 60_000 % 60:02d}:{whole // 1000 % 60:02d}.{whole % 1000:03d}"
 
 
+def result(
+    segments: Sequence[Mapping[str, Any]], language: str | None, seconds: float | None
+) -> dict[str, Any]:
+    """Return a transcript."""
+    return {
+        "segments": segments,
+        "text": " ".join(each["text"] for each in segments),
+        "language": language or "",
+        "audio_duration": float(seconds or 0.0),
+    }
+
+
 def debug(made: Progress, segments: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return what is stored of a job."""
     return {
@@ -139,4 +176,58 @@ def _model(row: ModelRow, name: str, description: str) -> dict[str, Any]:
         "is_downloaded": row.is_downloaded is not False,
         "size_mb": round((row.size_bytes or 0) / 1_000_000, 1),
         "description": description,
+    }
+
+
+def summary(view: View) -> dict[str, Any]:
+    """Return a summary; raises `NotFound` until it is written."""
+    written = view.written
+    if written is None:
+        raise NotFound(f"The summary is not ready: {_state_of_summary(view)}")
+    return {
+        "summary": written.summary,
+        "topics": list(written.topics),
+        "length": written.words,
+        "model_used": written.engine,
+    }
+
+
+def summary_status(view: View) -> dict[str, Any]:
+    """Return the state of a summary."""
+    job = view.job
+    return {
+        "status": _state_of_summary(view),
+        "message": job.error_message or job.message or "",
+        "progress": job.progress,
+    }
+
+
+def _state_of_summary(view: View) -> str:
+    if view.written is not None:
+        return "completed"
+    return "processing" if view.job.state in ACTIVE else "failed"
+
+
+def chat(answer: PostedAnswer) -> dict[str, Any]:
+    """Return an answer and the tokens that it took."""
+    used = answer.usage
+    return {
+        "message": {"role": "assistant", "content": answer.text},
+        "model_used": answer.engine,
+        "usage": {
+            "prompt": used.prompt_tokens,
+            "completion": used.completion_tokens,
+            "total": used.prompt_tokens + used.completion_tokens,
+        },
+    }
+
+
+def clip(segment_id: str, result: ClipResult) -> dict[str, Any]:
+    """Return the transcript of a clip."""
+    return {
+        "segment_id": segment_id,
+        "text": result.text,
+        "confidence": confidence_of(result) or 0.0,
+        "speaker": None,
+        "model_used": result.model,
     }
