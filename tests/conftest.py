@@ -114,6 +114,7 @@ def settings(database_url: str, redis_process: RedisServer, tmp_path: Path) -> S
         min_free_disk_mb=1,
         embedding_model="off",  # costs every test that transcribes; those of search by meaning turn it on
         diarization=False,  # costs every test that transcribes; those of voices turn it on
+        clip_start_seconds=0.3,  # no worker runs unless a test starts one
     )
 
 

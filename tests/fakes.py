@@ -12,6 +12,7 @@ from speakr.connectors.language.base import ChatRequest, ExtractRequest, Identif
 from speakr.connectors.transcription.base import AudioChunk, Capabilities, OnSegment
 from speakr.domain.conversation import ChatAnswer
 from speakr.domain.insights import Insights
+from speakr.domain.jobs import JobKind
 from speakr.domain.speakers import Identification
 from speakr.domain.statements import Source, Usage
 from speakr.domain.summaries import Summary, Title
@@ -20,16 +21,20 @@ from speakr.live import LiveMessage, Topic
 
 
 class MemoryJobNotifier:
-    """Remembers which jobs were notified."""
+    """Remembers which jobs were notified. `run_clip` runs those for which a request waits, at once."""
 
     def __init__(self) -> None:
         self.notifications: list[tuple[str, int, int]] = []
         self.helper_rings: list[tuple[int, int, int]] = []
         self.ended_chunks: list[int] = []
         self.wakes = 0
+        self.run_clip: Callable[[int], None] | None = None
 
     def notify(self, kind: str, job_id: int, ring_count: int) -> None:
-        self.notifications.append((kind, job_id, ring_count))
+        if kind == JobKind.CLIP and self.run_clip is not None:
+            self.run_clip(job_id)
+        else:
+            self.notifications.append((kind, job_id, ring_count))
 
     def notify_helpers(self, job_id: int, fence: int, count: int) -> None:
         self.helper_rings.append((job_id, fence, count))

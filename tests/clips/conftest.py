@@ -11,16 +11,11 @@ from tests.fakes import MemoryJobNotifier
 
 
 @pytest.fixture
-def inline(
-    work: Callable[[], None], notifier: MemoryJobNotifier, monkeypatch: pytest.MonkeyPatch
-) -> MemoryJobNotifier:
+def inline(work: Callable[[], None], notifier: MemoryJobNotifier) -> MemoryJobNotifier:
     """Let a worker run each job in the request that queues it."""
     from speakr.jobs import runner
 
-    def notify(kind: str, job_id: int, ring_count: int) -> None:
-        runner.run(job_id)
-
-    monkeypatch.setattr(notifier, "notify", notify)
+    notifier.run_clip = runner.run
     return notifier
 
 

@@ -13,10 +13,13 @@ from flask import Flask
 
 from speakr.db import db
 from speakr.domain.permissions import Scope
+from speakr.jobs import runner
 from speakr.settings import Settings
 from speakr.web.access import Access, access_of
 from tests.conftest import multipart, wav
+from tests.fakes import MemoryJobNotifier
 from tests.matrix.canaries import leaks
+from tests.matrix.families import rows_of
 from tests.matrix.meanings import build_with_meanings
 from tests.matrix.policies import Case
 from tests.matrix.routes import ROUTES
@@ -75,8 +78,11 @@ def worlds() -> dict[str, tuple[World, Snapshot]]:
 
 
 @pytest.fixture
-def rebuild(app: Flask, settings: Settings, worlds: dict[str, tuple[World, Snapshot]]) -> Callable[[], World]:
+def rebuild(
+    app: Flask, settings: Settings, worlds: dict[str, tuple[World, Snapshot]], notifier: MemoryJobNotifier
+) -> Callable[[], World]:
     """Forget everything and start anew."""
+    notifier.run_clip = runner.run
 
     def again() -> World:
         db.session.remove()
@@ -141,8 +147,14 @@ def wrong_with(answer: Any, role: str) -> list[str]:
     if answer.status_code >= 500:
         found.append(f"status {answer.status_code}: {text[:200]}")
     if answer.status_code >= 400:
-        found += _wrong_shape(answer)
+        rows = rows_of(answer.request.path)
+        found += _wrong_shape(answer) if rows is None else rows.wrong_shape(answer)
     return found
+
+
+def code_of(answer: Any) -> Any:
+    """Return the code of a failure; None if the format of its family has none."""
+    return answer.json["code"] if rows_of(answer.request.path) is None else None
 
 
 def _wrong_shape(answer: Any) -> list[str]:

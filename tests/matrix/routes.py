@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tests.conftest import wav
+from tests.matrix.families import FAMILY_ROWS
 from tests.matrix.policies import (
     ANYBODY,
     EACH,
@@ -39,6 +40,7 @@ PUBLIC = {
     "GET /api/v1/docs/<path:path>",
     "GET /api/v1/email/verify",
     "POST /api/v1/email/verify",
+    *(route for rows in FAMILY_ROWS for route in rows.public),
 }
 """Without a token; they show no user data."""
 
@@ -67,6 +69,7 @@ _RECORDINGS = {
             MINE, ids={"upload_id": "signed_upload_id"}, data=wav(0.1), headers={"Content-Type": "audio/wav"}
         ),
     ],
+    f"POST {_V1}/transcriptions": [Case(ANYBODY, is_upload=True)],
     f"GET {_ONE}": [Case(VIEW, shows=_TEXTS)],
     f"PATCH {_ONE}": [
         Case(EDIT, fixed(title="New"), shows=("notes",)),
@@ -326,5 +329,6 @@ ROUTES: dict[str, Sequence[Case]] = {
     **_WEBHOOKS,
     **_PEOPLE,
     **_TOKENS,
+    **{route: cases for rows in FAMILY_ROWS for route, cases in rows.routes.items()},
 }
 """`METHOD /rule` -> the ways it is called."""
