@@ -185,7 +185,8 @@ def chat(body: dict[str, Any]) -> dict[str, Any]:
 def retranscribe_clip() -> dict[str, Any]:
     """Transcribe a posted clip of a segment."""
     clip = forms.ClipForm()
-    return answers.clip(clip.segment_id, clips.result_of(clips.receive(clip.read)))
+    result = clips.result_of(clips.receive(clip.read))
+    return answers.clip(clip.segment_id, result)
 
 
 @blp.post("/api/retranslate/segment-from-full")
