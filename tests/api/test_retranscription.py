@@ -9,6 +9,7 @@ import pytest
 
 from tests.conftest import Person, wav
 from tests.fakes import MemoryJobNotifier
+from tests.support.inline_clips import run_clips_at_once
 
 
 @pytest.fixture
@@ -16,11 +17,9 @@ def recording(
     alice: Person, upload: Callable[..., Any], work: Callable[[], None], notifier: MemoryJobNotifier
 ) -> int:
     """A transcribed recording of Alice's, whose first segment says something else."""
-    from speakr.jobs import runner
-
     number = int(upload(alice, data=wav(2.0)).json["id"])
     work()
-    notifier.run_clip = runner.run
+    run_clips_at_once(notifier)
     changed = alice.patch(segment(number), json={"text": "An old mistake.", "speaker": "Ann"})
     assert changed.status_code == 200, changed.json
     return number

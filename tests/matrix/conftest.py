@@ -13,7 +13,6 @@ from flask import Flask
 
 from speakr.db import db
 from speakr.domain.permissions import Scope
-from speakr.jobs import runner
 from speakr.settings import Settings
 from speakr.web.access import Access, access_of
 from tests.conftest import multipart, wav
@@ -24,6 +23,7 @@ from tests.matrix.meanings import build_with_meanings
 from tests.matrix.policies import Case
 from tests.matrix.routes import ROUTES
 from tests.matrix.world import World
+from tests.support.inline_clips import run_clips_at_once
 from tests.support.snapshots import Snapshot
 
 _PARAMETER = re.compile(r"<(?:[a-z]+:)?([a-z_]+)>")
@@ -82,7 +82,7 @@ def rebuild(
     app: Flask, settings: Settings, worlds: dict[str, tuple[World, Snapshot]], notifier: MemoryJobNotifier
 ) -> Callable[[], World]:
     """Forget everything and start anew."""
-    notifier.run_clip = runner.run
+    run_clips_at_once(notifier)
 
     def again() -> World:
         db.session.remove()
