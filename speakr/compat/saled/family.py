@@ -8,7 +8,7 @@ from typing import Any
 from flask import Response
 
 from speakr.compat.saled.routes import blp
-from speakr.compat.saled.schemas.document import build
+from speakr.compat.saled.schemas_document import build
 from speakr.web import sockets
 from speakr.web.authenticators.api_token import ApiToken
 from speakr.web.authenticators.fixed_owner import FixedOwner

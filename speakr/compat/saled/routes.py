@@ -9,7 +9,9 @@ from typing import Any
 from flask import Blueprint, request
 
 from speakr import __version__
-from speakr.compat.saled.schemas import answers, bodies, forms
+from speakr.compat.saled import schemas_answers as answers
+from speakr.compat.saled import schemas_bodies as bodies
+from speakr.compat.saled import schemas_forms as forms
 from speakr.db import unit_of_work
 from speakr.domain.errors import NotFound
 from speakr.domain.permissions import Permission, Scope

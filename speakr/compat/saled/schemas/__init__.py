@@ -1,1 +1,0 @@
-"""What Saled's clients send, and what they get."""
