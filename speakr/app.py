@@ -18,6 +18,8 @@ logger = structlog.get_logger(__name__)
 FAMILIES = (
     "speakr.api.family:FAMILY",
     "speakr.compat.saled.family:FAMILY",
+    "speakr.compat.openai.family:FAMILY",
+    "speakr.compat.asr_webservice.family:FAMILY",
 )
 """The APIs of the web process, the native one first. Imported only there."""
 

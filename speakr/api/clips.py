@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -47,7 +48,7 @@ class Transcriptions(MethodView):
 
         def read(fields: MultiDict[str, str]) -> ClipOptions:
             asked.update(words=_flag(fields, "words"), stream=_flag(fields, "stream"))
-            return _options(fields)
+            return replace(_options(fields), live=asked["stream"])
 
         job_id = clips.receive(read)
         if asked["stream"]:
@@ -64,6 +65,7 @@ def _options(fields: MultiDict[str, str]) -> ClipOptions:
         hotwords=_text(fields, "hotwords"),
         model=_text(fields, "transcription_model"),
         diarize=_flag(fields, "diarize"),
+        translate=_flag(fields, "translate"),
         min_speakers=_number(fields, "min_speakers"),
         max_speakers=_number(fields, "max_speakers"),
         known_speakers=clip_fields.known_speakers(

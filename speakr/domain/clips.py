@@ -43,6 +43,8 @@ class ClipOptions:
     """Their names replace the labels of speakers with a similar voice; needs `diarize`."""
     translate: bool = False
     """Write English, whatever is spoken."""
+    live: bool = False
+    """A client follows the segments, so the first ones must come early."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

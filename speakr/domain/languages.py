@@ -136,6 +136,12 @@ def read(text: str) -> str | None:
     raise NoLanguage(text)
 
 
+def english_name(code: str) -> str:
+    """Return the English name of a language in lower case, or its code if it has none here."""
+    usual = {"es": "spanish", "pa": "punjabi", "fa": "persian", "pt": "portuguese"}
+    return usual.get(code) or next((name for name, known in _ENGLISH_NAMES.items() if known == code), code)
+
+
 def code_of(text: object) -> str | None:
     """Return the code of the language that an engine or an older version names; None if it names none."""
     try:

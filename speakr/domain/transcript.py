@@ -82,6 +82,8 @@ class Hints:
     hotwords: str | None = None
     initial_prompt: str | None = None
     model: str | None = None
+    translate: bool | None = None
+    """Write English, whatever is spoken; only for engines that can."""
 
 
 _LONG_SEGMENTS, LONG_TEXT = 500, 20_000

@@ -36,7 +36,9 @@ def run(held: claims.Claim) -> None:
     plan = (
         transcribe.resume(held)
         if held.plan
-        else transcribe.prepare(held, _decode, are_speakers_wanted=is_diarized)
+        else transcribe.prepare(
+            held, _decode, are_speakers_wanted=is_diarized, is_live=bool(held.options.get("live"))
+        )
     )
     if plan.duration_seconds > _LONG_SECONDS:
         transcribe.call_helpers(held, plan)

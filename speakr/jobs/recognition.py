@@ -151,6 +151,11 @@ def transcribe_chunk(
             kind = ConnectorBusy if rest.is_requested else ConnectorUnavailable
             failures.append(kind("The transcription engine is paused.", retry_after_seconds=rest.seconds))
             continue
+        if hints.translate and not engine.connector.capabilities.translation:
+            failures.append(
+                ConnectorRejected("This engine does not translate.", code="translation_unsupported")
+            )
+            continue
         engine_hints = (
             hints if place == 0 or hints.model in engine.connector.models else replace(hints, model=None)
         )

@@ -109,8 +109,13 @@ def _first_engine(held: claims.Claim) -> str:
     return _transcribers()[0].named(held.options.get("model"))
 
 
-def prepare(held: claims.Claim, decode: Decode, *, are_speakers_wanted: bool) -> TranscriptionPlan:
-    """Decode the audio of a job, find the speech in it and cut it into chunks."""
+def prepare(
+    held: claims.Claim, decode: Decode, *, are_speakers_wanted: bool, is_live: bool = False
+) -> TranscriptionPlan:
+    """Decode the audio of a job, find the speech in it and cut it into chunks.
+
+    is_live: a client waits for the first words, so the chunks are short.
+    """
     with unit_of_work():
         pcm_key = claims.reserve_blob(held, "pcm")
         claims.report(held, "Decoding", 1)
@@ -127,7 +132,9 @@ def prepare(held: claims.Claim, decode: Decode, *, are_speakers_wanted: bool) ->
     has_voices = are_speakers_wanted and _has_voice_model()
     engine = _transcribers()[0].connector.capabilities
     pieces, planned, joints = cut_sources(
-        audio.sources, engine.target_chunk_seconds, engine.max_chunk_seconds
+        audio.sources,
+        (engine.live_chunk_seconds if is_live else None) or engine.target_chunk_seconds,
+        engine.max_chunk_seconds,
     )
     plan = TranscriptionPlan(
         pcm_key=pcm_key,

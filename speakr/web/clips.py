@@ -10,22 +10,18 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from typing import Final
 
-import structlog
 from flask import Response, current_app, request, stream_with_context
-from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.datastructures import MultiDict
 
 from speakr.backends import get_backends
 from speakr.domain.clips import ClipOptions, ClipResult, ClipSegment
-from speakr.domain.errors import Busy, SpeakrError, Unavailable
+from speakr.domain.errors import Busy, Unavailable
 from speakr.services.recordings import uploads
 from speakr.services.speech import clips
 from speakr.web.connections import Connection
 from speakr.web.identity import actor
 from speakr.web.multipart import MEBIBYTE, receive_upload
 from speakr.web.open_streams import OpenStream
-
-logger = structlog.get_logger(__name__)
 
 MAX_FORM_BYTES: Final = 12 * MEBIBYTE
 """Reference recordings of known speakers are fields of the form, in Base64."""
@@ -155,8 +151,5 @@ class _Waiting:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None:
             return
-        try:
-            with self._app.app_context():  # that of a closed stream has ended
-                clips.cancel(self.actor, self._job_id)
-        except (SpeakrError, SQLAlchemyError):
-            logger.warning("clip_not_cancelled", job_id=self._job_id)  # its result expires
+        with self._app.app_context():  # that of a closed stream has ended
+            clips.abandon(self.actor, self._job_id)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import Person, wav
 from tests.fakes import MemoryJobNotifier
-from tests.support.inline_clips import run_clips_at_once
+from tests.support.clips import run_inline
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def recording(
     """A transcribed recording of Alice's, whose first segment says something else."""
     number = int(upload(alice, data=wav(2.0)).json["id"])
     work()
-    run_clips_at_once(notifier)
+    run_inline(notifier)
     changed = alice.patch(segment(number), json={"text": "An old mistake.", "speaker": "Ann"})
     assert changed.status_code == 200, changed.json
     return number

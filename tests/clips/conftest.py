@@ -8,14 +8,13 @@ from typing import Any
 import pytest
 
 from tests.fakes import MemoryJobNotifier
+from tests.support.clips import run_inline
 
 
 @pytest.fixture
 def inline(work: Callable[[], None], notifier: MemoryJobNotifier) -> MemoryJobNotifier:
     """Let a worker run each job in the request that queues it."""
-    from speakr.jobs import runner
-
-    notifier.run_clip = runner.run
+    run_inline(notifier)
     return notifier
 
 

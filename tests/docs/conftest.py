@@ -22,6 +22,7 @@ from speakr.schema import upgrade
 from speakr.services.accounts import tokens, users
 from speakr.settings import Settings
 from tests.fakes import FakeTranscriber, FakeWriter, MemoryJobNotifier
+from tests.support.clips import run_inline
 
 PASSWORD = "correct horse battery"
 
@@ -87,8 +88,9 @@ class Server:
 
 
 @pytest.fixture
-def serve(app: Flask) -> Iterator[Callable[..., Server]]:
-    """Serve a WSGI application, by default the app itself."""
+def serve(app: Flask, notifier: MemoryJobNotifier) -> Iterator[Callable[..., Server]]:
+    """Serve a WSGI application, by default the app itself. Transcriptions that a request waits for run at once."""
+    run_inline(notifier)
     running = []
 
     def start(application: Callable | None = None) -> Server:

@@ -23,7 +23,7 @@ from tests.matrix.meanings import build_with_meanings
 from tests.matrix.policies import Case
 from tests.matrix.routes import ROUTES
 from tests.matrix.world import World
-from tests.support.inline_clips import run_clips_at_once
+from tests.support.clips import run_inline
 from tests.support.snapshots import Snapshot
 
 _PARAMETER = re.compile(r"<(?:[a-z]+:)?([a-z_]+)>")
@@ -82,7 +82,7 @@ def rebuild(
     app: Flask, settings: Settings, worlds: dict[str, tuple[World, Snapshot]], notifier: MemoryJobNotifier
 ) -> Callable[[], World]:
     """Forget everything and start anew."""
-    run_clips_at_once(notifier)
+    run_inline(notifier)
 
     def again() -> World:
         db.session.remove()

@@ -22,7 +22,9 @@ def wav(seconds: float = 1.0, *, frequency: float = 220.0, rate: int = 16_000) -
     return buffer.getvalue()
 
 
-def multipart(data: bytes, filename: str, fields: dict[str, Any]) -> tuple[bytes, str]:
+def multipart(
+    data: bytes, filename: str, fields: dict[str, Any], *, file_field: str = "file"
+) -> tuple[bytes, str]:
     """Build a form with a file in it (RFC 7578); return its bytes and content type."""
     boundary = "a-boundary-of-the-tests"
     parts = [
@@ -30,7 +32,9 @@ def multipart(data: bytes, filename: str, fields: dict[str, Any]) -> tuple[bytes
         for name, values in fields.items()
         for value in (values if isinstance(values, list) else [values])
     ]
-    head = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{filename}"\r\n\r\n'
+    head = (
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{file_field}"; filename="{filename}"\r\n\r\n'
+    )
     body = b"".join(
         [*parts, head.encode("utf-8", "surrogateescape"), data, f"\r\n--{boundary}--\r\n".encode()]
     )

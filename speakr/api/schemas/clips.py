@@ -45,6 +45,10 @@ class ClipForm(Wire):
             "example": ["data:audio/wav;base64,UklGRg=="],
         },
     )
+    translate = fields.String(
+        validate=validate.OneOf(_FLAGS),
+        metadata={"description": "true: write English, if the engine can.", "example": "false"},
+    )
     words = fields.String(
         validate=validate.OneOf(_FLAGS),
         metadata={"description": "true: with the times of words.", "example": "true"},

@@ -36,6 +36,7 @@ class AsrServiceConnector:
         initial_prompt=True,
         timestamps=True,
         language_detection=True,
+        translation=True,
         target_chunk_seconds=600.0,
         max_chunk_seconds=780.0,
         overlap_seconds=2.0,
@@ -90,5 +91,6 @@ def _options(hints: Hints) -> dict[str, str]:
         "max_speakers": hints.max_speakers,
         "model": hints.model,
     }
-    fixed = {"task": "transcribe", "output": "json", "word_timestamps": "true", "diarize": "true"}
+    task = "translate" if hints.translate else "transcribe"
+    fixed = {"task": task, "output": "json", "word_timestamps": "true", "diarize": "true"}
     return fixed | {name: str(value) for name, value in asked.items() if value}

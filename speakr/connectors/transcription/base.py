@@ -35,6 +35,11 @@ class Capabilities:
     """The longest audio one request may hold."""
     languages: frozenset[str] | None = None
     """Supported ISO 639-1 codes; None means all."""
+    translation: bool = False
+    """It can write English, whatever is spoken."""
+    live_chunk_seconds: float | None = None
+    """How much speech to hand over at once while a client waits for the first words, for an engine that reports its
+    segments at the end of a chunk; None: `target_chunk_seconds`."""
     overlap_seconds: float = 0.0
     """How much of its neighbour a chunk is given where the cut is inside speech; the seam is repaired later."""
 

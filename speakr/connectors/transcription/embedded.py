@@ -106,6 +106,7 @@ class EmbeddedConnector:
         hotwords=True,
         timestamps=True,
         target_chunk_seconds=30.0,
+        live_chunk_seconds=8.0,
         max_chunk_seconds=120.0,
         languages=frozenset({"en"}),
         overlap_seconds=OVERLAP_SECONDS,

@@ -91,6 +91,7 @@ class WhisperConnector:
         initial_prompt=True,
         timestamps=True,
         language_detection=True,
+        translation=True,
         target_chunk_seconds=4 * PACK_SECONDS,
         max_chunk_seconds=300.0,
         overlap_seconds=2.0,
@@ -131,7 +132,9 @@ class WhisperConnector:
     def capabilities_with(self, model: str | None) -> Capabilities:
         """Return the capabilities of a model; names with `.en` support English only."""
         if (model or self.models[0]).endswith(".en"):
-            return replace(self.capabilities, languages=frozenset({"en"}), language_detection=False)
+            return replace(
+                self.capabilities, languages=frozenset({"en"}), language_detection=False, translation=False
+            )
         return self.capabilities
 
     def model_size_bytes(self, model: str) -> int | None:

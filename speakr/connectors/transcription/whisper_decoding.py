@@ -146,6 +146,7 @@ class Decoder:
         found, _ = self._model.transcribe(
             packed.samples,
             language=spoken.token,
+            task="translate" if hints.translate else "transcribe",
             initial_prompt=hints.initial_prompt,
             hotwords=hints.hotwords,
             word_timestamps=True,

@@ -17,14 +17,16 @@ from datetime import timedelta
 from typing import Any, Final
 
 import redis
+import structlog
 from sqlalchemy import delete, func, select, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from speakr import live
 from speakr.backends import get_backends
 from speakr.db import after_commit, db, release, unit_of_work
 from speakr.domain.clips import MAX_KNOWN_SPEAKERS, ClipOptions, ClipResult, ClipSegment, KnownSpeaker
 from speakr.domain.clock import now
-from speakr.domain.errors import Busy, Invalid, NotFound, PermanentJobError, Unavailable
+from speakr.domain.errors import Busy, Invalid, NotFound, PermanentJobError, SpeakrError, Unavailable
 from speakr.domain.jobs import ACTIVE, JobKind, JobState
 from speakr.domain.permissions import Actor, Permission
 from speakr.domain.transcript import Hints
@@ -37,6 +39,8 @@ from speakr.services.recordings.intake import delete_blobs
 from speakr.services.recordings.uploads import IncomingFile
 from speakr.services.speech import engines, hints, transcripts
 from speakr.storage.base import new_key, put_bytes
+
+logger = structlog.get_logger(__name__)
 
 __all__ = ["ClipOptions", "ClipResult", "ClipSegment", "KnownSpeaker"]
 
@@ -61,7 +65,7 @@ _UNUSABLE = frozenset(
     }
     | {"unusable_media"}
 )
-_OF_SERVER = frozenset({"provider_rejected", "voice_model_missing"})
+_OF_SERVER = frozenset({"provider_rejected", "provider_too_large", "voice_model_missing"})
 """Codes of failures that only the operator can end."""
 _PASSING = frozenset(
     {"provider_unavailable", "provider_busy", "temporarily_unavailable", "media_tool_failed", "out_of_space"}
@@ -120,6 +124,8 @@ def submit_range(actor: Actor, recording_id: int, start: float, end: float, opti
 
 def _check(options: ClipOptions) -> None:
     processing.check_speaker_counts(options.min_speakers, options.max_speakers)
+    if options.translate and not engines.translates():
+        raise Invalid("The speech engine of this server does not translate.", code="translation_unsupported")
     if options.known_speakers and not options.diarize:
         raise Invalid("Known speakers need diarization.", code="speakers_not_wanted")
     if len(options.known_speakers) > MAX_KNOWN_SPEAKERS:
@@ -155,6 +161,7 @@ def _queue(
         wanted = {
             **hints.to_json(_hints(options)),
             "diarize": options.diarize,
+            "live": options.live,
             "source": dict(source),
             "references": references,
         }
@@ -181,6 +188,7 @@ def _hints(options: ClipOptions) -> Hints:
         hotwords=options.hotwords,
         initial_prompt=options.prompt,
         model=model,
+        translate=options.translate or None,
     )
 
 
@@ -263,6 +271,14 @@ def cancel(actor: Actor, job_id: int) -> None:
             requests.cancel(actor, job_id)
         else:
             session.execute(delete(Clip).where(Clip.job_id == job_id))
+
+
+def abandon(actor: Actor, job_id: int) -> None:
+    """Cancel a clip when its request has failed already; never raise. A result that stays behind expires."""
+    try:
+        cancel(actor, job_id)
+    except (SpeakrError, SQLAlchemyError):
+        logger.warning("clip_not_cancelled", job_id=job_id)
 
 
 def _load(actor: Actor, job_id: int) -> Job:

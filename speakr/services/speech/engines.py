@@ -52,6 +52,11 @@ def tells_voices_apart() -> bool:
     )
 
 
+def translates() -> bool:
+    """Tell whether the engine can write English, whatever is spoken."""
+    return transcription().capabilities.translation
+
+
 def offered_models() -> list[str]:
     """Return the models that a request may name."""
     return [model.value for model in transcription().models]

@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from speakr.settings import Settings
 from tests.conftest import Person, multipart, wav
 from tests.fakes import MemoryJobNotifier
-from tests.support.inline_clips import run_clips_at_once
+from tests.support.clips import run_inline
 
 PREFIX = "/saled"
 
@@ -44,5 +44,5 @@ def send(client: FlaskClient) -> Callable[..., Any]:
 @pytest.fixture
 def inline(work: Callable[[], None], notifier: MemoryJobNotifier) -> MemoryJobNotifier:
     """Let a worker run each clip in the request that queues it."""
-    run_clips_at_once(notifier)
+    run_inline(notifier)
     return notifier

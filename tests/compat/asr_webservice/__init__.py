@@ -1,0 +1,1 @@
+"""The Whisper ASR webservice."""
