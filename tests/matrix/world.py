@@ -248,14 +248,7 @@ def _things(world: World, role: str, word: Any) -> dict[str, Any]:
         error_message=word("job"),
     )
     queued = Job(recording_id=recording.id, user_id=user_id, kind=JobKind.SUMMARIZE)
-    posted = _add(
-        Job(
-            user_id=user_id,
-            kind=JobKind.SUMMARIZE_TEXT,
-            dedupe_key=f"posted {role}",
-            state=JobState.SUCCEEDED,
-        )
-    )
+    posted = _add(Job(user_id=user_id, kind=JobKind.SUMMARIZE_TEXT, state=JobState.SUCCEEDED))
     written = {"summary": word("posted"), "topics": [], "words": 1, "engine": "fake"}
     _add(PostedSummary(job_id=posted.id, format="paragraph", max_words=50, result=written))
     token = _token_row(user_id, f"{role}'s own".ljust(43, "x"), (Scope.READ,), name=word("token"))
