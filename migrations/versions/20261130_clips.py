@@ -18,7 +18,7 @@ depends_on = None
 def upgrade() -> None:
     op.create_table('clips',
     sa.Column('job_id', sa.Integer(), nullable=False),
-    sa.Column('duration_seconds', sa.Float(), nullable=False),
+    sa.Column('duration_seconds', sa.Double(), nullable=False),
     sa.Column('result', sa.JSON(none_as_null=True), nullable=True),
     sa.Column('finished_at', speakr.db.UTCDateTime(), nullable=True),
     sa.ForeignKeyConstraint(['job_id'], ['jobs.id'], name=op.f('fk_clips_job_id'), ondelete='CASCADE'),

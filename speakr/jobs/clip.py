@@ -16,7 +16,7 @@ from speakr.db import release
 from speakr.domain.clips import ClipResult
 from speakr.domain.errors import PermanentJobError
 from speakr.domain.transcript import DEFAULT_SPEAKER_LABEL
-from speakr.jobs import known_voices, transcribe
+from speakr.jobs import known_voices, scratch, transcribe
 from speakr.jobs.assembling import AssembledTranscript
 from speakr.jobs.plan import TranscriptionPlan
 from speakr.jobs.preparing import PreparedAudio
@@ -54,7 +54,7 @@ def _decode(held: claims.Claim, folder: Path) -> PreparedAudio:
     tracks = () if "key" in source else sources.used_tracks(source["recording_id"])
     release()
     try:
-        with transcribe.reporting_full_disk(), get_backends().storage.local_path(key) as path:
+        with scratch.reporting_full_disk(), get_backends().storage.local_path(key) as path:
             if "key" in source:
                 return transcribe.decode_file(held, path, folder)
             cut = folder / "range"

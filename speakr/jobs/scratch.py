@@ -7,6 +7,7 @@ lock was left behind by a killed one.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import shutil
@@ -15,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from speakr.backends import get_backends
+from speakr.domain.errors import TransientJobError
 
 _PREFIX = "speakr-job-"
 
@@ -44,6 +46,17 @@ def _locked_folder() -> tuple[Path, int]:
             if path.exists():
                 return path, lock
             os.close(lock)  # another process swept it before it was locked
+
+
+@contextlib.contextmanager
+def reporting_full_disk() -> Iterator[None]:
+    """Raise a full disk as a passing failure."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise TransientJobError("The server's disk is full.", code="out_of_space") from None
 
 
 def sweep() -> None:

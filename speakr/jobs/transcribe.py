@@ -7,13 +7,12 @@ last one is done. Each finished chunk is a row, so no chunk is transcribed twice
 from __future__ import annotations
 
 import contextlib
-import errno
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import redis
 import structlog
@@ -39,9 +38,6 @@ from speakr.services.jobs import blobs, chunks, claims, eta, fairness
 from speakr.services.recordings import sources
 from speakr.services.speech import engines, hints, transcripts
 from speakr.storage.base import BlobMissing, StorageFull, put_file
-
-if TYPE_CHECKING:
-    pass
 
 logger = structlog.get_logger(__name__)
 
@@ -177,7 +173,7 @@ def _decode_recording(held: claims.Claim, folder: Path) -> PreparedAudio:
     key = sources.audio_key(held.recording_id)
     release()
     try:
-        with reporting_full_disk(), get_backends().storage.local_path(key) as source:
+        with scratch.reporting_full_disk(), get_backends().storage.local_path(key) as source:
             return decode_file(held, source, folder)
     except BlobMissing:
         raise PermanentJobError("The audio of this recording is gone.", code="audio_missing") from None
@@ -195,17 +191,6 @@ def decode_file(held: claims.Claim, source: Path, folder: Path) -> PreparedAudio
     return preparation.prepare(source, folder)
 
 
-@contextlib.contextmanager
-def reporting_full_disk() -> Iterator[None]:
-    """Raise a full disk as a passing failure."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        raise TransientJobError("The server's disk is full.", code="out_of_space") from None
-
-
 def _report_decoded(held: claims.Claim) -> None:
     with unit_of_work():
         claims.report(held, "Looking for speech", 3)
@@ -215,7 +200,7 @@ def _store_pcm(key: str, folder: Path, parts: Sequence[SoundSource]) -> None:
     """Store the samples of all sources, one after the other."""
     pcm = folder / "pcm"
     try:
-        with reporting_full_disk(), pcm.open("wb") as whole:
+        with scratch.reporting_full_disk(), pcm.open("wb") as whole:
             for part in parts:
                 with part.path.open("rb") as file:
                     shutil.copyfileobj(file, whole, 1 << 20)

@@ -72,8 +72,8 @@ class IncomingFile:
         """Return the error for a file over every limit."""
         return self._limits.too_large()
 
-    def commit(self) -> StoredFile:
-        """Make the received bytes durable. The caller deletes the blob if it is not used. Raises `OutOfSpace`."""
+    def make_durable(self) -> StoredFile:
+        """Sync the received bytes. The caller deletes the blob if it is not used. Raises `OutOfSpace`."""
         try:
             self._opened().commit()
         except StorageFull as error:
@@ -89,7 +89,7 @@ class IncomingFile:
             UnusableMedia, TooLarge, OutOfSpace, Forbidden: see `intake`; nothing is stored.
 
         """
-        file = self.commit()
+        file = self.make_durable()
         try:
             media = intake.examine(file, self._limits, is_sound_enough=form.keep_audio_only)
         except BaseException:

@@ -88,7 +88,7 @@ def submit(actor: Actor, incoming: IncomingFile, options: ClipOptions) -> int:
     _check(options)
     _require_room()
     limits = size_limits.current()
-    file = incoming.commit()
+    file = incoming.make_durable()
     try:
         info = intake.look_at(file.key, file.size_bytes, limits)
         return _queue(actor, options, info.duration_seconds or 0.0, {"key": file.key}, [file.key])
@@ -265,7 +265,7 @@ def has_started(actor: Actor, job_id: int) -> bool:
 
 
 def cancel(actor: Actor, job_id: int) -> None:
-    """Stop the work on a clip whose result nobody wants any more, and forget the result if there is one."""
+    """Stop the work on a clip whose result is not wanted any more, and forget the result if there is one."""
     with unit_of_work() as session:
         if _load(actor, job_id).state in ACTIVE:
             requests.cancel(actor, job_id)
