@@ -29,8 +29,9 @@ from simple_websocket import Client, ConnectionClosed  # type: ignore[import-unt
 from benchmarks.stack import Server, machine, print_table
 from benchmarks.uploads import make_user
 from speakr.live import RedisLiveFeed
+from tests.support.sockets import WholeClient
 
-PER_USER = 20
+PER_USER = 10
 """Fewer than the streams that one user may have open."""
 ROUNDS = 5
 GOAL_RATIO, GOAL_FRAME_SECONDS, GOAL_FREE_SECONDS = 1.2, 1.5, 30.0
@@ -75,7 +76,7 @@ class User:
     def connect(self) -> Client:
         """Open a WebSocket and read its first frame."""
         url = f"ws://127.0.0.1:{self._port}/saled/api/transcribe/live/{self.job}"
-        client = Client.connect(url, headers={"Authorization": f"Bearer {self._token}"})
+        client = WholeClient.connect(url, headers={"Authorization": f"Bearer {self._token}"})
         assert json.loads(client.receive(timeout=30))["status"] == "processing"
         return client
 
@@ -171,7 +172,7 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=300)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="spk-sockets-") as folder, Server(Path(folder)) as server:
-        users = [User(server, name) for name in ("first", "second")]
+        users = [User(server, name) for name in ("first", "second", "third", "fourth")]
         rows = [
             measure_idle(users, asked.sockets, asked.requests),
             *measure_frames(server, users, asked.sockets),

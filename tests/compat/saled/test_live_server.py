@@ -18,8 +18,10 @@ import av
 import pytest
 import requests
 from simple_websocket import Client, ConnectionClosed
+from simple_websocket import ConnectionError as HandshakeRefused
 
 from tests.intake.server import ALICE, BOB, IntakeServer, wait_for
+from tests.support.sockets import WholeClient
 
 pytestmark = pytest.mark.on_sqlite
 
@@ -64,7 +66,7 @@ class Saled:
 
     def connect(self, job: str, **headers: str) -> Client:
         url = f"ws://127.0.0.1:{self.server.port}/saled/api/transcribe/live/{job}"
-        return Client.connect(url, headers=headers)
+        return WholeClient.connect(url, headers=headers)
 
     def frames(self, job: str, **headers: str) -> tuple[list[dict[str, Any]], int]:
         """Return all frames of a job, and the close code."""
@@ -192,7 +194,7 @@ def test_an_unknown_job_gets_one_frame(saled: Saled, job: str) -> None:
 
 def test_handshakes_of_foreign_pages_and_wrong_tokens_are_refused(saled: Saled, job: str) -> None:
     for headers in ({"Origin": "https://evil.example"}, {"Authorization": "Bearer wrong"}):
-        with pytest.raises(ConnectionError):
+        with pytest.raises(HandshakeRefused):
             saled.connect(job, **headers)
     assert saled.frames(job, Origin="https://a.example", Authorization=f"Bearer {ALICE}")[1] == 1000
 
