@@ -19,6 +19,7 @@ FAMILIES = (
     "speakr.api.family:FAMILY",
     "speakr.compat.audioscribe.family:FAMILY",
     "speakr.compat.clio.family:FAMILY",
+    "speakr.compat.saled.family:FAMILY",
     "speakr.compat.openai.family:FAMILY",
     "speakr.compat.asr_webservice.family:FAMILY",
 )

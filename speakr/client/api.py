@@ -337,6 +337,21 @@ class Speakr(Editing, Webhooks):
         body = {} if custom_prompt is None else {"custom_prompt": custom_prompt}
         return self._transport.ask("POST", f"/recordings/{recording_id}/summarize", json=body)
 
+    def summarize_text(
+        self,
+        text: str,
+        *,
+        format: Literal["paragraph", "bullet_points", "key_points"] = "paragraph",  # noqa: A002 - the API's word
+        max_words: int = 300,
+    ) -> Json:
+        """Queue a summary of a text of your own; `text_summary` returns it once it is written."""
+        body = {"text": text, "format": format, "max_words": max_words}
+        return self._transport.ask("POST", "/summaries", json=body)
+
+    def text_summary(self, summary_id: int) -> Json:
+        """Return a summary of a text of your own, and the state of its job."""
+        return self._get(f"/summaries/{summary_id}")
+
     def extract(self, recording_id: int) -> Json:
         """Find insights and dated events again."""
         return self._transport.ask("POST", f"/recordings/{recording_id}/extract")

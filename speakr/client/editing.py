@@ -25,6 +25,16 @@ class Editing(Requests):
             "PATCH", f"/recordings/{recording_id}/transcript/segments/{index}", json=changes
         )
 
+    def retranscribe_segment(
+        self, recording_id: int, index: int, *, apply: bool = False, **options: Any
+    ) -> Json:
+        """Transcribe one segment again and wait for the text; `apply` puts it into the transcript. Options as in docs/api."""
+        return self._transport.ask(
+            "POST",
+            f"/recordings/{recording_id}/segments/{index}/retranscribe",
+            json={"apply": apply, **options},
+        )
+
     def transcript_history(self, recording_id: int, *, per_page: int = 50) -> Json:
         """Tell who changed a transcript and when, newest first."""
         return self._get(f"/recordings/{recording_id}/transcript/history", per_page=per_page)

@@ -19,6 +19,7 @@ class JobKind(StrEnum):
     VOICES = "voices"
     FETCH = "fetch"
     CLIP = "clip"
+    SUMMARIZE_TEXT = "summarize_text"
 
 
 class Queue(StrEnum):
@@ -139,6 +140,14 @@ KINDS: Mapping[str, Kind] = {
         budget=Budget.AUDIO,
         is_repeatable=False,
         max_attempts=3,
+    ),
+    JobKind.SUMMARIZE_TEXT: Kind(
+        handler="speakr.jobs.posted_summaries:run",
+        steps="speakr.services.language.posted_summaries:STEPS",
+        queue=Queue.LANGUAGE,
+        subject=Subject.NOTHING,
+        budget=Budget.TOKENS,
+        is_repeatable=False,
     ),
 }
 """By the name in `jobs.kind`. A row may name a kind that only a newer version knows."""

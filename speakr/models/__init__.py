@@ -11,6 +11,7 @@ from speakr.models.idempotency_keys import IdempotencyKey
 from speakr.models.insights import Insight, SummaryEvidence
 from speakr.models.jobs import Job, JobBlob, JobChunk
 from speakr.models.notices import Notice
+from speakr.models.posted_summaries import PostedSummary
 from speakr.models.recording_passages import RecordingPassage
 from speakr.models.recording_shares import RecordingShare
 from speakr.models.recordings import Recording
@@ -45,6 +46,7 @@ __all__ = [
     "JobBlob",
     "JobChunk",
     "Notice",
+    "PostedSummary",
     "RecognizedTranscript",
     "Recording",
     "RecordingPassage",

@@ -36,6 +36,7 @@ PARTS: Mapping[str, str] = {
     "job_chunks": "jobs",
     "job_blobs": "jobs",
     "clips": "jobs",
+    "posted_summaries": "jobs",
     "segments": "recordings",
     "recording_speakers": "recordings",
     "recording_tags": "recordings",

@@ -10,7 +10,7 @@ PRIVATE = frozenset(
         "notes", "tag", "tagprompt", "folder", "folderprompt", "webhook", "webhookurl", "body",
         "preview", "notice", "token", "acquaintance", "template", "templatebody", "othertitle",
         "othersaid", "othersummary", "othernotes", "otherevent", "company", "prompt", "secret",
-        "hotwords", "uploadname", "uploadtitle",
+        "hotwords", "posted", "uploadname", "uploadtitle",
     }
 )  # fmt: skip
 """What only the owner may read."""

@@ -73,6 +73,12 @@ _RECORDINGS = {
             MINE, ids={"upload_id": "signed_upload_id"}, data=wav(0.1), headers={"Content-Type": "audio/wav"}
         ),
     ],
+    f"POST {_V1}/summaries": [Case(ANYBODY, fixed(text="We met. We agreed."))],
+    f"GET {_V1}/summaries/<id:summary_id>": [Case(MINE, shows=("posted",))],
+    f"POST {_ONE}/segments/<number:index>/retranscribe": [
+        Case(VIEW),
+        Case(EDIT, fixed(apply=True), name="applied"),
+    ],
     f"POST {_V1}/transcriptions": [Case(ANYBODY, is_upload=True)],
     f"GET {_ONE}": [Case(VIEW, shows=_TEXTS)],
     f"PATCH {_ONE}": [

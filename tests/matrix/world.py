@@ -37,6 +37,7 @@ from speakr.models import (
     GroupMembership,
     Job,
     Notice,
+    PostedSummary,
     Recording,
     RecordingShare,
     RecordingSpeaker,
@@ -247,6 +248,9 @@ def _things(world: World, role: str, word: Any) -> dict[str, Any]:
         error_message=word("job"),
     )
     queued = Job(recording_id=recording.id, user_id=user_id, kind=JobKind.SUMMARIZE)
+    posted = _add(Job(user_id=user_id, kind=JobKind.SUMMARIZE_TEXT, state=JobState.SUCCEEDED))
+    written = {"summary": word("posted"), "topics": [], "words": 1, "engine": "fake"}
+    _add(PostedSummary(job_id=posted.id, format="paragraph", max_words=50, result=written))
     token = _token_row(user_id, f"{role}'s own".ljust(43, "x"), (Scope.READ,), name=word("token"))
     event = CalendarEvent(
         recording_id=recording.id, title=word("event"), start_at=now(), description=word("event")
@@ -290,6 +294,7 @@ def _things(world: World, role: str, word: Any) -> dict[str, Any]:
         "signed_upload_id": signed_upload.id,
         "job_id": job.id,
         "queued_job_id": queued.id,
+        "summary_id": posted.id,
         "token_id": token.id,
         "event_id": event.id,
     }
@@ -298,7 +303,7 @@ def _things(world: World, role: str, word: Any) -> dict[str, Any]:
 def _recording(user_id: int, word: Any, **more: Any) -> Recording:
     key = new_key("audio")
     sink = get_backends().storage.create(key)
-    sink.write(wav(0.1))
+    sink.write(wav(1.0))
     sink.commit()
     return Recording(
         user_id=user_id,
@@ -307,7 +312,7 @@ def _recording(user_id: int, word: Any, **more: Any) -> Recording:
             "title": f"Quarterly {word('title')}",
             "original_filename": f"{word('filename')}.wav",
             "mime_type": "audio/wav",
-            "file_size": len(wav(0.1)),
+            "file_size": len(wav(1.0)),
             "sha256": "0" * 64,
             "status": RecordingStatus.COMPLETED,
             "completed_at": now(),

@@ -75,6 +75,27 @@ def replace_(
             after = found["next_after"]
 
 
+@correct.command("retranscribe")
+@_ID
+@click.argument("index", metavar="INDEX", type=click.IntRange(0))
+@click.option("--apply", "is_applied", is_flag=True, help="Put the new text into the transcript.")
+@click.option("--language", help="The language that is spoken, such as en.")
+@_AS_JSON
+def retranscribe(
+    recording_id: int, index: int, *, is_applied: bool, language: str | None, as_json: bool
+) -> None:
+    """Transcribe one segment again, counted from 0, and print its old and new text."""
+    options = {} if language is None else {"language": language}
+    with server() as speakr:
+        found = speakr.retranscribe_segment(recording_id, index, apply=is_applied, **options)
+    if as_json:
+        show_json(found)
+        return
+    tell(f"- {one_line(found['old_text'])}\n+ {one_line(found['text'])}")
+    if found["applied"]:
+        tell(f"Revision {found['revision']}.")
+
+
 @correct.command("history")
 @_ID
 @_AS_JSON

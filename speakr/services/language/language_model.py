@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 import structlog
@@ -97,3 +98,22 @@ def _engine() -> LanguageConnector:
     if _made is None or _made[0] is not get_backends():
         _made = (get_backends(), get_backends().writer())
     return _made[1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LanguageModel:
+    """The language model in use, as lists of models show it."""
+
+    id: str
+    name: str
+    description: str
+
+
+def describe() -> LanguageModel:
+    """Return the model in use; there is one per server."""
+    engine = run_cpu(_engine)
+    if engine.is_extractive:
+        about = "Quotes the text without a language model, on this server"
+        return LanguageModel(id=engine.name, name="Extractive", description=about)
+    model = get_backends().settings.llm_model
+    return LanguageModel(id=model, name=model, description=f"Language model of the engine {engine.name}")

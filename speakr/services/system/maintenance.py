@@ -11,6 +11,7 @@ import structlog
 from speakr.db import release, unit_of_work
 from speakr.services.corrections import followers
 from speakr.services.jobs import recovery
+from speakr.services.language import posted_summaries
 from speakr.services.recordings import resumable, retention
 from speakr.services.search import indexing, passages
 from speakr.services.speech import clips, outdated_voices
@@ -64,13 +65,15 @@ def recover_jobs() -> None:
 
 
 def _forget_old_clips() -> None:
-    """Delete results of clips that were not read in time, once a minute."""
+    """Delete results of clips that were not read in time, and expired summaries, once a minute."""
     global _next_clips  # noqa: PLW0603 - when this process runs this next
     if time.monotonic() < _next_clips:
         return
     _next_clips = time.monotonic() + _CLIPS_SECONDS
     with unit_of_work():
         clips.forget_old()
+    with unit_of_work():
+        posted_summaries.forget_old()
 
 
 def _queue_passages() -> None:
