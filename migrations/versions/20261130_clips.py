@@ -10,7 +10,7 @@ from alembic import op
 import speakr.db
 
 revision = 'e4a7c90b15d8'
-down_revision = 'b3f0c6d18e42'
+down_revision = 'e7a2c94b1d60'
 branch_labels = None
 depends_on = None
 

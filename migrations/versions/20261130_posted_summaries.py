@@ -10,7 +10,7 @@ from alembic import op
 import speakr.db
 
 revision = "f1c8b27d4e93"
-down_revision = "e4a7c90b15d8"
+down_revision = "4d1e9c7a2b60"
 branch_labels = None
 depends_on = None
 
