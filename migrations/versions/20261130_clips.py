@@ -1,7 +1,7 @@
 """Clips: audio that is transcribed and not kept
 
 Revision ID: e4a7c90b15d8
-Revises: b3f0c6d18e42
+Revises: e7a2c94b1d60
 """
 
 import sqlalchemy as sa

@@ -1,7 +1,7 @@
 """Summaries of texts that users post
 
 Revision ID: f1c8b27d4e93
-Revises: e4a7c90b15d8
+Revises: 4d1e9c7a2b60
 """
 
 import sqlalchemy as sa
