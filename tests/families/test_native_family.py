@@ -15,7 +15,7 @@ from tests.matrix.routes import PUBLIC, ROUTES
 
 pytestmark = pytest.mark.on_sqlite
 
-VARIES = {"X-Process-Time-Ms", "RateLimit", "RateLimit-Reset", "X-RateLimit-Reset", "Retry-After"}
+VARIES = {"Date", "X-Process-Time-Ms", "RateLimit", "RateLimit-Reset", "X-RateLimit-Reset", "Retry-After"}
 REMAINING = {"RateLimit-Remaining", "X-RateLimit-Remaining"}
 EXTRA: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("GET", "/", {}),
