@@ -2,8 +2,9 @@
 
 Engines that work in the worker itself are never paused: their failures concern one recording or one machine.
 After three failures in a row another engine is paused; jobs wait for it without using up their attempts. Then one
-worker tries it while the others still skip it, and each further failure doubles the pause. An engine that asks callers to wait is paused for as long as it says. The state is in
-Redis and expires soon; without Redis every engine counts as healthy.
+worker tries it while the others still skip it, and each further failure doubles the pause. An engine that asks callers
+to wait is paused for as long as it says. The state is in Redis and expires soon; without Redis every engine counts as
+healthy.
 """
 
 from __future__ import annotations

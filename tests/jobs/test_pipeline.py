@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flask import Flask
+from redis import Redis
 from sqlalchemy import select
 
 from speakr.backends import Backends
@@ -110,7 +111,7 @@ def test_a_passing_failure_is_tried_again_later_and_keeps_finished_chunks(
 
 
 def test_passing_failures_end_after_the_last_try(
-    app: Flask, recorded: int, transcriber: FakeTranscriber
+    app: Flask, recorded: int, transcriber: FakeTranscriber, redis_connection: Redis
 ) -> None:
     def always(_chunk: object) -> None:
         raise ConnectorUnavailable("The engine is away.")
@@ -120,6 +121,7 @@ def test_passing_failures_end_after_the_last_try(
     for _ in range(10):
         with unit_of_work() as session:
             session.get_one(Job, job_id).not_before = None
+        redis_connection.delete("speakr:engine:first:rest")  # the pause after three failures is over
         runner.run(job_id)
     job = job_of(recorded)
     assert (job.state, job.attempts) == (JobState.FAILED, 5)
