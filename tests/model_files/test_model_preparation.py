@@ -209,7 +209,8 @@ def start(place: Path) -> Iterator[Start]:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
-                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                # Without bytecode: the child with the full disk would leave a cut one for the next.
+                env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
                 preexec_fn=before,  # noqa: PLW1509 - no threads here
                 start_new_session=True,
             )
