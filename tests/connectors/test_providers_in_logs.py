@@ -38,7 +38,7 @@ def test_the_address_and_the_key_are_not_logged(
     provider.answers(chat_reply("Fine."))
     assert connector.summarize(request).markdown == "Fine."
     provider.answers(error_reply(500))
-    with pytest.raises(ConnectorUnavailable):
+    with pytest.raises(ConnectorUnavailable, match="HTTP 500"):
         connector.summarize(request)
     logging.getLogger("of.this.test").info("to be sure that lines arrive here")
     logged = caplog.text + "".join(capfd.readouterr())
