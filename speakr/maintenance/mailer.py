@@ -25,12 +25,12 @@ logger = structlog.get_logger(__name__)
 CONNECT_SECONDS = 15.0
 """For the connection and the greeting, which some servers delay by several seconds."""
 ANSWER_SECONDS = 60.0
-"""For each further answer. RFC 5321, section 4.5.3.2, allows servers minutes, but other maintenance waits meanwhile."""
+"""For each further answer. RFC 5321, section 4.5.3.2, allows servers minutes, but other e-mails wait meanwhile."""
 QUIT_SECONDS = 5.0
 AGAIN_SECONDS = 30.0
 """Seconds without any mail after the mail server could not be used."""
 ROUND_SECONDS = 10.0
-"""No e-mail is begun later in a round, because other maintenance waits for its end."""
+"""No e-mail is begun later in a round: new notices are gathered between rounds."""
 
 _AT_ONCE = 100
 _PORTS = {"smtp": 25, "smtps": 465}

@@ -22,7 +22,7 @@ from speakr.backends import get_backends
 from speakr.db import db
 from speakr.egress import AllowList
 from speakr.egress.client import make_client_session
-from speakr.maintenance.thread import MaintenanceThread
+from speakr.maintenance.thread import MaintenanceThreads
 from speakr.telemetry.deliveries import DeliveryCounts
 from speakr.telemetry.log_throttle import LogThrottle
 from speakr.webhooks.exclusivity import Exclusivity, make_exclusivity
@@ -133,7 +133,7 @@ class Dispatcher:
             connections_per_host=PER_HOST + FOR_URGENT,
             proxy_url=self._settings.webhook_proxy_url,
         )
-        maintenance = MaintenanceThread(self._app)
+        maintenance = MaintenanceThreads(self._app)
         async with session:
             sender = Sender(
                 session,

@@ -17,7 +17,7 @@ from speakr.db import db, unit_of_work
 from speakr.domain.clock import now
 from speakr.domain.jobs import JobKind, JobState
 from speakr.maintenance import orphan_removal
-from speakr.maintenance.thread import MaintenanceThread
+from speakr.maintenance.thread import MaintenanceThreads
 from speakr.models import Job, JobBlob, Recording, User
 from speakr.operations import upkeep
 from speakr.services.system import orphans, storage_owner, unwanted_blobs
@@ -297,7 +297,7 @@ def test_the_thread_sweeps_repeatedly_and_goes_on_when_the_storage_fails(
     faulty.is_deaf_to_partial = True
     put(storage)
     begin(storage)
-    thread = MaintenanceThread(app)
+    thread = MaintenanceThreads(app)
     thread.start()
     try:
         until(lambda: not kept(storage))
@@ -317,7 +317,7 @@ def test_the_thread_does_not_sweep_at_once(
     app: Flask, owner: Person, storage: Storage, maintenance_rounds: list[float]
 ) -> None:
     blob = put(storage)
-    thread = MaintenanceThread(app)
+    thread = MaintenanceThreads(app)
     thread.start()
     until(lambda: len(maintenance_rounds) > 5)
     thread.stop()

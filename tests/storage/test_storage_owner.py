@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 
 from speakr.maintenance import orphan_removal
-from speakr.maintenance.thread import MaintenanceThread
+from speakr.maintenance.thread import MaintenanceThreads
 from speakr.operations import upkeep
 from speakr.services.system import orphans, storage_owner, system_settings
 from speakr.storage.base import Storage
@@ -83,7 +83,7 @@ def test_the_thread_leaves_a_foreign_storage_for_the_next_time(
     asked: list[None] = []
     monkeypatch.setattr(storage_owner, "owns_storage", lambda **_: bool(asked.append(None)))
     blob = put(storage)
-    thread = MaintenanceThread(app)
+    thread = MaintenanceThreads(app)
     thread.start()
     until(lambda: len(maintenance_rounds) > 5)
     thread.stop()

@@ -14,7 +14,8 @@ from speakr.db import db, release, unit_of_work
 from speakr.domain.clock import now
 from speakr.domain.deliveries import DeliveryStatus
 from speakr.maintenance import history
-from speakr.maintenance.thread import MaintenanceThread
+from speakr.maintenance.mailer import Mailer
+from speakr.maintenance.thread import MaintenanceThreads
 from speakr.models import Delivery, Event
 from speakr.services.system import maintenance
 from speakr.services.webhooks.deliveries import retention
@@ -176,10 +177,33 @@ def test_maintenance_sweeps_in_rounds(
     add_webhook(URL)
     emit(5)
     age(40)
-    made = MaintenanceThread(app)
+    made = MaintenanceThreads(app)
     made.start()
     until(lambda: uuids() == [])
     assert deliveries() == []
     assert mended.is_set()
     made.stop()
     made.join(5)
+
+
+def test_a_mail_server_that_hangs_does_not_delay_maintenance(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(maintenance, "EVERY_SECONDS", 0.01)
+    hangs, released, rounds = threading.Event(), threading.Event(), threading.Semaphore(0)
+
+    def hang(_mailer: Mailer) -> None:
+        hangs.set()
+        released.wait(30)
+
+    monkeypatch.setattr(Mailer, "deliver", hang)
+    monkeypatch.setattr(maintenance, "run_maintenance", rounds.release)
+    threads = MaintenanceThreads(app)
+    threads.start()
+    try:
+        assert hangs.wait(10)
+        assert all(rounds.acquire(timeout=10) for _ in range(3))
+    finally:
+        threads.stop()
+        released.set()
+        threads.join(10)
