@@ -1,227 +1,193 @@
-"""Clio's notes: a note is a recording of the user, with its transcript as formatted text."""
+"""Clio's notes and tags: a note is a recording of the user, with its transcript as formatted text."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from flask import Response, request
-from flask.views import MethodView
 
 from speakr.compat.clio import schemas_notes as shapes
-from speakr.compat.clio.noun import USER_RATE, noun
+from speakr.compat.clio.noun import MEDIA, PREFIX, PROCESS, READ, USER_RATE, WRITE, noun
 from speakr.db import unit_of_work
-from speakr.domain.errors import Invalid, NotFound
-from speakr.domain.permissions import Permission, Scope
-from speakr.services import long_reads
-from speakr.services.corrections import corrections
+from speakr.domain.clips import ClipOptions
+from speakr.domain.errors import Invalid
+from speakr.domain.permissions import Scope
+from speakr.services.corrections import whole_edits
 from speakr.services.jobs import processing
-from speakr.services.recordings import access, editing, listing, removal, tagging, uploads
+from speakr.services.recordings import access, listing, removal, tagging, uploads
 from speakr.services.recordings.intake import UploadForm
 from speakr.services.search import numbered_pages
-from speakr.services.speech import paragraphs, transcripts
-from speakr.web.audio_form import naming_field, receive_audio
+from speakr.services.speech import clips as services_clips
+from speakr.services.speech import formatted_texts, paragraphs
+from speakr.web import pages, signed_media
+from speakr.web.audio_form import naming_field, receive_audio, title_of
+from speakr.web.clips import result_of
 from speakr.web.identity import actor, needs
 from speakr.web.json import json_response
 from speakr.web.multipart import multipart_body
-from speakr.web.pages import page_url
-from speakr.web.wire import moment
+from speakr.web.numbers import tag_ids_in, whole_number
+from speakr.web.tag_routes import TagRoutes
 
-AUDIO_FIELD, MIN_BYTES, MAX_MB = "audio_file", 1024, 50
+_FILE: Any = {"file_field": "audio_file", "min_bytes": 1024}
+_MAX_MB, _MAX_TITLE = 50, 255
 _SHOWN_SEGMENTS = 20
 """Of each note in a list."""
-_MAX_PAGE = 1_000_000
+_NOTE = "/notes/<id:note_id>/"
 
-blp = noun("notes", "Audio with its text")
+blp, clips = noun("notes", "Audio with its text"), noun("transcribe", "Transcription without a note")
+media = noun("media", "The audio of notes", prefix=f"{PREFIX}{MEDIA.path}")
+tags = noun("tags", "Labels for notes")
+TagRoutes(
+    rate=USER_RATE,
+    created=shapes.TagIn,
+    changed=shapes.TagUpdateIn,
+    shown=shapes.TagOut,
+    operation_prefix="clio",
+).add(tags)
 
 
-@blp.route("/notes/")
-class Notes(MethodView):
-    """All notes of a user."""
+@blp.operation(
+    "GET",
+    "/notes/",
+    READ,
+    takes=shapes.NoteQuery,
+    location="query",
+    gives=shapes.NoteListOut,
+    name="clioListNotes",
+)
+def list_notes(query: dict[str, Any]) -> Response:
+    """List notes, newest first by default."""
+    who, size = actor(), min(whole_number(query["page_size"]) or 20, shapes.MAX_PAGE_SIZE)
+    filters, order, terms = shapes.filters_of(query), shapes.sorts_of(query), shapes.terms_of(query)
+    page = pages.page_number(query["page"])
+    found = numbered_pages.page_of(who, filters, order, terms=terms, page=page, per_page=size)
+    texts = paragraphs.beginnings([row.id for row in found.rows], segments=_SHOWN_SEGMENTS)
 
-    @needs(Scope.READ, USER_RATE)
-    @blp.doc(operationId="clioListNotes")
-    @blp.arguments(shapes.NoteQuery, location="query")
-    @blp.response(200, shapes.NoteListOut)
-    def get(self, query: dict[str, Any]) -> Response:
-        """List notes, newest first by default."""
-        page, size = _number(query["page"]), min(_number(query["page_size"]) or 20, shapes.MAX_PAGE_SIZE)
-        filters, order, terms = shapes.filters_of(query), shapes.order_of(query), shapes.terms_of(query)
-        if not page or page > _MAX_PAGE:
-            raise NotFound("Invalid page.")
-        found = numbered_pages.page_of(actor(), filters, order, terms=terms, page=page, per_page=size)
-        if page > 1 and not found.rows:
-            raise NotFound("Invalid page.")
-        texts = paragraphs.beginnings([row.id for row in found.rows], segments=_SHOWN_SEGMENTS)
-        who = actor()
-        return json_response(
-            {
-                "count": found.total,
-                "next": page_url(page + 1) if page * size < found.total else None,
-                "previous": page_url(page - 1) if page > 1 else None,
-                "results": [
-                    shapes.note_item(
-                        row, who.username, found.tags.get(row.id, ()), texts.get(row.id, ""), who.user_id
-                    )
-                    for row in found.rows
-                ],
-            }
+    def show(row: Any) -> dict[str, Any]:
+        return shapes.note_item(
+            row, who.username, found.tags.get(row.id, ()), texts.get(row.id, ""), who.user_id
         )
 
-    @needs(Scope.WRITE, USER_RATE)
-    @blp.doc(operationId="clioCreateNote", **multipart_body(shapes.NoteForm))
-    @blp.response(201, shapes.NoteCreatedOut)
-    def post(self) -> Response:
-        """Upload audio of 1 KiB to 50 MB; its transcription is queued. Without a title, the first words become it."""
-        with uploads.begin(max_mb=MAX_MB) as incoming:
-            received = receive_audio(request, incoming, file_field=AUDIO_FIELD, min_bytes=MIN_BYTES)
-            tag_ids = _tag_ids(received.fields.getlist("tag_ids"))
-            form = UploadForm(
-                filename=received.require_file().filename,
-                title=_title(received.fields.get("title", "")),
-                takes_title_from_words=True,
-                tag_ids=[tag.id for tag in tagging.required(actor(), tag_ids)],
-            )
-            with naming_field(AUDIO_FIELD):
-                recording, _ = incoming.complete(actor(), form)
-        message = "Voice note created successfully. Transcription in progress."
-        return json_response({"success": True, "message": message, "data": _shown(recording)}, 201)
+    return json_response(pages.counted_page(found, page, size, show))
 
 
-@blp.route("/notes/<id:note_id>/")
-class Note(MethodView):
-    """One note."""
-
-    @needs(Scope.READ, USER_RATE)
-    @blp.doc(operationId="clioGetNote")
-    @blp.response(200, shapes.NoteOut)
-    def get(self, note_id: int) -> Response:
-        """Return a note with its text and segments."""
-        return json_response(_shown(_own(note_id)))
-
-    @needs(Scope.WRITE, USER_RATE)
-    @blp.doc(operationId="clioReplaceNote")
-    @blp.arguments(shapes.NoteUpdateIn)
-    @blp.response(200, shapes.NoteOut)
-    def put(self, body: dict[str, Any], note_id: int) -> Response:
-        """Change the fields that are sent, as PATCH does."""
-        return _changed(note_id, body)
-
-    @needs(Scope.WRITE, USER_RATE)
-    @blp.doc(operationId="clioUpdateNote")
-    @blp.arguments(shapes.NoteUpdateIn)
-    @blp.response(200, shapes.NoteOut)
-    def patch(self, body: dict[str, Any], note_id: int) -> Response:
-        """Change title, text, favourite or tags. Words of the text that stay keep their times."""
-        return _changed(note_id, body)
-
-    @needs(Scope.WRITE, USER_RATE)
-    @blp.doc(operationId="clioDeleteNote")
-    @blp.response(200, shapes.DoneOut)
-    def delete(self, note_id: int) -> Any:
-        """Delete a note with its audio."""
-        _own(note_id)
-        with unit_of_work():
-            removal.delete(actor(), note_id)
-        return {"success": True, "message": "Voice note deleted successfully"}
+@blp.operation(
+    "POST",
+    "/notes/",
+    WRITE,
+    gives=shapes.NoteCreatedOut,
+    status=201,
+    name="clioCreateNote",
+    **multipart_body(shapes.NoteForm),
+)
+def create_note() -> Response:
+    """Upload audio of 1 KiB to 50 MB; its transcription is queued. Without a title, the first words become it."""
+    with uploads.begin(max_mb=_MAX_MB) as incoming:
+        received = receive_audio(request, incoming, **_FILE)
+        tag_ids = tag_ids_in(received.fields.getlist("tag_ids"), field="tag_ids")
+        form = UploadForm(
+            filename=received.require_file().filename,
+            title=title_of(received.fields.get("title", ""), _MAX_TITLE),
+            takes_title_from_words=True,
+            tag_ids=[tag.id for tag in tagging.required(actor(), tag_ids)],
+        )
+        with naming_field("audio_file"):
+            recording, _ = incoming.complete(actor(), form)
+    message = "Voice note created successfully. Transcription in progress."
+    return json_response({"success": True, "message": message, "data": _shown(recording)}, 201)
 
 
-@blp.route("/notes/<id:note_id>/retranscribe/")
-class Retranscribe(MethodView):
-    """Another transcription of a note."""
-
-    @needs(Scope.PROCESS, USER_RATE)
-    @blp.doc(operationId="clioRetranscribeNote")
-    @blp.arguments(shapes.RetranscribeIn)
-    @blp.response(200, shapes.RetranscribedOut)
-    def post(self, body: dict[str, Any], note_id: int) -> Any:
-        """Transcribe a note again; title, favourite and tags stay. If it fails, the earlier text is back."""
-        language = shapes.language_of(body["language"])
-        with unit_of_work():
-            recording = _own(note_id)
-            _require_finished(recording)
-            _, is_new = processing.transcribe(actor(), note_id, {"language": language or ""})
-            if not is_new:
-                raise _in_work()
-        data = {"id": recording.id, "title": recording.title, "transcription": "", "status": "processing"}
-        data |= {
-            "language_detected": body["language"],
-            "error_message": "",
-            "updated_at": moment(recording.updated_at),
-        }
-        return {"success": True, "message": "Re-transcription started successfully", "data": data}
+@blp.operation("GET", _NOTE, READ, gives=shapes.NoteOut, name="clioGetNote")
+def get_note(note_id: int) -> Response:
+    """Return a note with its text and segments."""
+    return json_response(_shown(access.own(actor(), note_id)))
 
 
-def _own(note_id: int) -> Any:
-    """Return a recording of the user; those that others share are no notes."""
-    recording = access.get(actor(), note_id, Permission.VIEW)
-    if recording.user_id != actor().user_id:
-        raise NotFound("Recording not found")
-    return recording
+@blp.operation("PUT", _NOTE, WRITE, takes=shapes.NoteUpdateIn, gives=shapes.NoteOut, name="clioReplaceNote")
+def replace_note(body: dict[str, Any], note_id: int) -> Response:
+    """Change the fields that are sent, as PATCH does."""
+    return _changed(note_id, body)
 
 
-def _require_finished(recording: Any) -> None:
-    if shapes.status_of(recording) == "processing":
-        raise _in_work()
+@blp.operation("PATCH", _NOTE, WRITE, takes=shapes.NoteUpdateIn, gives=shapes.NoteOut, name="clioUpdateNote")
+def update_note(body: dict[str, Any], note_id: int) -> Response:
+    """Change title, text, favourite or tags. Words of the text that stay keep their times."""
+    return _changed(note_id, body)
 
 
-def _in_work() -> Invalid:
-    rule = "Note must be in 'failed' or 'completed' status to retranscribe"
-    return Invalid("Cannot retranscribe note that is currently processing", errors={"status": [rule]})
+@blp.operation("DELETE", _NOTE, WRITE, gives=shapes.DoneOut, name="clioDeleteNote")
+def delete_note(note_id: int) -> Any:
+    """Delete a note with its audio."""
+    access.own(actor(), note_id)
+    with unit_of_work():
+        removal.delete(actor(), note_id)
+    return {"success": True, "message": "Voice note deleted successfully"}
+
+
+@blp.operation(
+    "POST",
+    f"{_NOTE}retranscribe/",
+    PROCESS,
+    takes=shapes.RetranscribeIn,
+    gives=shapes.RetranscribedOut,
+    name="clioRetranscribeNote",
+)
+def retranscribe(body: dict[str, Any], note_id: int) -> Any:
+    """Transcribe a note again; title, favourite and tags stay. If it fails, the earlier text is back."""
+    language = shapes.language_of(body["language"])
+    with unit_of_work():
+        recording = access.own(actor(), note_id)
+        at_work = shapes.status_of(recording) == "processing"
+        if at_work or not processing.transcribe(actor(), note_id, {"language": language or ""})[1]:
+            rule = "Note must be in 'failed' or 'completed' status to retranscribe"
+            raise Invalid("Cannot retranscribe note that is currently processing", errors={"status": [rule]})
+    data = shapes.started(recording, body["language"])
+    return {"success": True, "message": "Re-transcription started successfully", "data": data}
+
+
+@clips.operation(
+    "POST",
+    "/transcribe/",
+    PROCESS,
+    gives=shapes.TranscribedOut,
+    name="clioTranscribe",
+    **multipart_body(shapes.TranscribeForm),
+)
+def transcribe() -> Any:
+    """Transcribe audio of 1 KiB to 50 MB and answer with its text. 503 with `Retry-After` if no worker is free."""
+    with uploads.begin(max_mb=_MAX_MB) as incoming:
+        received = receive_audio(request, incoming, **_FILE)
+        language = shapes.language_of(received.fields.get("language") or "auto")
+        with naming_field("audio_file"):
+            job_id = services_clips.submit(actor(), incoming, ClipOptions(language=language))
+    with naming_field("audio_file"):
+        result = result_of(job_id)
+    return {"success": True, "data": shapes.clip_json(result, paragraphs.format_segments(result.segments))}
+
+
+@media.route(signed_media.ROUTE, methods=["GET"])
+@needs(Scope.READ, None)
+@media.doc(operationId="clioGetAudio")
+@media.response(200, {"type": "string", "format": "binary"}, content_type="audio/*")
+@media.alt_response(206, schema={"type": "string", "format": "binary"}, content_type="audio/*")
+def get_audio(user_id: int, recording_id: int, name: str) -> Response:
+    """Play the audio, all of it or a range. Needs the signature in the address, a cookie or a token."""
+    return signed_media.send(user_id, recording_id, name)
 
 
 def _shown(recording: Any) -> dict[str, Any]:
     """Return a note (`NoteOut`)."""
-    is_ready = shapes.status_of(recording) != "processing"
-    with long_reads.whole_transcript(recording.id):
-        segments = transcripts.rows_of(recording.id) if is_ready else []
-        text = paragraphs.format_segments(segments, recording_id=recording.id)
-    who, tags = actor(), listing.tags_of([recording.id])[recording.id]
-    item = shapes.note_item(recording, who.username, tags, text, who.user_id)
-    shown = [shapes.segment_json(each) for each in segments]
-    return item | {
-        "transcription": text,
-        "error_message": recording.error_message or "",
-        "segments": shown,
-    }
+    who, found = actor(), formatted_texts.formatted(recording)
+    labels = listing.tags_of([recording.id])[recording.id]
+    item = shapes.note_item(recording, who.username, labels, found.text, who.user_id)
+    return item | shapes.details(recording, found)
 
 
 def _changed(note_id: int, body: dict[str, Any]) -> Response:
-    recording = _own(note_id)
-    if "tag_ids" in body:
-        tagging.required(actor(), body["tag_ids"])  # before anything is changed
-    if "transcription" in body and body["transcription"] != _shown(recording)["transcription"]:
-        if not recording.is_transcribed or shapes.status_of(recording) == "processing":
-            message = "The note has no text yet."
-            raise Invalid(message, errors={"transcription": [message]})
-        corrections.replace(actor(), note_id, {"text": body["transcription"]}, revision=None)
-    changes = {name: body[name] for name in ("title",) if name in body}
-    if "title" in changes:
-        changes["title"] = _title(changes["title"]) or recording.title
-    if "is_favorite" in body:
-        changes["is_highlighted"] = body["is_favorite"]
-    with unit_of_work():
-        if "tag_ids" in body:
-            tagging.replace(actor(), note_id, body["tag_ids"])
-        if changes:
-            editing.update(actor(), note_id, changes)
-    return json_response(_shown(_own(note_id)))
-
-
-def _title(text: str) -> str | None:
-    """Return a title as Speakr stores it: up to 200 characters."""
-    if len(text) > 255:  # noqa: PLR2004 - Clio's limit
-        raise Invalid("The title is too long.", errors={"title": ["has at most 255 characters"]})
-    return text.strip()[:200] or None
-
-
-def _tag_ids(texts: list[str]) -> list[int]:
-    parts = [part.strip() for each in texts for part in each.split(",") if part.strip()]
-    numbers = [_number(part) for part in parts]
-    if not all(numbers):
-        raise Invalid("Tags are named by their ids.", errors={"tag_ids": ["must be ids"]})
-    return numbers
-
-
-def _number(text: str) -> int:
-    """Return a number of up to nine digits, or 0."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else 0  # noqa: PLR2004
+    fields = {"is_highlighted": body["is_favorite"]} if "is_favorite" in body else {}
+    if title := title_of(body.get("title", ""), _MAX_TITLE):
+        fields["title"] = title
+    changed = whole_edits.change(
+        actor(), note_id, fields, text=body.get("transcription"), tag_ids=body.get("tag_ids")
+    )
+    return json_response(_shown(changed))
