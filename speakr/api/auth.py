@@ -14,7 +14,7 @@ from speakr.api.users import shown
 from speakr.domain.errors import Forbidden
 from speakr.domain.permissions import Scope
 from speakr.services.accounts import users
-from speakr.web import logins
+from speakr.web import families, logins
 from speakr.web.authenticators.jwt_pair import JwtPair, TokenPair
 from speakr.web.identity import actor, needs, public
 from speakr.web.rate_limits import RateClass
@@ -42,6 +42,11 @@ def _tokens(pair: TokenPair, *, by_cookie: bool, status: int = 200, **more: Any)
     return logins.answer(body, status, pairs=PAIRS if by_cookie else None, pair=pair)
 
 
+def _shown_new(user: Any) -> Any:
+    """Return a new account as its user sees it; it has no webhooks yet, and this request no actor."""
+    return UserOut().dump(shown(user, dict.fromkeys(families.account_webhooks())))
+
+
 @blp.route("/auth/register")
 class Register(MethodView):
     """New accounts."""
@@ -53,7 +58,7 @@ class Register(MethodView):
     def post(self, form: dict[str, Any]) -> Response:
         """Create an account and log in, if the operator allows it (SPEAKR_REGISTRATION)."""
         by_cookie = form.pop("cookies")
-        user, pair = logins.register(PAIRS, form, lambda user: UserOut().dump(shown(user)))
+        user, pair = logins.register(PAIRS, form, _shown_new)
         return _tokens(pair, by_cookie=by_cookie, status=201, user=user)
 
 

@@ -36,9 +36,10 @@ from speakr.web.rate_limits import RateClass, count_guess, guessed_right
 blp = noun("users", "Whoever asks")
 
 
-def shown(user: Any) -> dict[str, Any]:
-    """Return what the caller sees of their own account."""
-    urls = account_webhooks.urls_of(actor(), families.account_webhooks())
+def shown(user: Any, urls: Mapping[str, str | None] | None = None) -> dict[str, Any]:
+    """Return what the caller sees of their own account; `urls` are those of its account webhooks, if known already."""
+    if urls is None:
+        urls = account_webhooks.urls_of(actor(), families.account_webhooks())
     return {
         "id": user.id,
         "username": user.username,
@@ -52,7 +53,7 @@ def shown(user: Any) -> dict[str, Any]:
         "email_verified": user.email_verified,
         "sso_provider": None,
         "can_share_publicly": False,
-        "preferences": users.preferences(user) | urls,
+        "preferences": {**users.preferences(user), **urls},
         "group_memberships": users.memberships_of(user.id),
     }
 

@@ -11,6 +11,7 @@ from speakr.app import FAMILIES
 from speakr.web.access import undeclared
 from tests.conftest import Person
 from tests.families.conftest import PAGE
+from tests.matrix.families import rows_of
 from tests.matrix.routes import PUBLIC, ROUTES
 
 pytestmark = pytest.mark.on_sqlite
@@ -46,6 +47,8 @@ def test_every_native_route_answers_the_same_with_and_without_another_family(
     calls: list[tuple[str, str, dict[str, str], dict[str, Any]]] = []
     for route in sorted((set(ROUTES) | PUBLIC) - {"GET /metrics"}):
         method, rule = route.split(" ")
+        if rows_of(rule) is not None:
+            continue
         path = "/".join("1" if part.startswith("<") else part for part in rule.split("/"))
         calls.append((method, path, {}, {}))
     calls += [(*extra[:2], {"Authorization": f"Bearer {alice.token}"}, extra[2]) for extra in EXTRA]

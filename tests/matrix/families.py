@@ -30,6 +30,10 @@ class FamilyRows:
     """Routes that take no API token; the tests of the family check who may call them."""
     public: Collection[str] = ()
     """Routes without a credential; they show no user data."""
+    status_without_credential: int = 401
+    """What a request without a credential gets; another one where no credential is needed once an owner is set."""
+    takes_token_in_address: bool = True
+    """Whether an API token may be in the query string of a GET request."""
     wrong_shape: Callable[[Any], list[str]] = lambda _: []
     """Returns what is wrong with the shape of a failed request's answer."""
 

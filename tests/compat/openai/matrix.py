@@ -19,5 +19,6 @@ ROWS = FamilyRows(
     },
     elsewhere={"POST /v1/audio/translations", "GET /v1/models/<path:name>"},
     public={"GET /v1/openapi.json"},
+    takes_token_in_address=False,
     wrong_shape=wrong_shape,
 )

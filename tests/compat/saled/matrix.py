@@ -51,5 +51,6 @@ ROWS = FamilyRows(
         f"POST {PREFIX}/api/retranslate/segment",
         f"POST {PREFIX}/api/retranslate/segment-from-full",
     },
+    status_without_credential=403,
     wrong_shape=wrong_shape,
 )
