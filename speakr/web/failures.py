@@ -89,16 +89,6 @@ class Failure:
     """Headers that the response must have in every format: Allow, Retry-After, WWW-Authenticate."""
 
 
-def by_field(failure: Failure, names: Mapping[str, str], *, general: str) -> dict[str, list[str]]:
-    """Return what is wrong per field, for formats that have no other place for it.
-
-    names: fields for codes that concern no field of the request. general: the field for all others, and for the body.
-    """
-    if not failure.errors:
-        return {names.get(failure.code, general): [failure.message]}
-    return {general if name == "body" else name: texts for name, texts in failure.errors.items()}
-
-
 Renderer = Callable[[Failure], Response]
 """Renders a failure in the format of one API family."""
 

@@ -11,6 +11,7 @@ from marshmallow import Schema
 
 from speakr.domain.permissions import Scope
 from speakr.web import logins
+from speakr.web.authenticators import jwt_pair
 from speakr.web.authenticators.jwt_pair import JwtPair, TokenPair
 from speakr.web.described import Blueprint
 from speakr.web.identity import actor, needs, public
@@ -48,6 +49,7 @@ class TokenRoutes:
 
     def add(self, blp: Blueprint) -> None:
         """Add the routes below `/auth/` to a blueprint."""
+        blp.record_once(lambda state: jwt_pair.init_app(state.app))
         self._add_new_sessions(blp)
         self._add_present_sessions(blp)
 

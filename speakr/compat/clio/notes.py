@@ -1,60 +1,35 @@
-"""Clio's notes and tags: a note is a recording of the user, with its transcript as formatted text."""
+"""Clio's notes: a note is a recording of the user, with its transcript as formatted text."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from flask import Response, request
 
 from speakr.compat.clio import schemas_notes as shapes
-from speakr.compat.clio.noun import MEDIA, PREFIX, PROCESS, READ, USER_RATE, WRITE, noun
+from speakr.compat.clio import schemas_routes as routes
 from speakr.db import unit_of_work
 from speakr.domain.clips import ClipOptions
 from speakr.domain.errors import Invalid
-from speakr.domain.permissions import Scope
 from speakr.services.corrections import whole_edits
 from speakr.services.jobs import processing
 from speakr.services.recordings import access, listing, removal, tagging, uploads
 from speakr.services.recordings.intake import UploadForm
 from speakr.services.search import numbered_pages
-from speakr.services.speech import clips as services_clips
 from speakr.services.speech import formatted_texts, paragraphs
-from speakr.web import pages, signed_media
+from speakr.web import clips, pages, signed_media
 from speakr.web.audio_form import naming_field, receive_audio, title_of
-from speakr.web.clips import result_of
-from speakr.web.identity import actor, needs
+from speakr.web.identity import actor
 from speakr.web.json import json_response
-from speakr.web.multipart import multipart_body
 from speakr.web.numbers import tag_ids_in, whole_number
-from speakr.web.tag_routes import TagRoutes
 
-_FILE: Any = {"file_field": "audio_file", "min_bytes": 1024}
-_MAX_MB, _MAX_TITLE = 50, 255
+AUDIO_FIELD: Final = "audio_file"
+_MIN_BYTES, _MAX_MB, _MAX_TITLE = 1024, 50, 255
 _SHOWN_SEGMENTS = 20
 """Of each note in a list."""
-_NOTE = "/notes/<id:note_id>/"
-
-blp, clips = noun("notes", "Audio with its text"), noun("transcribe", "Transcription without a note")
-media = noun("media", "The audio of notes", prefix=f"{PREFIX}{MEDIA.path}")
-tags = noun("tags", "Labels for notes")
-TagRoutes(
-    rate=USER_RATE,
-    created=shapes.TagIn,
-    changed=shapes.TagUpdateIn,
-    shown=shapes.TagOut,
-    operation_prefix="clio",
-).add(tags)
 
 
-@blp.operation(
-    "GET",
-    "/notes/",
-    READ,
-    takes=shapes.NoteQuery,
-    location="query",
-    gives=shapes.NoteListOut,
-    name="clioListNotes",
-)
+@routes.LIST_NOTES
 def list_notes(query: dict[str, Any]) -> Response:
     """List notes, newest first by default."""
     who, size = actor(), min(whole_number(query["page_size"]) or 20, shapes.MAX_PAGE_SIZE)
@@ -71,19 +46,11 @@ def list_notes(query: dict[str, Any]) -> Response:
     return json_response(pages.counted_page(found, page, size, show))
 
 
-@blp.operation(
-    "POST",
-    "/notes/",
-    WRITE,
-    gives=shapes.NoteCreatedOut,
-    status=201,
-    name="clioCreateNote",
-    **multipart_body(shapes.NoteForm),
-)
+@routes.CREATE_NOTE
 def create_note() -> Response:
     """Upload audio of 1 KiB to 50 MB; its transcription is queued. Without a title, the first words become it."""
     with uploads.begin(max_mb=_MAX_MB) as incoming:
-        received = receive_audio(request, incoming, **_FILE)
+        received = receive_audio(request, incoming, file_field=AUDIO_FIELD, min_bytes=_MIN_BYTES)
         tag_ids = tag_ids_in(received.fields.getlist("tag_ids"), field="tag_ids")
         form = UploadForm(
             filename=received.require_file().filename,
@@ -91,31 +58,31 @@ def create_note() -> Response:
             takes_title_from_words=True,
             tag_ids=[tag.id for tag in tagging.required(actor(), tag_ids)],
         )
-        with naming_field("audio_file"):
+        with naming_field(AUDIO_FIELD):
             recording, _ = incoming.complete(actor(), form)
     message = "Voice note created successfully. Transcription in progress."
     return json_response({"success": True, "message": message, "data": _shown(recording)}, 201)
 
 
-@blp.operation("GET", _NOTE, READ, gives=shapes.NoteOut, name="clioGetNote")
+@routes.GET_NOTE
 def get_note(note_id: int) -> Response:
     """Return a note with its text and segments."""
     return json_response(_shown(access.own(actor(), note_id)))
 
 
-@blp.operation("PUT", _NOTE, WRITE, takes=shapes.NoteUpdateIn, gives=shapes.NoteOut, name="clioReplaceNote")
+@routes.REPLACE_NOTE
 def replace_note(body: dict[str, Any], note_id: int) -> Response:
     """Change the fields that are sent, as PATCH does."""
     return _changed(note_id, body)
 
 
-@blp.operation("PATCH", _NOTE, WRITE, takes=shapes.NoteUpdateIn, gives=shapes.NoteOut, name="clioUpdateNote")
+@routes.UPDATE_NOTE
 def update_note(body: dict[str, Any], note_id: int) -> Response:
     """Change title, text, favourite or tags. Words of the text that stay keep their times."""
     return _changed(note_id, body)
 
 
-@blp.operation("DELETE", _NOTE, WRITE, gives=shapes.DoneOut, name="clioDeleteNote")
+@routes.DELETE_NOTE
 def delete_note(note_id: int) -> Any:
     """Delete a note with its audio."""
     access.own(actor(), note_id)
@@ -124,14 +91,7 @@ def delete_note(note_id: int) -> Any:
     return {"success": True, "message": "Voice note deleted successfully"}
 
 
-@blp.operation(
-    "POST",
-    f"{_NOTE}retranscribe/",
-    PROCESS,
-    takes=shapes.RetranscribeIn,
-    gives=shapes.RetranscribedOut,
-    name="clioRetranscribeNote",
-)
+@routes.RETRANSCRIBE_NOTE
 def retranscribe(body: dict[str, Any], note_id: int) -> Any:
     """Transcribe a note again; title, favourite and tags stay. If it fails, the earlier text is back."""
     language = shapes.language_of(body["language"])
@@ -145,31 +105,18 @@ def retranscribe(body: dict[str, Any], note_id: int) -> Any:
     return {"success": True, "message": "Re-transcription started successfully", "data": data}
 
 
-@clips.operation(
-    "POST",
-    "/transcribe/",
-    PROCESS,
-    gives=shapes.TranscribedOut,
-    name="clioTranscribe",
-    **multipart_body(shapes.TranscribeForm),
-)
+@routes.TRANSCRIBE
 def transcribe() -> Any:
     """Transcribe audio of 1 KiB to 50 MB and answer with its text. 503 with `Retry-After` if no worker is free."""
-    with uploads.begin(max_mb=_MAX_MB) as incoming:
-        received = receive_audio(request, incoming, **_FILE)
-        language = shapes.language_of(received.fields.get("language") or "auto")
-        with naming_field("audio_file"):
-            job_id = services_clips.submit(actor(), incoming, ClipOptions(language=language))
-    with naming_field("audio_file"):
-        result = result_of(job_id)
+
+    def options(fields: Any) -> ClipOptions:
+        return ClipOptions(language=shapes.language_of(fields.get("language") or "auto"))
+
+    result = clips.transcribe_audio(options, file_field=AUDIO_FIELD, min_bytes=_MIN_BYTES, max_mb=_MAX_MB)
     return {"success": True, "data": shapes.clip_json(result, paragraphs.format_segments(result.segments))}
 
 
-@media.route(signed_media.ROUTE, methods=["GET"])
-@needs(Scope.READ, None)
-@media.doc(operationId="clioGetAudio")
-@media.response(200, {"type": "string", "format": "binary"}, content_type="audio/*")
-@media.alt_response(206, schema={"type": "string", "format": "binary"}, content_type="audio/*")
+@routes.GET_AUDIO
 def get_audio(user_id: int, recording_id: int, name: str) -> Response:
     """Play the audio, all of it or a range. Needs the signature in the address, a cookie or a token."""
     return signed_media.send(user_id, recording_id, name)

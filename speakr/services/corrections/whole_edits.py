@@ -8,13 +8,11 @@ from typing import Any
 from speakr.db import unit_of_work
 from speakr.domain.errors import Invalid
 from speakr.domain.permissions import Actor
-from speakr.domain.recordings import RecordingStatus
+from speakr.domain.recordings import WITHOUT_TEXT
 from speakr.models import Recording
 from speakr.services.corrections import corrections
 from speakr.services.recordings import access, editing, tagging
 from speakr.services.speech.formatted_texts import formatted
-
-_AT_WORK = frozenset({RecordingStatus.PENDING, RecordingStatus.PROCESSING})
 
 
 def change(
@@ -25,7 +23,7 @@ def change(
     text: str | None = None,
     tag_ids: Sequence[int] | None = None,
 ) -> Recording:
-    """Change a recording; None leaves text or tags as they are. A formatted text that is sent back is no edit.
+    """Change a recording; None leaves text or tags as they are. The formatted text, sent back unchanged, is no edit.
 
     The tags are checked before anything changes. The text has a transaction of its own, before that of the rest.
 
@@ -38,7 +36,7 @@ def change(
     if tag_ids is not None:
         tagging.required(actor, tag_ids)
     if text is not None and text != formatted(recording).text:
-        if not recording.is_transcribed or recording.status in _AT_WORK:
+        if not recording.is_transcribed or recording.status in WITHOUT_TEXT:
             raise Invalid("The recording has no text yet.", code="no_text_yet")
         corrections.replace(actor, recording_id, {"text": text}, revision=None)
     with unit_of_work():

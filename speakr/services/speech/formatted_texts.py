@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from speakr.domain.recordings import RecordingStatus
+from speakr.domain.recordings import WITHOUT_TEXT
 from speakr.models import Recording
 from speakr.services import long_reads
 from speakr.services.speech import paragraphs, transcripts
-
-_AT_WORK = frozenset({RecordingStatus.PENDING, RecordingStatus.PROCESSING})
 
 
 class FormattedText(NamedTuple):
@@ -23,5 +21,5 @@ class FormattedText(NamedTuple):
 def formatted(recording: Recording) -> FormattedText:
     """Return the text of a recording; none while it is being transcribed. Checks no permission."""
     with long_reads.whole_transcript(recording.id):
-        found = [] if recording.status in _AT_WORK else transcripts.rows_of(recording.id)
+        found = [] if recording.status in WITHOUT_TEXT else transcripts.rows_of(recording.id)
         return FormattedText(found, paragraphs.format_segments(found, recording_id=recording.id))
