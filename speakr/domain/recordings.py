@@ -17,6 +17,10 @@ class RecordingStatus(StrEnum):
     FAILED = "FAILED"
 
 
+WITHOUT_TEXT = frozenset({RecordingStatus.PENDING, RecordingStatus.PROCESSING})
+"""States in which a transcription waits or runs. An earlier text is about to be replaced."""
+
+
 class Channels(StrEnum):
     """What to do with the channels of a track."""
 

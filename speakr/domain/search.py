@@ -48,6 +48,8 @@ class Mode(StrEnum):
 EVERYBODYS = tuple(field for field in Field if field is not Field.NOTES)
 """Fields that are searched in shared recordings; notes are private to the owner."""
 
+_OPERATORS = re.compile(r"[\"“”„‟«»*]|(?<!\S)-")
+
 _LETTERS: Mapping[Field, str] = {
     Field.TITLE: "t",
     Field.PARTICIPANTS: "p",
@@ -55,6 +57,12 @@ _LETTERS: Mapping[Field, str] = {
     Field.SUMMARY: "s",
     Field.NOTES: "n",
 }
+
+
+def beginnings_of(text: str) -> tuple[Term, ...] | None:
+    """Return the words of a text as terms that also match longer words; None without any. Operators do not count."""
+    words = _OPERATORS.sub(" ", text).split()[:MAX_TERMS]
+    return parse(" ".join(f"{word}*" for word in words)) if words else None
 
 
 def key_of(field: Field, word: str) -> str:

@@ -16,6 +16,7 @@ _MAYBE_AUDIO = frozenset(
     {"application/octet-stream", "application/ogg", "video/webm", "video/mp4", "video/ogg"}
 )
 """What clients also send for sound: curl knows no type of its own, and containers of video may hold sound only."""
+_STORED_TITLE = 200
 _WRONG_KINDS = frozenset({"unsupported_media_type", "missing_boundary"})
 """Codes that are about the request, not about the file."""
 
@@ -46,6 +47,20 @@ def receive_audio(
         if target.size_bytes < min_bytes:
             raise Invalid(f"The file is smaller than {min_bytes} bytes.", code="empty_file")
     return received
+
+
+def title_of(text: str, max_length: int) -> str | None:
+    """Return a title as recordings have it; None if it is empty.
+
+    max_length: characters that clients may send. What is longer than a recording's title is cut.
+
+    Raises:
+        Invalid: the title is longer.
+
+    """
+    if len(text) > max_length:
+        raise Invalid("The title is too long.", errors={"title": [f"has at most {max_length} characters"]})
+    return text.strip()[:_STORED_TITLE] or None
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from speakr.domain.clips import ClipOptions, ClipResult, ClipSegment
 from speakr.domain.errors import Busy, Unavailable
 from speakr.services.recordings import uploads
 from speakr.services.speech import clips
+from speakr.web.audio_form import naming_field, receive_audio
 from speakr.web.connections import Connection
 from speakr.web.identity import actor
 from speakr.web.multipart import MEBIBYTE, receive_upload
@@ -41,6 +42,26 @@ def receive(read_options: Callable[[MultiDict[str, str]], ClipOptions], *, file_
         received = receive_upload(request, incoming, file_field=file_field, max_form_bytes=MAX_FORM_BYTES)
         received.require_file()
         return clips.submit(actor(), incoming, read_options(received.fields))
+
+
+def transcribe_audio(
+    read_options: Callable[[MultiDict[str, str]], ClipOptions],
+    *,
+    file_field: str,
+    min_bytes: int,
+    max_mb: int,
+) -> ClipResult:
+    """Receive a form with an audio file, and wait for its transcript; failures name the field of the file.
+
+    Raises what `receive_audio`, `clips.submit` and `result_of` raise.
+    """
+    with uploads.begin(max_mb=max_mb) as incoming:
+        received = receive_audio(request, incoming, file_field=file_field, min_bytes=min_bytes)
+        options = read_options(received.fields)
+        with naming_field(file_field):
+            job_id = clips.submit(actor(), incoming, options)
+    with naming_field(file_field):
+        return result_of(job_id)
 
 
 def result_of(job_id: int) -> ClipResult:

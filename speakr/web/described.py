@@ -5,8 +5,9 @@ from __future__ import annotations
 import copy
 import re
 import threading
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import flask_smorest
 from flask import Flask
@@ -16,7 +17,7 @@ from werkzeug.routing import IntegerConverter
 
 from speakr import __version__
 from speakr.web import bounds
-from speakr.web.access import access_of
+from speakr.web.access import View, access_of
 from speakr.web.arguments import Parser
 from speakr.web.body import set_body_limit
 from speakr.web.fields import BIGGEST_ID
@@ -39,6 +40,44 @@ class Blueprint(SmorestBlueprint):  # type: ignore[misc] # flask-smorest has no 
             return wrapped
 
         return bounded
+
+    def operation(
+        self,
+        method: str | Sequence[str],
+        path: str,
+        access: Callable[[View], View],
+        *,
+        takes: type[Schema] | Schema | None = None,
+        takes_nothing: bool = False,
+        location: str = "json",
+        gives: type[Schema] | Schema | Mapping[str, Any] | None = None,
+        content_type: str | None = None,
+        also: Mapping[int, Mapping[str, Any]] | None = None,
+        status: int = 200,
+        name: str | None = None,
+        **described: Any,
+    ) -> Callable[[View], View]:
+        """Declare one method of a path, or several with one view: route, access, arguments, response and description at once.
+
+        access: `needs(...)` or `public`. takes, location: schema and place of the arguments; with `takes_nothing`, the
+        body may be absent. gives, status: the usual response; also: further ones by status. name: the operation's id; by default one is made of the
+        view's name. described: further keys of the operation in the OpenAPI document.
+        """
+        methods = [method] if isinstance(method, str) else list(method)
+
+        def decorate(view: View) -> View:
+            made: Any = self.response(status, gives, content_type=content_type)(view)
+            for other, schema in (also or {}).items():
+                made = self.alt_response(other, schema=schema, content_type=content_type)(made)
+            if takes is not None:
+                made = self.arguments(takes, location=location, required=not takes_nothing)(made)
+            if name is not None:
+                described["operationId"] = name
+            if described:
+                made = self.doc(**described)(made)
+            return cast("View", self.route(path, methods=methods)(access(made)))
+
+        return decorate
 
 
 _DIGITS = "[0-9]+"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -11,11 +11,17 @@ from urllib.parse import urlencode
 from flask import Response, request
 
 from speakr.backends import get_backends
+from speakr.domain.errors import NotFound
 from speakr.domain.paging import MAX_ITEMS, Part, Window
+from speakr.services.search.numbered_pages import NumberedPage
 from speakr.web.json import json_response
+from speakr.web.numbers import whole_number
 
 _NOT_IN_LINKS = frozenset({"page", "cursor", "token", "signature"})
 """Query parameters that a link to another page omits: its position, and secrets that must not get into logs."""
+
+
+_MAX_PAGE = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,9 +118,34 @@ def bare_page(part: Part[Any], query: Mapping[str, int]) -> tuple[Sequence[Any],
     return part.items, 200, {"Link": place.links(), "X-Total-Count": str(part.total)}
 
 
-def page_url(page: int) -> str:
-    """Return the address of another page of the list that the request asks for."""
-    return _url(page=page)
+def counted_page(found: NumberedPage, page: int, per_page: int, show: Callable[[Any], Any]) -> dict[str, Any]:
+    """Return a page as Django REST framework does: `count`, `next` and `previous` (addresses or null), `results`.
+
+    Raises:
+        NotFound: the list has no such page; an empty list has a first one.
+
+    """
+    if page > 1 and not found.rows:
+        raise no_page()
+    return {
+        "count": found.total,
+        "next": _url(page=page + 1) if page * per_page < found.total else None,
+        "previous": _url(page=page - 1) if page > 1 else None,
+        "results": [show(row) for row in found.rows],
+    }
+
+
+def page_number(text: str) -> int:
+    """Return the number of a page, counted from 1. Raises `NotFound` if it cannot be one."""
+    page = whole_number(text)
+    if not 0 < page <= _MAX_PAGE:
+        raise no_page()
+    return page
+
+
+def no_page() -> NotFound:
+    """Return the error for a page that a list does not have."""
+    return NotFound("Invalid page.")
 
 
 def _place_of(part: Part[Any], query: Mapping[str, int]) -> Place:

@@ -43,6 +43,15 @@ class UtcDateTime(fields.DateTime):
             raise ValidationError("must be an ISO 8601 time, for example 2024-01-15T09:00:00Z") from None
 
 
+def clock(seconds: float | None) -> str | None:
+    """Return a duration as `HH:MM:SS`, with `.ffffff` if it is no whole number of seconds; None stays None."""
+    if seconds is None:
+        return None
+    whole, micro = divmod(round(seconds * 1_000_000), 1_000_000)
+    fraction = f".{micro:06}" if micro else ""
+    return f"{whole // 3600:02}:{whole // 60 % 60:02}:{whole % 60:02}{fraction}"
+
+
 def moment(value: datetime | None) -> str | None:
     """Return a time as ISO 8601 in UTC with a final Z, or None."""
     return None if value is None else isoformat_z(value)

@@ -2,226 +2,139 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from flask import Response, request
-from flask.views import MethodView
 
 from speakr.compat.clio import schemas_notes as shapes
-from speakr.compat.clio.noun import USER_RATE, noun
+from speakr.compat.clio import schemas_routes as routes
 from speakr.db import unit_of_work
-from speakr.domain.errors import Invalid, NotFound
-from speakr.domain.permissions import Permission, Scope
-from speakr.services import long_reads
-from speakr.services.corrections import corrections
+from speakr.domain.clips import ClipOptions
+from speakr.domain.errors import Invalid
+from speakr.services.corrections import whole_edits
 from speakr.services.jobs import processing
-from speakr.services.recordings import access, editing, listing, removal, tagging, uploads
+from speakr.services.recordings import access, listing, removal, tagging, uploads
 from speakr.services.recordings.intake import UploadForm
 from speakr.services.search import numbered_pages
-from speakr.services.speech import paragraphs, transcripts
-from speakr.web.audio_form import naming_field, receive_audio
-from speakr.web.identity import actor, needs
+from speakr.services.speech import formatted_texts, paragraphs
+from speakr.web import clips, pages, signed_media
+from speakr.web.audio_form import naming_field, receive_audio, title_of
+from speakr.web.identity import actor
 from speakr.web.json import json_response
-from speakr.web.multipart import multipart_body
-from speakr.web.pages import page_url
-from speakr.web.wire import moment
+from speakr.web.numbers import tag_ids_in, whole_number
 
-AUDIO_FIELD, MIN_BYTES, MAX_MB = "audio_file", 1024, 50
+AUDIO_FIELD: Final = "audio_file"
+_MIN_BYTES, _MAX_MB, _MAX_TITLE = 1024, 50, 255
 _SHOWN_SEGMENTS = 20
 """Of each note in a list."""
-_MAX_PAGE = 1_000_000
-
-blp = noun("notes", "Audio with its text")
 
 
-@blp.route("/notes/")
-class Notes(MethodView):
-    """All notes of a user."""
+@routes.LIST_NOTES
+def list_notes(query: dict[str, Any]) -> Response:
+    """List notes, newest first by default."""
+    who, size = actor(), min(whole_number(query["page_size"]) or 20, shapes.MAX_PAGE_SIZE)
+    filters, order, terms = shapes.filters_of(query), shapes.sorts_of(query), shapes.terms_of(query)
+    page = pages.page_number(query["page"])
+    found = numbered_pages.page_of(who, filters, order, terms=terms, page=page, per_page=size)
+    texts = paragraphs.beginnings([row.id for row in found.rows], segments=_SHOWN_SEGMENTS)
 
-    @needs(Scope.READ, USER_RATE)
-    @blp.doc(operationId="clioListNotes")
-    @blp.arguments(shapes.NoteQuery, location="query")
-    @blp.response(200, shapes.NoteListOut)
-    def get(self, query: dict[str, Any]) -> Response:
-        """List notes, newest first by default."""
-        page, size = _number(query["page"]), min(_number(query["page_size"]) or 20, shapes.MAX_PAGE_SIZE)
-        filters, order, terms = shapes.filters_of(query), shapes.order_of(query), shapes.terms_of(query)
-        if not page or page > _MAX_PAGE:
-            raise NotFound("Invalid page.")
-        found = numbered_pages.page_of(actor(), filters, order, terms=terms, page=page, per_page=size)
-        if page > 1 and not found.rows:
-            raise NotFound("Invalid page.")
-        texts = paragraphs.beginnings([row.id for row in found.rows], segments=_SHOWN_SEGMENTS)
-        who = actor()
-        return json_response(
-            {
-                "count": found.total,
-                "next": page_url(page + 1) if page * size < found.total else None,
-                "previous": page_url(page - 1) if page > 1 else None,
-                "results": [
-                    shapes.note_item(
-                        row, who.username, found.tags.get(row.id, ()), texts.get(row.id, ""), who.user_id
-                    )
-                    for row in found.rows
-                ],
-            }
+    def show(row: Any) -> dict[str, Any]:
+        return shapes.note_item(
+            row, who.username, found.tags.get(row.id, ()), texts.get(row.id, ""), who.user_id
         )
 
-    @needs(Scope.WRITE, USER_RATE)
-    @blp.doc(operationId="clioCreateNote", **multipart_body(shapes.NoteForm))
-    @blp.response(201, shapes.NoteCreatedOut)
-    def post(self) -> Response:
-        """Upload audio of 1 KiB to 50 MB; its transcription is queued. Without a title, the first words become it."""
-        with uploads.begin(max_mb=MAX_MB) as incoming:
-            received = receive_audio(request, incoming, file_field=AUDIO_FIELD, min_bytes=MIN_BYTES)
-            tag_ids = _tag_ids(received.fields.getlist("tag_ids"))
-            form = UploadForm(
-                filename=received.require_file().filename,
-                title=_title(received.fields.get("title", "")),
-                takes_title_from_words=True,
-                tag_ids=[tag.id for tag in tagging.required(actor(), tag_ids)],
-            )
-            with naming_field(AUDIO_FIELD):
-                recording, _ = incoming.complete(actor(), form)
-        message = "Voice note created successfully. Transcription in progress."
-        return json_response({"success": True, "message": message, "data": _shown(recording)}, 201)
+    return json_response(pages.counted_page(found, page, size, show))
 
 
-@blp.route("/notes/<id:note_id>/")
-class Note(MethodView):
-    """One note."""
-
-    @needs(Scope.READ, USER_RATE)
-    @blp.doc(operationId="clioGetNote")
-    @blp.response(200, shapes.NoteOut)
-    def get(self, note_id: int) -> Response:
-        """Return a note with its text and segments."""
-        return json_response(_shown(_own(note_id)))
-
-    @needs(Scope.WRITE, USER_RATE)
-    @blp.doc(operationId="clioReplaceNote")
-    @blp.arguments(shapes.NoteUpdateIn)
-    @blp.response(200, shapes.NoteOut)
-    def put(self, body: dict[str, Any], note_id: int) -> Response:
-        """Change the fields that are sent, as PATCH does."""
-        return _changed(note_id, body)
-
-    @needs(Scope.WRITE, USER_RATE)
-    @blp.doc(operationId="clioUpdateNote")
-    @blp.arguments(shapes.NoteUpdateIn)
-    @blp.response(200, shapes.NoteOut)
-    def patch(self, body: dict[str, Any], note_id: int) -> Response:
-        """Change title, text, favourite or tags. Words of the text that stay keep their times."""
-        return _changed(note_id, body)
-
-    @needs(Scope.WRITE, USER_RATE)
-    @blp.doc(operationId="clioDeleteNote")
-    @blp.response(200, shapes.DoneOut)
-    def delete(self, note_id: int) -> Any:
-        """Delete a note with its audio."""
-        _own(note_id)
-        with unit_of_work():
-            removal.delete(actor(), note_id)
-        return {"success": True, "message": "Voice note deleted successfully"}
+@routes.CREATE_NOTE
+def create_note() -> Response:
+    """Upload audio of 1 KiB to 50 MB; its transcription is queued. Without a title, the first words become it."""
+    with uploads.begin(max_mb=_MAX_MB) as incoming:
+        received = receive_audio(request, incoming, file_field=AUDIO_FIELD, min_bytes=_MIN_BYTES)
+        tag_ids = tag_ids_in(received.fields.getlist("tag_ids"), field="tag_ids")
+        form = UploadForm(
+            filename=received.require_file().filename,
+            title=title_of(received.fields.get("title", ""), _MAX_TITLE),
+            takes_title_from_words=True,
+            tag_ids=[tag.id for tag in tagging.required(actor(), tag_ids)],
+        )
+        with naming_field(AUDIO_FIELD):
+            recording, _ = incoming.complete(actor(), form)
+    message = "Voice note created successfully. Transcription in progress."
+    return json_response({"success": True, "message": message, "data": _shown(recording)}, 201)
 
 
-@blp.route("/notes/<id:note_id>/retranscribe/")
-class Retranscribe(MethodView):
-    """Another transcription of a note."""
-
-    @needs(Scope.PROCESS, USER_RATE)
-    @blp.doc(operationId="clioRetranscribeNote")
-    @blp.arguments(shapes.RetranscribeIn)
-    @blp.response(200, shapes.RetranscribedOut)
-    def post(self, body: dict[str, Any], note_id: int) -> Any:
-        """Transcribe a note again; title, favourite and tags stay. If it fails, the earlier text is back."""
-        language = shapes.language_of(body["language"])
-        with unit_of_work():
-            recording = _own(note_id)
-            _require_finished(recording)
-            _, is_new = processing.transcribe(actor(), note_id, {"language": language or ""})
-            if not is_new:
-                raise _in_work()
-        data = {"id": recording.id, "title": recording.title, "transcription": "", "status": "processing"}
-        data |= {
-            "language_detected": body["language"],
-            "error_message": "",
-            "updated_at": moment(recording.updated_at),
-        }
-        return {"success": True, "message": "Re-transcription started successfully", "data": data}
+@routes.GET_NOTE
+def get_note(note_id: int) -> Response:
+    """Return a note with its text and segments."""
+    return json_response(_shown(access.own(actor(), note_id)))
 
 
-def _own(note_id: int) -> Any:
-    """Return a recording of the user; those that others share are no notes."""
-    recording = access.get(actor(), note_id, Permission.VIEW)
-    if recording.user_id != actor().user_id:
-        raise NotFound("Recording not found")
-    return recording
+@routes.REPLACE_NOTE
+def replace_note(body: dict[str, Any], note_id: int) -> Response:
+    """Change the fields that are sent, as PATCH does."""
+    return _changed(note_id, body)
 
 
-def _require_finished(recording: Any) -> None:
-    if shapes.status_of(recording) == "processing":
-        raise _in_work()
+@routes.UPDATE_NOTE
+def update_note(body: dict[str, Any], note_id: int) -> Response:
+    """Change title, text, favourite or tags. Words of the text that stay keep their times."""
+    return _changed(note_id, body)
 
 
-def _in_work() -> Invalid:
-    rule = "Note must be in 'failed' or 'completed' status to retranscribe"
-    return Invalid("Cannot retranscribe note that is currently processing", errors={"status": [rule]})
+@routes.DELETE_NOTE
+def delete_note(note_id: int) -> Any:
+    """Delete a note with its audio."""
+    access.own(actor(), note_id)
+    with unit_of_work():
+        removal.delete(actor(), note_id)
+    return {"success": True, "message": "Voice note deleted successfully"}
+
+
+@routes.RETRANSCRIBE_NOTE
+def retranscribe(body: dict[str, Any], note_id: int) -> Any:
+    """Transcribe a note again; title, favourite and tags stay. If it fails, the earlier text is back."""
+    language = shapes.language_of(body["language"])
+    with unit_of_work():
+        recording = access.own(actor(), note_id)
+        at_work = shapes.status_of(recording) == "processing"
+        if at_work or not processing.transcribe(actor(), note_id, {"language": language or ""})[1]:
+            rule = "Note must be in 'failed' or 'completed' status to retranscribe"
+            raise Invalid("Cannot retranscribe note that is currently processing", errors={"status": [rule]})
+    data = shapes.started(recording, body["language"])
+    return {"success": True, "message": "Re-transcription started successfully", "data": data}
+
+
+@routes.TRANSCRIBE
+def transcribe() -> Any:
+    """Transcribe audio of 1 KiB to 50 MB and answer with its text. 503 with `Retry-After` if no worker is free."""
+
+    def options(fields: Any) -> ClipOptions:
+        return ClipOptions(language=shapes.language_of(fields.get("language") or "auto"))
+
+    result = clips.transcribe_audio(options, file_field=AUDIO_FIELD, min_bytes=_MIN_BYTES, max_mb=_MAX_MB)
+    return {"success": True, "data": shapes.clip_json(result, paragraphs.format_segments(result.segments))}
+
+
+@routes.GET_AUDIO
+def get_audio(user_id: int, recording_id: int, name: str) -> Response:
+    """Play the audio, all of it or a range. Needs the signature in the address, a cookie or a token."""
+    return signed_media.send(user_id, recording_id, name)
 
 
 def _shown(recording: Any) -> dict[str, Any]:
     """Return a note (`NoteOut`)."""
-    is_ready = shapes.status_of(recording) != "processing"
-    with long_reads.whole_transcript(recording.id):
-        segments = transcripts.rows_of(recording.id) if is_ready else []
-        text = paragraphs.format_segments(segments, recording_id=recording.id)
-    who, tags = actor(), listing.tags_of([recording.id])[recording.id]
-    item = shapes.note_item(recording, who.username, tags, text, who.user_id)
-    shown = [shapes.segment_json(each) for each in segments]
-    return item | {
-        "transcription": text,
-        "error_message": recording.error_message or "",
-        "segments": shown,
-    }
+    who, found = actor(), formatted_texts.formatted(recording)
+    labels = listing.tags_of([recording.id])[recording.id]
+    item = shapes.note_item(recording, who.username, labels, found.text, who.user_id)
+    return item | shapes.details(recording, found)
 
 
 def _changed(note_id: int, body: dict[str, Any]) -> Response:
-    recording = _own(note_id)
-    if "tag_ids" in body:
-        tagging.required(actor(), body["tag_ids"])  # before anything is changed
-    if "transcription" in body and body["transcription"] != _shown(recording)["transcription"]:
-        if not recording.is_transcribed or shapes.status_of(recording) == "processing":
-            message = "The note has no text yet."
-            raise Invalid(message, errors={"transcription": [message]})
-        corrections.replace(actor(), note_id, {"text": body["transcription"]}, revision=None)
-    changes = {name: body[name] for name in ("title",) if name in body}
-    if "title" in changes:
-        changes["title"] = _title(changes["title"]) or recording.title
-    if "is_favorite" in body:
-        changes["is_highlighted"] = body["is_favorite"]
-    with unit_of_work():
-        if "tag_ids" in body:
-            tagging.replace(actor(), note_id, body["tag_ids"])
-        if changes:
-            editing.update(actor(), note_id, changes)
-    return json_response(_shown(_own(note_id)))
-
-
-def _title(text: str) -> str | None:
-    """Return a title as Speakr stores it: up to 200 characters."""
-    if len(text) > 255:  # noqa: PLR2004 - Clio's limit
-        raise Invalid("The title is too long.", errors={"title": ["has at most 255 characters"]})
-    return text.strip()[:200] or None
-
-
-def _tag_ids(texts: list[str]) -> list[int]:
-    parts = [part.strip() for each in texts for part in each.split(",") if part.strip()]
-    numbers = [_number(part) for part in parts]
-    if not all(numbers):
-        raise Invalid("Tags are named by their ids.", errors={"tag_ids": ["must be ids"]})
-    return numbers
-
-
-def _number(text: str) -> int:
-    """Return a number of up to nine digits, or 0."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else 0  # noqa: PLR2004
+    fields = {"is_highlighted": body["is_favorite"]} if "is_favorite" in body else {}
+    if title := title_of(body.get("title", ""), _MAX_TITLE):
+        fields["title"] = title
+    changed = whole_edits.change(
+        actor(), note_id, fields, text=body.get("transcription"), tag_ids=body.get("tag_ids")
+    )
+    return json_response(_shown(changed))

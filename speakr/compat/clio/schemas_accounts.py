@@ -8,6 +8,7 @@ from marshmallow import ValidationError, fields, post_load, pre_dump, validate, 
 
 from speakr.services.accounts import storage_use, users
 from speakr.services.accounts.users import AUDIO_QUALITIES, PREFERRED_LANGUAGES
+from speakr.web.authenticators.jwt_pair import TokenPair
 from speakr.web.fields import bounded, text
 from speakr.web.wire import UtcDateTime, Wire
 
@@ -188,3 +189,14 @@ class StatsAnswerOut(AnswerOut):
     """The figures in their envelope."""
 
     data = fields.Nested(StatsOut, required=True)
+
+
+def tokens(pair: TokenPair) -> dict[str, Any]:
+    """Return both tokens (`TokensOut`)."""
+    return {"refresh": pair.refresh, "access": pair.access}
+
+
+def registered(user: Any, pair: TokenPair) -> dict[str, Any]:
+    """Return a new user and the first tokens (`RegisteredAnswerOut`)."""
+    data = {"user": user, "tokens": tokens(pair)}
+    return {"success": True, "message": "User registered successfully", "data": data}

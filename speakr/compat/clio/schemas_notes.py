@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from marshmallow import fields, validate
 
-from speakr.compat.clio.media import address_of
-from speakr.compat.clio.noun import PREFIX
+from speakr.compat.clio.noun import MEDIA, PREFIX
 from speakr.domain.caps import CAPS, Noun
 from speakr.domain.clips import ClipResult
 from speakr.domain.errors import Invalid
 from speakr.domain.recordings import RecordingStatus
-from speakr.domain.search import MAX_TERMS, Term, parse
+from speakr.domain.search import Term, beginnings_of
 from speakr.domain.transcript import mean_confidence
 from speakr.domain.transcript_edits import MAX_SEGMENTS
 from speakr.services.recordings.listing import Filters
-from speakr.services.search.numbered_pages import Sort
+from speakr.services.search.numbered_pages import Sort, order_of
+from speakr.services.speech.formatted_texts import FormattedText
 from speakr.web.fields import BIGGEST_ID, Pattern, QueryBoolean, Text, bounded, text
+from speakr.web.numbers import parts_of
 from speakr.web.pages import base_url
-from speakr.web.wire import UtcDateTime, Wire, moment
+from speakr.web.wire import UtcDateTime, Wire, clock, moment
 
 LANGUAGES = ("en", "es", "fr", "de", "it", "pt", "ja", "ko", "zh", "auto")
 STATUSES: Mapping[str, Sequence[RecordingStatus]] = {
@@ -37,7 +37,6 @@ _ORDERINGS = {
     "title": "title",
     "duration": "audio_duration",
 }
-_NOT_WORDS = re.compile(r"[\"“”„‟«»*]|(?<!\S)-")
 _COLOR = Pattern("^#[0-9A-Fa-f]{6}$", error="must be a color such as #3B82F6")
 _NAME = [validate.Length(min=1, max=50)]
 _MIB = 1024 * 1024
@@ -224,7 +223,7 @@ def filters_of(query: Mapping[str, Any]) -> Filters:
     status, favorite = query["status"].strip(), query["is_favorite"].strip()
     if status and status not in STATUSES:
         errors["status"] = [f"Select a valid choice: {', '.join(STATUSES)}."]
-    tags = [part.strip() for each in query["tags"] for part in each.split(",") if part.strip()]
+    tags = parts_of(query["tags"])
     if not all(part.isascii() and part.isdigit() for part in tags):
         errors["tags"] = ["must be ids"]
     if errors:
@@ -238,17 +237,13 @@ def filters_of(query: Mapping[str, Any]) -> Filters:
 
 
 def terms_of(query: Mapping[str, Any]) -> tuple[Term, ...] | None:
-    """Return the words to find, each also as the beginning of a word; None without any."""
-    words = _NOT_WORDS.sub(" ", query["search"]).split()[:MAX_TERMS]
-    return parse(" ".join(f"{word}*" for word in words)) if words else None
+    """Return the words to find."""
+    return beginnings_of(query["search"])
 
 
-def order_of(query: Mapping[str, Any]) -> list[Sort]:
-    """Return the order of a list. Names that are not known are ignored."""
-    names = [each.strip() for each in query["ordering"].split(",")][:8]
-    known = {name.removeprefix("-"): name.startswith("-") for name in names}
-    found = [Sort(_ORDERINGS[name], is_down) for name, is_down in known.items() if name in _ORDERINGS]
-    return found or [Sort("created_at", descending=True)]
+def sorts_of(query: Mapping[str, Any]) -> list[Sort]:
+    """Return the order of a list, newest first by default."""
+    return order_of(query["ordering"], _ORDERINGS, otherwise=Sort("created_at", descending=True))
 
 
 def language_of(name: str) -> str | None:
@@ -269,15 +264,6 @@ def status_of(row: Any) -> str:
     return next(name for name, of_name in STATUSES.items() if row.status in of_name)
 
 
-def duration(seconds: float | None) -> str | None:
-    """Return a duration as `HH:MM:SS`, with `.ffffff` if it is no whole number of seconds."""
-    if seconds is None:
-        return None
-    whole, micro = divmod(round(seconds * 1_000_000), 1_000_000)
-    fraction = f".{micro:06}" if micro else ""
-    return f"{whole // 3600:02}:{whole // 60 % 60:02}:{whole % 60:02}{fraction}"
-
-
 def tag_json(tag: Any) -> dict[str, Any]:
     """Return a tag (`TagOut`)."""
     return {"id": tag.id, "name": tag.name, "color": tag.color, "created_at": moment(tag.created_at)}
@@ -288,13 +274,13 @@ def note_item(row: Any, username: str, tags: Sequence[Any], words: str, user_id:
     status = status_of(row)
     is_new = status == "processing" and not row.has_transcription
     confidence = None if is_new or row.confidence is None else round(row.confidence, 3)
-    path = address_of(row, user_id)
+    path = MEDIA.address_of(row, user_id)
     return {
         "id": row.id,
         "title": row.title,
         "username": username,
         "status": status,
-        "duration": None if is_new else duration(row.audio_duration),
+        "duration": None if is_new else clock(row.audio_duration),
         "file_size_mb": max(round(row.file_size / _MIB, 2), 0.01),
         "language_detected": row.language or "auto",
         "confidence_score": confidence,
@@ -334,4 +320,26 @@ def clip_json(result: ClipResult, text: str) -> dict[str, Any]:
             {"start_time": each.start, "end_time": each.end, "text": each.text, "confidence": each.confidence}
             for each in result.segments
         ],
+    }
+
+
+def details(recording: Any, found: FormattedText) -> dict[str, Any]:
+    """Return what a note (`NoteOut`) has beyond a list item."""
+    return {
+        "transcription": found.text,
+        "error_message": recording.error_message or "",
+        "segments": [segment_json(each) for each in found.segments],
+    }
+
+
+def started(recording: Any, language: str) -> dict[str, Any]:
+    """Return a note whose transcription has started again (`RetranscribedOut`)."""
+    return {
+        "id": recording.id,
+        "title": recording.title,
+        "transcription": "",
+        "status": "processing",
+        "language_detected": language,
+        "error_message": "",
+        "updated_at": moment(recording.updated_at),
     }

@@ -45,6 +45,19 @@ def get(actor: Actor, recording_id: int, permission: Permission, *, texts: Seque
     return recording
 
 
+def own(actor: Actor, recording_id: int) -> Recording:
+    """Load one of the actor's own recordings, for lists without those that others share.
+
+    Raises:
+        NotFound: it does not exist or belongs to another user; the error does not say which.
+
+    """
+    recording = get(actor, recording_id, Permission.VIEW)
+    if recording.user_id != actor.user_id:
+        raise NotFound("Recording not found")
+    return recording
+
+
 def may_see(actor: Actor, recording_id: int) -> bool:
     """Tell whether an actor may see a recording."""
     return _matches(recording_id, visible_to(actor))

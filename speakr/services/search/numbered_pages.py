@@ -15,6 +15,9 @@ from speakr.models import Recording
 from speakr.services.recordings import listing
 from speakr.services.search import by_words
 
+MAX_SORTS = 8
+"""Keys of one order."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sort:
@@ -22,6 +25,18 @@ class Sort:
 
     column: str
     descending: bool = False
+
+
+def order_of(text: str, columns: Mapping[str, str], *, otherwise: Sort) -> list[Sort]:
+    """Return the order that a comma-separated list of names asks for; `-` before a name means descending.
+
+    columns: sort columns by the names that clients use. Other names are ignored; without a known one, the order is
+    `otherwise`.
+    """
+    names = [each.strip() for each in text.split(",")][:MAX_SORTS]
+    known = {name.removeprefix("-"): name.startswith("-") for name in names}
+    found = [Sort(columns[name], is_down) for name, is_down in known.items() if name in columns]
+    return found or [otherwise]
 
 
 @dataclass(frozen=True, slots=True)
