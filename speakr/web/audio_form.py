@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
-from flask import Request
+from flask import Request, request
+from werkzeug.datastructures import MultiDict
 
 from speakr.domain.errors import Invalid
+from speakr.services.recordings import uploads
+from speakr.services.recordings.intake import UploadForm
+from speakr.web.identity import actor
 from speakr.web.multipart import FileTarget, ReceivedUpload, receive_upload
 
 _AUDIO = "audio/"
@@ -47,6 +51,21 @@ def receive_audio(
         if target.size_bytes < min_bytes:
             raise Invalid(f"The file is smaller than {min_bytes} bytes.", code="empty_file")
     return received
+
+
+def create_recording(
+    read: Callable[[MultiDict[str, str], str], UploadForm], *, file_field: str, min_bytes: int, max_mb: int
+) -> Any:
+    """Receive a form with an audio file as a new recording; failures name the field of the file.
+
+    read: makes the recording's form of the other fields and the file's name; raises `Invalid` for wrong ones.
+    Raises what `receive_audio` and `IncomingFile.complete` raise.
+    """
+    with uploads.begin(max_mb=max_mb) as incoming:
+        received = receive_audio(request, incoming, file_field=file_field, min_bytes=min_bytes)
+        form = read(received.fields, received.require_file().filename)
+        with naming_field(file_field):
+            return incoming.complete(actor(), form)[0]
 
 
 def title_of(text: str, max_length: int) -> str | None:

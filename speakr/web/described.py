@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import re
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -21,6 +21,7 @@ from speakr.web.access import View, access_of
 from speakr.web.arguments import Parser
 from speakr.web.body import set_body_limit
 from speakr.web.fields import BIGGEST_ID
+from speakr.web.multipart import multipart_body
 
 
 class Blueprint(SmorestBlueprint):  # type: ignore[misc] # flask-smorest has no types
@@ -43,39 +44,35 @@ class Blueprint(SmorestBlueprint):  # type: ignore[misc] # flask-smorest has no 
 
     def operation(
         self,
-        method: str | Sequence[str],
-        path: str,
+        route: str,
         access: Callable[[View], View],
         *,
         takes: type[Schema] | Schema | None = None,
-        takes_nothing: bool = False,
         location: str = "json",
-        gives: type[Schema] | Schema | Mapping[str, Any] | None = None,
-        content_type: str | None = None,
-        also: Mapping[int, Mapping[str, Any]] | None = None,
+        required: bool = True,
+        form: type[Schema] | None = None,
+        gives: type[Schema] | Schema | None = None,
         status: int = 200,
-        name: str | None = None,
         **described: Any,
     ) -> Callable[[View], View]:
-        """Declare one method of a path, or several with one view: route, access, arguments, response and description at once.
+        """Declare a view in one place: route, access, arguments, response and description.
 
-        access: `needs(...)` or `public`. takes, location: schema and place of the arguments; with `takes_nothing`, the
-        body may be absent. gives, status: the usual response; also: further ones by status. name: the operation's id; by default one is made of the
-        view's name. described: further keys of the operation in the OpenAPI document.
+        route: `GET /rule`, or `PUT,PATCH /rule` for two methods with one view; access: `needs(...)` or `public`;
+        takes, location, required: schema and place of the arguments, and whether the body must be there; form: schema
+        of a multipart body that the view reads itself; gives, status: the usual response; described: further keys of
+        the operation in the OpenAPI document. Its id is made of the names of the family and the view.
         """
-        methods = [method] if isinstance(method, str) else list(method)
+        methods, _, rule = route.partition(" ")
+        if form is not None:
+            described |= multipart_body(form)
 
         def decorate(view: View) -> View:
-            made: Any = self.response(status, gives, content_type=content_type)(view)
-            for other, schema in (also or {}).items():
-                made = self.alt_response(other, schema=schema, content_type=content_type)(made)
+            made: Any = self.response(status, gives)(view)
             if takes is not None:
-                made = self.arguments(takes, location=location, required=not takes_nothing)(made)
-            if name is not None:
-                described["operationId"] = name
+                made = self.arguments(takes, location=location, required=required)(made)
             if described:
                 made = self.doc(**described)(made)
-            return cast("View", self.route(path, methods=methods)(access(made)))
+            return cast("View", self.route(rule, methods=methods.split(","))(access(made)))
 
         return decorate
 
@@ -178,8 +175,16 @@ class Description:
                 is_public = access is None or access.is_public
                 item[method]["security"] = [] if is_public else [{"bearer": []}]
                 item[method]["responses"].pop("default", None)
-                item[method].setdefault("operationId", f"{endpoint}.{method}")
+                of_view = [each for each in _METHODS & set(item) if endpoints[path, each] == endpoint]
+                item[method].setdefault(
+                    "operationId", self._operation_id(endpoint, method if len(of_view) > 1 else "")
+                )
         return spec
+
+    def _operation_id(self, endpoint: str, method: str) -> str:
+        """Return `clioListNotes` for the view `list_notes`, with the method if one view answers several."""
+        words = [*endpoint.rpartition(".")[2].split("_"), method]
+        return self.name + "".join(word.capitalize() for word in words)
 
     @property
     def _key(self) -> str:

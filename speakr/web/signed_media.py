@@ -21,6 +21,15 @@ from speakr.web.identity import actor
 ROUTE: Final = "/<id:user_id>/<id:recording_id>_<name>"
 """The route of the audio below `SignedMedia.prefix` and `SignedMedia.path`."""
 
+_AUDIO = {"content": {"audio/*": {"schema": {"type": "string", "format": "binary"}}}}
+DESCRIBED: Final[Any] = {
+    "responses": {
+        "200": {"description": "The whole audio"} | _AUDIO,
+        "206": {"description": "A range of it"} | _AUDIO,
+    }
+}
+"""The responses of the route, for the OpenAPI document."""
+
 _LIFETIME = timedelta(hours=12)
 _NOT_IN_ADDRESSES = re.compile("[^A-Za-z0-9.-]+")
 

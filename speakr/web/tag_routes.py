@@ -24,7 +24,6 @@ class TagRoutes:
     """Fields of a new tag; PUT takes them too."""
     changed: type[Schema]
     shown: type[Schema]
-    operation_prefix: str
 
     def add(self, blp: Blueprint) -> None:
         """Add the routes below `/tags/` to a blueprint."""
@@ -34,21 +33,13 @@ class TagRoutes:
     def _add_list(self, blp: Blueprint) -> None:
         read, write = needs(Scope.READ, self.rate), needs(Scope.WRITE, self.rate)
 
-        @blp.operation("GET", "/tags/", read, gives=self.shown(many=True), name=self._name("ListTags"))
+        @blp.operation("GET /tags/", read, gives=self.shown(many=True))
         def list_tags() -> Any:
-            """List by name the tags that the user may put on notes, as a bare array."""
+            """List by name the tags that the user may use, as a bare array."""
             found = [tag for tag, _ in tags.list_page(actor()).items]
             return sorted(found, key=lambda tag: (tag.name.casefold(), tag.id))
 
-        @blp.operation(
-            "POST",
-            "/tags/",
-            write,
-            takes=self.created,
-            gives=self.shown,
-            status=201,
-            name=self._name("CreateTag"),
-        )
+        @blp.operation("POST /tags/", write, takes=self.created, gives=self.shown, status=201)
         def create_tag(values: dict[str, Any]) -> Any:
             """Create a tag."""
             with unit_of_work():
@@ -58,32 +49,25 @@ class TagRoutes:
         read, write = needs(Scope.READ, self.rate), needs(Scope.WRITE, self.rate)
         path = "/tags/<id:tag_id>/"
 
-        @blp.operation("GET", path, read, gives=self.shown, name=self._name("GetTag"))
+        @blp.operation(f"GET {path}", read, gives=self.shown)
         def get_tag(tag_id: int) -> Any:
             """Return a tag."""
             return tags.look_at(actor(), tag_id)[0]
 
-        @blp.operation(
-            "PUT", path, write, takes=self.created, gives=self.shown, name=self._name("ReplaceTag")
-        )
+        @blp.operation(f"PUT {path}", write, takes=self.created, gives=self.shown)
         def replace_tag(values: dict[str, Any], tag_id: int) -> Any:
             """Change name and color."""
             with unit_of_work():
                 return tags.update(actor(), tag_id, values)
 
-        @blp.operation(
-            "PATCH", path, write, takes=self.changed, gives=self.shown, name=self._name("UpdateTag")
-        )
+        @blp.operation(f"PATCH {path}", write, takes=self.changed, gives=self.shown)
         def update_tag(values: dict[str, Any], tag_id: int) -> Any:
             """Change name or color."""
             with unit_of_work():
                 return tags.update(actor(), tag_id, values)
 
-        @blp.operation("DELETE", path, write, status=204, name=self._name("DeleteTag"))
+        @blp.operation(f"DELETE {path}", write, status=204)
         def delete_tag(tag_id: int) -> None:
-            """Delete a tag; its notes stay, without it."""
+            """Delete a tag; what had it stays, without it."""
             with unit_of_work():
                 tags.delete(actor(), tag_id)
-
-    def _name(self, operation: str) -> str:
-        return f"{self.operation_prefix}{operation}"

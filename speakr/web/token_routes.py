@@ -28,13 +28,9 @@ class Exchange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TokenRoutes:
-    """What differs between families."""
+class TokenShapes:
+    """The bodies of a family."""
 
-    pairs: JwtPair
-    public_rate: str
-    """Rate class of the routes without a credential, per address."""
-    user_rate: str
     register: Exchange
     login: Exchange
     refresh: Exchange
@@ -47,6 +43,17 @@ class TokenRoutes:
     """Returns the body of a login or refresh."""
     logged_out: Mapping[str, Any]
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenRoutes:
+    """What differs between families."""
+
+    pairs: JwtPair
+    public_rate: str
+    """Rate class of the routes without a credential, per address."""
+    user_rate: str
+    shapes: TokenShapes
+
     def add(self, blp: Blueprint) -> None:
         """Add the routes below `/auth/` to a blueprint."""
         blp.record_once(lambda state: jwt_pair.init_app(state.app))
@@ -54,19 +61,21 @@ class TokenRoutes:
         self._add_present_sessions(blp)
 
     def _answer(self, pair: TokenPair) -> Response:
-        return logins.answer(self.tokens(pair), pairs=self.pairs, pair=pair)
+        return logins.answer(self.shapes.tokens(pair), pairs=self.pairs, pair=pair)
 
     def _add_new_sessions(self, blp: Blueprint) -> None:
-        asked, given = self.register.takes, self.register.gives
+        asked, given = self.shapes.register.takes, self.shapes.register.gives
 
-        @blp.operation("POST", "/auth/register/", public, takes=asked, gives=given, status=201)
+        @blp.operation("POST /auth/register/", public, takes=asked, gives=given, status=201)
         def register(form: dict[str, Any]) -> Response:
             """Create an account and log in."""
             count(self.public_rate)
-            user, pair = logins.register(self.pairs, form, self.show_user)
-            return logins.answer(self.registered(user, pair), 201, pairs=self.pairs, pair=pair)
+            user, pair = logins.register(self.pairs, form, self.shapes.show_user)
+            return logins.answer(self.shapes.registered(user, pair), 201, pairs=self.pairs, pair=pair)
 
-        @blp.operation("POST", "/auth/login/", public, takes=self.login.takes, gives=self.login.gives)
+        @blp.operation(
+            "POST /auth/login/", public, takes=self.shapes.login.takes, gives=self.shapes.login.gives
+        )
         def login(form: dict[str, Any]) -> Response:
             """Log in with name and password."""
             count(self.public_rate)
@@ -76,12 +85,11 @@ class TokenRoutes:
         write = needs(Scope.WRITE, self.user_rate)
 
         @blp.operation(
-            "POST",
-            "/auth/refresh/",
+            "POST /auth/refresh/",
             public,
-            takes=self.refresh.takes,
-            gives=self.refresh.gives,
-            takes_nothing=True,
+            takes=self.shapes.refresh.takes,
+            gives=self.shapes.refresh.gives,
+            required=False,
         )
         def refresh(form: dict[str, Any]) -> Response:
             """Exchange the refresh token in the body, or else that in the cookie, for a new pair."""
@@ -89,16 +97,15 @@ class TokenRoutes:
             return self._answer(logins.refresh(self.pairs, form.get("refresh"), field="refresh"))
 
         @blp.operation(
-            "POST",
-            "/auth/logout/",
+            "POST /auth/logout/",
             write,
-            takes=self.logout.takes,
-            gives=self.logout.gives,
-            takes_nothing=True,
+            takes=self.shapes.logout.takes,
+            gives=self.shapes.logout.gives,
+            required=False,
         )
         def logout(form: dict[str, Any]) -> Response:
             """End the session of the refresh token, or else that of the credential."""
             self.pairs.log_out(actor(), refresh_token=form.get("refresh_token") or None)
-            response = json_response(dict(self.logged_out))
+            response = json_response(dict(self.shapes.logged_out))
             self.pairs.clear_cookies(response)
             return response

@@ -4,32 +4,38 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from flask import Response, request
+from flask import Response
 
 from speakr.compat.clio import schemas_notes as shapes
-from speakr.compat.clio import schemas_routes as routes
+from speakr.compat.clio.noun import MEDIA, PREFIX, PROCESS, READ, USER_RATE, WRITE, noun
 from speakr.db import unit_of_work
 from speakr.domain.clips import ClipOptions
 from speakr.domain.errors import Invalid
+from speakr.domain.permissions import Scope
 from speakr.services.corrections import whole_edits
 from speakr.services.jobs import processing
-from speakr.services.recordings import access, listing, removal, tagging, uploads
+from speakr.services.recordings import access, listing, removal, tagging
 from speakr.services.recordings.intake import UploadForm
 from speakr.services.search import numbered_pages
 from speakr.services.speech import formatted_texts, paragraphs
-from speakr.web import clips, pages, signed_media
-from speakr.web.audio_form import naming_field, receive_audio, title_of
-from speakr.web.identity import actor
+from speakr.web import audio_form, clips, pages, signed_media
+from speakr.web.identity import actor, needs
 from speakr.web.json import json_response
 from speakr.web.numbers import tag_ids_in, whole_number
+from speakr.web.tag_routes import TagRoutes
 
-AUDIO_FIELD: Final = "audio_file"
-_MIN_BYTES, _MAX_MB, _MAX_TITLE = 1024, 50, 255
+FILE: Final[Any] = {"file_field": "audio_file", "min_bytes": 1024, "max_mb": 50}
+_MAX_TITLE = 255
 _SHOWN_SEGMENTS = 20
 """Of each note in a list."""
+_NOTE = "/notes/<id:note_id>/"
+
+blp = noun("notes", "Audio with its text, and tags")
+media = noun("media", "The audio of notes", prefix=f"{PREFIX}{MEDIA.path}")
+TagRoutes(rate=USER_RATE, created=shapes.TagIn, changed=shapes.TagUpdateIn, shown=shapes.TagOut).add(blp)
 
 
-@routes.LIST_NOTES
+@blp.operation("GET /notes/", READ, takes=shapes.NoteQuery, location="query", gives=shapes.NoteListOut)
 def list_notes(query: dict[str, Any]) -> Response:
     """List notes, newest first by default."""
     who, size = actor(), min(whole_number(query["page_size"]) or 20, shapes.MAX_PAGE_SIZE)
@@ -46,53 +52,52 @@ def list_notes(query: dict[str, Any]) -> Response:
     return json_response(pages.counted_page(found, page, size, show))
 
 
-@routes.CREATE_NOTE
+@blp.operation("POST /notes/", WRITE, form=shapes.NoteForm, gives=shapes.NoteCreatedOut, status=201)
 def create_note() -> Response:
     """Upload audio of 1 KiB to 50 MB; its transcription is queued. Without a title, the first words become it."""
-    with uploads.begin(max_mb=_MAX_MB) as incoming:
-        received = receive_audio(request, incoming, file_field=AUDIO_FIELD, min_bytes=_MIN_BYTES)
-        tag_ids = tag_ids_in(received.fields.getlist("tag_ids"), field="tag_ids")
-        form = UploadForm(
-            filename=received.require_file().filename,
-            title=title_of(received.fields.get("title", ""), _MAX_TITLE),
+
+    def read(fields: Any, filename: str) -> UploadForm:
+        tag_ids = tag_ids_in(fields.getlist("tag_ids"), field="tag_ids")
+        return UploadForm(
+            filename=filename,
+            title=audio_form.title_of(fields.get("title", ""), _MAX_TITLE),
             takes_title_from_words=True,
             tag_ids=[tag.id for tag in tagging.required(actor(), tag_ids)],
         )
-        with naming_field(AUDIO_FIELD):
-            recording, _ = incoming.complete(actor(), form)
+
+    note = _shown(audio_form.create_recording(read, **FILE))
     message = "Voice note created successfully. Transcription in progress."
-    return json_response({"success": True, "message": message, "data": _shown(recording)}, 201)
+    return json_response({"success": True, "message": message, "data": note}, 201)
 
 
-@routes.GET_NOTE
+@blp.operation(f"GET {_NOTE}", READ, gives=shapes.NoteOut)
 def get_note(note_id: int) -> Response:
     """Return a note with its text and segments."""
     return json_response(_shown(access.own(actor(), note_id)))
 
 
-@routes.REPLACE_NOTE
-def replace_note(body: dict[str, Any], note_id: int) -> Response:
-    """Change the fields that are sent, as PATCH does."""
-    return _changed(note_id, body)
+@blp.operation(f"PUT,PATCH {_NOTE}", WRITE, takes=shapes.NoteUpdateIn, gives=shapes.NoteOut)
+def change_note(body: dict[str, Any], note_id: int) -> Response:
+    """Change title, text, favourite or tags, as far as they are sent. Words of the text that stay keep their times."""
+    fields = {"is_highlighted": body["is_favorite"]} if "is_favorite" in body else {}
+    if title := audio_form.title_of(body.get("title", ""), _MAX_TITLE):
+        fields["title"] = title
+    text, tag_ids = body.get("transcription"), body.get("tag_ids")
+    return json_response(_shown(whole_edits.change(actor(), note_id, fields, text=text, tag_ids=tag_ids)))
 
 
-@routes.UPDATE_NOTE
-def update_note(body: dict[str, Any], note_id: int) -> Response:
-    """Change title, text, favourite or tags. Words of the text that stay keep their times."""
-    return _changed(note_id, body)
-
-
-@routes.DELETE_NOTE
+@blp.operation(f"DELETE {_NOTE}", WRITE, gives=shapes.DoneOut)
 def delete_note(note_id: int) -> Any:
     """Delete a note with its audio."""
-    access.own(actor(), note_id)
     with unit_of_work():
-        removal.delete(actor(), note_id)
+        removal.delete(actor(), access.own(actor(), note_id).id)
     return {"success": True, "message": "Voice note deleted successfully"}
 
 
-@routes.RETRANSCRIBE_NOTE
-def retranscribe(body: dict[str, Any], note_id: int) -> Any:
+@blp.operation(
+    f"POST {_NOTE}retranscribe/", PROCESS, takes=shapes.RetranscribeIn, gives=shapes.RetranscribedOut
+)
+def retranscribe_note(body: dict[str, Any], note_id: int) -> Any:
     """Transcribe a note again; title, favourite and tags stay. If it fails, the earlier text is back."""
     language = shapes.language_of(body["language"])
     with unit_of_work():
@@ -105,18 +110,18 @@ def retranscribe(body: dict[str, Any], note_id: int) -> Any:
     return {"success": True, "message": "Re-transcription started successfully", "data": data}
 
 
-@routes.TRANSCRIBE
+@blp.operation("POST /transcribe/", PROCESS, form=shapes.TranscribeForm, gives=shapes.TranscribedOut)
 def transcribe() -> Any:
     """Transcribe audio of 1 KiB to 50 MB and answer with its text. 503 with `Retry-After` if no worker is free."""
 
     def options(fields: Any) -> ClipOptions:
         return ClipOptions(language=shapes.language_of(fields.get("language") or "auto"))
 
-    result = clips.transcribe_audio(options, file_field=AUDIO_FIELD, min_bytes=_MIN_BYTES, max_mb=_MAX_MB)
+    result = clips.transcribe_audio(options, **FILE)
     return {"success": True, "data": shapes.clip_json(result, paragraphs.format_segments(result.segments))}
 
 
-@routes.GET_AUDIO
+@media.operation(f"GET {signed_media.ROUTE}", needs(Scope.READ, None), **signed_media.DESCRIBED)
 def get_audio(user_id: int, recording_id: int, name: str) -> Response:
     """Play the audio, all of it or a range. Needs the signature in the address, a cookie or a token."""
     return signed_media.send(user_id, recording_id, name)
@@ -128,13 +133,3 @@ def _shown(recording: Any) -> dict[str, Any]:
     labels = listing.tags_of([recording.id])[recording.id]
     item = shapes.note_item(recording, who.username, labels, found.text, who.user_id)
     return item | shapes.details(recording, found)
-
-
-def _changed(note_id: int, body: dict[str, Any]) -> Response:
-    fields = {"is_highlighted": body["is_favorite"]} if "is_favorite" in body else {}
-    if title := title_of(body.get("title", ""), _MAX_TITLE):
-        fields["title"] = title
-    changed = whole_edits.change(
-        actor(), note_id, fields, text=body.get("transcription"), tag_ids=body.get("tag_ids")
-    )
-    return json_response(_shown(changed))

@@ -1,17 +1,18 @@
-"""What all of Clio's routes share: prefix, rate classes, and the addresses of audio."""
+"""What all of Clio's routes share: prefix, access with its rate class, and the addresses of audio."""
 
 from __future__ import annotations
 
 from typing import Final
 
+from speakr.domain.permissions import Scope
 from speakr.web.described import Blueprint
+from speakr.web.identity import needs
 from speakr.web.signed_media import SignedMedia
 
 PREFIX: Final = "/clio"
-USER_RATE: Final = "user"
-"""Rate class of requests with a credential."""
-ANONYMOUS_RATE: Final = "anonymous"
-"""Rate class of requests to public endpoints, per address. Their views count it themselves."""
+USER_RATE, ANONYMOUS_RATE = "user", "anonymous"
+"""Rate classes of requests with a credential, and of those without one, per address."""
+READ, WRITE, PROCESS = (needs(scope, USER_RATE) for scope in (Scope.READ, Scope.WRITE, Scope.PROCESS))
 MEDIA: Final = SignedMedia(PREFIX, "/media/audio")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from marshmallow import ValidationError, fields, post_load, pre_dump, validate, validates_schema
 
@@ -10,6 +10,7 @@ from speakr.services.accounts import storage_use, users
 from speakr.services.accounts.users import AUDIO_QUALITIES, PREFERRED_LANGUAGES
 from speakr.web.authenticators.jwt_pair import TokenPair
 from speakr.web.fields import bounded, text
+from speakr.web.token_routes import Exchange, TokenShapes
 from speakr.web.wire import UtcDateTime, Wire
 
 MAX_PASSWORD_LENGTH = 1_000
@@ -200,3 +201,16 @@ def registered(user: Any, pair: TokenPair) -> dict[str, Any]:
     """Return a new user and the first tokens (`RegisteredAnswerOut`)."""
     data = {"user": user, "tokens": tokens(pair)}
     return {"success": True, "message": "User registered successfully", "data": data}
+
+
+TOKENS: Final = TokenShapes(
+    register=Exchange(takes=RegisterIn, gives=RegisteredAnswerOut),
+    login=Exchange(takes=LoginIn, gives=TokensOut),
+    refresh=Exchange(takes=RefreshIn, gives=TokensOut),
+    logout=Exchange(takes=LogoutIn, gives=AnswerOut),
+    show_user=lambda user: UserOut().dump({"user": user}),
+    registered=registered,
+    tokens=tokens,
+    logged_out={"success": True, "message": "Logged out successfully"},
+)
+"""The bodies of the routes that give and end tokens."""
