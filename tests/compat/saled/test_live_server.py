@@ -140,6 +140,12 @@ def test_frames_of_a_file_of_several_chunks(saled: Saled, watched: Watched) -> N
     progress = [frame["progress"] for frame in states]
     assert progress == sorted(progress)
     assert (frames[-1]["type"], frames[-1]["status"], frames[-1]["progress"]) == ("status", "completed", 100)
+    shares = [
+        (frame["chunk_info"]["current_chunk"], frame["chunk_info"]["chunk_progress"]) for frame in states
+    ]
+    assert shares == sorted(shares)
+    assert any(0 < share < 100 for _, share in shares), shares
+    assert shares[-1] == (2, 100)
     chunks = [int(found[1]) for each in states if (found := re.search(r"chunk (\d+)/\d+", each["message"]))]
     assert {1, 2} <= set(chunks), states
     assert chunks == sorted(chunks)
