@@ -41,9 +41,9 @@ def test_an_answer_that_stops_at_max_tokens_is_kept(
 def test_a_model_that_refuses_them_is_asked_without_them_from_then_on(
     connector: LanguageConnector, provider: FakeProvider
 ) -> None:
-    provider.answers(error_reply(400))
-    for _ in range(2):
-        provider.answers(chat_reply("In March [2]."))
+    provider.answer = lambda request: (
+        error_reply(400) if "temperature" in request.json else chat_reply("In March [2].")
+    )
     for _ in range(2):
         assert connector.chat(question(temperature=0.2)).usage == Usage(100, 7)
     assert ["temperature" in request.json for request in provider.requests] == [True, False, False]
