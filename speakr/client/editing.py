@@ -35,6 +35,11 @@ class Editing(Requests):
             json={"apply": apply, **options},
         )
 
+    def retranscribe_range(self, recording_id: int, start: float, end: float, **options: Any) -> Json:
+        """Transcribe a range again, in seconds, and wait for the text; the transcript stays. Options as in docs/api."""
+        body = {"start": start, "end": end, **options}
+        return self._transport.ask("POST", f"/recordings/{recording_id}/retranscribe", json=body)
+
     def transcript_history(self, recording_id: int, *, per_page: int = 50) -> Json:
         """Tell who changed a transcript and when, newest first."""
         return self._get(f"/recordings/{recording_id}/transcript/history", per_page=per_page)

@@ -9,8 +9,9 @@ from typing import Any
 from speakr.db import release
 from speakr.domain.errors import NotFound
 from speakr.domain.permissions import Actor
+from speakr.domain.transcript import Span
 from speakr.services.accounts import credentials
-from speakr.services.jobs import progress
+from speakr.services.jobs import chunks, progress
 from speakr.services.jobs.progress import Progress
 from speakr.services.recordings import access
 from speakr.services.speech import transcripts
@@ -69,6 +70,10 @@ class _Feed:
         self._texts: dict[str, str] = {}
         """Id of a segment that was sent -> its text. After a crash a chunk publishes its segments again."""
         self._chunk = ""
+        self._reached = (0, 0)
+        """The latest chunk that was shown, counted from 0, and its percentage: neither goes back while workers share chunks."""
+        self._spans: tuple[int | None, list[list[Span]]] = (None, [])
+        """A job, and the stretches of speech of its chunks."""
         self._is_gone = False
         self.made = self._look()
 
@@ -104,9 +109,36 @@ class _Feed:
             # What a `status` says was read just now; other events say that more has happened.
             is_known = event.kind == "status" or self.snapshot() is not None
             if is_known and not self.made.is_over:
-                yield self.made
+                yield self._at_rows() if segment is None else self._at(segment, 0)
         if segment is not None and segment["text"].strip() and self._is_new(segment):
             yield Recognised(segment)
+            if not self.made.is_over:
+                yield self._at(segment, self._percent_of(segment))
+
+    def _at_rows(self) -> Progress:
+        """Return the progress that the rows tell: they know whole chunks."""
+        last = max(0, self.made.chunk_count - 1)
+        is_last_done = 0 < self.made.chunk_count == self.made.chunks_done
+        return self._reach(min(self.made.chunks_done, last), 100 if is_last_done else 0)
+
+    def _at(self, segment: dict[str, Any], percent: int) -> Progress:
+        """Return the progress at a segment. The rows may be further already if this feed is late."""
+        return self._reach(_chunk_of(segment), percent)
+
+    def _reach(self, chunk: int, percent: int) -> Progress:
+        self._reached = max(self._reached, (chunk, percent))
+        done, percent = self._reached
+        return replace(self.made, chunks_done=done, chunk_percent=percent)
+
+    def _percent_of(self, segment: dict[str, Any]) -> int:
+        """Return how much of its chunk has been recognised at the end of a segment."""
+        job_id, spans = self.made.job_id, self._spans[1]
+        if job_id is not None and job_id != self._spans[0]:
+            spans = chunks.spans_of(job_id)
+            release()
+            self._spans = (job_id, spans)
+        chunk = _chunk_of(segment)
+        return progress.recognised_percent(spans[chunk], segment["end"]) if chunk < len(spans) else 0
 
     def _begins_chunk(self, segment_id: str) -> bool:
         before, self._chunk = self._chunk, segment_id.partition(".")[0]
@@ -128,3 +160,8 @@ class _Feed:
             release()
             yield from (Recognised(transcripts.to_json(each)) for each in kept if each.text.strip())
         yield self.made
+
+
+def _chunk_of(segment: dict[str, Any]) -> int:
+    """Return the position of the chunk that a segment comes from; the ids are `chunk.number`."""
+    return int(segment["id"].partition(".")[0])

@@ -107,3 +107,26 @@ def test_what_there_is_not_is_not_found(alice: Person, recording: int) -> None:
 )
 def test_wrong_options_are_refused(alice: Person, recording: int, body: dict[str, Any]) -> None:
     assert again(alice, recording, **body).status_code == 400
+
+
+def test_a_range_is_transcribed_and_nothing_changes(alice: Person, bob: Person, recording: int) -> None:
+    path = f"/api/v1/recordings/{recording}/retranscribe"
+    before = alice.get(f"/api/v1/recordings/{recording}/transcript").json
+    answer = alice.post(path, json={"start": 0.5, "end": 1.5, "language": "en"})
+    assert answer.status_code == 200, answer.json
+    assert (answer.json["start_time"], answer.json["end_time"]) == (0.5, 1.5)
+    assert answer.json["text"] == " ".join(each["sentence"] for each in answer.json["segments"])
+    assert all(each["start_time"] >= 0.5 for each in answer.json["segments"])
+    assert alice.get(f"/api/v1/recordings/{recording}/transcript").json == before
+    assert bob.post(path, json={"start": 0.5, "end": 1.5}).status_code == 404
+
+
+@pytest.mark.on_sqlite
+@pytest.mark.parametrize("times", [(1, 1), (1.5, 0.5), (-1, 1), (0, 60), (0, 1e300), ("a", 1), (0, None)])
+def test_a_range_outside_the_recording_is_refused(
+    alice: Person, recording: int, times: tuple[object, object]
+) -> None:
+    start, end = times
+    answer = alice.post(f"/api/v1/recordings/{recording}/retranscribe", json={"start": start, "end": end})
+    assert answer.status_code == 400, answer.json
+    assert set(answer.json) >= {"error", "code", "request_id"}

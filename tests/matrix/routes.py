@@ -79,6 +79,7 @@ _RECORDINGS = {
         Case(VIEW),
         Case(EDIT, fixed(apply=True), name="applied"),
     ],
+    f"POST {_ONE}/retranscribe": [Case(VIEW, fixed(start=0.0, end=0.5))],
     f"POST {_V1}/transcriptions": [Case(ANYBODY, is_upload=True)],
     f"GET {_ONE}": [Case(VIEW, shows=_TEXTS)],
     f"PATCH {_ONE}": [

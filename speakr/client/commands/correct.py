@@ -96,6 +96,25 @@ def retranscribe(
         tell(f"Revision {found['revision']}.")
 
 
+@correct.command("range")
+@_ID
+@click.argument("start", metavar="START", type=click.FloatRange(0))
+@click.argument("end", metavar="END", type=click.FloatRange(0))
+@click.option("--language", help="The language that is spoken, such as en.")
+@_AS_JSON
+def retranscribe_range(
+    recording_id: int, start: float, end: float, *, language: str | None, as_json: bool
+) -> None:
+    """Transcribe a range again, in seconds, and print its text; the transcript stays as it is."""
+    options = {} if language is None else {"language": language}
+    with server() as speakr:
+        found = speakr.retranscribe_range(recording_id, start, end, **options)
+    if as_json:
+        show_json(found)
+        return
+    tell(one_line(found["text"]))
+
+
 @correct.command("history")
 @_ID
 @_AS_JSON

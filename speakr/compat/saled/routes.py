@@ -45,11 +45,8 @@ def health() -> dict[str, Any]:
 def root() -> dict[str, Any]:
     """Describe the service."""
     parts = ("transcribe", "summary", "chat", "retranslate")
-    return {
-        "name": "Speakr",
-        "version": __version__,
-        "endpoints": {part: f"/saled/api/{part}" for part in parts},
-    }
+    endpoints = {part: f"/saled/api/{part}" for part in parts}
+    return {"name": "Speakr", "version": __version__, "endpoints": endpoints}
 
 
 @blp.get("/api/transcribe/models")
@@ -96,7 +93,7 @@ def show_result(job_id: str) -> dict[str, Any]:
     if not made.is_transcribed:
         raise NotFound(f"The result is not ready: {answers.message_of(made)}")
     recording = access.get(actor(), made.recording_id, Permission.VIEW)
-    return answers.result(_segments(recording.id), recording.language, recording.audio_duration)
+    return answers.result(_segments(made), recording.language, recording.audio_duration)
 
 
 @blp.get("/api/transcribe/debug/<job_id>")
@@ -104,7 +101,7 @@ def show_result(job_id: str) -> dict[str, Any]:
 def debug(job_id: str) -> dict[str, Any]:
     """Return what is stored of a job."""
     made = _find(job_id)
-    return answers.debug(made, _segments(made.recording_id) if made.is_transcribed else [])
+    return answers.debug(made, _segments(made))
 
 
 @socket_route(blp, "/api/transcribe/live/<job_id>")
@@ -132,10 +129,11 @@ def _find(job_id: str) -> Progress:
         raise NotFound(answers.UNKNOWN_JOB) from None
 
 
-def _segments(recording_id: int) -> list[dict[str, Any]]:
-    """Return the segments with words of a recording that the caller may see."""
-    kept = (transcripts.to_json(each) for each in transcripts.labelled_segments_of(recording_id))
-    return [answers.segment(each) for each in kept if each["text"].strip()]
+def _segments(made: Progress) -> list[dict[str, Any]]:
+    """Return the segments with words of a recording that the caller may see, or what is stored of them so far."""
+    if not made.is_transcribed:
+        return answers.segments(progress.segments_so_far(made))
+    return answers.segments(map(transcripts.to_json, transcripts.labelled_segments_of(made.recording_id)))
 
 
 @blp.post("/api/summary/")
@@ -178,7 +176,9 @@ def list_chat_models() -> dict[str, Any]:
 def chat(body: dict[str, Any]) -> dict[str, Any]:
     """Answer a question about a posted text."""
     question, history, notes = bodies.conversation_of(body)
-    answer = posted_chat.ask(actor(), bodies.lines_of(body), question, history, notes=notes)
+    answer = posted_chat.ask(
+        actor(), bodies.lines_of(body), question, history, notes=notes, **bodies.sampling_of(body)
+    )
     return answers.chat(answer)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from speakr.domain.clips import ClipResult
@@ -89,7 +89,7 @@ def frame(made: Progress) -> dict[str, Any]:
         "chunk_info": {
             "current_chunk": max(1, _current(made)),
             "total_chunks": max(1, made.chunk_count),
-            "chunk_progress": 100 if made.is_transcribed else 0,
+            "chunk_progress": 100 if made.is_transcribed else made.chunk_percent,
         },
     }
 
@@ -122,6 +122,11 @@ def segment(kept: Mapping[str, Any]) -> dict[str, Any]:
         "start_display": _display(start),
         "end_display": _display(end),
     }
+
+
+def segments(kept: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return those segments that have words."""
+    return [segment(each) for each in kept if each["text"].strip()]
 
 
 def speaker(label: str) -> str:

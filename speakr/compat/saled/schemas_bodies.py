@@ -85,13 +85,13 @@ class MessageIn(Wire):
 
 
 class ChatIn(PostedText):
-    """A conversation about a text. `temperature` and `max_tokens` are accepted; the server's settings count."""
+    """A conversation about a text. The model decides what is not given."""
 
     messages = fields.List(
         fields.Nested(MessageIn), required=True, validate=validate.Length(min=1, max=_MAX_MESSAGES)
     )
-    temperature = fields.Float(load_default=0.7, validate=validate.Range(min=0, max=2))
-    max_tokens = fields.Integer(load_default=500, validate=validate.Range(min=1))
+    temperature = fields.Float(load_default=None, allow_none=True, validate=validate.Range(min=0, max=2))
+    max_tokens = fields.Integer(load_default=None, allow_none=True, validate=validate.Range(min=1))
 
 
 class RangeIn(Wire):
@@ -109,6 +109,11 @@ def lines_of(body: dict[str, Any]) -> list[NumberedLine]:
     if body["transcript"]:
         return run_cpu(lambda: lines_of_segments(body["transcript"]))
     return run_cpu(lambda: lines_of_text(body["full_text"] or ""))
+
+
+def sampling_of(body: dict[str, Any]) -> dict[str, Any]:
+    """Return how the answer is generated."""
+    return {name: body[name] for name in ("temperature", "max_tokens")}
 
 
 def conversation_of(body: dict[str, Any]) -> tuple[str, list[ChatMessage], str | None]:

@@ -28,6 +28,17 @@ class SummaryRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sampling:
+    """How an answer is generated; None leaves it to the model. Engines without a model ignore it.
+
+    temperature: 0 to 2. max_tokens: the answer is cut there, and never longer than the engine allows.
+    """
+
+    temperature: float | None = None
+    max_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChatRequest:
     """A whole transcript, a question about it, and what was asked and answered before, oldest first.
 
@@ -42,6 +53,7 @@ class ChatRequest:
     history: Sequence[ChatMessage] = ()
     language: str | None = None
     notes: str | None = None
+    sampling: Sampling = Sampling()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Self
 
-from speakr.connectors.language.base import ChatRequest, ExtractRequest, IdentifyRequest, SummaryRequest
+from speakr.connectors.language.base import (
+    ChatRequest,
+    ExtractRequest,
+    IdentifyRequest,
+    Sampling,
+    SummaryRequest,
+)
 from speakr.connectors.language.chat import SERVICE, ChatModel, Conversation
 from speakr.connectors.language.citations import number_lines, resolve_citations
 from speakr.connectors.language.compact import numbers_of, write_compactly
@@ -187,7 +194,10 @@ class OpenAILanguageConnector:
         ):
 
             def write(stage: Stage, text: str) -> str:
-                written = conversation.ask(ask(stage, text, history=history))
+                is_answer = stage in {Stage.WHOLE, Stage.MERGE}
+                written = conversation.ask(
+                    ask(stage, text, history=history), _bounded(request.sampling) if is_answer else None
+                )
                 if stage in {Stage.WHOLE, Stage.PART}:
                     read.update(numbers_of(text))
                 return "" if written in NOTHING_FOUND else written
@@ -231,6 +241,13 @@ class OpenAILanguageConnector:
         )
         answer_tokens = min(MAX_ANSWER_TOKENS, self._context_tokens // 4)
         return self._context_tokens - answer_tokens - prompt_tokens
+
+
+def _bounded(sampling: Sampling) -> Sampling:
+    """Limit an answer to the room that every answer gets."""
+    if sampling.max_tokens is None:
+        return sampling
+    return replace(sampling, max_tokens=min(sampling.max_tokens, MAX_ANSWER_TOKENS))
 
 
 def _evidence_for(request: SummaryRequest) -> Evidence:

@@ -14,7 +14,9 @@ from speakr.domain.errors import NotFound
 from speakr.domain.jobs import ChunkState, JobKind
 from speakr.domain.permissions import Actor
 from speakr.domain.recordings import RecordingStatus
+from speakr.domain.transcript import Span
 from speakr.models import Job, JobChunk, Recording
+from speakr.services.jobs import chunks
 from speakr.services.recordings import access
 
 _COLUMNS = (
@@ -40,6 +42,8 @@ class Progress:
     error: str | None
     job_id: int | None
     attempts: int
+    chunk_percent: int = 0
+    """0 to 100: the share of the current chunk that is recognised. Rows do not say it; live events do."""
 
     @property
     def is_transcribed(self) -> bool:
@@ -73,14 +77,28 @@ def newest(actor: Actor, limit: int) -> list[Progress]:
     return _progress(rows)
 
 
+def segments_so_far(made: Progress) -> list[Mapping[str, Any]]:
+    """Return the segments of the chunks that are done, as `transcripts.to_json` writes them; speakers may still change."""
+    if made.job_id is None:
+        return []
+    return [kept for result in chunks.results(made.job_id) for kept in result.get("segments", ())]
+
+
+def recognised_percent(spans: Sequence[Span], until: float) -> int:
+    """Return the share of a chunk before a time of the recording, 0 to 100. spans: its stretches of speech."""
+    length = sum(span.end - span.start for span in spans)
+    passed = sum(max(0.0, min(span.end, until) - span.start) for span in spans)
+    return round(100 * passed / length) if length > 0 else 0
+
+
 def _progress(rows: Sequence[Any]) -> list[Progress]:
     jobs = _newest_jobs([row.id for row in rows])
-    chunks = _chunks([job.id for job in jobs.values()])
-    return [_of_row(row, jobs.get(row.id), chunks) for row in rows]
+    counts = _chunks([job.id for job in jobs.values()])
+    return [_of_row(row, jobs.get(row.id), counts) for row in rows]
 
 
-def _of_row(row: Any, job: Job | None, chunks: Mapping[int, Any]) -> Progress:
-    counted = chunks.get(job.id) if job is not None else None
+def _of_row(row: Any, job: Job | None, counts: Mapping[int, Any]) -> Progress:
+    counted = counts.get(job.id) if job is not None else None
     moments = [
         row.updated_at,
         *([job.queued_at, job.claimed_at, job.finished_at] if job is not None else ()),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from speakr.connectors.language.base import ChatRequest
+from speakr.connectors.language.base import ChatRequest, Sampling
 from speakr.db import db, release, unit_of_work
 from speakr.domain.conversation import ChatMessage
 from speakr.domain.errors import Invalid
@@ -32,10 +32,13 @@ def ask(
     history: Sequence[ChatMessage] = (),
     *,
     notes: str | None = None,
+    temperature: float | None = None,
+    max_tokens: int | None = None,
 ) -> PostedAnswer:
     """Answer a question about a text. Opens its own unit of work after the answer.
 
-    notes: what the asker says of the text and of the answer, besides the conversation.
+    notes: what the asker says of the text and of the answer, besides the conversation. temperature, max_tokens: for engines
+    with a model; None leaves them to it.
 
     Raises:
         Invalid: there is no question, or no text to answer from (`no_text`).
@@ -54,6 +57,7 @@ def ask(
         history=history,
         language=users.preferences(owner)["output_language"],
         notes=notes,
+        sampling=Sampling(temperature=temperature, max_tokens=max_tokens),
     )
     if language_model.spends_tokens():
         budgets.admit_question(actor.user_id)

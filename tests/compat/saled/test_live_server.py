@@ -8,6 +8,7 @@ import io
 import itertools
 import json
 import re
+import subprocess
 import time
 import wave
 from collections.abc import Iterator
@@ -27,6 +28,7 @@ pytestmark = pytest.mark.on_sqlite
 
 SAMPLE = Path("speakr/sample/sense_and_sensibility.flac")
 RATE = 16_000
+MAX_SOCKETS = 32
 
 
 def speech(seconds: float) -> bytes:
@@ -48,9 +50,20 @@ def speech(seconds: float) -> bytes:
 class Saled:
     """A client of a running server, without a credential."""
 
-    def __init__(self, server: IntakeServer) -> None:
+    def __init__(self, server: IntakeServer, worker: subprocess.Popen[bytes]) -> None:
         self.server = server
+        self._worker = worker
         self.base = f"http://127.0.0.1:{server.port}/saled"
+
+    @contextlib.contextmanager
+    def without_worker(self) -> Iterator[None]:
+        """Let jobs wait meanwhile."""
+        self._worker.terminate()
+        self._worker.wait(timeout=60)
+        try:
+            yield
+        finally:
+            self._worker = self.server.start_worker()
 
     def post(self, path: str, **sent: Any) -> requests.Response:
         return requests.post(f"{self.base}{path}", timeout=90, **sent)
@@ -95,8 +108,8 @@ def segments(frames: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def saled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Saled]:
     settings = {"SPEAKR_UNAUTHENTICATED_USER": "alice", "SPEAKR_MAX_FILE_SIZE_MB": "20"}
     with IntakeServer(tmp_path_factory.mktemp("saled"), **settings) as server:
-        server.start_worker()
-        yield Saled(server)
+        worker = server.start_worker()
+        yield Saled(server, worker)
 
 
 Watched = tuple[str, list[dict[str, Any]], int]
@@ -127,6 +140,12 @@ def test_frames_of_a_file_of_several_chunks(saled: Saled, watched: Watched) -> N
     progress = [frame["progress"] for frame in states]
     assert progress == sorted(progress)
     assert (frames[-1]["type"], frames[-1]["status"], frames[-1]["progress"]) == ("status", "completed", 100)
+    shares = [
+        (frame["chunk_info"]["current_chunk"], frame["chunk_info"]["chunk_progress"]) for frame in states
+    ]
+    assert shares == sorted(shares)
+    assert any(0 < share < 100 for _, share in shares), shares
+    assert shares[-1] == (states[-1]["chunk_info"]["total_chunks"], 100)
     chunks = [int(found[1]) for each in states if (found := re.search(r"chunk (\d+)/\d+", each["message"]))]
     assert {1, 2} <= set(chunks), states
     assert chunks == sorted(chunks)
@@ -148,9 +167,16 @@ def test_frames_of_a_file_of_several_chunks(saled: Saled, watched: Watched) -> N
 
 def test_a_recording_is_shown_natively(saled: Saled, job: str) -> None:
     text = saled.get(f"/api/transcribe/result/{job}").json()["text"]
-    recording = saled.server.get("/api/v1/recordings?sort_order=asc")["recordings"][0]
-    segments = saled.server.get(f"/api/v1/recordings/{recording['id']}/transcript")["segments"]
-    assert " ".join(each["sentence"] for each in segments) == text
+
+    def native_texts() -> list[str]:
+        found = []
+        for recording in saled.server.get("/api/v1/recordings?status=COMPLETED")["recordings"]:
+            shown = saled.server.get(f"/api/v1/recordings/{recording['id']}/transcript")["segments"]
+            found.append(" ".join(each["sentence"] for each in shown))
+        return found
+
+    # The recording is complete once its summary is written, too.
+    wait_for(lambda: text in native_texts(), "the text in the native API", 120)
 
 
 def test_frames_of_two_jobs_do_not_mix(saled: Saled) -> None:
@@ -159,9 +185,8 @@ def test_frames_of_two_jobs_do_not_mix(saled: Saled) -> None:
         (first, _), (second, _) = pool.map(saled.frames, jobs)
     for job, frames in zip(jobs, (first, second), strict=True):
         result = saled.get(f"/api/transcribe/result/{job}").json()
-        said = {each["text"] for each in result["segments"]}
         assert segments(frames)
-        assert {each["text"] for each in segments(frames)} <= said, (segments(frames), said)
+        assert all(each["text"] in result["text"] for each in segments(frames)), (frames, result)
         assert max(each["end"] for each in segments(frames)) <= result["audio_duration"]
 
 
@@ -200,19 +225,27 @@ def test_handshakes_of_foreign_pages_and_wrong_tokens_are_refused(saled: Saled, 
 
 
 def test_a_user_has_a_bounded_number_of_sockets(saled: Saled) -> None:
-    waiting = saled.transcribe(speech(70))
-    clients = [saled.connect(waiting) for _ in range(32)]
-    try:
-        frames, code = saled.frames(waiting)
-        assert (frames, code) == ([], 1013)
-    finally:
-        for client in clients:
-            client.close()
-    # A client that has left gives its place back.
-    wait_for(lambda: _is_served(saled, waiting), "a free place", 60)
-    newest = saled.server.get("/api/v1/recordings")["recordings"][0]
-    saled.server.request("DELETE", f"/api/v1/recordings/{newest['id']}")
-    assert saled.get(f"/api/transcribe/status/{waiting}").json()["status"] == "not_found"
+    with saled.without_worker(), contextlib.ExitStack() as leaving:
+        waiting = saled.transcribe(speech(8))
+        newest = saled.server.get("/api/v1/recordings")["recordings"][0]["id"]
+        held: list[Client] = []
+
+        def all_places_are_taken() -> bool:
+            client = saled.connect(waiting)
+            with contextlib.suppress(ConnectionClosed):
+                assert client.receive(timeout=60) is not None
+                leaving.callback(client.close)
+                held.append(client)
+            return len(held) == MAX_SOCKETS
+
+        # Places of a web process that was killed before this test stay for a minute.
+        wait_for(all_places_are_taken, "all places are taken", 120)
+        assert saled.frames(waiting) == ([], 1013)
+        leaving.close()
+        # A client that has left gives its place back.
+        wait_for(lambda: _is_served(saled, waiting), "a free place", 60)
+        saled.server.request("DELETE", f"/api/v1/recordings/{newest}")
+        assert saled.get(f"/api/transcribe/status/{waiting}").json()["status"] == "not_found"
 
 
 def _is_served(saled: Saled, job: str) -> bool:

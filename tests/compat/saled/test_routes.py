@@ -174,8 +174,19 @@ def test_chat_answers_and_its_usage_adds_up(client: FlaskClient, alice: Person, 
     }
     (asked,) = writer.questions
     assert (asked.question, asked.notes) == ("When does it arrive?", "Be brief.")
+    assert (asked.sampling.temperature, asked.sampling.max_tokens) == (None, None)
     assert [turn.text for turn in asked.history] == ["Hello", "Hi"]
     assert alice.get("/api/v1/stats").json["tokens"]["used_this_month"] == 23
+
+
+@pytest.mark.on_sqlite
+def test_temperature_and_max_tokens_reach_the_engine(client: FlaskClient, writer: FakeWriter) -> None:
+    body = {"full_text": "A plan.", "messages": [{"role": "user", "content": "Which plan?"}]}
+    client.post("/saled/api/chat/", json={**body, "temperature": 0.2, "max_tokens": 40})
+    (asked,) = writer.questions
+    assert (asked.sampling.temperature, asked.sampling.max_tokens) == (0.2, 40)
+    for wrong in ({"temperature": 3}, {"max_tokens": 0}, {"temperature": "warm"}):
+        assert client.post("/saled/api/chat/", json={**body, **wrong}).status_code == 400
 
 
 @pytest.mark.on_sqlite
