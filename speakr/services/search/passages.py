@@ -82,7 +82,8 @@ def material(held: claims.Claim) -> Material:
         TransientJobError: this worker has another model than the one wanted; another worker may have it.
     """
     model = get_backends().embedding_model
-    if model != wanted_model.read().model:
+    wanted = wanted_model.read()
+    if model != wanted.model:
         raise TransientJobError(
             "This worker has another embedding model than the server wants.", code="other_embedding_model"
         )
@@ -99,7 +100,9 @@ def material(held: claims.Claim) -> Material:
         .all()
     )
     known = db.session.connection().execute(
-        select(_P.sha256, _P.vector).where(_P.recording_id == held.recording_id, _P.model == model)
+        select(_P.sha256, _P.vector).where(
+            _P.recording_id == held.recording_id, _P.model == model, _has_size_of(wanted)
+        )
     )
     vectors = {row.sha256: row.vector for row in known}
     return Material(rows, cut(row.text for row in rows), vectors, revision, model)
@@ -205,8 +208,7 @@ def _missing(wanted: wanted_model.WantedModel, moment: datetime, most: int) -> S
         _P.position == 0,
         _P.model == wanted.model,
         _P.is_current,
-        # A transcript without words has an empty vector.
-        func.length(_P.vector).in_((0, wanted.vector_bytes)) if wanted.vector_bytes else true(),
+        _has_size_of(wanted),
     )
     was_tried = exists().where(
         Job.recording_id == Recording.id,
@@ -228,6 +230,11 @@ def _missing(wanted: wanted_model.WantedModel, moment: datetime, most: int) -> S
         .order_by(Recording.id.desc())
         .limit(most)
     ).all()
+
+
+def _has_size_of(wanted: wanted_model.WantedModel) -> ColumnElement[bool]:
+    """Return the condition for vectors of the model's size. A transcript without words has an empty one."""
+    return func.length(_P.vector).in_((0, wanted.vector_bytes)) if wanted.vector_bytes else true()
 
 
 def _is_refused(model: str, moment: datetime) -> ColumnElement[bool]:

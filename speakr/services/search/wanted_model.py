@@ -36,16 +36,18 @@ def read() -> WantedModel:
 
 
 def declare() -> None:
-    """Write this process's model, or remove the row if it has none; nothing if its model has not changed.
+    """Write this process's model, or remove the row if it has none; nothing if its model is the same as before.
 
     Call it outside of any transaction.
     """
     global _declared  # noqa: PLW0603 - what this process wrote
     own = get_backends().embedding_model
-    if own == _declared:
+    if own == _declared == "":
         return
     stored = _stored()
     release()
+    if own == _declared and stored is not None:
+        return
     if own != ("" if stored is None else stored.model):
         with unit_of_work():
             _write(WantedModel(own))
