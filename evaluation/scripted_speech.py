@@ -6,7 +6,7 @@ import itertools
 import random
 from collections.abc import Iterator, Sequence
 
-from speakr.domain.seams import RecognizedWord
+from speakr.domain.seams import RecognizedChunk
 from speakr.domain.transcript import Segment, Word
 
 VOCABULARY = "the a we you and of plan budget Tuesday report number no no, very good? is it that".split()  # noqa: SIM905 - reads as a sentence
@@ -50,7 +50,7 @@ def recognize(chance: random.Random, spoken: Sequence[Word], start: float, end: 
     ]
 
 
-def talks(seams: int, seed: int) -> Iterator[tuple[list[Word], list[RecognizedWord]]]:
+def talks(seams: int, seed: int) -> Iterator[tuple[list[Word], list[RecognizedChunk]]]:
     """Yield talks with four seams each, at least `count` seams in total: the spoken words, and the transcript of each chunk."""
     chance = random.Random(seed)  # noqa: S311 - the same each time
     for _ in range(-(-seams // SEAMS_EACH)):
@@ -63,5 +63,5 @@ def talks(seams: int, seed: int) -> Iterator[tuple[list[Word], list[RecognizedWo
         for at, (start, end) in enumerate(itertools.pairwise(cuts)):
             first = start - (OVERLAP if at else 0.0)
             last = spoken[-1].end if at == SEAMS_EACH else end + OVERLAP
-            chunks.append(RecognizedWord(start, end, recognize(chance, spoken, first, last)))
+            chunks.append(RecognizedChunk(start, end, recognize(chance, spoken, first, last)))
         yield spoken, chunks

@@ -20,7 +20,7 @@ _ODD = ".,;:!?…\"'()[]-“”‘’。？！、，"  # noqa: RUF001 - full-wid
 
 
 @dataclass(frozen=True, slots=True)
-class RecognizedWord:
+class RecognizedChunk:
     """One chunk's segments in order; `start` and `end` are where it was cut, before it was widened, in seconds."""
 
     start: float
@@ -29,12 +29,12 @@ class RecognizedWord:
     times_estimated: bool = False
 
 
-def join(chunks: Sequence[RecognizedWord], overlap_seconds: Sequence[float]) -> list[Segment]:
+def join(chunks: Sequence[RecognizedChunk], overlap_seconds: Sequence[float]) -> list[Segment]:
     """Return the segments of all chunks in order, each seam repaired; see `repair`."""
     return [segment for chunk in repair(chunks, overlap_seconds) for segment in chunk]
 
 
-def repair(chunks: Sequence[RecognizedWord], overlap_seconds: Sequence[float]) -> list[list[Segment]]:
+def repair(chunks: Sequence[RecognizedChunk], overlap_seconds: Sequence[float]) -> list[list[Segment]]:
     """Return the segments of each chunk, in order, with each seam repaired.
 
     overlap_seconds: for each chunk but the last, the seconds of audio that it and the next one share; 0 for a cut at

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from speakr.domain.transcript import numbered_label
+
 
 @dataclass(frozen=True, slots=True)
 class NamedSpeaker:
@@ -73,7 +75,7 @@ def _free(label: str, taken: set[str]) -> str:
 def _numbered() -> Iterator[str]:
     number = 0
     while True:
-        yield f"SPEAKER_{number:02}"
+        yield numbered_label(number)
         number += 1
 
 

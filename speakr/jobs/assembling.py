@@ -167,7 +167,7 @@ def _chunks(part: _SourceResults, plan: TranscriptionPlan) -> list[list[Segment]
     if not plan.seams or not plan.overlap:
         return chunks
     hypotheses = [
-        seams.RecognizedWord(result["start"], result["end"], segments, result["times_estimated"])
+        seams.RecognizedChunk(result["start"], result["end"], segments, result["times_estimated"])
         for result, segments in zip(part.results, chunks, strict=True)
     ]
     overlaps = [plan.overlap if part.first + at in plan.seams else 0.0 for at in range(1, len(hypotheses))]

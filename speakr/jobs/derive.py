@@ -7,8 +7,6 @@ before the transaction that completes the recording.
 from __future__ import annotations
 
 import contextlib
-import hashlib
-from pathlib import Path
 
 from speakr import conflicts
 from speakr.backends import get_backends
@@ -17,6 +15,7 @@ from speakr.domain.derivation import Derivation
 from speakr.domain.errors import ClaimLost, PermanentJobError, TransientJobError
 from speakr.jobs import scratch
 from speakr.media.join import FLAC, OPUS, AudioPart, join
+from speakr.model_files.store import sha256_of
 from speakr.services.jobs import blobs, claims
 from speakr.services.recordings import sources
 from speakr.services.speech import derived_transcripts, originals
@@ -61,14 +60,9 @@ def _make_audio(held: claims.Claim, derivation: Derivation) -> NewAudio:
         target = folder / "audio"
         form = FLAC if mime_type == FLAC.mime_type else OPUS
         join(parts, target, form, gap_seconds=derivation.gap_seconds)
-        audio = NewAudio(key, target.stat().st_size, _sha256(target))
+        audio = NewAudio(key, target.stat().st_size, sha256_of(target))
         try:
             put_file(storage, key, target)
         except StorageFull:
             raise TransientJobError("The server's storage is full.", code="out_of_space") from None
     return audio
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

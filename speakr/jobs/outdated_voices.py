@@ -42,6 +42,9 @@ def run(held: claims.Claim) -> None:
     """Replace the outdated voices of a recording. The earlier ones stay until all are complete."""
     from speakr.media.voices import networks  # noqa: PLC0415 - in the work horse only
 
+    if not get_backends().settings.voice_profiles:
+        # As a failure it does not count as done: voices that are wanted again are made a day later.
+        raise PermanentJobError("This server makes no voice profiles.", code="no_voice_profiles")
     made_from = outdated_voices.speech(held.recording_id)
     release()
     voices: list[ProfileVoice] = []

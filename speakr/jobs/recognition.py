@@ -29,7 +29,7 @@ from speakr.domain.errors import (
     ConnectorUnavailable,
 )
 from speakr.domain.languages import main_language
-from speakr.domain.seams import RecognizedWord, join
+from speakr.domain.seams import RecognizedChunk, join
 from speakr.domain.transcript import Hints, Hypothesis, Segment, Span
 from speakr.jobs import engine_memory, retry_doubtful
 from speakr.jobs.engine_health import Health
@@ -251,7 +251,7 @@ def _transcribe_halves(
         for at, half in enumerate(halves)
     ]
     parts = [
-        RecognizedWord(start, stop, half.segments, half.times_estimated)
+        RecognizedChunk(start, stop, half.segments, half.times_estimated)
         for (start, stop), half in zip(((audio.start, cut), (cut, end)), result, strict=True)
     ]
     language = main_language(

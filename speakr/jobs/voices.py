@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 
 from speakr.backends import get_backends
-from speakr.domain.transcript import DEFAULT_SPEAKER_LABEL, Hints, Segment, Span
+from speakr.domain.transcript import DEFAULT_SPEAKER_LABEL, Hints, Segment, Span, numbered_label
 from speakr.domain.turns import give_speakers
 from speakr.media.voices import weights
 from speakr.services.speech.voice_profiles import ProfileVoice
@@ -150,11 +150,9 @@ def _in_order(
     segments: Sequence[Segment], voices: Mapping[str, VoiceOfLabel]
 ) -> tuple[Sequence[Segment], Sequence[ProfileVoice]]:
     """Order speakers by their first words; drop a voice without words."""
-    from speakr.media.voices.diarization import label_of  # noqa: PLC0415
-
     labels: dict[str, str] = {}
     for segment in segments:
-        labels.setdefault(segment.speaker, label_of(len(labels)))
+        labels.setdefault(segment.speaker, numbered_label(len(labels)))
     named = [replace(segment, speaker=labels[segment.speaker]) for segment in segments]
     return named, _as_kept({labels[old]: voice for old, voice in voices.items() if old in labels})
 

@@ -50,6 +50,8 @@ def prepare(models: Sequence[Model], root: Path, tell: Tell) -> list[Model]:
     Raises:
         PreparationFailed: a download, a hash or a conversion is wrong, or the disk is full. Models made before stay.
     """
+    if all(is_prepared(root, model) for model in models):
+        return []  # also where the folder is read-only
     try:
         _make_readable_folder(root)
         with _alone(root, tell):

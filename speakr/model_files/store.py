@@ -8,7 +8,12 @@ import sys
 from pathlib import Path
 from typing import Final
 
+import structlog
+
 from speakr.model_files.catalogue import Model
+from speakr.offload import run_cpu
+
+logger = structlog.get_logger(__name__)
 
 _BLOCK_BYTES: Final = 1 << 20
 
@@ -36,7 +41,11 @@ def open_model(root: Path, model: Model) -> Path:
         ModelUnusable: it is not there, or not whole.
     """
     folder = root / model.name
-    reason = _fault(folder, tuple(sorted(model.files.items())), _state_of(folder, model))
+    try:
+        reason = _fault(folder, tuple(sorted(model.files.items())), _state_of(folder, model))
+    except OSError as error:  # not remembered: the next call reads the files again
+        logger.warning("model_unreadable", model=model.name, reason=str(error))
+        reason = "cannot be read at the moment"
     if reason is not None:
         raise ModelUnusable(f"The model {model.name} {reason}; `speakr models prepare` makes it.")
     return folder
@@ -57,7 +66,7 @@ def is_prepared(root: Path, model: Model) -> bool:
 
 
 def size_bytes(root: Path, model: Model) -> int:
-    """Return the size of a model's files; 0 if it is not prepared."""
+    """Return the size of those files of a model that are there, in bytes."""
     return sum(size for _, size in _state_of(root / model.name, model))
 
 
@@ -86,13 +95,20 @@ def _state_of(folder: Path, model: Model) -> tuple[tuple[int, int], ...]:
 def _fault(
     folder: Path, files: tuple[tuple[str, str], ...], state: tuple[tuple[int, int], ...]
 ) -> str | None:
-    """Return what is wrong with a model, for the middle of a sentence; None if nothing is."""
+    """Return what is wrong with a model, for the middle of a sentence; None if nothing is.
+
+    Raises OSError if a file cannot be read; the cache keeps results only.
+    """
     if not state:
         return "is not prepared on this server"
+    return run_cpu(lambda: _first_fault(folder, files))
+
+
+def _first_fault(folder: Path, files: tuple[tuple[str, str], ...]) -> str | None:
     for name, expected in files:
         try:
             actual = sha256_of(folder / name)
-        except OSError:
+        except FileNotFoundError:
             return f"lacks {name}"
         if actual != expected:
             return f"has another {name} than this version was made for"

@@ -276,6 +276,21 @@ def test_the_index_can_be_made_anew(alice: Person, make) -> None:
     assert len(search(alice, "walrus")[0]["matches"]) == 1
 
 
+def test_the_index_is_finished_by_maintenance_if_the_command_ends(
+    alice: Person, make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(indexing, "_BATCH", 1)
+    monkeypatch.setattr(indexing, "_BATCHES_PER_ROUND", 1)
+    made = [make(alice) for _ in range(3)]
+    with unit_of_work() as session:
+        session.execute(text("DELETE FROM search_terms"))
+    assert next(indexing.reindex()) == 1
+    assert len(found(alice, "walrus")) == 1
+    for _ in range(2):
+        maintenance.run_maintenance()
+    assert found(alice, "walrus") == made[::-1]
+
+
 def test_a_speaker_renamed_in_many_recordings_is_found_in_all(
     alice: Person, make, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from speakr.connectors.clean_answers import CleanTranscriber
+from speakr.connectors.transcription.answer_times import Window
 from speakr.connectors.transcription.base import SAMPLE_RATE, AudioChunk
 from speakr.connectors.transcription.openai_answers import read_answer
 from speakr.domain.transcript import Hints, Hypothesis, Segment, Span
@@ -73,6 +74,14 @@ def test_times_in_milliseconds() -> None:
     hypothesis = read([said(1000, 2000, words=words), said(30000, 59000)])
     assert times(hypothesis) == [(1, 2), (30, 59)]
     assert hypothesis.segments[0].words[1].start == START + 1.5
+
+
+@pytest.mark.parametrize("late", [7, 99, 180])
+def test_whole_seconds_far_beyond_a_short_chunk_are_no_milliseconds(late: int) -> None:
+    said_at = [{"start": 0, "end": 1}, {"start": 1, "end": late}]
+    window = Window(0.0, 2.0).in_units_of((each[name] for each in said_at for name in each), word_count=8)
+    assert window.units == 1.0
+    assert Window(0.0, 2.0).in_units_of([0, 1900], word_count=8).units == 1000.0
 
 
 @pytest.mark.parametrize(

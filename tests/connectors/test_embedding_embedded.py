@@ -57,7 +57,8 @@ def test_english_alone_is_enough(tmp_path: Path, settings_with: MakeSettings) ->
     shutil.copytree(shared_folder() / MINILM.name, tmp_path / MINILM.name)
     settings = settings_with(models_dir=str(tmp_path))
     made: Any = make_embedding_connector(settings)
-    assert made.model == model_of(settings) == ENGLISH
+    assert made.model == ENGLISH
+    assert model_of(settings).startswith(f"{ENGLISH}#")
     assert vectors(made, ["one"]).shape == (1, 384)
 
 
@@ -69,6 +70,28 @@ def test_without_models_there_is_no_engine(tmp_path: Path, settings_with: MakeSe
 
 def test_the_setting_off_means_none(settings_with: MakeSettings) -> None:
     assert make_embedding_connector(settings_with(embedding_model="off")) is None
+
+
+def test_with_a_damaged_multilingual_model_english_is_left(
+    tmp_path: Path, settings_with: MakeSettings
+) -> None:
+    for model in (MINILM, SENTENCES_IN_LANGUAGES):
+        shutil.copytree(shared_folder() / model.name, tmp_path / model.name)
+    damaged = tmp_path / SENTENCES_IN_LANGUAGES.name / "weights.npz"
+    damaged.write_bytes(damaged.read_bytes()[:-1000])
+    settings = settings_with(models_dir=str(tmp_path))
+    assert model_of(settings).startswith(f"{ENGLISH}#")
+    assert vectors(make_embedding_connector(settings), ["one"]).shape == (1, 384)
+
+
+def test_the_stored_name_changes_with_the_server_and_fits_the_column(settings_with: MakeSettings) -> None:
+    names = {
+        model_of(settings_with(embedding_model="m" * 119 + end, embedding_base_url=url))
+        for end in "ab"
+        for url in ("https://one.test/v1", "https://two.test/v1", "https://two.test/v1/")
+    }
+    assert len(names) == 4
+    assert {len(name) for name in names} == {120}
 
 
 @pytest.mark.parametrize("damage", ["truncated", "other", "missing"])

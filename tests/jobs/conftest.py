@@ -11,7 +11,7 @@ from speakr.domain.jobs import KINDS
 from speakr.domain.transcript import Span
 from speakr.jobs import runner, transcribe
 from tests.conftest import Person
-from tests.fakes import MemoryJobNotifier
+from tests.fakes import FakeTranscriber, MemoryJobNotifier
 
 
 @pytest.fixture
@@ -22,6 +22,14 @@ def speech(monkeypatch: pytest.MonkeyPatch) -> list[Span]:
         transcribe, "find_speech", lambda pcm: [s for s in spans if s.end * 32_000 <= pcm.stat().st_size]
     )
     return spans
+
+
+@pytest.fixture
+def second() -> FakeTranscriber:
+    """Another engine; a module that uses it makes it the fallback."""
+    fake = FakeTranscriber()
+    fake.name = "second"
+    return fake
 
 
 @pytest.fixture

@@ -65,13 +65,6 @@ def redis(redis_connection: Redis) -> Redis:
 
 
 @pytest.fixture
-def second() -> FakeTranscriber:
-    other = FakeTranscriber()
-    other.name = "second"
-    return other
-
-
-@pytest.fixture
 def backends(backends: Backends, second: FakeTranscriber) -> Backends:
     return replace(backends, make_fallback=lambda: second)
 

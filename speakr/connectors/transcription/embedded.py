@@ -28,7 +28,7 @@ from speakr.connectors.transcription.other_languages import (
 from speakr.connectors.transcription.profanity import mask
 from speakr.connectors.transcription.words import mean_probability
 from speakr.domain.errors import ConnectorRejected, ConnectorUnavailable
-from speakr.domain.seams import RecognizedWord, repair
+from speakr.domain.seams import RecognizedChunk, repair
 from speakr.domain.transcript import UNDETERMINED, Hints, Hypothesis, Segment, Span, Word
 from speakr.environment import setting
 from speakr.model_files.catalogue import MOONSHINE
@@ -231,7 +231,7 @@ class EmbeddedConnector:
         for at, span in enumerate(spans):
             wide = Span(max(span.start - overlaps[at], chunk.start), span.end + overlaps[at + 1])
             words = [_moved(word, wide.start) for word in recogniser.recognise(chunk.cut(wide), hotwords)]
-            found.append(RecognizedWord(span.start, span.end, _as_segments(words)))
+            found.append(RecognizedChunk(span.start, span.end, _as_segments(words)))
             chunk.context.heartbeat()
         utterances = [
             [word for segment in segments for word in segment.words]

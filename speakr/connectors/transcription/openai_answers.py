@@ -57,11 +57,13 @@ class _Reader:
         self._entries = [each for each in map(_entry, _listed(answer.get("segments"))) if each["text"]]
         words = _objects(answer.get("words"))
         window = Window(chunk.start, chunk.start + chunk.samples.size / SAMPLE_RATE)
-        self._window = window.in_units_of(
+        times = (
             entry.get(name)
             for entry in (*self._entries, *words, *(word for each in self._entries for word in each["words"]))
             for name in ("start", "end")
         )
+        word_count = max(len(words), sum(len(each["text"].split()) for each in self._entries))
+        self._window = window.in_units_of(times, word_count)
         self._whole = Span(window.start, window.end)
         self.is_estimated = False
         self._words = self._read_words(words, self._whole)

@@ -46,11 +46,6 @@ class Pack:
     starts: Sequence[int]
     """The first sample of each piece in the pack."""
 
-    @property
-    def seconds(self) -> float:
-        """Length in seconds."""
-        return self.samples.size / SAMPLE_RATE
-
     def halves(self) -> Sequence[Pack]:
         """Return two packs of half of the pieces each, none if there is only one piece."""
         middle = len(self.pieces) // 2

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from speakr.domain.transcript import Span
+from speakr.domain.transcript import Span, numbered_label
 from speakr.domain.turns import SpeakerTurn
 from speakr.media.voices.clustering import Labels, centroids, cluster
 from speakr.media.voices.segmentation import Overlap
@@ -42,11 +42,6 @@ class Diarization:
     voices: Mapping[str, DetectedVoice]
 
 
-def label_of(position: int) -> str:
-    """Return what the speaker who comes at this place is called (`SPEAKER_00` is first)."""
-    return f"SPEAKER_{position:02d}"
-
-
 def diarize(windows: Windows, *, least: int | None = None, most: int | None = None) -> Diarization:
     """Return the turns and voices of a recording. Labels follow the order of appearance.
 
@@ -59,7 +54,7 @@ def diarize(windows: Windows, *, least: int | None = None, most: int | None = No
     spoken = list(_turns(windows, centroids(windows.vectors, groups)))
     order: dict[int, str] = {}
     for _, _, voice in spoken:
-        order.setdefault(voice, label_of(len(order)))
+        order.setdefault(voice, numbered_label(len(order)))
     turns = [SpeakerTurn(start, end, order[voice]) for start, end, voice in spoken]
     overlaps = list(_overlapping(windows.overlaps, turns)) if len(order) > 1 else []
     return Diarization(turns, overlaps, _voices(windows, groups, seconds, order))

@@ -11,8 +11,8 @@ from typing import Final
 
 import numpy as np
 
-from speakr.domain.transcript import Segment
-from speakr.media.voices.diarization import DetectedVoice, label_of
+from speakr.domain.transcript import Segment, numbered_label
+from speakr.media.voices.diarization import DetectedVoice
 from speakr.media.voices.vectors import normalised
 from speakr.media.voices.windows import Windows
 
@@ -32,7 +32,7 @@ def join(
         labels = _same(found, voices)
         for label, voice in found.items():
             if label not in labels:
-                labels[label] = label_of(count)
+                labels[label] = numbered_label(count)
                 count += 1
             if voice is not None:
                 voices[labels[label]] = _together(voices.get(labels[label]), voice)

@@ -21,7 +21,7 @@ from speakr.domain.errors import Conflict, Invalid, NotFound, NotModifiedSince
 from speakr.domain.jobs import JobKind, dedupe_key
 from speakr.domain.permissions import Actor, Permission
 from speakr.domain.speakers import is_label
-from speakr.domain.transcript import LONG_TEXT, is_long, mean_confidence
+from speakr.domain.transcript import LONG_TEXT, is_long, mean_confidence, numbered_label
 from speakr.domain.transcript_edits import MAX_SEGMENTS
 from speakr.domain.transcript_history import (
     RevisionKind,
@@ -296,7 +296,7 @@ class Labels:
     def _free_label(self) -> str:
         if len(self.new_names) >= CAPS[Noun.RECORDING_SPEAKERS]:
             raise caps.reached(Noun.RECORDING_SPEAKERS)
-        while (label := f"SPEAKER_{self._number:02}") in self._used:
+        while (label := numbered_label(self._number)) in self._used:
             self._number += 1
         self._used.add(label)
         return label

@@ -138,17 +138,39 @@ def _store_if_unchanged(found: _Indexed, mark: int) -> None:
 
 
 def reindex() -> Iterator[int]:
-    """Index everything anew while the server runs, a small transaction at a time; yield how many are done."""
-    last, done = 0, 0
-    while True:
-        with unit_of_work():
-            indexed = _lock(_R.id > last, _BATCH)
-            if indexed:
-                _store(_documents(_texts_of(indexed)))
-        if not indexed:
+    """Index everything anew while the server runs; yield how many recordings are done.
+
+    All recordings are marked first. If this process ends, maintenance indexes those that are left.
+    """
+    count = sum(_mark_all())
+    left = count
+    while left:
+        catch_up()
+        now_left = _marked()
+        yield max(0, count - now_left)
+        if now_left >= left:  # other processes change recordings as fast as this one indexes them
             return
-        last, done = indexed[-1], done + len(indexed)
-        yield done
+        left = now_left
+
+
+def _mark_all() -> Iterator[int]:
+    last = 0
+    while True:
+        ids = list(
+            db.session.scalars(select(_R.id).where(_R.id > last).order_by(_R.id).limit(_IDS_PER_STATEMENT))
+        )
+        release()
+        if not ids:
+            return
+        with unit_of_work():
+            _mark(ids)
+        last = ids[-1]
+        yield len(ids)
+
+
+def _marked() -> int:
+    release()
+    return db.session.scalar(select(func.count()).select_from(SearchStale)) or 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,7 @@ def store(held: claims.Claim, made_from: Speech, voices: Sequence[ProfileVoice])
     """Replace the outdated voices of a recording and end the job, in the transaction of the caller.
 
     Only rows that are still there change: what the user deleted meanwhile stays deleted. A voice of which no vector could
-    be made stays as it is, unless its label speaks no more. Nothing changes if the server makes no voice profiles.
+    be made stays as it is, unless its label speaks no more.
 
     Raises:
         ClaimLost: another worker owns the job.
@@ -84,8 +84,6 @@ def store(held: claims.Claim, made_from: Speech, voices: Sequence[ProfileVoice])
     recording = db.session.get_one(Recording, held.recording_id, with_for_update={"key_share": True})
     if recording.transcript_revision != made_from.revision:
         raise TransientJobError("The transcript was replaced while the job ran.", code="transcript_replaced")
-    if not get_backends().settings.voice_profiles:
-        return
     for voice in voices:
         db.session.execute(
             update(RecordingVoice)

@@ -13,7 +13,7 @@ from speakr.services.corrections import followers
 from speakr.services.jobs import recovery
 from speakr.services.language import posted_summaries
 from speakr.services.recordings import resumable, retention
-from speakr.services.search import indexing, passages
+from speakr.services.search import indexing, passages, wanted_model
 from speakr.services.speech import clips, outdated_voices
 from speakr.services.system import idempotency, unwanted_blobs
 from speakr.services.webhooks import webhook_options, webhooks
@@ -79,7 +79,10 @@ def _forget_old_clips() -> None:
 def _queue_passages() -> None:
     """Queue recordings without passages: often while there are some, rarely once there are none."""
     global _next_passages  # noqa: PLW0603 - when this process runs this next
-    if not passages.is_wanted() or time.monotonic() < _next_passages:
+    if not passages.is_wanted():
+        wanted_model.declare()
+        return
+    if time.monotonic() < _next_passages:
         return
     release()
     found = passages.queue_missing()
