@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from speakr.backends import get_backends
 from speakr.db import db
@@ -17,6 +17,18 @@ from speakr.models import RecognizedTranscript, Segment
 from speakr.offload import run_cpu
 
 _S = Segment.__table__.c
+
+# Built once, because every list of notes runs them.
+_EDITED = select(RecognizedTranscript.recording_id).where(
+    RecognizedTranscript.recording_id.in_(bindparam("recording_ids", expanding=True))
+)
+_BEGINNINGS = (
+    select(_S.recording_id, _S.start, _S.end, _S.text)
+    .where(
+        _S.recording_id.in_(bindparam("recording_ids", expanding=True)), _S.position < bindparam("segments")
+    )
+    .order_by(_S.recording_id, _S.position)
+)
 
 
 class TimedText(NamedTuple):
@@ -41,10 +53,8 @@ def are_edited(recording_ids: Sequence[int]) -> frozenset[int]:
     """Return those of the recordings whose text a person has corrected since the last transcription."""
     if not recording_ids:
         return frozenset()
-    kept = select(RecognizedTranscript.recording_id).where(
-        RecognizedTranscript.recording_id.in_(recording_ids)
-    )
-    return frozenset(db.session.scalars(kept))
+    found = db.session.connection().execute(_EDITED, {"recording_ids": recording_ids})
+    return frozenset(found.scalars())
 
 
 def format_segments(segments: Sequence[Any], *, recording_id: int | None = None) -> str:
@@ -67,9 +77,7 @@ def beginnings(recording_ids: Sequence[int], *, segments: int) -> Mapping[int, s
     if not recording_ids:
         return {}
     rows = db.session.connection().execute(
-        select(_S.recording_id, _S.start, _S.end, _S.text)
-        .where(_S.recording_id.in_(recording_ids), _S.position < segments)
-        .order_by(_S.recording_id, _S.position)
+        _BEGINNINGS, {"recording_ids": recording_ids, "segments": segments}
     )
     grouped: defaultdict[int, list[TimedText]] = defaultdict(list)
     for recording_id, *segment in rows:

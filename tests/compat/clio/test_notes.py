@@ -10,9 +10,9 @@ import pytest
 
 from speakr.db import unit_of_work
 from speakr.models import User
+from tests.compat.clio.conftest import API, audio_form
 from tests.conftest import Person, wav
 from tests.fakes import FakeTranscriber
-from tests.families.clio.conftest import API, audio_form
 
 SPOKEN = "Heard 0.1-0.4 heard 0.5-0.9."
 ITEM_KEYS = {

@@ -17,8 +17,8 @@ import av
 import numpy as np
 import pytest
 
+from tests.compat.clio.conftest import API, audio_form
 from tests.crash.speech import CLIPS, RATE, clip, short_recording
-from tests.families.clio.conftest import API, audio_form
 from tests.intake.server import ALICE, BOB, IntakeServer, wait_for
 
 pytestmark = pytest.mark.stack

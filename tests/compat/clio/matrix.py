@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.families.clio.matrix_rows import NEEDS_CREDENTIAL, PUBLIC
+from tests.compat.clio.matrix_rows import NEEDS_CREDENTIAL, PUBLIC
 from tests.matrix.families import FamilyRows
 
 ROWS = FamilyRows(

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from tests.compat.clio.conftest import API
 from tests.conftest import Person
-from tests.families.clio.conftest import API
 
 
 def create(person: Person, **values: Any) -> Any:

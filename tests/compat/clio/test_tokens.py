@@ -17,8 +17,8 @@ from speakr.domain.errors import NotAuthenticated
 from speakr.models import Session, User
 from speakr.services.accounts import sessions, users
 from speakr.services.accounts.key_derivation import derived_key
-from tests.families.clio.conftest import API, JOHN, PAGE, bearer, log_in, refresh
-from tests.families.clio.test_failures import checked
+from tests.compat.clio.conftest import API, JOHN, PAGE, bearer, log_in, refresh
+from tests.compat.clio.test_failures import checked
 
 LOGIN = {name: JOHN[name] for name in ("username", "password")}
 PATHS = {"access_token": "/", "refresh_token": "/clio/api/auth/"}

@@ -14,8 +14,8 @@ from speakr.backends import Backends
 from speakr.services.accounts import users
 from speakr.services.recordings import totals
 from speakr.settings import Settings
-from tests.families.clio.conftest import API, JOHN, bearer
-from tests.families.clio.matrix_rows import NEEDS_CREDENTIAL
+from tests.compat.clio.conftest import API, JOHN, bearer
+from tests.compat.clio.matrix_rows import NEEDS_CREDENTIAL
 from tests.support.apps import BuiltApps
 
 pytestmark = pytest.mark.on_sqlite

@@ -19,9 +19,9 @@ from speakr.models import Recording, User
 from speakr.services.accounts import budgets, registration, users
 from speakr.services.system import system_settings
 from speakr.settings import Settings
+from tests.compat.clio.conftest import API, JOHN, bearer, log_in, refresh
+from tests.compat.clio.test_failures import checked
 from tests.conftest import multipart, wav
-from tests.families.clio.conftest import API, JOHN, bearer, log_in, refresh
-from tests.families.clio.test_failures import checked
 from tests.support.apps import BuiltApps
 
 QUOTA = 1000 * 1024 * 1024

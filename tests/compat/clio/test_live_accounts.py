@@ -15,9 +15,9 @@ import pytest
 import requests
 from openapi_spec_validator import validate
 
+from tests.compat.clio.conftest import JOHN, PAGE
 from tests.conftest import wav
 from tests.docs.pages import blocks, read
-from tests.families.clio.conftest import JOHN, PAGE
 from tests.intake.server import IntakeServer, wait_for
 
 TIMEOUT_SECONDS = 60
