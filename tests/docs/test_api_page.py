@@ -178,7 +178,7 @@ def test_live_events(page: str) -> None:
             name = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
             if name.endswith("live.publish"):
                 printed.add(ast.literal_eval(node.args[1]))
-            elif name in {"_message", "Event"} and isinstance(node.args[0], ast.Constant):
+            elif name in {"_message", "Event"} and node.args and isinstance(node.args[0], ast.Constant):
                 printed.add(node.args[0].value)
     # A beat is written as a comment.
     assert set(table(page, "event").codes()) == printed - {"beat"}
