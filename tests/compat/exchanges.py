@@ -93,6 +93,11 @@ def play(server: IntakeServer, source: Any, known: dict[str, str]) -> list[tuple
     return [(each, *_exchange(server, each, known)) for each in source.EXCHANGES]
 
 
+def page_name(path: str) -> str:
+    """Return the name of a family's pages: that of its package, with hyphens."""
+    return package_of(path).replace("_", "-")
+
+
 def page(name: str, played: Sequence[tuple[Exchange, str, str]]) -> str:
     """Return the page of a family."""
     parts = [
@@ -222,7 +227,7 @@ def upload(server: IntakeServer, audio: bytes, filename: str = "meeting.wav", **
 def main(names: Sequence[str]) -> None:
     """Write the pages of the named families, or of all."""
     for path in families():
-        name, source = package_of(path), module_of(path, "exchanges")
+        name, source = page_name(path), module_of(path, "exchanges")
         if source is not None and (not names or name in names):
             with tempfile.TemporaryDirectory() as folder, running(source, Path(folder)) as (server, known):
                 PAGES.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
@@ -18,6 +18,7 @@ from flask import Flask
 
 from speakr.api.openapi import document
 from speakr.app import FAMILIES
+from speakr.settings import Settings
 from tests.conftest import wav
 from tests.docs.conftest import PASSWORD, Server
 from tests.docs.pages import blocks, read
@@ -49,6 +50,12 @@ class Command:
 
 RUN_ELSEWHERE = {"corrections.md", "merging.md"}
 """Their answers depend on what is said in the recordings: `test_corrections_page.py`, `test_merging_page.py`."""
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """Allow all commands of a page within one minute."""
+    return replace(settings, rate_limit_processing=100)
 
 
 def commands(page: str) -> list[Command]:

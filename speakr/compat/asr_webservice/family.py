@@ -5,8 +5,10 @@ from __future__ import annotations
 from flask import Response
 
 from speakr.compat.asr_webservice.routes import blp
+from speakr.compat.asr_webservice.schemas_document import document
 from speakr.web.authenticators.api_token import ApiToken
 from speakr.web.authenticators.fixed_owner import FixedOwner
+from speakr.web.documents import Documents
 from speakr.web.failures import Failure
 from speakr.web.families import ApiFamily
 from speakr.web.json import json_response
@@ -33,5 +35,6 @@ FAMILY = ApiFamily(
     blueprints=(blp,),
     authenticators=(ApiToken(query_parameter=None), FixedOwner()),
     render=render,
+    documents=Documents(build=document, page=None),
     credential_hint="Send an API token as 'Authorization: Bearer <token>'.",
 )

@@ -15,5 +15,7 @@ ROWS = FamilyRows(
         f"POST /asr-webservice/{name}": [Case(ANYBODY, data=_BODY, headers={"Content-Type": _TYPE})]
         for name in ("asr", "detect-language")
     },
+    public={"GET /asr-webservice/openapi.json"},
+    takes_token_in_address=False,
     wrong_shape=wrong_shape,
 )

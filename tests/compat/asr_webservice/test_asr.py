@@ -81,3 +81,13 @@ def test_other_methods_and_wrong_tokens(app: Flask, alice: Person) -> None:
     assert (answer.status_code, wrong_shape(answer)) == (405, [])
     wrong = app.test_client().post("/asr-webservice/asr", headers={"Authorization": "Bearer wrong"})
     assert (wrong.status_code, wrong_shape(wrong)) == (401, [])
+
+
+def test_the_document_describes_every_route_and_parameter(app: Flask) -> None:
+    document = app.test_client().get("/asr-webservice/openapi.json").json
+    described = {f"/asr-webservice{path}" for path in document["paths"]}
+    routed = {rule.rule for rule in app.url_map.iter_rules() if rule.rule.startswith("/asr-webservice/")}
+    assert described == routed - {"/asr-webservice/openapi.json"}
+    operation = document["paths"]["/asr"]["post"]
+    assert {parameter["name"] for parameter in operation["parameters"]} >= {"task", "output", "language"}
+    assert set(operation["responses"]) == {"200", "422", "default"}
