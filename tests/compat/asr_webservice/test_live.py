@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -105,7 +106,7 @@ def test_the_commands_of_the_page_do_what_it_shows(server: IntakeServer, tmp_pat
     found = blocks(read("compat/asr-webservice.md"))
     shown: list[tuple[str, Any]] = [
         (block.text, json.loads(following.text))
-        for block, following in zip(found, found[1:], strict=False)
+        for block, following in itertools.pairwise(found)
         if block.language == "sh" and following.language == "json"
     ]
     assert len(shown) == 2
