@@ -36,6 +36,8 @@ run: $(VENV)/installed-to-run $(if $(filter en,$(LANGUAGES)),,$(VENV)/installed-
 # Two processes import the tests, again in the next run: let Python keep what it compiled.
 test: export PYTHONDONTWRITEBYTECODE :=
 test: $(VENV)/installed-to-test $(PREPARED)
+	@$(MAKE) --no-print-directory $(VENV)/installed-node || \
+	    echo "npm could not be reached: the tests that run other products' Node clients are skipped."
 	@exec $(BIN)/python -m pytest -n $(TESTS_IN_PARALLEL) --dist worksteal $(ARGS)
 
 check: $(VENV)/installed-to-test
@@ -96,6 +98,11 @@ $(VENV)/installed-to-test: requirements-dev.txt $(VENV)/installed-to-run
 	@began=$$(date +%s); \
 	    $(PIP) --require-hashes -r requirements-dev.txt && \
 	    echo "Installed in $$(( $$(date +%s) - began )) s"
+	@touch $@
+
+$(VENV)/installed-node: $(wildcard tests/compat/*/node/package-lock.json) tests/support/node.py $(VENV)/installed-to-test
+	@echo "Installing the Node clients that tests run"
+	@$(BIN)/python -m tests.support.node
 	@touch $@
 
 # --- upkeep
