@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,7 @@ def test_the_commands_of_the_page_do_what_it_shows(server: IntakeServer, tmp_pat
     found = blocks(read("compat/asr-webservice.md"))
     shown: list[tuple[str, Any]] = [
         (block.text, json.loads(following.text))
-        for block, following in zip(found, found[1:], strict=False)
+        for block, following in pairwise(found)
         if block.language == "sh" and following.language == "json"
     ]
     assert len(shown) == 2
