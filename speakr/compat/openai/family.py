@@ -10,6 +10,7 @@ from flask import Response
 from speakr.compat.openai.routes import blp
 from speakr.compat.openai.schemas import document
 from speakr.web.authenticators.api_token import ApiToken
+from speakr.web.cors import CorsPolicy
 from speakr.web.documents import Documents
 from speakr.web.failures import Failure
 from speakr.web.families import ApiFamily
@@ -32,6 +33,8 @@ _CODES: Final[Mapping[str, str]] = {
 }
 _NO_FILE: Final = frozenset({"no_file", "no_file_selected", "several_files"})
 _SERVER_ERROR: Final = 500
+_OBSIDIAN: Final = ("app://obsidian.md", "capacitor://localhost", "http://localhost")
+"""Origins of Obsidian's desktop and mobile apps, whose plugins call from a web page. A key is needed there, too."""
 
 
 def render(failure: Failure) -> Response:
@@ -58,6 +61,7 @@ FAMILY = ApiFamily(
     blueprints=(blp,),
     authenticators=(ApiToken(headers=(), query_parameter=None),),
     render=render,
+    cors=CorsPolicy(further_origins=_OBSIDIAN, request_headers="Authorization, *"),
     documents=Documents(build=document, page=None),
     credential_hint="You didn't provide an API key. Send an API token as 'Authorization: Bearer <token>'.",
 )

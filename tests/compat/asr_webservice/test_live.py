@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,7 @@ def post(server: IntakeServer, path: str, **headers: str) -> requests.Response:
         )
 
 
-def heard(server: IntakeServer, query: str) -> requests.Response:
+def transcribed(server: IntakeServer, query: str) -> requests.Response:
     answer = post(server, f"/asr?{query}")
     assert answer.status_code == 200, answer.text
     assert "forward" in answer.text.lower()
@@ -60,16 +60,16 @@ def heard(server: IntakeServer, query: str) -> requests.Response:
     ],
 )
 def test_text_outputs(server: IntakeServer, output: str, begin: str) -> None:
-    answer = heard(server, f"output={output}")
+    answer = transcribed(server, f"output={output}")
     assert answer.text.startswith(begin)
     assert answer.headers["Content-Type"].startswith("text/plain")
 
 
 def test_json_output_has_words_when_asked(server: IntakeServer) -> None:
     query = "encode=true&task=transcribe&language=en&output=json"
-    (segment,) = heard(server, query).json()["segments"]
+    (segment,) = transcribed(server, query).json()["segments"]
     assert set(segment) == {"id", "start", "end", "text"}
-    body = heard(server, f"{query}&word_timestamps=true").json()
+    body = transcribed(server, f"{query}&word_timestamps=true").json()
     words = body["segments"][0]["words"]
     assert "".join(word["word"] for word in words).strip() == body["text"]
     assert all(0 <= word["start"] < word["end"] for word in words)
@@ -77,7 +77,7 @@ def test_json_output_has_words_when_asked(server: IntakeServer) -> None:
 
 
 def test_diarization_names_speakers(server: IntakeServer) -> None:
-    body = heard(server, "output=json&diarize=true&encode=false").json()
+    body = transcribed(server, "output=json&diarize=true&encode=false").json()
     assert {segment["speaker"] for segment in body["segments"]} == {"SPEAKER_00"}
 
 
@@ -94,7 +94,7 @@ def test_a_translation_is_refused_and_a_wrong_token_too(server: IntakeServer) ->
 
 
 def test_nothing_is_kept_and_others_see_no_job(server: IntakeServer) -> None:
-    heard(server, "output=txt")
+    transcribed(server, "output=txt")
     kept = server.kept()
     assert (kept.rows["recordings"], kept.blobs) == (0, frozenset())
     assert server.get("/api/v1/jobs", token=BOB)["jobs"] == []
@@ -106,7 +106,7 @@ def test_the_commands_of_the_page_do_what_it_shows(server: IntakeServer, tmp_pat
     found = blocks(read("compat/asr-webservice.md"))
     shown: list[tuple[str, Any]] = [
         (block.text, json.loads(following.text))
-        for block, following in itertools.pairwise(found)
+        for block, following in pairwise(found)
         if block.language == "sh" and following.language == "json"
     ]
     assert len(shown) == 2

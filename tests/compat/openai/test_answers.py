@@ -173,3 +173,14 @@ def test_the_document_describes_every_route(alice: Person, app: Any) -> None:
         for method in rule.methods - {"HEAD", "OPTIONS"}
     }
     assert described == routed
+
+
+def test_the_engines_own_models_may_be_named(
+    alice: Person, inline: MemoryJobNotifier, transcriber: FakeTranscriber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from speakr.services.speech import engines
+
+    monkeypatch.setattr(engines, "offered_models", lambda: ["base.en"])
+    assert alice.get("/v1/models").json["data"][-1]["id"] == "base.en"
+    assert send(alice, model="base.en").status_code == 200
+    assert [hints.model for hints in transcriber.hints] == ["base.en"]
