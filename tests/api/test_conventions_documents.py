@@ -33,6 +33,11 @@ MAKES_OR_QUEUES = {
 SAFE_TO_REPEAT = {
     "cancelJob": "what is cancelled stays cancelled",
     "createUpload": "an upload that was opened twice expires once",
+    "login": "a session that was opened twice expires once",
+    "logout": "an ended session stays ended",
+    "refreshTokens": "a token that is sent again at once gives the same session",
+    "register": "the second time, the name is taken",
+    "transcribeFile": "nothing is kept",
 }
 """POST operations without a key -> why."""
 TELLS_UNKNOWN = {"_Named": "system settings: a misspelt name is refused, because nothing would change"}
