@@ -189,6 +189,12 @@ TAKEN = [
 ]
 """Accepted by documentation although it looks wrong: operation, field, value."""
 
+WAITS_FOR_WORKER = {
+    f"POST /api/v1/recordings/<id:recording_id>/{rest}"
+    for rest in ("retranscribe", "segments/<number:index>/retranscribe")
+}
+"""Routes that answer when a worker has done the work."""
+
 _INNARDS = re.compile(
     r"Traceback|site-packages|/work/|/tmp/|\.py\b|SELECT |INSERT INTO|UPDATE [a-z_]+ SET"
     r"|sqlalchemy|psycopg|sqlite3|orjson|marshmallow|werkzeug|NoneType|object at 0x",
@@ -240,6 +246,9 @@ class HostileClient:
 
     def wrong_with(self, answer: Any) -> list[str]:
         """Return what is wrong with a response: a crash, a leak, another error shape, internals, an echo of a megabyte."""
+        if answer.status_code == 503 and self.call.key in WAITS_FOR_WORKER:
+            assert answer.json["code"] == "busy", answer.json  # no worker works here
+            return []
         found = wrong_with(answer, self.role)
         if answer.status_code >= 400:
             text = answer.get_data(as_text=True)
@@ -277,10 +286,10 @@ def _operation(app: Flask, call: Call) -> Mapping[str, Any]:
 
 
 def first_calls() -> Mapping[str, Call]:
-    """Return one way to call every route of the native API."""
+    """Return one way to call every route of the native API that API tokens may call."""
     found: dict[str, Call] = {}
     for call in CALLS:
-        if rows_of(call.rule) is None:
+        if rows_of(call.rule) is None and "yes" in call.case.policy.values():
             found.setdefault(call.key, call)
     return found
 
