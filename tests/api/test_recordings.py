@@ -61,6 +61,8 @@ def test_an_item_has_the_documented_keys(alice: Person, make) -> None:
         "is_inbox",
         "is_highlighted",
         "audio_available",
+        "language",
+        "confidence",
         "audio_duration",
         "has_transcription",
         "has_summary",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from flask import Flask
@@ -23,6 +24,7 @@ from speakr.models import (
     Segment,
     Tag,
 )
+from speakr.settings import Settings
 from tests.conftest import Person
 
 R = "/api/v1/recordings"
@@ -95,3 +97,8 @@ def change(kind: type, thing_id: int, **values: object) -> None:
 def job_of(recording: int) -> int:
     with db.session.no_autoflush:
         return db.session.query(Job.id).filter_by(recording_id=recording).order_by(Job.id).first()[0]
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    return replace(settings, clip_start_seconds=0.1)

@@ -48,8 +48,11 @@ def every_route(person: Person, recording: int, job: int) -> dict[str, int]:
         "cut": person.post(f"{address}/cut", json={"at": 0.5}),
         "summarize": person.post(f"{address}/summarize"),
         "extract": person.post(f"{address}/extract"),
+        "retranscribe segment": person.post(f"{address}/segments/0/retranscribe"),
+        "retranscribe range": person.post(f"{address}/retranscribe", json={"start": 0.0, "end": 0.3}),
         "delete segment": person.delete(f"{address}/transcript/segments/0"),
         "add tag": person.post(f"{address}/tags", json={"tag_id": 1}),
+        "put tags": person.put(f"{address}/tags", json={"tag_ids": []}),
         "remove tag": person.delete(f"{address}/tags/1"),
         "change share": person.patch(f"{address}/shares/2000000000", json={"can_edit": True}),
         "end share": person.delete(f"{address}/shares/2000000000"),
@@ -86,6 +89,9 @@ LOOKING = {
     "insights": 200,
     "history": 200,
     "segment": 200,
+    # No worker works here: the request was permitted, and waited in vain.
+    "retranscribe segment": 503,
+    "retranscribe range": 503,
 }
 
 
@@ -116,6 +122,7 @@ CHANGING = [
 
 OWNERS = [
     "add tag",
+    "put tags",
     "remove tag",
     "change share",
     "end share",
