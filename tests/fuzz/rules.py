@@ -33,6 +33,9 @@ RULES: Mapping[str, str] = {
 }
 """Codes of a 400 -> on what the answer depends."""
 
+WAITS_FOR_WORKER = {"retranscribeRange", "retranscribeSegment", "transcribeFile"}
+"""Operations that answer when a worker has done the work, or with 503 `busy`."""
+
 FIELDS_COMPARED: Mapping[tuple[str, str], str] = {
     ("addMember", "user_id"): "user_id or username is needed",
     ("addTags", "tag_ids"): "tag_ids, tag_id or tags is needed",
