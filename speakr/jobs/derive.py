@@ -15,9 +15,9 @@ from speakr.domain.derivation import Derivation
 from speakr.domain.errors import ClaimLost, PermanentJobError, TransientJobError
 from speakr.jobs import scratch
 from speakr.media.join import FLAC, OPUS, AudioPart, join
-from speakr.model_files.store import sha256_of
 from speakr.services.jobs import blobs, claims
 from speakr.services.recordings import sources
+from speakr.services.recordings.intake import hash_file
 from speakr.services.speech import derived_transcripts, originals
 from speakr.services.speech.derived_transcripts import NewAudio
 from speakr.storage.base import BlobMissing, StorageFull, put_file
@@ -60,7 +60,7 @@ def _make_audio(held: claims.Claim, derivation: Derivation) -> NewAudio:
         target = folder / "audio"
         form = FLAC if mime_type == FLAC.mime_type else OPUS
         join(parts, target, form, gap_seconds=derivation.gap_seconds)
-        audio = NewAudio(key, target.stat().st_size, sha256_of(target))
+        audio = NewAudio(key, target.stat().st_size, hash_file(target))
         try:
             put_file(storage, key, target)
         except StorageFull:

@@ -35,9 +35,9 @@ SAFE_TO_REPEAT = {
     "createUpload": "an upload that was opened twice expires once",
     "login": "a session that was opened twice expires once",
     "logout": "an ended session stays ended",
-    "refreshTokens": "a token that is sent again at once gives the same session",
+    "refreshTokens": "a token in a body works once, by intent; a cookie gives the same pair for ten seconds",
     "register": "the second time, the name is taken",
-    "transcribeFile": "nothing is kept",
+    "transcribeFile": "nothing is kept; sent again, the minutes count again",
 }
 """POST operations without a key -> why."""
 TELLS_UNKNOWN = {"_Named": "system settings: a misspelt name is refused, because nothing would change"}
